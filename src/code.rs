@@ -1,0 +1,247 @@
+//! Every code an [`Error`](crate::error::Error) can carry, with the page `sqlrev explain CODE` prints.
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $explain:literal;)*) => {
+        /// What went wrong, to branch on. Names are stable; new ones are added, none is renamed.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        #[expect(missing_docs, reason = "each variant's page is its `explain` text")]
+        pub enum Code { $($variant,)* }
+
+        impl Code {
+            /// Every code, in the order of the list.
+            pub const ALL: &'static [Code] = &[$(Code::$variant,)*];
+
+            /// The stable name, `sqlrev::area::what`.
+            pub fn name(self) -> &'static str {
+                match self { $(Code::$variant => concat!("sqlrev::", $name),)* }
+            }
+
+            /// A paragraph for people: what it means, why it is refused, what to do.
+            pub fn explain(self) -> &'static str {
+                match self { $(Code::$variant => $explain,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    // -- targets: what was typed on the command line --
+    InvalidTarget = "target::invalid",
+        "The target is not written in the language of targets. It is one of: head, heads, base, current, a revision id or the first characters of one (at least 4), +N or -N, ID+N, ID-N, LABEL, LABEL@head, LABEL@base, LABEL@+N, LABEL@-N, LABEL@ID, and ranges A:B where a range is taken.";
+    UnknownRevision = "target::unknown_revision",
+        "No revision has this id or an id that starts like this. A partial id needs at least 4 characters. `sqlrev history` lists the ids.";
+    AmbiguousPrefix = "target::ambiguous_prefix",
+        "Several revisions have ids that start with these characters. Type more of them.";
+    UnknownBranch = "target::unknown_branch",
+        "No revision carries this branch label. `sqlrev branches` and `sqlrev heads` show the labels that exist.";
+    NotInBranch = "target::not_in_branch",
+        "The revision exists, but it is not on the branch that the label names.";
+    MultipleHeads = "target::multiple_heads",
+        "`head` means the one newest revision, but several revisions have none after them. Name one of them, say `heads` for all of them, or join them with `sqlrev merge`.";
+    Ambiguous = "target::ambiguous",
+        "The steps could go several ways: from several current revisions, or past a branch point. Name the revision, or put a branch label before the number: LABEL@-1.";
+    RelativeOutOfRange = "target::relative_out_of_range",
+        "The number of steps leads past the first or the last revision. `sqlrev history` shows how many there are.";
+    RangeNotAncestor = "target::range_not_ancestor",
+        "The left end of the range A:B is not an ancestor of the right end, so there is nothing between them.";
+    InvalidDowngradeTarget = "target::invalid_downgrade_target",
+        "A downgrade goes to a revision that is applied and has applied revisions after it. This one is not among the applied revisions, or going there would undo nothing.";
+    OverlappingRevisions = "target::overlapping_revisions",
+        "The revisions that were named lie on one line: one is an ancestor of another, so they cannot both be heads. Name only the newest of each line.";
+    NotAHead = "target::not_a_head",
+        "A new revision comes after a head. This one already has revisions after it; a second one would start a branch. `--splice` says that this is meant.";
+    NotOneRevision = "target::not_one_revision",
+        "This command takes one revision, and the target names none or several.";
+
+    // -- the graph that the files make --
+    Cycle = "graph::cycle",
+        "These revisions come after one another in a circle by down_revision, so none of them can be first. Correct the header of one of them.";
+    DependencyCycle = "graph::dependency_cycle",
+        "These revisions wait for one another in a circle by down_revision and depends_on together, so none of them can be first. Correct the header of one of them.";
+    SelfLoop = "graph::self_loop",
+        "The revision names itself as its down_revision.";
+    DependencySelfLoop = "graph::dependency_self_loop",
+        "The revision names itself, or its own branch label, in depends_on.";
+    DuplicateBranchLabel = "graph::duplicate_branch_label",
+        "Two revisions carry the same branch label. A label is written once, on the revision where the branch begins, and holds for all that come after it.";
+    DuplicateRevision = "graph::duplicate_revision",
+        "Two files carry the same revision id. Give one of them a new id; if it is the copy of an applied revision, delete the copy.";
+    IllegalRevisionId = "graph::illegal_revision_id",
+        "A revision id or branch label holds characters that targets need for themselves, or is a word with a meaning of its own (head, heads, base, current). Ids and labels are letters, digits, `_`, `.` and the like, without `@`, `+`, `-` and `:`.";
+    MissingReference = "graph::missing_reference",
+        "A header's down_revision or depends_on names a revision that no file holds. Restore the file, or correct the header.";
+    Irreversible = "graph::irreversible",
+        "A revision on the way down has no downgrade: its file is missing, or its header says `irreversible: true`. Nothing was run. Restore a backup, or write a new revision that undoes it by hand.";
+
+    // -- revision files and their headers --
+    HeaderMissing = "header::missing",
+        "An upgrade file begins with its header: line comments between two `-- ---` lines that hold YAML, with at least `revision: ID`. `sqlrev revision -m TEXT` writes one.";
+    HeaderUnclosed = "header::unclosed",
+        "The header's first `-- ---` line has no second one that closes it.";
+    HeaderSyntax = "header::syntax",
+        "The header is not YAML, or not a mapping of keys to values.";
+    HeaderUnknownKey = "header::unknown_key",
+        "The header has a key that has no meaning. The keys are revision, down_revision, message, created, branch_labels, depends_on, transaction, recreate and irreversible.";
+    HeaderDuplicateKey = "header::duplicate_key",
+        "The header has a key twice.";
+    HeaderWrongType = "header::wrong_type",
+        "A value of the header is not of the kind that its key takes: a list where a word belongs, a word that is none of those allowed.";
+    HeaderNoRevision = "header::no_revision",
+        "The header has no `revision:`, so the file has no id.";
+    FileEncoding = "file::invalid_utf8",
+        "The file is not UTF-8. Convert it, for instance: iconv -f latin1 -t utf-8 OLD > NEW";
+    FileOrphanDowngrade = "file::downgrade_without_upgrade",
+        "A downgrade file has no upgrade file beside it, so it belongs to no revision.";
+    FileDuplicate = "file::duplicate",
+        "Two files claim to be the same half of one revision, such as `up.sql` and `upgrade.sql` in one folder.";
+    FileIo = "file::io",
+        "A file or folder could not be read or written. The message of the operating system says why.";
+    FileExists = "file::exists",
+        "A file that would be written is there already, and nothing is overwritten without being asked.";
+
+    // -- configuration --
+    ConfigMissing = "config::not_found",
+        "There is no `migrations.yaml` in this folder or above it. `sqlrev init` writes one, `-c FILE` names one.";
+    ConfigSyntax = "config::syntax",
+        "`migrations.yaml` is not YAML, or not a mapping of keys to values.";
+    ConfigUnknownKey = "config::unknown_key",
+        "`migrations.yaml` has a key that has no meaning.";
+    ConfigDuplicateKey = "config::duplicate_key",
+        "`migrations.yaml` has a key twice.";
+    ConfigWrongType = "config::wrong_type",
+        "A value of `migrations.yaml` is not of the kind that its key takes.";
+    ConfigUnknownDatabase = "config::unknown_database",
+        "The name given with `-n` is not under `databases:` in `migrations.yaml`.";
+    ConfigVariable = "config::variable",
+        "A `${VARIABLE}` has no value in the environment or in `.env`, and no default (`${VARIABLE:-default}`).";
+    ConfigNoUrl = "config::no_url",
+        "No database is named: neither `url:` in `migrations.yaml` nor `--url`.";
+    ConfigUrl = "config::url",
+        "The URL of the database cannot be read. It is sqlite:PATH, sqlite::memory:, postgresql://… or mysql://….";
+
+    // -- statements --
+    ScriptMetaCommand = "script::meta_command",
+        "The file has a line for a command-line client (a backslash command of psql, a dot command of sqlite3), which is not SQL. Take the line out; SQL goes to the database directly.";
+    ScriptUnterminated = "script::unterminated",
+        "A string, a quoted name, a comment or a trigger body begins here and never ends.";
+    ScriptTransaction = "script::transaction_control",
+        "A revision runs in a transaction that sqlrev opens and closes, together with its row in the version table. A BEGIN, COMMIT or ROLLBACK of its own would tear the two apart. Take the statement out; `transaction: none` in the header is for statements that cannot run in a transaction.";
+    StatementFailed = "execute::statement_failed",
+        "The database refused a statement. The label stands under it, or under the word that the database pointed at.";
+    Interrupted = "execute::interrupted",
+        "The run was interrupted. What was not complete was rolled back; running the same command again goes on.";
+    UnfinishedRevision = "execute::unfinished",
+        "A revision with `transaction: none` stopped half-way, and its file was changed in the part that had run already, so it is not known where to go on.";
+    ForeignKeys = "execute::foreign_keys",
+        "Rows would point at rows that do not exist. Everything of this revision was rolled back.";
+
+    // -- the database and the version table --
+    Connect = "database::connect",
+        "The database could not be opened or reached.";
+    Database = "database::failed",
+        "The database refused something that sqlrev itself asked for.";
+    NotADatabase = "database::not_a_database",
+        "The file is not an SQLite database, or it is encrypted or damaged.";
+    ReadOnly = "database::read_only",
+        "The database cannot be written to: the file, its folder or the connection is read-only.";
+    DiskFull = "database::disk_full",
+        "There is no space left for the database, its journal or its temporary files.";
+    UnsupportedDatabase = "database::unsupported",
+        "This build of sqlrev has no driver for this kind of database.";
+    LockTimeout = "lock::timeout",
+        "Somebody else held the database for longer than `--lock-timeout`. Nothing was run.";
+    VersionTable = "version::unreadable",
+        "The version table is there, but not as sqlrev writes it. It may belong to another tool; `version_table:` in `migrations.yaml` chooses another name.";
+    VersionTooNew = "version::too_new",
+        "The version table was written by a newer sqlrev, in a form that this one does not know. Use that version, or a newer one.";
+    Edited = "checksum::edited",
+        "The upgrade file of an applied revision was changed after it ran, in more than comments and layout. The database does not have what the file now says. Put the file back and write the change as a new revision; or, where the change is known to make no difference, accept it with `sqlrev repair REV --accept`.";
+    NotCurrent = "check::not_current",
+        "The database is not at the heads.";
+    Found = "check::found",
+        "The check found differences; they are listed on standard output.";
+
+    // -- batch plans --
+    BatchUnreadable = "batch::unreadable",
+        "SQLite cannot run this ALTER TABLE as it is written, and sqlrev cannot read it, so it is refused before anything ran. Write it in PostgreSQL's spelling, or spell the copy out by hand.";
+    BatchUnsupported = "batch::unsupported",
+        "This change has no safe batch plan. Nothing was run.";
+    BatchNoTable = "batch::no_such_table",
+        "The table does not exist at this point of the history.";
+    BatchNoColumn = "batch::no_such_column",
+        "The table has no such column at this point of the history.";
+    BatchNoConstraint = "batch::no_such_constraint",
+        "The table has no such constraint at this point of the history.";
+    BatchDuplicate = "batch::already_exists",
+        "The table already has a column, constraint or index of this name.";
+    BatchNever = "batch::recreate_never",
+        "The change needs the table to be copied, and the header says `recreate: never`.";
+    BatchNullValues = "batch::null_values",
+        "The column cannot become NOT NULL (or part of a primary key) while rows hold NULL in it. The rows are named in the message. UPDATE them first, in the same revision if you like.";
+    BatchDuplicates = "batch::duplicate_values",
+        "The rows named in the message have the same values, so the UNIQUE constraint or primary key cannot be added.";
+    BatchCheckViolated = "batch::check_violated",
+        "The rows named in the message violate the CHECK constraint.";
+    BatchValueLost = "batch::value_lost",
+        "A value would not survive the change of type. Say how it is converted: ALTER COLUMN c TYPE t USING expression.";
+    BatchForeignKey = "batch::foreign_key_violated",
+        "The rows named in the message would point at rows that do not exist.";
+    BatchInUse = "batch::in_use",
+        "A view, a trigger, a generated column or another table uses what would go or change. Drop or change that first.";
+    BatchMixed = "batch::mixed_offline",
+        "An offline script cannot switch foreign keys off for a copy and leave them on for the other statements of the same revision. Split the revision in two, or run it online.";
+    BatchInternal = "batch::verification_failed",
+        "After the change the schema was not what the plan meant it to be, so everything was rolled back. This is a defect of sqlrev; the database is as it was.";
+
+    // -- usage and the rest --
+    Usage = "usage::invalid",
+        "The command line is not one that sqlrev understands. `sqlrev COMMAND --help` shows what is.";
+    UnknownCode = "usage::unknown_code",
+        "There is no error code of this name. `sqlrev explain` lists them all.";
+    NotImplemented = "usage::not_available",
+        "This build or this version cannot do what was asked.";
+}
+
+impl Code {
+    /// The code of a name: in full, without `sqlrev::`, or only its last part where that is unique.
+    pub fn from_name(name: &str) -> Option<Code> {
+        let name = name.trim().trim_start_matches("sqlrev::");
+        let full = |code: &&Code| &code.name()["sqlrev::".len()..] == name;
+        let mut last = Code::ALL
+            .iter()
+            .filter(|code| code.name().rsplit("::").next() == Some(name));
+        Code::ALL
+            .iter()
+            .find(full)
+            .or_else(|| last.next().filter(|_| last.next().is_none()))
+            .copied()
+    }
+
+    /// Whether the code means that a check found something (exit status 3), not that something failed.
+    pub fn is_finding(self) -> bool {
+        matches!(self, Code::NotCurrent | Code::Found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_found_again() {
+        for (i, code) in Code::ALL.iter().enumerate() {
+            assert_eq!(Code::from_name(code.name()), Some(*code));
+            assert!(
+                Code::ALL[..i].iter().all(|other| other.name() != code.name()),
+                "{}",
+                code.name()
+            );
+            assert!(
+                code.explain().ends_with('.') || code.explain().contains("iconv"),
+                "{}",
+                code.name()
+            );
+        }
+    }
+}

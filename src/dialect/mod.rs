@@ -1,0 +1,139 @@
+//! What differs from database to database in SQL: text in, text out.
+//!
+//! A dialect knows SQL and never sees a connection. Where it must ask the database, it asks through [`Ask`].
+
+pub mod sqlite;
+
+use crate::code::Code;
+use crate::error::Result;
+use crate::revision::Recreate;
+use crate::source::{SourceFile, Span};
+use crate::sql::split::SplitRules;
+
+/// The rows of a query, every value as text; `None` is NULL.
+pub type Rows = Vec<Vec<Option<String>>>;
+
+/// A question to a database, from code that must not see its connection.
+pub trait Ask {
+    /// Runs a query in the transaction of the step that is running.
+    fn query(&mut self, sql: &str) -> Result<Rows>;
+    /// An empty database of the same kind in memory, to try statements on; with it an error's byte offset is known.
+    fn scratch(&mut self) -> Result<Box<dyn Scratch>>;
+}
+
+/// An empty database to try things on.
+pub trait Scratch {
+    /// Runs one statement.
+    fn execute(&mut self, sql: &str) -> Result<(), ScratchError>;
+    /// Runs a query.
+    fn query(&mut self, sql: &str) -> Result<Rows, ScratchError>;
+}
+
+/// Why a scratch database refused a statement.
+#[derive(Debug, Clone)]
+pub struct ScratchError {
+    /// The database's own words.
+    pub message: String,
+    /// The byte offset in the statement that it points at, where it does.
+    pub offset: Option<usize>,
+}
+
+/// A switch of the connection that SQL cannot reach inside a transaction, or that must be put back on every way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting {
+    /// SQLite: enforcement of foreign keys (`SQLITE_DBCONFIG_ENABLE_FKEY`).
+    ForeignKeys,
+    /// SQLite: `ALTER TABLE … RENAME` leaves views, triggers and references alone.
+    LegacyAlterTable,
+    /// SQLite: triggers fire.
+    Triggers,
+    /// SQLite: `PRAGMA ignore_check_constraints`.
+    IgnoreCheckConstraints,
+}
+
+/// One thing to do in the course of a rewrite.
+#[derive(Debug, Clone)]
+pub enum Op {
+    /// Runs the statement.
+    Sql(String),
+    /// Runs the query, which must return no row: each row it returns is an offender, shown in the error.
+    /// Offline it becomes a guard that stops the script.
+    Check {
+        /// The query.
+        sql: String,
+        /// The code of the error.
+        code: Code,
+        /// The message of the error.
+        message: String,
+        /// What to do about it.
+        help: String,
+        /// Which of the run's statements the label goes under, and where in it.
+        at: (usize, Span),
+    },
+    /// Prepares the statement without running it: it must still compile. Offline this was proven on scratch.
+    Compiles {
+        /// The statement, beginning with EXPLAIN.
+        sql: String,
+        /// What it stands for: "view `v`", "trigger `tr`".
+        object: String,
+        /// Which of the run's statements the label goes under, and where in it.
+        at: (usize, Span),
+    },
+    /// Throws a switch and reads it back. `None` puts it back to what it was before the run.
+    Set(Setting, Option<bool>),
+}
+
+/// One ALTER of a run, where it stands.
+#[derive(Debug, Clone)]
+pub struct AlterStatement {
+    /// The statement, without the semicolon.
+    pub text: String,
+    /// The file it is in, for labels.
+    pub file: SourceFile,
+    /// The byte offset of `text` in `file.text`.
+    pub offset: usize,
+}
+
+/// What some of a run's statements became.
+#[derive(Debug, Clone)]
+pub struct Rewrite {
+    /// The table, as the database spells it.
+    pub table: String,
+    /// `copy`, `in_place`, `index`, or `native` when the statement runs as it is written.
+    pub strategy: &'static str,
+    /// What to do, in order.
+    pub ops: Vec<Op>,
+    /// What the reader should know: what a dropped column took along.
+    pub notices: Vec<String>,
+}
+
+/// The SQL of one kind of database.
+pub trait Dialect: Sync {
+    /// `sqlite`, `postgresql`, `mysql` or `mariadb`.
+    fn name(&self) -> &'static str;
+
+    /// The names that `upgrade.NAME.sql` may carry for this dialect, the best first.
+    fn variants(&self) -> &'static [&'static str];
+
+    /// How files are cut into statements.
+    fn rules(&self) -> &'static SplitRules;
+
+    /// A name in quotes.
+    fn ident(&self, name: &str) -> String;
+
+    /// A text as a literal.
+    fn literal(&self, text: &str) -> String;
+
+    /// The table that the statement alters, when it is one that may have to be rewritten; in lower case, unquoted.
+    /// Consecutive statements on one table are rewritten together.
+    fn batch_table(&self, statement: &str) -> Option<String> {
+        let _ = statement;
+        None
+    }
+
+    /// Turns a run of consecutive ALTERs of one table into what this database can run.
+    ///
+    /// # Errors
+    /// The `batch::…` codes, labelled in the file, before anything ran.
+    fn rewrite(&self, run: &[AlterStatement], recreate: Recreate, ask: &mut dyn Ask) -> Result<Vec<Rewrite>>;
+}

@@ -1,0 +1,37 @@
+//! SQLite.
+
+use crate::dialect::{AlterStatement, Ask, Dialect, Rewrite};
+use crate::error::Result;
+use crate::revision::Recreate;
+use crate::sql::split::{self, SplitRules};
+use crate::sql::write;
+
+/// The dialect of SQLite.
+#[derive(Debug)]
+pub struct Sqlite;
+
+impl Dialect for Sqlite {
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+
+    fn variants(&self) -> &'static [&'static str] {
+        &["sqlite"]
+    }
+
+    fn rules(&self) -> &'static SplitRules {
+        &split::SQLITE
+    }
+
+    fn ident(&self, name: &str) -> String {
+        write::quoted(name, '"')
+    }
+
+    fn literal(&self, text: &str) -> String {
+        write::sqlite_literal(text)
+    }
+
+    fn rewrite(&self, _run: &[AlterStatement], _recreate: Recreate, _ask: &mut dyn Ask) -> Result<Vec<Rewrite>> {
+        Ok(Vec::new())
+    }
+}

@@ -1,0 +1,80 @@
+//! The only door to a database: a connection that runs statements and answers queries.
+//!
+//! A driver knows nothing of revisions. To write one for a connection of your own, implement [`Driver`]: run one
+//! statement at a time, give every value as text, and keep the connection's settings between calls.
+
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+
+use crate::dialect::{Dialect, Rows, Setting};
+
+/// A connection to a database.
+pub trait Driver {
+    /// The SQL that this database speaks.
+    fn dialect(&self) -> &'static dyn Dialect;
+
+    /// Runs one statement to its end; rows that it returns are stepped over.
+    fn execute(&mut self, sql: &str) -> Result<(), DriverError>;
+
+    /// Runs one query and returns its rows, every value as text.
+    fn query(&mut self, sql: &str) -> Result<Rows, DriverError>;
+
+    /// Reads a switch of the connection, throwing it first when `on` is given.
+    fn setting(&mut self, setting: Setting, on: Option<bool>) -> Result<bool, DriverError> {
+        let _ = on;
+        Err(DriverError::new(format!("this driver has no switch for {setting:?}")))
+    }
+}
+
+/// What kind of failure the database reported, as far as the program must tell them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Failure {
+    /// The statement is wrong, or what it asks for.
+    #[default]
+    Statement,
+    /// Somebody else holds a lock; trying again may succeed.
+    Busy,
+    /// The run was interrupted.
+    Interrupted,
+    /// The database cannot be written to.
+    ReadOnly,
+    /// There is no space left.
+    DiskFull,
+    /// The file is not a database.
+    NotADatabase,
+    /// The connection is gone.
+    Disconnected,
+}
+
+/// A failure that the database reported, in its own words.
+#[derive(Debug, Clone)]
+pub struct DriverError {
+    /// The database's words; never with a password in them.
+    pub message: String,
+    /// The database's own code, such as `SQLITE_CONSTRAINT` or `42P01`.
+    pub code: Option<String>,
+    /// The byte offset in the statement that the database points at.
+    pub offset: Option<usize>,
+    /// What kind it is.
+    pub failure: Failure,
+}
+
+impl DriverError {
+    /// An error with nothing but words.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            code: None,
+            offset: None,
+            failure: Failure::default(),
+        }
+    }
+}
+
+impl std::fmt::Display for DriverError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for DriverError {}

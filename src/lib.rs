@@ -1,0 +1,14 @@
+//! Schema migrations as plain SQL files.
+
+pub mod code;
+pub mod dialect;
+pub mod driver;
+pub mod error;
+pub mod project;
+pub mod revision;
+pub mod schema;
+pub mod source;
+pub mod sql;
+
+#[cfg(feature = "cli")]
+pub mod cli;

@@ -1,0 +1,5 @@
+//! The `sqlrev` command.
+
+fn main() -> std::process::ExitCode {
+    sqlrev::cli::main()
+}

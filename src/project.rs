@@ -1,0 +1,1 @@
+//! The project on disk: the only file that touches the file system.

@@ -1,0 +1,189 @@
+//! Revisions: what a pair of files says, the graph they make, and plans through it.
+
+pub mod checksum;
+pub mod graph;
+pub mod header;
+pub mod plan;
+pub mod target;
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use crate::source::SourceFile;
+
+macro_rules! name_type {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Takes the text as it is; the graph checks it.
+            pub fn new(text: impl Into<Arc<str>>) -> Self {
+                Self(text.into())
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.into())
+            }
+        }
+    };
+}
+
+name_type! {
+    /// The id of a revision, as its header gives it.
+    RevisionId
+}
+name_type! {
+    /// A name for a branch, written on the revision where the branch begins.
+    BranchLabel
+}
+
+/// Whether a revision runs inside a transaction of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transaction {
+    /// Statements and version row commit together.
+    #[default]
+    Revision,
+    /// Each statement stands alone, for those that cannot run in a transaction.
+    None,
+}
+
+/// Whether an ALTER may copy its SQLite table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Recreate {
+    /// Copies where nothing cheaper is right.
+    #[default]
+    Auto,
+    /// Always copies.
+    Always,
+    /// Refuses what needs a copy.
+    Never,
+}
+
+/// What the header of an upgrade file says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// `revision`
+    pub id: RevisionId,
+    /// `down_revision`: none for a base, several for a merge point.
+    pub down_revisions: Vec<RevisionId>,
+    /// `depends_on`: ids or branch labels.
+    pub depends_on: Vec<Arc<str>>,
+    /// `branch_labels`
+    pub branch_labels: Vec<BranchLabel>,
+    /// `message`; empty when there is none.
+    pub message: Arc<str>,
+    /// `created`, as written.
+    pub created: Option<Arc<str>>,
+    /// `transaction`
+    pub transaction: Transaction,
+    /// `recreate`
+    pub recreate: Recreate,
+    /// `irreversible`
+    pub irreversible: bool,
+}
+
+impl Header {
+    /// A header with nothing but its id.
+    pub fn new(id: impl Into<RevisionId>) -> Self {
+        Self {
+            id: id.into(),
+            down_revisions: Vec::new(),
+            depends_on: Vec::new(),
+            branch_labels: Vec::new(),
+            message: "".into(),
+            created: None,
+            transaction: Transaction::default(),
+            recreate: Recreate::default(),
+            irreversible: false,
+        }
+    }
+}
+
+/// A file whose text is too large to hold in memory and is read anew each time.
+pub trait LargeText: fmt::Debug + Send + Sync {
+    /// The size in bytes.
+    fn size(&self) -> u64;
+    /// Opens the file at its beginning.
+    fn open(&self) -> io::Result<Box<dyn io::Read>>;
+}
+
+/// One half of a revision: the SQL of a direction.
+#[derive(Debug, Clone)]
+pub struct Script {
+    /// The file: its whole text, or the beginning (header and a little more) when `large` is there.
+    pub file: SourceFile,
+    /// The byte offset where the SQL begins, after the header.
+    pub body: usize,
+    /// The whole text of a large file.
+    pub large: Option<Arc<dyn LargeText>>,
+}
+
+/// A revision: header, upgrade and downgrade.
+#[derive(Debug, Clone)]
+pub struct Revision {
+    /// What the header says.
+    pub header: Header,
+    /// The upgrade; none for a revision that is applied and whose files are not here.
+    pub upgrade: Option<Script>,
+    /// The downgrade; none when irreversible.
+    pub downgrade: Option<Script>,
+}
+
+impl Revision {
+    /// The id.
+    pub fn id(&self) -> &RevisionId {
+        &self.header.id
+    }
+
+    /// The name of the upgrade file, or an empty string where there is none.
+    pub fn file_name(&self) -> &str {
+        self.upgrade.as_ref().map_or("", |script| &script.file.name)
+    }
+}
+
+/// Which way a step goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Runs the upgrade and adds the row.
+    Upgrade,
+    /// Runs the downgrade and takes the row away.
+    Downgrade,
+}
+
+impl Direction {
+    /// `upgrade` or `downgrade`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Direction::Upgrade => "upgrade",
+            Direction::Downgrade => "downgrade",
+        }
+    }
+}

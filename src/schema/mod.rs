@@ -1,0 +1,3 @@
+//! The neutral model of a schema.
+
+pub mod diff;

@@ -1,0 +1,6 @@
+//! SQL as text: where statements begin and end, what a statement says, how names and literals are written.
+
+pub mod parse;
+pub mod split;
+pub mod token;
+pub mod write;

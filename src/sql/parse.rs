@@ -1,0 +1,1 @@
+//! Reads single statements with sqlparser; the only file that knows it.

@@ -1,0 +1,1 @@
+//! Tokens of SQL, with their places.

@@ -1,0 +1,36 @@
+//! Names and literals, quoted.
+
+/// A name between `quote` characters, which are doubled inside.
+pub fn quoted(name: &str, quote: char) -> String {
+    let mut out = String::with_capacity(name.len() + 2);
+    out.push(quote);
+    for c in name.chars() {
+        if c == quote {
+            out.push(c);
+        }
+        out.push(c);
+    }
+    out.push(quote);
+    out
+}
+
+/// A text literal of SQLite. A NUL ends a statement's text in SQLite, so a text with one is spelled as a blob.
+pub fn sqlite_literal(text: &str) -> String {
+    if text.contains('\0') {
+        let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+        return format!("CAST(x'{hex}' AS TEXT)");
+    }
+    quoted(text, '\'')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_are_doubled() {
+        assert_eq!(quoted("a\"b", '"'), "\"a\"\"b\"");
+        assert_eq!(sqlite_literal("it's"), "'it''s'");
+        assert_eq!(sqlite_literal("a\0b"), "CAST(x'610062' AS TEXT)");
+    }
+}
