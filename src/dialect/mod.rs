@@ -107,6 +107,19 @@ pub struct Rewrite {
     pub notices: Vec<String>,
 }
 
+/// The SQL of the version table in one kind of database.
+#[derive(Debug, Clone, Copy)]
+pub struct VersionSql {
+    /// Creates both tables, named `{revisions}` and `{log}`; statements end at `;` before a line end.
+    pub create: &'static str,
+    /// A query that returns a row when the table is there; `{revisions}` is its name as a literal.
+    pub exists: &'static str,
+    /// The end of a query that gives the rows in the order in which they were written.
+    pub order: &'static str,
+    /// The moment in UTC as a text `2026-11-22T21:14:00Z`.
+    pub now: &'static str,
+}
+
 /// The SQL of one kind of database.
 pub trait Dialect: Sync {
     /// `sqlite`, `postgresql`, `mysql` or `mariadb`.
@@ -123,6 +136,9 @@ pub trait Dialect: Sync {
 
     /// A text as a literal.
     fn literal(&self, text: &str) -> String;
+
+    /// The version table.
+    fn version_sql(&self) -> &'static VersionSql;
 
     /// The table that the statement alters, when it is one that may have to be rewritten; in lower case, unquoted.
     /// Consecutive statements on one table are rewritten together.
