@@ -29,7 +29,7 @@ pub(crate) trait Unit {
     /// Before the piece; `None` is a piece that the dialect rewrote.
     fn before(&self, driver: &mut dyn Driver, statement: Option<&str>) -> Result<()>;
     /// After it, when `done` statements of the script have run.
-    fn after(&self, driver: &mut dyn Driver, statement: Option<&str>, done: u64) -> Result<()>;
+    fn after(&self, driver: &mut dyn Driver, done: u64) -> Result<()>;
 }
 
 impl Runner for Online<'_> {
@@ -45,7 +45,7 @@ impl Runner for Online<'_> {
             fault::statement(&error, &file, &span)
         })?;
         if let Some(unit) = self.unit {
-            unit.after(self.driver, Some(sql), place.index + 1)?;
+            unit.after(self.driver, place.index + 1)?;
         }
         if let Some(shown) = &mut self.shown {
             shown.extend(Shown::native(place));
@@ -68,7 +68,7 @@ impl Runner for Online<'_> {
         let restored = switches.restore();
         ran.and(restored)?;
         if let Some(unit) = self.unit {
-            unit.after(self.driver, None, index + run.len() as u64)?;
+            unit.after(self.driver, index + run.len() as u64)?;
         }
         for notice in &rewrite.notices {
             (self.events)(Event::Notice(notice));
