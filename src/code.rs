@@ -51,6 +51,8 @@ codes! {
         "The revisions that were named lie on one line: one is an ancestor of another, so they cannot both be heads. Name only the newest of each line.";
     NotAHead = "target::not_a_head",
         "A new revision comes after a head. This one already has revisions after it; a second one would start a branch. `--splice` says that this is meant.";
+    NothingToMerge = "target::nothing_to_merge",
+        "A merge joins two heads or more, and there are not so many. `sqlrev heads` shows them.";
     NotOneRevision = "target::not_one_revision",
         "This command takes one revision, and the target names none or several.";
 

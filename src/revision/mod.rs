@@ -1,10 +1,29 @@
 //! Revisions: what a pair of files says, the graph they make, and plans through it.
 
+pub mod applied;
+pub(crate) mod check;
 pub mod checksum;
+mod downgrade;
 pub mod graph;
 pub mod header;
+pub mod heads;
+pub mod history;
+pub mod names;
+pub mod nodes;
+pub mod parents;
 pub mod plan;
+#[cfg(test)]
+mod plan_tests;
+#[cfg(test)]
+mod properties;
+pub mod resolve;
+#[cfg(test)]
+pub(crate) mod sample;
+mod stamp;
 pub mod target;
+mod upgrade;
+#[cfg(test)]
+mod vectors;
 
 use std::fmt;
 use std::io;

@@ -1,0 +1,143 @@
+//! The names in a graph: looked up whole, by their beginnings, and when mistyped.
+
+use std::sync::Arc;
+
+use crate::error::nearest;
+use crate::revision::nodes::Node;
+use crate::revision::{BranchLabel, Revision, RevisionId};
+
+/// The ids and labels of a graph, which share one space of names.
+#[derive(Debug, Clone)]
+pub struct Names {
+    /// Sorted by id.
+    ids: Arc<[RevisionId]>,
+    nodes: Vec<Node>,
+    ranks: Vec<u32>,
+    labels: Vec<(BranchLabel, Node)>,
+}
+
+impl Names {
+    pub(crate) fn new(revisions: &[Revision]) -> Self {
+        let mut nodes: Vec<Node> = (0..revisions.len()).map(Node::new).collect();
+        nodes.sort_by(|a, b| revisions[a.index()].id().cmp(revisions[b.index()].id()));
+        let mut ranks = vec![0; revisions.len()];
+        for (rank, node) in (0..).zip(&nodes) {
+            ranks[node.index()] = rank;
+        }
+        let mut labels: Vec<(BranchLabel, Node)> = (0..)
+            .map(Node::new)
+            .zip(revisions)
+            .flat_map(|(node, revision)| {
+                revision
+                    .header
+                    .branch_labels
+                    .iter()
+                    .map(move |label| (label.clone(), node))
+            })
+            .collect();
+        labels.sort();
+        Self {
+            ids: nodes.iter().map(|node| revisions[node.index()].id().clone()).collect(),
+            nodes,
+            ranks,
+            labels,
+        }
+    }
+
+    pub(crate) fn duplicate_id(&self) -> Option<(Node, Node)> {
+        let twice = |i: &usize| self.ids[*i] == self.ids[*i + 1];
+        let pairs = (0..self.ids.len().saturating_sub(1)).filter(twice);
+        pairs
+            .map(|i| (self.nodes[i], self.nodes[i + 1]))
+            .min_by_key(|&(_, second)| second)
+    }
+
+    pub(crate) fn duplicate_label(&self) -> Option<(&str, Node, Node)> {
+        let twice = self.labels.windows(2).filter(|pair| pair[0].0 == pair[1].0);
+        let twice = twice.map(|pair| (pair[0].0.as_str(), pair[0].1, pair[1].1));
+        let ids = self.labels.iter().filter_map(|(label, node)| {
+            let owner = self.revision(label.as_str())?;
+            Some((label.as_str(), owner, *node))
+        });
+        twice.chain(ids).min_by_key(|&(_, _, second)| second)
+    }
+
+    /// The revision with this very id.
+    pub fn revision(&self, id: &str) -> Option<Node> {
+        let at = self.ids.binary_search_by(|known| known.as_str().cmp(id)).ok()?;
+        Some(self.nodes[at])
+    }
+
+    /// The revision that carries this very label.
+    pub fn label(&self, label: &str) -> Option<Node> {
+        let at = self
+            .labels
+            .binary_search_by(|(known, _)| known.as_str().cmp(label))
+            .ok()?;
+        Some(self.labels[at].1)
+    }
+
+    /// The revision with this very id or label.
+    pub fn find(&self, name: &str) -> Option<Node> {
+        self.revision(name).or_else(|| self.label(name))
+    }
+
+    /// The revisions whose ids or labels begin like this, ids first, in order of the names.
+    pub fn starting_with<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, Node)> {
+        let ids = self.ids.partition_point(|id| id.as_str() < prefix);
+        let labels = self.labels.partition_point(|(label, _)| label.as_str() < prefix);
+        let ids = self.ids[ids..]
+            .iter()
+            .map(RevisionId::as_str)
+            .zip(self.nodes[ids..].iter().copied());
+        let labels = self.labels[labels..]
+            .iter()
+            .map(|(label, node)| (label.as_str(), *node));
+        ids.take_while(move |(id, _)| id.starts_with(prefix))
+            .chain(labels.take_while(move |(label, _)| label.starts_with(prefix)))
+    }
+
+    /// The id or label that was probably meant.
+    pub fn similar(&self, word: &str) -> Option<&str> {
+        let all = || {
+            self.ids
+                .iter()
+                .map(RevisionId::as_str)
+                .chain(self.labels.iter().map(|(l, _)| l.as_str()))
+        };
+        let chars = word.chars().count();
+        let beginning = |name: &'_ str| name.char_indices().nth(chars).map_or(name.len(), |(at, _)| at);
+        nearest(word, all()).or_else(|| {
+            let near = nearest(word, all().map(|name| &name[..beginning(name)])).filter(|_| chars >= 4)?;
+            all().find(|name| name.starts_with(near))
+        })
+    }
+
+    /// The id of a node.
+    pub(crate) fn id(&self, node: Node) -> &RevisionId {
+        &self.ids[self.rank(node) as usize]
+    }
+
+    /// Every id, sorted.
+    pub(crate) fn sorted(&self) -> &Arc<[RevisionId]> {
+        &self.ids
+    }
+
+    /// The place of a node in [`Names::sorted`].
+    pub(crate) fn rank(&self, node: Node) -> u32 {
+        self.ranks[node.index()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::revision::sample::graph;
+
+    #[test]
+    fn a_near_name_is_offered() {
+        let graph = graph("ae1027a6acf0 b5b2d72c76c8[billing]");
+        assert_eq!(graph.names().similar("biling"), Some("billing"));
+        assert_eq!(graph.names().similar("ae1028"), Some("ae1027a6acf0"));
+        assert_eq!(graph.names().similar("zzzz"), None);
+    }
+}
