@@ -19,6 +19,10 @@ pub trait Ask {
     fn query(&mut self, sql: &str) -> Result<Rows>;
     /// An empty database of the same kind in memory, to try statements on; with it an error's byte offset is known.
     fn scratch(&mut self) -> Result<Box<dyn Scratch>>;
+    /// Whether this is a replay in memory for a script that somebody runs later: the schema is known, the rows are not.
+    fn offline(&self) -> bool {
+        false
+    }
 }
 
 /// An empty database to try things on.
@@ -49,13 +53,20 @@ pub enum Setting {
     Triggers,
     /// SQLite: `PRAGMA ignore_check_constraints`.
     IgnoreCheckConstraints,
+    /// SQLite: the schema table can be written to (`SQLITE_DBCONFIG_WRITABLE_SCHEMA`). Never offline.
+    WritableSchema,
 }
 
 /// One thing to do in the course of a rewrite.
 #[derive(Debug, Clone)]
 pub enum Op {
     /// Runs the statement.
-    Sql(String),
+    Sql {
+        /// The statement.
+        sql: String,
+        /// Which of the run's statements it is for.
+        at: usize,
+    },
     /// Runs the query, which must return no row: each row it returns is an offender, shown in the error.
     /// Offline it becomes a guard that stops the script.
     Check {
@@ -99,8 +110,12 @@ pub struct AlterStatement {
 pub struct Rewrite {
     /// The table, as the database spells it.
     pub table: String,
-    /// `copy`, `in_place`, `index`, or `native` when the statement runs as it is written.
+    /// How many of the run's statements this covers, counted from the first; at least one.
+    pub consumed: usize,
+    /// `copy`, `in_place`, `index`, or `native` when SQLite's own ALTERs do it.
     pub strategy: &'static str,
+    /// Why this way, in a few words.
+    pub reason: String,
     /// What to do, in order.
     pub ops: Vec<Op>,
     /// What the reader should know: what a dropped column took along.
@@ -124,16 +139,17 @@ pub trait Dialect: Sync {
     /// A text as a literal.
     fn literal(&self, text: &str) -> String;
 
-    /// The table that the statement alters, when it is one that may have to be rewritten; in lower case, unquoted.
-    /// Consecutive statements on one table are rewritten together.
+    /// The table that the statement alters, when it is an ALTER TABLE; in lower case, unquoted, with its schema
+    /// where one is written. Consecutive statements on one table are rewritten together.
     fn batch_table(&self, statement: &str) -> Option<String> {
         let _ = statement;
         None
     }
 
-    /// Turns a run of consecutive ALTERs of one table into what this database can run.
+    /// Turns the first statements of a run of consecutive ALTERs of one table into what this database can run; the
+    /// caller runs that and asks again with the rest.
     ///
     /// # Errors
     /// The `batch::…` codes, labelled in the file, before anything ran.
-    fn rewrite(&self, run: &[AlterStatement], recreate: Recreate, ask: &mut dyn Ask) -> Result<Vec<Rewrite>>;
+    fn rewrite(&self, run: &[AlterStatement], recreate: Recreate, ask: &mut dyn Ask) -> Result<Rewrite>;
 }
