@@ -41,6 +41,13 @@ pub trait Driver {
         None
     }
 
+    /// Makes this process the only one that holds the thing which is returned, until it is dropped or the process ends;
+    /// [`Failure::Busy`] when another one holds it. It stands beside the database's own locks, which a revision without
+    /// a transaction cannot hold.
+    fn exclusive(&self) -> Result<Box<dyn std::any::Any>, DriverError> {
+        Ok(Box::new(()))
+    }
+
     /// Something that, called from another thread, makes the statement which runs now fail with
     /// [`Failure::Interrupted`].
     fn interrupter(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
