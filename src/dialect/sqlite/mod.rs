@@ -1,6 +1,9 @@
 //! SQLite.
 
-use crate::dialect::{AlterStatement, Ask, Dialect, Rewrite, VersionSql};
+mod script;
+mod session;
+
+use crate::dialect::{AlterStatement, Ask, Dialect, Replay, Rewrite, ScriptSql, VersionSql};
 use crate::error::Result;
 use crate::revision::Recreate;
 use crate::sql::split::{self, SplitRules};
@@ -9,14 +12,6 @@ use crate::sql::write;
 /// The dialect of SQLite.
 #[derive(Debug)]
 pub struct Sqlite;
-
-/// The version table; rows are written in the order of their rowids.
-static VERSION: VersionSql = VersionSql {
-    create: include_str!("version.sql"),
-    exists: "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower({revisions})",
-    order: " ORDER BY rowid",
-    now: "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')",
-};
 
 impl Dialect for Sqlite {
     fn name(&self) -> &'static str {
@@ -40,10 +35,42 @@ impl Dialect for Sqlite {
     }
 
     fn version_sql(&self) -> &'static VersionSql {
-        &VERSION
+        &session::VERSION
     }
 
-    fn rewrite(&self, _run: &[AlterStatement], _recreate: Recreate, _ask: &mut dyn Ask) -> Result<Vec<Rewrite>> {
-        Ok(Vec::new())
+    fn begin(&self) -> &'static str {
+        session::BEGIN
+    }
+
+    fn change_mark(&self) -> Option<&'static str> {
+        Some(session::CHANGE_MARK)
+    }
+
+    fn any_object(&self) -> Option<&'static str> {
+        Some(session::ANY_OBJECT)
+    }
+
+    fn orphans(&self) -> Option<&'static str> {
+        Some(session::ORPHANS)
+    }
+
+    fn stands_alone(&self, statement: &str) -> bool {
+        session::stands_alone(statement)
+    }
+
+    fn sets_up_connection(&self, statement: &str) -> bool {
+        session::sets_up_connection(statement)
+    }
+
+    fn replay(&self, statement: &str) -> Replay {
+        session::replay(statement)
+    }
+
+    fn script(&self) -> &'static dyn ScriptSql {
+        &script::SqliteScript
+    }
+
+    fn rewrite(&self, _run: &[AlterStatement], _recreate: Recreate, _ask: &mut dyn Ask) -> Result<Rewrite> {
+        todo!()
     }
 }
