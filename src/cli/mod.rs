@@ -1,5 +1,7 @@
 //! The command line.
 
+pub mod graph;
+
 use std::process::ExitCode;
 
 /// Runs the command of this process.

@@ -92,3 +92,40 @@ fn not_ancestor(from: Option<&Target>, to: Option<&Target>) -> Error {
     )
     .help("the older end comes first; everything up to the newer one: sqlrev history -r :".to_owned() + &to)
 }
+
+/// The same revisions with each branch in one piece, for drawing: still newest first, each before all that it needs.
+///
+/// Of the revisions that could come next, the one that became ready last comes, so that a line is followed to its end.
+pub fn by_branch(graph: &RevisionGraph, order: &[Node]) -> Vec<Node> {
+    let mut waits = vec![None; graph.len()];
+    for node in order {
+        waits[node.index()] = Some(0_usize);
+    }
+    let parents = |node: Node| graph.parents(node).iter().copied();
+    for &node in order {
+        for parent in parents(node) {
+            if let Some(count) = &mut waits[parent.index()] {
+                *count += 1;
+            }
+        }
+    }
+    let mut ready: Vec<Node> = order
+        .iter()
+        .rev()
+        .copied()
+        .filter(|node| waits[node.index()] == Some(0))
+        .collect();
+    let mut sorted = Vec::with_capacity(order.len());
+    while let Some(node) = ready.pop() {
+        sorted.push(node);
+        for parent in parents(node) {
+            if let Some(count) = &mut waits[parent.index()] {
+                *count -= 1;
+                if *count == 0 {
+                    ready.push(parent);
+                }
+            }
+        }
+    }
+    sorted
+}
