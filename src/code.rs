@@ -135,6 +135,10 @@ codes! {
         "The file has a line for a command-line client (a backslash command of psql, a dot command of sqlite3), which is not SQL. Take the line out; SQL goes to the database directly.";
     ScriptUnterminated = "script::unterminated",
         "A string, a quoted name, a comment or a trigger body begins here and never ends.";
+    ScriptNul = "script::nul",
+        "The file holds a NUL byte. SQLite would silently leave out whatever comes after it, so the file is refused. Take the byte out; in a value, write it as CAST(x'00' AS TEXT) or as a blob.";
+    NotInTransaction = "execute::not_in_transaction",
+        "`--single-transaction` runs all or nothing, and a revision on the way says `transaction: none`, since it holds statements that cannot run in a transaction.";
     ScriptTransaction = "script::transaction_control",
         "A revision runs in a transaction that sqlrev opens and closes, together with its row in the version table. A BEGIN, COMMIT or ROLLBACK of its own would tear the two apart. Take the statement out; `transaction: none` in the header is for statements that cannot run in a transaction.";
     StatementFailed = "execute::statement_failed",

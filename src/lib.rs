@@ -4,11 +4,13 @@ pub mod code;
 pub mod dialect;
 pub mod driver;
 pub mod error;
+pub mod execute;
 pub mod project;
 pub mod revision;
 pub mod schema;
 pub mod source;
 pub mod sql;
+pub mod version;
 pub mod yaml;
 
 #[cfg(feature = "cli")]

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[command(name = "sqlrev", version, max_term_width = 100, propagate_version = true)]
 #[command(after_help = "Exit status: 0 done, 1 it failed, 2 wrong usage, 3 a check found something, 130 interrupted.\n\
                         `sqlrev explain CODE` tells what an error code means.")]
-pub struct Cli {
+pub(super) struct Cli {
     #[command(flatten)]
     pub global: Global,
     #[command(subcommand)]
@@ -19,7 +19,7 @@ pub struct Cli {
 /// Options that every command takes.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
-pub struct Global {
+pub(super) struct Global {
     /// Reads this file instead of the migrations.yaml found in this folder or above it
     #[arg(short, long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -27,7 +27,7 @@ pub struct Global {
     #[arg(short, long, global = true, value_name = "NAME")]
     pub name: Option<String>,
     /// The database: sqlite:PATH, sqlite::memory:
-    #[arg(long, global = true, value_name = "URL", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "URL")]
     pub url: Option<String>,
     /// What results look like: for people, or one JSON document
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
@@ -48,7 +48,7 @@ pub struct Global {
 
 /// The form of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(super) enum Format {
     /// For people
     Text,
     /// One JSON document
@@ -57,7 +57,7 @@ pub enum Format {
 
 /// When to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
+pub(super) enum Color {
     /// On a terminal, unless NO_COLOR is set
     Auto,
     /// Always
@@ -68,7 +68,7 @@ pub enum Color {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Lays out migrations.yaml and the migrations folder
     Init(Init),
     /// Writes a new revision: a folder with upgrade.sql and downgrade.sql
@@ -113,7 +113,7 @@ pub enum Command {
 
 /// `init`
 #[derive(Debug, Args)]
-pub struct Init {
+pub(super) struct Init {
     /// The folder
     #[arg(default_value = ".", value_name = "DIR")]
     pub dir: PathBuf,
@@ -121,7 +121,7 @@ pub struct Init {
 
 /// `revision`
 #[derive(Debug, Args)]
-pub struct NewRevision {
+pub(super) struct NewRevision {
     /// What the revision does, in a few words
     #[arg(short, long, value_name = "TEXT")]
     pub message: String,
@@ -147,7 +147,7 @@ pub struct NewRevision {
 
 /// `merge`
 #[derive(Debug, Args)]
-pub struct Merge {
+pub(super) struct Merge {
     /// The heads to join; all of them when none is named
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
@@ -167,7 +167,7 @@ pub struct Merge {
 
 /// How steps are run.
 #[derive(Debug, Args)]
-pub struct Run {
+pub(super) struct Run {
     /// Writes the script to standard output instead of running it; needs no database
     #[arg(long, conflicts_with_all = ["dry_run", "single_transaction"])]
     pub sql: bool,
@@ -183,7 +183,7 @@ pub struct Run {
 
 /// How long to wait for others.
 #[derive(Debug, Args)]
-pub struct Lock {
+pub(super) struct Lock {
     /// How many seconds to wait for somebody else who holds the database [default: 60]
     #[arg(long, value_name = "SECONDS")]
     pub lock_timeout: Option<f64>,
@@ -191,7 +191,7 @@ pub struct Lock {
 
 /// `upgrade`
 #[derive(Debug, Args)]
-pub struct Upgrade {
+pub(super) struct Upgrade {
     /// Where to: head, heads, an id, +2, a label …; with --sql a range A:B
     #[arg(value_name = "TARGET", default_value = "heads", allow_negative_numbers = true)]
     pub targets: Vec<String>,
@@ -201,7 +201,7 @@ pub struct Upgrade {
 
 /// `downgrade`
 #[derive(Debug, Args)]
-pub struct Downgrade {
+pub(super) struct Downgrade {
     /// Where to: base, an id, -1, LABEL@base …; with --sql a range A:B
     #[arg(value_name = "TARGET", allow_negative_numbers = true)]
     pub target: String,
@@ -211,7 +211,7 @@ pub struct Downgrade {
 
 /// `plan`
 #[derive(Debug, Args)]
-pub struct Plan {
+pub(super) struct Plan {
     /// What to plan
     pub direction: PlanKind,
     /// Where to, or a range A:B
@@ -227,7 +227,7 @@ pub struct Plan {
 
 /// What `plan` plans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum PlanKind {
+pub(super) enum PlanKind {
     /// Upgrades
     Upgrade,
     /// Downgrades
@@ -238,7 +238,7 @@ pub enum PlanKind {
 
 /// `current`
 #[derive(Debug, Args)]
-pub struct Current {
+pub(super) struct Current {
     /// Exits with 3 unless the database is at every head
     #[arg(long)]
     pub check_heads: bool,
@@ -246,7 +246,7 @@ pub struct Current {
 
 /// `heads`
 #[derive(Debug, Args)]
-pub struct Heads {
+pub(super) struct Heads {
     /// Leaves out heads that other revisions depend on
     #[arg(long)]
     pub resolve_dependencies: bool,
@@ -254,7 +254,7 @@ pub struct Heads {
 
 /// `history`
 #[derive(Debug, Args)]
-pub struct History {
+pub(super) struct History {
     /// Only these revisions
     #[arg(short, long, value_name = "A:B", allow_hyphen_values = true)]
     pub range: Option<String>,
@@ -265,7 +265,7 @@ pub struct History {
 
 /// `show`
 #[derive(Debug, Args)]
-pub struct Show {
+pub(super) struct Show {
     /// The revision
     #[arg(value_name = "TARGET", allow_negative_numbers = true)]
     pub target: String,
@@ -273,7 +273,7 @@ pub struct Show {
 
 /// `stamp`
 #[derive(Debug, Args)]
-pub struct Stamp {
+pub(super) struct Stamp {
     /// The revisions the database is at; with --sql a range A:B
     #[arg(value_name = "TARGET", required = true, allow_negative_numbers = true)]
     pub targets: Vec<String>,
@@ -289,7 +289,7 @@ pub struct Stamp {
 
 /// `test`
 #[derive(Debug, Args)]
-pub struct Test {
+pub(super) struct Test {
     /// Only these revisions
     #[arg(value_name = "A:B", allow_negative_numbers = true)]
     pub range: Option<String>,
@@ -297,7 +297,7 @@ pub struct Test {
 
 /// `repair`
 #[derive(Debug, Args)]
-pub struct Repair {
+pub(super) struct Repair {
     /// The revisions; every edited one when none is named
     #[arg(value_name = "REVISION")]
     pub revisions: Vec<String>,
@@ -310,7 +310,7 @@ pub struct Repair {
 
 /// `edit`
 #[derive(Debug, Args)]
-pub struct Edit {
+pub(super) struct Edit {
     /// The revision
     #[arg(value_name = "TARGET", allow_negative_numbers = true)]
     pub target: String,
@@ -318,7 +318,7 @@ pub struct Edit {
 
 /// `ensure-version`
 #[derive(Debug, Args)]
-pub struct EnsureVersion {
+pub(super) struct EnsureVersion {
     /// Writes the statements to standard output instead
     #[arg(long)]
     pub sql: bool,
@@ -326,7 +326,7 @@ pub struct EnsureVersion {
 
 /// `explain`
 #[derive(Debug, Args)]
-pub struct Explain {
+pub(super) struct Explain {
     /// The code, in full or its last part; none lists them all
     #[arg(value_name = "CODE")]
     pub code: Option<String>,
@@ -334,7 +334,7 @@ pub struct Explain {
 
 /// `completions`
 #[derive(Debug, Args)]
-pub struct Completions {
+pub(super) struct Completions {
     /// The shell
     pub shell: clap_complete::Shell,
 }

@@ -15,7 +15,7 @@ const LINES: usize = 8;
 const LINE_LENGTH: usize = 400;
 
 /// The error as a picture, with colours when `styled`.
-pub fn picture(error: &Error, styled: bool, width: usize) -> String {
+pub(super) fn picture(error: &Error, styled: bool, width: usize) -> String {
     let title = Level::ERROR.primary_title(plain(error.message())).id(error.code().name());
     let mut group = Group::with_title(title);
     let windows: Vec<Window> = windows(error.labels());
@@ -134,7 +134,7 @@ fn line_start(text: &str, at: usize) -> usize {
 }
 
 /// The error as `--format json` gives it.
-pub fn object(error: &Error) -> Value {
+pub(super) fn object(error: &Error) -> Value {
     let labels: Vec<Value> = error.labels().iter().map(label_object).collect();
     let help = (!error.help_lines().is_empty()).then(|| error.help_lines().join("\n"));
     json!({"error": {

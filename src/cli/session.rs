@@ -15,7 +15,6 @@ use crate::execute::event::{Clock, Event};
 use crate::execute::seen::Seen;
 use crate::execute::{Executor, Patience, Sources};
 use crate::project::{DatabaseUrl, Environment, Load, Options, Project, Secret, SqliteMode, SqliteUrl};
-use crate::revision::applied::Applied;
 use crate::revision::graph::RevisionGraph;
 use crate::revision::header::Spans;
 use crate::revision::{BranchLabel, Header, Revision, Script};
@@ -226,9 +225,4 @@ fn ghost(details: Details) -> Revision {
         downgrade,
         missing_text: false,
     }
-}
-
-/// What is applied, in terms of the graph.
-pub(crate) fn applied(seen: &Seen, graph: &RevisionGraph) -> Result<Applied> {
-    seen.in_graph(graph)
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 /// Where the words go, and how they may look.
-pub struct Ui<'a> {
+pub(super) struct Ui<'a> {
     stdout: &'a mut dyn Write,
     stderr: &'a mut dyn Write,
     /// Colours on standard output.
@@ -31,19 +31,19 @@ pub struct Ui<'a> {
 }
 
 /// Names in results.
-pub const ID: Style = AnsiColor::Yellow.on_default();
+pub(super) const ID: Style = AnsiColor::Yellow.on_default();
 /// Labels of branches.
-pub const LABEL: Style = AnsiColor::Green.on_default().bold();
+pub(super) const LABEL: Style = AnsiColor::Green.on_default().bold();
 /// Less important words.
-pub const DIM: Style = Style::new().dimmed();
+pub(super) const DIM: Style = Style::new().dimmed();
 /// What went well.
-pub const GOOD: Style = AnsiColor::Green.on_default();
+pub(super) const GOOD: Style = AnsiColor::Green.on_default();
 /// What needs a look.
-pub const WARN: Style = AnsiColor::Yellow.on_default().bold();
+pub(super) const WARN: Style = AnsiColor::Yellow.on_default().bold();
 
 impl<'a> Ui<'a> {
     /// Writes to these two.
-    pub fn new(stdout: &'a mut dyn Write, stderr: &'a mut dyn Write) -> Self {
+    pub(super) fn new(stdout: &'a mut dyn Write, stderr: &'a mut dyn Write) -> Self {
         Self {
             stdout,
             stderr,
@@ -61,18 +61,18 @@ impl<'a> Ui<'a> {
     }
 
     /// A line of the result.
-    pub fn line(&mut self, text: &str) {
+    pub(super) fn line(&mut self, text: &str) {
         self.write(text.as_bytes());
         self.write(b"\n");
     }
 
     /// The one document of `--format json`.
-    pub fn value(&mut self, value: &serde_json::Value) {
+    pub(super) fn value(&mut self, value: &serde_json::Value) {
         self.line(&format!("{value:#}"));
     }
 
     /// A piece of the result. A reader that goes away ends the output quietly; another failure is kept for the end.
-    pub fn write(&mut self, bytes: &[u8]) {
+    pub(super) fn write(&mut self, bytes: &[u8]) {
         if self.closed || self.failed.is_some() {
             return;
         }
@@ -84,7 +84,7 @@ impl<'a> Ui<'a> {
     }
 
     /// Sends what is still held back, and says what went wrong with the output.
-    pub fn finish(&mut self) -> Option<io::Error> {
+    pub(super) fn finish(&mut self) -> Option<io::Error> {
         if !self.closed
             && let Err(error) = self.stdout.flush()
             && error.kind() != io::ErrorKind::BrokenPipe
@@ -95,30 +95,30 @@ impl<'a> Ui<'a> {
     }
 
     /// A line of talk, unless `-q`.
-    pub fn say(&mut self, text: &str) {
+    pub(super) fn say(&mut self, text: &str) {
         if !self.quiet {
             self.tell(text);
         }
     }
 
     /// A line of talk that even `-q` wants, such as an error. Nobody is left to hear of a failure here.
-    pub fn tell(&mut self, text: &str) {
+    pub(super) fn tell(&mut self, text: &str) {
         let _ = writeln!(self.stderr, "{text}");
     }
 
     /// The text in a style, for standard output.
-    pub fn paint(&self, style: Style, text: &str) -> String {
+    pub(super) fn paint(&self, style: Style, text: &str) -> String {
         paint(self.color_out, style, text)
     }
 
     /// The text in a style, for standard error.
-    pub fn paint_err(&self, style: Style, text: &str) -> String {
+    pub(super) fn paint_err(&self, style: Style, text: &str) -> String {
         paint(self.color_err, style, text)
     }
 }
 
 /// The text in a style, or plain.
-pub fn paint(on: bool, style: Style, text: &str) -> String {
+pub(super) fn paint(on: bool, style: Style, text: &str) -> String {
     if on {
         format!("{style}{text}{style:#}")
     } else {

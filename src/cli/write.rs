@@ -142,7 +142,7 @@ fn check(graph: &RevisionGraph, header: &Header, name: &str) -> Result<()> {
     let parsed = header::parse(&file)?;
     let new = crate::revision::Revision {
         header: parsed.header,
-        places: parsed.spans,
+        places: parsed.places,
         upgrade: Some(crate::revision::Script {
             file,
             body: parsed.body,

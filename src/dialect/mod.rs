@@ -160,7 +160,7 @@ pub struct ScriptHead<'a> {
 }
 
 /// The frame around the statements of an offline script.
-pub trait ScriptSql: Sync {
+pub trait ScriptSql: Sync + std::fmt::Debug {
     /// What comes first: how to run it, and what it sets up.
     fn head(&self, head: &ScriptHead<'_>) -> String;
 
@@ -171,8 +171,11 @@ pub trait ScriptSql: Sync {
     fn commit(&self, foreign_keys_off: bool) -> String;
 
     /// Stops the script, and keeps what came before in the transaction from being committed, when the query returns a
-    /// row. `message` says why.
-    fn guard(&self, query: &str, message: &str) -> String;
+    /// row: the database is not where the script begins.
+    fn guard_place(&self, query: &str) -> String;
+
+    /// Likewise when the query returns rows that stand in the way; they are shown with the message.
+    fn guard_rows(&self, query: &str, message: &str) -> String;
 
     /// A query that returns a row when the table is not there.
     fn missing_table(&self, name: &str) -> String;
@@ -192,7 +195,7 @@ pub trait ScriptSql: Sync {
 }
 
 /// The SQL of one kind of database.
-pub trait Dialect: Sync {
+pub trait Dialect: Sync + std::fmt::Debug {
     /// `sqlite`, `postgresql`, `mysql` or `mariadb`.
     fn name(&self) -> &'static str;
 
@@ -221,6 +224,11 @@ pub trait Dialect: Sync {
 
     /// A query that returns a row when the database holds anything at all.
     fn any_object(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// A query for every table, view, index and trigger: its kind, its name, and the statement that makes it.
+    fn objects(&self) -> Option<&'static str> {
         None
     }
 

@@ -7,7 +7,7 @@ mod fault;
 mod lock;
 mod online;
 mod record;
-mod repair;
+pub mod repair;
 mod replay;
 mod run;
 pub mod script;
@@ -15,7 +15,7 @@ mod scripts;
 pub mod seen;
 pub mod shown;
 mod stamp;
-mod step;
+pub(crate) mod step;
 pub mod test;
 mod walk;
 

@@ -106,7 +106,7 @@ impl<'a> Switches<'a> {
         match op {
             Op::Sql { sql, at } => self.driver.execute(sql).map_err(|error| {
                 if error.failure == crate::driver::Failure::Statement {
-                    labelled(Code::StatementFailed, "the change of the table failed", run, at).cause(error.message)
+                    labelled(Code::StatementFailed, "the change of the table failed", run, &whole(run, *at)).cause(error.message)
                 } else {
                     fault::database(&error)
                 }
@@ -159,6 +159,11 @@ impl<'a> Switches<'a> {
         }
         Ok(())
     }
+}
+
+/// All of a statement of the run.
+fn whole(run: &[AlterStatement], at: usize) -> (usize, crate::source::Span) {
+    (at, 0..run.get(at).map_or(0, |alter| alter.text.len()))
 }
 
 fn labelled(code: Code, message: &str, run: &[AlterStatement], at: &(usize, crate::source::Span)) -> Error {

@@ -82,7 +82,11 @@ impl Recorder<'_> {
             })?;
             self.bookkeeping(step, revision, &prepared, reader)?;
             reader.end(step)?;
-            if upgrade { done.insert(step.node) } else { done.remove(step.node) };
+            if upgrade {
+                done.insert(step.node);
+            } else {
+                done.remove(step.node);
+            }
         }
         Ok(())
     }

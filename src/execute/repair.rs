@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::execute::Executor;
 use crate::execute::bookkeeping::Record;
 use crate::execute::seen::{self, Seen};
-use crate::revision::checksum::{Change, Checksum};
+use crate::revision::checksum::{self, Change};
 use crate::revision::{Direction, Revision, RevisionId};
 use crate::version::{Entry, Row};
 
@@ -49,10 +49,11 @@ impl Executor<'_> {
         let change = seen::change(script, revision, &row.upgrade_checksum, dialect)?;
         edits.extend(edit(revision, &script.file.name, Direction::Upgrade, change));
         let downgrade = self.sources.downgrade(revision)?;
-        let change = match (&row.downgrade_checksum, &downgrade) {
+        let stored = self.table.downgrade_checksum(self.driver, row.id.as_str())?;
+        let change = match (&stored, &downgrade) {
             (Some(stored), Some(script)) => {
                 let stored = seen::parse(stored, revision.id())?;
-                Checksum::compare(&stored, &script.checksum(None, dialect.rules())?)
+                checksum::compare(&stored, &script.checksum(None, dialect.rules())?)
             }
             (None, None) => Change::Same,
             _ => Change::Edited,

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::execute::seen::{self, Seen};
 use crate::execute::step::Ready;
 use crate::execute::{Executor, Ran, Report, fault, lock};
-use crate::revision::plan::{self, Plan};
+use crate::revision::plan::Plan;
 use crate::revision::target::Target;
 use crate::revision::{Direction, Transaction};
 use crate::version::Entry;
@@ -45,7 +45,7 @@ impl<'a> Executor<'a> {
         let applied = seen.in_graph(self.graph)?;
         seen::refuse_edited(seen, self.graph, self.driver, &self.table)?;
         refuse_stopped(seen, Direction::Downgrade)?;
-        plan::upgrade(self.graph, &applied, targets)
+        Plan::upgrade(self.graph, &applied, targets)
     }
 
     /// Runs the downgrades that lead back to the target.
@@ -63,8 +63,8 @@ impl<'a> Executor<'a> {
     pub fn plan_downgrade(&mut self, seen: &Seen, target: &Target) -> Result<Plan> {
         refuse_stopped(seen, Direction::Upgrade)?;
         let applied = seen.in_graph(self.graph)?;
-        let plan = plan::downgrade(self.graph, &applied, target)?;
-        plan::check_reversible(self.graph, &plan)?;
+        let plan = Plan::downgrade(self.graph, &applied, target)?;
+        plan.check_reversible(self.graph)?;
         Ok(plan)
     }
 
@@ -86,6 +86,15 @@ impl<'a> Executor<'a> {
             Ok(()) => Ok(Report::of(&plan, progress.ran)),
             Err(error) => Err(self.failed(error, &ready, &progress)),
         }
+    }
+
+    /// Runs a plan that was made elsewhere, each step in its own transaction.
+    pub(crate) fn all(&mut self, seen: &Seen, plan: &Plan) -> Result<()> {
+        let ready = self.all_ready(plan)?;
+        self.begin()?;
+        let mut progress = Progress::default();
+        let ran = self.steps(seen, &ready, &mut progress);
+        ran.map_err(|error| self.failed(error, &ready, &progress))
     }
 
     fn all_ready(&self, plan: &Plan) -> Result<Vec<Ready<'a>>> {

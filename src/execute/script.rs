@@ -34,7 +34,12 @@ impl Recorder<'_> {
     /// # Errors
     /// `script::…`, `batch::…`, among them `batch::mixed_offline`, and `file::io` for what `out` fails with.
     pub fn script(&self, plan: &Plan, applied: &Applied, out: &mut dyn Write) -> Result<()> {
-        let mut surveyor = Surveyor::default();
+        let mut surveyor = Surveyor {
+            sql: self.dialect.script(),
+            lines: Vec::new(),
+            foreign_keys_off: Vec::new(),
+            differs: None,
+        };
         self.read(plan, applied, &mut surveyor)?;
         let head = ScriptHead {
             tool: &format!("sqlrev {TOOL_VERSION}"),
@@ -76,7 +81,9 @@ impl Recorder<'_> {
         };
         put(out, &sql.head(&head))?;
         put(out, &sql.begin(false))?;
-        if plan.from.is_empty() {
+        if !plan.from.is_empty() {
+            put(out, &sql.guard_place(&sql.missing_table(&self.table.name())))?;
+        } else {
             for create in self.table.create() {
                 put(out, &format!("{};\n", sql.create_if_missing(&create)))?;
             }
@@ -152,16 +159,7 @@ fn not_written(error: &io::Error) -> Error {
 /// Guards that stop unless exactly the ancestors of these heads are applied: each head is there, and as many rows as
 /// they have ancestors, themselves among them.
 fn guards(sql: &dyn ScriptSql, table: &VersionTable, heads: &[crate::revision::RevisionId], count: usize) -> String {
-    let place = if heads.is_empty() {
-        "empty".to_owned()
-    } else {
-        let ids: Vec<&str> = heads.iter().map(crate::revision::RevisionId::as_str).collect();
-        format!("at {}", ids.join(", "))
-    };
-    let message = format!("refused: the database is not {place}, where this script begins");
-    let mut out = sql.guard(&sql.missing_table(table.name()), &message);
-    out.push_str(&sql.guard(&table.not_at(heads, count), &message));
-    out
+    sql.guard_place(&table.not_at(heads, count))
 }
 
 /// Keeps the statements of each step.
@@ -200,8 +198,8 @@ impl Reader for Shower {
 
 /// Goes through a plan first: which revisions need foreign keys off, and that this does not change what their other
 /// statements do.
-#[derive(Default)]
 struct Surveyor {
+    sql: &'static dyn ScriptSql,
     lines: Vec<String>,
     foreign_keys_off: Vec<bool>,
     /// A statement whose effect would differ with foreign keys off: the error to give if they are.
@@ -230,8 +228,7 @@ impl Reader for Surveyor {
                 let Some(ask) = ask else {
                     return Ok(());
                 };
-                let dialect_sql = place.statement.text;
-                if let Some(effect) = place.script_sql().foreign_key_effect(dialect_sql, ask)? {
+                if let Some(effect) = self.sql.foreign_key_effect(place.statement.text, ask)? {
                     self.differs = Some(mixed(place, &effect));
                 }
             }
@@ -301,7 +298,7 @@ impl Scribe<'_> {
         for op in &rewrite.ops {
             match op {
                 Op::Sql { sql, .. } => self.statement(sql)?,
-                Op::Check { sql, message, .. } => put(self.out, &self.sql.guard(sql, &format!("refused: {message}")))?,
+                Op::Check { sql, message, .. } => put(self.out, &self.sql.guard_rows(sql, message))?,
                 Op::Compiles { .. } => {}
                 Op::Set(setting, on) => {
                     if let Some(switch) = self.sql.switch(*setting, *on) {
@@ -327,10 +324,14 @@ impl Reader for Scribe<'_> {
         );
         put(self.out, &head)?;
         self.transaction = revision.header.transaction;
-        put(self.out, &self.sql.begin(self.off()))?;
+        let off = self.off();
+        put(self.out, &self.sql.begin(off))?;
+        if self.at == 0 {
+            put(self.out, &self.sql.guard_place(&self.sql.missing_table(&self.table.name())))?;
+        }
         put(self.out, &guards(self.sql, self.table, &step.heads_before.ids(), self.count))?;
         if self.transaction == Transaction::None {
-            put(self.out, &self.sql.commit(self.off()))?;
+            put(self.out, &self.sql.commit(off))?;
         }
         Ok(())
     }

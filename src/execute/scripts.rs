@@ -1,14 +1,12 @@
 //! Scripts as the executor takes them: opened, split to the end, and hashed before anything runs.
 
-use std::io::Read;
-
 use crate::code::Code;
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
 use crate::execute::walk::Place;
 use crate::revision::checksum::{self, Checksum};
 use crate::revision::{Header, Revision, Script, Transaction};
-use crate::sql::split::{Fault, FaultKind, Piece, SplitRules, Statements};
+use crate::sql::split::{Fault, FaultKind, Piece, SplitRules, Statement, Statements};
 use crate::sql::token;
 
 /// Larger upgrades are not kept in the version table: their text only serves to show what was changed.
@@ -36,13 +34,12 @@ pub(crate) struct Prepared {
 impl Script {
     /// The statements of the script, from the end of its header.
     pub(crate) fn statements(&self, rules: &'static SplitRules) -> Result<Statements<'_>> {
-        match &self.large {
-            None => Ok(Statements::of_text(&self.file.text, self.body, rules)),
-            Some(large) => {
-                let reader = large.open().map_err(|error| self.unreadable(&error))?;
-                Ok(Statements::of_reader(reader, self.body, rules))
-            }
-        }
+        let mut statements = match &self.large {
+            None => Statements::of_text(&self.file.text, rules),
+            Some(large) => Statements::of_reader(large.open().map_err(|error| self.unreadable(&error))?, rules),
+        };
+        statements.skip(self.body).map_err(|fault| self.fault(&fault))?;
+        Ok(statements)
     }
 
     fn unreadable(&self, error: &std::io::Error) -> Error {
@@ -61,8 +58,13 @@ impl Script {
             ),
             FaultKind::Unterminated(what) => (
                 Code::ScriptUnterminated,
-                format!("`{name}` ends in the middle of {what}"),
+                format!("`{name}` ends in the middle of a {what}"),
                 "begins here and never ends".to_owned(),
+            ),
+            FaultKind::AfterCopy => (
+                Code::ScriptMetaCommand,
+                format!("`{name}` has words after a COPY on its line"),
+                "these would be taken for data".to_owned(),
             ),
             FaultKind::InvalidUtf8 => (
                 Code::FileEncoding,
@@ -75,57 +77,111 @@ impl Script {
                 "the database would not see what comes after it".to_owned(),
             ),
         };
-        let (file, span) = fault.place(&self.file);
+        let (file, span) = fault.place(name);
         Error::new(code, message).at(&file, span, label)
     }
 
     /// The checksum of the file as it is now.
     pub(crate) fn checksum(&self, header: Option<&Header>, rules: &'static SplitRules) -> Result<Checksum> {
+        match &self.large {
+            None => Ok(checksum::of(&self.file.text, self.body, header, rules)),
+            Some(_) => self.read_through(header, rules, |_| Ok(())),
+        }
+    }
+
+    /// Reads a large file once, statement by statement.
+    fn read_through(
+        &self,
+        header: Option<&Header>,
+        rules: &'static SplitRules,
+        mut each: impl FnMut(&Statement<'_>) -> Result<()>,
+    ) -> Result<Checksum> {
         let Some(large) = &self.large else {
             return Ok(checksum::of(&self.file.text, self.body, header, rules));
         };
-        let mut reader = large.open().map_err(|error| self.unreadable(&error))?;
-        let mut hasher = checksum::Hasher::new(self.body, header, rules);
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            match reader.read(&mut buffer).map_err(|error| self.unreadable(&error))? {
-                0 => return Ok(hasher.finish()),
-                n => hasher.update(&buffer[..n]),
-            }
-        }
+        let reader = large.open().map_err(|error| self.unreadable(&error))?;
+        let read = checksum::read(reader, self.body, header, rules, |piece| match piece {
+            Piece::Statement(statement) => each(statement).map_err(Stop::Error),
+            _ => Ok(()),
+        });
+        read.map_err(|stop| match stop {
+            Stop::Error(error) => error,
+            Stop::Fault(fault) => self.fault(&fault),
+        })
     }
 
     /// Reads the script once to its end: it splits, nothing in it tears the transaction, and what its checksum is.
     pub(crate) fn prepare(&self, header: &Header, upgrade: bool, dialect: &'static dyn Dialect) -> Result<Prepared> {
-        let mut statements = self.statements(dialect.rules())?;
-        let mut prepared = Prepared {
+        let mut survey = Survey {
+            script: self,
+            dialect,
+            in_transaction: header.transaction == Transaction::Revision,
             statements: 0,
             alters: false,
             pragmas: false,
-            checksum: self.checksum(upgrade.then_some(header), dialect.rules())?,
         };
-        while let Some(piece) = statements.next().map_err(|fault| self.fault(&fault))? {
-            let Piece::Statement(statement) = piece else {
-                continue;
-            };
-            prepared.alters |= dialect.batch_table(statement.text).is_some();
-            let place = Place {
-                script: self,
-                statement,
-                index: prepared.statements,
-            };
-            prepared.pragmas |= starts_with(statement.text, b'p');
-            if header.transaction == Transaction::Revision {
-                no_transaction_control(&place, dialect)?;
+        let header = upgrade.then_some(header);
+        let checksum = if self.large.is_some() {
+            self.read_through(header, dialect.rules(), |statement| survey.statement(statement))?
+        } else {
+            let mut statements = self.statements(dialect.rules())?;
+            while let Some(piece) = statements.next().map_err(|fault| self.fault(&fault))? {
+                if let Piece::Statement(statement) = piece {
+                    survey.statement(&statement)?;
+                }
             }
-            prepared.statements += 1;
-        }
-        Ok(prepared)
+            self.checksum(header, dialect.rules())?
+        };
+        Ok(Prepared {
+            statements: survey.statements,
+            alters: survey.alters,
+            pragmas: survey.pragmas,
+            checksum,
+        })
     }
 
     /// The text as the version table keeps it.
     pub(crate) fn kept(&self, most: usize) -> Option<&str> {
         (self.large.is_none() && self.file.text.len() <= most).then_some(&*self.file.text)
+    }
+}
+
+/// Why a large file was not read to its end.
+enum Stop {
+    Fault(Fault),
+    Error(Error),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// What is found out about a script as its statements go by.
+struct Survey<'s> {
+    script: &'s Script,
+    dialect: &'static dyn Dialect,
+    in_transaction: bool,
+    statements: u64,
+    alters: bool,
+    pragmas: bool,
+}
+
+impl Survey<'_> {
+    fn statement(&mut self, statement: &Statement<'_>) -> Result<()> {
+        self.alters |= self.dialect.batch_table(statement.text).is_some();
+        self.pragmas |= starts_with(statement.text, b'p');
+        if self.in_transaction {
+            let place = Place {
+                script: self.script,
+                statement,
+                index: self.statements,
+            };
+            no_transaction_control(&place, self.dialect)?;
+        }
+        self.statements += 1;
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use crate::driver::{Driver, DriverError};
 use crate::error::{Error, Result};
 use crate::execute::diff;
 use crate::revision::applied::Applied;
-use crate::revision::checksum::{Change, Checksum};
+use crate::revision::checksum::{self, Change, Checksum, ParseError};
 use crate::revision::graph::RevisionGraph;
 use crate::revision::{Direction, Revision, RevisionId, Script};
 use crate::version::{Row, VersionTable};
@@ -75,17 +75,17 @@ fn mark(driver: &mut dyn Driver) -> Result<Option<String>, DriverError> {
 /// How a file differs from what was applied.
 pub(crate) fn change(script: &Script, revision: &Revision, stored: &str, dialect: &'static dyn Dialect) -> Result<Change> {
     let stored = parse(stored, revision.id())?;
-    if script.large.is_none() && stored.text() == &crate::revision::checksum::text_only(&script.file.text) {
+    if script.large.is_none() && stored.text == checksum::text_only(&script.file.text) {
         return Ok(Change::Same);
     }
     let now = script.checksum(Some(&revision.header), dialect.rules())?;
-    Ok(Checksum::compare(&stored, &now))
+    Ok(checksum::compare(&stored, &now))
 }
 
 /// Reads a checksum from the version table.
 pub(crate) fn parse(stored: &str, id: &RevisionId) -> Result<Checksum> {
-    stored.parse().map_err(|error: crate::revision::checksum::ParseError| {
-        let (code, help) = if error.is_newer() {
+    stored.parse().map_err(|error: ParseError| {
+        let (code, help) = if error == ParseError::UnknownVersion {
             (Code::VersionTooNew, "use the version of sqlrev that wrote it, or a newer one")
         } else {
             (Code::VersionTable, "if somebody changed the table by hand, put the row back; or: sqlrev repair --accept")
@@ -144,4 +144,9 @@ fn edited(revision: &Revision, script: &Script, was: Option<&str>) -> Error {
         .state("nothing was run")
         .help("put the file back and write the change as a new revision: sqlrev revision -m TEXT")
         .help(format!("or take the file as the applied one: sqlrev repair {id} --accept"))
+}
+
+/// Where the SQL of a text begins: after its header, when it has one.
+pub(crate) fn body_of(file: &crate::source::SourceFile) -> usize {
+    crate::revision::header::parse(file).map_or(0, |parsed| parsed.body)
 }

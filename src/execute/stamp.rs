@@ -6,7 +6,7 @@ use crate::execute::seen::Seen;
 use crate::execute::shown::Shown;
 use crate::execute::{Executor, Ran, Report};
 use crate::revision::applied::Applied;
-use crate::revision::plan::{self, Plan, Step};
+use crate::revision::plan::{Plan, Step};
 use crate::revision::target::Target;
 use crate::revision::{Direction, Transaction};
 use crate::version::Entry;
@@ -32,7 +32,7 @@ impl Executor<'_> {
     /// Those of the targets.
     pub fn plan_stamp(&self, seen: &Seen, targets: &[Target], purge: bool) -> Result<Plan> {
         let applied = if purge { Applied::known(self.graph, seen.applied()).0 } else { seen.in_graph(self.graph)? };
-        plan::stamp(self.graph, &applied, targets, purge)
+        Plan::stamp(self.graph, &applied, targets, purge)
     }
 
     fn stamp_locked(&mut self, targets: &[Target], purge: bool) -> Result<Report> {

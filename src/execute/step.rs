@@ -310,7 +310,7 @@ fn left_open(ready: &Ready<'_>) -> Error {
         .help("add the COMMIT")
 }
 
-fn no_text(revision: &Revision, dialect: &str) -> Error {
+pub(crate) fn no_text(revision: &Revision, dialect: &str) -> Error {
     let id = revision.id();
     let error = Error::new(Code::NoDialectText, format!("revision `{id}` has no text for {dialect}"));
     let error = match revision.places.file() {

@@ -8,7 +8,7 @@ use crate::execute::{Executor, diff, fault};
 use crate::revision::applied::Applied;
 use crate::revision::nodes::Node;
 use crate::revision::{Direction, RevisionId};
-use crate::revision::plan;
+use crate::revision::plan::Plan;
 
 /// Something that a revision should not do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,11 +53,19 @@ impl Executor<'_> {
         Ok(findings)
     }
 
+    /// Applies one revision whose ancestors are applied.
+    ///
+    /// # Errors
+    /// What its script fails with.
+    pub fn apply_alone(&mut self, node: Node) -> Result<()> {
+        self.step_alone(node, Direction::Upgrade)
+    }
+
     fn step_alone(&mut self, node: Node, direction: Direction) -> Result<()> {
         let seen = self.look()?;
         let applied = Applied::from_rows(self.graph, seen.applied())?;
-        let plan = plan::one(self.graph, &applied, direction, node);
-        self.single(&seen, plan)
+        let plan = Plan::one(self.graph, &applied, direction, node);
+        self.all(&seen, &plan)
     }
 
     fn picture(&mut self) -> Result<Picture> {

@@ -13,14 +13,14 @@ pub(crate) struct Place<'s> {
     /// The script.
     pub script: &'s Script,
     /// The statement.
-    pub statement: Statement<'s>,
+    pub statement: &'s Statement<'s>,
     /// How many statements came before it.
     pub index: u64,
 }
 
 impl Place<'_> {
     /// The file and the statement's span in it. For a large file it is a piece of the file with just the statement.
-    pub fn in_file(&self) -> (SourceFile, Span) {
+    pub(crate) fn in_file(&self) -> (SourceFile, Span) {
         let text = self.statement.text;
         if self.script.large.is_none() {
             let start = usize::try_from(self.statement.offset).unwrap_or(usize::MAX);
@@ -63,7 +63,7 @@ impl Walk<'_> {
     ///
     /// # Errors
     /// What the runner and the dialect's rewriting return, and a script that no longer splits.
-    pub fn run(&self, runner: &mut dyn Runner) -> Result<()> {
+    pub(super) fn run(&self, runner: &mut dyn Runner) -> Result<()> {
         let mut statements = self.script.statements(self.dialect.rules())?;
         let mut waiting = Waiting::default();
         let mut index = 0;
@@ -74,7 +74,7 @@ impl Walk<'_> {
             if index >= self.skip {
                 let place = Place {
                     script: self.script,
-                    statement,
+                    statement: &statement,
                     index,
                 };
                 self.piece(&place, &mut waiting, runner)?;

@@ -57,6 +57,11 @@ impl Plan {
         }
     }
 
+    /// One revision in one direction, whatever else it would need.
+    pub fn one(graph: &RevisionGraph, applied: &Applied, direction: Direction, node: Node) -> Self {
+        Self::new(graph, applied.set(), &[(direction, node)])
+    }
+
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()

@@ -212,20 +212,45 @@ impl VersionTable {
         )
     }
 
-    /// The quoted name of the table, for a script's own questions.
-    pub fn revisions(&self) -> &str {
-        &self.revisions
+    /// A query that returns a row unless exactly the ancestors of these heads are applied, `count` in all, the heads
+    /// among them.
+    pub fn not_at(&self, heads: &[RevisionId], count: usize) -> String {
+        let table = &self.revisions;
+        let mut sql = format!("SELECT 1 WHERE (SELECT count(*) FROM {table} WHERE unfinished IS NULL) <> {count}");
+        let _ = write!(sql, " OR EXISTS (SELECT 1 FROM {table} WHERE unfinished IS NOT NULL)");
+        for head in heads {
+            let head = self.dialect.literal(head.as_str());
+            let _ = write!(sql, " OR NOT EXISTS (SELECT 1 FROM {table} WHERE revision = {head})");
+        }
+        sql
+    }
+
+    /// The name of the table, unquoted.
+    pub fn name(&self) -> String {
+        crate::sql::token::unquoted(&self.revisions).into_owned()
+    }
+
+    /// Whether a table of this name is one of the two.
+    pub fn is_own(&self, name: &str) -> bool {
+        [&self.revisions, &self.log].iter().any(|own| crate::sql::token::unquoted(own) == name)
+    }
+
+    /// The stored checksum of a downgrade; none when the revision was irreversible.
+    ///
+    /// # Errors
+    /// `version::unreadable`.
+    pub fn downgrade_checksum(&self, driver: &mut dyn Driver, id: &str) -> Result<Option<String>> {
+        let id = self.dialect.literal(id);
+        let sql = format!("SELECT downgrade_checksum FROM {} WHERE revision = {id}", self.revisions);
+        let rows = driver.query(&sql).map_err(|error| self.unreadable(&error))?;
+        Ok(rows.into_iter().flatten().next().flatten())
     }
 
     /// Whether the version table is there.
     pub fn exists(&self, driver: &mut dyn Driver) -> Result<bool, DriverError> {
-        let sql = self.dialect.version_sql().exists.replace("{revisions}", &self.literal_name());
+        let name = self.dialect.literal(&self.name());
+        let sql = self.dialect.version_sql().exists.replace("{revisions}", &name);
         Ok(!driver.query(&sql)?.is_empty())
-    }
-
-    fn literal_name(&self) -> String {
-        let name = crate::sql::token::unquoted(&self.revisions);
-        self.dialect.literal(&name)
     }
 
     /// The applied revisions in the order in which they were applied; none when the table is not there.

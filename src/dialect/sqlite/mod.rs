@@ -50,6 +50,10 @@ impl Dialect for Sqlite {
         Some(session::ANY_OBJECT)
     }
 
+    fn objects(&self) -> Option<&'static str> {
+        Some(session::OBJECTS)
+    }
+
     fn orphans(&self) -> Option<&'static str> {
         Some(session::ORPHANS)
     }

@@ -1,9 +1,9 @@
 //! Offline scripts for the `sqlite3` command.
 //!
-//! SQLite has no IF, so a guard is an INSERT that a constraint refuses. A runner that goes on after an error must not
-//! commit all the same: a second INSERT breaks a deferred foreign key between two temporary tables, which holds every
-//! COMMIT up until the connection ends (foreignkeys.html, section 4.2). Where a copy needs foreign keys off, that does
-//! not work, and the script turns itself to stop at the first error (`.bail on`).
+//! SQLite has no IF, so a guard is an INSERT into a temporary table whose trigger raises an error. A runner that goes on
+//! after an error must not commit all the same: the trigger first breaks a deferred foreign key between two temporary
+//! tables, which holds every COMMIT up until the connection ends (foreignkeys.html, section 4.2). Where a copy needs
+//! foreign keys off, that does not work, and the script tells its runner to stop at the first error (`.bail on`).
 
 use std::fmt::Write as _;
 
@@ -15,13 +15,21 @@ use crate::sql::write;
 
 /// The frame of a script for SQLite.
 #[derive(Debug)]
-pub struct SqliteScript;
+pub(super) struct SqliteScript;
 
 const SETUP: &str = "\
 PRAGMA foreign_keys = ON;
-CREATE TEMP TABLE IF NOT EXISTS sqlrev_guard (ok INTEGER CONSTRAINT \"refused: see the message before\" CHECK (ok));
+CREATE TEMP TABLE IF NOT EXISTS sqlrev_guard (what TEXT);
 CREATE TEMP TABLE IF NOT EXISTS sqlrev_nowhere (id INTEGER PRIMARY KEY);
 CREATE TEMP TABLE IF NOT EXISTS sqlrev_stop (id INTEGER REFERENCES sqlrev_nowhere (id) DEFERRABLE INITIALLY DEFERRED);
+CREATE TEMP TRIGGER IF NOT EXISTS sqlrev_place AFTER INSERT ON sqlrev_guard WHEN NEW.what = 'place' BEGIN
+    INSERT INTO sqlrev_stop VALUES (1);
+    SELECT RAISE(FAIL, 'refused: the database is not where this script begins');
+END;
+CREATE TEMP TRIGGER IF NOT EXISTS sqlrev_rows AFTER INSERT ON sqlrev_guard WHEN NEW.what = 'rows' BEGIN
+    INSERT INTO sqlrev_stop VALUES (1);
+    SELECT RAISE(FAIL, 'refused: the rows that stand in the way are listed before this');
+END;
 ";
 
 impl ScriptSql for SqliteScript {
@@ -55,12 +63,15 @@ impl ScriptSql for SqliteScript {
         format!("COMMIT;\n{on}")
     }
 
-    fn guard(&self, query: &str, message: &str) -> String {
+    fn guard_place(&self, query: &str) -> String {
+        format!("INSERT INTO sqlrev_guard SELECT 'place' WHERE EXISTS ({query});\n")
+    }
+
+    fn guard_rows(&self, query: &str, message: &str) -> String {
         let message = write::sqlite_literal(message);
         format!(
-            "INSERT INTO sqlrev_stop SELECT 1 WHERE EXISTS ({query});\n\
-             SELECT {message} WHERE EXISTS ({query});\n\
-             INSERT INTO sqlrev_guard SELECT 0 WHERE EXISTS ({query});\n"
+            "SELECT {message}, * FROM ({query});\n\
+             INSERT INTO sqlrev_guard SELECT 'rows' WHERE EXISTS ({query});\n"
         )
     }
 

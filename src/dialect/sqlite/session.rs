@@ -21,6 +21,10 @@ pub(super) const CHANGE_MARK: &str = "PRAGMA data_version";
 /// A row when the database holds anything.
 pub(super) const ANY_OBJECT: &str = "SELECT 1 FROM sqlite_schema LIMIT 1";
 
+/// Everything that somebody made; the indexes of constraints have no statement.
+pub(super) const OBJECTS: &str = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL \
+                                  AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name";
+
 /// The rows without their parents.
 pub(super) const ORPHANS: &str = "SELECT 'a row of ' || \"table\" || coalesce(' with rowid ' || rowid, '') || \
                                   ' points at nothing in ' || parent FROM pragma_foreign_key_check LIMIT 11";

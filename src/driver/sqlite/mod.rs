@@ -80,6 +80,7 @@ impl Driver for Connection {
             Setting::ForeignKeys => DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY,
             Setting::LegacyAlterTable => DbConfig::SQLITE_DBCONFIG_LEGACY_ALTER_TABLE,
             Setting::Triggers => DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER,
+            Setting::WritableSchema => DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA,
             Setting::IgnoreCheckConstraints => return pragma(self, "ignore_check_constraints", on),
         };
         if let Some(on) = on {
