@@ -35,23 +35,23 @@ impl RevisionGraph {
     pub fn build(revisions: Vec<Revision>) -> Result<Self> {
         let names = Names::new(&revisions);
         check::names(&revisions, &names)?;
-        let mut down = Vec::with_capacity(revisions.len());
-        let mut parents = Vec::with_capacity(revisions.len());
+        let mut down = Edges::with_capacity(revisions.len());
+        let mut parents = Edges::with_capacity(revisions.len());
+        let mut nodes = Vec::new();
         for revision in &revisions {
             check::no_self_loop(revision)?;
             let header = &revision.header;
-            let mut nodes = Vec::with_capacity(header.down_revisions.len() + header.depends_on.len());
+            nodes.clear();
             for (i, name) in header.down_revisions.iter().enumerate() {
                 let found = names.revision(name.as_str());
                 nodes.extend(known(revision, name.as_str(), found, Place::Down(i), &names)?);
             }
-            down.push(nodes.clone());
+            down.push(&nodes);
             for (i, name) in header.depends_on.iter().enumerate() {
                 nodes.extend(known(revision, name, names.find(name), Place::DependsOn(i), &names)?);
             }
-            parents.push(nodes);
+            parents.push(&nodes);
         }
-        let (down, parents) = (Edges::new(down.into_iter()), Edges::new(parents.into_iter()));
         let children = parents.reversed();
         let order = sort(&parents, &children).map_err(|unsorted| {
             let down_children = down.reversed();
