@@ -75,15 +75,15 @@ impl Timeline {
         let mut changes = self.changes[self.end(*from)..self.end(step)].to_vec();
         changes.sort_unstable();
         // What changes twice is as it was, and what is left is in one of the two lists only, or in both.
-        let mut changed: Vec<u32> = Vec::with_capacity(changes.len());
+        let mut once: Vec<u32> = Vec::with_capacity(changes.len());
         for rank in changes {
-            if changed.last() == Some(&rank) {
-                changed.pop();
+            if once.last() == Some(&rank) {
+                once.pop();
             } else {
-                changed.push(rank);
+                once.push(rank);
             }
         }
-        differing(heads, &changed)
+        differing(heads, &once)
     }
 
     /// The end of the changes before a step.

@@ -158,4 +158,17 @@ mod tests {
         assert_eq!(graph.names().similar("ae1028"), Some("ae1027a6acf0"));
         assert_eq!(graph.names().similar("zzzz"), None);
     }
+
+    #[test]
+    fn names_that_begin_alike_are_told_apart() {
+        let graph = graph("revision_2 revision_1 revision revision_10[revisions]");
+        let names = graph.names();
+        for node in graph.nodes() {
+            assert_eq!(names.find(graph.id(node).as_str()), Some(node));
+        }
+        assert_eq!(names.find("revision_"), None);
+        let found: Vec<&str> = names.starting_with("revision_1").map(|(name, _)| name).collect();
+        assert_eq!(found, ["revision_1", "revision_10"]);
+        assert_eq!(names.starting_with("revisions").count(), 1);
+    }
 }
