@@ -91,12 +91,18 @@ codes! {
         "A value of the header is not of the kind that its key takes: a list where a word belongs, a word that is none of those allowed.";
     HeaderNoRevision = "header::no_revision",
         "The header has no `revision:`, so the file has no id.";
+    HeaderMismatch = "header::mismatch",
+        "The text for one dialect and the plain one both have a header, and the two do not agree. They are one revision, so id, down_revision and depends_on must be the same; or leave the header to the plain file.";
     FileEncoding = "file::invalid_utf8",
         "The file is not UTF-8. Convert it, for instance: iconv -f latin1 -t utf-8 OLD > NEW";
     FileOrphanDowngrade = "file::downgrade_without_upgrade",
         "A downgrade file has no upgrade file beside it, so it belongs to no revision.";
     FileDuplicate = "file::duplicate",
         "Two files claim to be the same half of one revision, such as `up.sql` and `upgrade.sql` in one folder.";
+    FileUnknownDialect = "file::unknown_dialect",
+        "The file's name says that it is the text for a dialect, but there is no dialect of this name, so the file would never run. The dialects are sqlite, postgresql, mysql and mariadb: upgrade.postgresql.sql.";
+    NoDialectText = "file::no_dialect_text",
+        "The revision's files are the texts for other dialects: neither a plain upgrade.sql nor one for this database is among them. Write one; if there is nothing to do here, an upgrade file with only a comment says so.";
     FileIo = "file::io",
         "A file or folder could not be read or written. The message of the operating system says why.";
     FileExists = "file::exists",
@@ -117,6 +123,8 @@ codes! {
         "The name given with `-n` is not under `databases:` in `migrations.yaml`.";
     ConfigVariable = "config::variable",
         "A `${VARIABLE}` has no value in the environment or in `.env`, and no default (`${VARIABLE:-default}`).";
+    EnvSyntax = "config::env_syntax",
+        "A `.env` file has a line that is not KEY=VALUE, a comment or blank. Values may stand in single or double quotes.";
     ConfigNoUrl = "config::no_url",
         "No database is named: neither `url:` in `migrations.yaml` nor `--url`.";
     ConfigUrl = "config::url",

@@ -9,6 +9,7 @@ pub mod revision;
 pub mod schema;
 pub mod source;
 pub mod sql;
+pub mod yaml;
 
 #[cfg(feature = "cli")]
 pub mod cli;

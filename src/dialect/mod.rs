@@ -19,6 +19,10 @@ pub trait Ask {
     fn query(&mut self, sql: &str) -> Result<Rows>;
     /// An empty database of the same kind in memory, to try statements on; with it an error's byte offset is known.
     fn scratch(&mut self) -> Result<Box<dyn Scratch>>;
+    /// Whether this is a replay in memory for a script that somebody runs later: the schema is known, the rows are not.
+    fn offline(&self) -> bool {
+        false
+    }
 }
 
 /// An empty database to try things on.
@@ -49,13 +53,20 @@ pub enum Setting {
     Triggers,
     /// SQLite: `PRAGMA ignore_check_constraints`.
     IgnoreCheckConstraints,
+    /// SQLite: the schema table can be written to (`SQLITE_DBCONFIG_WRITABLE_SCHEMA`). Never offline.
+    WritableSchema,
 }
 
 /// One thing to do in the course of a rewrite.
 #[derive(Debug, Clone)]
 pub enum Op {
     /// Runs the statement.
-    Sql(String),
+    Sql {
+        /// The statement.
+        sql: String,
+        /// Which of the run's statements it is for.
+        at: usize,
+    },
     /// Runs the query, which must return no row: each row it returns is an offender, shown in the error.
     /// Offline it becomes a guard that stops the script.
     Check {
@@ -99,12 +110,85 @@ pub struct AlterStatement {
 pub struct Rewrite {
     /// The table, as the database spells it.
     pub table: String,
-    /// `copy`, `in_place`, `index`, or `native` when the statement runs as it is written.
+    /// How many of the run's statements this covers, counted from the first; at least one.
+    pub consumed: usize,
+    /// `copy`, `in_place`, `index`, or `native` when SQLite's own ALTERs do it.
     pub strategy: &'static str,
+    /// Why this way, in a few words.
+    pub reason: String,
     /// What to do, in order.
     pub ops: Vec<Op>,
     /// What the reader should know: what a dropped column took along.
     pub notices: Vec<String>,
+}
+
+/// The SQL of the version table in one kind of database.
+#[derive(Debug, Clone, Copy)]
+pub struct VersionSql {
+    /// Creates both tables, named `{revisions}` and `{log}`; statements end at `;` before a line end.
+    pub create: &'static str,
+    /// A query that returns a row when the table is there; `{revisions}` is its name as a literal.
+    pub exists: &'static str,
+    /// The end of a query that gives the rows in the order in which they were written.
+    pub order: &'static str,
+    /// The moment in UTC as a text `2026-11-22T21:14:00Z`.
+    pub now: &'static str,
+}
+
+/// What becomes of a statement in a replay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replay {
+    /// It runs.
+    Run,
+    /// It does not change the schema, or reaches out of the scratch database.
+    Skip,
+    /// This runs in its place.
+    Instead(String),
+}
+
+/// What a script is about, for its head.
+#[derive(Debug)]
+pub struct ScriptHead<'a> {
+    /// Who wrote it: `sqlrev 0.1.0`.
+    pub tool: &'a str,
+    /// What it does: `upgrade base -> a1f0`.
+    pub title: &'a str,
+    /// The revisions, a line each: id, message, checksum.
+    pub revisions: &'a [String],
+    /// Whether some transaction in it needs the enforcement of foreign keys off.
+    pub foreign_keys_off: bool,
+}
+
+/// The frame around the statements of an offline script.
+pub trait ScriptSql: Sync {
+    /// What comes first: how to run it, and what it sets up.
+    fn head(&self, head: &ScriptHead<'_>) -> String;
+
+    /// Begins the transaction of a step.
+    fn begin(&self, foreign_keys_off: bool) -> String;
+
+    /// Ends it.
+    fn commit(&self, foreign_keys_off: bool) -> String;
+
+    /// Stops the script, and keeps what came before in the transaction from being committed, when the query returns a
+    /// row. `message` says why.
+    fn guard(&self, query: &str, message: &str) -> String;
+
+    /// A query that returns a row when the table is not there.
+    fn missing_table(&self, name: &str) -> String;
+
+    /// Creates a table unless it is there, from the statement that creates it.
+    fn create_if_missing(&self, create: &str) -> String;
+
+    /// Throws a switch inside a transaction; none for one that the script's frame takes care of.
+    fn switch(&self, setting: Setting, on: Option<bool>) -> Option<String>;
+
+    /// The effect that the enforcement of foreign keys would have on this statement, beyond refusing it, when there is
+    /// one: what it would do to which table.
+    fn foreign_key_effect(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<String>>;
+
+    /// What comes last.
+    fn tail(&self) -> String;
 }
 
 /// The SQL of one kind of database.
@@ -124,16 +208,50 @@ pub trait Dialect: Sync {
     /// A text as a literal.
     fn literal(&self, text: &str) -> String;
 
-    /// The table that the statement alters, when it is one that may have to be rewritten; in lower case, unquoted.
-    /// Consecutive statements on one table are rewritten together.
+    /// The version table.
+    fn version_sql(&self) -> &'static VersionSql;
+
+    /// Begins the transaction of a step, and keeps others from writing until it ends.
+    fn begin(&self) -> &'static str;
+
+    /// A query whose answer changes when another connection has written to the database.
+    fn change_mark(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// A query that returns a row when the database holds anything at all.
+    fn any_object(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// A query for rows that point at rows which do not exist, each named in one text.
+    fn orphans(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether the statement cannot stand in a transaction, or is one that opens or closes it.
+    fn stands_alone(&self, statement: &str) -> bool;
+
+    /// Whether what the statement does lasts only as long as the connection.
+    fn sets_up_connection(&self, statement: &str) -> bool;
+
+    /// What becomes of the statement when revisions are replayed on an empty database only for their schema.
+    fn replay(&self, statement: &str) -> Replay;
+
+    /// How an offline script for this database is written.
+    fn script(&self) -> &'static dyn ScriptSql;
+
+    /// The table that the statement alters, when it is an ALTER TABLE; in lower case, unquoted, with its schema
+    /// where one is written. Consecutive statements on one table are rewritten together.
     fn batch_table(&self, statement: &str) -> Option<String> {
         let _ = statement;
         None
     }
 
-    /// Turns a run of consecutive ALTERs of one table into what this database can run.
+    /// Turns the first statements of a run of consecutive ALTERs of one table into what this database can run; the
+    /// caller runs that and asks again with the rest.
     ///
     /// # Errors
     /// The `batch::…` codes, labelled in the file, before anything ran.
-    fn rewrite(&self, run: &[AlterStatement], recreate: Recreate, ask: &mut dyn Ask) -> Result<Vec<Rewrite>>;
+    fn rewrite(&self, run: &[AlterStatement], recreate: Recreate, ask: &mut dyn Ask) -> Result<Rewrite>;
 }

@@ -170,10 +170,15 @@ pub struct Script {
 pub struct Revision {
     /// What the header says.
     pub header: Header,
-    /// The upgrade; none for a revision that is applied and whose files are not here.
+    /// Where its values stand; empty for a revision that is applied and whose files are not here.
+    pub places: header::Spans,
+    /// The upgrade; none for a revision that is applied and whose files are not here, and when `missing_text`.
     pub upgrade: Option<Script>,
     /// The downgrade; none when irreversible.
     pub downgrade: Option<Script>,
+    /// The revision's files are here, but every upgrade among them is the text for another dialect: plans lead through
+    /// it, and running it is refused.
+    pub missing_text: bool,
 }
 
 impl Revision {
@@ -182,9 +187,10 @@ impl Revision {
         &self.header.id
     }
 
-    /// The name of the upgrade file, or an empty string where there is none.
+    /// The name of the upgrade file, or of the one with the header; an empty string where there is none.
     pub fn file_name(&self) -> &str {
-        self.upgrade.as_ref().map_or("", |script| &script.file.name)
+        let upgrade = self.upgrade.as_ref().map(|script| &script.file);
+        upgrade.or(self.places.file()).map_or("", |file| &file.name)
     }
 }
 

@@ -1,6 +1,9 @@
 //! SQLite.
 
-use crate::dialect::{AlterStatement, Ask, Dialect, Rewrite};
+mod script;
+mod session;
+
+use crate::dialect::{AlterStatement, Ask, Dialect, Replay, Rewrite, ScriptSql, VersionSql};
 use crate::error::Result;
 use crate::revision::Recreate;
 use crate::sql::split::{self, SplitRules};
@@ -31,7 +34,43 @@ impl Dialect for Sqlite {
         write::sqlite_literal(text)
     }
 
-    fn rewrite(&self, _run: &[AlterStatement], _recreate: Recreate, _ask: &mut dyn Ask) -> Result<Vec<Rewrite>> {
-        Ok(Vec::new())
+    fn version_sql(&self) -> &'static VersionSql {
+        &session::VERSION
+    }
+
+    fn begin(&self) -> &'static str {
+        session::BEGIN
+    }
+
+    fn change_mark(&self) -> Option<&'static str> {
+        Some(session::CHANGE_MARK)
+    }
+
+    fn any_object(&self) -> Option<&'static str> {
+        Some(session::ANY_OBJECT)
+    }
+
+    fn orphans(&self) -> Option<&'static str> {
+        Some(session::ORPHANS)
+    }
+
+    fn stands_alone(&self, statement: &str) -> bool {
+        session::stands_alone(statement)
+    }
+
+    fn sets_up_connection(&self, statement: &str) -> bool {
+        session::sets_up_connection(statement)
+    }
+
+    fn replay(&self, statement: &str) -> Replay {
+        session::replay(statement)
+    }
+
+    fn script(&self) -> &'static dyn ScriptSql {
+        &script::SqliteScript
+    }
+
+    fn rewrite(&self, _run: &[AlterStatement], _recreate: Recreate, _ask: &mut dyn Ask) -> Result<Rewrite> {
+        todo!()
     }
 }

@@ -1,0 +1,124 @@
+//! What the command says: results on standard output, everything else on standard error.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+
+/// Where the words go, and how they may look.
+pub struct Ui<'a> {
+    stdout: &'a mut dyn Write,
+    stderr: &'a mut dyn Write,
+    /// Colours on standard output.
+    pub color_out: bool,
+    /// Colours on standard error.
+    pub color_err: bool,
+    /// How many columns the terminal has.
+    pub width: usize,
+    /// Whether standard error is a terminal on which a line may be redrawn.
+    pub live: bool,
+    /// `-q`
+    pub quiet: bool,
+    /// `-v`
+    pub verbose: bool,
+    /// Whether a reader of standard output went away.
+    closed: bool,
+    /// Why standard output could not be written, other than a reader that went away.
+    failed: Option<io::Error>,
+}
+
+/// Names in results.
+pub const ID: Style = AnsiColor::Yellow.on_default();
+/// Labels of branches.
+pub const LABEL: Style = AnsiColor::Green.on_default().bold();
+/// Less important words.
+pub const DIM: Style = Style::new().dimmed();
+/// What went well.
+pub const GOOD: Style = AnsiColor::Green.on_default();
+/// What needs a look.
+pub const WARN: Style = AnsiColor::Yellow.on_default().bold();
+
+impl<'a> Ui<'a> {
+    /// Writes to these two.
+    pub fn new(stdout: &'a mut dyn Write, stderr: &'a mut dyn Write) -> Self {
+        Self {
+            stdout,
+            stderr,
+            color_out: false,
+            color_err: false,
+            width: 80,
+            live: false,
+            quiet: false,
+            verbose: false,
+            closed: false,
+            failed: None,
+        }
+    }
+
+    /// A line of the result.
+    pub fn line(&mut self, text: &str) {
+        self.write(text.as_bytes());
+        self.write(b"\n");
+    }
+
+    /// A piece of the result. A reader that goes away ends the output quietly; another failure is kept for the end.
+    pub fn write(&mut self, bytes: &[u8]) {
+        if self.closed || self.failed.is_some() {
+            return;
+        }
+        match self.stdout.write_all(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.closed = true,
+            Err(error) => self.failed = Some(error),
+            Ok(()) => {}
+        }
+    }
+
+    /// Sends what is still held back, and says what went wrong with the output.
+    pub fn finish(&mut self) -> Option<io::Error> {
+        if !self.closed
+            && let Err(error) = self.stdout.flush()
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            self.failed = self.failed.take().or(Some(error));
+        }
+        self.failed.take()
+    }
+
+    /// A line of talk, unless `-q`.
+    pub fn say(&mut self, text: &str) {
+        if !self.quiet {
+            self.tell(text);
+        }
+    }
+
+    /// A line of talk that even `-q` wants, such as an error. Nobody is left to hear of a failure here.
+    pub fn tell(&mut self, text: &str) {
+        let _ = writeln!(self.stderr, "{text}");
+    }
+
+    /// Replaces the line at the bottom of the terminal; an empty text clears it.
+    pub fn redraw(&mut self, text: &str) {
+        if self.live && !self.quiet {
+            let _ = write!(self.stderr, "\r\x1b[2K{text}");
+            let _ = self.stderr.flush();
+        }
+    }
+
+    /// The text in a style, for standard output.
+    pub fn paint(&self, style: Style, text: &str) -> String {
+        paint(self.color_out, style, text)
+    }
+
+    /// The text in a style, for standard error.
+    pub fn paint_err(&self, style: Style, text: &str) -> String {
+        paint(self.color_err, style, text)
+    }
+}
+
+/// The text in a style, or plain.
+pub fn paint(on: bool, style: Style, text: &str) -> String {
+    if on {
+        format!("{style}{text}{style:#}")
+    } else {
+        text.to_owned()
+    }
+}

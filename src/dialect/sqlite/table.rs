@@ -1,0 +1,379 @@
+//! A stored CREATE TABLE as an editable draft: what is not altered keeps its bytes.
+
+use crate::source::Span;
+use crate::sql::parse::cursor::{Cursor, Name};
+use crate::sql::parse::define::{self, Clause, ClauseKind, ColumnDef, TABLE_CONSTRAINTS};
+use crate::sql::split::SQLITE;
+use crate::sql::token::{Kind, tokens};
+
+/// A CREATE TABLE statement as SQLite stores it, taken apart by the places of its parts.
+#[derive(Debug, Clone)]
+pub struct Table {
+    text: String,
+    name: Name,
+    elements: Vec<Element>,
+    close: usize,
+    options: Vec<String>,
+}
+
+/// A column or a constraint of the table.
+#[derive(Debug, Clone)]
+pub struct Element {
+    /// From its first word to its last.
+    pub span: Span,
+    /// Where the comma before it stands.
+    comma: Option<usize>,
+    /// What it is.
+    pub part: Part,
+}
+
+/// What an element of a table is.
+#[derive(Debug, Clone)]
+pub enum Part {
+    /// A column.
+    Column(ColumnDef),
+    /// A constraint of the table.
+    Constraint(Clause),
+}
+
+impl Table {
+    /// Reads a definition; `None` when it is not one that SQLite would have stored for an ordinary table.
+    pub fn read(text: &str) -> Option<Self> {
+        let mut cursor = Cursor::new(text);
+        if !cursor.take(&["CREATE", "TABLE"]) {
+            return None;
+        }
+        let name = cursor.name()?;
+        if !cursor.take(&["("]) {
+            return None;
+        }
+        let mut elements: Vec<Element> = Vec::new();
+        let close = loop {
+            if cursor.sees(&[")"]) {
+                break cursor.here().start;
+            }
+            let comma = cursor.sees(&[","]).then(|| cursor.here().start);
+            if comma.is_some() {
+                cursor.skip();
+            } else if matches!(elements.last(), Some(Element { part: Part::Column(_), .. })) {
+                return None;
+            }
+            elements.push(element(&mut cursor, comma)?);
+        };
+        cursor.skip();
+        let mut options = Vec::new();
+        while !cursor.at_end() {
+            options.push(cursor.word(0).to_ascii_uppercase());
+            cursor.skip();
+        }
+        Some(Self {
+            text: text.to_owned(),
+            name,
+            elements,
+            close,
+            options,
+        })
+    }
+
+    /// The definition.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The words at a place.
+    pub fn at(&self, span: &Span) -> &str {
+        &self.text[span.clone()]
+    }
+
+    /// The table's name.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// Whether it is a STRICT table.
+    pub fn strict(&self) -> bool {
+        self.options.iter().any(|word| word == "STRICT")
+    }
+
+    /// Whether it is a WITHOUT ROWID table.
+    pub fn without_rowid(&self) -> bool {
+        self.options.iter().any(|word| word == "ROWID")
+    }
+
+    /// Its columns, in order.
+    pub fn columns(&self) -> impl Iterator<Item = &ColumnDef> {
+        self.elements.iter().filter_map(|element| match &element.part {
+            Part::Column(column) => Some(column),
+            Part::Constraint(_) => None,
+        })
+    }
+
+    /// The column of a name.
+    pub fn column(&self, name: &str) -> Option<&ColumnDef> {
+        self.columns().find(|column| column.name.is(name))
+    }
+
+    /// Every clause that constrains: those of columns with the column, those of the table.
+    pub fn constraints(&self) -> impl Iterator<Item = (Option<&ColumnDef>, &Clause)> {
+        self.elements.iter().flat_map(|element| {
+            let (column, clauses) = match &element.part {
+                Part::Column(column) => (Some(column), &column.clauses[..]),
+                Part::Constraint(clause) => (None, std::slice::from_ref(clause)),
+            };
+            clauses.iter().map(move |clause| (column, clause))
+        })
+    }
+
+    /// The columns of the primary key, in the key's order.
+    pub fn primary_key(&self) -> Vec<String> {
+        for (column, clause) in self.constraints() {
+            if let ClauseKind::PrimaryKey { columns, .. } = &clause.kind {
+                return match column {
+                    Some(column) => vec![column.name.text.clone()],
+                    None => columns.iter().map(|name| name.text.clone()).collect(),
+                };
+            }
+        }
+        Vec::new()
+    }
+
+    /// The column that is another name for the rowid, if there is one.
+    pub fn rowid_alias(&self) -> Option<&ColumnDef> {
+        if self.without_rowid() {
+            return None;
+        }
+        let key = self.primary_key();
+        let [only] = &key[..] else { return None };
+        let column = self.column(only)?;
+        let integer = column
+            .data_type
+            .as_ref()
+            .is_some_and(|span| unquoted_type(self.at(span)).eq_ignore_ascii_case("INTEGER"));
+        let descending = column.clauses.iter().any(|clause| {
+            matches!(clause.kind, ClauseKind::PrimaryKey { descending: true, .. })
+        });
+        (integer && !descending).then_some(column)
+    }
+
+    /// Whether the primary key is AUTOINCREMENT.
+    pub fn autoincrement(&self) -> bool {
+        self.constraints().any(|(_, clause)| {
+            matches!(clause.kind, ClauseKind::PrimaryKey { autoincrement: true, .. })
+        })
+    }
+
+    /// Puts other words in a place.
+    ///
+    /// # Errors
+    /// The text that came out, when it is no longer a definition that can be read.
+    pub fn edit(&mut self, span: &Span, words: &str) -> Result<(), String> {
+        let text = format!("{}{words}{}", &self.text[..span.start], &self.text[span.end..]);
+        match Self::read(&text) {
+            Some(table) => {
+                *self = table;
+                Ok(())
+            }
+            None => Err(text),
+        }
+    }
+
+    /// Adds a column behind the last one, with the very bytes that SQLite's own ADD COLUMN stores.
+    pub fn append_column(&mut self, definition: &str) -> Result<(), String> {
+        let constraint = self.elements.iter().find(|element| matches!(element.part, Part::Constraint(_)));
+        let at = constraint.and_then(|element| element.comma).unwrap_or(self.close);
+        self.edit(&(at..at), &format!(", {definition}"))
+    }
+
+    /// Adds a column before the one at `index`, counted among the columns.
+    pub fn insert_column(&mut self, index: usize, definition: &str) -> Result<(), String> {
+        match self.columns().nth(index).map(|column| column.span.start) {
+            Some(at) => self.edit(&(at..at), &format!("{definition}, ")),
+            None => self.append_column(definition),
+        }
+    }
+
+    /// Adds a constraint behind everything else, in the layout of what is there.
+    pub fn append_constraint(&mut self, definition: &str) -> Result<(), String> {
+        let Some(last) = self.elements.last() else {
+            return Err(self.text.clone());
+        };
+        let end = last.span.end;
+        let before = &self.text[..last.span.start];
+        let indent = &before[before.trim_end_matches([' ', '\t']).len()..];
+        let own_line = before.trim_end_matches([' ', '\t']).ends_with('\n');
+        let tail = self.text[end..self.close].trim_end();
+        let line_comment = tokens(tail, &SQLITE)
+            .last()
+            .is_some_and(|token| tail[token.span.clone()].starts_with("--"));
+        let separator = if own_line || line_comment {
+            format!("\n{indent}")
+        } else {
+            " ".to_owned()
+        };
+        let words = format!(",{tail}{separator}{definition}");
+        let tail_end = end + tail.len();
+        self.edit(&(end..tail_end), &words)
+    }
+
+    /// Takes an element out, found by its place, together with its comma and the comment on its own line.
+    pub fn remove_element(&mut self, span: &Span) -> Result<(), String> {
+        let Some(index) = self.elements.iter().position(|element| element.span == *span) else {
+            return Err(self.text.clone());
+        };
+        if let Some(next) = self.elements.get(index + 1) {
+            let comma = next.comma.map_or(span.end, |comma| comma + 1);
+            let end = self.comments_of_line(comma, next.span.start);
+            return self.edit(&(span.start..end), "");
+        }
+        let start = self.elements[index].comma.unwrap_or(span.start);
+        let between = &self.text[(start + 1).min(span.start)..span.start];
+        let kept = if between.trim().is_empty() { "" } else { between.trim_end() };
+        let end = self.end_of_comments(span.end, self.close);
+        let newline = kept.contains("--") && !self.text[end..].starts_with(['\n', '\r']);
+        let words = format!("{kept}{}", if newline { "\n" } else { "" });
+        self.edit(&(start..end), &words)
+    }
+
+    /// The end of the comments that follow `from` on its line, or `from`.
+    fn end_of_comments(&self, from: usize, limit: usize) -> usize {
+        let gap = &self.text[from..limit];
+        let mut end = from;
+        for token in tokens(gap, &SQLITE) {
+            let words = &gap[token.span.clone()];
+            if token.kind == Kind::Comment {
+                end = from + token.span.start + words.trim_end().len();
+            }
+            if words.contains('\n') {
+                break;
+            }
+        }
+        end
+    }
+
+    /// The place, at or after `from`, where what belongs to the next element begins: a comment on a line of its
+    /// own, or `limit`.
+    fn comments_of_line(&self, from: usize, limit: usize) -> usize {
+        let mut fresh_line = false;
+        let gap = &self.text[from..limit];
+        for token in tokens(gap, &SQLITE) {
+            let words = &gap[token.span.clone()];
+            if token.kind == Kind::Comment && fresh_line {
+                return from + token.span.start;
+            }
+            fresh_line |= words.contains('\n');
+        }
+        limit
+    }
+
+    /// Takes a clause of a column out, with the white space before it.
+    pub fn remove_clause(&mut self, span: &Span) -> Result<(), String> {
+        let start = self.text[..span.start].trim_end().len();
+        // A line comment reaches to the end of its line, which has to stay.
+        let line = self.text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let start = if self.text[line..start].contains("--") { span.start } else { start };
+        self.edit(&(start..span.end), "")
+    }
+
+    /// Adds a clause to a column, right behind its type and the clauses that `after` accepts.
+    pub fn insert_clause(&mut self, column: &str, clause: &str, after: fn(&ClauseKind) -> bool) -> Result<(), String> {
+        let Some(column) = self.column(column) else {
+            return Err(self.text.clone());
+        };
+        let start = column.data_type.as_ref().unwrap_or(&column.name.span).end;
+        let at = column
+            .clauses
+            .iter()
+            .take_while(|clause| clause.name.is_none() && after(&clause.kind))
+            .last()
+            .map_or(start, |clause| clause.span.end);
+        self.edit(&(at..at), &format!(" {clause}"))
+    }
+}
+
+fn element(cursor: &mut Cursor<'_>, comma: Option<usize>) -> Option<Element> {
+    let start = cursor.position();
+    if cursor.sees_any(TABLE_CONSTRAINTS) {
+        let clause = define::table_constraint(cursor)?;
+        return Some(Element {
+            span: cursor.since(start),
+            comma,
+            part: Part::Constraint(clause),
+        });
+    }
+    let column = define::column(cursor)?;
+    Some(Element {
+        span: cursor.since(start),
+        comma,
+        part: Part::Column(column),
+    })
+}
+
+/// A type without the quotes around it, for comparing.
+pub fn unquoted_type(text: &str) -> String {
+    let mut words = Vec::new();
+    for token in tokens(text, &SQLITE) {
+        if !matches!(token.kind, Kind::Space | Kind::Comment) {
+            words.push(crate::sql::token::unquoted(&text[token.span.clone()]).into_owned());
+        }
+    }
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRICKY: &str = "CREATE TABLE t( -- it's a \"table\", with (parens\n  id INTEGER PRIMARY KEY, /* b TEXT NOT NULL, ) */\n  a TEXT DEFAULT 'x, y) -- no' CHECK(a <> 'b,('), -- trailing\n  b INT /* the b column */\n)";
+
+    #[test]
+    fn parts_are_found_among_comments_and_strings() {
+        let table = Table::read(TRICKY).expect("a table");
+        let names: Vec<&str> = table.columns().map(|column| column.name.text.as_str()).collect();
+        assert_eq!(names, ["id", "a", "b"]);
+        assert_eq!(table.rowid_alias().map(|column| column.name.text.as_str()), Some("id"));
+        assert_eq!(table.constraints().count(), 3);
+    }
+
+    fn check_remove(text: &str, column: &str, expect: &str) {
+        let mut table = Table::read(text).expect("a table");
+        let span = table.column(column).expect("a column").span.clone();
+        table.remove_element(&span).expect("still a table");
+        assert_eq!(table.text(), expect);
+    }
+
+    #[test]
+    fn a_column_goes_with_its_comma_and_its_own_comment() {
+        check_remove("CREATE TABLE t(a INT, b INT)", "a", "CREATE TABLE t(b INT)");
+        check_remove("CREATE TABLE t(a INT, b INT)", "b", "CREATE TABLE t(a INT)");
+        check_remove(
+            "CREATE TABLE t(\n  a INT, -- of a\n  b INT, -- of b\n  -- of c\n  c INT -- last\n)",
+            "b",
+            "CREATE TABLE t(\n  a INT, -- of a\n  -- of c\n  c INT -- last\n)",
+        );
+        check_remove(
+            "CREATE TABLE t(\n  a INT, -- of a\n  b INT -- of b\n)",
+            "b",
+            "CREATE TABLE t(\n  a INT -- of a\n)",
+        );
+    }
+
+    #[test]
+    fn a_constraint_takes_the_layout_of_its_neighbours() {
+        let mut table = Table::read("CREATE TABLE t(\n  a INT, -- of a\n  b INT -- of b\n)").expect("a table");
+        table.append_constraint("CHECK (a > 0)").expect("still a table");
+        assert_eq!(
+            table.text(),
+            "CREATE TABLE t(\n  a INT, -- of a\n  b INT, -- of b\n  CHECK (a > 0)\n)"
+        );
+    }
+
+    #[test]
+    fn a_column_is_appended_as_sqlite_does_it() {
+        let mut table = Table::read("CREATE TABLE t(a INT /* x */, CHECK(a>0), UNIQUE(a) /* u */) STRICT").expect("a table");
+        table.append_column("b TEXT").expect("still a table");
+        assert_eq!(
+            table.text(),
+            "CREATE TABLE t(a INT /* x */, b TEXT, CHECK(a>0), UNIQUE(a) /* u */) STRICT"
+        );
+    }
+}

@@ -1,0 +1,175 @@
+//! What SQLite makes of a type's name, and how types of other databases are written so that values survive.
+
+use crate::dialect::sqlite::table::unquoted_type;
+
+/// What a column does to the values that are put into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Affinity {
+    /// Numbers and what looks like one; whole numbers as integers.
+    Integer,
+    /// Text; numbers become text.
+    Text,
+    /// Nothing is changed.
+    Blob,
+    /// Numbers and what looks like one, as floating point.
+    Real,
+    /// Numbers and what looks like one.
+    Numeric,
+}
+
+impl Affinity {
+    /// The affinity of a type, by the five rules of <https://www.sqlite.org/datatype3.html>, section 3.1.
+    pub fn of(data_type: &str) -> Self {
+        let upper = data_type.to_ascii_uppercase();
+        let has = |words: &[&str]| words.iter().any(|word| upper.contains(word));
+        if has(&["INT"]) {
+            Affinity::Integer
+        } else if has(&["CHAR", "CLOB", "TEXT"]) {
+            Affinity::Text
+        } else if upper.trim().is_empty() || has(&["BLOB"]) {
+            Affinity::Blob
+        } else if has(&["REAL", "FLOA", "DOUB"]) {
+            Affinity::Real
+        } else {
+            Affinity::Numeric
+        }
+    }
+
+    /// An expression that is `value` as a column of this affinity holds it.
+    pub fn converted(self, value: &str) -> String {
+        let name = match self {
+            Affinity::Blob => return value.to_owned(),
+            Affinity::Integer | Affinity::Numeric => "NUMERIC",
+            Affinity::Text => "TEXT",
+            Affinity::Real => "REAL",
+        };
+        format!("CASE typeof({value}) WHEN 'blob' THEN {value} ELSE CAST({value} AS {name}) END")
+    }
+
+    /// A condition that holds where a column of this affinity would not keep what `value` is.
+    pub fn loses(self, value: &str) -> Option<String> {
+        let numeric = format!("CAST({value} AS NUMERIC)");
+        match self {
+            Affinity::Blob => None,
+            Affinity::Text => Some(format!(
+                "typeof({value}) = 'real' AND CAST(CAST({value} AS TEXT) AS REAL) <> {value}"
+            )),
+            Affinity::Integer => Some(format!(
+                "CASE typeof({value}) WHEN 'null' THEN 0 WHEN 'integer' THEN 0 WHEN 'blob' THEN 1 \
+                 WHEN 'real' THEN CAST({value} AS INTEGER) <> {value} \
+                 ELSE typeof({numeric}) <> 'integer' OR {numeric} <> {value} END"
+            )),
+            Affinity::Real | Affinity::Numeric => {
+                let exact = if self == Affinity::Real {
+                    format!("CAST({value} AS REAL) <> {value}")
+                } else {
+                    "0".to_owned()
+                };
+                Some(format!(
+                    "CASE typeof({value}) WHEN 'null' THEN 0 WHEN 'real' THEN 0 WHEN 'blob' THEN 1 \
+                     WHEN 'integer' THEN {exact} ELSE {numeric} <> {value} END"
+                ))
+            }
+        }
+    }
+}
+
+/// The words of a type that SQLite would read with an affinity that eats values, and what is written instead.
+const HARMFUL: &[(&str, &str)] = &[
+    ("UUID", "TEXT"),
+    ("DATE", "TEXT"),
+    ("TIME", "TEXT"),
+    ("TIMETZ", "TEXT"),
+    ("TIMESTAMP", "TEXT"),
+    ("TIMESTAMPTZ", "TEXT"),
+    ("DATETIME", "TEXT"),
+    ("YEAR", "TEXT"),
+    ("JSON", "TEXT"),
+    ("JSONB", "TEXT"),
+    ("XML", "TEXT"),
+    ("INTERVAL", "TEXT"),
+    ("INET", "TEXT"),
+    ("CIDR", "TEXT"),
+    ("MACADDR", "TEXT"),
+    ("MACADDR8", "TEXT"),
+    ("BIT", "TEXT"),
+    ("VARBIT", "TEXT"),
+    ("POINT", "TEXT"),
+    ("LINE", "TEXT"),
+    ("POLYGON", "TEXT"),
+    ("TSVECTOR", "TEXT"),
+    ("STRING", "TEXT"),
+    ("NAME", "TEXT"),
+    ("ENUM", "TEXT"),
+    ("SET", "TEXT"),
+    ("BYTEA", "BLOB"),
+    ("BINARY", "BLOB"),
+    ("VARBINARY", "BLOB"),
+    ("SERIAL", "INTEGER"),
+    ("BIGSERIAL", "INTEGER"),
+    ("SMALLSERIAL", "INTEGER"),
+];
+
+/// A type of an ALTER as it is written into the definition of a table.
+pub fn written(data_type: &str, strict: bool) -> String {
+    let upper = unquoted_type(data_type).to_ascii_uppercase();
+    let word = upper.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or("");
+    let array = upper.ends_with(']');
+    let harmless = if array {
+        "TEXT"
+    } else {
+        match HARMFUL.iter().find(|(harmful, _)| *harmful == word) {
+            Some((_, written)) => written,
+            None => data_type,
+        }
+    };
+    if !strict {
+        return harmless.to_owned();
+    }
+    if ["INT", "INTEGER", "REAL", "TEXT", "BLOB", "ANY"].contains(&upper.as_str()) {
+        return data_type.to_owned();
+    }
+    match Affinity::of(harmless) {
+        Affinity::Integer => "INTEGER",
+        Affinity::Text => "TEXT",
+        Affinity::Blob => "BLOB",
+        Affinity::Numeric if word.starts_with("BOOL") => "INTEGER",
+        Affinity::Real | Affinity::Numeric => "REAL",
+    }
+    .to_owned()
+}
+
+/// Whether a type is one that numbers itself: `SERIAL` and its sizes.
+pub fn is_serial(data_type: &str) -> bool {
+    unquoted_type(data_type).to_ascii_uppercase().ends_with("SERIAL")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(data_type: &str, loose: &str, strict: &str) {
+        assert_eq!(written(data_type, false), loose);
+        assert_eq!(written(data_type, true), strict);
+    }
+
+    #[test]
+    fn harmful_types_are_spelled_so_that_values_survive() {
+        check("uuid", "TEXT", "TEXT");
+        check("TIMESTAMP WITH TIME ZONE", "TEXT", "TEXT");
+        check("VARCHAR(20)", "VARCHAR(20)", "TEXT");
+        check("bigint", "bigint", "INTEGER");
+        check("DECIMAL(10, 2)", "DECIMAL(10, 2)", "REAL");
+        check("int[]", "TEXT", "TEXT");
+        check("boolean", "boolean", "INTEGER");
+        check("bytea", "BLOB", "BLOB");
+    }
+
+    #[test]
+    fn affinity_follows_sqlite() {
+        assert_eq!(Affinity::of("CHARINT"), Affinity::Integer);
+        assert_eq!(Affinity::of("DOUBLE PRECISION"), Affinity::Real);
+        assert_eq!(Affinity::of(""), Affinity::Blob);
+        assert_eq!(Affinity::of("STRING"), Affinity::Numeric);
+    }
+}

@@ -1,0 +1,105 @@
+//! What holds for every case whose revisions can be applied, whatever the case itself is about.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+
+use crate::world::{World, schema, shown};
+
+/// Tables and their rows, and the schema.
+type Picture = (Vec<String>, BTreeMap<String, Vec<String>>);
+
+/// Checks that an offline script does what `upgrade` does, that a second `upgrade` does nothing, and that `downgrade
+/// base` and `upgrade` again lead to the same schema.
+pub fn check(world: &mut World) -> Result<(), String> {
+    let online = world.command("sqlrev upgrade heads --url sqlite:standing-online.db");
+    if online.last().is_some_and(|line| line.starts_with("[exit status")) || !world.path("standing-online.db").exists() {
+        return Ok(());
+    }
+    let first = picture(world, "standing-online.db");
+    same_by_script(world, &first)?;
+    let again = world.command("sqlrev upgrade heads --url sqlite:standing-online.db -q");
+    if !again.is_empty() {
+        return Err(format!("a second upgrade does something: {}", again.join("\n")));
+    }
+    let down = world.command("sqlrev downgrade base --url sqlite:standing-online.db");
+    if down.iter().any(|line| line.contains("graph::irreversible")) {
+        return Ok(());
+    }
+    if down.last().is_some_and(|line| line.starts_with("[exit status")) {
+        return Err(format!("the downgrade to base fails:\n{}", down.join("\n")));
+    }
+    let up = world.command("sqlrev upgrade heads --url sqlite:standing-online.db");
+    let second = picture(world, "standing-online.db");
+    if first.0 != second.0 {
+        return Err(format!("down and up again leads elsewhere:\n{}\n{}", up.join("\n"), difference(&first.0, &second.0)));
+    }
+    Ok(())
+}
+
+fn same_by_script(world: &mut World, online: &Picture) -> Result<(), String> {
+    let refused = world.command("sqlrev upgrade base:heads --sql --url sqlite:none.db > standing.sql");
+    if let Some(status) = refused.last() {
+        let text = std::fs::read_to_string(world.path("standing.sql")).unwrap_or_default();
+        if text.contains("batch::mixed_offline") {
+            return Ok(());
+        }
+        return Err(format!("no offline script: {status}\n{text}"));
+    }
+    let ran = world.command("sqlite3 -bail standing-script.db < standing.sql");
+    if ran.last().is_some_and(|line| line.starts_with("[exit status")) {
+        return Err(format!("the offline script fails:\n{}", ran.join("\n")));
+    }
+    let offline = picture(world, "standing-script.db");
+    if online.0 != offline.0 {
+        return Err(format!("script and upgrade lead to other schemas:\n{}", difference(&online.0, &offline.0)));
+    }
+    for (table, rows) in &online.1 {
+        let other = offline.1.get(table).cloned().unwrap_or_default();
+        if *rows != other {
+            return Err(format!("script and upgrade leave other rows in {table}:\n{}", difference(rows, &other)));
+        }
+    }
+    Ok(())
+}
+
+fn difference(want: &[String], got: &[String]) -> String {
+    let at = (0..want.len().max(got.len())).find(|&i| want.get(i) != got.get(i)).unwrap_or(0);
+    format!("  {:?}\n  {:?}", want.get(at), got.get(at))
+}
+
+/// The columns that say who, when and how long are left out of the picture: they differ by their nature.
+fn picture(world: &World, database: &str) -> Picture {
+    let db = Connection::open(world.path(database)).expect("the database is there");
+    let mut tables = db
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY 1")
+        .expect("sqlite_schema can be read");
+    let names: Vec<String> = tables
+        .query_map([], |row| row.get(0))
+        .expect("names")
+        .map(|name| name.expect("a name"))
+        .collect();
+    let rows = names.iter().map(|name| (name.clone(), rows(&db, name))).collect();
+    (schema(&db), rows)
+}
+
+fn rows(db: &Connection, table: &str) -> Vec<String> {
+    let sql = match table {
+        "sqlrev_revisions" => {
+            "SELECT revision, down_revision, depends_on, message, tool_version, unfinished, upgrade_checksum, \
+             downgrade_checksum, upgrade_sql, downgrade_sql FROM sqlrev_revisions"
+                .to_owned()
+        }
+        "sqlrev_log" => "SELECT event, revision, outcome, detail FROM sqlrev_log".to_owned(),
+        _ => format!("SELECT * FROM \"{}\"", table.replace('"', "\"\"")),
+    };
+    let mut statement = db.prepare(&sql).expect("the table can be read");
+    let columns = statement.column_count();
+    let mut rows = statement.raw_query();
+    let mut out = Vec::new();
+    while let Some(row) = rows.next().expect("a row") {
+        let values: Vec<String> = (0..columns).map(|i| shown(row.get_ref(i).expect("a column"))).collect();
+        out.push(values.join("|"));
+    }
+    out
+}
