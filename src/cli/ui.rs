@@ -16,6 +16,10 @@ pub struct Ui<'a> {
     pub width: usize,
     /// Whether standard error is a terminal on which a line may be redrawn.
     pub live: bool,
+    /// Whether the terminal shows more than ASCII.
+    pub unicode: bool,
+    /// `--format json`
+    pub json: bool,
     /// `-q`
     pub quiet: bool,
     /// `-v`
@@ -47,6 +51,8 @@ impl<'a> Ui<'a> {
             color_err: false,
             width: 80,
             live: false,
+            unicode: true,
+            json: false,
             quiet: false,
             verbose: false,
             closed: false,
@@ -58,6 +64,11 @@ impl<'a> Ui<'a> {
     pub fn line(&mut self, text: &str) {
         self.write(text.as_bytes());
         self.write(b"\n");
+    }
+
+    /// The one document of `--format json`.
+    pub fn value(&mut self, value: &serde_json::Value) {
+        self.line(&format!("{value:#}"));
     }
 
     /// A piece of the result. A reader that goes away ends the output quietly; another failure is kept for the end.
@@ -93,14 +104,6 @@ impl<'a> Ui<'a> {
     /// A line of talk that even `-q` wants, such as an error. Nobody is left to hear of a failure here.
     pub fn tell(&mut self, text: &str) {
         let _ = writeln!(self.stderr, "{text}");
-    }
-
-    /// Replaces the line at the bottom of the terminal; an empty text clears it.
-    pub fn redraw(&mut self, text: &str) {
-        if self.live && !self.quiet {
-            let _ = write!(self.stderr, "\r\x1b[2K{text}");
-            let _ = self.stderr.flush();
-        }
     }
 
     /// The text in a style, for standard output.

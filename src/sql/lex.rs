@@ -258,6 +258,8 @@ pub(crate) fn symbol_end(bytes: &[u8], at: usize, flavor: Flavor) -> usize {
     };
     at + match flavor {
         Flavor::Sqlite => longest(SQLITE),
+        // `*/` closes what `/*!` opened, but a star before a comment multiplies.
+        Flavor::Mysql if bytes[at..].starts_with(b"*/*") => 1,
         Flavor::Mysql => longest(MYSQL),
         Flavor::Postgresql if is_operator(bytes[at]) => operator_length(&bytes[at..]),
         Flavor::Postgresql => longest(&[b"::", b"..", b":="]),
