@@ -74,7 +74,13 @@ impl Case {
     pub fn run(&mut self, world: &mut World) -> Vec<Wrong> {
         let mut wrong = Vec::new();
         for piece in &mut self.pieces {
-            let Piece::Block { kind, name, line, lines } = piece else {
+            let Piece::Block {
+                kind,
+                name,
+                line,
+                lines,
+            } = piece
+            else {
                 continue;
             };
             let got = match (kind.as_str(), name.as_str()) {

@@ -25,8 +25,13 @@ fn main() {
 fn files(root: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let folders = std::fs::read_dir(root.join("testdata")).expect("testdata is there");
-    for folder in folders.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_dir()) {
-        let inside = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    for folder in folders
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.is_dir())
+    {
+        let inside = std::fs::read_dir(folder)
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").path());
         files.extend(inside.filter(|path| path.extension().is_some_and(|ext| ext == "md")));
     }
     files.sort();
@@ -46,7 +51,11 @@ fn run(path: &Path) -> Result<(), Failed> {
     let shown = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap_or(path).display();
     if let Some(first) = wrong.first() {
         let hint = "UPDATE=1 in front of the same command rewrites the file";
-        return Err(format!("{shown}:{}\n  want: {}\n  got:  {}\n{hint}", first.line, first.want, first.got).into());
+        return Err(format!(
+            "{shown}:{}\n  want: {}\n  got:  {}\n{hint}",
+            first.line, first.want, first.got
+        )
+        .into());
     }
     if case.standing_checks() {
         standing::check(&mut world).map_err(|message| format!("{shown}: {message}"))?;

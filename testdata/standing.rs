@@ -13,7 +13,8 @@ type Picture = (Vec<String>, BTreeMap<String, Vec<String>>);
 /// base` and `upgrade` again lead to the same schema.
 pub fn check(world: &mut World) -> Result<(), String> {
     let online = world.command("sqlrev upgrade heads --url sqlite:standing-online.db");
-    if online.last().is_some_and(|line| line.starts_with("[exit status")) || !world.path("standing-online.db").exists() {
+    if online.last().is_some_and(|line| line.starts_with("[exit status")) || !world.path("standing-online.db").exists()
+    {
         return Ok(());
     }
     let first = picture(world, "standing-online.db");
@@ -32,7 +33,11 @@ pub fn check(world: &mut World) -> Result<(), String> {
     let up = world.command("sqlrev upgrade heads --url sqlite:standing-online.db");
     let second = picture(world, "standing-online.db");
     if first.0 != second.0 {
-        return Err(format!("down and up again leads elsewhere:\n{}\n{}", up.join("\n"), difference(&first.0, &second.0)));
+        return Err(format!(
+            "down and up again leads elsewhere:\n{}\n{}",
+            up.join("\n"),
+            difference(&first.0, &second.0)
+        ));
     }
     Ok(())
 }
@@ -52,19 +57,27 @@ fn same_by_script(world: &mut World, online: &Picture) -> Result<(), String> {
     }
     let offline = picture(world, "standing-script.db");
     if online.0 != offline.0 {
-        return Err(format!("script and upgrade lead to other schemas:\n{}", difference(&online.0, &offline.0)));
+        return Err(format!(
+            "script and upgrade lead to other schemas:\n{}",
+            difference(&online.0, &offline.0)
+        ));
     }
     for (table, rows) in &online.1 {
         let other = offline.1.get(table).cloned().unwrap_or_default();
         if *rows != other {
-            return Err(format!("script and upgrade leave other rows in {table}:\n{}", difference(rows, &other)));
+            return Err(format!(
+                "script and upgrade leave other rows in {table}:\n{}",
+                difference(rows, &other)
+            ));
         }
     }
     Ok(())
 }
 
 fn difference(want: &[String], got: &[String]) -> String {
-    let at = (0..want.len().max(got.len())).find(|&i| want.get(i) != got.get(i)).unwrap_or(0);
+    let at = (0..want.len().max(got.len()))
+        .find(|&i| want.get(i) != got.get(i))
+        .unwrap_or(0);
     format!("  {:?}\n  {:?}", want.get(at), got.get(at))
 }
 

@@ -53,7 +53,11 @@ impl World {
     pub fn new() -> Self {
         // Memory-backed where there is such a folder: a case that waits for the disk tests nothing more.
         let shm = Path::new("/dev/shm");
-        let folder = if shm.is_dir() { TempDir::new_in(shm) } else { TempDir::new() };
+        let folder = if shm.is_dir() {
+            TempDir::new_in(shm)
+        } else {
+            TempDir::new()
+        };
         Self {
             folder: folder.expect("a temporary folder"),
             ids: 0,
@@ -91,7 +95,11 @@ impl World {
             }
             ["rm", path] => {
                 let path = self.path(path);
-                let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+                let removed = if path.is_dir() {
+                    std::fs::remove_dir_all(&path)
+                } else {
+                    std::fs::remove_file(&path)
+                };
                 removed.expect("it can be removed");
                 (String::new(), 0)
             }
@@ -126,7 +134,10 @@ impl World {
             format!("{:012x}", 0x1975_ea83_b711_u64 + u64::from(self.ids))
         };
         let status = cli::run(cli::World {
-            args: std::iter::once("sqlrev").chain(words.iter().copied()).map(Into::into).collect(),
+            args: std::iter::once("sqlrev")
+                .chain(words.iter().copied())
+                .map(Into::into)
+                .collect(),
             directory: self.folder.path().to_owned(),
             variables: self.variables.iter().cloned().collect(),
             user: "tester".to_owned(),
@@ -205,7 +216,11 @@ impl World {
         let Some(db) = self.open() else {
             return vec!["no database".to_owned()];
         };
-        let sql = if table.contains(' ') { table.to_owned() } else { format!("SELECT * FROM \"{table}\"") };
+        let sql = if table.contains(' ') {
+            table.to_owned()
+        } else {
+            format!("SELECT * FROM \"{table}\"")
+        };
         let mut out = String::new();
         match db.prepare(&sql) {
             Ok(mut statement) => print_rows(&mut statement, &mut out),
@@ -220,9 +235,13 @@ pub fn schema(db: &Connection) -> Vec<String> {
     let sql = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND tbl_name NOT LIKE 'sqlrev\\_%' ESCAPE '\\' \
                AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type = 'table' DESC, type = 'index' DESC, name";
     let mut statement = db.prepare(sql).expect("sqlite_schema can be read");
-    let rows = statement.query_map([], |row| row.get::<_, String>(0)).expect("it can be read");
+    let rows = statement
+        .query_map([], |row| row.get::<_, String>(0))
+        .expect("it can be read");
     let statements = rows.map(|sql| format!("{};", sql.expect("a text")));
-    statements.flat_map(|sql| sql.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    statements
+        .flat_map(|sql| sql.lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect()
 }
 
 fn print_rows(statement: &mut rusqlite::Statement<'_>, out: &mut String) {
@@ -251,7 +270,9 @@ pub fn shown(value: ValueRef<'_>) -> String {
         ValueRef::Real(number) => format!("{number:?}"),
         ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
         ValueRef::Blob(bytes) => {
-            let digits = bytes.iter().fold(String::new(), |out, byte| out + &format!("{byte:02x}"));
+            let digits = bytes
+                .iter()
+                .fold(String::new(), |out, byte| out + &format!("{byte:02x}"));
             format!("x'{digits}'")
         }
     }

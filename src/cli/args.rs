@@ -7,8 +7,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Schema migrations as plain SQL files: a graph of revisions, each a pair upgrade.sql / downgrade.sql.
 #[derive(Debug, Parser)]
 #[command(name = "sqlrev", version, max_term_width = 100, propagate_version = true)]
-#[command(after_help = "Exit status: 0 done, 1 it failed, 2 wrong usage, 3 a check found something, 130 interrupted.\n\
-                        `sqlrev explain CODE` tells what an error code means.")]
+#[command(
+    after_help = "Exit status: 0 done, 1 it failed, 2 wrong usage, 3 a check found something, 130 interrupted.\n\
+                        `sqlrev explain CODE` tells what an error code means."
+)]
 pub(super) struct Cli {
     #[command(flatten)]
     pub global: Global,

@@ -12,11 +12,11 @@ use crate::error::{Error, Result};
 use crate::execute::event::Event;
 use crate::execute::repair::Edit;
 use crate::execute::seen::Seen;
+use crate::revision::RevisionId;
 use crate::revision::applied::Applied;
 use crate::revision::graph::RevisionGraph;
 use crate::revision::plan::Plan;
 use crate::revision::target::Target;
-use crate::revision::RevisionId;
 
 pub(crate) fn check(session: &mut Session<'_>, ui: &mut Ui<'_>) -> Result<u8> {
     let mut history = session.history()?;
@@ -66,21 +66,18 @@ fn document(pending: &[&RevisionId], edits: &[Edit], missing: &[RevisionId]) -> 
     })
 }
 
-fn words(
-    graph: &RevisionGraph,
-    plan: &Plan,
-    edits: &[Edit],
-    missing: &[RevisionId],
-    found: bool,
-    ui: &mut Ui<'_>,
-) {
+fn words(graph: &RevisionGraph, plan: &Plan, edits: &[Edit], missing: &[RevisionId], found: bool, ui: &mut Ui<'_>) {
     for step in &plan.steps {
         let line = text::line(graph, step.node, &[], ui);
         ui.line(&format!("pending  {line}"));
     }
     for edit in edits {
         let id = ui.paint(ID, edit.revision.as_str());
-        let how = if edit.cosmetic { "  (only comments, layout or message)" } else { "" };
+        let how = if edit.cosmetic {
+            "  (only comments, layout or message)"
+        } else {
+            ""
+        };
         ui.line(&format!("edited   {id}  {}{how}", edit.file));
     }
     for id in missing {
@@ -94,9 +91,12 @@ fn words(
 
 pub(crate) fn repair(session: &mut Session<'_>, args: &args::Repair, ui: &mut Ui<'_>) -> Result<u8> {
     if !args.accept {
-        return Err(Error::new(Code::Usage, "`repair` changes the version table only when it is told how")
-            .help("see what was edited: sqlrev check")
-            .help("take the files as they are now for what was applied: sqlrev repair --accept"));
+        return Err(Error::new(
+            Code::Usage,
+            "`repair` changes the version table only when it is told how",
+        )
+        .help("see what was edited: sqlrev check")
+        .help("take the files as they are now for what was applied: sqlrev repair --accept"));
     }
     let mut history = session.history()?;
     let graph = history.graph()?;
@@ -107,7 +107,9 @@ pub(crate) fn repair(session: &mut Session<'_>, args: &args::Repair, ui: &mut Ui
     }
     let timeout = session.timeout(&history, args.lock.lock_timeout)?;
     let Some(_) = session.open_to_read(&history)? else {
-        return Err(Error::new(Code::Connect, "there is no database yet, so nothing is applied").help("sqlrev upgrade"));
+        return Err(
+            Error::new(Code::Connect, "there is no database yet, so nothing is applied").help("sqlrev upgrade"),
+        );
     };
     let mut driver = session.open_to_write(&history)?;
     let mut silent = |_: Event<'_>| {};

@@ -65,7 +65,9 @@ pub type Line<'a> = Vec<Segment<'a>>;
 /// revision costs no more than the columns that are shown.
 pub fn draw<'a>(graph: &'a RevisionGraph, order: &[Node], options: Options<'_>) -> Vec<Line<'a>> {
     let mut shown = vec![false; graph.len()];
-    order.iter().for_each(|node| shown[node.index()] = true);
+    for node in order {
+        shown[node.index()] = true;
+    }
     let words = Words::new(graph, options);
     let mut columns = Columns::new(graph.len());
     let most = options
@@ -75,9 +77,10 @@ pub fn draw<'a>(graph: &'a RevisionGraph, order: &[Node], options: Options<'_>) 
     for &node in order {
         let at = columns.take(node);
         let glyphs = if options.unicode { &UNICODE } else { &ASCII };
-        let mark = match options.applied.is_none_or(|applied| applied.contains(node)) {
-            true => (Role::Applied, glyphs.applied),
-            false => (Role::Pending, glyphs.pending),
+        let mark = if options.applied.is_none_or(|applied| applied.contains(node)) {
+            (Role::Applied, glyphs.applied)
+        } else {
+            (Role::Pending, glyphs.pending)
         };
         let mut line = columns.row(at, most, mark, glyphs);
         words.of(node, columns.width().min(most) * 2, &mut line);

@@ -38,7 +38,10 @@ fn step(ran: &Ran) -> Value {
         "statements": statements,
     });
     if let (Some(duration), Some(object)) = (ran.duration, value.as_object_mut()) {
-        object.insert("duration_ms".to_owned(), json!(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)));
+        object.insert(
+            "duration_ms".to_owned(),
+            json!(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
+        );
     }
     value
 }

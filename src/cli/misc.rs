@@ -28,7 +28,11 @@ pub(crate) fn ensure_version(session: &mut Session<'_>, args: &args::EnsureVersi
     if ui.json {
         ui.value(&json!({ "created": created }));
     } else {
-        ui.say(if created { "the version table was created" } else { "the version table is there" });
+        ui.say(if created {
+            "the version table was created"
+        } else {
+            "the version table is there"
+        });
     }
     Ok(0)
 }

@@ -45,8 +45,11 @@ impl<'u, 'w> Progress<'u, 'w> {
             } => {
                 self.end();
                 let id = self.ui.paint_err(ID, revision);
-                let took = took(*duration).map(|took| self.ui.paint_err(DIM, &took)).unwrap_or_default();
-                self.ui.say(&format!("{} {id}  {}{took}", direction.name(), first_line(message)));
+                let took = took(*duration)
+                    .map(|took| self.ui.paint_err(DIM, &took))
+                    .unwrap_or_default();
+                self.ui
+                    .say(&format!("{} {id}  {}{took}", direction.name(), first_line(message)));
             }
         }
     }

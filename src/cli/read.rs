@@ -34,7 +34,10 @@ pub(crate) fn current(session: &mut Session<'_>, args: &args::Current, ui: &mut 
         }
     }
     for row in seen.rows.iter().filter(|row| row.unfinished.is_some()) {
-        ui.say(&format!("revision {} stopped half-way; the same command again goes on there", row.id));
+        ui.say(&format!(
+            "revision {} stopped half-way; the same command again goes on there",
+            row.id
+        ));
     }
     let behind = graph.heads().iter().any(|head| !applied.contains(*head));
     if args.check_heads && behind {
@@ -47,7 +50,11 @@ pub(crate) fn current(session: &mut Session<'_>, args: &args::Current, ui: &mut 
 pub(crate) fn heads(session: &mut Session<'_>, args: &args::Heads, ui: &mut Ui<'_>) -> Result<u8> {
     let mut history = session.history()?;
     let graph = history.graph()?;
-    let nodes = if args.resolve_dependencies { graph.effective_heads() } else { graph.heads() };
+    let nodes = if args.resolve_dependencies {
+        graph.effective_heads()
+    } else {
+        graph.heads()
+    };
     if ui.json {
         ui.value(&json::revisions(&graph, &nodes, None));
         return Ok(0);
@@ -189,7 +196,9 @@ fn details(graph: &RevisionGraph, node: Node, applied: Option<&Applied>, ui: &mu
     let labels: Vec<&str> = header.branch_labels.iter().map(BranchLabel::as_str).collect();
     let depends: Vec<&str> = header.depends_on.iter().map(|id| &**id).collect();
     let children = graph.ids(graph.down_children(node).iter().copied());
-    let applied = applied.map(|applied| if applied.contains(node) { "yes" } else { "no" }).unwrap_or_default();
+    let applied = applied
+        .map(|applied| if applied.contains(node) { "yes" } else { "no" })
+        .unwrap_or_default();
     let downgrade = match (header.irreversible, revision.downgrade.is_some()) {
         (true, _) => "irreversible, as its header states",
         (false, false) => "irreversible: there is no downgrade file",
@@ -220,6 +229,7 @@ fn details(graph: &RevisionGraph, node: Node, applied: Option<&Applied>, ui: &mu
 pub(crate) fn one(graph: &RevisionGraph, target: &Target) -> Result<Node> {
     let node = Resolver::new(graph, None, Command::Show).one(target)?;
     node.ok_or_else(|| {
-        crate::error::Error::new(Code::NotOneRevision, format!("`{target}` is no revision")).help("the ids: sqlrev history")
+        crate::error::Error::new(Code::NotOneRevision, format!("`{target}` is no revision"))
+            .help("the ids: sqlrev history")
     })
 }

@@ -16,13 +16,21 @@ const LINE_LENGTH: usize = 400;
 
 /// The error as a picture, with colours when `styled`.
 pub(super) fn picture(error: &Error, styled: bool, width: usize) -> String {
-    let title = Level::ERROR.primary_title(plain(error.message())).id(error.code().name());
+    let title = Level::ERROR
+        .primary_title(plain(error.message()))
+        .id(error.code().name());
     let mut group = Group::with_title(title);
     let windows: Vec<Window> = windows(error.labels());
     for window in &windows {
-        let snippet = Snippet::source(window.text.as_str()).line_start(window.line).path(window.name.as_str());
+        let snippet = Snippet::source(window.text.as_str())
+            .line_start(window.line)
+            .path(window.name.as_str());
         let marks = window.marks.iter().map(|mark| {
-            let kind = if mark.main { AnnotationKind::Primary } else { AnnotationKind::Context };
+            let kind = if mark.main {
+                AnnotationKind::Primary
+            } else {
+                AnnotationKind::Context
+            };
             kind.span(mark.span.clone()).label(mark.text.as_str())
         });
         group = group.element(snippet.annotations(marks));
@@ -71,7 +79,10 @@ fn windows(labels: &[Label]) -> Vec<Window> {
 fn merged(windows: Vec<Window>) -> Vec<Window> {
     let mut out: Vec<Window> = Vec::new();
     for window in windows {
-        match out.iter_mut().find(|other| other.name == window.name && other.line == window.line) {
+        match out
+            .iter_mut()
+            .find(|other| other.name == window.name && other.line == window.line)
+        {
             Some(other) => {
                 if window.text.len() > other.text.len() {
                     other.text = window.text;
@@ -126,7 +137,10 @@ fn clamp(text: &str, span: &Span) -> Span {
 
 /// The nearest place at or before `at` where a character begins.
 fn boundary(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0)
+    (0..=at.min(text.len()))
+        .rev()
+        .find(|&i| text.is_char_boundary(i))
+        .unwrap_or(0)
 }
 
 fn line_start(text: &str, at: usize) -> usize {

@@ -37,7 +37,9 @@ pub(crate) fn upgrade(session: &mut Session<'_>, args: &args::Upgrade, ui: &mut 
     if not_there_yet(&history)? {
         Plan::upgrade(&graph, &Applied::none(&graph), &targets)?;
     }
-    execute(session, &history, &graph, &args.run, "upgrade", ui, |executor| executor.upgrade(&targets))
+    execute(session, &history, &graph, &args.run, "upgrade", ui, |executor| {
+        executor.upgrade(&targets)
+    })
 }
 
 pub(crate) fn downgrade(session: &mut Session<'_>, args: &args::Downgrade, ui: &mut Ui<'_>) -> Result<u8> {
@@ -55,9 +57,20 @@ pub(crate) fn downgrade(session: &mut Session<'_>, args: &args::Downgrade, ui: &
     let graph = history.graph()?;
     if not_there_yet(&history)? {
         let plan = Plan::downgrade(&graph, &seen.in_graph(&graph)?, &target)?;
-        return done(&Report { from: plan.from.ids(), to: plan.to.ids(), steps: Vec::new() }, "downgrade", &history, ui);
+        return done(
+            &Report {
+                from: plan.from.ids(),
+                to: plan.to.ids(),
+                steps: Vec::new(),
+            },
+            "downgrade",
+            &history,
+            ui,
+        );
     }
-    execute(session, &history, &graph, &args.run, "downgrade", ui, |executor| executor.downgrade(&target))
+    execute(session, &history, &graph, &args.run, "downgrade", ui, |executor| {
+        executor.downgrade(&target)
+    })
 }
 
 pub(crate) fn stamp(session: &mut Session<'_>, args: &args::Stamp, ui: &mut Ui<'_>) -> Result<u8> {
@@ -80,7 +93,11 @@ pub(crate) fn stamp(session: &mut Session<'_>, args: &args::Stamp, ui: &mut Ui<'
     if ui.json {
         ui.value(&json::report(&report, "stamp", history.dialect));
     } else {
-        ui.say(&format!("stamped {} -> {}", text::heads(&report.from), text::heads(&report.to)));
+        ui.say(&format!(
+            "stamped {} -> {}",
+            text::heads(&report.from),
+            text::heads(&report.to)
+        ));
     }
     Ok(0)
 }
@@ -99,7 +116,11 @@ pub(crate) fn plan(session: &mut Session<'_>, args: &args::Plan, ui: &mut Ui<'_>
         return dry_run(session, history, args.direction, &targets, args.purge, ui);
     };
     let graph = history.graph()?;
-    let from: Vec<Target> = from.iter().filter(|word| !word.is_empty()).map(|word| word.parse()).collect::<Result<_>>()?;
+    let from: Vec<Target> = from
+        .iter()
+        .filter(|word| !word.is_empty())
+        .map(|word| word.parse())
+        .collect::<Result<_>>()?;
     let applied = Applied::from_heads(&graph, &from, command)?;
     let plan = make_plan(&graph, &applied, args.direction, &targets, args.purge)?;
     show_plan(session, &history, &graph, args.direction, &plan, &applied, ui)
@@ -167,8 +188,11 @@ fn no_range(words: &[String]) -> Result<()> {
         return Ok(());
     };
     let end = word.rsplit(':').next().unwrap_or_default();
-    Err(Error::new(Code::Usage, format!("a range such as `{word}` is for --sql and plan"))
-        .help(format!("the database says where to begin; name only where to go: {end}")))
+    Err(
+        Error::new(Code::Usage, format!("a range such as `{word}` is for --sql and plan")).help(format!(
+            "the database says where to begin; name only where to go: {end}"
+        )),
+    )
 }
 
 fn targets(words: &[String]) -> Result<Vec<Target>> {
@@ -211,7 +235,10 @@ fn done(report: &Report, command: &str, history: &History, ui: &mut Ui<'_>) -> R
     if ui.json {
         ui.value(&json::report(report, command, history.dialect));
     } else if report.steps.is_empty() {
-        ui.say(&format!("nothing to do: the database is at {}", text::heads(&report.from)));
+        ui.say(&format!(
+            "nothing to do: the database is at {}",
+            text::heads(&report.from)
+        ));
     }
     Ok(0)
 }

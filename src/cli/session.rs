@@ -69,8 +69,11 @@ impl Session<'_> {
             return Ok(history.project.config.lock_timeout);
         };
         Duration::try_from_secs_f64(seconds).map_err(|_| {
-            Error::new(Code::Usage, format!("`--lock-timeout {seconds}` is not a number of seconds"))
-                .help("for example: --lock-timeout 5")
+            Error::new(
+                Code::Usage,
+                format!("`--lock-timeout {seconds}` is not a number of seconds"),
+            )
+            .help("for example: --lock-timeout 5")
         })
     }
 
@@ -112,7 +115,11 @@ impl Session<'_> {
         let patience = self.patience(history.project.config.lock_timeout);
         let mut executor = self.executor(history, &graph, driver, patience, &mut silent);
         let seen = executor.look()?;
-        let known: BTreeSet<&str> = history.revisions.iter().map(|revision| revision.id().as_str()).collect();
+        let known: BTreeSet<&str> = history
+            .revisions
+            .iter()
+            .map(|revision| revision.id().as_str())
+            .collect();
         let ids = seen.rows.iter().map(|row| row.id.to_string());
         let strangers: Vec<String> = ids.filter(|id| !known.contains(id.as_str())).collect();
         for id in strangers {
@@ -192,8 +199,11 @@ fn dialect_of(project: &Project) -> Result<&'static dyn Dialect> {
 }
 
 fn unsupported(url: &DatabaseUrl) -> Error {
-    Error::new(Code::UnsupportedDatabase, format!("this build has no driver for {}", url.dialect()))
-        .help("it has one for SQLite: --url sqlite:app.db")
+    Error::new(
+        Code::UnsupportedDatabase,
+        format!("this build has no driver for {}", url.dialect()),
+    )
+    .help("it has one for SQLite: --url sqlite:app.db")
 }
 
 fn not_opened(url: &DatabaseUrl, place: &SqliteUrl, error: &DriverError) -> Error {

@@ -18,7 +18,8 @@ pub(crate) fn test(session: &mut Session<'_>, args: &args::Test, ui: &mut Ui<'_>
     let mut history = session.history()?;
     let graph = history.graph()?;
     let wanted = history_of(&graph, range.as_ref(), None)?;
-    let mut scratch = driver::sqlite::memory().map_err(|error| Error::new(crate::code::Code::Connect, error.message))?;
+    let mut scratch =
+        driver::sqlite::memory().map_err(|error| Error::new(crate::code::Code::Connect, error.message))?;
     session.cancel.set_interrupter(driver::Driver::interrupter(&scratch));
     let mut silent = |_: Event<'_>| {};
     let patience = session.patience(history.project.config.lock_timeout);
@@ -35,7 +36,11 @@ pub(crate) fn test(session: &mut Session<'_>, args: &args::Test, ui: &mut Ui<'_>
         tested += 1;
         if !ui.json {
             let line = text::line(&graph, node, &[], ui);
-            let verdict = if found.is_empty() { ui.paint(GOOD, "ok") } else { ui.paint(WARN, "found") };
+            let verdict = if found.is_empty() {
+                ui.paint(GOOD, "ok")
+            } else {
+                ui.paint(WARN, "found")
+            };
             ui.line(&format!("{verdict}  {line}"));
             tell(&found, ui);
         }

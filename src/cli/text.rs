@@ -29,8 +29,16 @@ pub(crate) fn plan(report: &Report, graph: &RevisionGraph, verb: &str, ui: &mut 
         ui.line("");
         let revision = graph.revision(ran.step.node);
         let id = ui.paint(ID, ran.step.revision.as_str());
-        let alone = if ran.transaction == Transaction::None { "  (without a transaction)" } else { "" };
-        ui.line(&format!("{} {id}  {}{alone}", ran.step.direction.name(), first_line(&revision.header.message)));
+        let alone = if ran.transaction == Transaction::None {
+            "  (without a transaction)"
+        } else {
+            ""
+        };
+        ui.line(&format!(
+            "{} {id}  {}{alone}",
+            ran.step.direction.name(),
+            first_line(&revision.header.message)
+        ));
         statements(ran, ui);
     }
     ui.line("");
@@ -60,7 +68,11 @@ fn statements(ran: &Ran, ui: &mut Ui<'_>) {
 /// How a batch plan does it, and why.
 fn way(shown: &Shown) -> Option<String> {
     let (table, strategy) = (shown.table.as_deref()?, shown.strategy?);
-    let reason = shown.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let reason = shown
+        .reason
+        .as_deref()
+        .map(|reason| format!(": {reason}"))
+        .unwrap_or_default();
     Some(match strategy {
         "copy" => format!("{table} is copied{reason}"),
         "in_place" => format!("{table} is edited in place{reason}"),

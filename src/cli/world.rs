@@ -117,7 +117,9 @@ pub fn main() -> ExitCode {
     let variables: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    let user = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| variables.get(*name).cloned());
+    let user = ["USER", "LOGNAME", "USERNAME"]
+        .iter()
+        .find_map(|name| variables.get(*name).cloned());
     let cancel = Cancel::default();
     let stop = cancel.clone();
     // Without a handler Ctrl-C ends the process at once, and the database rolls back when it is opened next.

@@ -13,15 +13,20 @@ use crate::error::{Error, Result};
 use crate::project::{self, Naming};
 use crate::revision::graph::RevisionGraph;
 use crate::revision::nodes::Node;
-use crate::revision::{BranchLabel, Header, RevisionId, header, parents};
 use crate::revision::target::Target;
+use crate::revision::{BranchLabel, Header, RevisionId, header, parents};
 
 pub(crate) fn init(session: &mut Session<'_>, args: &args::Init, ui: &mut Ui<'_>) -> Result<u8> {
     let folder = session.directory.join(&args.dir);
     let files = project::init(&folder)?;
     let names: Vec<String> = files
         .iter()
-        .map(|path| path.strip_prefix(&session.directory).unwrap_or(path).to_string_lossy().replace('\\', "/"))
+        .map(|path| {
+            path.strip_prefix(&session.directory)
+                .unwrap_or(path)
+                .to_string_lossy()
+                .replace('\\', "/")
+        })
         .collect();
     if ui.json {
         ui.value(&json!({ "files": names }));
@@ -98,7 +103,11 @@ fn write(
     header.down_revisions = graph.ids(nodes.iter().copied());
     header.message = new.message.into();
     header.created = Some(now.as_str().into());
-    header.branch_labels = new.labels.iter().map(|label| BranchLabel::new(label.as_str())).collect();
+    header.branch_labels = new
+        .labels
+        .iter()
+        .map(|label| BranchLabel::new(label.as_str()))
+        .collect();
     header.depends_on = new.depends_on;
     let naming = Naming {
         revision: &id,
@@ -132,7 +141,11 @@ fn location(history: &History, graph: &RevisionGraph, nodes: &[Node], named: Opt
     let file = graph.revision(*nodes.first()?).file_name();
     let locations = history.project.config.locations.iter();
     let inside = |name: &str| file.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'));
-    locations.map(|location| &location.name).filter(|name| inside(name)).max_by_key(|name| name.len()).cloned()
+    locations
+        .map(|location| &location.name)
+        .filter(|name| inside(name))
+        .max_by_key(|name| name.len())
+        .cloned()
 }
 
 /// Refuses what the graph would refuse as soon as the files are there.
@@ -176,17 +189,25 @@ pub(crate) fn edit(session: &mut Session<'_>, args: &args::Edit) -> Result<u8> {
     let graph = history.graph()?;
     let node = read::one(&graph, &target)?;
     let path = history.project.root.join(graph.revision(node).file_name());
-    let editor = ["VISUAL", "EDITOR"].iter().find_map(|name| session.variables.get(*name));
+    let editor = ["VISUAL", "EDITOR"]
+        .iter()
+        .find_map(|name| session.variables.get(*name));
     let words = editor.and_then(|editor| shlex::split(editor)).unwrap_or_default();
     let Some((program, rest)) = words.split_first() else {
         return Err(Error::new(Code::Usage, "no editor is named").help("for example: export EDITOR=vi"));
     };
-    let run = std::process::Command::new(program).args(rest).arg(&path).current_dir(&session.directory).status();
+    let run = std::process::Command::new(program)
+        .args(rest)
+        .arg(&path)
+        .current_dir(&session.directory)
+        .status();
     match run {
         Ok(status) if status.success() => Ok(0),
         Ok(status) => Err(Error::new(Code::FileIo, format!("the editor `{program}` failed")).cause(status.to_string())),
-        Err(error) => Err(Error::new(Code::FileIo, format!("the editor `{program}` does not start"))
-            .cause(error.to_string())
-            .help("set $VISUAL or $EDITOR to a program that is there")),
+        Err(error) => Err(
+            Error::new(Code::FileIo, format!("the editor `{program}` does not start"))
+                .cause(error.to_string())
+                .help("set $VISUAL or $EDITOR to a program that is there"),
+        ),
     }
 }

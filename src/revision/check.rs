@@ -6,7 +6,6 @@ use crate::revision::Revision;
 use crate::revision::names::Names;
 use crate::revision::nodes::{Edges, Node};
 use crate::revision::target::{RESERVED, illegal_character};
-use crate::source::{SourceFile, Span};
 
 /// The longest id and label, in bytes: as much as a file name holds.
 const LONGEST: usize = 255;
@@ -22,31 +21,17 @@ pub(crate) enum Place {
     Label(usize),
 }
 
-/// Where words of the header stand; none for a revision whose files are not here.
-pub(crate) fn place(revision: &Revision, place: Place) -> Option<(SourceFile, Span)> {
-    let script = revision.upgrade.as_ref()?;
-    let header = &revision.header;
-    let (key, word) = match place {
-        Place::Id => ("revision:", header.id.as_str()),
-        Place::Down(i) => ("down_revision:", header.down_revisions.get(i)?.as_str()),
-        Place::DependsOn(i) => ("depends_on:", &**header.depends_on.get(i)?),
-        Place::Label(i) => ("branch_labels:", header.branch_labels.get(i)?.as_str()),
-    };
-    let text = script.file.text.get(..script.body)?;
-    let key = text.match_indices(key).map(|(at, _)| at + key.len()).find(|at| {
-        let line = text[..at - key.len()].rsplit('\n').next().unwrap_or_default();
-        line.chars().all(|c| c == '-' || c == '#' || c.is_whitespace())
-    })?;
-    let start = key + text[key..].find(word)?;
-    Some((script.file.clone(), start..start + word.len()))
-}
-
 /// Adds a label at words of a header, where the header is here.
 pub(crate) fn label(error: Error, revision: &Revision, at: Place, text: &str) -> Error {
-    match place(revision, at) {
-        Some((file, span)) => error.at(&file, span, text),
-        None => error,
-    }
+    let places = &revision.places;
+    let Some(file) = places.file() else { return error };
+    let span = match at {
+        Place::Id => places.id(),
+        Place::Down(i) => places.down_revision(i),
+        Place::DependsOn(i) => places.depends_on(i),
+        Place::Label(i) => places.label(i),
+    };
+    error.at(file, span, text)
 }
 
 /// Ids and labels: legal, and each used once.

@@ -28,30 +28,30 @@ pub struct RevisionGraph {
 impl RevisionGraph {
     /// Checks the revisions, given in the order of their paths.
     ///
-    /// A revision without an upgrade is one that was applied and whose files are not here: what it names may be gone.
+    /// A revision without a file is one that was applied and whose files are not here: what it names may be gone.
     ///
     /// # Errors
     /// Those under `graph::` in [`Code`], with labels in the headers.
     pub fn build(revisions: Vec<Revision>) -> Result<Self> {
         let names = Names::new(&revisions);
         check::names(&revisions, &names)?;
-        let mut down = Vec::with_capacity(revisions.len());
-        let mut parents = Vec::with_capacity(revisions.len());
+        let mut down = Edges::with_capacity(revisions.len());
+        let mut parents = Edges::with_capacity(revisions.len());
+        let mut nodes = Vec::new();
         for revision in &revisions {
             check::no_self_loop(revision)?;
             let header = &revision.header;
-            let mut nodes = Vec::with_capacity(header.down_revisions.len() + header.depends_on.len());
+            nodes.clear();
             for (i, name) in header.down_revisions.iter().enumerate() {
                 let found = names.revision(name.as_str());
                 nodes.extend(known(revision, name.as_str(), found, Place::Down(i), &names)?);
             }
-            down.push(nodes.clone());
+            down.push(&nodes);
             for (i, name) in header.depends_on.iter().enumerate() {
                 nodes.extend(known(revision, name, names.find(name), Place::DependsOn(i), &names)?);
             }
-            parents.push(nodes);
+            parents.push(&nodes);
         }
-        let (down, parents) = (Edges::new(down.into_iter()), Edges::new(parents.into_iter()));
         let children = parents.reversed();
         let order = sort(&parents, &children).map_err(|unsorted| {
             let down_children = down.reversed();
@@ -284,7 +284,7 @@ fn with(labels: &Arc<[BranchLabel]>, more: &[BranchLabel]) -> Arc<[BranchLabel]>
 
 /// A parent that was found, none for one of a revision whose files are not here, or the error.
 fn known(revision: &Revision, name: &str, found: Option<Node>, at: Place, names: &Names) -> Result<Option<Node>> {
-    if found.is_none() && revision.upgrade.is_some() {
+    if found.is_none() && !(revision.upgrade.is_none() && revision.places.file().is_none()) {
         return Err(check::missing(revision, name, at, names));
     }
     Ok(found)
@@ -331,7 +331,7 @@ mod tests {
             format!(
                 "{}:{line}: {}",
                 label.file.name.split('/').next().unwrap_or_default(),
-                &label.file.text[label.span.clone()]
+                label.file.text[label.span.clone()].trim_matches('"')
             )
         });
         assert_eq!(error.code().name().rsplit("::").next(), Some(code), "{error:?}");
@@ -357,7 +357,10 @@ mod tests {
             "illegal_revision_id",
             &[&format!("{0}:2: {0}", "x".repeat(256))],
         );
-        assert!(RevisionGraph::build(vec![revision("", &[], &[], &[])]).is_err());
+        let mut nameless = revision("a", &[], &[], &[]);
+        nameless.header.id = "".into();
+        let error = RevisionGraph::build(vec![nameless]).expect_err("an empty id");
+        assert_eq!(error.code(), Code::IllegalRevisionId);
     }
 
     #[test]
@@ -378,13 +381,16 @@ mod tests {
 
     #[test]
     fn deep_chains_are_no_trouble() {
+        let like = revision("like", &["before"], &[], &[]);
         let chain = |last: &str| {
-            let id = |i: usize| format!("r{i:06}");
-            let mut revisions: Vec<Revision> = (1..100_000)
-                .map(|i| revision(&id(i), &[id(i - 1).as_str()], &[], &[]))
-                .collect();
-            revisions.insert(0, revision(&id(0), &[last], &[], &[]));
-            RevisionGraph::build(revisions)
+            let id = |i: usize| RevisionId::from(format!("r{i:06}").as_str());
+            let revisions = (0..100_000_usize).map(|i| {
+                let mut revision = like.clone();
+                revision.header.id = id(i);
+                revision.header.down_revisions = vec![i.checked_sub(1).map_or(last.into(), id)];
+                revision
+            });
+            RevisionGraph::build(revisions.collect())
         };
         assert_eq!(chain("r099999").expect_err("a circle").code(), Code::Cycle);
         assert_eq!(chain("none").expect_err("no such id").code(), Code::MissingReference);
@@ -394,6 +400,7 @@ mod tests {
     fn of_a_revision_without_files_what_is_gone_is_left_out() {
         let mut ghost = revision("b", &["gone"], &["gone_too", "a"], &[]);
         ghost.upgrade = None;
+        ghost.places = crate::revision::header::Spans::default();
         let graph = RevisionGraph::build(vec![revision("a", &[], &[], &[]), ghost]).expect("a graph");
         let b = graph.node("b").expect("it is there");
         assert!(graph.is_base(b));

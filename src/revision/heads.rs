@@ -72,21 +72,46 @@ impl Timeline {
     fn at(&self, step: usize) -> Vec<u32> {
         let found = self.snapshots.partition_point(|(at, _)| *at <= step);
         let (from, heads) = &self.snapshots[found - 1];
-        let changes = &self.changes[self.end(*from)..self.end(step)];
-        if changes.is_empty() {
-            return heads.clone();
-        }
-        let mut heads: BTreeSet<u32> = heads.iter().copied().collect();
+        let mut changes = self.changes[self.end(*from)..self.end(step)].to_vec();
+        changes.sort_unstable();
+        // What changes twice is as it was, and what is left is in one of the two lists only, or in both.
+        let mut once: Vec<u32> = Vec::with_capacity(changes.len());
         for rank in changes {
-            toggle(&mut heads, *rank);
+            if once.last() == Some(&rank) {
+                once.pop();
+            } else {
+                once.push(rank);
+            }
         }
-        heads.into_iter().collect()
+        differing(heads, &once)
     }
 
     /// The end of the changes before a step.
     fn end(&self, step: usize) -> usize {
         step.checked_sub(1).map_or(0, |before| self.ends[before])
     }
+}
+
+/// What is in one of two sorted lists and not in both.
+fn differing(a: &[u32], b: &[u32]) -> Vec<u32> {
+    let mut all = Vec::with_capacity(a.len() + b.len());
+    let (mut a, mut b) = (a, b);
+    while let (Some(first), Some(second)) = (a.first(), b.first()) {
+        if first <= second {
+            if first < second {
+                all.push(*first);
+            } else {
+                b = &b[1..];
+            }
+            a = &a[1..];
+        } else {
+            all.push(*second);
+            b = &b[1..];
+        }
+    }
+    all.extend_from_slice(a);
+    all.extend_from_slice(b);
+    all
 }
 
 fn toggle(heads: &mut BTreeSet<u32>, rank: u32) {

@@ -9,8 +9,10 @@ use crate::revision::{BranchLabel, Revision, RevisionId};
 /// The ids and labels of a graph, which share one space of names.
 #[derive(Debug, Clone)]
 pub struct Names {
-    /// Sorted by id.
+    /// Sorted.
     ids: Arc<[RevisionId]>,
+    /// Of each id, the [`key`]: a search reads these side by side before it reads an id.
+    keys: Vec<u64>,
     nodes: Vec<Node>,
     ranks: Vec<u32>,
     labels: Vec<(BranchLabel, Node)>,
@@ -18,8 +20,11 @@ pub struct Names {
 
 impl Names {
     pub(crate) fn new(revisions: &[Revision]) -> Self {
-        let mut nodes: Vec<Node> = (0..revisions.len()).map(Node::new).collect();
-        nodes.sort_by(|a, b| revisions[a.index()].id().cmp(revisions[b.index()].id()));
+        let id = |node: Node| revisions[node.index()].id();
+        let all = (0..revisions.len()).map(Node::new);
+        let mut keyed: Vec<(u64, Node)> = all.map(|node| (key(id(node).as_str()), node)).collect();
+        keyed.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| id(a.1).cmp(id(b.1))).then(a.1.cmp(&b.1)));
+        let nodes: Vec<Node> = keyed.iter().map(|&(_, node)| node).collect();
         let mut ranks = vec![0; revisions.len()];
         for (rank, node) in (0..).zip(&nodes) {
             ranks[node.index()] = rank;
@@ -38,6 +43,7 @@ impl Names {
         labels.sort();
         Self {
             ids: nodes.iter().map(|node| revisions[node.index()].id().clone()).collect(),
+            keys: keyed.into_iter().map(|(key, _)| key).collect(),
             nodes,
             ranks,
             labels,
@@ -64,7 +70,11 @@ impl Names {
 
     /// The revision with this very id.
     pub fn revision(&self, id: &str) -> Option<Node> {
-        let at = self.ids.binary_search_by(|known| known.as_str().cmp(id)).ok()?;
+        let key = key(id);
+        let start = self.keys.partition_point(|known| *known < key);
+        let alike = self.keys[start..].partition_point(|known| *known == key);
+        let found = self.ids[start..start + alike].binary_search_by(|known| known.as_str().cmp(id));
+        let at = start + found.ok()?;
         Some(self.nodes[at])
     }
 
@@ -129,6 +139,14 @@ impl Names {
     }
 }
 
+/// The first eight bytes, as a number that sorts like them.
+fn key(name: &str) -> u64 {
+    let mut bytes = [0; 8];
+    let len = name.len().min(8);
+    bytes[..len].copy_from_slice(&name.as_bytes()[..len]);
+    u64::from_be_bytes(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use crate::revision::sample::graph;
@@ -139,5 +157,18 @@ mod tests {
         assert_eq!(graph.names().similar("biling"), Some("billing"));
         assert_eq!(graph.names().similar("ae1028"), Some("ae1027a6acf0"));
         assert_eq!(graph.names().similar("zzzz"), None);
+    }
+
+    #[test]
+    fn names_that_begin_alike_are_told_apart() {
+        let graph = graph("revision_2 revision_1 revision revision_10[revisions]");
+        let names = graph.names();
+        for node in graph.nodes() {
+            assert_eq!(names.find(graph.id(node).as_str()), Some(node));
+        }
+        assert_eq!(names.find("revision_"), None);
+        let found: Vec<&str> = names.starting_with("revision_1").map(|(name, _)| name).collect();
+        assert_eq!(found, ["revision_1", "revision_10"]);
+        assert_eq!(names.starting_with("revisions").count(), 1);
     }
 }

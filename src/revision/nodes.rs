@@ -99,22 +99,25 @@ pub(crate) struct Edges {
 }
 
 impl Edges {
-    /// The edges of each node in turn; an edge named twice is one edge.
-    pub(crate) fn new(lists: impl Iterator<Item = Vec<Node>>) -> Self {
-        let mut edges = Self {
-            starts: vec![0],
-            ends: Vec::new(),
-        };
-        for list in lists {
-            let start = edges.ends.len();
-            for node in list {
-                if !edges.ends[start..].contains(&node) {
-                    edges.ends.push(node);
-                }
-            }
-            edges.starts.push(Node::new(edges.ends.len()).0);
+    /// Edges of no node yet, with room for those of `len`.
+    pub(crate) fn with_capacity(len: usize) -> Self {
+        let mut starts = Vec::with_capacity(len + 1);
+        starts.push(0);
+        Self {
+            starts,
+            ends: Vec::with_capacity(len),
         }
-        edges
+    }
+
+    /// Adds the edges of the next node; an edge named twice is one edge.
+    pub(crate) fn push(&mut self, ends: &[Node]) {
+        let start = self.ends.len();
+        for &node in ends {
+            if !self.ends[start..].contains(&node) {
+                self.ends.push(node);
+            }
+        }
+        self.starts.push(Node::new(self.ends.len()).0);
     }
 
     /// The same edges, backwards; the ends of each node in path order.
@@ -180,7 +183,10 @@ mod tests {
     #[test]
     fn edges_backwards_are_in_path_order() {
         let n = Node::new;
-        let edges = Edges::new([vec![], vec![n(0), n(0)], vec![n(1), n(0)]].into_iter());
+        let mut edges = Edges::with_capacity(3);
+        for ends in [&[][..], &[n(0), n(0)], &[n(1), n(0)]] {
+            edges.push(ends);
+        }
         assert_eq!(edges.of(n(1)), [n(0)]);
         let back = edges.reversed();
         assert_eq!(back.of(n(0)), [n(1), n(2)]);

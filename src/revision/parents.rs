@@ -81,3 +81,56 @@ pub fn depends_on(graph: &RevisionGraph, targets: &[Target]) -> Result<Vec<Arc<s
     }
     Ok(names)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::revision::sample::graph;
+
+    fn targets(words: &str) -> Vec<Target> {
+        words.split_whitespace().map(|word| word.parse().expect(word)).collect()
+    }
+
+    #[test]
+    fn a_merge_joins_two_or_more() {
+        let check = |revisions: &str, words: &str, splice, expect: Result<&str, Code>| {
+            let graph = graph(revisions);
+            let nodes = merge(&graph, &targets(words), splice);
+            let ids = nodes.map(|nodes| {
+                graph
+                    .ids(nodes)
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            });
+            assert_eq!(
+                ids.as_deref().map_err(Error::code),
+                expect.as_deref().map_err(|code| *code),
+                "{words}"
+            );
+        };
+        check("a b:a c:a", "", false, Ok("b c"));
+        // Both are heads to `head`, so both are joined, although one of them is needed by the other.
+        check("a b:a c:a~b", "", false, Ok("b c"));
+        check("a b:a", "", false, Err(Code::NothingToMerge));
+        check("a b:a", "", true, Err(Code::NothingToMerge));
+        check("a b:a c:a", "b b", false, Err(Code::NothingToMerge));
+        check("a b:a c:a", "base", false, Err(Code::NothingToMerge));
+        check("a b:a c:a", "a b", false, Err(Code::NotAHead));
+        check("a b:a c:a", "c b", false, Ok("c b"));
+    }
+
+    #[test]
+    fn a_dependency_is_written_in_full_but_for_labels() {
+        let graph = graph("abcdef[shop] abcxyz:abcdef");
+        let check = |words: &str| depends_on(&graph, &targets(words)).map_err(|error| error.code());
+        assert_eq!(
+            check("abcd abcdef shop abcx"),
+            Ok(vec!["abcdef".into(), "shop".into(), "abcxyz".into()])
+        );
+        assert_eq!(check("shop@head"), Ok(vec!["abcxyz".into()]));
+        assert_eq!(check("base"), Err(Code::NotOneRevision));
+        assert_eq!(check("nope"), Err(Code::UnknownRevision));
+    }
+}

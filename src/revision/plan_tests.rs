@@ -160,4 +160,15 @@ fn a_stamp_has_one_step_for_each_row_that_changes() {
     assert_eq!(stamp("a b c d", &["a"], false), "d (c) c (b) b (a)");
     assert_eq!(stamp("a b c d", &["b"], true), "d (c) c (b)");
     assert_eq!(stamp("a b c", &["base"], false), "c (b) b (a) a (base)");
+    assert_eq!(stamp("a b c", &["base", "c"], false), "");
+    let relative = Plan::stamp(
+        &graph,
+        &applied(&graph, "a b"),
+        &["a@-1".parse().expect("a target")],
+        false,
+    );
+    assert_eq!(
+        relative.map_err(|error| error.code()).err(),
+        Some(Code::UnknownRevision)
+    );
 }

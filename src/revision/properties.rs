@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::revision::applied::Applied;
 use crate::revision::graph::RevisionGraph;
-use crate::revision::history::history;
+use crate::revision::history::{by_branch, history};
 use crate::revision::nodes::Node;
 use crate::revision::plan::Plan;
 use crate::revision::sample::revision;
@@ -133,8 +133,15 @@ proptest! {
         }
         let applied = Applied::from_set(graph.ancestors(some(&graph, start)));
         if let Ok(nodes) = history(&graph, Some(&range), Some(&applied)) {
-            let places: BTreeSet<_> = nodes.iter().collect();
-            prop_assert_eq!(places.len(), nodes.len());
+            let drawn = by_branch(&graph, &nodes);
+            let place = |list: &[Node], node: Node| list.iter().position(|&other| other == node);
+            for &node in &nodes {
+                for list in [&nodes, &drawn] {
+                    let parents = graph.parents(node).iter().filter_map(|&parent| place(list, parent));
+                    prop_assert!(parents.min() > place(list, node) || graph.parents(node).iter().all(|p| !list.contains(p)));
+                }
+            }
+            prop_assert_eq!(nodes.iter().collect::<BTreeSet<_>>().len(), drawn.len());
         }
     }
 

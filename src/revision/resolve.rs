@@ -39,6 +39,10 @@ impl Command {
         }
     }
 
+    fn counts_from_heads(self) -> bool {
+        matches!(self, Command::Show | Command::History)
+    }
+
     fn takes_heads(self) -> bool {
         !matches!(self, Command::Downgrade)
     }
@@ -77,14 +81,16 @@ impl<'a> Resolver<'a> {
 
     /// The revisions that a target stands for, without regard to what is applied; `base` is none.
     ///
-    /// Steps are only taken down from the heads (`-N`), as `show` and the older end of a range take them.
+    /// Steps are only taken for `show` and `history`, and only down from the heads (`-N`).
     ///
     /// # Errors
     /// `UnknownRevision`, `UnknownBranch`, `NotInBranch`, `AmbiguousPrefix`, `MultipleHeads`, `Ambiguous`,
     /// `RelativeOutOfRange`.
     pub fn absolute(&self, target: &Target) -> Result<Vec<Node>> {
         match (&target.symbol, target.offset) {
-            (None, Some(Offset::Down(steps))) if steps > 0 => self.below_heads(target, steps),
+            (None, Some(Offset::Down(steps))) if steps > 0 && self.command.counts_from_heads() => {
+                self.below_heads(target, steps)
+            }
             (_, Some(_)) => Err(relative(target)),
             (None, None) => Ok(Vec::new()),
             (Some(symbol), None) => self.symbol(symbol, target),

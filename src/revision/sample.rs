@@ -2,24 +2,25 @@
 
 use crate::error::Result;
 use crate::revision::graph::RevisionGraph;
-use crate::revision::{Header, Revision, RevisionId, Script};
+use crate::revision::{Revision, Script, header};
 use crate::source::SourceFile;
 
-/// A revision with files; its header is written out, so that labels have words to stand under.
+/// A revision with files: its header is written out and read.
 pub(crate) fn revision(id: &str, down: &[&str], depends_on: &[&str], labels: &[&str]) -> Revision {
-    let mut header = Header::new(id);
-    header.down_revisions = down.iter().map(|id| RevisionId::from(*id)).collect();
-    header.depends_on = depends_on.iter().map(|name| (*name).into()).collect();
-    header.branch_labels = labels.iter().map(|label| (*label).into()).collect();
-    header.message = format!("about {id}").into();
+    let quoted = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| format!("\"{name}\""))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let (down, depends_on, labels) = (quoted(down), quoted(depends_on), quoted(labels));
     let text = format!(
-        "-- ---\n-- revision: {id}\n-- down_revision: [{}]\n-- depends_on: [{}]\n-- branch_labels: [{}]\n-- ---\nSELECT 1;\n",
-        down.join(", "),
-        depends_on.join(", "),
-        labels.join(", ")
+        "-- ---\n-- revision: \"{id}\"\n-- down_revision: [{down}]\n-- depends_on: [{depends_on}]\n\
+         -- branch_labels: [{labels}]\n-- message: about {id}\n-- ---\nSELECT 1;\n"
     );
-    let body = text.len() - "SELECT 1;\n".len();
     let file = SourceFile::new(format!("{id}/upgrade.sql"), text);
+    let header::Parsed { header, body, places } = header::parse(&file).expect("a header");
     let script = Script {
         file,
         body,
@@ -27,8 +28,10 @@ pub(crate) fn revision(id: &str, down: &[&str], depends_on: &[&str], labels: &[&
     };
     Revision {
         header,
+        places,
         upgrade: Some(script.clone()),
         downgrade: Some(script),
+        missing_text: false,
     }
 }
 

@@ -12,8 +12,8 @@ use crate::revision::target::Target;
 impl Plan {
     /// The changes to the version table that make it say that the database is at the targets.
     ///
-    /// Each target takes the place of the applied heads on its line; `base` takes all of them away. With `purge`, what was
-    /// applied does not count.
+    /// Each target takes the place of the applied heads on its line, with those of the other targets; `base`, where nothing
+    /// else is named, takes all of them away. With `purge`, what was applied does not count.
     ///
     /// # Errors
     /// Those under `target::` in [`Code`]; `OverlappingRevisions` where heads would stand on one line.
@@ -22,7 +22,7 @@ impl Plan {
         let old = if purge { Vec::new() } else { applied.heads(graph) };
         // The applied heads that any target has to do with.
         let mut concerned = NodeSet::new(graph.len());
-        let mut places: Vec<Option<Node>> = Vec::new();
+        let mut new: Vec<Node> = Vec::new();
         for target in targets {
             let nodes = resolver.absolute(target)?;
             let mut shares = nodes.clone();
@@ -33,29 +33,14 @@ impl Plan {
             for &head in old.iter().filter(|&&head| shares.is_empty() || lineage.contains(head)) {
                 concerned.insert(head);
             }
-            if nodes.is_empty() {
-                places.push(None);
-            }
-            places.extend(nodes.into_iter().map(Some));
+            new.extend(nodes);
         }
-        let mut kept: Vec<Node> = old.iter().copied().filter(|&head| !concerned.contains(head)).collect();
-        let mut new = Vec::new();
-        let mut replaced = false;
-        for place in places {
-            let Some(node) = place else {
-                replaced = true;
-                continue;
-            };
-            if concerned.contains(node) {
-                continue;
-            }
-            let lineage = graph.wide_lineage(&[node]);
-            replaced |= concerned.iter().any(|head| lineage.contains(head));
-            new.push(node);
-        }
-        if !replaced {
-            kept.extend(concerned.iter());
-        }
+        let base = new.is_empty();
+        new.retain(|&node| !concerned.contains(node));
+        let mut replaced = graph.wide_lineage(&new);
+        replaced.intersect(&concerned);
+        let mut kept = old;
+        kept.retain(|&head| !concerned.contains(head) || (!base && replaced.is_empty()));
         kept.extend(new);
         kept.sort();
         kept.dedup();

@@ -37,11 +37,17 @@ impl ScriptSql for SqliteScript {
         let mut out = format!("-- {}\n--\n", head.title);
         out.push_str("-- Run it with:  sqlite3 -bail DATABASE < SCRIPT\n");
         if head.foreign_keys_off {
-            out.push_str("-- It copies tables with foreign keys off, so only the sqlite3 command may run it, which stops\n");
+            out.push_str(
+                "-- It copies tables with foreign keys off, so only the sqlite3 command may run it, which stops\n",
+            );
             out.push_str("-- at the first error.\n");
         }
         out.push_str("-- Nothing stays of a revision that is refused; those before it do.\n");
-        let _ = writeln!(out, "--\n-- written by {}; the revisions and their checksums:", head.tool);
+        let _ = writeln!(
+            out,
+            "--\n-- written by {}; the revisions and their checksums:",
+            head.tool
+        );
         for revision in head.revisions {
             let _ = writeln!(out, "--   {revision}");
         }
@@ -54,12 +60,20 @@ impl ScriptSql for SqliteScript {
     }
 
     fn begin(&self, foreign_keys_off: bool) -> String {
-        let off = if foreign_keys_off { "PRAGMA foreign_keys = OFF;\n" } else { "" };
+        let off = if foreign_keys_off {
+            "PRAGMA foreign_keys = OFF;\n"
+        } else {
+            ""
+        };
         format!("{off}BEGIN IMMEDIATE;\n")
     }
 
     fn commit(&self, foreign_keys_off: bool) -> String {
-        let on = if foreign_keys_off { "PRAGMA foreign_keys = ON;\n" } else { "" };
+        let on = if foreign_keys_off {
+            "PRAGMA foreign_keys = ON;\n"
+        } else {
+            ""
+        };
         format!("COMMIT;\n{on}")
     }
 
@@ -162,7 +176,9 @@ fn last_part(statement: &str, first: &str) -> String {
     let words: Vec<&str> = token::significant(statement, &split::SQLITE)
         .map(|token| &statement[token.span])
         .collect();
-    let at = words.iter().position(|word| std::ptr::eq(word.as_ptr(), first.as_ptr()));
+    let at = words
+        .iter()
+        .position(|word| std::ptr::eq(word.as_ptr(), first.as_ptr()));
     let name = match at.map(|at| (words.get(at + 1), words.get(at + 2))) {
         Some((Some(&"."), Some(table))) => table,
         _ => first,
@@ -181,7 +197,10 @@ mod tests {
             ("insert or replace into main.\"T x\" select 1", Some(("DELETE", "T x"))),
             ("REPLACE INTO t VALUES (1)", Some(("DELETE", "t"))),
             ("UPDATE OR IGNORE t SET a = 1", Some(("UPDATE", "t"))),
-            ("WITH d AS (DELETE FROM x) DELETE FROM [t] WHERE 1", Some(("DELETE", "t"))),
+            (
+                "WITH d AS (DELETE FROM x) DELETE FROM [t] WHERE 1",
+                Some(("DELETE", "t")),
+            ),
             ("SELECT 1", None),
         ];
         for (sql, want) in cases {

@@ -82,7 +82,9 @@ fn touches_schema(statement: &str) -> bool {
 
 fn matters_to_schema(pragma: &str) -> bool {
     let lower = pragma.to_ascii_lowercase();
-    ["writable_schema", "legacy_alter_table", "schema_version"].iter().any(|name| lower.contains(name))
+    ["writable_schema", "legacy_alter_table", "schema_version"]
+        .iter()
+        .any(|name| lower.contains(name))
 }
 
 /// The name after the last AS of an ATTACH, as it is written.
@@ -108,7 +110,10 @@ mod tests {
             ("VACUUM INTO 'copy.db'", Replay::Skip),
             ("PRAGMA journal_mode = WAL", Replay::Skip),
             ("PRAGMA writable_schema = ON", Replay::Run),
-            ("ATTACH DATABASE 'as.db' AS [other]", Replay::Instead("ATTACH ':memory:' AS [other]".to_owned())),
+            (
+                "ATTACH DATABASE 'as.db' AS [other]",
+                Replay::Instead("ATTACH ':memory:' AS [other]".to_owned()),
+            ),
         ];
         for (sql, want) in cases {
             assert_eq!(replay(sql), want, "{sql}");

@@ -2,7 +2,10 @@
 
 /// The processes that hold a lock on the database file or on its shared-memory file, as Linux lists them.
 #[cfg(target_os = "linux")]
-#[expect(clippy::disallowed_methods, reason = "the kernel's list of locks is part of what the driver knows")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the kernel's list of locks is part of what the driver knows"
+)]
 pub(super) fn of(path: &str) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
 

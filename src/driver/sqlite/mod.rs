@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::ffi::ErrorCode;
 use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::ffi::ErrorCode;
 use rusqlite::types::ValueRef;
 use rusqlite::{Batch, Connection, OpenFlags};
 
@@ -159,7 +159,9 @@ fn failed(error: &rusqlite::Error, sql: &str) -> DriverError {
         message = words.to_owned();
     }
     DriverError {
-        failure: error.sqlite_error().map_or(Failure::Statement, |error| kind(error.code)),
+        failure: error
+            .sqlite_error()
+            .map_or(Failure::Statement, |error| kind(error.code)),
         code: error.sqlite_error().map(|error| error.extended_code.to_string()),
         message,
         offset,
@@ -194,7 +196,10 @@ mod tests {
     fn an_error_carries_the_place_and_not_the_statement() {
         let db: &mut dyn Driver = &mut memory().unwrap();
         let error = db.execute("SELECT nope FROM sqlite_schema").unwrap_err();
-        assert_eq!((error.message.as_str(), error.offset), ("no such column: nope", Some(7)));
+        assert_eq!(
+            (error.message.as_str(), error.offset),
+            ("no such column: nope", Some(7))
+        );
         db.execute("CREATE TABLE t (a UNIQUE)").unwrap();
         db.execute("INSERT INTO t VALUES (1)").unwrap();
         let error = db.execute("INSERT INTO t VALUES (1)").unwrap_err();
