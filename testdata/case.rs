@@ -16,19 +16,19 @@ enum Piece {
 }
 
 /// A place where what came is not what the file says.
-pub struct Wrong {
+pub(crate) struct Wrong {
     pub line: usize,
     pub want: String,
     pub got: String,
 }
 
-pub struct Case {
+pub(crate) struct Case {
     pieces: Vec<Piece>,
     standing: bool,
 }
 
 impl Case {
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let mut pieces = vec![Piece::Text(Vec::new())];
         let mut open = false;
         for (number, line) in text.lines().enumerate() {
@@ -58,12 +58,12 @@ impl Case {
     }
 
     /// Whether the checks that hold for every case hold for this one.
-    pub fn standing_checks(&self) -> bool {
+    pub(crate) fn standing_checks(&self) -> bool {
         self.standing
     }
 
     /// The file, with what came in the place of what was wanted.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let lines = self.pieces.iter().flat_map(|piece| match piece {
             Piece::Text(lines) | Piece::Block { lines, .. } => lines.iter(),
         });
@@ -71,7 +71,7 @@ impl Case {
     }
 
     /// Runs the blocks from top to bottom. The result of each block that asserts something replaces its lines.
-    pub fn run(&mut self, world: &mut World) -> Vec<Wrong> {
+    pub(crate) fn run(&mut self, world: &mut World) -> Vec<Wrong> {
         let mut wrong = Vec::new();
         for piece in &mut self.pieces {
             let Piece::Block {

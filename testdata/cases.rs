@@ -2,6 +2,8 @@
 //!
 //! `UPDATE=1` rewrites outputs and schemas in place; the diff is the review.
 
+#![expect(clippy::disallowed_methods, reason = "tests make folders and files of their own")]
+
 mod case;
 mod standing;
 mod world;

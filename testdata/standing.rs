@@ -11,7 +11,7 @@ type Picture = (Vec<String>, BTreeMap<String, Vec<String>>);
 
 /// Checks that an offline script does what `upgrade` does, that a second `upgrade` does nothing, and that `downgrade
 /// base` and `upgrade` again lead to the same schema.
-pub fn check(world: &mut World) -> Result<(), String> {
+pub(crate) fn check(world: &mut World) -> Result<(), String> {
     let online = world.command("sqlrev upgrade heads --url sqlite:standing-online.db");
     if online.last().is_some_and(|line| line.starts_with("[exit status")) || !world.path("standing-online.db").exists()
     {

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 /// The moment at which every case plays.
 const NOW: &str = "2026-11-22T21:14:00Z";
 
-pub struct World {
+pub(crate) struct World {
     folder: TempDir,
     ids: u32,
     variables: Vec<(String, String)>,
@@ -50,7 +50,7 @@ impl Write for Screen {
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         // Memory-backed where there is such a folder: a case that waits for the disk tests nothing more.
         let shm = Path::new("/dev/shm");
         let folder = if shm.is_dir() {
@@ -65,11 +65,11 @@ impl World {
         }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn write(&self, name: &str, lines: &[String]) {
+    pub(crate) fn write(&self, name: &str, lines: &[String]) {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("the folder can be made");
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
@@ -77,7 +77,7 @@ impl World {
     }
 
     /// Runs a command and returns the lines it prints, and its exit status where that is not 0.
-    pub fn command(&mut self, command: &str) -> Vec<String> {
+    pub(crate) fn command(&mut self, command: &str) -> Vec<String> {
         let (command, into) = match command.split_once(" > ") {
             Some((command, file)) => (command, Some(file.trim().to_owned())),
             None => (command, None),
@@ -207,12 +207,12 @@ impl World {
     }
 
     /// The schema of app.db without what sqlrev keeps there.
-    pub fn schema(&self) -> Vec<String> {
+    pub(crate) fn schema(&self) -> Vec<String> {
         self.open().map(|db| schema(&db)).unwrap_or_default()
     }
 
     /// The rows of a table of app.db, or of a query.
-    pub fn rows(&self, table: &str) -> Vec<String> {
+    pub(crate) fn rows(&self, table: &str) -> Vec<String> {
         let Some(db) = self.open() else {
             return vec!["no database".to_owned()];
         };
@@ -231,7 +231,7 @@ impl World {
 }
 
 /// The schema of a database as the lines of its statements.
-pub fn schema(db: &Connection) -> Vec<String> {
+pub(crate) fn schema(db: &Connection) -> Vec<String> {
     let sql = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND tbl_name NOT LIKE 'sqlrev\\_%' ESCAPE '\\' \
                AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type = 'table' DESC, type = 'index' DESC, name";
     let mut statement = db.prepare(sql).expect("sqlite_schema can be read");
@@ -263,7 +263,7 @@ fn print_rows(statement: &mut rusqlite::Statement<'_>, out: &mut String) {
 }
 
 /// A value as the `sqlite3` command shows it, but for NULL and blobs, which it does not tell from texts.
-pub fn shown(value: ValueRef<'_>) -> String {
+pub(crate) fn shown(value: ValueRef<'_>) -> String {
     match value {
         ValueRef::Null => "NULL".to_owned(),
         ValueRef::Integer(number) => number.to_string(),

@@ -28,7 +28,7 @@ pub(super) struct Global {
     /// Takes this one of the `databases:` in migrations.yaml
     #[arg(short, long, global = true, value_name = "NAME")]
     pub name: Option<String>,
-    /// The database: sqlite:PATH, sqlite::memory:
+    /// The database: sqlite:PATH, `sqlite::memory`:
     #[arg(long, global = true, value_name = "URL")]
     pub url: Option<String>,
     /// What results look like: for people, or one JSON document
@@ -60,7 +60,7 @@ pub(super) enum Format {
 /// When to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Color {
-    /// On a terminal, unless NO_COLOR is set
+    /// On a terminal, unless `NO_COLOR` is set
     Auto,
     /// Always
     Always,

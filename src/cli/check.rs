@@ -105,7 +105,7 @@ pub(crate) fn repair(session: &mut Session<'_>, args: &args::Repair, ui: &mut Ui
         let target: Target = word.parse()?;
         ids.push(graph.id(read::one(&graph, &target)?).clone());
     }
-    let timeout = session.timeout(&history, args.lock.lock_timeout)?;
+    let timeout = Session::timeout(&history, args.lock.lock_timeout)?;
     let Some(_) = session.open_to_read(&history)? else {
         return Err(
             Error::new(Code::Connect, "there is no database yet, so nothing is applied").help("sqlrev upgrade"),

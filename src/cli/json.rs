@@ -76,7 +76,11 @@ pub(crate) fn revisions(graph: &RevisionGraph, nodes: &[Node], applied: Option<&
 fn revision(graph: &RevisionGraph, node: Node, applied: Option<&Applied>) -> Value {
     let revision = graph.revision(node);
     let header = &revision.header;
-    let labels: Vec<&str> = header.branch_labels.iter().map(|label| label.as_str()).collect();
+    let labels: Vec<&str> = header
+        .branch_labels
+        .iter()
+        .map(super::super::revision::BranchLabel::as_str)
+        .collect();
     let depends_on: Vec<&str> = header.depends_on.iter().map(|id| &**id).collect();
     json!({
         "revision": header.id.as_str(),

@@ -81,7 +81,7 @@ fn usage(error: &clap::Error, args: &[OsString], ui: &mut Ui<'_>) -> u8 {
     let text = error.render().to_string();
     if !error.use_stderr() {
         ui.write(text.as_bytes());
-        return if ui.finish().is_some() { 1 } else { 0 };
+        return u8::from(ui.finish().is_some());
     }
     let mut words = args.iter().map(|arg| arg.to_string_lossy());
     let mut asked = false;

@@ -84,7 +84,7 @@ pub(crate) fn stamp(session: &mut Session<'_>, args: &args::Stamp, ui: &mut Ui<'
     if not_there_yet(&history)? {
         Plan::stamp(&graph, &Applied::none(&graph), &targets, args.purge)?;
     }
-    let timeout = session.timeout(&history, args.lock.lock_timeout)?;
+    let timeout = Session::timeout(&history, args.lock.lock_timeout)?;
     let mut driver = session.open_to_write(&history)?;
     let mut silent = |_: Event<'_>| {};
     let patience = session.patience(timeout);
@@ -216,7 +216,7 @@ fn execute(
     ui: &mut Ui<'_>,
     action: impl FnOnce(&mut Executor<'_>) -> Result<Report>,
 ) -> Result<u8> {
-    let timeout = session.timeout(history, run.lock.lock_timeout)?;
+    let timeout = Session::timeout(history, run.lock.lock_timeout)?;
     let mut driver = session.open_to_write(history)?;
     let report = {
         let mut progress = Progress::new(ui);
@@ -264,25 +264,22 @@ fn dry_run(
         None => Seen::default(),
     };
     let graph = history.graph()?;
-    let (plan, applied) = match &mut driver {
-        Some(driver) => {
-            let mut silent = |_: Event<'_>| {};
-            let patience = session.patience(history.project.config.lock_timeout);
-            let mut executor = session.executor(&history, &graph, &mut **driver, patience, &mut silent);
-            let plan = match kind {
-                PlanKind::Upgrade => executor.plan_upgrade(&seen, targets)?,
-                PlanKind::Downgrade => match targets {
-                    [target] => executor.plan_downgrade(&seen, target)?,
-                    _ => make_plan(&graph, &Applied::none(&graph), kind, targets, purge)?,
-                },
-                PlanKind::Stamp => executor.plan_stamp(&seen, targets, purge)?,
-            };
-            (plan, Applied::known(&graph, seen.applied()).0)
-        }
-        None => {
-            let applied = Applied::none(&graph);
-            (make_plan(&graph, &applied, kind, targets, purge)?, applied)
-        }
+    let (plan, applied) = if let Some(driver) = &mut driver {
+        let mut silent = |_: Event<'_>| {};
+        let patience = session.patience(history.project.config.lock_timeout);
+        let mut executor = session.executor(&history, &graph, &mut **driver, patience, &mut silent);
+        let plan = match kind {
+            PlanKind::Upgrade => executor.plan_upgrade(&seen, targets)?,
+            PlanKind::Downgrade => match targets {
+                [target] => executor.plan_downgrade(&seen, target)?,
+                _ => make_plan(&graph, &Applied::none(&graph), kind, targets, purge)?,
+            },
+            PlanKind::Stamp => executor.plan_stamp(&seen, targets, purge)?,
+        };
+        (plan, Applied::known(&graph, seen.applied()).0)
+    } else {
+        let applied = Applied::none(&graph);
+        (make_plan(&graph, &applied, kind, targets, purge)?, applied)
     };
     show_plan(session, &history, &graph, kind, &plan, &applied, ui)
 }

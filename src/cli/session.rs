@@ -64,7 +64,7 @@ impl Session<'_> {
         })
     }
 
-    pub(crate) fn timeout(&self, history: &History, option: Option<f64>) -> Result<Duration> {
+    pub(crate) fn timeout(history: &History, option: Option<f64>) -> Result<Duration> {
         let Some(seconds) = option else {
             return Ok(history.project.config.lock_timeout);
         };

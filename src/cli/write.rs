@@ -129,7 +129,9 @@ fn told(history: &History, header: &Header, files: &[PathBuf], ui: &mut Ui<'_>) 
         let parents: Vec<&str> = header.down_revisions.iter().map(RevisionId::as_str).collect();
         ui.value(&json!({"revision": header.id.as_str(), "down_revision": parents, "files": files}));
     } else {
-        files.iter().for_each(|file| ui.line(file));
+        for file in &files {
+            ui.line(file);
+        }
     }
 }
 

@@ -54,7 +54,10 @@ impl<'a> Record<'a> {
             upgrade_checksum: self.upgrade_checksum.clone(),
             downgrade_checksum: self.downgrade.as_ref().map(|(_, checksum)| checksum.clone()),
             upgrade_sql: self.revision.upgrade.as_ref().and_then(|script| script.kept(KEPT)),
-            downgrade_sql: self.downgrade.as_ref().and_then(|(script, _)| script.kept(DOWNGRADE_KEPT)),
+            downgrade_sql: self
+                .downgrade
+                .as_ref()
+                .and_then(|(script, _)| script.kept(DOWNGRADE_KEPT)),
             unfinished,
         }
     }

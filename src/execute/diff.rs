@@ -48,7 +48,13 @@ fn span_of_line(text: &str, line: usize) -> Span {
 fn compare<'a>(a: &[&'a str], b: &[&'a str]) -> Vec<Line<'a>> {
     let head = a.iter().zip(b).take_while(|(x, y)| x == y).count();
     let rest = a.len().min(b.len()) - head;
-    let tail = a.iter().rev().zip(b.iter().rev()).take(rest).take_while(|(x, y)| x == y).count();
+    let tail = a
+        .iter()
+        .rev()
+        .zip(b.iter().rev())
+        .take(rest)
+        .take_while(|(x, y)| x == y)
+        .count();
     let (middle_a, middle_b) = (&a[head..a.len() - tail], &b[head..b.len() - tail]);
     let mut out: Vec<Line<'a>> = a[..head].iter().map(|line| Line::Same(line)).collect();
     if middle_a.len() > MOST || middle_b.len() > MOST {
@@ -131,6 +137,11 @@ mod tests {
         check("a\n", "a\nb\n", "  a\n+ b", Some("b"));
         check("a\nb\n", "a\n", "  a\n- b", Some(""));
         check("a\r\nb\r\n", "a\nb\n", "", None);
-        check("1\n2\n3\n4\n5\n6\n", "0\n2\n3\n4\n5\n7\n", "- 1\n+ 0\n  2\n…\n  5\n- 6\n+ 7", Some("0"));
+        check(
+            "1\n2\n3\n4\n5\n6\n",
+            "0\n2\n3\n4\n5\n7\n",
+            "- 1\n+ 0\n  2\n…\n  5\n- 6\n+ 7",
+            Some("0"),
+        );
     }
 }

@@ -48,7 +48,9 @@ pub(crate) fn statement(error: &DriverError, file: &SourceFile, span: &Span) -> 
     if error.failure != Failure::Statement {
         return database(error).at(file, span.clone(), "while this ran");
     }
-    let place = error.offset.map_or_else(|| span.clone(), |offset| word(file, span, offset));
+    let place = error
+        .offset
+        .map_or_else(|| span.clone(), |offset| word(file, span, offset));
     let failed = Error::new(Code::StatementFailed, format!("`{}` failed", file.name));
     let failed = failed.at(file, place, error.message.clone());
     match advice(&error.message) {
@@ -60,8 +62,13 @@ pub(crate) fn statement(error: &DriverError, file: &SourceFile, span: &Span) -> 
 /// What to do about errors that people meet often.
 fn advice(message: &str) -> Option<&'static str> {
     let outside = "a statement that cannot run in a transaction needs `transaction: none` in the revision's header";
-    let told = [("within a transaction", outside), ("from within a transaction", outside)];
-    told.iter().find(|(part, _)| message.contains(part)).map(|(_, help)| *help)
+    let told = [
+        ("within a transaction", outside),
+        ("from within a transaction", outside),
+    ];
+    told.iter()
+        .find(|(part, _)| message.contains(part))
+        .map(|(_, help)| *help)
 }
 
 /// The word at an offset of a statement, as a span of the file.

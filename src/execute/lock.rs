@@ -61,7 +61,7 @@ pub(crate) fn retry<T>(
             let holder = driver.lock_holder();
             events(Event::Waiting { holder, waited });
         }
-        std::thread::sleep(PAUSE.min(patience.timeout - waited));
+        std::thread::sleep(PAUSE.min(patience.timeout.saturating_sub(waited)));
     }
 }
 

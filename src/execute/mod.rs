@@ -99,6 +99,8 @@ impl Executor<'_> {
     /// `lock::timeout`, and what the driver fails with.
     pub fn look(&mut self) -> Result<Seen> {
         let table = &self.table;
-        lock::retry(self.driver, self.patience, self.events, |driver| Seen::read(driver, table))
+        lock::retry(self.driver, self.patience, self.events, |driver| {
+            Seen::read(driver, table)
+        })
     }
 }

@@ -36,7 +36,10 @@ impl Runner for Online<'_> {
     fn statement(&mut self, place: &Place<'_>) -> Result<()> {
         self.patience.check()?;
         let sql = place.statement.text;
-        (self.events)(Event::Statement { sql, index: place.index });
+        (self.events)(Event::Statement {
+            sql,
+            index: place.index,
+        });
         if let Some(unit) = self.unit {
             unit.before(self.driver, Some(sql))?;
         }
@@ -106,7 +109,13 @@ impl<'a> Switches<'a> {
         match op {
             Op::Sql { sql, at } => self.driver.execute(sql).map_err(|error| {
                 if error.failure == crate::driver::Failure::Statement {
-                    labelled(Code::StatementFailed, "the change of the table failed", run, &whole(run, *at)).cause(error.message)
+                    labelled(
+                        Code::StatementFailed,
+                        "the change of the table failed",
+                        run,
+                        &whole(run, *at),
+                    )
+                    .cause(error.message)
                 } else {
                     fault::database(&error)
                 }
@@ -133,21 +142,27 @@ impl<'a> Switches<'a> {
 
     fn set(&mut self, setting: Setting, on: Option<bool>) -> Result<()> {
         let failed = |error| fault::database(&error);
-        let known = self.before.iter().find(|(known, _)| *known == setting).map(|(_, was)| *was);
-        let was = match known {
-            Some(was) => was,
-            None => {
-                let was = self.driver.setting(setting, None).map_err(failed)?;
-                self.before.push((setting, was));
-                was
-            }
+        let known = self
+            .before
+            .iter()
+            .find(|(known, _)| *known == setting)
+            .map(|(_, was)| *was);
+        let was = if let Some(was) = known {
+            was
+        } else {
+            let was = self.driver.setting(setting, None).map_err(failed)?;
+            self.before.push((setting, was));
+            was
         };
         let want = on.unwrap_or(was);
         let is = self.driver.setting(setting, Some(want)).map_err(failed)?;
         if is == want {
             return Ok(());
         }
-        Err(Error::new(Code::Database, format!("the connection does not let {setting:?} be switched")))
+        Err(Error::new(
+            Code::Database,
+            format!("the connection does not let {setting:?} be switched"),
+        ))
     }
 
     /// Puts every switch back, the last one first.
@@ -183,7 +198,11 @@ fn offending(mut error: Error, rows: &Rows) -> Error {
         let mut values = row.iter().map(|value| value.as_deref().unwrap_or("NULL"));
         let which = values.next().unwrap_or("a row").to_owned();
         let rest: Vec<&str> = values.collect();
-        let line = if rest.is_empty() { which } else { format!("{which}: {}", rest.join(", ")) };
+        let line = if rest.is_empty() {
+            which
+        } else {
+            format!("{which}: {}", rest.join(", "))
+        };
         error = error.cause(line);
     }
     if rows.len() > OFFENDERS {

@@ -1,12 +1,12 @@
 //! The runner that runs nothing: it hands each piece of a plan on, for a script or for people to read.
 
+use crate::dialect::Dialect;
 use crate::dialect::{AlterStatement, Ask, Op, Rewrite};
 use crate::error::Result;
 use crate::execute::bookkeeping::{self, Record};
 use crate::execute::replay::{MakeScratch, Replay};
 use crate::execute::scripts::{Prepared, Sources};
 use crate::execute::walk::{Place, Runner, Walk};
-use crate::dialect::Dialect;
 use crate::revision::applied::Applied;
 use crate::revision::graph::RevisionGraph;
 use crate::revision::nodes::NodeSet;
@@ -154,7 +154,9 @@ impl Runner for Reading<'_> {
 
     fn ask(&mut self) -> Result<Box<dyn Ask + '_>> {
         let replay = self.replay.as_deref_mut();
-        Ok(replay.expect("the schema is built before a script with an ALTER is read").asker())
+        Ok(replay
+            .expect("the schema is built before a script with an ALTER is read")
+            .asker())
     }
 }
 

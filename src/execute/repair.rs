@@ -58,7 +58,9 @@ impl Executor<'_> {
             (None, None) => Change::Same,
             _ => Change::Edited,
         };
-        let name = downgrade.as_ref().map_or(&*script.file.name, |script| &*script.file.name);
+        let name = downgrade
+            .as_ref()
+            .map_or(&*script.file.name, |script| &*script.file.name);
         edits.extend(edit(revision, name, Direction::Downgrade, change));
         Ok(edits)
     }
@@ -81,8 +83,10 @@ impl Executor<'_> {
         let seen = self.look()?;
         for id in revisions {
             if seen.row(id).is_none() {
-                return Err(Error::new(Code::UnknownRevision, format!("revision `{id}` is not applied"))
-                    .help("see what is applied: sqlrev history -i"));
+                return Err(
+                    Error::new(Code::UnknownRevision, format!("revision `{id}` is not applied"))
+                        .help("see what is applied: sqlrev history -i"),
+                );
             }
         }
         let mut accepted: Vec<RevisionId> = self.edits(&seen)?.into_iter().map(|edit| edit.revision).collect();

@@ -6,10 +6,10 @@ use std::cell::RefCell;
 use crate::dialect::{AlterStatement, Ask, Dialect, Op, Replay as Fate, Rewrite, Rows, Scratch};
 use crate::driver::{Driver, DriverError};
 use crate::error::{Error, Result};
+use crate::execute::fault;
 use crate::execute::online::{OnDriver, Switches};
 use crate::execute::scripts::Sources;
 use crate::execute::walk::{Place, Runner, Walk};
-use crate::execute::fault;
 use crate::revision::graph::RevisionGraph;
 use crate::revision::nodes::{Node, NodeSet};
 use crate::revision::{Direction, Recreate, Script};
@@ -41,7 +41,12 @@ impl Replay {
         sources: &dyn Sources,
     ) -> Result<Self> {
         let mut replay = Self::new(scratch)?;
-        let nodes: Vec<Node> = graph.order().iter().copied().filter(|node| applied.contains(*node)).collect();
+        let nodes: Vec<Node> = graph
+            .order()
+            .iter()
+            .copied()
+            .filter(|node| applied.contains(*node))
+            .collect();
         for node in nodes {
             replay.step(graph, node, Direction::Upgrade, sources)?;
         }
@@ -98,7 +103,11 @@ impl Replay {
     pub(crate) fn ops(&mut self, run: &[AlterStatement], rewrite: &Rewrite) -> Result<()> {
         let mut switches = Switches::new(&mut *self.db);
         let matters = |op: &&Op| matches!(op, Op::Sql { .. } | Op::Set(..));
-        let ran = rewrite.ops.iter().filter(matters).try_for_each(|op| switches.run(op, run));
+        let ran = rewrite
+            .ops
+            .iter()
+            .filter(matters)
+            .try_for_each(|op| switches.run(op, run));
         switches.restore().and(ran)
     }
 

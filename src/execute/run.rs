@@ -98,7 +98,11 @@ impl<'a> Executor<'a> {
     }
 
     fn all_ready(&self, plan: &Plan) -> Result<Vec<Ready<'a>>> {
-        let ready: Vec<Ready<'a>> = plan.steps.iter().map(|step| self.ready(step.clone())).collect::<Result<_>>()?;
+        let ready: Vec<Ready<'a>> = plan
+            .steps
+            .iter()
+            .map(|step| self.ready(step.clone()))
+            .collect::<Result<_>>()?;
         let alone = |ready: &&Ready<'_>| ready.revision.header.transaction == Transaction::None;
         match ready.iter().find(alone) {
             Some(ready) if self.single_transaction => Err(not_in_one(ready)),
@@ -196,7 +200,9 @@ impl<'a> Executor<'a> {
     /// Commits. Readers may hold it up for a while; rows that point at nothing stop it for good.
     pub(crate) fn commit(&mut self) -> Result<()> {
         let dialect = self.driver.dialect();
-        let committed = lock::retry(self.driver, self.patience, self.events, |driver| driver.execute("COMMIT"));
+        let committed = lock::retry(self.driver, self.patience, self.events, |driver| {
+            driver.execute("COMMIT")
+        });
         match committed {
             Err(error) if error.code() == Code::Database => Err(self.orphans(dialect).unwrap_or(error)),
             other => other,
@@ -228,7 +234,11 @@ impl<'a> Executor<'a> {
     /// Rolls back, writes the failure into the log, and says in the error what state the database is in.
     fn failed(&mut self, error: Error, ready: &[Ready<'a>], progress: &Progress) -> Error {
         self.rollback();
-        let at = if progress.whole { progress.ran.len() } else { progress.kept };
+        let at = if progress.whole {
+            progress.ran.len()
+        } else {
+            progress.kept
+        };
         let Some(ready) = ready.get(at) else {
             return error;
         };
@@ -263,7 +273,10 @@ impl<'a> Executor<'a> {
         };
         if alone {
             let seen = self.look().ok();
-            let row = seen.as_ref().and_then(|seen| seen.row(id)).and_then(|row| row.unfinished);
+            let row = seen
+                .as_ref()
+                .and_then(|seen| seen.row(id))
+                .and_then(|row| row.unfinished);
             return match row {
                 Some(at) if at.statements > 0 => format!(
                     "{} of {} statements of revision `{id}` are done and recorded{kept}; running it again goes on there",
@@ -289,10 +302,17 @@ fn refuse_stopped(seen: &Seen, direction: Direction) -> Result<()> {
     };
     let (id, statements) = (&row.id, row.unfinished.map_or(0, |at| at.statements));
     let way = direction.name();
-    let to = if direction == Direction::Upgrade { format!("sqlrev upgrade {id}") } else { format!("sqlrev downgrade {id}-1") };
-    Err(Error::new(Code::UnfinishedRevision, format!("the {way} of revision `{id}` stopped half-way"))
-        .state(format!("{statements} of its statements are done"))
-        .help(format!("let it come to its end first: {to}")))
+    let to = if direction == Direction::Upgrade {
+        format!("sqlrev upgrade {id}")
+    } else {
+        format!("sqlrev downgrade {id}-1")
+    };
+    Err(Error::new(
+        Code::UnfinishedRevision,
+        format!("the {way} of revision `{id}` stopped half-way"),
+    )
+    .state(format!("{statements} of its statements are done"))
+    .help(format!("let it come to its end first: {to}")))
 }
 
 fn not_in_one(ready: &Ready<'_>) -> Error {

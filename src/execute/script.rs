@@ -81,12 +81,12 @@ impl Recorder<'_> {
         };
         put(out, &sql.head(&head))?;
         put(out, &sql.begin(false))?;
-        if !plan.from.is_empty() {
-            put(out, &sql.guard_place(&sql.missing_table(&self.table.name())))?;
-        } else {
+        if plan.from.is_empty() {
             for create in self.table.create() {
                 put(out, &format!("{};\n", sql.create_if_missing(&create)))?;
             }
+        } else {
+            put(out, &sql.guard_place(&sql.missing_table(&self.table.name())))?;
         }
         put(out, &guards(sql, &self.table, &plan.from.ids(), applied.set().len()))?;
         for statement in self.stamp_statements(plan)? {
@@ -114,7 +114,11 @@ impl Recorder<'_> {
             }
             Direction::Downgrade => self.table.delete(id),
         };
-        let detail = if step.direction == Direction::Upgrade { "added" } else { "taken away" };
+        let detail = if step.direction == Direction::Upgrade {
+            "added"
+        } else {
+            "taken away"
+        };
         let entry = Entry {
             event: "stamp",
             revision: id,
@@ -208,10 +212,13 @@ struct Surveyor {
 
 impl Reader for Surveyor {
     fn step(&mut self, step: &Step, revision: &Revision, prepared: Option<&Prepared>) -> Result<()> {
-        let checksum = prepared.map(|prepared| prepared.checksum.to_string()).unwrap_or_default();
+        let checksum = prepared
+            .map(|prepared| prepared.checksum.to_string())
+            .unwrap_or_default();
         let checksum = checksum.rsplit_once(':').map_or(checksum.as_str(), |(text, _)| text);
         let message = &revision.header.message;
-        self.lines.push(format!("{}  {}  {checksum}", step.revision, one_line(message)));
+        self.lines
+            .push(format!("{}  {}  {checksum}", step.revision, one_line(message)));
         self.foreign_keys_off.push(false);
         self.differs = None;
         Ok(())
@@ -247,9 +254,12 @@ impl Reader for Surveyor {
 
 fn mixed(place: &crate::execute::walk::Place<'_>, effect: &str) -> Error {
     let (file, span) = place.in_file();
-    Error::new(Code::BatchMixed, format!("`{}` copies a table and changes rows that others follow", file.name))
-        .at(&file, span, effect.to_owned())
-        .help("put this statement into a revision of its own, or run the upgrade online")
+    Error::new(
+        Code::BatchMixed,
+        format!("`{}` copies a table and changes rows that others follow", file.name),
+    )
+    .at(&file, span, effect.to_owned())
+    .help("put this statement into a revision of its own, or run the upgrade online")
 }
 
 fn one_line(text: &str) -> String {
@@ -289,12 +299,24 @@ impl Scribe<'_> {
     fn statement(&mut self, sql: &str) -> Result<()> {
         put(self.out, sql)?;
         // A line comment at the end would swallow the semicolon.
-        let end = if sql.lines().last().is_some_and(|line| line.contains("--")) { "\n;\n" } else { ";\n" };
+        let end = if sql.lines().last().is_some_and(|line| line.contains("--")) {
+            "\n;\n"
+        } else {
+            ";\n"
+        };
         put(self.out, end)
     }
 
     fn rewritten(&mut self, rewrite: &Rewrite) -> Result<()> {
-        put(self.out, &format!("-- {} of {}: {}\n", rewrite.strategy, one_line(&rewrite.table), one_line(&rewrite.reason)))?;
+        put(
+            self.out,
+            &format!(
+                "-- {} of {}: {}\n",
+                rewrite.strategy,
+                one_line(&rewrite.table),
+                one_line(&rewrite.reason)
+            ),
+        )?;
         for op in &rewrite.ops {
             match op {
                 Op::Sql { sql, .. } => self.statement(sql)?,
@@ -313,7 +335,9 @@ impl Scribe<'_> {
 
 impl Reader for Scribe<'_> {
     fn step(&mut self, step: &Step, revision: &Revision, prepared: Option<&Prepared>) -> Result<()> {
-        let checksum = prepared.map(|prepared| prepared.checksum.to_string()).unwrap_or_default();
+        let checksum = prepared
+            .map(|prepared| prepared.checksum.to_string())
+            .unwrap_or_default();
         let head = format!(
             "\n-- {} {}: {}\n-- {} -> {}\n-- {checksum}\n",
             step.direction.name(),
@@ -327,9 +351,15 @@ impl Reader for Scribe<'_> {
         let off = self.off();
         put(self.out, &self.sql.begin(off))?;
         if self.at == 0 {
-            put(self.out, &self.sql.guard_place(&self.sql.missing_table(&self.table.name())))?;
+            put(
+                self.out,
+                &self.sql.guard_place(&self.sql.missing_table(&self.table.name())),
+            )?;
         }
-        put(self.out, &guards(self.sql, self.table, &step.heads_before.ids(), self.count))?;
+        put(
+            self.out,
+            &guards(self.sql, self.table, &step.heads_before.ids(), self.count),
+        )?;
         if self.transaction == Transaction::None {
             put(self.out, &self.sql.commit(off))?;
         }

@@ -186,13 +186,19 @@ impl Survey<'_> {
 }
 
 fn starts_with(text: &str, letter: u8) -> bool {
-    text.as_bytes().first().is_some_and(|first| first.to_ascii_lowercase() == letter)
+    text.as_bytes()
+        .first()
+        .is_some_and(|first| first.to_ascii_lowercase() == letter)
 }
 
 /// Refuses statements that would end or begin the transaction in which the revision and its row stand together.
 fn no_transaction_control(place: &Place<'_>, dialect: &'static dyn Dialect) -> Result<()> {
     let text = place.statement.text;
-    if !text.as_bytes().first().is_some_and(|first| b"bBcCeErRsSaA".contains(first)) {
+    if !text
+        .as_bytes()
+        .first()
+        .is_some_and(|first| b"bBcCeErRsSaA".contains(first))
+    {
         return Ok(());
     }
     let words = token::keywords(text, dialect.rules(), 3);
@@ -207,7 +213,12 @@ fn no_transaction_control(place: &Place<'_>, dialect: &'static dyn Dialect) -> R
     }
     let (file, span) = place.in_file();
     let word = span.start..span.start + words[0].len();
-    Err(Error::new(Code::ScriptTransaction, format!("`{}` controls the transaction it runs in", file.name))
-        .at(&file, word, "sqlrev begins and commits around the revision")
-        .help("take the statement out; where statements cannot run in a transaction, say `transaction: none` in the header"))
+    Err(Error::new(
+        Code::ScriptTransaction,
+        format!("`{}` controls the transaction it runs in", file.name),
+    )
+    .at(&file, word, "sqlrev begins and commits around the revision")
+    .help(
+        "take the statement out; where statements cannot run in a transaction, say `transaction: none` in the header",
+    ))
 }

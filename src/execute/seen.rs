@@ -73,7 +73,12 @@ fn mark(driver: &mut dyn Driver) -> Result<Option<String>, DriverError> {
 }
 
 /// How a file differs from what was applied.
-pub(crate) fn change(script: &Script, revision: &Revision, stored: &str, dialect: &'static dyn Dialect) -> Result<Change> {
+pub(crate) fn change(
+    script: &Script,
+    revision: &Revision,
+    stored: &str,
+    dialect: &'static dyn Dialect,
+) -> Result<Change> {
     let stored = parse(stored, revision.id())?;
     if script.large.is_none() && stored.text == checksum::text_only(&script.file.text) {
         return Ok(Change::Same);
@@ -86,13 +91,22 @@ pub(crate) fn change(script: &Script, revision: &Revision, stored: &str, dialect
 pub(crate) fn parse(stored: &str, id: &RevisionId) -> Result<Checksum> {
     stored.parse().map_err(|error: ParseError| {
         let (code, help) = if error == ParseError::UnknownVersion {
-            (Code::VersionTooNew, "use the version of sqlrev that wrote it, or a newer one")
+            (
+                Code::VersionTooNew,
+                "use the version of sqlrev that wrote it, or a newer one",
+            )
         } else {
-            (Code::VersionTable, "if somebody changed the table by hand, put the row back; or: sqlrev repair --accept")
+            (
+                Code::VersionTable,
+                "if somebody changed the table by hand, put the row back; or: sqlrev repair --accept",
+            )
         };
-        Error::new(code, format!("the checksum of revision `{id}` in the version table cannot be read"))
-            .cause(stored.to_owned())
-            .help(help)
+        Error::new(
+            code,
+            format!("the checksum of revision `{id}` in the version table cannot be read"),
+        )
+        .cause(stored.to_owned())
+        .help(help)
     })
 }
 
@@ -129,7 +143,10 @@ pub(crate) fn with_file<'a>(graph: &'a RevisionGraph, id: &RevisionId) -> Option
 fn edited(revision: &Revision, script: &Script, was: Option<&str>) -> Error {
     let id = revision.id();
     let name = &script.file.name;
-    let mut error = Error::new(Code::Edited, format!("`{name}` was changed after revision `{id}` was applied"));
+    let mut error = Error::new(
+        Code::Edited,
+        format!("`{name}` was changed after revision `{id}` was applied"),
+    );
     match was {
         Some(was) if script.large.is_none() => {
             let diff = diff::lines(was, &script.file.text);
@@ -138,12 +155,16 @@ fn edited(revision: &Revision, script: &Script, was: Option<&str>) -> Error {
             }
             error = error.cause(diff.text);
         }
-        _ => error = error.cause("the text that was applied is too large to be kept, so the difference cannot be shown"),
+        _ => {
+            error = error.cause("the text that was applied is too large to be kept, so the difference cannot be shown");
+        }
     }
     error
         .state("nothing was run")
         .help("put the file back and write the change as a new revision: sqlrev revision -m TEXT")
-        .help(format!("or take the file as the applied one: sqlrev repair {id} --accept"))
+        .help(format!(
+            "or take the file as the applied one: sqlrev repair {id} --accept"
+        ))
 }
 
 /// Where the SQL of a text begins: after its header, when it has one.

@@ -31,7 +31,11 @@ impl Executor<'_> {
     /// # Errors
     /// Those of the targets.
     pub fn plan_stamp(&self, seen: &Seen, targets: &[Target], purge: bool) -> Result<Plan> {
-        let applied = if purge { Applied::known(self.graph, seen.applied()).0 } else { seen.in_graph(self.graph)? };
+        let applied = if purge {
+            Applied::known(self.graph, seen.applied()).0
+        } else {
+            seen.in_graph(self.graph)?
+        };
         Plan::stamp(self.graph, &applied, targets, purge)
     }
 
@@ -43,7 +47,12 @@ impl Executor<'_> {
         }
         if purge {
             let known = |id: &str| self.graph.node(id).is_some();
-            let strangers: Vec<String> = seen.rows.iter().map(|row| row.id.to_string()).filter(|id| !known(id)).collect();
+            let strangers: Vec<String> = seen
+                .rows
+                .iter()
+                .map(|row| row.id.to_string())
+                .filter(|id| !known(id))
+                .collect();
             for id in strangers {
                 let delete = self.table.delete(&id);
                 self.own(&delete)?;

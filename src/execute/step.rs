@@ -40,7 +40,11 @@ impl<'a> Executor<'a> {
     pub(crate) fn ready(&self, step: Step) -> Result<Ready<'a>> {
         let revision = self.graph.revision(step.node);
         let upgrade = step.direction == Direction::Upgrade;
-        let script = if upgrade { revision.upgrade.clone() } else { self.sources.downgrade(revision)? };
+        let script = if upgrade {
+            revision.upgrade.clone()
+        } else {
+            self.sources.downgrade(revision)?
+        };
         let Some(script) = script else {
             return Err(no_text(revision, self.driver.dialect().name()));
         };
@@ -80,7 +84,13 @@ impl<'a> Executor<'a> {
         if ready.step.direction == Direction::Downgrade {
             return Ok(None);
         }
-        Record::of(ready.revision, Some(&ready.prepared), self.sources, self.driver.dialect()).map(Some)
+        Record::of(
+            ready.revision,
+            Some(&ready.prepared),
+            self.sources,
+            self.driver.dialect(),
+        )
+        .map(Some)
     }
 
     fn started(&mut self, ready: &Ready<'_>) {
@@ -127,7 +137,11 @@ impl<'a> Executor<'a> {
             recreate: ready.revision.header.recreate,
             skip,
         };
-        let switches = if ready.prepared.pragmas { self.switches() } else { Vec::new() };
+        let switches = if ready.prepared.pragmas {
+            self.switches()
+        } else {
+            Vec::new()
+        };
         let mut online = Online {
             driver: self.driver,
             events: self.events,
@@ -141,7 +155,9 @@ impl<'a> Executor<'a> {
 
     fn switches(&mut self) -> Vec<(Setting, bool)> {
         let driver = &mut *self.driver;
-        let known = SWITCHES.iter().filter_map(|setting| Some((*setting, driver.setting(*setting, None).ok()?)));
+        let known = SWITCHES
+            .iter()
+            .filter_map(|setting| Some((*setting, driver.setting(*setting, None).ok()?)));
         known.collect()
     }
 
@@ -167,7 +183,10 @@ impl<'a> Executor<'a> {
             self.rollback();
             return Ok(None);
         }
-        let done = row.as_ref().and_then(|row| row.unfinished).filter(|at| at.direction == direction);
+        let done = row
+            .as_ref()
+            .and_then(|row| row.unfinished)
+            .filter(|at| at.direction == direction);
         let skip = done.map_or(0, |at| at.statements);
         if let (true, Some(details)) = (skip > 0, self.table.details(self.driver, id.as_str())?) {
             same_beginning(ready, &details, skip, self.driver.dialect())?;
@@ -282,7 +301,11 @@ impl Unit for Counting<'_> {
         let alone = statement.is_some_and(|sql| dialect.stands_alone(sql));
         let opens = !alone && driver.in_transaction() != Some(true);
         self.opened.set(opens);
-        if opens { self.tell(driver, dialect.begin()) } else { Ok(()) }
+        if opens {
+            self.tell(driver, dialect.begin())
+        } else {
+            Ok(())
+        }
     }
 
     fn after(&self, driver: &mut dyn Driver, done: u64) -> Result<()> {
@@ -291,28 +314,41 @@ impl Unit for Counting<'_> {
             statements: done,
         });
         self.tell(driver, &self.table.progress(&self.id, unfinished))?;
-        if self.opened.take() { self.tell(driver, "COMMIT") } else { Ok(()) }
+        if self.opened.take() {
+            self.tell(driver, "COMMIT")
+        } else {
+            Ok(())
+        }
     }
 }
 
 fn torn(ready: &Ready<'_>) -> Error {
     let file = &ready.script.file;
-    Error::new(Code::ScriptTransaction, format!("`{}` ended the transaction it ran in", file.name))
-        .at(file, ready.script.body..ready.script.body, "somewhere from here on")
-        .help("take out what ends it, such as RAISE(ROLLBACK) or OR ROLLBACK; or say `transaction: none` in the header")
+    Error::new(
+        Code::ScriptTransaction,
+        format!("`{}` ended the transaction it ran in", file.name),
+    )
+    .at(file, ready.script.body..ready.script.body, "somewhere from here on")
+    .help("take out what ends it, such as RAISE(ROLLBACK) or OR ROLLBACK; or say `transaction: none` in the header")
 }
 
 fn left_open(ready: &Ready<'_>) -> Error {
     let file = &ready.script.file;
     let body = ready.script.body..ready.script.body;
-    Error::new(Code::ScriptTransaction, format!("`{}` left its transaction open", file.name))
-        .at(file, body, "somewhere from here on is a BEGIN without its COMMIT")
-        .help("add the COMMIT")
+    Error::new(
+        Code::ScriptTransaction,
+        format!("`{}` left its transaction open", file.name),
+    )
+    .at(file, body, "somewhere from here on is a BEGIN without its COMMIT")
+    .help("add the COMMIT")
 }
 
 pub(crate) fn no_text(revision: &Revision, dialect: &str) -> Error {
     let id = revision.id();
-    let error = Error::new(Code::NoDialectText, format!("revision `{id}` has no text for {dialect}"));
+    let error = Error::new(
+        Code::NoDialectText,
+        format!("revision `{id}` has no text for {dialect}"),
+    );
     let error = match revision.places.file() {
         Some(file) => error.at(file, revision.places.id(), "its files are for other databases"),
         None => error,
@@ -347,10 +383,20 @@ fn same_beginning(
         return Ok(());
     }
     let file = &ready.script.file;
-    Err(Error::new(Code::UnfinishedRevision, format!("`{}` was changed in the part that has run", file.name))
-        .at(file, ready.script.body..ready.script.body, format!("the first {skip} statements are not those that ran"))
-        .state(format!("{skip} statements of revision `{}` are done", ready.step.revision))
-        .help("put those statements back as they were; what comes after them may be changed"))
+    Err(Error::new(
+        Code::UnfinishedRevision,
+        format!("`{}` was changed in the part that has run", file.name),
+    )
+    .at(
+        file,
+        ready.script.body..ready.script.body,
+        format!("the first {skip} statements are not those that ran"),
+    )
+    .state(format!(
+        "{skip} statements of revision `{}` are done",
+        ready.step.revision
+    ))
+    .help("put those statements back as they were; what comes after them may be changed"))
 }
 
 fn beginning(script: &Script, count: u64, dialect: &'static dyn crate::dialect::Dialect) -> Result<Vec<String>> {

@@ -7,8 +7,8 @@ use crate::error::Result;
 use crate::execute::{Executor, diff, fault};
 use crate::revision::applied::Applied;
 use crate::revision::nodes::Node;
-use crate::revision::{Direction, RevisionId};
 use crate::revision::plan::Plan;
+use crate::revision::{Direction, RevisionId};
 
 /// Something that a revision should not do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,13 +79,21 @@ impl Executor<'_> {
         };
         for object in self.ask(objects)? {
             let mut values = object.into_iter().map(Option::unwrap_or_default);
-            let (kind, name, sql) = (values.next(), values.next().unwrap_or_default(), values.next().unwrap_or_default());
+            let (kind, name, sql) = (
+                values.next(),
+                values.next().unwrap_or_default(),
+                values.next().unwrap_or_default(),
+            );
             if self.table.is_own(&name) {
                 continue;
             }
             let kind = kind.unwrap_or_default();
             if kind == "table" {
-                let mut rows: Vec<String> = self.ask(&format!("SELECT * FROM {}", dialect.ident(&name)))?.iter().map(line).collect();
+                let mut rows: Vec<String> = self
+                    .ask(&format!("SELECT * FROM {}", dialect.ident(&name)))?
+                    .iter()
+                    .map(line)
+                    .collect();
                 rows.sort();
                 picture.rows.insert(name.clone(), rows);
             }
@@ -99,7 +107,7 @@ impl Executor<'_> {
     }
 }
 
-fn line(row: &Vec<Option<String>>) -> String {
+fn line(row: &[Option<String>]) -> String {
     let values: Vec<&str> = row.iter().map(|value| value.as_deref().unwrap_or("NULL")).collect();
     values.join(", ")
 }
@@ -127,7 +135,10 @@ fn differences(id: &RevisionId, when: &str, want: &Picture, got: &Picture) -> Ve
     }
     for (table, rows) in &want.rows {
         if let Some(now) = got.rows.get(table).filter(|now| *now != rows) {
-            find(format!("table {table} holds other rows {when}"), diff::lines(&rows.join("\n"), &now.join("\n")).text);
+            find(
+                format!("table {table} holds other rows {when}"),
+                diff::lines(&rows.join("\n"), &now.join("\n")).text,
+            );
         }
     }
     findings

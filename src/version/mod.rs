@@ -134,7 +134,11 @@ impl VersionTable {
     pub fn create(&self) -> Vec<String> {
         let text = self.dialect.version_sql().create;
         let text = text.replace("{revisions}", &self.revisions).replace("{log}", &self.log);
-        text.split(";\n").map(str::trim).filter(|sql| !sql.is_empty()).map(str::to_owned).collect()
+        text.split(";\n")
+            .map(str::trim)
+            .filter(|sql| !sql.is_empty())
+            .map(str::to_owned)
+            .collect()
     }
 
     /// The statement that writes the row of an applied revision.
@@ -164,7 +168,11 @@ impl VersionTable {
 
     /// The statement that takes the row of a revision away.
     pub fn delete(&self, id: &str) -> String {
-        format!("DELETE FROM {} WHERE revision = {}", self.revisions, self.dialect.literal(id))
+        format!(
+            "DELETE FROM {} WHERE revision = {}",
+            self.revisions,
+            self.dialect.literal(id)
+        )
     }
 
     /// The statement that takes every row away.
@@ -232,7 +240,9 @@ impl VersionTable {
 
     /// Whether a table of this name is one of the two.
     pub fn is_own(&self, name: &str) -> bool {
-        [&self.revisions, &self.log].iter().any(|own| crate::sql::token::unquoted(own) == name)
+        [&self.revisions, &self.log]
+            .iter()
+            .any(|own| crate::sql::token::unquoted(own) == name)
     }
 
     /// The stored checksum of a downgrade; none when the revision was irreversible.
@@ -241,7 +251,10 @@ impl VersionTable {
     /// `version::unreadable`.
     pub fn downgrade_checksum(&self, driver: &mut dyn Driver, id: &str) -> Result<Option<String>> {
         let id = self.dialect.literal(id);
-        let sql = format!("SELECT downgrade_checksum FROM {} WHERE revision = {id}", self.revisions);
+        let sql = format!(
+            "SELECT downgrade_checksum FROM {} WHERE revision = {id}",
+            self.revisions
+        );
         let rows = driver.query(&sql).map_err(|error| self.unreadable(&error))?;
         Ok(rows.into_iter().flatten().next().flatten())
     }
@@ -284,9 +297,12 @@ impl VersionTable {
 
     /// The error for a version table that cannot be read.
     pub fn unreadable(&self, error: &DriverError) -> Error {
-        Error::new(Code::VersionTable, format!("the version table {} cannot be read", self.revisions))
-            .cause(error.message.clone())
-            .help("if the table belongs to another tool, choose another name: version_table: NAME in migrations.yaml")
+        Error::new(
+            Code::VersionTable,
+            format!("the version table {} cannot be read", self.revisions),
+        )
+        .cause(error.message.clone())
+        .help("if the table belongs to another tool, choose another name: version_table: NAME in migrations.yaml")
     }
 }
 
@@ -319,7 +335,10 @@ fn full(row: Vec<Option<String>>) -> Details {
     let mut next = || values.next().flatten();
     let list = |text: Option<String>| {
         let text = text.unwrap_or_default();
-        text.split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+        text.split(',')
+            .filter(|id| !id.is_empty())
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
     };
     let kept = |text: String| text::unpack(&text).map(std::borrow::Cow::into_owned);
     Details {

@@ -15,7 +15,7 @@ pub(super) static VERSION: VersionSql = VersionSql {
 /// Takes the lock for writing at once: what is read afterwards stays true until the end.
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 
-/// Changes when another connection commits (pragma.html, data_version).
+/// Changes when another connection commits (pragma.html, `data_version`).
 pub(super) const CHANGE_MARK: &str = "PRAGMA data_version";
 
 /// A row when the database holds anything.

@@ -32,7 +32,7 @@ pub(super) fn of(path: &str) -> Option<String> {
     (!names.is_empty()).then(|| names.join(", "))
 }
 
-/// The process of a line of `/proc/locks` (proc_locks(5)) that is a lock for writing on one of the files.
+/// The process of a line of `/proc/locks` (`proc_locks(5)`) that is a lock for writing on one of the files.
 #[cfg(target_os = "linux")]
 fn held(line: &str, inodes: &[String]) -> Option<u32> {
     let mut words = line.split_whitespace().skip(3).filter(|word| *word != "->");

@@ -34,7 +34,7 @@ impl<'a> Cursor<'a> {
         let significant = |token: &Token| !matches!(token.kind, Kind::Space | Kind::Comment);
         Self {
             text,
-            tokens: tokens(text, &SQLITE).into_iter().filter(significant).collect(),
+            tokens: tokens(text, &SQLITE).filter(significant).collect(),
             next: 0,
         }
     }

@@ -418,12 +418,11 @@ impl<'a> Statements<'a> {
     /// Notes white space or a comment inside the statement, together with what it adjoins.
     fn note(&mut self, gap: Span) {
         let gap = gap.start - self.start..gap.end - self.start;
-        match &mut self.gaps {
-            Some(gaps) => match gaps.last_mut() {
+        if let Some(gaps) = &mut self.gaps {
+            match gaps.last_mut() {
                 Some(before) if before.end == gap.start => before.end = gap.end,
                 _ => gaps.push(gap),
-            },
-            None => {}
+            }
         }
     }
 
