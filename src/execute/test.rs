@@ -92,7 +92,7 @@ impl Executor<'_> {
                 let mut rows: Vec<String> = self
                     .ask(&format!("SELECT * FROM {}", dialect.ident(&name)))?
                     .iter()
-                    .map(line)
+                    .map(|row| line(row))
                     .collect();
                 rows.sort();
                 picture.rows.insert(name.clone(), rows);
