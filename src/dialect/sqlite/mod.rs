@@ -1,10 +1,28 @@
 //! SQLite.
 
+mod alter;
+mod batch;
+mod copy;
+mod draft;
+mod expr;
+mod inspect;
+mod names;
+mod oracle;
+mod prove;
+mod rename;
+mod site;
+mod table;
+mod types;
+mod ways;
+
+#[cfg(all(test, feature = "bundled"))]
+mod hazards;
+
 use crate::dialect::{AlterStatement, Ask, Dialect, Rewrite};
 use crate::error::Result;
 use crate::revision::Recreate;
 use crate::sql::split::{self, SplitRules};
-use crate::sql::write;
+use crate::sql::{parse, write};
 
 /// The dialect of SQLite.
 #[derive(Debug)]
@@ -31,7 +49,16 @@ impl Dialect for Sqlite {
         write::sqlite_literal(text)
     }
 
-    fn rewrite(&self, _run: &[AlterStatement], _recreate: Recreate, _ask: &mut dyn Ask) -> Result<Vec<Rewrite>> {
-        Ok(Vec::new())
+    fn batch_table(&self, statement: &str) -> Option<String> {
+        let (schema, table) = parse::alter::table(statement)?;
+        let name = match schema {
+            Some(schema) => format!("{}.{}", schema.text, table.text),
+            None => table.text,
+        };
+        Some(name.to_ascii_lowercase())
+    }
+
+    fn rewrite(&self, run: &[AlterStatement], recreate: Recreate, ask: &mut dyn Ask) -> Result<Rewrite> {
+        batch::rewrite(run, recreate, ask)
     }
 }

@@ -186,7 +186,8 @@ impl Table {
 
     /// Adds a column before the one at `index`, counted among the columns.
     pub fn insert_column(&mut self, index: usize, definition: &str) -> Result<(), String> {
-        match self.columns().nth(index).map(|column| column.span.start) {
+        let before = self.columns().nth(index).map(|column| column.span.start);
+        match before {
             Some(at) => self.edit(&(at..at), &format!("{definition}, ")),
             None => self.append_column(definition),
         }

@@ -114,7 +114,7 @@ const HARMFUL: &[(&str, &str)] = &[
 pub fn written(data_type: &str, strict: bool) -> String {
     let upper = unquoted_type(data_type).to_ascii_uppercase();
     let word = upper.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or("");
-    let array = upper.ends_with(']');
+    let array = data_type.trim_end().ends_with(']') && !data_type.starts_with('[');
     let harmless = if array {
         "TEXT"
     } else {
