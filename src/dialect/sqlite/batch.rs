@@ -14,7 +14,7 @@ use crate::sql::parse::alter::{self as parse, ActionKind, Alter, Unreadable};
 use crate::sql::write::quoted;
 
 /// Turns the first statements of a run into what SQLite can run.
-pub fn rewrite(run: &[AlterStatement], recreate: Recreate, ask: &mut dyn Ask) -> Result<Rewrite> {
+pub(super) fn rewrite(run: &[AlterStatement], recreate: Recreate, ask: &mut dyn Ask) -> Result<Rewrite> {
     let Some(first) = run.first() else {
         return Err(Error::new(Code::BatchInternal, "there is no statement to rewrite"));
     };
@@ -51,7 +51,15 @@ pub fn rewrite(run: &[AlterStatement], recreate: Recreate, ask: &mut dyn Ask) ->
     if let [only] = &alter.actions[..]
         && let ActionKind::RenameTable(_) | ActionKind::RenameColumn { .. } = &only.kind
     {
-        return rename::rewrite(&Site { span: only.span.clone(), ..site }, &state, &only.kind, ask);
+        return rename::rewrite(
+            &Site {
+                span: only.span.clone(),
+                ..site
+            },
+            &state,
+            &only.kind,
+            ask,
+        );
     }
     let (draft, consumed) = read_run(run, &state, recreate, ask)?;
     finish(run, draft, consumed, recreate, ask)
@@ -70,10 +78,10 @@ fn read_run<'s>(
             Ok(alter) => alter,
             Err(_) => return Ok((draft, index)),
         };
-        let stands_alone = |kind: &ActionKind| {
-            matches!(kind, ActionKind::RenameTable(_) | ActionKind::RenameColumn { .. })
-        };
-        let same_table = alter.table.is(draft.name()) && alter.schema.as_ref().is_none_or(|schema| schema.is(&state.schema));
+        let stands_alone =
+            |kind: &ActionKind| matches!(kind, ActionKind::RenameTable(_) | ActionKind::RenameColumn { .. });
+        let same_table =
+            alter.table.is(draft.name()) && alter.schema.as_ref().is_none_or(|schema| schema.is(&state.schema));
         if index > 0 && (!same_table || matches!(&alter.actions[..], [only] if stands_alone(&only.kind))) {
             return Ok((draft, index));
         }
@@ -159,7 +167,12 @@ fn no_table(site: &Site<'_>, alter: &Alter, ask: &mut dyn Ask) -> Result<Rewrite
     }
     let known = inspect::table_names(ask)?;
     let message = format!("there is no table `{name}`");
-    let mut error = site.error(Code::BatchNoTable, message, &alter.table.span, "does not exist at this point");
+    let mut error = site.error(
+        Code::BatchNoTable,
+        message,
+        &alter.table.span,
+        "does not exist at this point",
+    );
     if let Some(near) = nearest(name, known.iter().map(String::as_str)) {
         error = error.help(format!("perhaps `{near}`"));
     }
@@ -185,7 +198,11 @@ fn refuse_sort(site: &Site<'_>, alter: &Alter, found: &Found, rename_table: bool
 
 fn refuse_unreadable(site: &Site<'_>, unreadable: &Unreadable) -> Error {
     let at_end = unreadable.span.is_empty();
-    let label = format!("expected {} {}", unreadable.expected, if at_end { "before the end" } else { "here" });
+    let label = format!(
+        "expected {} {}",
+        unreadable.expected,
+        if at_end { "before the end" } else { "here" }
+    );
     match parse::meant_for(&site.statement.text) {
         Some(database) => site
             .error(
@@ -195,7 +212,12 @@ fn refuse_unreadable(site: &Site<'_>, unreadable: &Unreadable) -> Error {
                 label,
             )
             .help("keep it for that database in an upgrade file of its own, such as upgrade.postgresql.sql"),
-        None => site.error(Code::BatchUnreadable, "this ALTER TABLE cannot be read", &unreadable.span, label),
+        None => site.error(
+            Code::BatchUnreadable,
+            "this ALTER TABLE cannot be read",
+            &unreadable.span,
+            label,
+        ),
     }
 }
 
@@ -222,7 +244,9 @@ fn unknown_definition(site: &Site<'_>, found: &Found, ask: &mut dyn Ask) -> Resu
         return Ok(native(site, found, Vec::new()));
     }
     let message = format!("the definition of `{}` cannot be read", found.object.name);
-    Err(site.refuse(Code::BatchUnsupported, message, "").cause(found.object.sql.clone()))
+    Err(site
+        .refuse(Code::BatchUnsupported, message, "")
+        .cause(found.object.sql.clone()))
 }
 
 /// The statement as it is written, and what has to be so afterwards.
@@ -232,7 +256,11 @@ fn native(site: &Site<'_>, found: &Found, guards: Vec<Op>) -> Rewrite {
         at: site.index,
     }];
     ops.extend(guards);
-    let table = format!("{}.{}", quoted(&found.object.schema, '"'), quoted(&found.object.name, '"'));
+    let table = format!(
+        "{}.{}",
+        quoted(&found.object.schema, '"'),
+        quoted(&found.object.name, '"')
+    );
     if found.sort == Sort::Table {
         ops.push(Op::Compiles {
             sql: format!("EXPLAIN SELECT * FROM {table}"),

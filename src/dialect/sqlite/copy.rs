@@ -14,19 +14,19 @@ use crate::sql::write::{quoted, sqlite_literal};
 
 /// What a copy needs to know besides the draft.
 #[derive(Debug)]
-pub struct Copy<'a> {
+pub(super) struct Copy<'a> {
     /// A name that nothing has.
-    pub aside: &'a str,
+    pub(super) aside: &'a str,
     /// The statement that failures are put down to.
-    pub at: usize,
+    pub(super) at: usize,
     /// The names of the tables of statistics that there are.
-    pub statistics: &'a [&'a str],
+    pub(super) statistics: &'a [&'a str],
 }
 
 impl Copy<'_> {
     /// The steps that bring the rows into the new table and put it in the old one's place, up to but without indexes
     /// and triggers. Settings are put back by the caller.
-    pub fn ops(&self, draft: &Draft<'_>) -> Vec<Op> {
+    pub(super) fn ops(&self, draft: &Draft<'_>) -> Vec<Op> {
         let mut ops = vec![
             Op::Set(Setting::ForeignKeys, Some(false)),
             Op::Set(Setting::LegacyAlterTable, Some(true)),
@@ -53,14 +53,27 @@ impl Copy<'_> {
                 self.run(ops, format!("DROP INDEX {schema}.{}", quoted(&index.name, '"')));
             }
         }
-        self.run(ops, format!("ALTER TABLE {} RENAME TO {}", draft.state.qualified(), quoted(self.aside, '"')));
+        self.run(
+            ops,
+            format!(
+                "ALTER TABLE {} RENAME TO {}",
+                draft.state.qualified(),
+                quoted(self.aside, '"')
+            ),
+        );
         self.run(ops, create(draft));
         self.run(ops, insert(draft, &draft.state.qualified(), &aside));
         ops.push(self.counted(draft, &aside));
         if draft.state.table.autoincrement() && draft.table.autoincrement() {
             let (table, aside) = (sqlite_literal(draft.name()), sqlite_literal(self.aside));
-            self.run(ops, format!("DELETE FROM {schema}.sqlite_sequence WHERE name = {table}"));
-            self.run(ops, format!("UPDATE {schema}.sqlite_sequence SET name = {table} WHERE name = {aside}"));
+            self.run(
+                ops,
+                format!("DELETE FROM {schema}.sqlite_sequence WHERE name = {table}"),
+            );
+            self.run(
+                ops,
+                format!("UPDATE {schema}.sqlite_sequence SET name = {table} WHERE name = {aside}"),
+            );
         }
         self.run(ops, format!("DROP TABLE {aside}"));
     }
@@ -78,16 +91,31 @@ impl Copy<'_> {
         ops.push(self.counted(draft, &draft.state.qualified()));
         let (table_name, aside_name) = (sqlite_literal(draft.name()), sqlite_literal(self.aside));
         if draft.state.table.autoincrement() && draft.table.autoincrement() {
-            self.run(ops, format!("DELETE FROM {schema}.sqlite_sequence WHERE name = {aside_name}"));
-            self.run(ops, format!("UPDATE {schema}.sqlite_sequence SET name = {aside_name} WHERE name = {table_name}"));
+            self.run(
+                ops,
+                format!("DELETE FROM {schema}.sqlite_sequence WHERE name = {aside_name}"),
+            );
+            self.run(
+                ops,
+                format!("UPDATE {schema}.sqlite_sequence SET name = {aside_name} WHERE name = {table_name}"),
+            );
         }
         for table in self.statistics {
-            self.run(ops, format!("UPDATE {schema}.{table} SET tbl = {aside_name} WHERE tbl = {table_name}"));
+            self.run(
+                ops,
+                format!("UPDATE {schema}.{table} SET tbl = {aside_name} WHERE tbl = {table_name}"),
+            );
         }
         self.run(ops, format!("DROP TABLE {}", draft.state.qualified()));
-        self.run(ops, format!("ALTER TABLE {aside} RENAME TO {}", quoted(draft.name(), '"')));
+        self.run(
+            ops,
+            format!("ALTER TABLE {aside} RENAME TO {}", quoted(draft.name(), '"')),
+        );
         for table in self.statistics {
-            self.run(ops, format!("UPDATE {schema}.{table} SET tbl = {table_name} WHERE tbl = {aside_name}"));
+            self.run(
+                ops,
+                format!("UPDATE {schema}.{table} SET tbl = {table_name} WHERE tbl = {aside_name}"),
+            );
         }
     }
 
@@ -104,7 +132,7 @@ impl Copy<'_> {
 }
 
 /// Whether a definition names the table before a column.
-pub fn names_itself(text: &str, table: &str) -> bool {
+pub(super) fn names_itself(text: &str, table: &str) -> bool {
     expr::mentions_table(text, table)
 }
 
@@ -126,7 +154,9 @@ fn insert(draft: &Draft<'_>, into: &str, from: &str) -> String {
     let mut values = Vec::new();
     let old_rowid = rowid_name(&draft.state.table);
     let alias = draft.table.rowid_alias().map(|alias| alias.name.text.clone());
-    if alias.is_none() && let (Some(old), Some(new)) = (old_rowid, rowid_name(&draft.table)) {
+    if alias.is_none()
+        && let (Some(old), Some(new)) = (old_rowid, rowid_name(&draft.table))
+    {
         columns.push(new.to_owned());
         values.push(format!("{name}.{old}"));
     }
@@ -134,7 +164,9 @@ fn insert(draft: &Draft<'_>, into: &str, from: &str) -> String {
         if draft.is_generated(&column.name) {
             continue;
         }
-        let is_alias = alias.as_ref().is_some_and(|alias| alias.eq_ignore_ascii_case(&column.name));
+        let is_alias = alias
+            .as_ref()
+            .is_some_and(|alias| alias.eq_ignore_ascii_case(&column.name));
         let value = match (&column.source, old_rowid) {
             (Source::Added(_), Some(rowid)) if is_alias => format!("{name}.{rowid}"),
             (Source::Added(value), _) if default_text(draft, &column.name) == *value => continue,
@@ -168,21 +200,34 @@ fn order(draft: &Draft<'_>, alias: Option<&str>) -> String {
     };
     let by_alias = alias.and_then(source);
     let by_rowid = rowid_name(&draft.state.table).map(|rowid| format!("{name}.{rowid}"));
-    let by_key: Vec<String> = draft.table.primary_key().iter().filter_map(|column| source(column)).collect();
+    let by_key: Vec<String> = draft
+        .table
+        .primary_key()
+        .iter()
+        .filter_map(|column| source(column))
+        .collect();
     if draft.table.without_rowid() && !by_key.is_empty() {
         by_key.join(", ")
     } else {
         by_alias.or(by_rowid).unwrap_or_else(|| {
             let key = draft.state.table.primary_key();
-            let key: Vec<String> = key.iter().map(|column| format!("{name}.{}", quoted(column, '"'))).collect();
+            let key: Vec<String> = key
+                .iter()
+                .map(|column| format!("{name}.{}", quoted(column, '"')))
+                .collect();
             if key.is_empty() { "1".to_owned() } else { key.join(", ") }
         })
     }
 }
 
 fn default_text(draft: &Draft<'_>, name: &str) -> Option<String> {
-    draft.table.column(name)?.clauses.iter().find_map(|clause| match &clause.kind {
-        ClauseKind::Default(value) => Some(draft.table.at(value).to_owned()),
-        _ => None,
-    })
+    draft
+        .table
+        .column(name)?
+        .clauses
+        .iter()
+        .find_map(|clause| match &clause.kind {
+            ClauseKind::Default(value) => Some(draft.table.at(value).to_owned()),
+            _ => None,
+        })
 }

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use crate::code::Code;
+use crate::dialect::Op;
 use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::inspect::{Object, State};
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
 use crate::dialect::sqlite::types::Affinity;
-use crate::dialect::Op;
 use crate::error::{Result, nearest};
 use crate::sql::parse::cursor::Name;
 use crate::sql::parse::define::ClauseKind;
@@ -17,57 +17,57 @@ use crate::sql::write::{quoted, sqlite_literal};
 
 /// A table on its way from what it was to what it shall be.
 #[derive(Debug, Clone)]
-pub struct Draft<'s> {
+pub(super) struct Draft<'s> {
     /// The table as it was found.
-    pub state: &'s State,
+    pub(super) state: &'s State,
     /// The definition as it is by now.
-    pub table: Table,
+    pub(super) table: Table,
     /// The columns of `table`, in its order.
-    pub columns: Vec<Column>,
+    pub(super) columns: Vec<Column>,
     /// The indexes with a definition of their own.
-    pub indexes: Vec<Index>,
+    pub(super) indexes: Vec<Index>,
     /// SQLite's own ALTERs that bring the columns of the stored table to those of the draft.
-    pub natives: Vec<(String, usize)>,
+    pub(super) natives: Vec<(String, usize)>,
     /// What must hold of the rows, in the order of the statements.
-    pub checks: Vec<Op>,
+    pub(super) checks: Vec<Op>,
     /// Why the table must be copied, if it must.
-    pub copy: Option<String>,
+    pub(super) copy: Option<String>,
     /// What is done to the definition alone.
-    pub reasons: Vec<String>,
+    pub(super) reasons: Vec<String>,
     /// The default of a column that rows may still read from the definition changes.
-    pub default_changed: bool,
+    pub(super) default_changed: bool,
     /// Foreign keys need not be enforced while a column with a default that refers is added.
-    pub refers_by_default: bool,
+    pub(super) refers_by_default: bool,
     /// Keys or what refers to them may mean other rows after this: the statement and place that caused it.
-    pub keys_converted: Option<(usize, crate::source::Span)>,
+    pub(super) keys_converted: Option<(usize, crate::source::Span)>,
     /// The primary key changes.
-    pub key_changed: bool,
+    pub(super) key_changed: bool,
     /// How many foreign keys there are more (or fewer) than before.
-    pub foreign_keys: i64,
+    pub(super) foreign_keys: i64,
     /// Constraints are written into the definition even where an index would do.
-    pub inline: bool,
+    pub(super) inline: bool,
     /// What the reader should know.
-    pub notices: Vec<String>,
+    pub(super) notices: Vec<String>,
     /// The columns as they were before the statement that is being read.
-    pub settled: Vec<Column>,
+    pub(super) settled: Vec<Column>,
     /// The statement that is being read has to wait until those before it have run.
-    pub split: bool,
+    pub(super) split: bool,
 }
 
 /// A column, followed through the run whatever it is called.
 #[derive(Debug, Clone)]
-pub struct Column {
+pub(super) struct Column {
     /// Its name by now.
-    pub name: String,
+    pub(super) name: String,
     /// Where its values come from.
-    pub source: Source,
+    pub(super) source: Source,
     /// What `pragma_table_xinfo` shall say of it where that changes: attribute and value.
-    pub expect: BTreeMap<&'static str, String>,
+    pub(super) expect: BTreeMap<&'static str, String>,
 }
 
 /// Where the values of a column come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub(super) enum Source {
     /// The same values as in this column of the old table.
     Same(String),
     /// The value of an expression over the old row, as a column of this affinity keeps it.
@@ -78,20 +78,20 @@ pub enum Source {
 
 /// An index, and what becomes of it.
 #[derive(Debug, Clone)]
-pub struct Index {
+pub(super) struct Index {
     /// Its definition.
-    pub object: Object,
+    pub(super) object: Object,
     /// It was there before.
-    pub old: bool,
+    pub(super) old: bool,
     /// It shall be there.
-    pub kept: bool,
+    pub(super) kept: bool,
     /// The statement that makes or drops it.
-    pub at: usize,
+    pub(super) at: usize,
 }
 
 impl<'s> Draft<'s> {
     /// A draft of the table as it is.
-    pub fn new(state: &'s State, inline: bool) -> Self {
+    pub(super) fn new(state: &'s State, inline: bool) -> Self {
         let columns = state.table.columns().map(|column| Column {
             name: column.name.text.clone(),
             source: Source::Same(column.name.text.clone()),
@@ -126,28 +126,35 @@ impl<'s> Draft<'s> {
     }
 
     /// The name of the table.
-    pub fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         &self.table.name().text
     }
 
     /// Says that the table must be copied, and why; the first reason is kept.
-    pub fn must_copy(&mut self, reason: impl Into<String>) {
+    pub(super) fn must_copy(&mut self, reason: impl Into<String>) {
         self.copy.get_or_insert(reason.into());
     }
 
     /// The place of a column among the columns.
-    pub fn position(&self, name: &str) -> Option<usize> {
-        self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))
+    pub(super) fn position(&self, name: &str) -> Option<usize> {
+        self.columns
+            .iter()
+            .position(|column| column.name.eq_ignore_ascii_case(name))
     }
 
     /// The place of a column that must be there.
-    pub fn column(&self, site: &Site<'_>, name: &Name) -> Result<usize> {
+    pub(super) fn column(&self, site: &Site<'_>, name: &Name) -> Result<usize> {
         if let Some(position) = self.position(&name.text) {
             return Ok(position);
         }
         let known: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
         let message = format!("table `{}` has no column `{}`", self.name(), name.text);
-        let mut error = site.error(Code::BatchNoColumn, message, &name.span, "not a column of the table at this point");
+        let mut error = site.error(
+            Code::BatchNoColumn,
+            message,
+            &name.span,
+            "not a column of the table at this point",
+        );
         if let Some(near) = nearest(&name.text, known.iter().copied()) {
             error = error.help(format!("perhaps `{near}`"));
         }
@@ -155,7 +162,7 @@ impl<'s> Draft<'s> {
     }
 
     /// Whether a column is generated.
-    pub fn is_generated(&self, name: &str) -> bool {
+    pub(super) fn is_generated(&self, name: &str) -> bool {
         let generated = |kind: &ClauseKind| matches!(kind, ClauseKind::Generated { .. });
         self.table
             .column(name)
@@ -163,33 +170,40 @@ impl<'s> Draft<'s> {
     }
 
     /// Whether a column cannot hold NULL.
-    pub fn is_not_null(&self, name: &str) -> bool {
+    pub(super) fn is_not_null(&self, name: &str) -> bool {
         self.table.column(name).is_some_and(|column| {
-            column.clauses.iter().any(|clause| matches!(clause.kind, ClauseKind::NotNull))
+            column
+                .clauses
+                .iter()
+                .any(|clause| matches!(clause.kind, ClauseKind::NotNull))
         })
     }
 
     /// The type of a column as written; empty when it has none.
-    pub fn type_of(&self, name: &str) -> &str {
+    pub(super) fn type_of(&self, name: &str) -> &str {
         let data_type = self.table.column(name).and_then(|column| column.data_type.as_ref());
         data_type.map_or("", |span| self.table.at(span))
     }
 
     /// The collation that a column declares.
-    pub fn collation(&self, name: &str) -> Option<String> {
-        self.table.column(name)?.clauses.iter().find_map(|clause| match &clause.kind {
-            ClauseKind::Collate(collation) => Some(collation.text.clone()),
-            _ => None,
-        })
+    pub(super) fn collation(&self, name: &str) -> Option<String> {
+        self.table
+            .column(name)?
+            .clauses
+            .iter()
+            .find_map(|clause| match &clause.kind {
+                ClauseKind::Collate(collation) => Some(collation.text.clone()),
+                _ => None,
+            })
     }
 
     /// Whether an expression uses a column that an earlier statement of the run gives other values.
-    pub fn settled_values_in(&self, text: &str) -> bool {
+    pub(super) fn settled_values_in(&self, text: &str) -> bool {
         uses_new_values(&self.settled, &[text])
     }
 
     /// The value of a column as an expression over a row of the old table, which goes by the table's name.
-    pub fn value(&self, position: usize) -> String {
+    pub(super) fn value(&self, position: usize) -> String {
         let column = &self.columns[position];
         let value = match &column.source {
             Source::Same(old) => return format!("{}.{}", quoted(self.name(), '"'), quoted(old, '"')),
@@ -214,7 +228,13 @@ impl<'s> Draft<'s> {
         }
         let columns: Vec<String> = (0..self.columns.len())
             .filter(|&position| !self.is_generated(&self.columns[position].name))
-            .map(|position| format!("{} AS {}", self.value(position), quoted(&self.columns[position].name, '"')))
+            .map(|position| {
+                format!(
+                    "{} AS {}",
+                    self.value(position),
+                    quoted(&self.columns[position].name, '"')
+                )
+            })
             .collect();
         let generated = self.table.columns().filter_map(|column| {
             let expression = column.clauses.iter().find_map(|clause| match &clause.kind {
@@ -224,7 +244,9 @@ impl<'s> Draft<'s> {
             expression.map(|span| format!("({}) AS {}", self.table.at(span), quoted(&column.name.text, '"')))
         });
         let generated: Vec<String> = generated.collect();
-        let order = self.rowid().map_or_else(|| key.clone(), |rowid| format!("{name}.{rowid}"));
+        let order = self
+            .rowid()
+            .map_or_else(|| key.clone(), |rowid| format!("{name}.{rowid}"));
         let inner = format!(
             "SELECT {key} AS sqlrev_key, {order} AS sqlrev_order, {} FROM {table}",
             columns.join(", ")
@@ -232,13 +254,16 @@ impl<'s> Draft<'s> {
         let from = if generated.is_empty() {
             format!("({inner}) AS {name}")
         } else {
-            format!("(SELECT *, {} FROM ({inner}) AS {name}) AS {name}", generated.join(", "))
+            format!(
+                "(SELECT *, {} FROM ({inner}) AS {name}) AS {name}",
+                generated.join(", ")
+            )
         };
         (from, "sqlrev_key".to_owned(), "sqlrev_order".to_owned())
     }
 
     /// The name by which SQL reaches the rowid of the old table, if it has one that no column hides.
-    pub fn rowid(&self) -> Option<&'static str> {
+    pub(super) fn rowid(&self) -> Option<&'static str> {
         rowid_name(&self.state.table)
     }
 
@@ -267,13 +292,17 @@ impl<'s> Draft<'s> {
             None => {
                 let key = self.state.table.primary_key();
                 let columns: Vec<String> = key.iter().map(|column| quoted(column, '"')).collect();
-                if columns.is_empty() { "1".to_owned() } else { columns.join(", ") }
+                if columns.is_empty() {
+                    "1".to_owned()
+                } else {
+                    columns.join(", ")
+                }
             }
         }
     }
 
     /// Demands that no row meets a condition; `shown` are the columns that the message shows of a row that does.
-    pub fn demand(&mut self, site: &Site<'_>, demand: Demand<'_>, condition: &str, shown: &[&str]) {
+    pub(super) fn demand(&mut self, site: &Site<'_>, demand: Demand<'_>, condition: &str, shown: &[&str]) {
         let shown_names: Vec<String> = shown.iter().map(|name| quoted(name, '"')).collect();
         let mut used: Vec<&str> = shown_names.iter().map(String::as_str).collect();
         used.push(condition);
@@ -284,7 +313,7 @@ impl<'s> Draft<'s> {
     }
 
     /// Demands that no two rows are equal in these columns; rows with a NULL among them never are.
-    pub fn demand_unique(&mut self, site: &Site<'_>, demand: Demand<'_>, columns: &[&str]) {
+    pub(super) fn demand_unique(&mut self, site: &Site<'_>, demand: Demand<'_>, columns: &[&str]) {
         let names: Vec<String> = columns.iter().map(|column| quoted(column, '"')).collect();
         let used: Vec<&str> = names.iter().map(String::as_str).collect();
         let (from, key, _) = self.rows(&used);
@@ -297,7 +326,11 @@ impl<'s> Draft<'s> {
             })
             .collect();
         let list = compared.join(", ");
-        let vector = if compared.len() == 1 { list.clone() } else { format!("({list})") };
+        let vector = if compared.len() == 1 {
+            list.clone()
+        } else {
+            format!("({list})")
+        };
         let not_null: Vec<String> = names.iter().map(|name| format!("{name} IS NOT NULL")).collect();
         let sql = format!(
             "SELECT {key}, {} FROM {from} WHERE {vector} IN (SELECT {list} FROM {from} WHERE {} GROUP BY {list} \
@@ -309,7 +342,7 @@ impl<'s> Draft<'s> {
     }
 
     /// The groups of columns that must be unique together, by constraint or by index, that a column is part of.
-    pub fn unique_groups(&self, column: &str) -> Vec<Vec<String>> {
+    pub(super) fn unique_groups(&self, column: &str) -> Vec<Vec<String>> {
         let mut groups = Vec::new();
         for (owner, clause) in self.table.constraints() {
             let (ClauseKind::Unique { columns, .. } | ClauseKind::PrimaryKey { columns, .. }) = &clause.kind else {
@@ -337,7 +370,7 @@ fn uses_new_values(columns: &[Column], texts: &[&str]) -> bool {
 }
 
 /// The columns of a unique index over whole columns and all rows; `None` for any other index.
-pub fn unique_columns(sql: &str) -> Option<Vec<String>> {
+pub(super) fn unique_columns(sql: &str) -> Option<Vec<String>> {
     let mut cursor = crate::sql::parse::cursor::Cursor::new(sql);
     if !cursor.take(&["CREATE", "UNIQUE", "INDEX"]) {
         return None;
@@ -366,27 +399,29 @@ pub fn unique_columns(sql: &str) -> Option<Vec<String>> {
 }
 
 /// The first name of the rowid that no column of the table takes.
-pub fn rowid_name(table: &Table) -> Option<&'static str> {
+pub(super) fn rowid_name(table: &Table) -> Option<&'static str> {
     if table.without_rowid() {
         return None;
     }
-    ["_rowid_", "rowid", "oid"].into_iter().find(|name| table.column(name).is_none())
+    ["_rowid_", "rowid", "oid"]
+        .into_iter()
+        .find(|name| table.column(name).is_none())
 }
 
 /// What an error says when a demand is not met.
 #[derive(Debug, Clone, Copy)]
-pub struct Demand<'a> {
+pub(super) struct Demand<'a> {
     /// The code.
-    pub code: Code,
+    pub(super) code: Code,
     /// The message.
-    pub message: &'a str,
+    pub(super) message: &'a str,
     /// What to do.
-    pub help: &'a str,
+    pub(super) help: &'a str,
 }
 
 impl Demand<'_> {
     /// The demand as something to do.
-    pub fn into_op(self, site: &Site<'_>, sql: String) -> Op {
+    pub(super) fn into_op(self, site: &Site<'_>, sql: String) -> Op {
         Op::Check {
             sql,
             code: self.code,

@@ -11,7 +11,7 @@ const OPERATORS: &[&str] = &[
 ];
 
 /// The expression as SQLite takes it; one that needs no change keeps its bytes.
-pub fn written(text: &str) -> String {
+pub(super) fn written(text: &str) -> String {
     let mut text = text.to_owned();
     while let Some((span, words)) = next_cast(&text).or_else(|| next_now(&text)) {
         text.replace_range(span, &words);
@@ -20,7 +20,7 @@ pub fn written(text: &str) -> String {
 }
 
 /// The value of a DEFAULT as SQLite takes it: what is more than a literal stands in parentheses.
-pub fn default(text: &str) -> String {
+pub(super) fn default(text: &str) -> String {
     let text = written(text);
     let tokens: Vec<Token> = significant(&text, &SQLITE).collect();
     let word = |token: &Token| text[token.span.clone()].to_ascii_uppercase();
@@ -50,18 +50,20 @@ fn closes_at_end(text: &str, tokens: &[Token]) -> bool {
 }
 
 /// Whether the expression uses the column: as a name, not as a function or as a string.
-pub fn mentions(text: &str, column: &str) -> bool {
+pub(super) fn mentions(text: &str, column: &str) -> bool {
     let tokens: Vec<Token> = significant(text, &SQLITE).collect();
     tokens.iter().enumerate().any(|(index, token)| {
         let name = matches!(token.kind, Kind::Word | Kind::Quoted)
             && unquoted(&text[token.span.clone()]).eq_ignore_ascii_case(column);
-        let function = tokens.get(index + 1).is_some_and(|next| &text[next.span.clone()] == "(");
+        let function = tokens
+            .get(index + 1)
+            .is_some_and(|next| &text[next.span.clone()] == "(");
         name && !(function && token.kind == Kind::Word)
     })
 }
 
 /// Whether the expression names its own table before a column: `t.a`.
-pub fn mentions_table(text: &str, table: &str) -> bool {
+pub(super) fn mentions_table(text: &str, table: &str) -> bool {
     let tokens: Vec<Token> = significant(text, &SQLITE).collect();
     tokens.windows(2).any(|pair| {
         matches!(pair[0].kind, Kind::Word | Kind::Quoted)
@@ -71,7 +73,7 @@ pub fn mentions_table(text: &str, table: &str) -> bool {
 }
 
 /// The text without the name of the table before its columns: `t.a` becomes `a`.
-pub fn without_table(text: &str, table: &str) -> String {
+pub(super) fn without_table(text: &str, table: &str) -> String {
     let tokens: Vec<Token> = significant(text, &SQLITE).collect();
     let mut out = text.to_owned();
     for pair in tokens.windows(2).rev() {
@@ -89,9 +91,16 @@ fn next_now(text: &str) -> Option<(Span, String)> {
     let words = |token: &Token| text[token.span.clone()].to_ascii_lowercase();
     tokens.windows(3).find_map(|three| {
         let name = words(&three[0]);
-        let now = matches!(name.as_str(), "now" | "current_timestamp" | "current_date" | "current_time");
+        let now = matches!(
+            name.as_str(),
+            "now" | "current_timestamp" | "current_date" | "current_time"
+        );
         let call = now && words(&three[1]) == "(" && words(&three[2]) == ")";
-        let keyword = if name == "now" { "CURRENT_TIMESTAMP".to_owned() } else { name.to_ascii_uppercase() };
+        let keyword = if name == "now" {
+            "CURRENT_TIMESTAMP".to_owned()
+        } else {
+            name.to_ascii_uppercase()
+        };
         call.then(|| (three[0].span.start..three[2].span.end, keyword))
     })
 }
@@ -99,15 +108,20 @@ fn next_now(text: &str) -> Option<(Span, String)> {
 /// The first `operand::type`, and the CAST that stands for it.
 fn next_cast(text: &str) -> Option<(Span, String)> {
     let tokens: Vec<Token> = significant(text, &POSTGRESQL).collect();
-    let is = |index: usize, words: &str| tokens.get(index).is_some_and(|token| &text[token.span.clone()] == words);
+    let is = |index: usize, words: &str| {
+        tokens
+            .get(index)
+            .is_some_and(|token| &text[token.span.clone()] == words)
+    };
     let at = (1..tokens.len()).find(|&index| is(index, "::"))?;
     let start = operand(text, &tokens, at)?;
     let mut end = at + 1;
     let mut words = Vec::new();
     while tokens.get(end).is_some_and(|token| token.kind == Kind::Word) {
         let word = &text[tokens[end].span.clone()];
-        let goes_on = words.is_empty() || ["precision", "varying", "with", "without", "time", "zone"]
-            .contains(&word.to_ascii_lowercase().as_str());
+        let goes_on = words.is_empty()
+            || ["precision", "varying", "with", "without", "time", "zone"]
+                .contains(&word.to_ascii_lowercase().as_str());
         if !goes_on {
             break;
         }
@@ -131,7 +145,11 @@ fn next_cast(text: &str) -> Option<(Span, String)> {
     let value = &text[tokens[start].span.start..tokens[at - 1].span.end];
     let written = types::written(data_type, false);
     let literal = at - start == 1 && tokens[start].kind == Kind::Text && Affinity::of(&written) == Affinity::Text;
-    let words = if literal { value.to_owned() } else { format!("CAST({value} AS {written})") };
+    let words = if literal {
+        value.to_owned()
+    } else {
+        format!("CAST({value} AS {written})")
+    };
     Some((tokens[start].span.start..last.span.end, words))
 }
 
@@ -171,7 +189,10 @@ mod tests {
     fn casts_are_spelled_out() {
         let check = |text: &str, expect: &str| assert_eq!(written(text), expect);
         check("a::integer", "CAST(a AS integer)");
-        check("replace(t.p, ' USD', '')::numeric(10, 2) + 1", "CAST(replace(t.p, ' USD', '') AS numeric(10, 2)) + 1");
+        check(
+            "replace(t.p, ' USD', '')::numeric(10, 2) + 1",
+            "CAST(replace(t.p, ' USD', '') AS numeric(10, 2)) + 1",
+        );
         check("(a + b)::double precision", "CAST((a + b) AS double precision)");
         check("'{}'::jsonb", "'{}'");
         check("a::text::int", "CAST(CAST(a AS text) AS int)");

@@ -106,7 +106,9 @@ impl Executor<'_> {
             Setting::WritableSchema => DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA,
             Setting::IgnoreCheckConstraints => {
                 let on = i32::from(on.unwrap_or(false));
-                self.connection.execute_batch(&format!("PRAGMA ignore_check_constraints = {on}")).expect("a pragma");
+                self.connection
+                    .execute_batch(&format!("PRAGMA ignore_check_constraints = {on}"))
+                    .expect("a pragma");
                 return;
             }
         };
@@ -128,7 +130,9 @@ impl Executor<'_> {
         for op in ops {
             match op {
                 Op::Sql { sql, .. } => {
-                    self.connection.execute_batch(sql).map_err(|error| Self::failed(&error, sql))?;
+                    self.connection
+                        .execute_batch(sql)
+                        .map_err(|error| Self::failed(&error, sql))?;
                 }
                 Op::Check { sql, code, message, .. } => {
                     let found = rows(self.connection, sql).map_err(|error| Self::failed(&error, sql))?;
@@ -139,7 +143,9 @@ impl Executor<'_> {
                     assert_eq!(rows(self.connection, &guard).expect("a guard"), Rows::new(), "{sql}");
                 }
                 Op::Compiles { sql, object, .. } => {
-                    self.connection.prepare(sql).map_err(|error| Self::failed(&error, object))?;
+                    self.connection
+                        .prepare(sql)
+                        .map_err(|error| Self::failed(&error, object))?;
                 }
                 Op::Set(setting, on) => self.set(*setting, *on, &mut before),
             }
@@ -154,12 +160,17 @@ pub(super) fn statements(text: &str) -> Vec<AlterStatement> {
     let file = SourceFile::new("upgrade.sql", text);
     let mut found = Vec::new();
     let mut start = 0;
-    let ends = tokens(text, &SQLITE).filter(|token| &text[token.span.clone()] == ";").map(|token| token.span.start);
+    let ends = tokens(text, &SQLITE)
+        .filter(|token| &text[token.span.clone()] == ";")
+        .map(|token| token.span.start);
     for end in ends.chain([text.len()]) {
         let piece = &text[start..end];
         let skipped: usize = tokens(piece, &SQLITE)
             .take_while(|token| {
-                matches!(token.kind, crate::sql::token::Kind::Space | crate::sql::token::Kind::Comment)
+                matches!(
+                    token.kind,
+                    crate::sql::token::Kind::Space | crate::sql::token::Kind::Comment
+                )
             })
             .map(|token| token.span.len())
             .sum();
@@ -212,7 +223,9 @@ fn leaked(connection: Connection) -> &'static Connection {
 
 fn set_up(case: &Value) -> &'static Connection {
     let connection = Connection::open_in_memory().expect("a database");
-    connection.execute_batch(case["setup_sql"].as_str().expect("text")).expect("the set-up");
+    connection
+        .execute_batch(case["setup_sql"].as_str().expect("text"))
+        .expect("the set-up");
     connection.execute_batch("PRAGMA foreign_keys=ON").expect("a pragma");
     leaked(connection)
 }
@@ -227,7 +240,8 @@ pub(super) fn replay(original: &Connection) -> &'static Connection {
     );
     for row in rows(original, &sql).expect("a schema") {
         let sql = row[0].clone().expect("text");
-        copy.execute_batch(&sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        copy.execute_batch(&sql)
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
     leaked(copy)
 }
@@ -255,7 +269,9 @@ fn finish(connection: &'static Connection, outcome: Result<()>) -> (&'static Con
             .map_err(|error| Error::new(Code::StatementFailed, error.to_string()))
     });
     if outcome.is_err() {
-        connection.execute_batch("ROLLBACK; PRAGMA foreign_keys=ON").expect("a rollback");
+        connection
+            .execute_batch("ROLLBACK; PRAGMA foreign_keys=ON")
+            .expect("a rollback");
     }
     (connection, outcome)
 }
@@ -268,7 +284,9 @@ fn offline(case: &Value) -> (&'static Connection, Result<()>) {
         connection: replayed,
         script: true,
     };
-    replayed.execute_batch("PRAGMA foreign_keys=OFF; BEGIN").expect("a transaction");
+    replayed
+        .execute_batch("PRAGMA foreign_keys=OFF; BEGIN")
+        .expect("a transaction");
     let mut ask = || Asker {
         connection: replayed,
         offline: true,
@@ -279,7 +297,9 @@ fn offline(case: &Value) -> (&'static Connection, Result<()>) {
     };
     let text = case["alter_sql"].as_str().expect("text");
     let planned = upgrade(text, Recreate::Auto, &mut ask, &mut run, &mut |_| {});
-    connection.execute_batch("PRAGMA foreign_keys=OFF; BEGIN IMMEDIATE").expect("a transaction");
+    connection
+        .execute_batch("PRAGMA foreign_keys=OFF; BEGIN IMMEDIATE")
+        .expect("a transaction");
     let executor = Executor {
         connection,
         script: true,
@@ -352,7 +372,10 @@ pub(super) fn dump(connection: &Connection) -> Vec<String> {
         lines.push(format!("{row:?}"));
         if row[0].as_deref() == Some("table") {
             let name = crate::sql::write::quoted(row[1].as_deref().expect("a name"), '"');
-            let columns = rows(connection, &format!("SELECT name FROM pragma_table_xinfo({name}) WHERE hidden <> 1"));
+            let columns = rows(
+                connection,
+                &format!("SELECT name FROM pragma_table_xinfo({name}) WHERE hidden <> 1"),
+            );
             let quote: Vec<String> = columns
                 .expect("columns")
                 .into_iter()
@@ -410,7 +433,10 @@ fn hazards_shown() {
     for case in cases() {
         let mut lines = Vec::new();
         let mut seen = |rewrite: &Rewrite| {
-            lines.push(format!("  {} {}: {}", rewrite.consumed, rewrite.strategy, rewrite.reason));
+            lines.push(format!(
+                "  {} {}: {}",
+                rewrite.consumed, rewrite.strategy, rewrite.reason
+            ));
             lines.extend(rewrite.notices.iter().map(|notice| format!("    ({notice})")));
         };
         let (connection, outcome) = online(&case, Recreate::Auto, &mut seen);
@@ -451,8 +477,12 @@ fn hazards_offline_leave_the_same_database() {
         let (connection, outcome) = offline(&case);
         let (other, _) = online(&case, Recreate::Auto, &mut |_| {});
         if !random(name) && dump(connection) != dump(other) {
-            let pairs: Vec<String> =
-                dump(connection).iter().zip(dump(other)).filter(|(a, b)| *a != b).map(|(a, b)| format!("\n  offline {a}\n  online  {b}")).collect();
+            let pairs: Vec<String> = dump(connection)
+                .iter()
+                .zip(dump(other))
+                .filter(|(a, b)| *a != b)
+                .map(|(a, b)| format!("\n  offline {a}\n  online  {b}"))
+                .collect();
             failures.push(format!("{name}: differs{}", pairs.concat()));
         }
         judge(&case, connection, &outcome, &mut failures);

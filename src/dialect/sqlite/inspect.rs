@@ -10,22 +10,22 @@ use crate::sql::write::{quoted, sqlite_literal};
 
 /// A row of a schema table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Object {
+pub(super) struct Object {
     /// `main`, `temp`, or the name of an attached database.
-    pub schema: String,
+    pub(super) schema: String,
     /// `table`, `index`, `view` or `trigger`.
-    pub kind: String,
+    pub(super) kind: String,
     /// Its name.
-    pub name: String,
+    pub(super) name: String,
     /// The table it is on; of a table its own name.
-    pub table: String,
+    pub(super) table: String,
     /// Its definition.
-    pub sql: String,
+    pub(super) sql: String,
 }
 
 impl Object {
     /// The definition as a statement that makes the object anew in its schema.
-    pub fn statement(&self) -> String {
+    pub(super) fn statement(&self) -> String {
         let mut cursor = Cursor::new(&self.sql);
         while !cursor.at_end() && !cursor.sees_any(&["INDEX", "TRIGGER", "TABLE", "VIEW"]) {
             cursor.skip();
@@ -38,7 +38,7 @@ impl Object {
 
 /// What kind of thing a name in the database is, as far as it matters to ALTER TABLE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sort {
+pub(super) enum Sort {
     /// An ordinary table.
     Table,
     /// A view.
@@ -53,15 +53,15 @@ pub enum Sort {
 
 /// A thing that has the name that an ALTER TABLE names.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub(super) struct Found {
     /// Where it is and what its definition is.
-    pub object: Object,
+    pub(super) object: Object,
     /// What it is.
-    pub sort: Sort,
+    pub(super) sort: Sort,
 }
 
 /// The thing of this name, looked for as SQLite does: in `temp`, in `main`, in what is attached.
-pub fn find(ask: &mut dyn Ask, schema: Option<&Name>, name: &Name) -> Result<Option<Found>> {
+pub(super) fn find(ask: &mut dyn Ask, schema: Option<&Name>, name: &Name) -> Result<Option<Found>> {
     for schema in schemas(ask, schema)? {
         let rows = ask.query(&format!(
             "SELECT type, name, tbl_name, sql FROM {}.sqlite_schema \
@@ -80,7 +80,9 @@ pub fn find(ask: &mut dyn Ask, schema: Option<&Name>, name: &Name) -> Result<Opt
 fn schemas(ask: &mut dyn Ask, schema: Option<&Name>) -> Result<Vec<String>> {
     let rows = ask.query("SELECT name FROM pragma_database_list ORDER BY seq <> 1, seq")?;
     let all = rows.into_iter().filter_map(|row| row.into_iter().next().flatten());
-    Ok(all.filter(|known| schema.is_none_or(|schema| schema.is(known))).collect())
+    Ok(all
+        .filter(|known| schema.is_none_or(|schema| schema.is(known)))
+        .collect())
 }
 
 fn objects(schema: &str, rows: Rows) -> Vec<Object> {
@@ -120,54 +122,64 @@ fn sort(ask: &mut dyn Ask, object: &Object) -> Sort {
 }
 
 /// The names of the tables that an ALTER may name, for a message.
-pub fn table_names(ask: &mut dyn Ask) -> Result<Vec<String>> {
+pub(super) fn table_names(ask: &mut dyn Ask) -> Result<Vec<String>> {
     let rows = ask.query(
         "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
     )?;
-    Ok(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| row.into_iter().next().flatten())
+        .collect())
 }
 
 /// The definitions of a table's indexes.
-pub fn index_texts(ask: &mut dyn Ask, schema: &str, table: &str) -> Result<Vec<String>> {
+pub(super) fn index_texts(ask: &mut dyn Ask, schema: &str, table: &str) -> Result<Vec<String>> {
     let rows = ask.query(&format!(
         "SELECT sql FROM {}.sqlite_schema WHERE type = 'index' AND tbl_name = {} COLLATE NOCASE AND sql IS NOT NULL",
         quoted(schema, '"'),
         sqlite_literal(table)
     ))?;
-    Ok(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| row.into_iter().next().flatten())
+        .collect())
 }
 
 /// A table with everything that hangs on it, as it was found.
 #[derive(Debug, Clone)]
-pub struct State {
+pub(super) struct State {
     /// The schema it is in.
-    pub schema: String,
+    pub(super) schema: String,
     /// Its definition, taken apart.
-    pub table: Table,
+    pub(super) table: Table,
     /// Its indexes that have a definition of their own.
-    pub indexes: Vec<Object>,
+    pub(super) indexes: Vec<Object>,
     /// The triggers on it, those in `temp` last.
-    pub triggers: Vec<Object>,
+    pub(super) triggers: Vec<Object>,
     /// Everything else in its schema and in `temp`, when anything else mentions the table; otherwise nothing.
-    pub others: Vec<Object>,
+    pub(super) others: Vec<Object>,
     /// Whether it has rows; unknown offline.
-    pub rows: Option<bool>,
+    pub(super) rows: Option<bool>,
     /// Whether the schema table may be written to.
-    pub writable: bool,
+    pub(super) writable: bool,
 }
 
 impl State {
     /// Reads everything about a table that was found; `None` when its definition cannot be read.
-    pub fn read(ask: &mut dyn Ask, found: &Object) -> Result<Option<Self>> {
+    pub(super) fn read(ask: &mut dyn Ask, found: &Object) -> Result<Option<Self>> {
         let Some(table) = Table::read(&found.sql) else {
             return Ok(None);
         };
         let everything = everything(ask, found)?;
-        let ours = |object: &&Object| {
-            object.table.eq_ignore_ascii_case(&found.name) && is_on(object, found, &everything)
-        };
+        let ours =
+            |object: &&Object| object.table.eq_ignore_ascii_case(&found.name) && is_on(object, found, &everything);
         let of_kind = |kind: &str| -> Vec<Object> {
-            everything.iter().filter(|object| object.kind == kind).filter(ours).cloned().collect()
+            everything
+                .iter()
+                .filter(|object| object.kind == kind)
+                .filter(ours)
+                .cloned()
+                .collect()
         };
         let (indexes, triggers) = (of_kind("index"), of_kind("trigger"));
         let others = everything
@@ -194,16 +206,20 @@ impl State {
     }
 
     /// The table's name with its schema, quoted.
-    pub fn qualified(&self) -> String {
+    pub(super) fn qualified(&self) -> String {
         format!("{}.{}", quoted(&self.schema, '"'), quoted(&self.table.name().text, '"'))
     }
 
     /// The other things that the table's views and triggers need in order to be compiled, and those views and
     /// triggers themselves: everything that mentions the table, and everything that such things mention.
-    pub fn related(&self) -> Vec<&Object> {
+    pub(super) fn related(&self) -> Vec<&Object> {
         let mut names = BTreeSet::from([self.table.name().text.to_ascii_lowercase()]);
         let mut taken: Vec<bool> = vec![false; self.others.len()];
-        let texts: Vec<String> = self.others.iter().map(|object| object.sql.to_ascii_lowercase()).collect();
+        let texts: Vec<String> = self
+            .others
+            .iter()
+            .map(|object| object.sql.to_ascii_lowercase())
+            .collect();
         // Upwards: what mentions the table, or a view that does.
         loop {
             let before = names.len();
@@ -221,8 +237,18 @@ impl State {
             }
         }
         // Downwards: what these mention, and the table's own triggers.
-        let mut wanted: Vec<String> = self.triggers.iter().map(|object| object.sql.to_ascii_lowercase()).collect();
-        wanted.extend(taken.iter().zip(&texts).filter(|(taken, _)| **taken).map(|(_, text)| text.clone()));
+        let mut wanted: Vec<String> = self
+            .triggers
+            .iter()
+            .map(|object| object.sql.to_ascii_lowercase())
+            .collect();
+        wanted.extend(
+            taken
+                .iter()
+                .zip(&texts)
+                .filter(|(taken, _)| **taken)
+                .map(|(_, text)| text.clone()),
+        );
         while let Some(text) = wanted.pop() {
             for (index, object) in self.others.iter().enumerate() {
                 let source = matches!(object.kind.as_str(), "table" | "view");
@@ -232,7 +258,12 @@ impl State {
                 }
             }
         }
-        self.others.iter().zip(taken).filter(|(_, taken)| *taken).map(|(object, _)| object).collect()
+        self.others
+            .iter()
+            .zip(taken)
+            .filter(|(_, taken)| *taken)
+            .map(|(object, _)| object)
+            .collect()
     }
 }
 
@@ -252,8 +283,14 @@ fn everything(ask: &mut dyn Ask, found: &Object) -> Result<Vec<Object>> {
         let reaches_out = ask.query(&format!(
             "SELECT 1 {from} AND (NOT ({own}) AND instr(lower(sql), lower({name})) > 0 OR {own} AND type = 'trigger') LIMIT 1"
         ))?;
-        let filter = if reaches_out.is_empty() { format!("AND {own}") } else { String::new() };
-        let rows = ask.query(&format!("SELECT type, name, tbl_name, sql {from} {filter} ORDER BY rowid"))?;
+        let filter = if reaches_out.is_empty() {
+            format!("AND {own}")
+        } else {
+            String::new()
+        };
+        let rows = ask.query(&format!(
+            "SELECT type, name, tbl_name, sql {from} {filter} ORDER BY rowid"
+        ))?;
         all.extend(objects(schema, rows));
     }
     Ok(all)
@@ -276,20 +313,20 @@ fn is_on(object: &Object, found: &Object, everything: &[Object]) -> bool {
 
 /// The words of a CREATE TRIGGER before its body.
 #[derive(Debug)]
-pub struct TriggerHeader {
+pub(super) struct TriggerHeader {
     /// `INSERT`, `UPDATE` or `DELETE`.
-    pub event: String,
+    pub(super) event: String,
     /// The columns of UPDATE OF.
-    pub columns: Vec<Name>,
+    pub(super) columns: Vec<Name>,
     /// The schema of the table, where it is written.
-    pub schema: Option<String>,
+    pub(super) schema: Option<String>,
     /// The table or view.
-    pub table: String,
+    pub(super) table: String,
 }
 
 impl TriggerHeader {
     /// Reads the header of a stored trigger.
-    pub fn read(sql: &str) -> Option<Self> {
+    pub(super) fn read(sql: &str) -> Option<Self> {
         let mut cursor = Cursor::new(sql);
         while !cursor.take(&["TRIGGER"]) {
             if cursor.at_end() {
@@ -343,13 +380,21 @@ mod tests {
             };
             assert_eq!(object.statement(), expect);
         };
-        check("CREATE UNIQUE INDEX \"i x\" ON t(a)", "CREATE UNIQUE INDEX \"aux1\".\"i x\" ON t(a)");
-        check("CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT 1; END", "CREATE TRIGGER \"aux1\".tr AFTER INSERT ON t BEGIN SELECT 1; END");
+        check(
+            "CREATE UNIQUE INDEX \"i x\" ON t(a)",
+            "CREATE UNIQUE INDEX \"aux1\".\"i x\" ON t(a)",
+        );
+        check(
+            "CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT 1; END",
+            "CREATE TRIGGER \"aux1\".tr AFTER INSERT ON t BEGIN SELECT 1; END",
+        );
     }
 
     #[test]
     fn trigger_headers_are_read() {
-        let header = TriggerHeader::read("CREATE TRIGGER \"t r\" AFTER UPDATE OF a, \"b c\" ON main.t BEGIN SELECT 1; END").expect("a header");
+        let header =
+            TriggerHeader::read("CREATE TRIGGER \"t r\" AFTER UPDATE OF a, \"b c\" ON main.t BEGIN SELECT 1; END")
+                .expect("a header");
         assert_eq!((header.event.as_str(), header.table.as_str()), ("UPDATE", "t"));
         assert_eq!(header.columns.len(), 2);
     }

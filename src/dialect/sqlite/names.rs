@@ -1,29 +1,29 @@
 //! The names of constraints: those that are written, and those that PostgreSQL gives to the others.
 
+use crate::code::Code;
 use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::site::Site;
-use crate::code::Code;
 use crate::error::Result;
 use crate::sql::parse::cursor::Name;
 use crate::sql::parse::define::{Clause, ClauseKind};
 
 /// A constraint of a table with the name that an ALTER can call it by.
 #[derive(Debug, Clone)]
-pub struct Named {
+pub(super) struct Named {
     /// The name.
-    pub name: String,
+    pub(super) name: String,
     /// Where the name is written, if it is.
-    pub written: Option<Name>,
+    pub(super) written: Option<Name>,
     /// The column whose definition it is part of.
-    pub column: Option<String>,
+    pub(super) column: Option<String>,
     /// The constraint.
-    pub clause: Clause,
+    pub(super) clause: Clause,
 }
 
 /// The constraints of the draft, with PostgreSQL's default names for those that have none: `t_pkey`, `t_a_b_key`,
 /// `t_a_fkey`, `t_a_check`, `t_a_not_null`, with a number behind where that is taken.
-pub fn constraints(draft: &Draft<'_>) -> Vec<Named> {
+pub(super) fn constraints(draft: &Draft<'_>) -> Vec<Named> {
     let mut taken: Vec<String> = draft
         .table
         .constraints()
@@ -65,7 +65,11 @@ fn default_name(draft: &Draft<'_>, column: Option<&str>, clause: &Clause) -> Opt
     let table = draft.name();
     let joined = |columns: &[Name]| match column {
         Some(column) => column.to_owned(),
-        None => columns.iter().map(|name| name.text.as_str()).collect::<Vec<_>>().join("_"),
+        None => columns
+            .iter()
+            .map(|name| name.text.as_str())
+            .collect::<Vec<_>>()
+            .join("_"),
     };
     match &clause.kind {
         ClauseKind::PrimaryKey { .. } => Some(format!("{table}_pkey")),
@@ -90,16 +94,25 @@ fn default_name(draft: &Draft<'_>, column: Option<&str>, clause: &Clause) -> Opt
 }
 
 /// A default name for a new constraint or index that nothing of the table has yet.
-pub fn fresh(draft: &Draft<'_>, base: &str) -> String {
+pub(super) fn fresh(draft: &Draft<'_>, base: &str) -> String {
     let mut taken: Vec<String> = constraints(draft).into_iter().map(|named| named.name).collect();
-    taken.extend(draft.indexes.iter().filter(|index| index.kept).map(|index| index.object.name.clone()));
+    taken.extend(
+        draft
+            .indexes
+            .iter()
+            .filter(|index| index.kept)
+            .map(|index| index.object.name.clone()),
+    );
     free(base, &mut taken)
 }
 
 /// Refuses a name that a constraint or an index of the table has already.
-pub fn must_be_free(draft: &Draft<'_>, site: &Site<'_>, name: &Name) -> Result<()> {
+pub(super) fn must_be_free(draft: &Draft<'_>, site: &Site<'_>, name: &Name) -> Result<()> {
     let constraint = constraints(draft).iter().any(|named| name.is(&named.name));
-    let index = draft.indexes.iter().any(|index| index.kept && name.is(&index.object.name));
+    let index = draft
+        .indexes
+        .iter()
+        .any(|index| index.kept && name.is(&index.object.name));
     if !constraint && !index {
         return Ok(());
     }
@@ -109,7 +122,7 @@ pub fn must_be_free(draft: &Draft<'_>, site: &Site<'_>, name: &Name) -> Result<(
 }
 
 /// An error for a constraint that is not there.
-pub fn missing(draft: &Draft<'_>, site: &Site<'_>, name: &Name) -> crate::error::Error {
+pub(super) fn missing(draft: &Draft<'_>, site: &Site<'_>, name: &Name) -> crate::error::Error {
     let mut known: Vec<String> = constraints(draft)
         .into_iter()
         .filter(|named| !matches!(named.clause.kind, ClauseKind::NotNull) || named.written.is_some())
@@ -124,7 +137,12 @@ pub fn missing(draft: &Draft<'_>, site: &Site<'_>, name: &Name) -> crate::error:
             .map(|index| index.object.name.clone()),
     );
     let message = format!("table `{}` has no constraint `{}`", draft.name(), name.text);
-    let mut error = site.error(Code::BatchNoConstraint, message, &name.span, "not a constraint of the table at this point");
+    let mut error = site.error(
+        Code::BatchNoConstraint,
+        message,
+        &name.span,
+        "not a constraint of the table at this point",
+    );
     if let Some(near) = crate::error::nearest(&name.text, known.iter().map(String::as_str)) {
         error = error.help(format!("perhaps `{near}`"));
     }

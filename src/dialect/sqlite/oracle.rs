@@ -7,18 +7,18 @@ use crate::sql::write::{quoted, sqlite_literal};
 
 /// What SQLite's own pragmas say of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Model {
+pub(super) struct Model {
     /// name, type, notnull, `dflt_value`, pk, hidden of each column.
-    pub columns: Vec<Vec<Option<String>>>,
+    pub(super) columns: Vec<Vec<Option<String>>>,
     /// table, from, to, `on_update`, `on_delete`, match of each foreign key's columns, in the order of the definition.
-    pub foreign_keys: Rows,
+    pub(super) foreign_keys: Rows,
     /// The columns, orders and collations of each index that a constraint makes.
-    pub keys: Vec<Rows>,
+    pub(super) keys: Vec<Rows>,
 }
 
 impl Model {
     /// Reads the model of a table.
-    pub fn read(scratch: &mut dyn Scratch, table: &str) -> Result<Self, ScratchError> {
+    pub(super) fn read(scratch: &mut dyn Scratch, table: &str) -> Result<Self, ScratchError> {
         let name = sqlite_literal(table);
         let columns = scratch.query(&format!(
             "SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo({name}) ORDER BY cid"
@@ -46,25 +46,32 @@ impl Model {
 
     /// The columns' names, which columns are computed, what they are stored as and what they are found by: what must
     /// not differ where only the text of a definition is exchanged.
-    pub fn layout(&self) -> (Vec<(String, bool, String, String)>, &Vec<Rows>) {
+    pub(super) fn layout(&self) -> (Vec<(String, bool, String, String)>, &Vec<Rows>) {
         let text = |row: &[Option<String>], at: usize| row.get(at).cloned().flatten().unwrap_or_default();
         let columns = self.columns.iter().map(|row| {
             let affinity = format!("{:?}", super::types::Affinity::of(&text(row, 1)));
-            (text(row, 0).to_ascii_lowercase(), text(row, 5) == "0", affinity, text(row, 4))
+            (
+                text(row, 0).to_ascii_lowercase(),
+                text(row, 5) == "0",
+                affinity,
+                text(row, 4),
+            )
         });
         (columns.collect(), &self.keys)
     }
 }
 
 /// One attribute of a column in a [`Model`], in a form that can be compared.
-pub fn attribute(row: &[Option<String>], name: &str) -> String {
-    let at = ["name", "type", "notnull", "dflt_value", "pk", "hidden"].iter().position(|known| *known == name);
+pub(super) fn attribute(row: &[Option<String>], name: &str) -> String {
+    let at = ["name", "type", "notnull", "dflt_value", "pk", "hidden"]
+        .iter()
+        .position(|known| *known == name);
     let value = at.and_then(|at| row.get(at)).cloned().flatten().unwrap_or_default();
     comparable(name, &value)
 }
 
 /// An attribute's value without the differences that mean nothing: spaces in a type, parentheses around a default.
-pub fn comparable(name: &str, value: &str) -> String {
+pub(super) fn comparable(name: &str, value: &str) -> String {
     match name {
         "type" => unquoted_type(value).replace(' ', ""),
         "dflt_value" => {
@@ -80,16 +87,16 @@ pub fn comparable(name: &str, value: &str) -> String {
 
 /// A statement that compiles if a view, a trigger or a table is sound.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Probe {
+pub(super) struct Probe {
     /// What it stands for.
-    pub object: String,
+    pub(super) object: String,
     /// The statement, without EXPLAIN.
-    pub sql: String,
+    pub(super) sql: String,
 }
 
 /// Builds the related objects, a table, its indexes and its triggers; what SQLite refuses among the related is left
 /// out.
-pub fn build(
+pub(super) fn build(
     scratch: &mut dyn Scratch,
     related: &[&Object],
     table: &str,
@@ -108,7 +115,7 @@ pub fn build(
 }
 
 /// The probes for everything that could break when the table changes.
-pub fn probes(scratch: &mut dyn Scratch, state: &State, related: &[&Object]) -> Vec<Probe> {
+pub(super) fn probes(scratch: &mut dyn Scratch, state: &State, related: &[&Object]) -> Vec<Probe> {
     let mut probes = Vec::new();
     let triggers = state.triggers.iter().chain(related.iter().copied());
     for object in related.iter().filter(|object| object.kind == "view") {
@@ -118,7 +125,9 @@ pub fn probes(scratch: &mut dyn Scratch, state: &State, related: &[&Object]) -> 
         });
     }
     for object in triggers.filter(|object| object.kind == "trigger") {
-        let Some(header) = TriggerHeader::read(&object.sql) else { continue };
+        let Some(header) = TriggerHeader::read(&object.sql) else {
+            continue;
+        };
         let target = match &header.schema {
             Some(schema) => format!("{}.{}", quoted(schema, '"'), quoted(&header.table, '"')),
             None => named(object, &header.table),

@@ -14,13 +14,13 @@ use crate::sql::write::{quoted, sqlite_literal};
 
 /// What was found on scratch about the outcome of a draft.
 #[derive(Debug)]
-pub struct Proof {
+pub(super) struct Proof {
     /// What compiles now and has to compile afterwards.
-    pub probes: Vec<Probe>,
+    pub(super) probes: Vec<Probe>,
 }
 
 /// Whether SQLite itself takes the statement for the table as it is, without rows.
-pub fn takes(ask: &mut dyn Ask, state: &State, statement: &str) -> Result<bool> {
+pub(super) fn takes(ask: &mut dyn Ask, state: &State, statement: &str) -> Result<bool> {
     let mut scratch = ask.scratch()?;
     let hanging: Vec<&Object> = state.indexes.iter().collect();
     let built = oracle::build(scratch.as_mut(), &[], state.table.text(), &hanging);
@@ -28,7 +28,7 @@ pub fn takes(ask: &mut dyn Ask, state: &State, statement: &str) -> Result<bool> 
 }
 
 /// Refuses an action whose definition SQLite does not take.
-pub fn definition(ask: &mut dyn Ask, draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
+pub(super) fn definition(ask: &mut dyn Ask, draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
     let mut scratch = ask.scratch()?;
     let Err(error) = scratch.execute(draft.table.text()) else {
         return Ok(());
@@ -47,31 +47,44 @@ fn refused(draft: &Draft<'_>, site: &Site<'_>, error: &ScratchError) -> Error {
         Code::BatchUnsupported
     };
     let words = site.words(&site.span);
-    let span = pointed_at(draft.table.text(), error, words)
-        .map_or(site.span.clone(), |span| site.span.start + span.start..site.span.start + span.end);
-    site.error(code, format!("`{}` cannot be defined like this", draft.name()), &span, error.message.clone())
+    let span = pointed_at(draft.table.text(), error, words).map_or(site.span.clone(), |span| {
+        site.span.start + span.start..site.span.start + span.end
+    });
+    site.error(
+        code,
+        format!("`{}` cannot be defined like this", draft.name()),
+        &span,
+        error.message.clone(),
+    )
 }
 
 /// The place in an action of the word that SQLite points at or names.
 fn pointed_at(text: &str, error: &ScratchError, words: &str) -> Option<Span> {
     let pointed = error.offset.and_then(|offset| {
-        significant(text, &SQLITE).find(|token| token.span.contains(&offset)).map(|token| &text[token.span])
+        significant(text, &SQLITE)
+            .find(|token| token.span.contains(&offset))
+            .map(|token| &text[token.span])
     });
     let named = error.message.rsplit(": ").next();
     [pointed, named].into_iter().flatten().find_map(|word| {
-        let mut found = significant(words, &SQLITE).filter(|token| words[token.span.clone()].eq_ignore_ascii_case(word));
+        let mut found =
+            significant(words, &SQLITE).filter(|token| words[token.span.clone()].eq_ignore_ascii_case(word));
         found.next().map(|token| token.span)
     })
 }
 
 /// Proves that the definition means what it should, and that nothing else breaks.
-pub fn outcome(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatement], consumed: usize) -> Result<Proof> {
+pub(super) fn outcome(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatement], consumed: usize) -> Result<Proof> {
     let state = draft.state;
     let related = state.related();
     let mut before = ask.scratch()?;
     let mut after = ask.scratch()?;
     let hanging: Vec<&Object> = state.indexes.iter().chain(&state.triggers).collect();
-    let indexes = draft.indexes.iter().filter(|index| index.kept).map(|index| &index.object);
+    let indexes = draft
+        .indexes
+        .iter()
+        .filter(|index| index.kept)
+        .map(|index| &index.object);
     let kept: Vec<&Object> = indexes.chain(&state.triggers).collect();
     let last = consumed.saturating_sub(1);
     let site = Site::whole(&run[last], last);
@@ -81,7 +94,8 @@ pub fn outcome(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatement], con
             probes: live_probes(ask, state)?,
         });
     }
-    oracle::build(after.as_mut(), &related, draft.table.text(), &kept).map_err(|error| refused(draft, &site, &error))?;
+    oracle::build(after.as_mut(), &related, draft.table.text(), &kept)
+        .map_err(|error| refused(draft, &site, &error))?;
     for index in draft.indexes.iter().filter(|index| index.kept && !index.old) {
         // Built already; a second time it must fail because it is there, and for no other reason.
         if let Err(error) = after.execute(&index.object.sql)
@@ -117,7 +131,10 @@ fn broken(
         }
     }
     for object in related.iter().filter(|object| object.kind == "table") {
-        let sql = format!("SELECT 1 FROM pragma_foreign_key_check({})", sqlite_literal(&object.name));
+        let sql = format!(
+            "SELECT 1 FROM pragma_foreign_key_check({})",
+            sqlite_literal(&object.name)
+        );
         if before.query(&sql).is_ok()
             && let Err(error) = after.query(&sql)
         {
@@ -132,7 +149,8 @@ fn in_use(draft: &Draft<'_>, run: &[AlterStatement], consumed: usize, object: &s
     let named = words.rsplit(": ").next().unwrap_or("");
     let mut sites = Vec::new();
     for (index, statement) in run.iter().take(consumed).enumerate() {
-        let actions = crate::sql::parse::alter::read(&statement.text).map_or_else(|_| Vec::new(), |alter| alter.actions);
+        let actions =
+            crate::sql::parse::alter::read(&statement.text).map_or_else(|_| Vec::new(), |alter| alter.actions);
         sites.extend(actions.into_iter().map(|action| Site {
             statement,
             index,
@@ -157,7 +175,14 @@ fn compare(draft: &Draft<'_>, before: &mut dyn Scratch, after: &mut dyn Scratch,
     let new = Model::read(after, draft.name()).map_err(internal)?;
     let wrong = |what: String| {
         Err(site
-            .refuse(Code::BatchInternal, format!("the changed definition of `{}` means something else: {what}", draft.name()), "")
+            .refuse(
+                Code::BatchInternal,
+                format!(
+                    "the changed definition of `{}` means something else: {what}",
+                    draft.name()
+                ),
+                "",
+            )
             .cause(draft.table.text().to_owned()))
     };
     if new.columns.len() != draft.columns.len() {
@@ -187,12 +212,18 @@ fn differs(draft: &Draft<'_>, column: &Column, old: &Model, row: &[Option<String
         Source::Same(name) => name.clone(),
         Source::Converted(..) => column.name.clone(),
     };
-    let before = old.columns.iter().find(|row| attribute(row, "name").eq_ignore_ascii_case(&from))?;
+    let before = old
+        .columns
+        .iter()
+        .find(|row| attribute(row, "name").eq_ignore_ascii_case(&from))?;
     for name in ["type", "notnull", "dflt_value", "pk", "hidden"] {
         if name == "pk" && draft.key_changed {
             continue;
         }
-        let want = column.expect.get(name).map_or_else(|| attribute(before, name), |value| comparable(name, value));
+        let want = column
+            .expect
+            .get(name)
+            .map_or_else(|| attribute(before, name), |value| comparable(name, value));
         let got = attribute(row, name);
         if want != got {
             return Some(format!("{name} of `{}` is {got} and not {want}", column.name));
@@ -202,7 +233,7 @@ fn differs(draft: &Draft<'_>, column: &Column, old: &Model, row: &[Option<String
 }
 
 /// What depends on the table and compiles in the database as it is.
-pub fn live_probes(ask: &mut dyn Ask, state: &State) -> Result<Vec<Probe>> {
+pub(super) fn live_probes(ask: &mut dyn Ask, state: &State) -> Result<Vec<Probe>> {
     let related = state.related();
     let mut scratch = ask.scratch()?;
     let hanging: Vec<&Object> = state.indexes.iter().chain(&state.triggers).collect();
@@ -216,7 +247,7 @@ pub fn live_probes(ask: &mut dyn Ask, state: &State) -> Result<Vec<Probe>> {
 }
 
 /// The probes as things to do.
-pub fn compiles(probes: &[Probe], at: (usize, Span)) -> Vec<Op> {
+pub(super) fn compiles(probes: &[Probe], at: (usize, Span)) -> Vec<Op> {
     let op = |probe: &Probe| Op::Compiles {
         sql: format!("EXPLAIN {}", probe.sql),
         object: probe.object.clone(),
@@ -226,10 +257,14 @@ pub fn compiles(probes: &[Probe], at: (usize, Span)) -> Vec<Op> {
 }
 
 /// What SQLite's own ALTERs make of the stored table: the definition and its model; `None` when they are refused.
-pub fn natively(ask: &mut dyn Ask, draft: &Draft<'_>) -> Result<Option<(String, Model)>> {
+pub(super) fn natively(ask: &mut dyn Ask, draft: &Draft<'_>) -> Result<Option<(String, Model)>> {
     let mut scratch = ask.scratch()?;
-    let hanging: Vec<&Object> =
-        draft.indexes.iter().filter(|index| index.old && index.kept).map(|index| &index.object).collect();
+    let hanging: Vec<&Object> = draft
+        .indexes
+        .iter()
+        .filter(|index| index.old && index.kept)
+        .map(|index| &index.object)
+        .collect();
     if oracle::build(scratch.as_mut(), &[], draft.state.table.text(), &hanging).is_err() {
         return Ok(None);
     }
@@ -249,7 +284,7 @@ pub fn natively(ask: &mut dyn Ask, draft: &Draft<'_>) -> Result<Option<(String, 
 }
 
 /// The model of the draft; `None` when scratch cannot build it.
-pub fn model(ask: &mut dyn Ask, draft: &Draft<'_>) -> Result<Option<Model>> {
+pub(super) fn model(ask: &mut dyn Ask, draft: &Draft<'_>) -> Result<Option<Model>> {
     let mut scratch = ask.scratch()?;
     if scratch.execute(draft.table.text()).is_err() {
         return Ok(None);

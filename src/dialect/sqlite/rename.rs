@@ -12,7 +12,7 @@ use crate::sql::parse::cursor::Name;
 use crate::sql::write::{quoted, sqlite_literal};
 
 /// Plans a RENAME that stands alone.
-pub fn rewrite(site: &Site<'_>, state: &State, kind: &ActionKind, ask: &mut dyn Ask) -> Result<Rewrite> {
+pub(super) fn rewrite(site: &Site<'_>, state: &State, kind: &ActionKind, ask: &mut dyn Ask) -> Result<Rewrite> {
     let mut ops = vec![Op::Set(Setting::LegacyAlterTable, Some(false))];
     match kind {
         ActionKind::RenameTable(to) => rename_table(site, state, to, ask, &mut ops)?,

@@ -7,18 +7,18 @@ use crate::source::Span;
 
 /// An action of one of a run's statements.
 #[derive(Debug, Clone)]
-pub struct Site<'a> {
+pub(super) struct Site<'a> {
     /// The statement.
-    pub statement: &'a AlterStatement,
+    pub(super) statement: &'a AlterStatement,
     /// Its place in the run.
-    pub index: usize,
+    pub(super) index: usize,
     /// The words of the action in the statement.
-    pub span: Span,
+    pub(super) span: Span,
 }
 
 impl<'a> Site<'a> {
     /// The whole of a statement.
-    pub fn whole(statement: &'a AlterStatement, index: usize) -> Self {
+    pub(super) fn whole(statement: &'a AlterStatement, index: usize) -> Self {
         Self {
             statement,
             index,
@@ -27,28 +27,28 @@ impl<'a> Site<'a> {
     }
 
     /// The words at a place in the statement.
-    pub fn words(&self, span: &Span) -> &'a str {
+    pub(super) fn words(&self, span: &Span) -> &'a str {
         &self.statement.text[span.clone()]
     }
 
     /// The statement's place in the run and the action's place in the statement.
-    pub fn at(&self) -> (usize, Span) {
+    pub(super) fn at(&self) -> (usize, Span) {
         (self.index, self.span.clone())
     }
 
     /// An error with its label under words of the statement.
-    pub fn error(&self, code: Code, message: impl Into<String>, span: &Span, label: impl Into<String>) -> Error {
+    pub(super) fn error(&self, code: Code, message: impl Into<String>, span: &Span, label: impl Into<String>) -> Error {
         let start = self.statement.offset + span.start;
         Error::new(code, message).at(&self.statement.file, start..self.statement.offset + span.end, label)
     }
 
     /// An error with its label under the action.
-    pub fn refuse(&self, code: Code, message: impl Into<String>, label: impl Into<String>) -> Error {
+    pub(super) fn refuse(&self, code: Code, message: impl Into<String>, label: impl Into<String>) -> Error {
         self.error(code, message, &self.span, label)
     }
 
     /// An error about a defect of ours: the definition that came out cannot be read.
-    pub fn broken(&self, text: &str) -> Error {
+    pub(super) fn broken(&self, text: &str) -> Error {
         self.refuse(Code::BatchInternal, "the changed definition cannot be read", "")
             .cause(text.to_owned())
     }

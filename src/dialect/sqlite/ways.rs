@@ -16,7 +16,7 @@ use crate::sql::write::{quoted, sqlite_literal};
 
 /// A way.
 #[derive(Debug)]
-pub enum Way {
+pub(super) enum Way {
     /// SQLite's own ALTERs, then, where the definition still differs, an edit of it.
     Native {
         /// The stored definition has to be edited.
@@ -30,12 +30,12 @@ pub enum Way {
 
 impl Way {
     /// Whether the table is copied.
-    pub fn copies(&self) -> bool {
+    pub(super) fn copies(&self) -> bool {
         matches!(self, Way::Copy)
     }
 
     /// The strategy as plans show it.
-    pub fn name(&self) -> &'static str {
+    pub(super) fn name(&self) -> &'static str {
         match self {
             Way::Copy => "copy",
             Way::Native { edit: true, .. } => "in_place",
@@ -44,7 +44,7 @@ impl Way {
     }
 
     /// Why this way.
-    pub fn reason(&self, draft: &Draft<'_>) -> String {
+    pub(super) fn reason(&self, draft: &Draft<'_>) -> String {
         match (self, &draft.copy) {
             (Way::Copy, Some(reason)) => reason.clone(),
             (Way::Copy, None) => "a script for any SQLite cannot edit the stored definition".to_owned(),
@@ -63,10 +63,13 @@ impl Way {
 
 /// Where a column becomes another name for the rowid, or stops being one, the rows have to be copied and its values
 /// have to be whole numbers.
-pub fn settle_rowid(draft: &mut Draft<'_>, site: &Site<'_>) {
+pub(super) fn settle_rowid(draft: &mut Draft<'_>, site: &Site<'_>) {
     let old = draft.state.table.rowid_alias().map(|alias| alias.name.text.clone());
     let new = draft.table.rowid_alias().map(|alias| alias.name.text.clone());
-    let source = new.as_ref().and_then(|new| draft.position(new)).map(|at| draft.columns[at].source.clone());
+    let source = new
+        .as_ref()
+        .and_then(|new| draft.position(new))
+        .map(|at| draft.columns[at].source.clone());
     let same = match (&old, &source) {
         (Some(old), Some(Source::Same(from))) => old.eq_ignore_ascii_case(from),
         (None, None) => true,
@@ -84,7 +87,12 @@ pub fn settle_rowid(draft: &mut Draft<'_>, site: &Site<'_>) {
             help: "an INTEGER PRIMARY KEY holds whole numbers and nothing else",
         };
         let name = quoted(&new, '"');
-        draft.demand(site, demand, &format!("typeof({name}) NOT IN ('integer', 'null')"), &[&new]);
+        draft.demand(
+            site,
+            demand,
+            &format!("typeof({name}) NOT IN ('integer', 'null')"),
+            &[&new],
+        );
         let message = format!("column `{new}` of `{}` holds NULL", draft.name());
         let demand = Demand {
             code: Code::BatchNullValues,
@@ -96,7 +104,7 @@ pub fn settle_rowid(draft: &mut Draft<'_>, site: &Site<'_>) {
 }
 
 /// Chooses the way, and writes the definition so that it comes out the same on every one.
-pub fn choose(draft: &mut Draft<'_>, ask: &mut dyn Ask) -> Result<Way> {
+pub(super) fn choose(draft: &mut Draft<'_>, ask: &mut dyn Ask) -> Result<Way> {
     let only_adds = draft.natives.iter().all(|(sql, _)| sql.contains(" ADD COLUMN "));
     let natively = prove::natively(ask, draft)?;
     let text_fits = natively.as_ref().is_some_and(|(text, _)| text == draft.table.text());
@@ -181,11 +189,14 @@ fn writable_column(draft: &Draft<'_>) -> Option<String> {
         });
         !in_index && !in_constraint
     };
-    table.columns().map(|column| column.name.text.clone()).find(|name| free(name))
+    table
+        .columns()
+        .map(|column| column.name.text.clone())
+        .find(|name| free(name))
 }
 
 /// What to do, in order.
-pub fn ops(draft: &Draft<'_>, way: &Way, proof: &Proof, last: usize, ask: &mut dyn Ask) -> Result<Vec<Op>> {
+pub(super) fn ops(draft: &Draft<'_>, way: &Way, proof: &Proof, last: usize, ask: &mut dyn Ask) -> Result<Vec<Op>> {
     let mut ops = draft.checks.clone();
     let stored = stored_before(draft);
     let expected = expected(draft);
@@ -209,7 +220,11 @@ pub fn ops(draft: &Draft<'_>, way: &Way, proof: &Proof, last: usize, ask: &mut d
 }
 
 fn copied(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask, ops: &mut Vec<Op>) -> Result<()> {
-    let statistics = if ask.offline() { Vec::new() } else { statistics(draft, ask)? };
+    let statistics = if ask.offline() {
+        Vec::new()
+    } else {
+        statistics(draft, ask)?
+    };
     let statistics: Vec<&str> = statistics.iter().map(String::as_str).collect();
     let aside = free_name(draft, ask)?;
     let copy = Copy {
@@ -231,7 +246,11 @@ fn copied(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask, ops: &mut Vec<Op>) 
         });
     }
     forget_statistics(draft, &statistics, last, ops);
-    for setting in [Setting::IgnoreCheckConstraints, Setting::LegacyAlterTable, Setting::ForeignKeys] {
+    for setting in [
+        Setting::IgnoreCheckConstraints,
+        Setting::LegacyAlterTable,
+        Setting::ForeignKeys,
+    ] {
         ops.push(Op::Set(setting, None));
     }
     Ok(())
@@ -295,7 +314,13 @@ fn natively(
 fn edit_definition(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask, ops: &mut Vec<Op>) -> Result<()> {
     let schema = quoted(&draft.state.schema, '"');
     let version = ask.query(&format!("PRAGMA {schema}.schema_version"))?;
-    let version: i64 = version.into_iter().flatten().flatten().next().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let version: i64 = version
+        .into_iter()
+        .flatten()
+        .flatten()
+        .next()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0);
     // Each statement before this one adds one at most.
     let version = (version + i64::try_from(ops.len()).unwrap_or(0) + 1) % i64::from(i32::MAX);
     ops.push(Op::Set(Setting::WritableSchema, Some(true)));
@@ -313,19 +338,35 @@ fn edit_definition(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask, ops: &mut 
 }
 
 fn stored_before(draft: &Draft<'_>) -> Vec<(String, String, String)> {
-    let mut rows = vec![("table".to_owned(), draft.name().to_owned(), draft.state.table.text().to_owned())];
+    let mut rows = vec![(
+        "table".to_owned(),
+        draft.name().to_owned(),
+        draft.state.table.text().to_owned(),
+    )];
     let indexes = draft.state.indexes.iter().chain(own_triggers(draft));
     rows.extend(indexes.map(|object| (object.kind.clone(), object.name.clone(), object.sql.clone())));
     rows
 }
 
 fn own_triggers<'d>(draft: &'d Draft<'_>) -> impl Iterator<Item = &'d Object> {
-    draft.state.triggers.iter().filter(|object| object.schema == draft.state.schema)
+    draft
+        .state
+        .triggers
+        .iter()
+        .filter(|object| object.schema == draft.state.schema)
 }
 
 fn expected(draft: &Draft<'_>) -> Vec<(String, String, String)> {
-    let mut rows = vec![("table".to_owned(), draft.name().to_owned(), draft.table.text().to_owned())];
-    let indexes = draft.indexes.iter().filter(|index| index.kept).map(|index| &index.object);
+    let mut rows = vec![(
+        "table".to_owned(),
+        draft.name().to_owned(),
+        draft.table.text().to_owned(),
+    )];
+    let indexes = draft
+        .indexes
+        .iter()
+        .filter(|index| index.kept)
+        .map(|index| &index.object);
     rows.extend(
         indexes
             .chain(own_triggers(draft))
@@ -339,7 +380,12 @@ fn stored_as(draft: &Draft<'_>, expected: &[(String, String, String)], last: usi
     let values: Vec<String> = expected
         .iter()
         .map(|(kind, name, sql)| {
-            format!("({}, {}, {})", sqlite_literal(kind), sqlite_literal(name), sqlite_literal(sql))
+            format!(
+                "({}, {}, {})",
+                sqlite_literal(kind),
+                sqlite_literal(name),
+                sqlite_literal(sql)
+            )
         })
         .collect();
     let sql = format!(
@@ -376,11 +422,16 @@ fn forget_statistics(draft: &Draft<'_>, tables: &[&str], last: usize, ops: &mut 
     let made = |text: &str| {
         let table = crate::dialect::sqlite::table::Table::read(text);
         table.map(|table| {
-            let keys = table.constraints().filter(|(_, clause)| {
-                matches!(clause.kind, ClauseKind::Unique { .. } | ClauseKind::PrimaryKey { .. })
-            });
-            keys.map(|(column, clause)| (column.map(|column| column.name.text.clone()), table.at(&clause.body).to_owned()))
-                .collect::<Vec<_>>()
+            let keys = table
+                .constraints()
+                .filter(|(_, clause)| matches!(clause.kind, ClauseKind::Unique { .. } | ClauseKind::PrimaryKey { .. }));
+            keys.map(|(column, clause)| {
+                (
+                    column.map(|column| column.name.text.clone()),
+                    table.at(&clause.body).to_owned(),
+                )
+            })
+            .collect::<Vec<_>>()
         })
     };
     if made(draft.state.table.text()) != made(draft.table.text()) {
@@ -432,7 +483,10 @@ fn keys_before(draft: &Draft<'_>, ask: &mut dyn Ask) -> Result<Vec<Op>> {
         .filter(|object| refers(&object.sql, &name))
         .map(|object| object.name.clone())
         .collect();
-    if names::constraints(draft).iter().any(|named| matches!(named.clause.kind, ClauseKind::References(_))) {
+    if names::constraints(draft)
+        .iter()
+        .any(|named| matches!(named.clause.kind, ClauseKind::References(_)))
+    {
         tables.push(name.clone());
     }
     let mut ops = Vec::new();
@@ -443,7 +497,9 @@ fn keys_before(draft: &Draft<'_>, ask: &mut dyn Ask) -> Result<Vec<Op>> {
         let old = if ask.offline() {
             Vec::new()
         } else {
-            ask.query(&format!("SELECT violation.\"rowid\" FROM {from} WHERE {about} LIMIT 1000"))?
+            ask.query(&format!(
+                "SELECT violation.\"rowid\" FROM {from} WHERE {about} LIMIT 1000"
+            ))?
         };
         let old: Vec<String> = old.into_iter().flatten().flatten().collect();
         let except = if old.is_empty() {

@@ -60,23 +60,62 @@ pub enum Dropped {
 #[expect(missing_docs, reason = "the words of the statement say it")]
 pub enum ActionKind {
     RenameTable(Name),
-    RenameColumn { from: Name, to: Name },
-    RenameConstraint { from: Name, to: Name },
-    AddColumn { if_not_exists: bool, column: ColumnDef, place: Option<Place> },
+    RenameColumn {
+        from: Name,
+        to: Name,
+    },
+    RenameConstraint {
+        from: Name,
+        to: Name,
+    },
+    AddColumn {
+        if_not_exists: bool,
+        column: ColumnDef,
+        place: Option<Place>,
+    },
     AddConstraint(Clause),
-    AddIndex { unique: bool, name: Option<Name>, list: Span },
-    DropColumn { if_exists: bool, name: Name },
-    DropConstraint { if_exists: bool, name: Name, what: Dropped },
+    AddIndex {
+        unique: bool,
+        name: Option<Name>,
+        list: Span,
+    },
+    DropColumn {
+        if_exists: bool,
+        name: Name,
+    },
+    DropConstraint {
+        if_exists: bool,
+        name: Name,
+        what: Dropped,
+    },
     DropPrimaryKey,
     SetNotNull(Name),
     DropNotNull(Name),
-    SetDefault { column: Name, value: Span },
+    SetDefault {
+        column: Name,
+        value: Span,
+    },
     DropDefault(Name),
-    SetType { column: Name, data_type: Span, collation: Option<Name>, using: Option<Span> },
-    ChangeColumn { from: Name, column: ColumnDef, place: Option<Place> },
+    SetType {
+        column: Name,
+        data_type: Span,
+        collation: Option<Name>,
+        using: Option<Span>,
+    },
+    ChangeColumn {
+        from: Name,
+        column: ColumnDef,
+        place: Option<Place>,
+    },
     AddIdentity(Name),
-    DropIdentity { if_exists: bool, column: Name },
-    DropExpression { if_exists: bool, column: Name },
+    DropIdentity {
+        if_exists: bool,
+        column: Name,
+    },
+    DropExpression {
+        if_exists: bool,
+        column: Name,
+    },
     ValidateConstraint(Name),
 }
 
@@ -91,10 +130,7 @@ pub struct Unreadable {
 
 /// The table of an ALTER TABLE, without reading what is to be done: its schema and its name.
 pub fn table(text: &str) -> Option<(Option<Name>, Name)> {
-    let head: usize = text
-        .char_indices()
-        .nth(HEAD)
-        .map_or(text.len(), |(offset, _)| offset);
+    let head: usize = text.char_indices().nth(HEAD).map_or(text.len(), |(offset, _)| offset);
     let mut cursor = Cursor::new(&text[..head]);
     read_table(&mut cursor).ok().map(|(_, schema, table)| (schema, table))
 }
@@ -379,7 +415,9 @@ pub fn meant_for(text: &str) -> Option<&'static str> {
         }
     };
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(64 << 20).spawn_scoped(scope, judge);
+        let thread = std::thread::Builder::new()
+            .stack_size(64 << 20)
+            .spawn_scoped(scope, judge);
         thread.ok().and_then(|thread| thread.join().ok()).flatten()
     })
 }
@@ -426,7 +464,8 @@ mod tests {
 
     #[test]
     fn the_table_is_found_cheaply() {
-        let found = table("/* x */ alter table Main.\"T a\" drop c").map(|(schema, table)| (schema.map(|s| s.text), table.text));
+        let found = table("/* x */ alter table Main.\"T a\" drop c")
+            .map(|(schema, table)| (schema.map(|s| s.text), table.text));
         assert_eq!(found, Some((Some("Main".to_owned()), "T a".to_owned())));
         assert!(table("CREATE TABLE t (a)").is_none());
     }

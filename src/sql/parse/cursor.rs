@@ -139,7 +139,10 @@ impl<'a> Cursor<'a> {
 
     /// From the first byte of the token at `position` to the last byte that was read.
     pub fn since(&self, position: usize) -> Span {
-        let start = self.tokens.get(position).map_or(self.text.len(), |token| token.span.start);
+        let start = self
+            .tokens
+            .get(position)
+            .map_or(self.text.len(), |token| token.span.start);
         let end = match self.next.checked_sub(1).and_then(|last| self.tokens.get(last)) {
             Some(token) if self.next > position => token.span.end,
             _ => start,

@@ -282,7 +282,11 @@ fn references(cursor: &mut Cursor<'_>, columns: Vec<Name>) -> Option<ClauseKind>
     if cursor.take(&["."]) {
         table = cursor.name()?;
     }
-    let parent = if cursor.sees(&["("]) { names(cursor)? } else { Vec::new() };
+    let parent = if cursor.sees(&["("]) {
+        names(cursor)?
+    } else {
+        Vec::new()
+    };
     loop {
         if cursor.take(&["ON"]) {
             cursor.skip();

@@ -35,7 +35,9 @@ pub(super) fn apply(
     let name = &column.name.text;
     if draft.position(name).is_some() {
         if add.if_not_exists {
-            draft.notices.push(format!("`{}` has a column `{name}` already: skipped", draft.name()));
+            draft
+                .notices
+                .push(format!("`{}` has a column `{name}` already: skipped", draft.name()));
             return Ok(());
         }
         let message = format!("table `{}` already has a column `{name}`", draft.name());
@@ -56,11 +58,24 @@ pub(super) fn apply(
 /// The definition as it goes into the table: types, defaults and identities in SQLite's words.
 fn written(draft: &mut Draft<'_>, site: &Site<'_>, column: &ColumnDef) -> Result<String> {
     let mut edits: Vec<(Span, String)> = Vec::new();
-    let key = column.clauses.iter().any(|clause| matches!(clause.kind, ClauseKind::PrimaryKey { .. }));
-    let serial = column.data_type.as_ref().is_some_and(|span| types::is_serial(site.words(span)));
-    let identity = serial || column.clauses.iter().any(|clause| matches!(clause.kind, ClauseKind::Identity));
+    let key = column
+        .clauses
+        .iter()
+        .any(|clause| matches!(clause.kind, ClauseKind::PrimaryKey { .. }));
+    let serial = column
+        .data_type
+        .as_ref()
+        .is_some_and(|span| types::is_serial(site.words(span)));
+    let identity = serial
+        || column
+            .clauses
+            .iter()
+            .any(|clause| matches!(clause.kind, ClauseKind::Identity));
     if identity && !key {
-        let message = format!("column `{}` cannot number itself: on SQLite only an INTEGER PRIMARY KEY does", column.name.text);
+        let message = format!(
+            "column `{}` cannot number itself: on SQLite only an INTEGER PRIMARY KEY does",
+            column.name.text
+        );
         return Err(site
             .error(Code::BatchUnsupported, message, &column.span, "not a primary key")
             .help("make it the PRIMARY KEY, or give it a default"));
@@ -68,7 +83,11 @@ fn written(draft: &mut Draft<'_>, site: &Site<'_>, column: &ColumnDef) -> Result
     if let Some(span) = &column.data_type {
         let asked = site.words(span);
         let integer = identity && !draft.table.without_rowid();
-        let data_type = if integer { "INTEGER".to_owned() } else { types::written(asked, draft.table.strict()) };
+        let data_type = if integer {
+            "INTEGER".to_owned()
+        } else {
+            types::written(asked, draft.table.strict())
+        };
         if data_type != asked {
             edits.push((span.clone(), data_type));
         }
@@ -82,7 +101,11 @@ fn written(draft: &mut Draft<'_>, site: &Site<'_>, column: &ColumnDef) -> Result
     for (span, words) in edits.into_iter().rev() {
         let start = span.start - column.span.start;
         let end = span.end - column.span.start;
-        let start = if words.is_empty() { text[..start].trim_end().len() } else { start };
+        let start = if words.is_empty() {
+            text[..start].trim_end().len()
+        } else {
+            start
+        };
         text.replace_range(start..end, &words);
     }
     Ok(text)
@@ -94,7 +117,10 @@ fn edit(draft: &Draft<'_>, site: &Site<'_>, clause: &Clause) -> Option<(Span, St
             let asked = site.words(value);
             Some((value.clone(), expr::default(asked))).filter(|(_, words)| words != asked)
         }
-        ClauseKind::Check(condition) | ClauseKind::Generated { expression: condition, .. } => {
+        ClauseKind::Check(condition)
+        | ClauseKind::Generated {
+            expression: condition, ..
+        } => {
             let asked = site.words(condition);
             Some((condition.clone(), expr::written(asked))).filter(|(_, words)| words != asked)
         }
@@ -133,22 +159,39 @@ fn insert(
         },
     );
     let table = draft.state.qualified();
-    draft.natives.push((format!("ALTER TABLE {table} ADD COLUMN {definition}"), site.index));
+    draft
+        .natives
+        .push((format!("ALTER TABLE {table} ADD COLUMN {definition}"), site.index));
     draft.reasons.push("SQLite's own ADD COLUMN touches no row".to_owned());
     Ok(())
 }
 
 /// The default of a column of the draft, as an expression.
 fn default_of(draft: &Draft<'_>, name: &str) -> Option<String> {
-    let value = draft.table.column(name)?.clauses.iter().find_map(|clause| match &clause.kind {
-        ClauseKind::Default(value) => Some(draft.table.at(value)),
-        _ => None,
-    })?;
+    let value = draft
+        .table
+        .column(name)?
+        .clauses
+        .iter()
+        .find_map(|clause| match &clause.kind {
+            ClauseKind::Default(value) => Some(draft.table.at(value)),
+            _ => None,
+        })?;
     let tokens: Vec<_> = significant(value, &SQLITE).collect();
-    let constant = ["NULL", "TRUE", "FALSE", "CURRENT_TIMESTAMP", "CURRENT_DATE", "CURRENT_TIME"];
+    let constant = [
+        "NULL",
+        "TRUE",
+        "FALSE",
+        "CURRENT_TIMESTAMP",
+        "CURRENT_DATE",
+        "CURRENT_TIME",
+    ];
     match &tokens[..] {
         // DEFAULT name is the text of the name.
-        [one] if matches!(one.kind, Kind::Word | Kind::Quoted) && !constant.iter().any(|word| value.eq_ignore_ascii_case(word)) => {
+        [one]
+            if matches!(one.kind, Kind::Word | Kind::Quoted)
+                && !constant.iter().any(|word| value.eq_ignore_ascii_case(word)) =>
+        {
             Some(sqlite_literal(&unquoted(value)))
         }
         _ => Some(value.to_owned()),
@@ -165,7 +208,9 @@ fn is_constant(value: &str) -> bool {
 fn demand_rows(draft: &mut Draft<'_>, site: &Site<'_>, column: &ColumnDef, ask: &mut dyn Ask) -> Result<()> {
     let name = column.name.text.as_str();
     let default = default_of(draft, name);
-    let null = default.as_deref().is_none_or(|value| value.eq_ignore_ascii_case("NULL"));
+    let null = default
+        .as_deref()
+        .is_none_or(|value| value.eq_ignore_ascii_case("NULL"));
     let has_rows = draft.state.rows != Some(false);
     if has_rows && default.as_deref().is_some_and(|value| !is_constant(value)) {
         draft.must_copy(format!("the default of `{name}` is evaluated for every row"));
@@ -194,11 +239,18 @@ fn demand_rows(draft: &mut Draft<'_>, site: &Site<'_>, column: &ColumnDef, ask: 
             _ => {}
         }
     }
-    let key = draft.table.primary_key().iter().any(|key| key.eq_ignore_ascii_case(name));
+    let key = draft
+        .table
+        .primary_key()
+        .iter()
+        .any(|key| key.eq_ignore_ascii_case(name));
     if draft.is_not_null(name) && generated {
         not_null::demand_values(draft, site, name);
     } else if draft.is_not_null(name) && null && !key {
-        let message = format!("`{}` has rows, and the new column `{name}` has no value for them", draft.name());
+        let message = format!(
+            "`{}` has rows, and the new column `{name}` has no value for them",
+            draft.name()
+        );
         let demand = Demand {
             code: Code::BatchNullValues,
             message: &message,

@@ -27,7 +27,11 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, clause: &Clause, ask
         } => unique(draft, site, clause, columns, list, *on_conflict),
         ClauseKind::References(key) => foreign_key(draft, site, clause, key, ask),
         ClauseKind::PrimaryKey { columns, .. } => primary_key(draft, site, clause, columns),
-        _ => Err(site.refuse(Code::BatchUnreadable, "there is no constraint after the name", "nothing to add")),
+        _ => Err(site.refuse(
+            Code::BatchUnreadable,
+            "there is no constraint after the name",
+            "nothing to add",
+        )),
     }
 }
 
@@ -59,7 +63,10 @@ fn check(draft: &mut Draft<'_>, site: &Site<'_>, clause: &Clause, condition: &Sp
         demand_check(draft, site, &condition);
     }
     let words = definition(site, clause, Some(condition));
-    draft.table.append_constraint(&words).map_err(|text| site.broken(&text))?;
+    draft
+        .table
+        .append_constraint(&words)
+        .map_err(|text| site.broken(&text))?;
     draft.reasons.push("a CHECK is a matter of the definition".to_owned());
     Ok(())
 }
@@ -73,7 +80,11 @@ pub(super) fn demand_check(draft: &mut Draft<'_>, site: &Site<'_>, condition: &s
         help: "change the rows first, in the same revision if you like",
     };
     let names: Vec<String> = draft.columns.iter().map(|column| column.name.clone()).collect();
-    let shown: Vec<&str> = names.iter().map(String::as_str).filter(|name| expr::mentions(condition, name)).collect();
+    let shown: Vec<&str> = names
+        .iter()
+        .map(String::as_str)
+        .filter(|name| expr::mentions(condition, name))
+        .collect();
     draft.demand(site, demand, &format!("({condition}) IS FALSE"), &shown);
 }
 
@@ -91,7 +102,11 @@ pub(super) fn demand_unique(draft: &mut Draft<'_>, site: &Site<'_>, columns: &[&
 fn resolved(draft: &Draft<'_>, site: &Site<'_>, columns: &[Name]) -> Result<Vec<String>> {
     columns
         .iter()
-        .map(|name| draft.column(site, name).map(|position| draft.columns[position].name.clone()))
+        .map(|name| {
+            draft
+                .column(site, name)
+                .map(|position| draft.columns[position].name.clone())
+        })
         .collect()
 }
 
@@ -108,7 +123,10 @@ fn unique(
     demand_unique(draft, site, &columns);
     if on_conflict || draft.inline {
         let words = definition(site, clause, None);
-        draft.table.append_constraint(&words).map_err(|text| site.broken(&text))?;
+        draft
+            .table
+            .append_constraint(&words)
+            .map_err(|text| site.broken(&text))?;
         draft.must_copy("a UNIQUE constraint of the table is part of how it is stored");
         return Ok(());
     }
@@ -181,7 +199,9 @@ pub(super) fn index(
 fn primary_key(draft: &mut Draft<'_>, site: &Site<'_>, clause: &Clause, columns: &[Name]) -> Result<()> {
     if !draft.table.primary_key().is_empty() {
         let message = format!("table `{}` already has a primary key", draft.name());
-        return Err(site.refuse(Code::BatchDuplicate, message, "a second one").help("drop the first one first"));
+        return Err(site
+            .refuse(Code::BatchDuplicate, message, "a second one")
+            .help("drop the first one first"));
     }
     let resolved = resolved(draft, site, columns)?;
     for name in &resolved {
@@ -190,7 +210,10 @@ fn primary_key(draft: &mut Draft<'_>, site: &Site<'_>, clause: &Clause, columns:
     let columns: Vec<&str> = resolved.iter().map(String::as_str).collect();
     demand_unique(draft, site, &columns);
     let words = definition(site, clause, None);
-    draft.table.append_constraint(&words).map_err(|text| site.broken(&text))?;
+    draft
+        .table
+        .append_constraint(&words)
+        .map_err(|text| site.broken(&text))?;
     for name in &resolved {
         not_null::write_not_null(draft, site, name)?;
     }
@@ -214,9 +237,14 @@ fn foreign_key(
         demand_parents(draft, site, key, &columns, ask)?;
     }
     let words = definition(site, clause, None);
-    draft.table.append_constraint(&words).map_err(|text| site.broken(&text))?;
+    draft
+        .table
+        .append_constraint(&words)
+        .map_err(|text| site.broken(&text))?;
     draft.foreign_keys += 1;
-    draft.reasons.push("a foreign key is a matter of the definition".to_owned());
+    draft
+        .reasons
+        .push("a foreign key is a matter of the definition".to_owned());
     Ok(())
 }
 
@@ -230,8 +258,10 @@ pub(super) fn demand_parents(
 ) -> Result<()> {
     let (table, parents) = parent(draft, site, key, columns.len(), ask)?;
     let name = quoted(draft.name(), '"');
-    let mut conditions: Vec<String> =
-        columns.iter().map(|column| format!("{name}.{} IS NOT NULL", quoted(column, '"'))).collect();
+    let mut conditions: Vec<String> = columns
+        .iter()
+        .map(|column| format!("{name}.{} IS NOT NULL", quoted(column, '"')))
+        .collect();
     // The parent's affinity and collation decide, as they do when SQLite enforces the key: a unary plus takes the
     // child's away.
     let pairs: Vec<String> = columns
@@ -245,7 +275,10 @@ pub(super) fn demand_parents(
         quoted(&table, '"'),
         pairs.join(" AND ")
     ));
-    let message = format!("a row of `{}` refers to a row that `{table}` does not have", draft.name());
+    let message = format!(
+        "a row of `{}` refers to a row that `{table}` does not have",
+        draft.name()
+    );
     let demand = Demand {
         code: Code::BatchForeignKey,
         message: &message,
@@ -275,7 +308,12 @@ fn parent(
         Some(found) => Table::read(&found.object.sql),
         None => {
             let message = format!("there is no table `{}` to refer to", key.table.text);
-            return Err(site.error(Code::BatchNoTable, message, &key.table.span, "does not exist at this point"));
+            return Err(site.error(
+                Code::BatchNoTable,
+                message,
+                &key.table.span,
+                "does not exist at this point",
+            ));
         }
     };
     let Some(table) = table else {
@@ -289,17 +327,36 @@ fn parent(
     };
     if let Some(unknown) = key.parent.iter().find(|name| table.column(&name.text).is_none()) {
         let message = format!("table `{}` has no column `{}`", key.table.text, unknown.text);
-        return Err(site.error(Code::BatchNoColumn, message, &unknown.span, "not a column of that table"));
+        return Err(site.error(
+            Code::BatchNoColumn,
+            message,
+            &unknown.span,
+            "not a column of that table",
+        ));
     }
     let indexes: Vec<String> = if itself {
-        draft.indexes.iter().filter(|index| index.kept).map(|index| index.object.sql.clone()).collect()
+        draft
+            .indexes
+            .iter()
+            .filter(|index| index.kept)
+            .map(|index| index.object.sql.clone())
+            .collect()
     } else {
         inspect::index_texts(ask, &draft.state.schema, &key.table.text)?
     };
     if columns.len() != count || !is_key(&table, &indexes, &columns) {
-        let message = format!("`{}` ({}) is no primary key and not unique", key.table.text, columns.join(", "));
+        let message = format!(
+            "`{}` ({}) is no primary key and not unique",
+            key.table.text,
+            columns.join(", ")
+        );
         return Err(site
-            .error(Code::BatchUnsupported, message, &key.table.span, "cannot be referred to")
+            .error(
+                Code::BatchUnsupported,
+                message,
+                &key.table.span,
+                "cannot be referred to",
+            )
             .help("add a UNIQUE constraint to it first"));
     }
     Ok((table.name().text.clone(), columns))
@@ -308,18 +365,25 @@ fn parent(
 fn is_key(table: &Table, indexes: &[String], columns: &[String]) -> bool {
     let same = |others: &[String]| {
         others.len() == columns.len()
-            && columns.iter().all(|column| others.iter().any(|other| other.eq_ignore_ascii_case(column)))
+            && columns
+                .iter()
+                .all(|column| others.iter().any(|other| other.eq_ignore_ascii_case(column)))
     };
-    let constraint = table.constraints().any(|(column, clause)| match (&clause.kind, column) {
-        (ClauseKind::Unique { .. } | ClauseKind::PrimaryKey { .. }, Some(column)) => {
-            same(std::slice::from_ref(&column.name.text))
-        }
-        (ClauseKind::Unique { columns, .. } | ClauseKind::PrimaryKey { columns, .. }, None) => {
-            same(&columns.iter().map(|name| name.text.clone()).collect::<Vec<_>>())
-        }
-        _ => false,
-    });
-    constraint || indexes.iter().any(|sql| unique_columns(sql).is_some_and(|columns| same(&columns)))
+    let constraint = table
+        .constraints()
+        .any(|(column, clause)| match (&clause.kind, column) {
+            (ClauseKind::Unique { .. } | ClauseKind::PrimaryKey { .. }, Some(column)) => {
+                same(std::slice::from_ref(&column.name.text))
+            }
+            (ClauseKind::Unique { columns, .. } | ClauseKind::PrimaryKey { columns, .. }, None) => {
+                same(&columns.iter().map(|name| name.text.clone()).collect::<Vec<_>>())
+            }
+            _ => false,
+        });
+    constraint
+        || indexes
+            .iter()
+            .any(|sql| unique_columns(sql).is_some_and(|columns| same(&columns)))
 }
 
 /// VALIDATE CONSTRAINT: looks at the rows and changes nothing.

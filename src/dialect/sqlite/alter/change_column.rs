@@ -38,7 +38,11 @@ pub(super) fn apply(
         };
         set_type::apply(draft, site, &change)?;
     }
-    let key = draft.table.primary_key().iter().any(|key| key.eq_ignore_ascii_case(&name));
+    let key = draft
+        .table
+        .primary_key()
+        .iter()
+        .any(|key| key.eq_ignore_ascii_case(&name));
     let mut not_null = false;
     let mut value = None;
     for clause in &column.clauses {
@@ -48,7 +52,12 @@ pub(super) fn apply(
             ClauseKind::Collate(_) | ClauseKind::Null | ClauseKind::Foreign | ClauseKind::Identity => {}
             _ => {
                 return Err(site
-                    .error(Code::BatchUnsupported, "a changed column cannot bring a constraint along", &clause.span, "")
+                    .error(
+                        Code::BatchUnsupported,
+                        "a changed column cannot bring a constraint along",
+                        &clause.span,
+                        "",
+                    )
                     .help("add the constraint with an ADD CONSTRAINT of its own"));
             }
         }
@@ -83,7 +92,9 @@ fn set_default(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, value: Option
 
 /// Moves a column to another place among the columns.
 fn reorder(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, place: &Place) -> Result<()> {
-    let Some(from) = draft.position(name) else { return Ok(()) };
+    let Some(from) = draft.position(name) else {
+        return Ok(());
+    };
     let to = match place {
         Place::First => 0,
         Place::After(after) => draft.column(site, after)? + 1,
@@ -91,7 +102,9 @@ fn reorder(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, place: &Place) ->
     if to == from || to == from + 1 {
         return Ok(());
     }
-    let Some(definition) = draft.table.column(name) else { return Ok(()) };
+    let Some(definition) = draft.table.column(name) else {
+        return Ok(());
+    };
     let span = definition.span.clone();
     let words = draft.table.at(&span).to_owned();
     let after = draft.table.columns().nth(to).map(|column| column.name.text.clone());

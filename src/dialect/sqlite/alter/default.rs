@@ -14,7 +14,10 @@ pub(super) fn set(draft: &mut Draft<'_>, site: &Site<'_>, column: &Name, value: 
     let position = draft.column(site, column)?;
     let name = draft.columns[position].name.clone();
     if draft.is_generated(&name) {
-        let message = format!("column `{name}` of `{}` is generated and takes no default", draft.name());
+        let message = format!(
+            "column `{name}` of `{}` is generated and takes no default",
+            draft.name()
+        );
         return Err(site.error(Code::BatchUnsupported, message, &column.span, "a generated column"));
     }
     write(draft, site, &name, &expr::default(site.words(value)))
@@ -30,9 +33,9 @@ pub(super) fn write(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, value: &
     });
     let edited = match old {
         Some(span) => draft.table.edit(&span, value),
-        None => draft
-            .table
-            .insert_clause(name, &format!("DEFAULT {value}"), |kind| matches!(kind, ClauseKind::NotNull | ClauseKind::Null)),
+        None => draft.table.insert_clause(name, &format!("DEFAULT {value}"), |kind| {
+            matches!(kind, ClauseKind::NotNull | ClauseKind::Null)
+        }),
     };
     edited.map_err(|text| site.broken(&text))?;
     changed(draft, name, value);
@@ -59,7 +62,9 @@ fn changed(draft: &mut Draft<'_>, name: &str, value: &str) {
     // A row that was written before the column was added reads its value from the definition's DEFAULT, so the
     // definition alone must not change while such rows may be there.
     if matches!(draft.columns[position].source, Source::Added(_)) {
-        draft.must_copy(format!("the new column `{name}` starts with another default than it keeps"));
+        draft.must_copy(format!(
+            "the new column `{name}` starts with another default than it keeps"
+        ));
     } else if !alias {
         draft.default_changed = true;
     }

@@ -10,13 +10,7 @@ use crate::sql::parse::alter::Dropped;
 use crate::sql::parse::cursor::Name;
 use crate::sql::parse::define::ClauseKind;
 
-pub(super) fn apply(
-    draft: &mut Draft<'_>,
-    site: &Site<'_>,
-    name: &Name,
-    if_exists: bool,
-    what: Dropped,
-) -> Result<()> {
+pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, name: &Name, if_exists: bool, what: Dropped) -> Result<()> {
     let index = draft.indexes.iter_mut().find(|index| {
         let unique = index.object.sql.to_ascii_uppercase().starts_with("CREATE UNIQUE");
         let fits = matches!(what, Dropped::Index) || what == Dropped::Any && unique;
@@ -37,7 +31,9 @@ pub(super) fn apply(
     };
     let Some(named) = names::constraints(draft).into_iter().find(fits) else {
         if if_exists {
-            draft.notices.push(format!("`{}` has no constraint `{}`: skipped", draft.name(), name.text));
+            draft
+                .notices
+                .push(format!("`{}` has no constraint `{}`: skipped", draft.name(), name.text));
             return Ok(());
         }
         return Err(names::missing(draft, site, name));
@@ -81,7 +77,9 @@ fn remove(draft: &mut Draft<'_>, site: &Site<'_>, named: &Named) -> Result<()> {
         }
         ClauseKind::References(_) => {
             draft.foreign_keys -= 1;
-            draft.reasons.push("a foreign key is a matter of the definition".to_owned());
+            draft
+                .reasons
+                .push("a foreign key is a matter of the definition".to_owned());
             erase(draft, site, named)
         }
         ClauseKind::NotNull => {
@@ -101,12 +99,13 @@ fn remove(draft: &mut Draft<'_>, site: &Site<'_>, named: &Named) -> Result<()> {
 /// Takes a constraint out of the definition, and with a foreign key the DEFERRABLE that speaks of it.
 pub(super) fn erase(draft: &mut Draft<'_>, site: &Site<'_>, named: &Named) -> Result<()> {
     let Some(column) = &named.column else {
-        return draft.table.remove_element(&named.clause.span).map_err(|text| site.broken(&text));
+        return draft
+            .table
+            .remove_element(&named.clause.span)
+            .map_err(|text| site.broken(&text));
     };
     if matches!(named.clause.kind, ClauseKind::References(_)) {
-        let after = |start: usize| {
-            move |clause: &&crate::sql::parse::define::Clause| clause.span.start > start
-        };
+        let after = |start: usize| move |clause: &&crate::sql::parse::define::Clause| clause.span.start > start;
         let stray = draft.table.column(column).and_then(|column| {
             column
                 .clauses
@@ -120,5 +119,8 @@ pub(super) fn erase(draft: &mut Draft<'_>, site: &Site<'_>, named: &Named) -> Re
             draft.table.remove_clause(&span).map_err(|text| site.broken(&text))?;
         }
     }
-    draft.table.remove_clause(&named.clause.span).map_err(|text| site.broken(&text))
+    draft
+        .table
+        .remove_clause(&named.clause.span)
+        .map_err(|text| site.broken(&text))
 }

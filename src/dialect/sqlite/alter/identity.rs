@@ -16,7 +16,9 @@ pub(super) fn add(draft: &mut Draft<'_>, site: &Site<'_>, column: &Name) -> Resu
     let position = draft.column(site, column)?;
     let name = draft.columns[position].name.clone();
     if is_alias(draft, &name) {
-        draft.notices.push(format!("`{name}` numbers itself already: it is an INTEGER PRIMARY KEY"));
+        draft
+            .notices
+            .push(format!("`{name}` numbers itself already: it is an INTEGER PRIMARY KEY"));
         return Ok(());
     }
     let message = format!("`{name}` cannot number itself: on SQLite only an INTEGER PRIMARY KEY does");
@@ -33,7 +35,12 @@ pub(super) fn drop(draft: &mut Draft<'_>, site: &Site<'_>, column: &Name, if_exi
         return Ok(());
     }
     let message = format!("`{name}` cannot stop numbering itself and stay an INTEGER PRIMARY KEY");
-    let error = site.error(Code::BatchUnsupported, message, &column.span, "an INTEGER PRIMARY KEY numbers itself");
+    let error = site.error(
+        Code::BatchUnsupported,
+        message,
+        &column.span,
+        "an INTEGER PRIMARY KEY numbers itself",
+    );
     Err(error.help("drop the primary key if that is meant"))
 }
 

@@ -23,7 +23,7 @@ use crate::sql::parse::alter::ActionKind;
 ///
 /// # Errors
 /// The `batch::…` codes, labelled in the file.
-pub fn apply(
+pub(super) fn apply(
     draft: &mut Draft<'_>,
     site: &Site<'_>,
     action: &ActionKind,
@@ -66,9 +66,7 @@ pub fn apply(
             change_column::apply(draft, site, from, column, place.as_ref())
         }
         ActionKind::AddConstraint(clause) => add_constraint::apply(draft, site, clause, ask),
-        ActionKind::AddIndex { unique, name, list } => {
-            add_constraint::index(draft, site, *unique, name.as_ref(), list)
-        }
+        ActionKind::AddIndex { unique, name, list } => add_constraint::index(draft, site, *unique, name.as_ref(), list),
         ActionKind::DropConstraint { if_exists, name, what } => {
             drop_constraint::apply(draft, site, name, *if_exists, *what)
         }
@@ -77,14 +75,13 @@ pub fn apply(
         ActionKind::ValidateConstraint(name) => add_constraint::validate(draft, site, name, ask),
         ActionKind::AddIdentity(column) => identity::add(draft, site, column),
         ActionKind::DropIdentity { if_exists, column } => identity::drop(draft, site, column, *if_exists),
-        ActionKind::DropExpression { if_exists, column } => {
-            identity::drop_expression(draft, site, column, *if_exists)
-        }
-        ActionKind::RenameTable(_) | ActionKind::RenameColumn { .. } => Err(site.refuse(
-            crate::code::Code::BatchUnsupported,
-            "a RENAME stands alone",
-            "among other actions",
-        )
-        .help("write it as an ALTER TABLE of its own")),
+        ActionKind::DropExpression { if_exists, column } => identity::drop_expression(draft, site, column, *if_exists),
+        ActionKind::RenameTable(_) | ActionKind::RenameColumn { .. } => Err(site
+            .refuse(
+                crate::code::Code::BatchUnsupported,
+                "a RENAME stands alone",
+                "among other actions",
+            )
+            .help("write it as an ALTER TABLE of its own")),
     }
 }

@@ -19,12 +19,16 @@ pub(super) fn set(draft: &mut Draft<'_>, site: &Site<'_>, column: &Name) -> Resu
 
 /// Demands that a column holds no NULL.
 pub(super) fn demand_values(draft: &mut Draft<'_>, site: &Site<'_>, name: &str) {
-    if draft.state.table.rowid_alias().is_some_and(|alias| alias.name.is(name)) && draft.state.table.column(name).is_some() {
+    if draft.state.table.rowid_alias().is_some_and(|alias| alias.name.is(name))
+        && draft.state.table.column(name).is_some()
+    {
         return;
     }
     let message = format!("column `{name}` of `{}` holds NULL", draft.name());
     let (table, quoted_name) = (quoted(draft.name(), '"'), quoted(name, '"'));
-    let help = format!("fill it first, in the same revision if you like: UPDATE {table} SET {quoted_name} = … WHERE {quoted_name} IS NULL;");
+    let help = format!(
+        "fill it first, in the same revision if you like: UPDATE {table} SET {quoted_name} = … WHERE {quoted_name} IS NULL;"
+    );
     let demand = Demand {
         code: Code::BatchNullValues,
         message: &message,
@@ -50,7 +54,12 @@ pub(super) fn write_not_null(draft: &mut Draft<'_>, site: &Site<'_>, name: &str)
 pub(super) fn drop(draft: &mut Draft<'_>, site: &Site<'_>, column: &Name) -> Result<()> {
     let position = draft.column(site, column)?;
     let name = draft.columns[position].name.clone();
-    if draft.table.primary_key().iter().any(|key| key.eq_ignore_ascii_case(&name)) {
+    if draft
+        .table
+        .primary_key()
+        .iter()
+        .any(|key| key.eq_ignore_ascii_case(&name))
+    {
         let message = format!("column `{name}` is in the primary key of `{}`", draft.name());
         return Err(site
             .error(Code::BatchUnsupported, message, &column.span, "part of the primary key")
@@ -72,7 +81,11 @@ fn expect(draft: &mut Draft<'_>, name: &str, value: &str) {
 pub(super) fn remove(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, kind: fn(&ClauseKind) -> bool) -> Result<()> {
     loop {
         let clause = draft.table.column(name).and_then(|column| {
-            column.clauses.iter().find(|clause| kind(&clause.kind)).map(|clause| clause.span.clone())
+            column
+                .clauses
+                .iter()
+                .find(|clause| kind(&clause.kind))
+                .map(|clause| clause.span.clone())
         });
         let Some(span) = clause else { return Ok(()) };
         draft.table.remove_clause(&span).map_err(|text| site.broken(&text))?;

@@ -1,7 +1,7 @@
 //! RENAME CONSTRAINT.
 
-use crate::dialect::sqlite::draft::Index;
 use crate::dialect::sqlite::draft::Draft;
+use crate::dialect::sqlite::draft::Index;
 use crate::dialect::sqlite::names;
 use crate::dialect::sqlite::site::Site;
 use crate::error::Result;
@@ -52,6 +52,8 @@ fn rename_index(draft: &mut Draft<'_>, site: &Site<'_>, from: &Name, to: &Name) 
         kept: true,
         at: site.index,
     });
-    draft.reasons.push("an index is built under its new name, the table stays".to_owned());
+    draft
+        .reasons
+        .push("an index is built under its new name, the table stays".to_owned());
     true
 }

@@ -34,14 +34,19 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, change: &Change<'_>)
     let alias = draft.table.rowid_alias().is_some_and(|alias| alias.name.is(&name));
     if alias && new == Affinity::Integer && change.using.is_none() {
         if !asked.eq_ignore_ascii_case("INTEGER") {
-            let notice = format!("`{name}` stays INTEGER, which holds 64 bits and numbers the rows of `{}`", draft.name());
+            let notice = format!(
+                "`{name}` stays INTEGER, which holds 64 bits and numbers the rows of `{}`",
+                draft.name()
+            );
             draft.notices.push(notice);
         }
         return Ok(());
     }
     let old_type = draft.type_of(&name).to_owned();
     let old = affinity(&old_type, strict);
-    let recollated = change.collation.is_some_and(|new| draft.collation(&name).is_none_or(|old| !new.is(&old)));
+    let recollated = change
+        .collation
+        .is_some_and(|new| draft.collation(&name).is_none_or(|old| !new.is(&old)));
     let converts = change.using.is_some() || old != new;
     if converts || recollated {
         let using = change.using.map(|span| expr::written(site.words(span)));
@@ -52,7 +57,9 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, change: &Change<'_>)
             format!("the values of `{name}` are stored as {written}")
         });
     } else {
-        draft.reasons.push(format!("{written} stores the values of `{name}` as they are"));
+        draft
+            .reasons
+            .push(format!("{written} stores the values of `{name}` as they are"));
     }
     write_type(draft, site, &name, &written)?;
     if let Some(collation) = change.collation {
@@ -74,7 +81,13 @@ fn affinity(data_type: &str, strict: bool) -> Affinity {
 }
 
 /// Makes the column's values come from a conversion, and demands that none is lost in it.
-fn convert(draft: &mut Draft<'_>, site: &Site<'_>, position: usize, using: Option<String>, new: Affinity) -> Result<()> {
+fn convert(
+    draft: &mut Draft<'_>,
+    site: &Site<'_>,
+    position: usize,
+    using: Option<String>,
+    new: Affinity,
+) -> Result<()> {
     let Source::Same(old) = draft.columns[position].source.clone() else {
         // The statements before this one have to run first.
         draft.split = true;
@@ -90,7 +103,10 @@ fn convert(draft: &mut Draft<'_>, site: &Site<'_>, position: usize, using: Optio
         None => plain,
     };
     if let Some(lost) = new.loses(&value) {
-        let message = format!("a value of `{name}` in `{}` would not survive the change of type", draft.name());
+        let message = format!(
+            "a value of `{name}` in `{}` would not survive the change of type",
+            draft.name()
+        );
         let help = format!(
             "say how it is converted: ALTER TABLE {} ALTER COLUMN {} TYPE … USING …",
             quoted(draft.name(), '"'),
@@ -109,7 +125,9 @@ fn convert(draft: &mut Draft<'_>, site: &Site<'_>, position: usize, using: Optio
 
 /// Writes a type into the definition of a column.
 pub(super) fn write_type(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, written: &str) -> Result<()> {
-    let Some(column) = draft.table.column(name) else { return Ok(()) };
+    let Some(column) = draft.table.column(name) else {
+        return Ok(());
+    };
     let edited = match column.data_type.clone() {
         Some(span) => draft.table.edit(&span, written),
         None => {
@@ -125,7 +143,9 @@ pub(super) fn write_type(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, wri
 }
 
 fn write_collation(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, words: &str) -> Result<()> {
-    let Some(column) = draft.table.column(name) else { return Ok(()) };
+    let Some(column) = draft.table.column(name) else {
+        return Ok(());
+    };
     let there = column.clauses.iter().find_map(|clause| match &clause.kind {
         ClauseKind::Collate(collation) => Some(collation.span.clone()),
         _ => None,
@@ -161,7 +181,9 @@ fn demand_constraints(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, conver
     if converts {
         let table = draft.table.clone();
         for (_, clause) in table.constraints() {
-            let ClauseKind::Check(condition) = &clause.kind else { continue };
+            let ClauseKind::Check(condition) = &clause.kind else {
+                continue;
+            };
             let condition = table.at(condition);
             if expr::mentions(condition, name) {
                 let message = format!("a row of `{}` would violate CHECK ({condition})", draft.name());
