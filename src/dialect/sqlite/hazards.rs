@@ -216,7 +216,7 @@ pub(super) fn upgrade(
     Ok(())
 }
 
-fn leaked(connection: Connection) -> &'static Connection {
+pub(super) fn leaked(connection: Connection) -> &'static Connection {
     connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 10).expect("a limit");
     Box::leak(Box::new(connection))
 }
@@ -247,7 +247,16 @@ pub(super) fn replay(original: &Connection) -> &'static Connection {
 }
 
 fn online(case: &Value, recreate: Recreate, seen: &mut dyn FnMut(&Rewrite)) -> (&'static Connection, Result<()>) {
-    let connection = set_up(case);
+    run_online(set_up(case), case["alter_sql"].as_str().expect("text"), recreate, seen)
+}
+
+/// Upgrades a database in a transaction.
+pub(super) fn run_online(
+    connection: &'static Connection,
+    text: &str,
+    recreate: Recreate,
+    seen: &mut dyn FnMut(&Rewrite),
+) -> (&'static Connection, Result<()>) {
     connection.execute_batch("BEGIN IMMEDIATE").expect("a transaction");
     let executor = Executor {
         connection,
@@ -257,12 +266,11 @@ fn online(case: &Value, recreate: Recreate, seen: &mut dyn FnMut(&Rewrite)) -> (
         connection,
         offline: false,
     };
-    let text = case["alter_sql"].as_str().expect("text");
     let outcome = upgrade(text, recreate, &mut ask, &mut |ops| executor.run(ops), seen);
     finish(connection, outcome)
 }
 
-fn finish(connection: &'static Connection, outcome: Result<()>) -> (&'static Connection, Result<()>) {
+pub(super) fn finish(connection: &'static Connection, outcome: Result<()>) -> (&'static Connection, Result<()>) {
     let outcome = outcome.and_then(|()| {
         connection
             .execute_batch("COMMIT")
@@ -277,7 +285,11 @@ fn finish(connection: &'static Connection, outcome: Result<()>) -> (&'static Con
 }
 
 fn offline(case: &Value) -> (&'static Connection, Result<()>) {
-    let connection = set_up(case);
+    run_offline(set_up(case), case["alter_sql"].as_str().expect("text"))
+}
+
+/// Plans on a replay of the schema, then runs what came out on the database as a script.
+pub(super) fn run_offline(connection: &'static Connection, text: &str) -> (&'static Connection, Result<()>) {
     let replayed = replay(connection);
     let mut script: Vec<Op> = Vec::new();
     let replaying = Executor {
@@ -295,7 +307,6 @@ fn offline(case: &Value) -> (&'static Connection, Result<()>) {
         script.extend_from_slice(ops);
         replaying.run(ops)
     };
-    let text = case["alter_sql"].as_str().expect("text");
     let planned = upgrade(text, Recreate::Auto, &mut ask, &mut run, &mut |_| {});
     connection
         .execute_batch("PRAGMA foreign_keys=OFF; BEGIN IMMEDIATE")

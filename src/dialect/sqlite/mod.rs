@@ -17,6 +17,8 @@ mod ways;
 
 #[cfg(all(test, feature = "bundled"))]
 mod hazards;
+#[cfg(all(test, feature = "bundled"))]
+mod random;
 
 use crate::dialect::{AlterStatement, Ask, Dialect, Rewrite};
 use crate::error::Result;

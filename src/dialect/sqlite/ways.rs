@@ -200,10 +200,11 @@ pub(super) fn ops(draft: &Draft<'_>, way: &Way, proof: &Proof, last: usize, ask:
     let mut ops = draft.checks.clone();
     let stored = stored_before(draft);
     let expected = expected(draft);
-    let baseline = keys_before(draft, ask)?;
+    let keys = keys(draft);
     if stored == expected && !way.copies() {
         return Ok(ops);
     }
+    ops.extend(keys.before);
     match way {
         Way::Copy => copied(draft, last, ask, &mut ops)?,
         Way::Native { edit, materialise } => natively(draft, *edit, materialise.as_deref(), last, ask, &mut ops)?,
@@ -215,7 +216,7 @@ pub(super) fn ops(draft: &Draft<'_>, way: &Way, proof: &Proof, last: usize, ask:
         at: (last, 0..0),
     });
     ops.extend(prove::compiles(&proof.probes, (last, 0..0)));
-    ops.extend(baseline);
+    ops.extend(keys.after);
     Ok(ops)
 }
 
@@ -469,56 +470,49 @@ fn free_name(draft: &Draft<'_>, ask: &mut dyn Ask) -> Result<String> {
     }
 }
 
-/// Checks that rows which refer, or are referred to, by converted values are as good as before.
-fn keys_before(draft: &Draft<'_>, ask: &mut dyn Ask) -> Result<Vec<Op>> {
-    let Some(at) = &draft.keys_converted else {
-        return Ok(Vec::new());
-    };
-    let name = draft.name().to_owned();
-    let mut tables: Vec<String> = draft
-        .state
-        .others
-        .iter()
-        .filter(|object| object.kind == "table" && object.schema == draft.state.schema)
-        .filter(|object| refers(&object.sql, &name))
-        .map(|object| object.name.clone())
-        .collect();
-    if names::constraints(draft)
-        .iter()
-        .any(|named| matches!(named.clause.kind, ClauseKind::References(_)))
-    {
-        tables.push(name.clone());
+/// What is done before and after a change that converts keys or what refers to them, so that rows that referred to a
+/// row still do; those that did not are remembered and do not count.
+#[derive(Debug, Default)]
+struct Keys {
+    before: Vec<Op>,
+    after: Vec<Op>,
+}
+
+fn keys(draft: &Draft<'_>) -> Keys {
+    let mut keys = Keys::default();
+    let Some(at) = &draft.keys_converted else { return keys };
+    let name = draft.name();
+    let others = draft.state.others.iter().filter(|object| {
+        object.kind == "table" && object.schema == draft.state.schema && refers(&object.sql, name)
+    });
+    let mut tables: Vec<&str> = others.map(|object| object.name.as_str()).collect();
+    if names::constraints(draft).iter().any(|named| matches!(named.clause.kind, ClauseKind::References(_))) {
+        tables.push(name);
     }
-    let mut ops = Vec::new();
-    for table in tables {
-        let from = format!("pragma_foreign_key_check({}) AS violation", sqlite_literal(&table));
-        let about = format!("violation.parent = {} COLLATE NOCASE", sqlite_literal(&name));
-        let about = if table == name { "1".to_owned() } else { about };
-        let old = if ask.offline() {
-            Vec::new()
-        } else {
-            ask.query(&format!(
-                "SELECT violation.\"rowid\" FROM {from} WHERE {about} LIMIT 1000"
-            ))?
-        };
-        let old: Vec<String> = old.into_iter().flatten().flatten().collect();
-        let except = if old.is_empty() {
-            String::new()
-        } else {
-            format!(" AND violation.\"rowid\" NOT IN ({})", old.join(", "))
-        };
-        let label = sqlite_literal(&format!("{table}: rowid "));
-        ops.push(Op::Check {
+    for (number, table) in tables.into_iter().enumerate() {
+        let memory = format!("temp.sqlrev_orphans_{number}");
+        let violations = format!(
+            "SELECT \"rowid\" AS id, fkid FROM pragma_foreign_key_check({}, {})",
+            sqlite_literal(table),
+            sqlite_literal(&draft.state.schema)
+        );
+        let run = |sql: String| Op::Sql { sql, at: at.0 };
+        keys.before.push(run(format!("CREATE TABLE {memory} AS {violations}")));
+        keys.after.push(Op::Check {
             sql: format!(
-                "SELECT {label} || coalesce(violation.\"rowid\", '?'), violation.parent FROM {from} WHERE {about}{except} LIMIT 10"
+                "SELECT {} || id FROM (SELECT id, fkid FROM ({violations}) EXCEPT SELECT id, fkid FROM {memory}) \
+                 UNION ALL SELECT 'rows of a table without rowids' \
+                 WHERE (SELECT count(*) FROM ({violations})) > (SELECT count(*) FROM {memory}) LIMIT 10",
+                sqlite_literal(&format!("{table}: rowid "))
             ),
             code: Code::BatchForeignKey,
             message: format!("rows of `{table}` would no longer refer to a row that is there"),
             help: "change the referring column in the same way".to_owned(),
             at: at.clone(),
         });
+        keys.after.push(run(format!("DROP TABLE {memory}")));
     }
-    Ok(ops)
+    keys
 }
 
 fn refers(sql: &str, table: &str) -> bool {
