@@ -1,13 +1,32 @@
 //! SQLite.
 
+mod alter;
+mod batch;
+mod copy;
+mod draft;
+mod expr;
+mod inspect;
+mod names;
+mod oracle;
+mod prove;
+mod rename;
 mod script;
 mod session;
+mod site;
+mod table;
+mod types;
+mod ways;
+
+#[cfg(all(test, feature = "bundled"))]
+mod hazards;
+#[cfg(all(test, feature = "bundled"))]
+mod random;
 
 use crate::dialect::{AlterStatement, Ask, Dialect, Replay, Rewrite, ScriptSql, VersionSql};
 use crate::error::Result;
 use crate::revision::Recreate;
 use crate::sql::split::{self, SplitRules};
-use crate::sql::write;
+use crate::sql::{parse, write};
 
 /// The dialect of SQLite.
 #[derive(Debug)]
@@ -74,7 +93,16 @@ impl Dialect for Sqlite {
         &script::SqliteScript
     }
 
-    fn rewrite(&self, _run: &[AlterStatement], _recreate: Recreate, _ask: &mut dyn Ask) -> Result<Rewrite> {
-        todo!()
+    fn batch_table(&self, statement: &str) -> Option<String> {
+        let (schema, table) = parse::alter::table(statement)?;
+        let name = match schema {
+            Some(schema) => format!("{}.{}", schema.text, table.text),
+            None => table.text,
+        };
+        Some(name.to_ascii_lowercase())
+    }
+
+    fn rewrite(&self, run: &[AlterStatement], recreate: Recreate, ask: &mut dyn Ask) -> Result<Rewrite> {
+        batch::rewrite(run, recreate, ask)
     }
 }

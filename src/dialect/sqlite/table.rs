@@ -8,7 +8,7 @@ use crate::sql::token::{Kind, tokens};
 
 /// A CREATE TABLE statement as SQLite stores it, taken apart by the places of its parts.
 #[derive(Debug, Clone)]
-pub struct Table {
+pub(super) struct Table {
     text: String,
     name: Name,
     elements: Vec<Element>,
@@ -18,18 +18,18 @@ pub struct Table {
 
 /// A column or a constraint of the table.
 #[derive(Debug, Clone)]
-pub struct Element {
+pub(super) struct Element {
     /// From its first word to its last.
-    pub span: Span,
+    pub(super) span: Span,
     /// Where the comma before it stands.
     comma: Option<usize>,
     /// What it is.
-    pub part: Part,
+    pub(super) part: Part,
 }
 
 /// What an element of a table is.
 #[derive(Debug, Clone)]
-pub enum Part {
+pub(super) enum Part {
     /// A column.
     Column(ColumnDef),
     /// A constraint of the table.
@@ -38,7 +38,7 @@ pub enum Part {
 
 impl Table {
     /// Reads a definition; `None` when it is not one that SQLite would have stored for an ordinary table.
-    pub fn read(text: &str) -> Option<Self> {
+    pub(super) fn read(text: &str) -> Option<Self> {
         let mut cursor = Cursor::new(text);
         if !cursor.take(&["CREATE", "TABLE"]) {
             return None;
@@ -55,7 +55,13 @@ impl Table {
             let comma = cursor.sees(&[","]).then(|| cursor.here().start);
             if comma.is_some() {
                 cursor.skip();
-            } else if matches!(elements.last(), Some(Element { part: Part::Column(_), .. })) {
+            } else if matches!(
+                elements.last(),
+                Some(Element {
+                    part: Part::Column(_),
+                    ..
+                })
+            ) {
                 return None;
             }
             elements.push(element(&mut cursor, comma)?);
@@ -76,32 +82,32 @@ impl Table {
     }
 
     /// The definition.
-    pub fn text(&self) -> &str {
+    pub(super) fn text(&self) -> &str {
         &self.text
     }
 
     /// The words at a place.
-    pub fn at(&self, span: &Span) -> &str {
+    pub(super) fn at(&self, span: &Span) -> &str {
         &self.text[span.clone()]
     }
 
     /// The table's name.
-    pub fn name(&self) -> &Name {
+    pub(super) fn name(&self) -> &Name {
         &self.name
     }
 
     /// Whether it is a STRICT table.
-    pub fn strict(&self) -> bool {
+    pub(super) fn strict(&self) -> bool {
         self.options.iter().any(|word| word == "STRICT")
     }
 
     /// Whether it is a WITHOUT ROWID table.
-    pub fn without_rowid(&self) -> bool {
+    pub(super) fn without_rowid(&self) -> bool {
         self.options.iter().any(|word| word == "ROWID")
     }
 
     /// Its columns, in order.
-    pub fn columns(&self) -> impl Iterator<Item = &ColumnDef> {
+    pub(super) fn columns(&self) -> impl Iterator<Item = &ColumnDef> {
         self.elements.iter().filter_map(|element| match &element.part {
             Part::Column(column) => Some(column),
             Part::Constraint(_) => None,
@@ -109,12 +115,12 @@ impl Table {
     }
 
     /// The column of a name.
-    pub fn column(&self, name: &str) -> Option<&ColumnDef> {
+    pub(super) fn column(&self, name: &str) -> Option<&ColumnDef> {
         self.columns().find(|column| column.name.is(name))
     }
 
     /// Every clause that constrains: those of columns with the column, those of the table.
-    pub fn constraints(&self) -> impl Iterator<Item = (Option<&ColumnDef>, &Clause)> {
+    pub(super) fn constraints(&self) -> impl Iterator<Item = (Option<&ColumnDef>, &Clause)> {
         self.elements.iter().flat_map(|element| {
             let (column, clauses) = match &element.part {
                 Part::Column(column) => (Some(column), &column.clauses[..]),
@@ -125,7 +131,7 @@ impl Table {
     }
 
     /// The columns of the primary key, in the key's order.
-    pub fn primary_key(&self) -> Vec<String> {
+    pub(super) fn primary_key(&self) -> Vec<String> {
         for (column, clause) in self.constraints() {
             if let ClauseKind::PrimaryKey { columns, .. } = &clause.kind {
                 return match column {
@@ -138,7 +144,7 @@ impl Table {
     }
 
     /// The column that is another name for the rowid, if there is one.
-    pub fn rowid_alias(&self) -> Option<&ColumnDef> {
+    pub(super) fn rowid_alias(&self) -> Option<&ColumnDef> {
         if self.without_rowid() {
             return None;
         }
@@ -149,16 +155,23 @@ impl Table {
             .data_type
             .as_ref()
             .is_some_and(|span| unquoted_type(self.at(span)).eq_ignore_ascii_case("INTEGER"));
-        let descending = column.clauses.iter().any(|clause| {
-            matches!(clause.kind, ClauseKind::PrimaryKey { descending: true, .. })
-        });
+        let descending = column
+            .clauses
+            .iter()
+            .any(|clause| matches!(clause.kind, ClauseKind::PrimaryKey { descending: true, .. }));
         (integer && !descending).then_some(column)
     }
 
     /// Whether the primary key is AUTOINCREMENT.
-    pub fn autoincrement(&self) -> bool {
+    pub(super) fn autoincrement(&self) -> bool {
         self.constraints().any(|(_, clause)| {
-            matches!(clause.kind, ClauseKind::PrimaryKey { autoincrement: true, .. })
+            matches!(
+                clause.kind,
+                ClauseKind::PrimaryKey {
+                    autoincrement: true,
+                    ..
+                }
+            )
         })
     }
 
@@ -166,7 +179,7 @@ impl Table {
     ///
     /// # Errors
     /// The text that came out, when it is no longer a definition that can be read.
-    pub fn edit(&mut self, span: &Span, words: &str) -> Result<(), String> {
+    pub(super) fn edit(&mut self, span: &Span, words: &str) -> Result<(), String> {
         let text = format!("{}{words}{}", &self.text[..span.start], &self.text[span.end..]);
         match Self::read(&text) {
             Some(table) => {
@@ -178,22 +191,26 @@ impl Table {
     }
 
     /// Adds a column behind the last one, with the very bytes that SQLite's own ADD COLUMN stores.
-    pub fn append_column(&mut self, definition: &str) -> Result<(), String> {
-        let constraint = self.elements.iter().find(|element| matches!(element.part, Part::Constraint(_)));
+    pub(super) fn append_column(&mut self, definition: &str) -> Result<(), String> {
+        let constraint = self
+            .elements
+            .iter()
+            .find(|element| matches!(element.part, Part::Constraint(_)));
         let at = constraint.and_then(|element| element.comma).unwrap_or(self.close);
         self.edit(&(at..at), &format!(", {definition}"))
     }
 
     /// Adds a column before the one at `index`, counted among the columns.
-    pub fn insert_column(&mut self, index: usize, definition: &str) -> Result<(), String> {
-        match self.columns().nth(index).map(|column| column.span.start) {
+    pub(super) fn insert_column(&mut self, index: usize, definition: &str) -> Result<(), String> {
+        let before = self.columns().nth(index).map(|column| column.span.start);
+        match before {
             Some(at) => self.edit(&(at..at), &format!("{definition}, ")),
             None => self.append_column(definition),
         }
     }
 
     /// Adds a constraint behind everything else, in the layout of what is there.
-    pub fn append_constraint(&mut self, definition: &str) -> Result<(), String> {
+    pub(super) fn append_constraint(&mut self, definition: &str) -> Result<(), String> {
         let Some(last) = self.elements.last() else {
             return Err(self.text.clone());
         };
@@ -216,7 +233,7 @@ impl Table {
     }
 
     /// Takes an element out, found by its place, together with its comma and the comment on its own line.
-    pub fn remove_element(&mut self, span: &Span) -> Result<(), String> {
+    pub(super) fn remove_element(&mut self, span: &Span) -> Result<(), String> {
         let Some(index) = self.elements.iter().position(|element| element.span == *span) else {
             return Err(self.text.clone());
         };
@@ -227,7 +244,11 @@ impl Table {
         }
         let start = self.elements[index].comma.unwrap_or(span.start);
         let between = &self.text[(start + 1).min(span.start)..span.start];
-        let kept = if between.trim().is_empty() { "" } else { between.trim_end() };
+        let kept = if between.trim().is_empty() {
+            ""
+        } else {
+            between.trim_end()
+        };
         let end = self.end_of_comments(span.end, self.close);
         let newline = kept.contains("--") && !self.text[end..].starts_with(['\n', '\r']);
         let words = format!("{kept}{}", if newline { "\n" } else { "" });
@@ -266,16 +287,25 @@ impl Table {
     }
 
     /// Takes a clause of a column out, with the white space before it.
-    pub fn remove_clause(&mut self, span: &Span) -> Result<(), String> {
+    pub(super) fn remove_clause(&mut self, span: &Span) -> Result<(), String> {
         let start = self.text[..span.start].trim_end().len();
         // A line comment reaches to the end of its line, which has to stay.
         let line = self.text[..start].rfind('\n').map_or(0, |at| at + 1);
-        let start = if self.text[line..start].contains("--") { span.start } else { start };
+        let start = if self.text[line..start].contains("--") {
+            span.start
+        } else {
+            start
+        };
         self.edit(&(start..span.end), "")
     }
 
     /// Adds a clause to a column, right behind its type and the clauses that `after` accepts.
-    pub fn insert_clause(&mut self, column: &str, clause: &str, after: fn(&ClauseKind) -> bool) -> Result<(), String> {
+    pub(super) fn insert_clause(
+        &mut self,
+        column: &str,
+        clause: &str,
+        after: fn(&ClauseKind) -> bool,
+    ) -> Result<(), String> {
         let Some(column) = self.column(column) else {
             return Err(self.text.clone());
         };
@@ -309,7 +339,7 @@ fn element(cursor: &mut Cursor<'_>, comma: Option<usize>) -> Option<Element> {
 }
 
 /// A type without the quotes around it, for comparing.
-pub fn unquoted_type(text: &str) -> String {
+pub(super) fn unquoted_type(text: &str) -> String {
     let mut words = Vec::new();
     for token in tokens(text, &SQLITE) {
         if !matches!(token.kind, Kind::Space | Kind::Comment) {
@@ -369,7 +399,8 @@ mod tests {
 
     #[test]
     fn a_column_is_appended_as_sqlite_does_it() {
-        let mut table = Table::read("CREATE TABLE t(a INT /* x */, CHECK(a>0), UNIQUE(a) /* u */) STRICT").expect("a table");
+        let mut table =
+            Table::read("CREATE TABLE t(a INT /* x */, CHECK(a>0), UNIQUE(a) /* u */) STRICT").expect("a table");
         table.append_column("b TEXT").expect("still a table");
         assert_eq!(
             table.text(),

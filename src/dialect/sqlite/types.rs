@@ -4,7 +4,7 @@ use crate::dialect::sqlite::table::unquoted_type;
 
 /// What a column does to the values that are put into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Affinity {
+pub(super) enum Affinity {
     /// Numbers and what looks like one; whole numbers as integers.
     Integer,
     /// Text; numbers become text.
@@ -19,7 +19,7 @@ pub enum Affinity {
 
 impl Affinity {
     /// The affinity of a type, by the five rules of <https://www.sqlite.org/datatype3.html>, section 3.1.
-    pub fn of(data_type: &str) -> Self {
+    pub(super) fn of(data_type: &str) -> Self {
         let upper = data_type.to_ascii_uppercase();
         let has = |words: &[&str]| words.iter().any(|word| upper.contains(word));
         if has(&["INT"]) {
@@ -36,7 +36,7 @@ impl Affinity {
     }
 
     /// An expression that is `value` as a column of this affinity holds it.
-    pub fn converted(self, value: &str) -> String {
+    pub(super) fn converted(self, value: &str) -> String {
         let name = match self {
             Affinity::Blob => return value.to_owned(),
             Affinity::Integer | Affinity::Numeric => "NUMERIC",
@@ -47,7 +47,7 @@ impl Affinity {
     }
 
     /// A condition that holds where a column of this affinity would not keep what `value` is.
-    pub fn loses(self, value: &str) -> Option<String> {
+    pub(super) fn loses(self, value: &str) -> Option<String> {
         let numeric = format!("CAST({value} AS NUMERIC)");
         match self {
             Affinity::Blob => None,
@@ -111,10 +111,13 @@ const HARMFUL: &[(&str, &str)] = &[
 ];
 
 /// A type of an ALTER as it is written into the definition of a table.
-pub fn written(data_type: &str, strict: bool) -> String {
+pub(super) fn written(data_type: &str, strict: bool) -> String {
     let upper = unquoted_type(data_type).to_ascii_uppercase();
-    let word = upper.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or("");
-    let array = upper.ends_with(']');
+    let word = upper
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .next()
+        .unwrap_or("");
+    let array = data_type.trim_end().ends_with(']') && !data_type.starts_with('[');
     let harmless = if array {
         "TEXT"
     } else {
@@ -140,7 +143,7 @@ pub fn written(data_type: &str, strict: bool) -> String {
 }
 
 /// Whether a type is one that numbers itself: `SERIAL` and its sizes.
-pub fn is_serial(data_type: &str) -> bool {
+pub(super) fn is_serial(data_type: &str) -> bool {
     unquoted_type(data_type).to_ascii_uppercase().ends_with("SERIAL")
 }
 

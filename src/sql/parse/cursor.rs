@@ -2,7 +2,7 @@
 
 use crate::source::Span;
 use crate::sql::split::SQLITE;
-use crate::sql::token::{Kind, Token, tokens, unquoted};
+use crate::sql::token::{Kind, Token, significant, unquoted};
 
 /// A name, without its quotes, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,10 +31,9 @@ pub struct Cursor<'a> {
 impl<'a> Cursor<'a> {
     /// At the beginning of a text, which is read by SQLite's rules.
     pub fn new(text: &'a str) -> Self {
-        let significant = |token: &Token| !matches!(token.kind, Kind::Space | Kind::Comment);
         Self {
             text,
-            tokens: tokens(text, &SQLITE).filter(significant).collect(),
+            tokens: significant(text, &SQLITE).collect(),
             next: 0,
         }
     }
@@ -103,11 +102,13 @@ impl<'a> Cursor<'a> {
     /// Reads a name.
     pub fn name(&mut self) -> Option<Name> {
         let token = self.peek()?;
-        if !matches!(token.kind, Kind::Word | Kind::Quoted | Kind::Text) {
+        let words = &self.text[token.span.clone()];
+        let string = token.kind == Kind::Text && words.starts_with('\'');
+        if !string && !matches!(token.kind, Kind::Word | Kind::Quoted) {
             return None;
         }
         let name = Name {
-            text: unquoted(&self.text[token.span.clone()]).into_owned(),
+            text: unquoted(words).into_owned(),
             span: token.span.clone(),
         };
         self.next += 1;

@@ -1,0 +1,122 @@
+//! MySQL's MODIFY and CHANGE: the column becomes what the definition says.
+
+use crate::code::Code;
+use crate::dialect::sqlite::alter::{default, not_null, set_type};
+use crate::dialect::sqlite::draft::Draft;
+use crate::dialect::sqlite::expr;
+use crate::dialect::sqlite::site::Site;
+use crate::error::Result;
+use crate::sql::parse::alter::Place;
+use crate::sql::parse::cursor::Name;
+use crate::sql::parse::define::{ClauseKind, ColumnDef};
+
+pub(super) fn apply(
+    draft: &mut Draft<'_>,
+    site: &Site<'_>,
+    from: &Name,
+    column: &ColumnDef,
+    place: Option<&Place>,
+) -> Result<()> {
+    let position = draft.column(site, from)?;
+    let name = draft.columns[position].name.clone();
+    if !column.name.is(&name) {
+        let message = format!("`{name}` cannot be renamed and changed in one action");
+        return Err(site
+            .error(Code::BatchUnsupported, message, &column.name.span, "another name")
+            .help("rename it first, in an ALTER TABLE … RENAME COLUMN … TO … of its own"));
+    }
+    if let Some(data_type) = &column.data_type {
+        let collation = column.clauses.iter().find_map(|clause| match &clause.kind {
+            ClauseKind::Collate(collation) => Some(collation),
+            _ => None,
+        });
+        let change = set_type::Change {
+            column: from,
+            data_type,
+            collation,
+            using: None,
+        };
+        set_type::apply(draft, site, &change)?;
+    }
+    let key = draft
+        .table
+        .primary_key()
+        .iter()
+        .any(|key| key.eq_ignore_ascii_case(&name));
+    let mut not_null = false;
+    let mut value = None;
+    for clause in &column.clauses {
+        match &clause.kind {
+            ClauseKind::NotNull => not_null = true,
+            ClauseKind::Default(span) => value = Some(expr::default(site.words(span))),
+            ClauseKind::Collate(_) | ClauseKind::Null | ClauseKind::Foreign | ClauseKind::Identity => {}
+            _ => {
+                return Err(site
+                    .error(
+                        Code::BatchUnsupported,
+                        "a changed column cannot bring a constraint along",
+                        &clause.span,
+                        "",
+                    )
+                    .help("add the constraint with an ADD CONSTRAINT of its own"));
+            }
+        }
+    }
+    match (not_null, draft.is_not_null(&name)) {
+        (true, false) => not_null::set(draft, site, from)?,
+        (false, true) if !key => not_null::drop(draft, site, from)?,
+        _ => {}
+    }
+    if !draft.is_generated(&name) {
+        set_default(draft, site, &name, value.as_deref())?;
+    }
+    match place {
+        Some(place) => reorder(draft, site, &name, place),
+        None => Ok(()),
+    }
+}
+
+fn set_default(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, value: Option<&str>) -> Result<()> {
+    let now = draft.table.column(name).and_then(|column| {
+        column.clauses.iter().find_map(|clause| match &clause.kind {
+            ClauseKind::Default(span) => Some(draft.table.at(span).to_owned()),
+            _ => None,
+        })
+    });
+    match value {
+        Some(value) if now.as_deref() != Some(value) => default::write(draft, site, name, value),
+        None if now.is_some() => default::erase(draft, site, name),
+        _ => Ok(()),
+    }
+}
+
+/// Moves a column to another place among the columns.
+fn reorder(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, place: &Place) -> Result<()> {
+    let Some(from) = draft.position(name) else {
+        return Ok(());
+    };
+    let to = match place {
+        Place::First => 0,
+        Place::After(after) => draft.column(site, after)? + 1,
+    };
+    if to == from || to == from + 1 {
+        return Ok(());
+    }
+    let Some(definition) = draft.table.column(name) else {
+        return Ok(());
+    };
+    let span = definition.span.clone();
+    let words = draft.table.at(&span).to_owned();
+    let after = draft.table.columns().nth(to).map(|column| column.name.text.clone());
+    draft.table.remove_element(&span).map_err(|text| site.broken(&text))?;
+    let target = after.and_then(|after| draft.table.columns().position(|column| column.name.is(&after)));
+    let inserted = match target {
+        Some(index) => draft.table.insert_column(index, &words),
+        None => draft.table.append_column(&words),
+    };
+    inserted.map_err(|text| site.broken(&text))?;
+    let column = draft.columns.remove(from);
+    draft.columns.insert(if to > from { to - 1 } else { to }, column);
+    draft.must_copy(format!("`{name}` goes to another place among the columns"));
+    Ok(())
+}

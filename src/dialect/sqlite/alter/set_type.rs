@@ -1,0 +1,200 @@
+//! ALTER COLUMN … TYPE, with COLLATE and USING.
+
+use crate::code::Code;
+use crate::dialect::sqlite::draft::{Demand, Draft, Source};
+use crate::dialect::sqlite::expr;
+use crate::dialect::sqlite::site::Site;
+use crate::dialect::sqlite::types::{self, Affinity};
+use crate::error::Result;
+use crate::source::Span;
+use crate::sql::parse::cursor::Name;
+use crate::sql::parse::define::ClauseKind;
+use crate::sql::write::quoted;
+
+/// What an ALTER COLUMN … TYPE says.
+#[derive(Debug)]
+pub(super) struct Change<'a> {
+    /// The column.
+    pub(super) column: &'a Name,
+    /// The new type.
+    pub(super) data_type: &'a Span,
+    /// COLLATE
+    pub(super) collation: Option<&'a Name>,
+    /// USING
+    pub(super) using: Option<&'a Span>,
+}
+
+pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, change: &Change<'_>) -> Result<()> {
+    let position = draft.column(site, change.column)?;
+    let name = draft.columns[position].name.clone();
+    let asked = site.words(change.data_type);
+    let strict = draft.table.strict();
+    let written = types::written(asked, strict);
+    let new = affinity(&written, strict);
+    let alias = draft.table.rowid_alias().is_some_and(|alias| alias.name.is(&name));
+    if alias && new == Affinity::Integer && change.using.is_none() {
+        if !asked.eq_ignore_ascii_case("INTEGER") {
+            let notice = format!(
+                "`{name}` stays INTEGER, which holds 64 bits and numbers the rows of `{}`",
+                draft.name()
+            );
+            draft.notices.push(notice);
+        }
+        return Ok(());
+    }
+    let old_type = draft.type_of(&name).to_owned();
+    let old = affinity(&old_type, strict);
+    let recollated = change
+        .collation
+        .is_some_and(|new| draft.collation(&name).is_none_or(|old| !new.is(&old)));
+    let converts = change.using.is_some() || old != new;
+    if converts || recollated {
+        let using = change.using.map(|span| expr::written(site.words(span)));
+        convert(draft, site, position, using, new)?;
+        draft.must_copy(if old == new && change.using.is_none() {
+            format!("the collation of `{name}` changes the order of its values")
+        } else {
+            format!("the values of `{name}` are stored as {written}")
+        });
+    } else {
+        draft
+            .reasons
+            .push(format!("{written} stores the values of `{name}` as they are"));
+    }
+    write_type(draft, site, &name, &written)?;
+    if let Some(collation) = change.collation {
+        write_collation(draft, site, &name, site.words(&collation.span))?;
+    }
+    if converts || recollated {
+        demand_constraints(draft, site, &name, converts, change.using.is_some());
+    }
+    Ok(())
+}
+
+/// The affinity of a type; in a STRICT table ANY keeps every value as it is.
+fn affinity(data_type: &str, strict: bool) -> Affinity {
+    if strict && data_type.eq_ignore_ascii_case("ANY") {
+        Affinity::Blob
+    } else {
+        Affinity::of(data_type)
+    }
+}
+
+/// Makes the column's values come from a conversion, and demands that none is lost in it.
+fn convert(
+    draft: &mut Draft<'_>,
+    site: &Site<'_>,
+    position: usize,
+    using: Option<String>,
+    new: Affinity,
+) -> Result<()> {
+    let Source::Same(old) = draft.columns[position].source.clone() else {
+        // The statements before this one have to run first.
+        draft.split = true;
+        return Ok(());
+    };
+    let name = draft.columns[position].name.clone();
+    let plain = format!("{}.{}", quoted(draft.name(), '"'), quoted(&old, '"'));
+    let value = match using {
+        Some(using) => {
+            draft.split |= draft.settled_values_in(&using);
+            format!("({using})")
+        }
+        None => plain,
+    };
+    if let Some(lost) = new.loses(&value) {
+        let message = format!(
+            "a value of `{name}` in `{}` would not survive the change of type",
+            draft.name()
+        );
+        let help = format!(
+            "say how it is converted: ALTER TABLE {} ALTER COLUMN {} TYPE … USING …",
+            quoted(draft.name(), '"'),
+            quoted(&name, '"')
+        );
+        let demand = Demand {
+            code: Code::BatchValueLost,
+            message: &message,
+            help: &help,
+        };
+        draft.demand(site, demand, &lost, &[&name]);
+    }
+    draft.columns[position].source = Source::Converted(value, new);
+    Ok(())
+}
+
+/// Writes a type into the definition of a column.
+pub(super) fn write_type(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, written: &str) -> Result<()> {
+    let Some(column) = draft.table.column(name) else {
+        return Ok(());
+    };
+    let edited = match column.data_type.clone() {
+        Some(span) => draft.table.edit(&span, written),
+        None => {
+            let end = column.name.span.end;
+            draft.table.edit(&(end..end), &format!(" {written}"))
+        }
+    };
+    edited.map_err(|text| site.broken(&text))?;
+    if let Some(position) = draft.position(name) {
+        draft.columns[position].expect.insert("type", written.to_owned());
+    }
+    Ok(())
+}
+
+fn write_collation(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, words: &str) -> Result<()> {
+    let Some(column) = draft.table.column(name) else {
+        return Ok(());
+    };
+    let there = column.clauses.iter().find_map(|clause| match &clause.kind {
+        ClauseKind::Collate(collation) => Some(collation.span.clone()),
+        _ => None,
+    });
+    let edited = match there {
+        Some(span) => draft.table.edit(&span, words),
+        None => draft.table.insert_clause(name, &format!("COLLATE {words}"), |_| false),
+    };
+    edited.map_err(|text| site.broken(&text))
+}
+
+/// Demands of the converted values what the constraints on the column say.
+fn demand_constraints(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, converts: bool, using: bool) {
+    if using && draft.is_not_null(name) {
+        let message = format!("column `{name}` of `{}` would hold NULL", draft.name());
+        let demand = Demand {
+            code: Code::BatchNullValues,
+            message: &message,
+            help: "the USING expression has to give a value for these rows",
+        };
+        draft.demand(site, demand, &format!("{} IS NULL", quoted(name, '"')), &[]);
+    }
+    for group in draft.unique_groups(name) {
+        let columns: Vec<&str> = group.iter().map(String::as_str).collect();
+        let message = format!("values of `{}` that differ would become the same", group.join("`, `"));
+        let demand = Demand {
+            code: Code::BatchDuplicates,
+            message: &message,
+            help: "change one of them first, or drop the UNIQUE constraint",
+        };
+        draft.demand_unique(site, demand, &columns);
+    }
+    if converts {
+        let table = draft.table.clone();
+        for (_, clause) in table.constraints() {
+            let ClauseKind::Check(condition) = &clause.kind else {
+                continue;
+            };
+            let condition = table.at(condition);
+            if expr::mentions(condition, name) {
+                let message = format!("a row of `{}` would violate CHECK ({condition})", draft.name());
+                let demand = Demand {
+                    code: Code::BatchCheckViolated,
+                    message: &message,
+                    help: "change the rows first, or drop the constraint",
+                };
+                draft.demand(site, demand, &format!("({condition}) IS FALSE"), &[name]);
+            }
+        }
+    }
+    draft.keys_converted = Some(site.at());
+}

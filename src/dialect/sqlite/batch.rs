@@ -1,0 +1,279 @@
+//! The planner: reads a run of ALTERs into a draft, proves the draft on scratch, and takes the cheapest safe way.
+
+use crate::code::Code;
+use crate::dialect::sqlite::alter;
+use crate::dialect::sqlite::draft::Draft;
+use crate::dialect::sqlite::inspect::{self, Found, Sort, State};
+use crate::dialect::sqlite::prove::{self, Proof};
+use crate::dialect::sqlite::site::Site;
+use crate::dialect::sqlite::{rename, ways};
+use crate::dialect::{AlterStatement, Ask, Op, Rewrite};
+use crate::error::{Error, Result, nearest};
+use crate::revision::Recreate;
+use crate::sql::parse::alter::{self as parse, ActionKind, Alter, Unreadable};
+use crate::sql::write::quoted;
+
+/// Turns the first statements of a run into what SQLite can run.
+pub(super) fn rewrite(run: &[AlterStatement], recreate: Recreate, ask: &mut dyn Ask) -> Result<Rewrite> {
+    let Some(first) = run.first() else {
+        return Err(Error::new(Code::BatchInternal, "there is no statement to rewrite"));
+    };
+    let site = Site::whole(first, 0);
+    let (alter, unreadable) = match parse::read(&first.text) {
+        Ok(alter) => (alter, None),
+        Err(unreadable) => match parse::table(&first.text) {
+            Some((schema, table)) => {
+                let alter = Alter {
+                    if_exists: false,
+                    schema,
+                    table,
+                    actions: Vec::new(),
+                };
+                (alter, Some(unreadable))
+            }
+            None => return Err(refuse_unreadable(&site, &unreadable)),
+        },
+    };
+    let Some(found) = inspect::find(ask, alter.schema.as_ref(), &alter.table)? else {
+        return no_table(&site, &alter, ask);
+    };
+    let rename_table = matches!(&alter.actions[..], [only] if matches!(only.kind, ActionKind::RenameTable(_)));
+    refuse_sort(&site, &alter, &found, rename_table)?;
+    if found.sort == Sort::Virtual {
+        return Ok(native(&site, &found, Vec::new()));
+    }
+    let Some(state) = State::read(ask, &found.object)? else {
+        return unknown_definition(&site, &found, ask);
+    };
+    if let Some(unreadable) = unreadable {
+        return pass_or_refuse(&site, &state, &found, &unreadable, ask);
+    }
+    if let [only] = &alter.actions[..]
+        && let ActionKind::RenameTable(_) | ActionKind::RenameColumn { .. } = &only.kind
+    {
+        return rename::rewrite(
+            &Site {
+                span: only.span.clone(),
+                ..site
+            },
+            &state,
+            &only.kind,
+            ask,
+        );
+    }
+    let (draft, consumed) = read_run(run, &state, recreate, ask)?;
+    finish(run, draft, consumed, recreate, ask)
+}
+
+/// Reads as many statements into one draft as belong together.
+fn read_run<'s>(
+    run: &[AlterStatement],
+    state: &'s State,
+    recreate: Recreate,
+    ask: &mut dyn Ask,
+) -> Result<(Draft<'s>, usize)> {
+    let mut draft = Draft::new(state, recreate == Recreate::Always);
+    for (index, statement) in run.iter().enumerate() {
+        let alter = match parse::read(&statement.text) {
+            Ok(alter) => alter,
+            Err(_) => return Ok((draft, index)),
+        };
+        let stands_alone =
+            |kind: &ActionKind| matches!(kind, ActionKind::RenameTable(_) | ActionKind::RenameColumn { .. });
+        let same_table =
+            alter.table.is(draft.name()) && alter.schema.as_ref().is_none_or(|schema| schema.is(&state.schema));
+        if index > 0 && (!same_table || matches!(&alter.actions[..], [only] if stands_alone(&only.kind))) {
+            return Ok((draft, index));
+        }
+        let before = draft.clone();
+        draft.settled.clone_from(&draft.columns);
+        let single = alter.actions.len() == 1 && index == 0;
+        let verbatim = single && prove::takes(ask, state, &statement.text)?;
+        for action in &alter.actions {
+            let site = Site {
+                statement,
+                index,
+                span: action.span.clone(),
+            };
+            let text = draft.table.text().to_owned();
+            alter::apply(&mut draft, &site, &action.kind, verbatim, ask)?;
+            if draft.split {
+                break;
+            }
+            if draft.table.text() != text {
+                prove::definition(ask, &draft, &site)?;
+            }
+        }
+        if draft.split {
+            if index == 0 {
+                let site = Site::whole(statement, index);
+                let message = "two actions of the statement give one column other values";
+                return Err(site
+                    .refuse(Code::BatchUnsupported, message, "")
+                    .help("write the actions as ALTERs of their own"));
+            }
+            return Ok((before, index));
+        }
+    }
+    Ok((draft, run.len()))
+}
+
+/// Proves the draft and turns it into things to do.
+fn finish(
+    run: &[AlterStatement],
+    mut draft: Draft<'_>,
+    consumed: usize,
+    recreate: Recreate,
+    ask: &mut dyn Ask,
+) -> Result<Rewrite> {
+    let last = consumed.saturating_sub(1);
+    let site = Site::whole(&run[last], last);
+    let changed = draft.table.text() != draft.state.table.text();
+    if recreate == Recreate::Always && changed {
+        draft.must_copy("the header says `recreate: always`");
+    }
+    ways::settle_rowid(&mut draft, &site);
+    let way = ways::choose(&mut draft, ask)?;
+    let proof: Proof = prove::outcome(ask, &draft, run, consumed)?;
+    if way.copies() && recreate == Recreate::Never {
+        let reason = draft.copy.clone().unwrap_or_else(|| way.reason(&draft));
+        let message = format!("the change needs a copy of `{}`: {reason}", draft.name());
+        return Err(Site::whole(&run[0], 0)
+            .refuse(Code::BatchNever, message, "cannot be done in place")
+            .help("take `recreate: never` out of the header, or change it to `recreate: auto`"));
+    }
+    let ops = ways::ops(&draft, &way, &proof, last, ask)?;
+    Ok(Rewrite {
+        table: draft.name().to_owned(),
+        consumed,
+        strategy: way.name(),
+        reason: way.reason(&draft),
+        ops,
+        notices: draft.notices,
+    })
+}
+
+fn no_table(site: &Site<'_>, alter: &Alter, ask: &mut dyn Ask) -> Result<Rewrite> {
+    let name = &alter.table.text;
+    if alter.if_exists {
+        return Ok(Rewrite {
+            table: name.clone(),
+            consumed: 1,
+            strategy: "native",
+            reason: "there is nothing to do".to_owned(),
+            ops: Vec::new(),
+            notices: vec![format!("there is no table `{name}`: skipped")],
+        });
+    }
+    let known = inspect::table_names(ask)?;
+    let message = format!("there is no table `{name}`");
+    let mut error = site.error(
+        Code::BatchNoTable,
+        message,
+        &alter.table.span,
+        "does not exist at this point",
+    );
+    if let Some(near) = nearest(name, known.iter().map(String::as_str)) {
+        error = error.help(format!("perhaps `{near}`"));
+    }
+    Err(error.help("ALTER TABLE IF EXISTS passes over a table that is not there"))
+}
+
+fn refuse_sort(site: &Site<'_>, alter: &Alter, found: &Found, rename_table: bool) -> Result<()> {
+    let what = match found.sort {
+        Sort::Table => return Ok(()),
+        Sort::Virtual if rename_table => return Ok(()),
+        Sort::View => "a view",
+        Sort::Virtual => "a virtual table",
+        Sort::Shadow => "part of a virtual table",
+        Sort::System => "one of SQLite's own tables",
+    };
+    let message = format!("`{}` is {what}, which cannot be altered", found.object.name);
+    let error = site.error(Code::BatchUnsupported, message, &alter.table.span, what);
+    Err(match found.sort {
+        Sort::View | Sort::Virtual => error.help("drop it and create it anew"),
+        _ => error,
+    })
+}
+
+fn refuse_unreadable(site: &Site<'_>, unreadable: &Unreadable) -> Error {
+    let at_end = unreadable.span.is_empty();
+    let label = format!(
+        "expected {} {}",
+        unreadable.expected,
+        if at_end { "before the end" } else { "here" }
+    );
+    match parse::meant_for(&site.statement.text) {
+        Some(database) => site
+            .error(
+                Code::BatchUnsupported,
+                format!("this ALTER TABLE is {database}'s and has no meaning on SQLite"),
+                &unreadable.span,
+                label,
+            )
+            .help("keep it for that database in an upgrade file of its own, such as upgrade.postgresql.sql"),
+        None => site.error(
+            Code::BatchUnreadable,
+            "this ALTER TABLE cannot be read",
+            &unreadable.span,
+            label,
+        ),
+    }
+}
+
+/// An ALTER that we cannot read goes to SQLite as it is where SQLite takes it.
+fn pass_or_refuse(
+    site: &Site<'_>,
+    state: &State,
+    found: &Found,
+    unreadable: &Unreadable,
+    ask: &mut dyn Ask,
+) -> Result<Rewrite> {
+    if prove::takes(ask, state, &site.statement.text)? {
+        let probes = prove::live_probes(ask, state)?;
+        return Ok(native(site, found, prove::compiles(&probes, site.at())));
+    }
+    Err(refuse_unreadable(site, unreadable))
+}
+
+/// A table whose definition we cannot read: SQLite may still know what to do.
+fn unknown_definition(site: &Site<'_>, found: &Found, ask: &mut dyn Ask) -> Result<Rewrite> {
+    let mut scratch = ask.scratch()?;
+    let takes = scratch.execute(&found.object.sql).is_ok() && scratch.execute(&site.statement.text).is_ok();
+    if takes {
+        return Ok(native(site, found, Vec::new()));
+    }
+    let message = format!("the definition of `{}` cannot be read", found.object.name);
+    Err(site
+        .refuse(Code::BatchUnsupported, message, "")
+        .cause(found.object.sql.clone()))
+}
+
+/// The statement as it is written, and what has to be so afterwards.
+fn native(site: &Site<'_>, found: &Found, guards: Vec<Op>) -> Rewrite {
+    let mut ops = vec![Op::Sql {
+        sql: site.statement.text.clone(),
+        at: site.index,
+    }];
+    ops.extend(guards);
+    let table = format!(
+        "{}.{}",
+        quoted(&found.object.schema, '"'),
+        quoted(&found.object.name, '"')
+    );
+    if found.sort == Sort::Table {
+        ops.push(Op::Compiles {
+            sql: format!("EXPLAIN SELECT * FROM {table}"),
+            object: format!("table `{}`", found.object.name),
+            at: site.at(),
+        });
+    }
+    Rewrite {
+        table: found.object.name.clone(),
+        consumed: 1,
+        strategy: "native",
+        reason: "SQLite runs it as it is written".to_owned(),
+        ops,
+        notices: Vec::new(),
+    }
+}

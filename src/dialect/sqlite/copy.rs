@@ -1,0 +1,233 @@
+//! Copy and recreate: the old table steps aside, the new one takes its name and its rows.
+//!
+//! The old table is renamed while nothing follows it (`legacy_alter_table`, foreign keys off), so views, triggers and
+//! references of others stay as they are, the statistics of the table stay under its name, and the new definition is
+//! stored with its very bytes.
+
+use crate::code::Code;
+use crate::dialect::sqlite::draft::{Draft, Source, rowid_name};
+use crate::dialect::sqlite::expr;
+use crate::dialect::sqlite::inspect::Object;
+use crate::dialect::{Op, Setting};
+use crate::sql::parse::define::ClauseKind;
+use crate::sql::write::{quoted, sqlite_literal};
+
+/// What a copy needs to know besides the draft.
+#[derive(Debug)]
+pub(super) struct Copy<'a> {
+    /// A name that nothing has.
+    pub(super) aside: &'a str,
+    /// The statement that failures are put down to.
+    pub(super) at: usize,
+    /// The names of the tables of statistics that there are.
+    pub(super) statistics: &'a [&'a str],
+}
+
+impl Copy<'_> {
+    /// The steps that bring the rows into the new table and put it in the old one's place, up to but without indexes
+    /// and triggers. Settings are put back by the caller.
+    pub(super) fn ops(&self, draft: &Draft<'_>) -> Vec<Op> {
+        let mut ops = vec![
+            Op::Set(Setting::ForeignKeys, Some(false)),
+            Op::Set(Setting::LegacyAlterTable, Some(true)),
+            Op::Set(Setting::IgnoreCheckConstraints, Some(true)),
+        ];
+        if names_itself(draft.state.table.text(), draft.name()) {
+            self.new_aside(draft, &mut ops);
+        } else {
+            self.old_aside(draft, &mut ops);
+        }
+        ops
+    }
+
+    fn run(&self, ops: &mut Vec<Op>, sql: String) {
+        ops.push(Op::Sql { sql, at: self.at });
+    }
+
+    fn old_aside(&self, draft: &Draft<'_>, ops: &mut Vec<Op>) {
+        let schema = quoted(&draft.state.schema, '"');
+        let aside = format!("{schema}.{}", quoted(self.aside, '"'));
+        // An index that names its table would not survive the rename.
+        for index in &draft.state.indexes {
+            if names_itself(&index.sql, draft.name()) {
+                self.run(ops, format!("DROP INDEX {schema}.{}", quoted(&index.name, '"')));
+            }
+        }
+        self.run(
+            ops,
+            format!(
+                "ALTER TABLE {} RENAME TO {}",
+                draft.state.qualified(),
+                quoted(self.aside, '"')
+            ),
+        );
+        self.run(ops, create(draft));
+        self.run(ops, insert(draft, &draft.state.qualified(), &aside));
+        ops.push(self.counted(draft, &aside));
+        if draft.state.table.autoincrement() && draft.table.autoincrement() {
+            let (table, aside) = (sqlite_literal(draft.name()), sqlite_literal(self.aside));
+            self.run(
+                ops,
+                format!("DELETE FROM {schema}.sqlite_sequence WHERE name = {table}"),
+            );
+            self.run(
+                ops,
+                format!("UPDATE {schema}.sqlite_sequence SET name = {table} WHERE name = {aside}"),
+            );
+        }
+        self.run(ops, format!("DROP TABLE {aside}"));
+    }
+
+    /// A definition that names its own table (`CHECK (t.a > 0)`) cannot be renamed away; the new one, which does not
+    /// name it any more, is made under another name and renamed into place.
+    fn new_aside(&self, draft: &Draft<'_>, ops: &mut Vec<Op>) {
+        let schema = quoted(&draft.state.schema, '"');
+        let aside = format!("{schema}.{}", quoted(self.aside, '"'));
+        let span = &draft.table.name().span;
+        let text = draft.table.text();
+        let create = format!("{}{aside}{}", &text[..span.start], &text[span.end..]);
+        self.run(ops, create);
+        self.run(ops, insert(draft, &aside, &draft.state.qualified()));
+        ops.push(self.counted(draft, &draft.state.qualified()));
+        let (table_name, aside_name) = (sqlite_literal(draft.name()), sqlite_literal(self.aside));
+        if draft.state.table.autoincrement() && draft.table.autoincrement() {
+            self.run(
+                ops,
+                format!("DELETE FROM {schema}.sqlite_sequence WHERE name = {aside_name}"),
+            );
+            self.run(
+                ops,
+                format!("UPDATE {schema}.sqlite_sequence SET name = {aside_name} WHERE name = {table_name}"),
+            );
+        }
+        for table in self.statistics {
+            self.run(
+                ops,
+                format!("UPDATE {schema}.{table} SET tbl = {aside_name} WHERE tbl = {table_name}"),
+            );
+        }
+        self.run(ops, format!("DROP TABLE {}", draft.state.qualified()));
+        self.run(
+            ops,
+            format!("ALTER TABLE {aside} RENAME TO {}", quoted(draft.name(), '"')),
+        );
+        for table in self.statistics {
+            self.run(
+                ops,
+                format!("UPDATE {schema}.{table} SET tbl = {table_name} WHERE tbl = {aside_name}"),
+            );
+        }
+    }
+
+    /// The rows that the copy put in, against those that were there.
+    fn counted(&self, draft: &Draft<'_>, from: &str) -> Op {
+        Op::Check {
+            sql: format!("SELECT changes() || ' rows' WHERE changes() <> (SELECT count(*) FROM {from})"),
+            code: Code::BatchInternal,
+            message: format!("not every row of `{}` was copied", draft.name()),
+            help: "please report this".to_owned(),
+            at: (self.at, 0..0),
+        }
+    }
+}
+
+/// Whether a definition names the table before a column.
+pub(super) fn names_itself(text: &str, table: &str) -> bool {
+    expr::mentions_table(text, table)
+}
+
+fn create(draft: &Draft<'_>) -> String {
+    let object = Object {
+        schema: draft.state.schema.clone(),
+        kind: "table".to_owned(),
+        name: draft.name().to_owned(),
+        table: draft.name().to_owned(),
+        sql: draft.table.text().to_owned(),
+    };
+    object.statement()
+}
+
+/// The INSERT that copies the rows, columns matched by identity.
+fn insert(draft: &Draft<'_>, into: &str, from: &str) -> String {
+    let name = quoted(draft.name(), '"');
+    let mut columns = Vec::new();
+    let mut values = Vec::new();
+    let old_rowid = rowid_name(&draft.state.table);
+    let alias = draft.table.rowid_alias().map(|alias| alias.name.text.clone());
+    if alias.is_none()
+        && let (Some(old), Some(new)) = (old_rowid, rowid_name(&draft.table))
+    {
+        columns.push(new.to_owned());
+        values.push(format!("{name}.{old}"));
+    }
+    for (position, column) in draft.columns.iter().enumerate() {
+        if draft.is_generated(&column.name) {
+            continue;
+        }
+        let is_alias = alias
+            .as_ref()
+            .is_some_and(|alias| alias.eq_ignore_ascii_case(&column.name));
+        let value = match (&column.source, old_rowid) {
+            (Source::Added(_), Some(rowid)) if is_alias => format!("{name}.{rowid}"),
+            (Source::Added(value), _) if default_text(draft, &column.name) == *value => continue,
+            (Source::Added(value), _) => value.clone().unwrap_or_else(|| "NULL".to_owned()),
+            (Source::Converted(value, _), _) => value.clone(),
+            (Source::Same(_), _) => draft.value(position),
+        };
+        columns.push(quoted(&column.name, '"'));
+        values.push(value);
+    }
+    if columns.is_empty() {
+        return format!("INSERT OR ABORT INTO {into} DEFAULT VALUES");
+    }
+    format!(
+        "INSERT OR ABORT INTO {into} ({}) SELECT {} FROM {from} AS {name} ORDER BY {}",
+        columns.join(", "),
+        values.join(", "),
+        order(draft, alias.as_deref())
+    )
+}
+
+/// The order in which the new table is stored, so that its pages are filled one after another.
+fn order(draft: &Draft<'_>, alias: Option<&str>) -> String {
+    let name = quoted(draft.name(), '"');
+    let source = |column: &str| {
+        let position = draft.position(column)?;
+        match &draft.columns[position].source {
+            Source::Same(old) => Some(format!("{name}.{}", quoted(old, '"'))),
+            _ => None,
+        }
+    };
+    let by_alias = alias.and_then(source);
+    let by_rowid = rowid_name(&draft.state.table).map(|rowid| format!("{name}.{rowid}"));
+    let by_key: Vec<String> = draft
+        .table
+        .primary_key()
+        .iter()
+        .filter_map(|column| source(column))
+        .collect();
+    if draft.table.without_rowid() && !by_key.is_empty() {
+        by_key.join(", ")
+    } else {
+        by_alias.or(by_rowid).unwrap_or_else(|| {
+            let key = draft.state.table.primary_key();
+            let key: Vec<String> = key
+                .iter()
+                .map(|column| format!("{name}.{}", quoted(column, '"')))
+                .collect();
+            if key.is_empty() { "1".to_owned() } else { key.join(", ") }
+        })
+    }
+}
+
+fn default_text(draft: &Draft<'_>, name: &str) -> Option<String> {
+    draft
+        .table
+        .column(name)?
+        .clauses
+        .iter()
+        .find_map(|clause| match &clause.kind {
+            ClauseKind::Default(value) => Some(draft.table.at(value).to_owned()),
+            _ => None,
+        })
+}

@@ -1,0 +1,401 @@
+//! What the database holds: a table with everything that hangs on it.
+
+use std::collections::BTreeSet;
+
+use crate::dialect::sqlite::table::Table;
+use crate::dialect::{Ask, Rows};
+use crate::error::Result;
+use crate::sql::parse::cursor::{Cursor, Name};
+use crate::sql::write::{quoted, sqlite_literal};
+
+/// A row of a schema table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Object {
+    /// `main`, `temp`, or the name of an attached database.
+    pub(super) schema: String,
+    /// `table`, `index`, `view` or `trigger`.
+    pub(super) kind: String,
+    /// Its name.
+    pub(super) name: String,
+    /// The table it is on; of a table its own name.
+    pub(super) table: String,
+    /// Its definition.
+    pub(super) sql: String,
+}
+
+impl Object {
+    /// The definition as a statement that makes the object anew in its schema.
+    pub(super) fn statement(&self) -> String {
+        let mut cursor = Cursor::new(&self.sql);
+        while !cursor.at_end() && !cursor.sees_any(&["INDEX", "TRIGGER", "TABLE", "VIEW"]) {
+            cursor.skip();
+        }
+        cursor.skip();
+        let at = cursor.here().start;
+        format!("{}{}.{}", &self.sql[..at], quoted(&self.schema, '"'), &self.sql[at..])
+    }
+}
+
+/// What kind of thing a name in the database is, as far as it matters to ALTER TABLE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sort {
+    /// An ordinary table.
+    Table,
+    /// A view.
+    View,
+    /// A virtual table.
+    Virtual,
+    /// A table that belongs to a virtual one.
+    Shadow,
+    /// One of SQLite's own.
+    System,
+}
+
+/// A thing that has the name that an ALTER TABLE names.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    /// Where it is and what its definition is.
+    pub(super) object: Object,
+    /// What it is.
+    pub(super) sort: Sort,
+}
+
+/// The thing of this name, looked for as SQLite does: in `temp`, in `main`, in what is attached.
+pub(super) fn find(ask: &mut dyn Ask, schema: Option<&Name>, name: &Name) -> Result<Option<Found>> {
+    for schema in schemas(ask, schema)? {
+        let rows = ask.query(&format!(
+            "SELECT type, name, tbl_name, sql FROM {}.sqlite_schema \
+             WHERE type IN ('table', 'view') AND name = {} COLLATE NOCASE",
+            quoted(&schema, '"'),
+            sqlite_literal(&name.text)
+        ))?;
+        if let Some(object) = objects(&schema, rows).pop() {
+            let sort = sort(ask, &object);
+            return Ok(Some(Found { object, sort }));
+        }
+    }
+    Ok(None)
+}
+
+fn schemas(ask: &mut dyn Ask, schema: Option<&Name>) -> Result<Vec<String>> {
+    let rows = ask.query("SELECT name FROM pragma_database_list ORDER BY seq <> 1, seq")?;
+    let all = rows.into_iter().filter_map(|row| row.into_iter().next().flatten());
+    Ok(all
+        .filter(|known| schema.is_none_or(|schema| schema.is(known)))
+        .collect())
+}
+
+fn objects(schema: &str, rows: Rows) -> Vec<Object> {
+    let text = |value: Option<Option<String>>| value.flatten().unwrap_or_default();
+    rows.into_iter()
+        .map(|row| {
+            let mut row = row.into_iter();
+            Object {
+                schema: schema.to_owned(),
+                kind: text(row.next()),
+                name: text(row.next()),
+                table: text(row.next()),
+                sql: text(row.next()),
+            }
+        })
+        .collect()
+}
+
+fn sort(ask: &mut dyn Ask, object: &Object) -> Sort {
+    let shadow = format!(
+        "SELECT 1 FROM pragma_table_list WHERE schema = {} AND name = {} AND type = 'shadow'",
+        sqlite_literal(&object.schema),
+        sqlite_literal(&object.name)
+    );
+    let mut cursor = Cursor::new(&object.sql);
+    if object.kind == "view" {
+        Sort::View
+    } else if object.name.to_ascii_lowercase().starts_with("sqlite_") {
+        Sort::System
+    } else if cursor.take(&["CREATE", "VIRTUAL"]) {
+        Sort::Virtual
+    } else if ask.query(&shadow).is_ok_and(|rows| !rows.is_empty()) {
+        Sort::Shadow
+    } else {
+        Sort::Table
+    }
+}
+
+/// The names of the tables that an ALTER may name, for a message.
+pub(super) fn table_names(ask: &mut dyn Ask) -> Result<Vec<String>> {
+    let rows = ask.query(
+        "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
+    )?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| row.into_iter().next().flatten())
+        .collect())
+}
+
+/// The definitions of a table's indexes.
+pub(super) fn index_texts(ask: &mut dyn Ask, schema: &str, table: &str) -> Result<Vec<String>> {
+    let rows = ask.query(&format!(
+        "SELECT sql FROM {}.sqlite_schema WHERE type = 'index' AND tbl_name = {} COLLATE NOCASE AND sql IS NOT NULL",
+        quoted(schema, '"'),
+        sqlite_literal(table)
+    ))?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| row.into_iter().next().flatten())
+        .collect())
+}
+
+/// A table with everything that hangs on it, as it was found.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    /// The schema it is in.
+    pub(super) schema: String,
+    /// Its definition, taken apart.
+    pub(super) table: Table,
+    /// Its indexes that have a definition of their own.
+    pub(super) indexes: Vec<Object>,
+    /// The triggers on it, those in `temp` last.
+    pub(super) triggers: Vec<Object>,
+    /// Everything else in its schema and in `temp`, when anything else mentions the table; otherwise nothing.
+    pub(super) others: Vec<Object>,
+    /// Whether it has rows; unknown offline.
+    pub(super) rows: Option<bool>,
+    /// Whether the schema table may be written to.
+    pub(super) writable: bool,
+}
+
+impl State {
+    /// Reads everything about a table that was found; `None` when its definition cannot be read.
+    pub(super) fn read(ask: &mut dyn Ask, found: &Object) -> Result<Option<Self>> {
+        let Some(table) = Table::read(&found.sql) else {
+            return Ok(None);
+        };
+        let everything = everything(ask, found)?;
+        let ours =
+            |object: &&Object| object.table.eq_ignore_ascii_case(&found.name) && is_on(object, found, &everything);
+        let of_kind = |kind: &str| -> Vec<Object> {
+            everything
+                .iter()
+                .filter(|object| object.kind == kind)
+                .filter(ours)
+                .cloned()
+                .collect()
+        };
+        let (indexes, triggers) = (of_kind("index"), of_kind("trigger"));
+        let others = everything
+            .iter()
+            .filter(|object| *object != found && !indexes.contains(object) && !triggers.contains(object))
+            .cloned()
+            .collect();
+        let offline = ask.offline();
+        let rows = if offline {
+            None
+        } else {
+            let name = format!("{}.{}", quoted(&found.schema, '"'), quoted(&found.name, '"'));
+            Some(!ask.query(&format!("SELECT 1 FROM {name} LIMIT 1"))?.is_empty())
+        };
+        Ok(Some(Self {
+            schema: found.schema.clone(),
+            table,
+            indexes,
+            triggers,
+            others,
+            rows,
+            writable: !offline,
+        }))
+    }
+
+    /// The table's name with its schema, quoted.
+    pub(super) fn qualified(&self) -> String {
+        format!("{}.{}", quoted(&self.schema, '"'), quoted(&self.table.name().text, '"'))
+    }
+
+    /// The other things that the table's views and triggers need in order to be compiled, and those views and
+    /// triggers themselves: everything that mentions the table, and everything that such things mention.
+    pub(super) fn related(&self) -> Vec<&Object> {
+        let mut names = BTreeSet::from([self.table.name().text.to_ascii_lowercase()]);
+        let mut taken: Vec<bool> = vec![false; self.others.len()];
+        let texts: Vec<String> = self
+            .others
+            .iter()
+            .map(|object| object.sql.to_ascii_lowercase())
+            .collect();
+        // Upwards: what mentions the table, or a view that does.
+        loop {
+            let before = names.len();
+            for (index, object) in self.others.iter().enumerate() {
+                let mentions = names.iter().any(|name| texts[index].contains(name.as_str()));
+                if !taken[index] && (mentions || names.contains(&object.table.to_ascii_lowercase())) {
+                    taken[index] = true;
+                    if object.kind == "view" {
+                        names.insert(object.name.to_ascii_lowercase());
+                    }
+                }
+            }
+            if names.len() == before {
+                break;
+            }
+        }
+        // Downwards: what these mention, and the table's own triggers.
+        let mut wanted: Vec<String> = self
+            .triggers
+            .iter()
+            .map(|object| object.sql.to_ascii_lowercase())
+            .collect();
+        wanted.extend(
+            taken
+                .iter()
+                .zip(&texts)
+                .filter(|(taken, _)| **taken)
+                .map(|(_, text)| text.clone()),
+        );
+        while let Some(text) = wanted.pop() {
+            for (index, object) in self.others.iter().enumerate() {
+                let source = matches!(object.kind.as_str(), "table" | "view");
+                if !taken[index] && source && text.contains(&object.name.to_ascii_lowercase()) {
+                    taken[index] = true;
+                    wanted.push(texts[index].clone());
+                }
+            }
+        }
+        self.others
+            .iter()
+            .zip(taken)
+            .filter(|(_, taken)| *taken)
+            .map(|(object, _)| object)
+            .collect()
+    }
+}
+
+/// The rows of the schema tables that could matter: those on the table; all of them when others mention it.
+fn everything(ask: &mut dyn Ask, found: &Object) -> Result<Vec<Object>> {
+    let name = sqlite_literal(&found.name);
+    let mut all = Vec::new();
+    let temp = "temp".to_owned();
+    let mut schemas = vec![&found.schema];
+    if found.schema != temp {
+        schemas.push(&temp);
+    }
+    for schema in schemas {
+        let from = format!("FROM {}.sqlite_schema WHERE sql IS NOT NULL", quoted(schema, '"'));
+        let own = format!("tbl_name = {name} COLLATE NOCASE");
+        // A trigger on the table may mention others, which compiling it needs.
+        let reaches_out = ask.query(&format!(
+            "SELECT 1 {from} AND (NOT ({own}) AND instr(lower(sql), lower({name})) > 0 OR {own} AND type = 'trigger') LIMIT 1"
+        ))?;
+        let filter = if reaches_out.is_empty() {
+            format!("AND {own}")
+        } else {
+            String::new()
+        };
+        let rows = ask.query(&format!(
+            "SELECT type, name, tbl_name, sql {from} {filter} ORDER BY rowid"
+        ))?;
+        all.extend(objects(schema, rows));
+    }
+    Ok(all)
+}
+
+/// Whether an index or trigger that says it is on a table of this name is on this very table.
+fn is_on(object: &Object, found: &Object, everything: &[Object]) -> bool {
+    if object.schema == found.schema {
+        return true;
+    }
+    let header = TriggerHeader::read(&object.sql);
+    let qualified = header.and_then(|header| header.schema);
+    match qualified {
+        Some(schema) => schema.eq_ignore_ascii_case(&found.schema),
+        None => !everything.iter().any(|other| {
+            other.kind == "table" && other.schema == "temp" && other.name.eq_ignore_ascii_case(&found.name)
+        }),
+    }
+}
+
+/// The words of a CREATE TRIGGER before its body.
+#[derive(Debug)]
+pub(super) struct TriggerHeader {
+    /// `INSERT`, `UPDATE` or `DELETE`.
+    pub(super) event: String,
+    /// The columns of UPDATE OF.
+    pub(super) columns: Vec<Name>,
+    /// The schema of the table, where it is written.
+    pub(super) schema: Option<String>,
+    /// The table or view.
+    pub(super) table: String,
+}
+
+impl TriggerHeader {
+    /// Reads the header of a stored trigger.
+    pub(super) fn read(sql: &str) -> Option<Self> {
+        let mut cursor = Cursor::new(sql);
+        while !cursor.take(&["TRIGGER"]) {
+            if cursor.at_end() {
+                return None;
+            }
+            cursor.skip();
+        }
+        let _ = cursor.take(&["IF", "NOT", "EXISTS"]);
+        cursor.name()?;
+        let _ = cursor.take(&["BEFORE"]) || cursor.take(&["AFTER"]) || cursor.take(&["INSTEAD", "OF"]);
+        let event = cursor.word(0).to_ascii_uppercase();
+        cursor.skip();
+        let mut columns = Vec::new();
+        if cursor.take(&["OF"]) {
+            columns.push(cursor.name()?);
+            while cursor.take(&[","]) {
+                columns.push(cursor.name()?);
+            }
+        }
+        if !cursor.take(&["ON"]) {
+            return None;
+        }
+        let first = cursor.name()?.text;
+        let (schema, table) = if cursor.take(&["."]) {
+            (Some(first), cursor.name()?.text)
+        } else {
+            (None, first)
+        };
+        Some(Self {
+            event,
+            columns,
+            schema,
+            table,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_are_made_anew_in_their_schema() {
+        let check = |sql: &str, expect: &str| {
+            let object = Object {
+                schema: "aux1".to_owned(),
+                kind: String::new(),
+                name: String::new(),
+                table: String::new(),
+                sql: sql.to_owned(),
+            };
+            assert_eq!(object.statement(), expect);
+        };
+        check(
+            "CREATE UNIQUE INDEX \"i x\" ON t(a)",
+            "CREATE UNIQUE INDEX \"aux1\".\"i x\" ON t(a)",
+        );
+        check(
+            "CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT 1; END",
+            "CREATE TRIGGER \"aux1\".tr AFTER INSERT ON t BEGIN SELECT 1; END",
+        );
+    }
+
+    #[test]
+    fn trigger_headers_are_read() {
+        let header =
+            TriggerHeader::read("CREATE TRIGGER \"t r\" AFTER UPDATE OF a, \"b c\" ON main.t BEGIN SELECT 1; END")
+                .expect("a header");
+        assert_eq!((header.event.as_str(), header.table.as_str()), ("UPDATE", "t"));
+        assert_eq!(header.columns.len(), 2);
+    }
+}

@@ -1,0 +1,172 @@
+//! What SQLite itself says: definitions are tried in a database in memory before anything is done to the real one.
+
+use crate::dialect::sqlite::inspect::{Object, State, TriggerHeader};
+use crate::dialect::sqlite::table::unquoted_type;
+use crate::dialect::{Rows, Scratch, ScratchError};
+use crate::sql::write::{quoted, sqlite_literal};
+
+/// What SQLite's own pragmas say of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Model {
+    /// name, type, notnull, `dflt_value`, pk, hidden of each column.
+    pub(super) columns: Vec<Vec<Option<String>>>,
+    /// table, from, to, `on_update`, `on_delete`, match of each foreign key's columns, in the order of the definition.
+    pub(super) foreign_keys: Rows,
+    /// The columns, orders and collations of each index that a constraint makes.
+    pub(super) keys: Vec<Rows>,
+}
+
+impl Model {
+    /// Reads the model of a table.
+    pub(super) fn read(scratch: &mut dyn Scratch, table: &str) -> Result<Self, ScratchError> {
+        let name = sqlite_literal(table);
+        let columns = scratch.query(&format!(
+            "SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo({name}) ORDER BY cid"
+        ))?;
+        let foreign_keys = scratch.query(&format!(
+            "SELECT \"table\", \"from\", \"to\", on_update, on_delete, \"match\" FROM pragma_foreign_key_list({name}) \
+             ORDER BY id DESC, seq"
+        ))?;
+        let indexes = scratch.query(&format!(
+            "SELECT name FROM pragma_index_list({name}) WHERE origin IN ('pk', 'u') ORDER BY seq DESC"
+        ))?;
+        let mut keys = Vec::new();
+        for index in indexes.into_iter().flatten().flatten() {
+            keys.push(scratch.query(&format!(
+                "SELECT cid, name, \"desc\", coll, key FROM pragma_index_xinfo({}) ORDER BY seqno",
+                sqlite_literal(&index)
+            ))?);
+        }
+        Ok(Self {
+            columns,
+            foreign_keys,
+            keys,
+        })
+    }
+
+    /// The columns' names, which columns are computed, what they are stored as and what they are found by: what must
+    /// not differ where only the text of a definition is exchanged.
+    pub(super) fn layout(&self) -> (Vec<(String, bool, String, String)>, &Vec<Rows>) {
+        let text = |row: &[Option<String>], at: usize| row.get(at).cloned().flatten().unwrap_or_default();
+        let columns = self.columns.iter().map(|row| {
+            let affinity = format!("{:?}", super::types::Affinity::of(&text(row, 1)));
+            (
+                text(row, 0).to_ascii_lowercase(),
+                text(row, 5) == "0",
+                affinity,
+                text(row, 4),
+            )
+        });
+        (columns.collect(), &self.keys)
+    }
+}
+
+/// One attribute of a column in a [`Model`], in a form that can be compared.
+pub(super) fn attribute(row: &[Option<String>], name: &str) -> String {
+    let at = ["name", "type", "notnull", "dflt_value", "pk", "hidden"]
+        .iter()
+        .position(|known| *known == name);
+    let value = at.and_then(|at| row.get(at)).cloned().flatten().unwrap_or_default();
+    comparable(name, &value)
+}
+
+/// An attribute's value without the differences that mean nothing: spaces in a type, parentheses around a default.
+pub(super) fn comparable(name: &str, value: &str) -> String {
+    match name {
+        "type" => unquoted_type(value).replace(' ', ""),
+        "dflt_value" => {
+            let mut value = value.trim();
+            while let Some(inner) = value.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')) {
+                value = inner.trim();
+            }
+            value.to_owned()
+        }
+        _ => value.to_owned(),
+    }
+}
+
+/// A statement that compiles if a view, a trigger or a table is sound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Probe {
+    /// What it stands for.
+    pub(super) object: String,
+    /// The statement, without EXPLAIN.
+    pub(super) sql: String,
+}
+
+/// Builds the related objects, a table, its indexes and its triggers; what SQLite refuses among the related is left
+/// out.
+pub(super) fn build(
+    scratch: &mut dyn Scratch,
+    related: &[&Object],
+    table: &str,
+    hanging: &[&Object],
+) -> Result<(), ScratchError> {
+    for object in related.iter().filter(|object| object.kind == "table") {
+        let _ = scratch.execute(&object.sql);
+    }
+    scratch.execute(table)?;
+    let views = related.iter().filter(|object| object.kind == "view");
+    let triggers = related.iter().filter(|object| object.kind == "trigger");
+    for object in views.chain(triggers).chain(hanging) {
+        let _ = scratch.execute(&object.sql);
+    }
+    Ok(())
+}
+
+/// The probes for everything that could break when the table changes.
+pub(super) fn probes(scratch: &mut dyn Scratch, state: &State, related: &[&Object]) -> Vec<Probe> {
+    let mut probes = Vec::new();
+    let triggers = state.triggers.iter().chain(related.iter().copied());
+    for object in related.iter().filter(|object| object.kind == "view") {
+        probes.push(Probe {
+            object: format!("view `{}`", object.name),
+            sql: format!("SELECT * FROM {}", named(object, &object.name)),
+        });
+    }
+    for object in triggers.filter(|object| object.kind == "trigger") {
+        let Some(header) = TriggerHeader::read(&object.sql) else {
+            continue;
+        };
+        let target = match &header.schema {
+            Some(schema) => format!("{}.{}", quoted(schema, '"'), quoted(&header.table, '"')),
+            None => named(object, &header.table),
+        };
+        let sql = match header.event.as_str() {
+            "INSERT" => format!("INSERT INTO {target} DEFAULT VALUES"),
+            "DELETE" => format!("DELETE FROM {target}"),
+            _ => {
+                let columns = if header.columns.is_empty() {
+                    settable(scratch, &header.table)
+                } else {
+                    header.columns.iter().map(|name| name.text.clone()).collect()
+                };
+                let Some(column) = columns.first() else { continue };
+                let column = quoted(column, '"');
+                format!("UPDATE {target} SET {column} = {column}")
+            }
+        };
+        probes.push(Probe {
+            object: format!("trigger `{}`", object.name),
+            sql,
+        });
+    }
+    probes
+}
+
+/// A name of an object's schema; an object of `temp` may mean others, so its names stay as they are.
+fn named(object: &Object, name: &str) -> String {
+    if object.schema == "temp" {
+        quoted(name, '"')
+    } else {
+        format!("{}.{}", quoted(&object.schema, '"'), quoted(name, '"'))
+    }
+}
+
+fn settable(scratch: &mut dyn Scratch, table: &str) -> Vec<String> {
+    let rows = scratch.query(&format!(
+        "SELECT name FROM pragma_table_xinfo({}) WHERE hidden = 0 ORDER BY cid",
+        sqlite_literal(table)
+    ));
+    rows.unwrap_or_default().into_iter().flatten().flatten().collect()
+}

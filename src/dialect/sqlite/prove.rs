@@ -1,0 +1,293 @@
+//! Proofs before anything runs: definitions, the outcome of a draft, and what could break because of it.
+
+use crate::code::Code;
+use crate::dialect::sqlite::draft::{Column, Draft, Source};
+use crate::dialect::sqlite::inspect::{Object, State};
+use crate::dialect::sqlite::oracle::{self, Model, Probe, attribute, comparable};
+use crate::dialect::sqlite::site::Site;
+use crate::dialect::{AlterStatement, Ask, Op, Scratch, ScratchError};
+use crate::error::{Error, Result};
+use crate::source::Span;
+use crate::sql::split::SQLITE;
+use crate::sql::token::significant;
+use crate::sql::write::{quoted, sqlite_literal};
+
+/// What was found on scratch about the outcome of a draft.
+#[derive(Debug)]
+pub(super) struct Proof {
+    /// What compiles now and has to compile afterwards.
+    pub(super) probes: Vec<Probe>,
+}
+
+/// Whether SQLite itself takes the statement for the table as it is, without rows.
+pub(super) fn takes(ask: &mut dyn Ask, state: &State, statement: &str) -> Result<bool> {
+    let mut scratch = ask.scratch()?;
+    let hanging: Vec<&Object> = state.indexes.iter().collect();
+    let built = oracle::build(scratch.as_mut(), &[], state.table.text(), &hanging);
+    Ok(built.is_ok() && scratch.execute(statement).is_ok())
+}
+
+/// Refuses an action whose definition SQLite does not take.
+pub(super) fn definition(ask: &mut dyn Ask, draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
+    let mut scratch = ask.scratch()?;
+    let Err(error) = scratch.execute(draft.table.text()) else {
+        return Ok(());
+    };
+    // A definition that needs functions of the application is not ours to judge.
+    if ask.scratch()?.execute(draft.state.table.text()).is_err() {
+        return Ok(());
+    }
+    Err(refused(draft, site, &error))
+}
+
+fn refused(draft: &Draft<'_>, site: &Site<'_>, error: &ScratchError) -> Error {
+    let code = if error.message.contains("no such column") {
+        Code::BatchNoColumn
+    } else {
+        Code::BatchUnsupported
+    };
+    let words = site.words(&site.span);
+    let span = pointed_at(draft.table.text(), error, words).map_or(site.span.clone(), |span| {
+        site.span.start + span.start..site.span.start + span.end
+    });
+    site.error(
+        code,
+        format!("`{}` cannot be defined like this", draft.name()),
+        &span,
+        error.message.clone(),
+    )
+}
+
+/// The place in an action of the word that SQLite points at or names.
+fn pointed_at(text: &str, error: &ScratchError, words: &str) -> Option<Span> {
+    let pointed = error.offset.and_then(|offset| {
+        significant(text, &SQLITE)
+            .find(|token| token.span.contains(&offset))
+            .map(|token| &text[token.span])
+    });
+    let named = error.message.rsplit(": ").next();
+    [pointed, named].into_iter().flatten().find_map(|word| {
+        let mut found =
+            significant(words, &SQLITE).filter(|token| words[token.span.clone()].eq_ignore_ascii_case(word));
+        found.next().map(|token| token.span)
+    })
+}
+
+/// Proves that the definition means what it should, and that nothing else breaks.
+pub(super) fn outcome(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatement], consumed: usize) -> Result<Proof> {
+    let state = draft.state;
+    let related = state.related();
+    let mut before = ask.scratch()?;
+    let mut after = ask.scratch()?;
+    let hanging: Vec<&Object> = state.indexes.iter().chain(&state.triggers).collect();
+    let indexes = draft
+        .indexes
+        .iter()
+        .filter(|index| index.kept)
+        .map(|index| &index.object);
+    let kept: Vec<&Object> = indexes.chain(&state.triggers).collect();
+    let last = consumed.saturating_sub(1);
+    let site = Site::whole(&run[last], last);
+    let built = oracle::build(before.as_mut(), &related, state.table.text(), &hanging);
+    if built.is_err() {
+        return Ok(Proof {
+            probes: live_probes(ask, state)?,
+        });
+    }
+    oracle::build(after.as_mut(), &related, draft.table.text(), &kept)
+        .map_err(|error| refused(draft, &site, &error))?;
+    for index in draft.indexes.iter().filter(|index| index.kept && !index.old) {
+        // Built already; a second time it must fail because it is there, and for no other reason.
+        if let Err(error) = after.execute(&index.object.sql)
+            && !error.message.contains("already exists")
+        {
+            let site = Site::whole(&run[index.at], index.at);
+            return Err(refused(draft, &site, &error));
+        }
+    }
+    compare(draft, before.as_mut(), after.as_mut(), &site)?;
+    let broken = broken(before.as_mut(), after.as_mut(), state, &related);
+    if let Some((object, words)) = broken {
+        return Err(in_use(draft, run, consumed, &object, &words));
+    }
+    Ok(Proof {
+        probes: live_probes(ask, state)?,
+    })
+}
+
+/// The first thing that compiled before and does not afterwards, with SQLite's words.
+fn broken(
+    before: &mut dyn Scratch,
+    after: &mut dyn Scratch,
+    state: &State,
+    related: &[&Object],
+) -> Option<(String, String)> {
+    for probe in oracle::probes(before, state, related) {
+        let sql = format!("EXPLAIN {}", probe.sql);
+        if before.query(&sql).is_ok()
+            && let Err(error) = after.query(&sql)
+        {
+            return Some((probe.object, error.message));
+        }
+    }
+    for object in related.iter().filter(|object| object.kind == "table") {
+        let sql = format!(
+            "SELECT 1 FROM pragma_foreign_key_check({})",
+            sqlite_literal(&object.name)
+        );
+        if before.query(&sql).is_ok()
+            && let Err(error) = after.query(&sql)
+        {
+            return Some((format!("a foreign key of table `{}`", object.name), error.message));
+        }
+    }
+    None
+}
+
+/// An error about something that would break, under the action that seems to be the cause.
+fn in_use(draft: &Draft<'_>, run: &[AlterStatement], consumed: usize, object: &str, words: &str) -> Error {
+    let named = words.rsplit(": ").next().unwrap_or("");
+    let mut sites = Vec::new();
+    for (index, statement) in run.iter().take(consumed).enumerate() {
+        let actions =
+            crate::sql::parse::alter::read(&statement.text).map_or_else(|_| Vec::new(), |alter| alter.actions);
+        sites.extend(actions.into_iter().map(|action| Site {
+            statement,
+            index,
+            span: action.span,
+        }));
+    }
+    let names = |site: &&Site<'_>| super::expr::mentions(site.words(&site.span), named);
+    let cause = sites.iter().find(names).or(sites.last()).cloned();
+    let site = cause.unwrap_or_else(|| Site::whole(&run[0], 0));
+    site.refuse(
+        Code::BatchInUse,
+        format!("{object} would break when `{}` is changed", draft.name()),
+        words,
+    )
+    .help("drop it first and create it anew afterwards, in the same revision")
+}
+
+/// Compares what SQLite says of the new definition with what it said of the old one and what was asked for.
+fn compare(draft: &Draft<'_>, before: &mut dyn Scratch, after: &mut dyn Scratch, site: &Site<'_>) -> Result<()> {
+    let internal = |error: ScratchError| site.refuse(Code::BatchInternal, error.message, "");
+    let old = Model::read(before, draft.name()).map_err(internal)?;
+    let new = Model::read(after, draft.name()).map_err(internal)?;
+    let wrong = |what: String| {
+        Err(site
+            .refuse(
+                Code::BatchInternal,
+                format!(
+                    "the changed definition of `{}` means something else: {what}",
+                    draft.name()
+                ),
+                "",
+            )
+            .cause(draft.table.text().to_owned()))
+    };
+    if new.columns.len() != draft.columns.len() {
+        return wrong("its columns differ".to_owned());
+    }
+    for (column, row) in draft.columns.iter().zip(&new.columns) {
+        if let Some(what) = differs(draft, column, &old, row) {
+            return wrong(what);
+        }
+    }
+    let distinct = |model: &Model| i64::try_from(model.foreign_keys.len()).unwrap_or(0);
+    if draft.foreign_keys == 0 && old.foreign_keys.len() != new.foreign_keys.len()
+        || draft.foreign_keys > 0 && distinct(&new) <= distinct(&old)
+        || draft.foreign_keys < 0 && distinct(&new) >= distinct(&old)
+    {
+        return wrong("its foreign keys differ".to_owned());
+    }
+    Ok(())
+}
+
+fn differs(draft: &Draft<'_>, column: &Column, old: &Model, row: &[Option<String>]) -> Option<String> {
+    if !attribute(row, "name").eq_ignore_ascii_case(&column.name) {
+        return Some(format!("column `{}` is not in its place", column.name));
+    }
+    let from = match &column.source {
+        Source::Added(_) => return None,
+        Source::Same(name) => name.clone(),
+        Source::Converted(..) => column.name.clone(),
+    };
+    let before = old
+        .columns
+        .iter()
+        .find(|row| attribute(row, "name").eq_ignore_ascii_case(&from))?;
+    for name in ["type", "notnull", "dflt_value", "pk", "hidden"] {
+        if name == "pk" && draft.key_changed {
+            continue;
+        }
+        let want = column
+            .expect
+            .get(name)
+            .map_or_else(|| attribute(before, name), |value| comparable(name, value));
+        let got = attribute(row, name);
+        if want != got {
+            return Some(format!("{name} of `{}` is {got} and not {want}", column.name));
+        }
+    }
+    None
+}
+
+/// What depends on the table and compiles in the database as it is.
+pub(super) fn live_probes(ask: &mut dyn Ask, state: &State) -> Result<Vec<Probe>> {
+    let related = state.related();
+    let mut scratch = ask.scratch()?;
+    let hanging: Vec<&Object> = state.indexes.iter().chain(&state.triggers).collect();
+    if oracle::build(scratch.as_mut(), &related, state.table.text(), &hanging).is_err() {
+        return Ok(Vec::new());
+    }
+    let mut probes = oracle::probes(scratch.as_mut(), state, &related);
+    probes.retain(|probe| ask.query(&format!("EXPLAIN {}", probe.sql)).is_ok());
+    probes.dedup();
+    Ok(probes)
+}
+
+/// The probes as things to do.
+pub(super) fn compiles(probes: &[Probe], at: (usize, Span)) -> Vec<Op> {
+    let op = |probe: &Probe| Op::Compiles {
+        sql: format!("EXPLAIN {}", probe.sql),
+        object: probe.object.clone(),
+        at: at.clone(),
+    };
+    probes.iter().map(op).collect()
+}
+
+/// What SQLite's own ALTERs make of the stored table: the definition and its model; `None` when they are refused.
+pub(super) fn natively(ask: &mut dyn Ask, draft: &Draft<'_>) -> Result<Option<(String, Model)>> {
+    let mut scratch = ask.scratch()?;
+    let hanging: Vec<&Object> = draft
+        .indexes
+        .iter()
+        .filter(|index| index.old && index.kept)
+        .map(|index| &index.object)
+        .collect();
+    if oracle::build(scratch.as_mut(), &[], draft.state.table.text(), &hanging).is_err() {
+        return Ok(None);
+    }
+    let schema = format!("{}.", quoted(&draft.state.schema, '"'));
+    for (sql, _) in &draft.natives {
+        if scratch.execute(&sql.replacen(&schema, "main.", 1)).is_err() {
+            return Ok(None);
+        }
+    }
+    let text = scratch.query(&format!(
+        "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = {}",
+        sqlite_literal(draft.name())
+    ));
+    let text = text.ok().and_then(|rows| rows.into_iter().flatten().flatten().next());
+    let model = Model::read(scratch.as_mut(), draft.name()).ok();
+    Ok(text.zip(model))
+}
+
+/// The model of the draft; `None` when scratch cannot build it.
+pub(super) fn model(ask: &mut dyn Ask, draft: &Draft<'_>) -> Result<Option<Model>> {
+    let mut scratch = ask.scratch()?;
+    if scratch.execute(draft.table.text()).is_err() {
+        return Ok(None);
+    }
+    Ok(Model::read(scratch.as_mut(), draft.name()).ok())
+}
