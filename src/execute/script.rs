@@ -25,7 +25,7 @@ impl Recorder<'_> {
     /// `script::…` and `batch::…`.
     pub fn report(&self, plan: &Plan, applied: &Applied) -> Result<Report> {
         let mut shower = Shower::default();
-        self.read(plan, applied, &mut shower)?;
+        self.read(&self.prepare(plan)?, applied, &mut shower)?;
         Ok(Report::of(plan, shower.steps))
     }
 
@@ -40,7 +40,8 @@ impl Recorder<'_> {
             foreign_keys_off: Vec::new(),
             differs: None,
         };
-        self.read(plan, applied, &mut surveyor)?;
+        let scripts = self.prepare(plan)?;
+        self.read(&scripts, applied, &mut surveyor)?;
         let head = ScriptHead {
             tool: &format!("sqlrev {TOOL_VERSION}"),
             title: &title(plan),
@@ -62,7 +63,7 @@ impl Recorder<'_> {
         if plan.from.is_empty() {
             scribe.creates()?;
         }
-        self.read(plan, applied, &mut scribe)?;
+        self.read(&scripts, applied, &mut scribe)?;
         put(out, &sql.tail())
     }
 
@@ -173,7 +174,7 @@ struct Shower {
 }
 
 impl Reader for Shower {
-    fn step(&mut self, step: &Step, revision: &Revision, _prepared: Option<&Prepared>) -> Result<()> {
+    fn step(&mut self, step: &Step, revision: &Revision, _prepared: &Prepared) -> Result<()> {
         self.steps.push(Ran {
             step: step.clone(),
             transaction: revision.header.transaction,
@@ -211,10 +212,8 @@ struct Surveyor {
 }
 
 impl Reader for Surveyor {
-    fn step(&mut self, step: &Step, revision: &Revision, prepared: Option<&Prepared>) -> Result<()> {
-        let checksum = prepared
-            .map(|prepared| prepared.checksum.to_string())
-            .unwrap_or_default();
+    fn step(&mut self, step: &Step, revision: &Revision, prepared: &Prepared) -> Result<()> {
+        let checksum = prepared.checksum.to_string();
         let checksum = checksum.rsplit_once(':').map_or(checksum.as_str(), |(text, _)| text);
         let message = &revision.header.message;
         self.lines
@@ -242,6 +241,10 @@ impl Reader for Surveyor {
             _ => {}
         }
         Ok(())
+    }
+
+    fn wants_statements(&self) -> bool {
+        false
     }
 
     fn end(&mut self, _step: &Step) -> Result<()> {
@@ -334,10 +337,8 @@ impl Scribe<'_> {
 }
 
 impl Reader for Scribe<'_> {
-    fn step(&mut self, step: &Step, revision: &Revision, prepared: Option<&Prepared>) -> Result<()> {
-        let checksum = prepared
-            .map(|prepared| prepared.checksum.to_string())
-            .unwrap_or_default();
+    fn step(&mut self, step: &Step, revision: &Revision, prepared: &Prepared) -> Result<()> {
+        let checksum = prepared.checksum.to_string();
         let head = format!(
             "\n-- {} {}: {}\n-- {} -> {}\n-- {checksum}\n",
             step.direction.name(),
