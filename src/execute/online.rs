@@ -35,7 +35,7 @@ pub(crate) trait Unit {
 impl Runner for Online<'_> {
     fn statement(&mut self, place: &Place<'_>) -> Result<()> {
         self.patience.check()?;
-        let sql = place.statement.text;
+        let sql = place.sql();
         (self.events)(Event::Statement {
             sql,
             index: place.index,

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::code::Code;
-use crate::dialect::{Ask, Op, Rewrite, ScriptHead, ScriptSql};
+use crate::dialect::{AlterStatement, Ask, Op, Rewrite, ScriptHead, ScriptSql};
 use crate::error::{Error, Result};
 use crate::execute::bookkeeping::Record;
 use crate::execute::record::{Piece, Reader, needs_foreign_keys_off};
@@ -310,6 +310,22 @@ impl Scribe<'_> {
         put(self.out, end)
     }
 
+    /// The author's comments before a statement.
+    fn comments(&mut self, gap: &str) -> Result<()> {
+        let comment = gap.trim_matches([' ', '\t', '\r', '\n', ';']);
+        if comment.is_empty() { Ok(()) } else { put(self.out, &format!("{comment}\n")) }
+    }
+
+    /// The ALTERs as the author wrote them, for the reader.
+    fn originals(&mut self, run: &[AlterStatement]) -> Result<()> {
+        for alter in run {
+            for line in alter.text.lines() {
+                put(self.out, &format!("-- {line}\n"))?;
+            }
+        }
+        Ok(())
+    }
+
     fn rewritten(&mut self, rewrite: &Rewrite) -> Result<()> {
         put(
             self.out,
@@ -369,8 +385,14 @@ impl Reader for Scribe<'_> {
 
     fn piece(&mut self, piece: &Piece<'_>, _ask: Option<&mut dyn Ask>) -> Result<()> {
         match piece {
-            Piece::Native(place) => self.statement(place.statement.text),
-            Piece::Rewritten(_, rewrite) => self.rewritten(rewrite),
+            Piece::Native(place) => {
+                self.comments(place.statement.gap_before)?;
+                self.statement(place.sql())
+            }
+            Piece::Rewritten(run, rewrite) => {
+                self.originals(run)?;
+                self.rewritten(rewrite)
+            }
             Piece::Version(sql) => {
                 self.rows.push((*sql).to_owned());
                 Ok(())
