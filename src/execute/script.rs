@@ -313,7 +313,11 @@ impl Scribe<'_> {
     /// The author's comments before a statement.
     fn comments(&mut self, gap: &str) -> Result<()> {
         let comment = gap.trim_matches([' ', '\t', '\r', '\n', ';']);
-        if comment.is_empty() { Ok(()) } else { put(self.out, &format!("{comment}\n")) }
+        if comment.is_empty() {
+            Ok(())
+        } else {
+            put(self.out, &format!("{comment}\n"))
+        }
     }
 
     /// The ALTERs as the author wrote them, for the reader.
