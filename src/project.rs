@@ -168,7 +168,7 @@ impl Project {
     pub fn revisions(&self, variants: &[&str], load: Load) -> Result<Vec<Revision>> {
         let mut revisions = Vec::new();
         let mut loader = Loader {
-            root: &self.root,
+            root: self.root.as_path().into(),
             config: self.config.file.as_ref(),
             variants,
             downgrades: load.downgrades,
@@ -198,7 +198,13 @@ impl Project {
     /// `file::io`, `file::invalid_utf8`
     pub fn read(&self, name: &str) -> Result<Script> {
         let folder = disk::Folder::open(&self.root).map_err(|error| files::unreadable(name, &error))?;
-        files::read(&folder, name, name.to_owned(), &self.root, &mut Vec::new())
+        files::read(
+            &folder,
+            name,
+            name.to_owned(),
+            &self.root.as_path().into(),
+            &mut Vec::new(),
+        )
     }
 
     /// The paths of a new revision's upgrade and downgrade, in the location of this name or the first one.

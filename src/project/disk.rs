@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 
 use crate::revision::LargeText;
 
@@ -25,30 +26,33 @@ pub(super) enum Kind {
 
 /// A text that is read anew each time: a large one, or one that was not needed yet.
 pub(super) struct OnDisk {
-    /// Where it is.
-    pub(super) path: PathBuf,
+    /// The project's folder.
+    pub(super) root: Arc<Path>,
+    /// The file's name from there.
+    pub(super) name: Arc<str>,
 }
 
 impl fmt::Debug for OnDisk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.path.display())
+        f.write_str(&self.name)
     }
 }
 
 impl LargeText for OnDisk {
     #[expect(clippy::disallowed_methods, reason = "the project's files are read here")]
     fn size(&self) -> u64 {
-        std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len())
+        std::fs::metadata(self.root.join(&*self.name)).map_or(0, |metadata| metadata.len())
     }
 
     #[expect(clippy::disallowed_methods, reason = "the project's files are read here")]
     fn open(&self) -> io::Result<Box<dyn Read>> {
-        Ok(Box::new(std::fs::File::open(&self.path)?))
+        Ok(Box::new(std::fs::File::open(self.root.join(&*self.name))?))
     }
 }
 
-/// Fills the buffer with a file's bytes, up to one more than [`LARGE`].
-fn fill(buffer: &mut Vec<u8>, mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> io::Result<()> {
+/// Fills the buffer with a file's bytes, up to one more than [`LARGE`], and gives their number. The buffer keeps its
+/// length, since to clear it for each file would cost more than to read the file.
+fn fill(buffer: &mut Vec<u8>, mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
     const FIRST: usize = 64 << 10;
     let mut length = 0;
     loop {
@@ -65,8 +69,7 @@ fn fill(buffer: &mut Vec<u8>, mut read: impl FnMut(&mut [u8]) -> io::Result<usiz
             break;
         }
     }
-    buffer.truncate(length);
-    Ok(())
+    Ok(length)
 }
 
 #[cfg(all(target_os = "linux", feature = "cli"))]
@@ -117,8 +120,8 @@ mod linux {
             Ok(())
         }
 
-        /// Reads a file into the buffer, up to one byte more than [`LARGE`](super::LARGE).
-        pub(in super::super) fn read(&self, name: &str, buffer: &mut Vec<u8>) -> io::Result<()> {
+        /// Reads a file into the buffer, up to one byte more than [`LARGE`](super::LARGE), and gives the length.
+        pub(in super::super) fn read(&self, name: &str, buffer: &mut Vec<u8>) -> io::Result<usize> {
             let file = openat(&self.0, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
             fill(buffer, |bytes| Ok(rustix::io::read(&file, bytes)?))
         }
@@ -162,8 +165,8 @@ mod portable {
             Ok(())
         }
 
-        /// Reads a file into the buffer, up to one byte more than [`LARGE`](super::LARGE).
-        pub(in super::super) fn read(&self, name: &str, buffer: &mut Vec<u8>) -> io::Result<()> {
+        /// Reads a file into the buffer, up to one byte more than [`LARGE`](super::LARGE), and gives the length.
+        pub(in super::super) fn read(&self, name: &str, buffer: &mut Vec<u8>) -> io::Result<usize> {
             let mut file = std::fs::File::open(self.0.join(name))?;
             fill(buffer, |bytes| file.read(bytes))
         }

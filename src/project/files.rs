@@ -1,5 +1,6 @@
 //! The revisions of a location: which files make which revision, and what they say.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -41,16 +42,16 @@ enum Name<'a> {
 
 impl Half {
     /// `upgrade.sql`, `down.postgresql.sql`.
-    fn file_name(self) -> String {
-        let word = match (self.is_downgrade, self.is_short) {
-            (false, false) => "upgrade",
-            (false, true) => "up",
-            (true, false) => "downgrade",
-            (true, true) => "down",
+    fn file_name(self) -> Cow<'static, str> {
+        let plain = match (self.is_downgrade, self.is_short) {
+            (false, false) => "upgrade.sql",
+            (false, true) => "up.sql",
+            (true, false) => "downgrade.sql",
+            (true, true) => "down.sql",
         };
         match self.dialect {
-            Some(dialect) => format!("{word}.{dialect}.sql"),
-            None => format!("{word}.sql"),
+            Some(dialect) => plain.replace(".sql", &format!(".{dialect}.sql")).into(),
+            None => plain.into(),
         }
     }
 
@@ -100,7 +101,7 @@ impl Half {
 /// Reads the revisions of all locations.
 pub(super) struct Loader<'a> {
     /// The project's folder, which names begin from.
-    pub(super) root: &'a Path,
+    pub(super) root: Arc<Path>,
     /// The file that names the locations.
     pub(super) config: Option<&'a SourceFile>,
     /// The names of the dialect's own texts, the best first.
@@ -307,11 +308,11 @@ impl Loader<'_> {
             return self.read(set, half);
         }
         let name: Arc<str> = set.shown(half).into();
-        let path = self.root.join(&*name);
+        let root = self.root.clone();
         Ok(Script {
-            file: SourceFile::new(name, self.nothing.clone()),
+            file: SourceFile::new(name.clone(), self.nothing.clone()),
             body: 0,
-            large: Some(Arc::new(OnDisk { path })),
+            large: Some(Arc::new(OnDisk { root, name })),
         })
     }
 
@@ -320,9 +321,9 @@ impl Loader<'_> {
         let name = if set.prefix.is_empty() {
             name
         } else {
-            set.prefix.to_owned() + &name
+            (set.prefix.to_owned() + &name).into()
         };
-        read(set.folder, &name, shown, self.root, &mut self.buffer)
+        read(set.folder, &name, shown, &self.root, &mut self.buffer)
     }
 
     fn no_location(&self, location: &Location, error: &io::Error) -> Error {
@@ -341,8 +342,15 @@ impl Loader<'_> {
 }
 
 /// Reads a file: the whole text, or the head of a large one.
-pub(super) fn read(folder: &Folder, name: &str, shown: String, root: &Path, buffer: &mut Vec<u8>) -> Result<Script> {
-    folder.read(name, buffer).map_err(|error| unreadable(&shown, &error))?;
+pub(super) fn read(
+    folder: &Folder,
+    name: &str,
+    shown: String,
+    root: &Arc<Path>,
+    buffer: &mut Vec<u8>,
+) -> Result<Script> {
+    let length = folder.read(name, buffer).map_err(|error| unreadable(&shown, &error))?;
+    let buffer = &buffer[..length];
     if buffer.len() <= LARGE {
         let file = decode(shown, buffer)?;
         let body = mark(&file.text);
@@ -361,11 +369,16 @@ pub(super) fn read(folder: &Folder, name: &str, shown: String, root: &Path, buff
         .rev()
         .find(|&end| std::str::from_utf8(&buffer[..end]).is_ok())
         .unwrap_or(end);
-    let path = root.join(&shown);
     let file = decode(shown, &buffer[..end])?;
-    let body = mark(&file.text);
-    let large = Some(Arc::new(OnDisk { path }) as _);
-    Ok(Script { file, body, large })
+    let large = OnDisk {
+        root: root.clone(),
+        name: file.name.clone(),
+    };
+    Ok(Script {
+        body: mark(&file.text),
+        file,
+        large: Some(Arc::new(large)),
+    })
 }
 
 /// The length of a byte order mark at the beginning.

@@ -284,7 +284,7 @@ impl<'f> Reader<'f> {
                     .help("each line is `-- key: value`"));
             }
         };
-        let mut header = Header::new(RevisionId::new(""));
+        let mut header = Header::new(RevisionId(Arc::default()));
         let mut places = Spans {
             file: Some(self.file.clone()),
             ..Spans::default()
@@ -323,7 +323,7 @@ impl<'f> Reader<'f> {
             "down_revision" => header.down_revisions = self.words(key, node, &mut places.down_revision)?,
             "depends_on" => header.depends_on = self.words(key, node, &mut places.depends_on)?,
             "branch_labels" => header.branch_labels = self.words(key, node, &mut places.labels)?,
-            "message" => header.message = self.text(key, node, "a text")?.unwrap_or_default().into(),
+            "message" => header.message = self.text(key, node, "a text")?.map_or_else(Arc::default, Arc::from),
             "created" => header.created = self.text(key, node, "a time")?.map(Arc::from),
             "transaction" => {
                 header.transaction = match node.value.text() {
