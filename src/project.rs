@@ -1,4 +1,9 @@
-//! The project on disk: configuration, environment, revision files. Only what is below this module touches files.
+//! The project on disk: configuration, environment, revision files. Only this module touches files.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "files are read and written here and nowhere else"
+)]
 
 mod config;
 mod disk;
@@ -279,7 +284,6 @@ impl Project {
 }
 
 /// Adds the variables of the `.env` file in a folder, if there is one.
-#[expect(clippy::disallowed_methods, reason = "the project's files are read here")]
 fn dotenv(variables: &mut Environment, folder: &Path, shown: &str) -> Result<()> {
     let path = folder.join(".env");
     if !path.is_file() {
@@ -298,7 +302,6 @@ fn dotenv(variables: &mut Environment, folder: &Path, shown: &str) -> Result<()>
     variables.add(&name, &text)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the project's files are read here")]
 fn read_config(path: &Path, shown: &str) -> Result<String> {
     let bytes = std::fs::read(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => missing(&format!("there is no file `{shown}`")),

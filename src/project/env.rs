@@ -225,7 +225,7 @@ fn expand_into(
         match (set, default) {
             (Some(set), _) => out.push_str(set),
             (None, Some(default)) => {
-                expand_into(default, offset + dollar + 2 + name.len() + 2, variables, depth + 1, out)?
+                expand_into(default, offset + dollar + 2 + name.len() + 2, variables, depth + 1, out)?;
             }
             (None, None) => return Err(wrong(end, format!("the variable `{name}` is not set"), "has no value")),
         }
