@@ -9,6 +9,7 @@ mod config;
 mod disk;
 mod env;
 mod files;
+mod names;
 mod template;
 mod url;
 mod write;

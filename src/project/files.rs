@@ -1,6 +1,5 @@
 //! The revisions of a location: which files make which revision, and what they say.
 
-use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,90 +12,10 @@ use crate::source::SourceFile;
 
 use super::config::Location;
 use super::disk::{Folder, Kind, LARGE, OnDisk};
-
-/// The dialects that a file can be the text for.
-pub(super) const DIALECTS: [&str; 4] = ["sqlite", "postgresql", "mysql", "mariadb"];
+use super::names::{DIALECTS, Half, Name};
 
 /// How much of a large file is kept in memory.
 const HEAD: usize = 64 << 10;
-
-/// A half of a revision, as the name of a file tells it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Half {
-    is_downgrade: bool,
-    /// The dialect it is the text for; none for the plain one.
-    dialect: Option<&'static str>,
-    /// Whether it is called `up` and `down`.
-    is_short: bool,
-}
-
-/// What the end of a file's name says.
-enum Name<'a> {
-    /// A half of the revision with the name before.
-    Half(&'a str, Half),
-    /// As before, for something that is no dialect.
-    Unknown,
-    /// Not a file of a revision.
-    Other,
-}
-
-impl Half {
-    /// `upgrade.sql`, `down.postgresql.sql`.
-    fn file_name(self) -> Cow<'static, str> {
-        let plain = match (self.is_downgrade, self.is_short) {
-            (false, false) => "upgrade.sql",
-            (false, true) => "up.sql",
-            (true, false) => "downgrade.sql",
-            (true, true) => "down.sql",
-        };
-        match self.dialect {
-            Some(dialect) => plain.replace(".sql", &format!(".{dialect}.sql")).into(),
-            None => plain.into(),
-        }
-    }
-
-    /// Reads `NAME.upgrade.sql`, or `upgrade.sql` with an empty name before.
-    fn of(file: &str) -> Name<'_> {
-        let Some(name) = file.strip_suffix(".sql") else {
-            return Name::Other;
-        };
-        let (name, last) = name.rsplit_once('.').unwrap_or(("", name));
-        if let Some(half) = Self::word(last, None) {
-            return Name::Half(name, half);
-        }
-        let (name, word) = name.rsplit_once('.').unwrap_or(("", name));
-        let Some(half) = Self::word(word, None) else {
-            return Name::Other;
-        };
-        match DIALECTS.iter().find(|&&dialect| dialect == last) {
-            Some(dialect) => Name::Half(
-                name,
-                Self {
-                    dialect: Some(dialect),
-                    ..half
-                },
-            ),
-            // `clean.up.tables.sql` is a name like any other; `x.upgrade.postgres.sql` meant something.
-            None if half.is_short => Name::Other,
-            None => Name::Unknown,
-        }
-    }
-
-    fn word(word: &str, dialect: Option<&'static str>) -> Option<Self> {
-        let (is_downgrade, is_short) = match word {
-            "upgrade" => (false, false),
-            "up" => (false, true),
-            "downgrade" => (true, false),
-            "down" => (true, true),
-            _ => return None,
-        };
-        Some(Self {
-            is_downgrade,
-            dialect,
-            is_short,
-        })
-    }
-}
 
 /// Reads the revisions of all locations.
 pub(super) struct Loader<'a> {

@@ -1,3 +1,4 @@
+use super::read::KEYS;
 use super::*;
 use crate::project::MIGRATIONS_YAML;
 
