@@ -160,8 +160,6 @@ pub(super) struct State {
     pub(super) others: Vec<Object>,
     /// Whether it has rows; unknown offline.
     pub(super) rows: Option<bool>,
-    /// Whether the schema table may be written to.
-    pub(super) writable: bool,
 }
 
 impl State {
@@ -201,7 +199,6 @@ impl State {
             triggers,
             others,
             rows,
-            writable: !offline,
         }))
     }
 
@@ -277,7 +274,10 @@ fn everything(ask: &mut dyn Ask, found: &Object) -> Result<Vec<Object>> {
         schemas.push(&temp);
     }
     for schema in schemas {
-        let from = format!("FROM {}.sqlite_schema WHERE sql IS NOT NULL", quoted(schema, '"'));
+        let from = format!(
+            "FROM {}.sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+            quoted(schema, '"')
+        );
         let own = format!("tbl_name = {name} COLLATE NOCASE");
         // A trigger on the table may mention others, which compiling it needs.
         let reaches_out = ask.query(&format!(
