@@ -76,7 +76,7 @@ fn pointed_at(text: &str, error: &ScratchError, words: &str) -> Option<Span> {
 /// Proves that the definition means what it should, and that nothing else breaks.
 pub(super) fn outcome(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatement], consumed: usize) -> Result<Proof> {
     let state = draft.state;
-    let related = state.related();
+    let related: Vec<&Object> = state.related.iter().collect();
     let mut before = ask.scratch()?;
     let mut after = ask.scratch()?;
     let hanging: Vec<&Object> = state.indexes.iter().chain(&state.triggers).collect();
@@ -266,7 +266,7 @@ fn differs(draft: &Draft<'_>, column: &Column, old: &Model, row: &[Option<String
 
 /// What depends on the table and compiles in the database as it is.
 pub(super) fn live_probes(ask: &mut dyn Ask, state: &State) -> Result<Vec<Probe>> {
-    let related = state.related();
+    let related: Vec<&Object> = state.related.iter().collect();
     let mut scratch = ask.scratch()?;
     let hanging: Vec<&Object> = state.indexes.iter().chain(&state.triggers).collect();
     if oracle::build(scratch.as_mut(), &related, state.table.text(), &hanging).is_err() {

@@ -532,7 +532,7 @@ fn keys(draft: &Draft<'_>) -> Keys {
     let Some(at) = &draft.keys_converted else { return keys };
     let name = draft.name();
     let others =
-        draft.state.others.iter().filter(|object| {
+        draft.state.related.iter().filter(|object| {
             object.kind == "table" && object.schema == draft.state.schema && refers(&object.sql, name)
         });
     let mut tables: Vec<&str> = others.map(|object| object.name.as_str()).collect();
