@@ -61,19 +61,32 @@ pub(super) fn rewrite(run: &[AlterStatement], recreate: Recreate, ask: &mut dyn 
             ask,
         );
     }
-    let (draft, consumed) = read_run(run, &state, recreate, ask)?;
+    let early = rename::early(run);
+    if let Some(renamed) = rename::renamed(&state, run, &early, ask)? {
+        let (draft, consumed) = read_run(run, &renamed, &early, recreate, ask)?;
+        if early.iter().all(|&index| index < consumed) {
+            let mut rewrite = finish(run, draft, consumed, recreate, ask)?;
+            rewrite.ops.splice(0..0, rename::ops(run, &early));
+            return Ok(rewrite);
+        }
+    }
+    let (draft, consumed) = read_run(run, &state, &[], recreate, ask)?;
     finish(run, draft, consumed, recreate, ask)
 }
 
-/// Reads as many statements into one draft as belong together.
+/// Reads as many statements into one draft as belong together; those at `done` have their own steps before.
 fn read_run<'s>(
     run: &[AlterStatement],
     state: &'s State,
+    done: &[usize],
     recreate: Recreate,
     ask: &mut dyn Ask,
 ) -> Result<(Draft<'s>, usize)> {
     let mut draft = Draft::new(state, recreate == Recreate::Always);
     for (index, statement) in run.iter().enumerate() {
+        if done.contains(&index) {
+            continue;
+        }
         let alter = match parse::read(&statement.text) {
             Ok(alter) => alter,
             Err(_) => return Ok((draft, index)),

@@ -16,6 +16,8 @@ mod types;
 mod ways;
 
 #[cfg(all(test, feature = "bundled"))]
+mod cases;
+#[cfg(all(test, feature = "bundled"))]
 mod hazards;
 #[cfg(all(test, feature = "bundled"))]
 mod random;

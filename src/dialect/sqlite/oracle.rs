@@ -73,7 +73,7 @@ pub(super) fn attribute(row: &[Option<String>], name: &str) -> String {
 /// An attribute's value without the differences that mean nothing: spaces in a type, parentheses around a default.
 pub(super) fn comparable(name: &str, value: &str) -> String {
     match name {
-        "type" => unquoted_type(value).replace(' ', ""),
+        "type" => unquoted_type(value).replace(' ', "").to_ascii_uppercase(),
         "dflt_value" => {
             let mut value = value.trim();
             while let Some(inner) = value.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')) {

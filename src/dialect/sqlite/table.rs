@@ -221,6 +221,20 @@ impl Table {
         }
     }
 
+    /// Puts the columns in another order: `order` has the place now of each column to come.
+    pub(super) fn reorder_columns(&mut self, order: &[usize]) -> Result<(), String> {
+        let spans: Vec<Span> = self.columns().map(|column| column.span.clone()).collect();
+        let mut text = String::new();
+        let mut end = 0;
+        for (span, from) in spans.iter().zip(order) {
+            text.push_str(&self.text[end..span.start]);
+            text.push_str(spans.get(*from).map_or("", |from| self.at(from)));
+            end = span.end;
+        }
+        text.push_str(&self.text[end..]);
+        self.edit(&(0..self.text.len()), &text)
+    }
+
     /// Adds a constraint behind everything else, in the layout of what is there.
     pub(super) fn append_constraint(&mut self, definition: &str) -> Result<(), String> {
         let Some(last) = self.elements.last() else {

@@ -297,6 +297,19 @@ fn copied(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask, ops: &mut Vec<Op>) 
         offline: ask.offline(),
         statistics: &statistics,
     };
+    // The copy inserts rows; the author's next statement may still ask for the rowid of his own last one.
+    let inserted = ask
+        .query("SELECT last_insert_rowid()")?
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|rowid| rowid != "0");
+    if inserted {
+        ops.push(Op::sql(
+            format!("CREATE TABLE {LAST_ROWID} AS SELECT last_insert_rowid() AS x"),
+            last,
+        ));
+    }
     ops.extend(copy.ops(draft));
     for index in draft.indexes.iter().filter(|index| index.kept) {
         ops.push(Op::sql(
@@ -308,6 +321,13 @@ fn copied(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask, ops: &mut Vec<Op>) 
         ops.push(Op::sql(trigger.statement(), last));
     }
     forget_statistics(draft, &statistics, last, ops);
+    if inserted {
+        ops.push(Op::sql(
+            format!("INSERT OR REPLACE INTO {LAST_ROWID}(rowid, x) SELECT x, x FROM {LAST_ROWID}"),
+            last,
+        ));
+        ops.push(Op::sql(format!("DROP TABLE {LAST_ROWID}"), last));
+    }
     for setting in [
         Setting::IgnoreCheckConstraints,
         Setting::LegacyAlterTable,
@@ -502,6 +522,9 @@ fn forget_statistics(draft: &Draft<'_>, tables: &[&str], last: usize, ops: &mut 
         ));
     }
 }
+
+/// Where the rowid of the last insert is kept during a copy.
+const LAST_ROWID: &str = "temp.sqlrev_last_insert_rowid";
 
 /// A name that nothing in the schema has.
 fn free_name(draft: &Draft<'_>, ask: &mut dyn Ask) -> Result<String> {

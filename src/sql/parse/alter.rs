@@ -117,6 +117,7 @@ pub enum ActionKind {
         column: Name,
     },
     ValidateConstraint(Name),
+    Reorder(Vec<Name>),
 }
 
 /// Why an ALTER TABLE could not be read.
@@ -131,8 +132,54 @@ pub struct Unreadable {
 /// The table of an ALTER TABLE, without reading what is to be done: its schema and its name.
 pub fn table(text: &str) -> Option<(Option<Name>, Name)> {
     let head: usize = text.char_indices().nth(HEAD).map_or(text.len(), |(offset, _)| offset);
-    let mut cursor = Cursor::new(&text[..head]);
+    let text = &text[..head];
+    if let Some(masked) = reorder_words(text) {
+        return Cursor::new(&masked).name().map(|table| (None, table));
+    }
+    let mut cursor = Cursor::new(text);
     read_table(&mut cursor).ok().map(|(_, schema, table)| (schema, table))
+}
+
+/// The directive that puts the columns of a table in another order; it stands in a comment of its own.
+const REORDER: &str = "-- sqlrev:reorder";
+
+/// What the directive says, with its first words blanked out so that places stay what they are.
+fn reorder_words(text: &str) -> Option<String> {
+    let rest = text.strip_prefix(REORDER)?;
+    rest.starts_with([' ', '\t'])
+        .then(|| format!("{}{rest}", " ".repeat(REORDER.len())))
+}
+
+/// Reads `-- sqlrev:reorder table (column, …)`.
+fn read_reorder(words: &str) -> Result<Alter, Unreadable> {
+    let mut cursor = Cursor::new(words);
+    let mut table = name(&mut cursor, "the name of a table")?;
+    let mut schema = None;
+    if cursor.take(&["."]) {
+        schema = Some(table);
+        table = name(&mut cursor, "the name of a table")?;
+    }
+    let start = cursor.position();
+    if !cursor.take(&["("]) {
+        return Err(stop(&cursor, "the columns in parentheses"));
+    }
+    let mut columns = vec![name(&mut cursor, "the name of a column")?];
+    while cursor.take(&[","]) {
+        columns.push(name(&mut cursor, "the name of a column")?);
+    }
+    if !cursor.take(&[")"]) || !cursor.at_end() {
+        return Err(stop(&cursor, "a comma or the closing parenthesis"));
+    }
+    let action = Action {
+        span: cursor.since(start),
+        kind: ActionKind::Reorder(columns),
+    };
+    Ok(Alter {
+        if_exists: false,
+        schema,
+        table,
+        actions: vec![action],
+    })
 }
 
 /// How many characters the first words may take up, comments before and between them included.
@@ -155,8 +202,11 @@ fn read_table(cursor: &mut Cursor<'_>) -> Result<(bool, Option<Name>, Name), Unr
     Ok((if_exists, Some(first), table))
 }
 
-/// Reads an ALTER TABLE statement.
+/// Reads an ALTER TABLE statement, or the directive `-- sqlrev:reorder table (column, …)`.
 pub fn read(text: &str) -> Result<Alter, Unreadable> {
+    if let Some(words) = reorder_words(text) {
+        return read_reorder(&words);
+    }
     let mut cursor = Cursor::new(text);
     let (if_exists, schema, table) = read_table(&mut cursor)?;
     let _ = cursor.take(&["*"]);

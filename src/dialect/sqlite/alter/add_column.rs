@@ -281,7 +281,10 @@ fn unique(draft: &mut Draft<'_>, site: &Site<'_>, column: &ColumnDef) -> Result<
     }) else {
         return Ok(());
     };
-    add_constraint::demand_unique(draft, site, &[name]);
+    let null = |value: &String| value.eq_ignore_ascii_case("NULL");
+    if default_of(draft, name).is_some_and(|value| !null(&value)) {
+        add_constraint::demand_unique(draft, site, &[name]);
+    }
     if on_conflict || draft.inline {
         draft.must_copy("a UNIQUE constraint of the table is part of how it is stored");
         return Ok(());
