@@ -87,9 +87,8 @@ fn read_run<'s>(
         if done.contains(&index) {
             continue;
         }
-        let alter = match parse::read(&statement.text) {
-            Ok(alter) => alter,
-            Err(_) => return Ok((draft, index)),
+        let Ok(alter) = parse::read(&statement.text) else {
+            return Ok((draft, index));
         };
         let stands_alone =
             |kind: &ActionKind| matches!(kind, ActionKind::RenameTable(_) | ActionKind::RenameColumn { .. });
@@ -244,7 +243,7 @@ fn pass_or_refuse(
 ) -> Result<Rewrite> {
     if prove::takes(ask, state, &site.statement.text)? {
         let probes = prove::live_probes(ask, state)?;
-        return Ok(native(site, found, prove::compiles(&probes, site.at())));
+        return Ok(native(site, found, prove::compiles(&probes, &site.at())));
     }
     Err(refuse_unreadable(site, unreadable))
 }

@@ -17,6 +17,10 @@ use crate::sql::write::{quoted, sqlite_literal};
 
 /// A table on its way from what it was to what it shall be.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact that one kind of action notes and the planner reads"
+)]
 pub(super) struct Draft<'s> {
     /// The table as it was found.
     pub(super) state: &'s State,
@@ -290,16 +294,15 @@ impl<'s> Draft<'s> {
     }
 
     fn order(&self) -> String {
-        match self.rowid() {
-            Some(rowid) => rowid.to_owned(),
-            None => {
-                let key = self.state.table.primary_key();
-                let columns: Vec<String> = key.iter().map(|column| quoted(column, '"')).collect();
-                if columns.is_empty() {
-                    "1".to_owned()
-                } else {
-                    columns.join(", ")
-                }
+        if let Some(rowid) = self.rowid() {
+            rowid.to_owned()
+        } else {
+            let key = self.state.table.primary_key();
+            let columns: Vec<String> = key.iter().map(|column| quoted(column, '"')).collect();
+            if columns.is_empty() {
+                "1".to_owned()
+            } else {
+                columns.join(", ")
             }
         }
     }

@@ -46,16 +46,11 @@ impl Model {
 
     /// The columns' names, which columns are computed, what they are stored as and what they are found by: what must
     /// not differ where only the text of a definition is exchanged.
-    pub(super) fn layout(&self) -> (Vec<(String, bool, String, String)>, &Vec<Rows>) {
+    pub(super) fn layout(&self) -> (Vec<[String; 4]>, &[Rows]) {
         let text = |row: &[Option<String>], at: usize| row.get(at).cloned().flatten().unwrap_or_default();
         let columns = self.columns.iter().map(|row| {
             let affinity = format!("{:?}", super::types::Affinity::of(&text(row, 1)));
-            (
-                text(row, 0).to_ascii_lowercase(),
-                text(row, 5) == "0",
-                affinity,
-                text(row, 4),
-            )
+            [text(row, 0).to_ascii_lowercase(), text(row, 5), affinity, text(row, 4)]
         });
         (columns.collect(), &self.keys)
     }

@@ -182,8 +182,8 @@ fn in_use(draft: &Draft<'_>, run: &[AlterStatement], consumed: usize, object: &s
             span: action.span,
         }));
     }
-    let names = |site: &&Site<'_>| super::expr::mentions(site.words(&site.span), named);
-    let cause = sites.iter().find(names).or(sites.last()).cloned();
+    let mentions = |site: &&Site<'_>| super::expr::mentions(site.words(&site.span), named);
+    let cause = sites.iter().find(mentions).or(sites.last()).cloned();
     let site = cause.unwrap_or_else(|| Site::whole(&run[0], 0));
     let action = site.words(&site.span);
     let word =
@@ -279,7 +279,7 @@ pub(super) fn live_probes(ask: &mut dyn Ask, state: &State) -> Result<Vec<Probe>
 }
 
 /// The probes as things to do.
-pub(super) fn compiles(probes: &[Probe], at: (usize, Span)) -> Vec<Op> {
+pub(super) fn compiles(probes: &[Probe], at: &(usize, Span)) -> Vec<Op> {
     let op = |probe: &Probe| Op::Compiles {
         sql: format!("EXPLAIN {}", probe.sql),
         object: probe.object.clone(),

@@ -105,7 +105,7 @@ pub(super) fn rewrite(site: &Site<'_>, state: &State, kind: &ActionKind, ask: &m
         .into_iter()
         .filter(|probe| probe.object.starts_with("view"))
         .collect();
-    ops.extend(prove::compiles(&probes, site.at()));
+    ops.extend(prove::compiles(&probes, &site.at()));
     Ok(Rewrite {
         table: state.table.name().text.clone(),
         consumed: 1,

@@ -254,7 +254,7 @@ pub(super) fn ops(draft: &Draft<'_>, way: &Way, proof: &Proof, last: usize, ask:
         object: format!("table `{}`", draft.name()),
         at: (last, 0..0),
     });
-    ops.extend(prove::compiles(&proof.probes, (last, 0..0)));
+    ops.extend(prove::compiles(&proof.probes, &(last, 0..0)));
     ops.extend(keys.after);
     Ok(ops)
 }

@@ -289,16 +289,13 @@ fn unique(draft: &mut Draft<'_>, site: &Site<'_>, column: &ColumnDef) -> Result<
         draft.must_copy("a UNIQUE constraint of the table is part of how it is stored");
         return Ok(());
     }
-    let words = match &clause.name {
-        Some(name) => {
-            names::must_be_free(draft, site, name)?;
-            (name.text.clone(), site.words(&name.span).to_owned())
-        }
-        None => {
-            let fresh = names::fresh(draft, &format!("{}_{name}_key", draft.name()));
-            let words = quoted(&fresh, '"');
-            (fresh, words)
-        }
+    let words = if let Some(name) = &clause.name {
+        names::must_be_free(draft, site, name)?;
+        (name.text.clone(), site.words(&name.span).to_owned())
+    } else {
+        let fresh = names::fresh(draft, &format!("{}_{name}_key", draft.name()));
+        let words = quoted(&fresh, '"');
+        (fresh, words)
     };
     add_constraint::add_index(draft, site, true, words, site.words(&column.name.span));
     Ok(())

@@ -130,13 +130,12 @@ fn unique(
         draft.must_copy("a UNIQUE constraint of the table is part of how it is stored");
         return Ok(());
     }
-    let name = match &clause.name {
-        Some(name) => (name.text.clone(), site.words(&name.span).to_owned()),
-        None => {
-            let fresh = names::fresh(draft, &format!("{}_{}_key", draft.name(), columns.join("_")));
-            let words = quoted(&fresh, '"');
-            (fresh, words)
-        }
+    let name = if let Some(name) = &clause.name {
+        (name.text.clone(), site.words(&name.span).to_owned())
+    } else {
+        let fresh = names::fresh(draft, &format!("{}_{}_key", draft.name(), columns.join("_")));
+        let words = quoted(&fresh, '"');
+        (fresh, words)
     };
     add_index(draft, site, true, name, site.words(list));
     Ok(())
@@ -176,17 +175,14 @@ pub(super) fn index(
     let words = site.words(list);
     let mut cursor = Cursor::new(words);
     let first = cursor.name().map_or_else(|| "expr".to_owned(), |name| name.text);
-    let name = match name {
-        Some(name) => {
-            names::must_be_free(draft, site, name)?;
-            (name.text.clone(), site.words(&name.span).to_owned())
-        }
-        None => {
-            let suffix = if unique { "key" } else { "idx" };
-            let fresh = names::fresh(draft, &format!("{}_{first}_{suffix}", draft.name()));
-            let words = quoted(&fresh, '"');
-            (fresh, words)
-        }
+    let name = if let Some(name) = name {
+        names::must_be_free(draft, site, name)?;
+        (name.text.clone(), site.words(&name.span).to_owned())
+    } else {
+        let suffix = if unique { "key" } else { "idx" };
+        let fresh = names::fresh(draft, &format!("{}_{first}_{suffix}", draft.name()));
+        let words = quoted(&fresh, '"');
+        (fresh, words)
     };
     if unique {
         let columns = unique_columns(&format!("CREATE UNIQUE INDEX i ON t ({words})")).unwrap_or_default();

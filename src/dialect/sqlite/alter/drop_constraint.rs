@@ -43,12 +43,11 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, name: &Name, if_exis
 
 pub(super) fn primary_key(draft: &mut Draft<'_>, site: &Site<'_>) -> Result<()> {
     let key = |named: &Named| matches!(named.clause.kind, ClauseKind::PrimaryKey { .. });
-    match names::constraints(draft).into_iter().find(key) {
-        Some(named) => remove(draft, site, &named),
-        None => {
-            let message = format!("table `{}` has no primary key", draft.name());
-            Err(site.refuse(Code::BatchNoConstraint, message, "nothing to drop"))
-        }
+    if let Some(named) = names::constraints(draft).into_iter().find(key) {
+        remove(draft, site, &named)
+    } else {
+        let message = format!("table `{}` has no primary key", draft.name());
+        Err(site.refuse(Code::BatchNoConstraint, message, "nothing to drop"))
     }
 }
 
