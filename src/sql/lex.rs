@@ -177,8 +177,9 @@ pub(crate) fn dollar_end(bytes: &[u8], at: usize, body: usize) -> Option<usize> 
 
 /// The end of a string with backslashes that PostgreSQL continues on a later line, from its first closing quote.
 ///
-/// Only strings with a prefix need this: the continuation of `E'…'` still knows backslashes.
-pub(crate) fn continued_end(bytes: &[u8], mut end: usize) -> Option<usize> {
+/// Only strings with a prefix need this: the continuation of `E'…'` still knows backslashes. Returned are the end and
+/// how far was looked to find it.
+pub(crate) fn continued_end(bytes: &[u8], mut end: usize) -> Option<(usize, usize)> {
     loop {
         let mut at = end;
         let mut newline = false;
@@ -191,11 +192,11 @@ pub(crate) fn continued_end(bytes: &[u8], mut end: usize) -> Option<usize> {
             }
             match line_comment_end(bytes, at, Flavor::Postgresql) {
                 Some(comment) => at = comment,
-                None => return Some(end),
+                None => return Some((end, bytes.len())),
             }
         }
         if !newline || bytes.get(at) != Some(&b'\'') {
-            return Some(end);
+            return Some((end, at));
         }
         end = escaped_end(bytes, at + 1, b'\'')?;
     }
@@ -240,6 +241,9 @@ pub(crate) fn number_end(bytes: &[u8], start: usize, flavor: Flavor) -> usize {
             at = digits_end(bytes, at + 1 + sign);
         }
     }
+    if matches!(flavor, Flavor::Postgresql) && bytes[at - 1] == b'.' && bytes.get(at) == Some(&b'$') {
+        return at;
+    }
     word_end(bytes, at)
 }
 
@@ -257,6 +261,8 @@ pub(crate) fn symbol_end(bytes: &[u8], at: usize, flavor: Flavor) -> usize {
     };
     at + match flavor {
         Flavor::Sqlite => longest(SQLITE),
+        // `*/` closes what `/*!` opened, but a star before a comment multiplies.
+        Flavor::Mysql if bytes[at..].starts_with(b"*/*") => 1,
         Flavor::Mysql => longest(MYSQL),
         Flavor::Postgresql if is_operator(bytes[at]) => operator_length(&bytes[at..]),
         Flavor::Postgresql => longest(&[b"::", b"..", b":="]),

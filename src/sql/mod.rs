@@ -3,5 +3,6 @@
 mod lex;
 pub mod parse;
 pub mod split;
+pub(crate) mod squeeze;
 pub mod token;
 pub mod write;

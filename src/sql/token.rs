@@ -134,8 +134,7 @@ pub(crate) fn read(bytes: &[u8], at: usize, flavor: Flavor) -> (Kind, usize) {
         _ if number => (Kind::Number, Some(lex::number_end(bytes, at, flavor))),
         (Flavor::Mysql, b'\'' | b'"') => (Kind::Text, lex::escaped_end(bytes, at + 1, byte)),
         (_, b'\'') => (Kind::Text, lex::quote_end(bytes, at + 1, byte)),
-        (_, b'"') => (Kind::Quoted, lex::quote_end(bytes, at + 1, byte)),
-        (Flavor::Sqlite | Flavor::Mysql, b'`') => (Kind::Quoted, lex::quote_end(bytes, at + 1, byte)),
+        (_, b'"') | (Flavor::Sqlite | Flavor::Mysql, b'`') => (Kind::Quoted, lex::quote_end(bytes, at + 1, byte)),
         (Flavor::Sqlite, b'[') => (Kind::Quoted, lex::after(bytes, at + 1, b']')),
         _ => return mark(bytes, at, flavor),
     };
@@ -148,7 +147,8 @@ fn word(bytes: &[u8], at: usize, flavor: Flavor) -> (Kind, usize) {
         (Flavor::Sqlite, b'x', Some(b'\''), _) => (Kind::Text, lex::after(bytes, at + 2, b'\'')),
         (Flavor::Postgresql, b'e', Some(b'\''), _) => {
             let first = lex::escaped_end(bytes, at + 2, b'\'');
-            (Kind::Text, first.and_then(|end| lex::continued_end(bytes, end)))
+            let all = first.and_then(|end| lex::continued_end(bytes, end));
+            (Kind::Text, all.map(|(end, _)| end))
         }
         (Flavor::Postgresql, b'b' | b'x' | b'n', Some(b'\''), _) => (Kind::Text, lex::quote_end(bytes, at + 2, b'\'')),
         (Flavor::Postgresql, b'u', Some(b'&'), Some(&quote @ (b'\'' | b'"'))) => {
@@ -232,8 +232,8 @@ mod tests {
     use crate::sql::split::{MYSQL, POSTGRESQL, SQLITE};
 
     /// One letter a kind, then the token: `w:SELECT n:1`.
-    fn check(rules: &SplitRules, text: &str, expect: &str) {
-        let found: Vec<String> = significant(text, rules)
+    fn check(rules: SplitRules, text: &str, expect: &str) {
+        let found: Vec<String> = significant(text, &rules)
             .map(|token| {
                 let letter = match token.kind {
                     Kind::Space | Kind::Comment => ' ',
@@ -252,65 +252,65 @@ mod tests {
 
     #[test]
     fn sqlite() {
-        check(&SQLITE, "a$1 Ünïcode _x", "w:a$1 w:Ünïcode w:_x");
-        check(&SQLITE, "[a]]\"b\"\"c\"`d`", "q:[a] s:] q:\"b\"\"c\" q:`d`");
-        check(&SQLITE, "x'00'X'a y'b'", "t:x'00' t:X'a y' w:b t:'");
-        check(&SQLITE, "x'a''b'", "t:x'a' t:'b'");
+        check(SQLITE, "a$1 Ünïcode _x", "w:a$1 w:Ünïcode w:_x");
+        check(SQLITE, "[a]]\"b\"\"c\"`d`", "q:[a] s:] q:\"b\"\"c\" q:`d`");
+        check(SQLITE, "x'00'X'a y'b'", "t:x'00' t:X'a y' w:b t:'");
+        check(SQLITE, "x'a''b'", "t:x'a' t:'b'");
         check(
-            &SQLITE,
+            SQLITE,
             "0x1F 1_000 1.5e-3 .5 1e 1.e5",
             "n:0x1F n:1_000 n:1.5e-3 n:.5 n:1e n:1.e5",
         );
-        check(&SQLITE, "?1 :a @a #a $a::b(c d", "v:?1 v::a v:@a v:#a v:$a::b(c w:d");
+        check(SQLITE, "?1 :a @a #a $a::b(c d", "v:?1 v::a v:@a v:#a v:$a::b(c w:d");
         check(
-            &SQLITE,
+            SQLITE,
             "a->>b->c||d<>e- -1",
             "w:a s:->> w:b s:-> w:c s:|| w:d s:<> w:e s:- s:- n:1",
         );
-        check(&SQLITE, "1--2\n3/*/**/4/* 5", "n:1 n:3 n:4");
-        check(&SQLITE, "1/*", "n:1 s:/ s:*");
-        check(&SQLITE, "1 \u{b}2\u{b}\u{feff}3", "n:1 n:2 s:\u{b} n:3");
-        check(&SQLITE, "'a\\'b'", "t:'a\\' w:b t:'");
+        check(SQLITE, "1--2\n3/*/**/4/* 5", "n:1 n:3 n:4");
+        check(SQLITE, "1/*", "n:1 s:/ s:*");
+        check(SQLITE, "1 \u{b}2\u{b}\u{feff}3", "n:1 n:2 s:\u{b} n:3");
+        check(SQLITE, "'a\\'b'", "t:'a\\' w:b t:'");
     }
 
     #[test]
     fn postgresql() {
         check(
-            &POSTGRESQL,
+            POSTGRESQL,
             "E'a\\'b' 'c\\' U&\"d\" u&'e'",
             "t:E'a\\'b' t:'c\\' q:U&\"d\" t:u&'e'",
         );
-        check(&POSTGRESQL, "E'a' -- c\n '\\'b' 'c'", "t:E'a' -- c\n '\\'b' t:'c'");
+        check(POSTGRESQL, "E'a' -- c\n '\\'b' 'c'", "t:E'a' -- c\n '\\'b' t:'c'");
         check(
-            &POSTGRESQL,
+            POSTGRESQL,
             "$$a$b$$ $t$ $$ $t$ a$$b $1",
             "t:$$a$b$$ t:$t$ $$ $t$ w:a$$b v:$1",
         );
-        check(&POSTGRESQL, "a/*b/*c*/d*/e", "w:a w:e");
+        check(POSTGRESQL, "a/*b/*c*/d*/e", "w:a w:e");
         check(
-            &POSTGRESQL,
+            POSTGRESQL,
             "a<=-1 @-1 a*-1 b::int 1..2 =>",
             "w:a s:<= s:- n:1 s:@- n:1 w:a s:* s:- n:1 w:b s::: w:int n:1 s:.. n:2 s:=>",
         );
-        check(&POSTGRESQL, "a[1] <|(-", "w:a s:[ n:1 s:] s:<| s:( s:-");
-        check(&POSTGRESQL, "a+--b", "w:a s:+");
+        check(POSTGRESQL, "a[1] <|(-", "w:a s:[ n:1 s:] s:<| s:( s:-");
+        check(POSTGRESQL, "a+--b", "w:a s:+");
     }
 
     #[test]
     fn mysql() {
-        check(&MYSQL, "'a\\'b' \"c\\\"''d\" `e\\`", "t:'a\\'b' t:\"c\\\"''d\" q:`e\\`");
-        check(&MYSQL, "1--2 # a\n-- b\n--\tc\n3", "n:1 s:- s:- n:2 n:3");
+        check(MYSQL, "'a\\'b' \"c\\\"''d\" `e\\`", "t:'a\\'b' t:\"c\\\"''d\" q:`e\\`");
+        check(MYSQL, "1--2 # a\n-- b\n--\tc\n3", "n:1 s:- s:- n:2 n:3");
         check(
-            &MYSQL,
+            MYSQL,
             "/*!40101 SET */ /*M!100 a */ /*+ b */ c",
             "s:/*!40101 w:SET s:*/ s:/*M!100 w:a s:*/ w:c",
         );
         check(
-            &MYSQL,
+            MYSQL,
             "@a @@b.c 'u'@'h' @`q` 1a 1e5 0xF",
             "v:@a v:@@b s:. w:c t:'u' v:@'h' v:@`q` w:1a n:1e5 n:0xF",
         );
-        check(&MYSQL, "a<=>b:=1", "w:a s:<=> w:b s::= n:1");
+        check(MYSQL, "a<=>b:=1", "w:a s:<=> w:b s::= n:1");
     }
 
     #[test]
