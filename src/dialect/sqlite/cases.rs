@@ -137,6 +137,12 @@ fn labels_stand_under_the_very_words() {
     check_refused(T, "ALTER TABLE t ALTER COLUMN c SET NOT NULL", "no_such_column", "c");
     check_refused(T, "ALTER TABLE tt ALTER COLUMN a SET NOT NULL", "no_such_table", "tt");
     check_refused(T, "ALTER TABLE t ADD CHECK (nope > 1)", "no_such_column", "nope");
+    check_refused(
+        T,
+        "ALTER TABLE t ALTER COLUMN a TYPE TEXT USING upper(\"naem\")",
+        "no_such_column",
+        "\"naem\"",
+    );
     check_refused(T, "ALTER TABLE t ALTER COLUMN a FROBNICATE", "unreadable", "FROBNICATE");
     check_refused(T, "ALTER TABLE t OWNER TO joe", "unsupported", "OWNER");
     check_refused(

@@ -11,6 +11,7 @@ use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
 use crate::dialect::sqlite::types::Affinity;
 use crate::error::{Result, nearest};
+use crate::source::Span;
 use crate::sql::parse::cursor::Name;
 use crate::sql::parse::define::ClauseKind;
 use crate::sql::write::{quoted, sqlite_literal};
@@ -43,11 +44,13 @@ pub(super) struct Draft<'s> {
     /// Foreign keys need not be enforced while a column with a default that refers is added.
     pub(super) refers_by_default: bool,
     /// Keys or what refers to them may mean other rows after this: the statement and place that caused it.
-    pub(super) keys_converted: Option<(usize, crate::source::Span)>,
+    pub(super) keys_converted: Option<(usize, Span)>,
     /// The primary key changes.
     pub(super) key_changed: bool,
-    /// How many foreign keys there are more (or fewer) than before.
-    pub(super) foreign_keys: i64,
+    /// How many columns of foreign keys are new.
+    pub(super) references_added: usize,
+    /// How many columns of foreign keys are gone.
+    pub(super) references_dropped: usize,
     /// Constraints are written into the definition even where an index would do.
     pub(super) inline: bool,
     /// What the reader should know.
@@ -126,7 +129,8 @@ impl<'s> Draft<'s> {
             refers_by_default: false,
             keys_converted: None,
             key_changed: false,
-            foreign_keys: 0,
+            references_added: 0,
+            references_dropped: 0,
             inline,
             notices: Vec::new(),
         }
@@ -166,6 +170,20 @@ impl<'s> Draft<'s> {
             error = error.help(format!("perhaps `{near}`"));
         }
         Err(error.help(format!("its columns are: {}", known.join(", "))))
+    }
+
+    /// Refuses a name in double quotes that is no column, which SQLite would take for a string.
+    pub(super) fn quoted_names(&self, site: &Site<'_>, expression: &Span) -> Result<()> {
+        for (span, text) in expr::quoted_names(site.words(expression)) {
+            let name = Name {
+                text,
+                span: expression.start + span.start..expression.start + span.end,
+            };
+            if !name.is(self.name()) {
+                self.column(site, &name)?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether a column is generated.

@@ -5,7 +5,7 @@ use crate::dialect::sqlite::draft::{Column, Draft, Index, Source};
 use crate::dialect::sqlite::inspect::{Object, State};
 use crate::dialect::sqlite::oracle::{self, Model, Probe, attribute, comparable};
 use crate::dialect::sqlite::site::Site;
-use crate::dialect::{AlterStatement, Ask, Op, Scratch, ScratchError};
+use crate::dialect::{AlterStatement, Ask, Op, Rows, Scratch, ScratchError};
 use crate::error::{Error, Result};
 use crate::source::Span;
 use crate::sql::split::SQLITE;
@@ -225,14 +225,28 @@ fn compare(draft: &Draft<'_>, before: &mut dyn Scratch, after: &mut dyn Scratch,
             return wrong(what);
         }
     }
-    let distinct = |model: &Model| i64::try_from(model.foreign_keys.len()).unwrap_or(0);
-    if draft.foreign_keys == 0 && old.foreign_keys.len() != new.foreign_keys.len()
-        || draft.foreign_keys > 0 && distinct(&new) <= distinct(&old)
-        || draft.foreign_keys < 0 && distinct(&new) >= distinct(&old)
-    {
+    let gone = missing(&old.foreign_keys, &new.foreign_keys);
+    let fresh = missing(&new.foreign_keys, &old.foreign_keys);
+    let balanced = new.foreign_keys.len() + draft.references_dropped == old.foreign_keys.len() + draft.references_added;
+    if gone > draft.references_dropped || fresh > draft.references_added || !balanced {
         return wrong("its foreign keys differ".to_owned());
     }
     Ok(())
+}
+
+/// How many rows of `these` are not among `those`, each counted as often as it is there.
+fn missing(these: &Rows, those: &Rows) -> usize {
+    let mut those: Vec<&Vec<Option<String>>> = those.iter().collect();
+    let mut count = 0;
+    for row in these {
+        match those.iter().position(|other| *other == row) {
+            Some(at) => {
+                those.swap_remove(at);
+            }
+            None => count += 1,
+        }
+    }
+    count
 }
 
 fn differs(draft: &Draft<'_>, column: &Column, old: &Model, row: &[Option<String>]) -> Option<String> {

@@ -322,6 +322,10 @@ fn add_index(cursor: &mut Cursor<'_>) -> Option<ActionKind> {
     if !keyword && name.is_none() {
         return None;
     }
+    if !cursor.sees(&["("]) || cursor.word(1).starts_with(|first: char| first.is_ascii_digit()) {
+        // `ADD key VARCHAR(10)` adds a column.
+        return None;
+    }
     let list = cursor.group()?;
     Some(ActionKind::AddIndex { unique, name, list })
 }
@@ -490,6 +494,8 @@ mod tests {
             &["ALTER a TYPE UNSIGNED BIG INT COLLATE nocase USING f(a, 1)", "DROP b"],
         );
         check("ALTER TABLE t RENAME column TO x", &["RENAME column TO x"]);
+        let key = read("ALTER TABLE t ADD key VARCHAR(10)").expect("a column");
+        assert!(matches!(key.actions[0].kind, ActionKind::AddColumn { .. }));
         check(
             "ALTER TABLE t ADD COLUMN d DECIMAL(10,2) NOT NULL DEFAULT 1 CHECK (d > 0) AFTER a, ADD UNIQUE (d)",
             &[

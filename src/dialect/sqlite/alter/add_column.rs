@@ -226,13 +226,14 @@ fn demand_rows(draft: &mut Draft<'_>, site: &Site<'_>, column: &ColumnDef, ask: 
             }
             ClauseKind::PrimaryKey { .. } => primary_key(draft, site, clause)?,
             ClauseKind::References(key) => {
-                draft.foreign_keys += 1;
+                draft.references_added += 1;
                 if !null {
                     draft.refers_by_default = true;
                     add_constraint::demand_parents(draft, site, key, &[name.to_owned()], ask)?;
                 }
             }
             ClauseKind::Check(condition) => {
+                draft.quoted_names(site, condition)?;
                 let condition = expr::written(site.words(condition));
                 add_constraint::demand_check(draft, site, &condition);
             }

@@ -58,6 +58,7 @@ fn is_not_valid(text: &str) -> bool {
 }
 
 fn check(draft: &mut Draft<'_>, site: &Site<'_>, clause: &Clause, condition: &Span) -> Result<()> {
+    draft.quoted_names(site, condition)?;
     if !is_not_valid(site.words(&clause.span)) {
         let condition = expr::written(site.words(condition));
         demand_check(draft, site, &condition);
@@ -240,7 +241,7 @@ fn foreign_key(
         .table
         .append_constraint(&words)
         .map_err(|text| site.broken(&text))?;
-    draft.foreign_keys += 1;
+    draft.references_added += columns.len();
     draft
         .reasons
         .push("a foreign key is a matter of the definition".to_owned());

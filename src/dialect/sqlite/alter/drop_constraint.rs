@@ -74,8 +74,8 @@ fn remove(draft: &mut Draft<'_>, site: &Site<'_>, named: &Named) -> Result<()> {
             draft.must_copy("a UNIQUE constraint of the table is part of how it is stored");
             erase(draft, site, named)
         }
-        ClauseKind::References(_) => {
-            draft.foreign_keys -= 1;
+        ClauseKind::References(key) => {
+            draft.references_dropped += key.columns.len().max(1);
             draft
                 .reasons
                 .push("a foreign key is a matter of the definition".to_owned());

@@ -49,6 +49,9 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, change: &Change<'_>)
         .collation
         .is_some_and(|new| draft.collation(&name).is_none_or(|old| !new.is(&old)));
     let converts = change.using.is_some() || old != new;
+    if let Some(using) = change.using {
+        draft.quoted_names(site, using)?;
+    }
     if converts || recollated {
         let using = change.using.map(|span| expr::written(site.words(span)));
         convert(draft, site, position, using, new);
