@@ -6,7 +6,7 @@ use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::inspect::{self, Found, Sort, State};
 use crate::dialect::sqlite::prove::{self, Proof};
 use crate::dialect::sqlite::site::Site;
-use crate::dialect::sqlite::{rename, ways};
+use crate::dialect::sqlite::{rename, steps, ways};
 use crate::dialect::{AlterStatement, Ask, Op, Rewrite};
 use crate::error::{Error, Result, nearest};
 use crate::revision::Recreate;
@@ -154,7 +154,7 @@ fn finish(
             .refuse(Code::BatchNever, message, "cannot be done in place")
             .help("take `recreate: never` out of the header, or change it to `recreate: auto`"));
     }
-    let ops = ways::ops(&draft, &way, &proof, last, ask)?;
+    let ops = steps::ops(&draft, &way, &proof, last, ask)?;
     Ok(Rewrite {
         table: draft.name().to_owned(),
         consumed,

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use crate::dialect::sqlite::hazards::{leaked, rows, run_offline, run_online};
+use crate::dialect::sqlite::harness::{leaked, rows, run_offline, run_online};
 use crate::revision::Recreate;
 
 fn database(setup: &str) -> &'static Connection {

@@ -234,14 +234,14 @@ fn compare(draft: &Draft<'_>, before: &mut dyn Scratch, after: &mut dyn Scratch,
     Ok(())
 }
 
-/// How many rows of `these` are not among `those`, each counted as often as it is there.
-fn missing(these: &Rows, those: &Rows) -> usize {
-    let mut those: Vec<&Vec<Option<String>>> = those.iter().collect();
+/// How many of the rows are not `among` the others, each counted as often as it is there.
+fn missing(rows: &Rows, among: &Rows) -> usize {
+    let mut rest: Vec<&Vec<Option<String>>> = among.iter().collect();
     let mut count = 0;
-    for row in these {
-        match those.iter().position(|other| *other == row) {
+    for row in rows {
+        match rest.iter().position(|other| *other == row) {
             Some(at) => {
-                those.swap_remove(at);
+                rest.swap_remove(at);
             }
             None => count += 1,
         }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use rusqlite::Connection;
 
 use crate::dialect::Rows;
-use crate::dialect::sqlite::hazards::{dump, leaked, rows, run_offline, run_online};
+use crate::dialect::sqlite::harness::{dump, leaked, rows, run_offline, run_online};
 use crate::revision::Recreate;
 use crate::sql::write::quoted;
 

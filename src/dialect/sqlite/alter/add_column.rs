@@ -2,8 +2,9 @@
 
 use crate::code::Code;
 use crate::dialect::Ask;
-use crate::dialect::sqlite::alter::{add_constraint, not_null};
-use crate::dialect::sqlite::draft::{Column, Demand, Draft, Source};
+use crate::dialect::sqlite::alter::{add_constraint, foreign_key, not_null};
+use crate::dialect::sqlite::demand::Demand;
+use crate::dialect::sqlite::draft::{Column, Draft, Source};
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::{expr, names, types};
 use crate::error::Result;
@@ -229,7 +230,7 @@ fn demand_rows(draft: &mut Draft<'_>, site: &Site<'_>, column: &ColumnDef, ask: 
                 draft.references_added += 1;
                 if !null {
                     draft.refers_by_default = true;
-                    add_constraint::demand_parents(draft, site, key, &[name.to_owned()], ask)?;
+                    foreign_key::demand_parents(draft, site, key, &[name.to_owned()], ask)?;
                 }
             }
             ClauseKind::Check(condition) => {

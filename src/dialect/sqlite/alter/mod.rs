@@ -6,6 +6,7 @@ mod change_column;
 mod default;
 mod drop_column;
 mod drop_constraint;
+mod foreign_key;
 mod identity;
 mod not_null;
 mod rename_constraint;

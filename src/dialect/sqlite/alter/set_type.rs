@@ -1,7 +1,8 @@
 //! ALTER COLUMN … TYPE, with COLLATE and USING.
 
 use crate::code::Code;
-use crate::dialect::sqlite::draft::{Demand, Draft, Source};
+use crate::dialect::sqlite::demand::Demand;
+use crate::dialect::sqlite::draft::{Draft, Source};
 use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
