@@ -101,6 +101,63 @@ fn the_cheapest_way_is_taken() {
 }
 
 #[test]
+fn what_is_broken_anyway_does_not_stand_in_the_way() {
+    let setup = format!(
+        "{T} CREATE TABLE gone (x); CREATE VIEW v AS SELECT x FROM gone; \
+         CREATE TRIGGER vi INSTEAD OF INSERT ON v BEGIN SELECT 1; END; DROP TABLE gone;"
+    );
+    check(
+        &setup,
+        "ALTER TABLE t DROP COLUMN b",
+        "copy",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT)",
+    );
+    check(
+        &setup,
+        "ALTER TABLE t RENAME a TO c",
+        "native",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, c TEXT, b INT)",
+    );
+    let connection = database(&setup);
+    run_online(connection, "ALTER TABLE t RENAME TO u", Recreate::Auto, &mut |_| {})
+        .1
+        .expect("renamed");
+    let views = rows(
+        connection,
+        "SELECT name FROM sqlite_schema WHERE type IN ('view', 'trigger') ORDER BY name",
+    );
+    assert_eq!(views.expect("a schema").len(), 2);
+}
+
+#[test]
+fn temporary_tables_are_tables() {
+    let connection = database("CREATE TEMP TABLE t(id INTEGER PRIMARY KEY, a TEXT); INSERT INTO t VALUES (1, '5');");
+    for alter in [
+        "ALTER TABLE t ALTER a SET NOT NULL",
+        "ALTER TABLE t ALTER a TYPE INTEGER",
+    ] {
+        run_online(connection, alter, Recreate::Auto, &mut |_| {})
+            .1
+            .expect("altered");
+    }
+    let stored = rows(connection, "SELECT sql FROM sqlite_temp_schema").expect("a schema");
+    assert_eq!(
+        stored[0][0].as_deref(),
+        Some("CREATE TABLE t(id INTEGER PRIMARY KEY, a INTEGER NOT NULL)")
+    );
+}
+
+#[test]
+fn a_default_that_cannot_be_evaluated_is_refused() {
+    check_refused(
+        T,
+        "ALTER TABLE t ALTER a SET DEFAULT nextval('s')",
+        "unsupported",
+        "nextval",
+    );
+}
+
+#[test]
 fn a_rename_in_the_middle_costs_no_second_copy() {
     check(
         T,

@@ -2,7 +2,7 @@
 
 use crate::code::Code;
 use crate::dialect::sqlite::draft::{Column, Draft, Index, Source};
-use crate::dialect::sqlite::inspect::{Object, State};
+use crate::dialect::sqlite::inspect::{self, Object, State};
 use crate::dialect::sqlite::oracle::{self, Model, Probe, attribute, comparable};
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::{AlterStatement, Ask, Op, Rows, Scratch, ScratchError};
@@ -30,14 +30,25 @@ pub(super) fn takes(ask: &mut dyn Ask, state: &State, statement: &str) -> Result
 /// Refuses an action whose definition SQLite does not take.
 pub(super) fn definition(ask: &mut dyn Ask, draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
     let mut scratch = ask.scratch()?;
-    let Err(error) = scratch.execute(draft.table.text()) else {
+    let Err(error) = usable(scratch.as_mut(), draft.table.text(), draft.name()) else {
         return Ok(());
     };
     // A definition that needs functions of the application is not ours to judge.
-    if ask.scratch()?.execute(draft.state.table.text()).is_err() {
+    if usable(ask.scratch()?.as_mut(), draft.state.table.text(), draft.name()).is_err() {
         return Ok(());
     }
     Err(refused(draft, site, &error))
+}
+
+/// Whether a table can be made, and a row put into it: only that looks at the functions in its defaults.
+fn usable(scratch: &mut dyn Scratch, text: &str, name: &str) -> Result<(), ScratchError> {
+    scratch.execute(text)?;
+    let insert = format!("EXPLAIN INSERT INTO {} DEFAULT VALUES", quoted(name, '"'));
+    match scratch.query(&insert) {
+        // Whatever else is amiss there, a table that is not on scratch say, is not the definition's fault.
+        Err(error) if error.message.contains("function") => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn refused(draft: &Draft<'_>, site: &Site<'_>, error: &ScratchError) -> Error {
@@ -65,7 +76,11 @@ fn pointed_at(text: &str, error: &ScratchError, words: &str) -> Option<Span> {
             .find(|token| token.span.contains(&offset))
             .map(|token| &text[token.span])
     });
-    let named = error.message.rsplit(": ").next();
+    let named = error
+        .message
+        .rsplit(": ")
+        .next()
+        .map(|words| words.trim_end_matches("()"));
     [pointed, named].into_iter().flatten().find_map(|word| {
         let mut found =
             significant(words, &SQLITE).filter(|token| words[token.span.clone()].eq_ignore_ascii_case(word));
@@ -147,7 +162,8 @@ fn broken(
     state: &State,
     related: &[&Object],
 ) -> Option<(String, String)> {
-    for probe in oracle::probes(before, state, related) {
+    let mut columns = |table: &str| before.query(&oracle::settable(table)).unwrap_or_default();
+    for probe in oracle::probes(&mut columns, &state.triggers, related) {
         let sql = format!("EXPLAIN {}", probe.sql);
         if before.query(&sql).is_ok()
             && let Err(error) = after.query(&sql)
@@ -286,10 +302,35 @@ pub(super) fn live_probes(ask: &mut dyn Ask, state: &State) -> Result<Vec<Probe>
     if oracle::build(scratch.as_mut(), &related, state.table.text(), &hanging).is_err() {
         return Ok(Vec::new());
     }
-    let mut probes = oracle::probes(scratch.as_mut(), state, &related);
+    let mut columns = |table: &str| scratch.query(&oracle::settable(table)).unwrap_or_default();
+    let mut probes = oracle::probes(&mut columns, &state.triggers, &related);
     probes.retain(|probe| ask.query(&format!("EXPLAIN {}", probe.sql)).is_ok());
     probes.dedup();
     Ok(probes)
+}
+
+/// The views and triggers of the table's schema that do not compile in the database as it is. SQLite's own RENAME
+/// and DROP COLUMN refuse while there is one, whatever it has to do with the table.
+pub(super) fn broken_anyway(ask: &mut dyn Ask, state: &State) -> Result<Vec<Object>> {
+    let all = inspect::views_and_triggers(ask, &state.schema)?;
+    let mut broken: Vec<Object> = Vec::new();
+    // Views stand before triggers: the trigger of a broken view is broken as well.
+    for object in &all {
+        let mut columns = |table: &str| ask.query(&oracle::settable(table)).unwrap_or_default();
+        let probes = oracle::probes(&mut columns, &[], &[object]);
+        let on_broken = object.kind == "trigger"
+            && broken
+                .iter()
+                .any(|other| other.name.eq_ignore_ascii_case(&object.table));
+        if on_broken
+            || probes
+                .iter()
+                .any(|probe| ask.query(&format!("EXPLAIN {}", probe.sql)).is_err())
+        {
+            broken.push(object.clone());
+        }
+    }
+    Ok(broken)
 }
 
 /// The probes as things to do.

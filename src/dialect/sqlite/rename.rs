@@ -94,13 +94,22 @@ pub(super) fn ops(run: &[AlterStatement], early: &[usize]) -> Vec<Op> {
 
 /// Plans a RENAME that stands alone.
 pub(super) fn rewrite(site: &Site<'_>, state: &State, kind: &ActionKind, ask: &mut dyn Ask) -> Result<Rewrite> {
-    let mut ops = vec![Op::Set(Setting::LegacyAlterTable, Some(false))];
+    let broken = prove::broken_anyway(ask, state)?;
+    let mut ops = around(site, state, &broken, true, kind)?;
+    let notices = broken.iter().map(|object| {
+        format!(
+            "{} `{}` does not compile and is left as it is",
+            object.kind, object.name
+        )
+    });
+    ops.push(Op::Set(Setting::LegacyAlterTable, Some(false)));
     match kind {
         ActionKind::RenameTable(to) => rename_table(site, state, to, ask, &mut ops)?,
         ActionKind::RenameColumn { from, to } => rename_column(site, state, from, to, &mut ops)?,
         _ => return Err(site.refuse(Code::BatchInternal, "not a rename", "")),
     }
     ops.push(Op::Set(Setting::LegacyAlterTable, None));
+    ops.extend(around(site, state, &broken, false, kind)?);
     let probes: Vec<_> = prove::live_probes(ask, state)?
         .into_iter()
         .filter(|probe| probe.object.starts_with("view"))
@@ -112,7 +121,42 @@ pub(super) fn rewrite(site: &Site<'_>, state: &State, kind: &ActionKind, ask: &m
         strategy: "native",
         reason: "SQLite follows the new name into views, triggers and references".to_owned(),
         ops,
-        notices: Vec::new(),
+        notices: notices.collect(),
+    })
+}
+
+/// SQLite's own RENAMEs refuse while a view or trigger does not compile, so those step aside (`before`) and come back.
+fn around(site: &Site<'_>, state: &State, broken: &[Object], before: bool, kind: &ActionKind) -> Result<Vec<Op>> {
+    let table = matches!(kind, ActionKind::RenameTable(_));
+    let own = |object: &&Object| object.table.eq_ignore_ascii_case(&state.table.name().text);
+    if let Some(object) = broken.iter().find(own).filter(|_| table) {
+        let message = format!(
+            "{} `{}` does not compile, so it cannot follow the table to its new name",
+            object.kind, object.name
+        );
+        return Err(site
+            .refuse(Code::BatchInUse, message, "")
+            .help("drop it, or repair it, first"));
+    }
+    let drop = |object: &Object| {
+        let kind = object.kind.to_ascii_uppercase();
+        format!(
+            "DROP {kind} {}.{}",
+            quoted(&object.schema, '"'),
+            quoted(&object.name, '"')
+        )
+    };
+    Ok(if before {
+        broken
+            .iter()
+            .rev()
+            .map(|object| Op::sql(drop(object), site.index))
+            .collect()
+    } else {
+        broken
+            .iter()
+            .map(|object| Op::sql(object.statement(), site.index))
+            .collect()
     })
 }
 

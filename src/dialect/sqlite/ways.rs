@@ -126,6 +126,16 @@ pub(super) fn choose(draft: &mut Draft<'_>, ask: &mut dyn Ask) -> Result<Way> {
     if ask.offline() || !writable(ask)? {
         return Ok(Way::Copy);
     }
+    if draft.natives.iter().any(|(sql, _)| sql.contains(" DROP COLUMN "))
+        && let Some(broken) = prove::broken_anyway(ask, draft.state)?.first()
+    {
+        let reason = format!(
+            "SQLite's own DROP COLUMN refuses while {} `{}` does not compile",
+            broken.kind, broken.name
+        );
+        draft.must_copy(reason);
+        return Ok(Way::Copy);
+    }
     let model = prove::model(ask, draft)?;
     let Some(edit) = fits(draft, natively.as_ref(), model.as_ref()) else {
         draft.must_copy("SQLite's own ALTERs refuse the change");
