@@ -433,4 +433,22 @@ mod tests {
             "CREATE TABLE t(a INT /* x */, b TEXT, CHECK(a>0), UNIQUE(a) /* u */) STRICT"
         );
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_too_odd(text in "[a-c\"'`(), \\[\\]/*\n.:é-]{0,40}", words in "(CHECK|UNIQUE|AS|NOT NULL|DEFAULT|a|,|\\(|\\)| ){0,12}") {
+            for text in [format!("CREATE TABLE t({text} {words})"), format!("CREATE TABLE {text}({words}"), text.clone()] {
+                if let Some(mut table) = Table::read(&text) {
+                    let spans: Vec<Span> = table.columns().map(|column| column.span.clone()).collect();
+                    for span in spans.iter().rev() {
+                        let _ = table.remove_element(span);
+                    }
+                    let _ = table.append_constraint("CHECK (1)");
+                    let _ = table.append_column("x");
+                }
+            }
+            let _ = crate::dialect::sqlite::expr::written(&text);
+            let _ = crate::dialect::sqlite::expr::default(&text);
+        }
+    }
 }

@@ -525,4 +525,79 @@ mod tests {
         assert_eq!(found, Some((Some("Main".to_owned()), "T a".to_owned())));
         assert!(table("CREATE TABLE t (a)").is_none());
     }
+
+    /// Texts of words that matter to the readers, in any order.
+    fn soup() -> impl proptest::strategy::Strategy<Value = String> {
+        let words = [
+            "ALTER",
+            "TABLE",
+            "t",
+            "ADD",
+            "DROP",
+            "COLUMN",
+            "CONSTRAINT",
+            "CHECK",
+            "(",
+            ")",
+            ",",
+            "a",
+            "\"b c\"",
+            "'x'",
+            "NOT",
+            "NULL",
+            "DEFAULT",
+            "PRIMARY",
+            "KEY",
+            "UNIQUE",
+            "REFERENCES",
+            "TYPE",
+            "USING",
+            "::",
+            "COLLATE",
+            "AS",
+            "GENERATED",
+            "ALWAYS",
+            "1",
+            "-",
+            ".",
+            ";",
+            "-- c\n",
+            "/* c",
+            "é",
+            "IF",
+            "EXISTS",
+            "INDEX",
+            "FIRST",
+            "AFTER",
+            "SET",
+            "now",
+            "CREATE",
+            "AUTOINCREMENT",
+            "FOREIGN",
+            "TO",
+            "RENAME",
+            "MODIFY",
+            "ON",
+            "CONFLICT",
+            "DEFERRABLE",
+            "[x",
+            "\"",
+        ];
+        proptest::collection::vec(proptest::sample::select(words.to_vec()), 0..24).prop_map(|words| words.join(" "))
+    }
+
+    use proptest::strategy::Strategy as _;
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_too_odd(text in soup()) {
+            for text in [format!("ALTER TABLE t {text}"), text.clone()] {
+                match read(&text) {
+                    Ok(alter) => proptest::prop_assert!(alter.actions.iter().all(|action| text.get(action.span.clone()).is_some())),
+                    Err(error) => proptest::prop_assert!(text.get(error.span).is_some()),
+                }
+                let _ = table(&text);
+            }
+        }
+    }
 }
