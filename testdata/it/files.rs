@@ -1,1 +1,1 @@
-//! soon
+//! The files of the repository.

@@ -31,7 +31,7 @@ fn history(place: &Place) {
         &[],
         "CREATE TABLE big (id INTEGER PRIMARY KEY, name TEXT, size TEXT);\n\
          CREATE INDEX big_name ON big (name);\n\
-         INSERT INTO big WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)\n\
+         INSERT INTO big WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 8000)\n\
          SELECT i, 'name ' || i * 7 % 10007, i FROM n;",
         "DROP TABLE big;",
     );
