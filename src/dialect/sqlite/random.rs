@@ -54,13 +54,26 @@ struct Scene {
 }
 
 const NAMES: &[&str] = &["a", "b", "c d", "E", "select", "f\"g", "naïve"];
-const TYPES: &[&str] = &["INT", "TEXT", "VARCHAR(10)", "REAL", "BLOB", "NUMERIC", "", "UNSIGNED BIG INT"];
+const TYPES: &[&str] = &[
+    "INT",
+    "TEXT",
+    "VARCHAR(10)",
+    "REAL",
+    "BLOB",
+    "NUMERIC",
+    "",
+    "UNSIGNED BIG INT",
+];
 const SPACES: &[&str] = &[" ", "  ", " /* , ) */ ", "\n  ", " -- it's (\n "];
 const DEFAULTS: &[&str] = &["7", "'x, y)'", "-1.5", "x'00ff'", "(1 + 1)", "NULL", "'it''s'"];
 
 fn written(random: &mut Random, name: &str) -> String {
     let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric()) && name != "select";
-    if plain && random.chance(60) { name.to_owned() } else { quoted(name, '"') }
+    if plain && random.chance(60) {
+        name.to_owned()
+    } else {
+        quoted(name, '"')
+    }
 }
 
 fn scene(random: &mut Random) -> Scene {
@@ -78,7 +91,10 @@ fn scene(random: &mut Random) -> Scene {
         let data_type = random.pick(TYPES);
         let _ = write!(text, "{}{data_type}", random.pick(SPACES));
         let not_null = random.chance(25);
-        let default = random.chance(40).then(|| random.pick(DEFAULTS)).filter(|value| !not_null || *value != "NULL");
+        let default = random
+            .chance(40)
+            .then(|| random.pick(DEFAULTS))
+            .filter(|value| !not_null || *value != "NULL");
         let mut clauses = Vec::new();
         if not_null {
             clauses.push("NOT NULL".to_owned());
@@ -96,7 +112,11 @@ fn scene(random: &mut Random) -> Scene {
             clauses.push("REFERENCES p(id) NOT DEFERRABLE".to_owned());
         }
         if random.chance(15) {
-            clauses.push(format!("CONSTRAINT ck_{} CHECK ({} <> 'b, (')", checks.len(), quoted(name, '"')));
+            clauses.push(format!(
+                "CONSTRAINT ck_{} CHECK ({} <> 'b, (')",
+                checks.len(),
+                quoted(name, '"')
+            ));
             checks.push(format!("ck_{}", checks.len()));
         }
         while !clauses.is_empty() {
@@ -115,18 +135,40 @@ fn scene(random: &mut Random) -> Scene {
         elements.push(format!("UNIQUE ({second}, {first})"));
     }
     if random.chance(30) {
-        elements.push(format!("CONSTRAINT wide CHECK (length({first}) < 100 AND {second} IS NOT 'z')"));
+        elements.push(format!(
+            "CONSTRAINT wide CHECK (length({first}) < 100 AND {second} IS NOT 'z')"
+        ));
         checks.push("wide".to_owned());
     }
-    let mut setup = "CREATE TABLE p(id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1), (2), (3), (7); CREATE TABLE log(x);\n".to_owned();
+    let mut setup =
+        "CREATE TABLE p(id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1), (2), (3), (7); CREATE TABLE log(x);\n"
+            .to_owned();
     let separator = if random.chance(50) { ", " } else { ",\n  " };
-    let without = if key == 2 && random.chance(40) { " WITHOUT ROWID" } else { "" };
+    let without = if key == 2 && random.chance(40) {
+        " WITHOUT ROWID"
+    } else {
+        ""
+    };
     let _ = writeln!(setup, "CREATE TABLE t(\n  {}\n){without};", elements.join(separator));
     let row_values = ["1", "2", "3", "'k'", "7", "NULL", "x'0102'", "2.5", "'long text'", "''"];
     for _ in 0..random.below(12) {
         let names: Vec<String> = columns.iter().map(|column| quoted(&column.name, '"')).collect();
-        let values: Vec<&str> = columns.iter().map(|column| if column.name == "id" { "NULL" } else { random.pick(&row_values) }).collect();
-        let _ = writeln!(setup, "INSERT OR IGNORE INTO t ({}) VALUES ({});", names.join(", "), values.join(", "));
+        let values: Vec<&str> = columns
+            .iter()
+            .map(|column| {
+                if column.name == "id" {
+                    "NULL"
+                } else {
+                    random.pick(&row_values)
+                }
+            })
+            .collect();
+        let _ = writeln!(
+            setup,
+            "INSERT OR IGNORE INTO t ({}) VALUES ({});",
+            names.join(", "),
+            values.join(", ")
+        );
     }
     if random.chance(50) {
         setup.push_str("DELETE FROM t WHERE rowid % 3 = 0 AND 1;\n");
@@ -143,13 +185,22 @@ fn scene(random: &mut Random) -> Scene {
         let _ = writeln!(setup, "CREATE INDEX i_one ON t ({second} DESC, {first});");
     }
     if random.chance(30) {
-        let _ = writeln!(setup, "CREATE INDEX i_part ON t (lower({first})) WHERE {second} IS NOT NULL /* kept */;");
+        let _ = writeln!(
+            setup,
+            "CREATE INDEX i_part ON t (lower({first})) WHERE {second} IS NOT NULL /* kept */;"
+        );
     }
     if random.chance(40) {
-        let _ = writeln!(setup, "CREATE TRIGGER tr AFTER UPDATE OF {first} ON t BEGIN INSERT INTO log VALUES (new.{first}); END;");
+        let _ = writeln!(
+            setup,
+            "CREATE TRIGGER tr AFTER UPDATE OF {first} ON t BEGIN INSERT INTO log VALUES (new.{first}); END;"
+        );
     }
     if random.chance(30) {
-        let _ = writeln!(setup, "CREATE VIEW v AS SELECT {first}, count(*) AS n FROM t GROUP BY 1;");
+        let _ = writeln!(
+            setup,
+            "CREATE VIEW v AS SELECT {first}, count(*) AS n FROM t GROUP BY 1;"
+        );
     }
     if random.chance(20) {
         setup.push_str("ANALYZE;\n");
@@ -224,7 +275,10 @@ fn action(random: &mut Random, scene: &mut Scene, fresh: &mut usize) -> String {
         }
         12 => {
             *fresh += 1;
-            format!("ADD CONSTRAINT uq_{fresh} UNIQUE ({column}, {})", written(random, &scene.columns[0].name.clone()))
+            format!(
+                "ADD CONSTRAINT uq_{fresh} UNIQUE ({column}, {})",
+                written(random, &scene.columns[0].name.clone())
+            )
         }
         _ => {
             *fresh += 1;
@@ -265,9 +319,17 @@ fn open(setup: &str) -> Option<&'static Connection> {
 }
 
 fn column(connection: &Connection, name: &str) -> Rows {
-    let rowid = rows(connection, "SELECT 1 FROM pragma_table_list WHERE name = 't' AND wr = 0").expect("a query");
+    let rowid = rows(
+        connection,
+        "SELECT 1 FROM pragma_table_list WHERE name = 't' AND wr = 0",
+    )
+    .expect("a query");
     let order = if rowid.is_empty() { "1" } else { "rowid" };
-    rows(connection, &format!("SELECT quote({}) FROM t ORDER BY {order}", quoted(name, '"'))).expect("values")
+    rows(
+        connection,
+        &format!("SELECT quote({}) FROM t ORDER BY {order}", quoted(name, '"')),
+    )
+    .expect("values")
 }
 
 /// What does not hold after a scene was played; nothing when all is well.
@@ -292,9 +354,16 @@ fn play(seed: u64) -> Option<String> {
     }
     let (script, scripted) = run_offline(open(&scene.setup)?, &text);
     if scripted.is_ok() != outcome.is_ok() || dump(script) != dump(after) {
-        let differ: Vec<String> =
-            dump(script).iter().zip(dump(after)).filter(|(a, b)| *a != b).map(|(a, b)| format!("{a}\n{b}\n")).collect();
-        return fail(format!("the script differs: {scripted:?} {outcome:?}\n{}", differ.concat()));
+        let differ: Vec<String> = dump(script)
+            .iter()
+            .zip(dump(after))
+            .filter(|(a, b)| *a != b)
+            .map(|(a, b)| format!("{a}\n{b}\n"))
+            .collect();
+        return fail(format!(
+            "the script differs: {scripted:?} {outcome:?}\n{}",
+            differ.concat()
+        ));
     }
     let sound = rows(after, "PRAGMA integrity_check").expect("a check");
     if sound != rows(before, "PRAGMA integrity_check").expect("a check") {
@@ -303,13 +372,20 @@ fn play(seed: u64) -> Option<String> {
     if outcome.is_err() {
         return None;
     }
-    let names = rows(after, "SELECT name, \"notnull\", dflt_value FROM pragma_table_info('t')").expect("columns");
+    let names = rows(
+        after,
+        "SELECT name, \"notnull\", dflt_value FROM pragma_table_info('t')",
+    )
+    .expect("columns");
     if names.len() != scene.columns.len() {
         return fail(format!("columns {names:?}"));
     }
     for (known, row) in scene.columns.iter().zip(&names) {
         let default = row[2].clone().map(|value| value.trim_matches(['(', ')']).to_owned());
-        let wanted = known.default.clone().map(|value| value.trim_matches(['(', ')']).to_owned());
+        let wanted = known
+            .default
+            .clone()
+            .map(|value| value.trim_matches(['(', ')']).to_owned());
         let alias = known.origin.as_deref() == Some("id");
         if row[0].as_deref() != Some(known.name.as_str()) || default != wanted {
             return fail(format!("{known:?} is {row:?}"));
@@ -323,7 +399,11 @@ fn play(seed: u64) -> Option<String> {
             Some(origin) if !known.retyped && column(before, origin) != column(after, &known.name) => {
                 return fail(format!("values of {known:?}"));
             }
-            None if !known.retyped && column(after, &known.name).iter().any(|row| row[0].as_deref() != Some(&known.value)) => {
+            None if !known.retyped
+                && column(after, &known.name)
+                    .iter()
+                    .any(|row| row[0].as_deref() != Some(&known.value)) =>
+            {
                 return fail(format!("values of {known:?}: {:?}", column(after, &known.name)));
             }
             _ => {}
@@ -334,7 +414,14 @@ fn play(seed: u64) -> Option<String> {
 
 #[test]
 fn random_alters_keep_what_they_do_not_alter() {
-    let seeds = std::option_env!("SQLREV_SEEDS").and_then(|text| text.parse().ok()).unwrap_or(500);
+    let seeds = std::option_env!("SQLREV_SEEDS")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(500);
     let failures: Vec<String> = (0..seeds).filter_map(play).collect();
-    assert!(failures.is_empty(), "{} of {seeds} fail\n{}", failures.len(), failures[..failures.len().min(4)].join("\n\n"));
+    assert!(
+        failures.is_empty(),
+        "{} of {seeds} fail\n{}",
+        failures.len(),
+        failures[..failures.len().min(4)].join("\n\n")
+    );
 }

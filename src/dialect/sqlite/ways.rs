@@ -482,11 +482,15 @@ fn keys(draft: &Draft<'_>) -> Keys {
     let mut keys = Keys::default();
     let Some(at) = &draft.keys_converted else { return keys };
     let name = draft.name();
-    let others = draft.state.others.iter().filter(|object| {
-        object.kind == "table" && object.schema == draft.state.schema && refers(&object.sql, name)
-    });
+    let others =
+        draft.state.others.iter().filter(|object| {
+            object.kind == "table" && object.schema == draft.state.schema && refers(&object.sql, name)
+        });
     let mut tables: Vec<&str> = others.map(|object| object.name.as_str()).collect();
-    if names::constraints(draft).iter().any(|named| matches!(named.clause.kind, ClauseKind::References(_))) {
+    if names::constraints(draft)
+        .iter()
+        .any(|named| matches!(named.clause.kind, ClauseKind::References(_)))
+    {
         tables.push(name);
     }
     for (number, table) in tables.into_iter().enumerate() {
