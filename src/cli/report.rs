@@ -24,6 +24,7 @@ pub(super) fn picture(error: &Error, styled: bool, width: usize) -> String {
     for window in &windows {
         let snippet = Snippet::source(window.text.as_str())
             .line_start(window.line)
+            .fold(false)
             .path(window.name.as_str());
         let marks = window.marks.iter().map(|mark| {
             let kind = if mark.main {
