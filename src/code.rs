@@ -171,10 +171,6 @@ codes! {
         "The version table was written by a newer sqlrev, in a form that this one does not know. Use that version, or a newer one.";
     Edited = "checksum::edited",
         "The upgrade file of an applied revision was changed after it ran, in more than comments and layout. The database does not have what the file now says. Put the file back and write the change as a new revision; or, where the change is known to make no difference, accept it with `sqlrev repair REV --accept`.";
-    NotCurrent = "check::not_current",
-        "The database is not at the heads.";
-    Found = "check::found",
-        "The check found differences; they are listed on standard output.";
 
     // -- batch plans --
     BatchUnreadable = "batch::unreadable",
@@ -208,13 +204,11 @@ codes! {
     BatchInternal = "batch::verification_failed",
         "After the change the schema was not what the plan meant it to be, so everything was rolled back. This is a defect of sqlrev; the database is as it was.";
 
-    // -- usage and the rest --
+    // -- usage --
     Usage = "usage::invalid",
         "The command line is not one that sqlrev understands. `sqlrev COMMAND --help` shows what is.";
     UnknownCode = "usage::unknown_code",
         "There is no error code of this name. `sqlrev explain` lists them all.";
-    NotImplemented = "usage::not_available",
-        "This build or this version cannot do what was asked.";
 }
 
 impl Code {
@@ -230,11 +224,6 @@ impl Code {
             .find(full)
             .or_else(|| last.next().filter(|_| last.next().is_none()))
             .copied()
-    }
-
-    /// Whether the code means that a check found something (exit status 3), not that something failed.
-    pub fn is_finding(self) -> bool {
-        matches!(self, Code::NotCurrent | Code::Found)
     }
 }
 

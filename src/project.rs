@@ -1,9 +1,15 @@
-//! The project on disk: configuration, environment, revision files. Only what is below this module touches files.
+//! The project on disk: configuration, environment, revision files. Only this module touches files.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "files are read and written here and nowhere else"
+)]
 
 mod config;
 mod disk;
 mod env;
 mod files;
+mod names;
 mod template;
 mod url;
 mod write;
@@ -168,7 +174,7 @@ impl Project {
     pub fn revisions(&self, variants: &[&str], load: Load) -> Result<Vec<Revision>> {
         let mut revisions = Vec::new();
         let mut loader = Loader {
-            root: &self.root,
+            root: self.root.as_path().into(),
             config: self.config.file.as_ref(),
             variants,
             downgrades: load.downgrades,
@@ -198,7 +204,13 @@ impl Project {
     /// `file::io`, `file::invalid_utf8`
     pub fn read(&self, name: &str) -> Result<Script> {
         let folder = disk::Folder::open(&self.root).map_err(|error| files::unreadable(name, &error))?;
-        files::read(&folder, name, name.to_owned(), &self.root, &mut Vec::new())
+        files::read(
+            &folder,
+            name,
+            name.to_owned(),
+            &self.root.as_path().into(),
+            &mut Vec::new(),
+        )
     }
 
     /// The paths of a new revision's upgrade and downgrade, in the location of this name or the first one.
@@ -273,7 +285,6 @@ impl Project {
 }
 
 /// Adds the variables of the `.env` file in a folder, if there is one.
-#[expect(clippy::disallowed_methods, reason = "the project's files are read here")]
 fn dotenv(variables: &mut Environment, folder: &Path, shown: &str) -> Result<()> {
     let path = folder.join(".env");
     if !path.is_file() {
@@ -292,7 +303,6 @@ fn dotenv(variables: &mut Environment, folder: &Path, shown: &str) -> Result<()>
     variables.add(&name, &text)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the project's files are read here")]
 fn read_config(path: &Path, shown: &str) -> Result<String> {
     let bytes = std::fs::read(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => missing(&format!("there is no file `{shown}`")),

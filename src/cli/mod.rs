@@ -125,7 +125,6 @@ fn finish(result: Result<u8>, ui: &mut Ui<'_>) -> u8 {
             match error.code() {
                 Code::Interrupted => 130,
                 Code::Usage | Code::UnknownCode => 2,
-                code if code.is_finding() => FOUND,
                 _ => 1,
             }
         }

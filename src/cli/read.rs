@@ -157,10 +157,11 @@ fn draw(graph: &RevisionGraph, nodes: &[Node], applied: Option<&Applied>, ui: &m
 pub(crate) fn show(session: &mut Session<'_>, args: &args::Show, ui: &mut Ui<'_>) -> Result<u8> {
     let target: Target = args.target.parse()?;
     let mut history = session.history()?;
-    let seen = if target.symbol == Some(Symbol::Current) {
-        Some(session.look_if_there(&mut history)?)
-    } else {
-        session.look_if_there(&mut history).ok()
+    let seen = match session.open_to_read(&history) {
+        Ok(Some(mut driver)) => Some(session.look(&mut history, &mut *driver)?),
+        Ok(None) => None,
+        Err(error) if target.symbol == Some(Symbol::Current) => return Err(error),
+        Err(_) => None,
     };
     let graph = history.graph()?;
     let applied = seen.as_ref().map(|seen| Applied::known(&graph, seen.applied()).0);

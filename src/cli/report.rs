@@ -23,6 +23,7 @@ pub(super) fn picture(error: &Error, styled: bool, width: usize) -> String {
     let windows: Vec<Window> = windows(error.labels());
     for window in &windows {
         let snippet = Snippet::source(window.text.as_str())
+            .fold(false)
             .line_start(window.line)
             .fold(false)
             .path(window.name.as_str());

@@ -116,9 +116,11 @@ pub(crate) fn plan(session: &mut Session<'_>, args: &args::Plan, ui: &mut Ui<'_>
         return dry_run(session, history, args.direction, &targets, args.purge, ui);
     };
     let graph = history.graph()?;
+    let known = |word: &&String| !args.purge || graph.names().find(word).is_some();
     let from: Vec<Target> = from
         .iter()
         .filter(|word| !word.is_empty())
+        .filter(known)
         .map(|word| word.parse())
         .collect::<Result<_>>()?;
     let applied = Applied::from_heads(&graph, &from, command)?;

@@ -66,6 +66,9 @@ pub enum Op {
         sql: String,
         /// Which of the run's statements it is for.
         at: usize,
+        /// What to ask when the statement fails: a [`Op::Check`] whose rows, if there are any, say why better than the
+        /// database does.
+        diagnosis: Option<Box<Op>>,
     },
     /// Runs the query, which must return no row: each row it returns is an offender, shown in the error.
     /// Offline it becomes a guard that stops the script.
@@ -92,6 +95,17 @@ pub enum Op {
     },
     /// Throws a switch and reads it back. `None` puts it back to what it was before the run.
     Set(Setting, Option<bool>),
+}
+
+impl Op {
+    /// A statement with nothing to ask when it fails.
+    pub fn sql(sql: impl Into<String>, at: usize) -> Self {
+        Op::Sql {
+            sql: sql.into(),
+            at,
+            diagnosis: None,
+        }
+    }
 }
 
 /// One ALTER of a run, where it stands.

@@ -2,7 +2,7 @@
 
 use crate::code::Code;
 use crate::dialect::{AlterStatement, Ask, Op, Rewrite, Rows, Scratch, ScratchError, Setting};
-use crate::driver::Driver;
+use crate::driver::{Driver, Failure};
 use crate::error::{Error, Result};
 use crate::execute::event::Event;
 use crate::execute::fault;
@@ -35,7 +35,7 @@ pub(crate) trait Unit {
 impl Runner for Online<'_> {
     fn statement(&mut self, place: &Place<'_>) -> Result<()> {
         self.patience.check()?;
-        let sql = place.statement.text;
+        let sql = place.sql();
         (self.events)(Event::Statement {
             sql,
             index: place.index,
@@ -107,19 +107,24 @@ impl<'a> Switches<'a> {
     /// The op's own code, labelled under the ALTER that it stands for.
     pub(crate) fn run(&mut self, op: &Op, run: &[AlterStatement]) -> Result<()> {
         match op {
-            Op::Sql { sql, at } => self.driver.execute(sql).map_err(|error| {
-                if error.failure == crate::driver::Failure::Statement {
-                    labelled(
-                        Code::StatementFailed,
-                        "the change of the table failed",
-                        run,
-                        &whole(run, *at),
-                    )
-                    .cause(error.message)
-                } else {
-                    fault::database(&error)
+            Op::Sql { sql, at, diagnosis } => {
+                let Err(error) = self.driver.execute(sql) else {
+                    return Ok(());
+                };
+                if error.failure != Failure::Statement {
+                    return Err(fault::database(&error));
                 }
-            }),
+                if let Some(check) = diagnosis {
+                    self.run(check, run)?;
+                }
+                let failed = labelled(
+                    Code::StatementFailed,
+                    "the change of the table failed",
+                    run,
+                    &whole(run, *at),
+                );
+                Err(failed.cause(error.message))
+            }
             Op::Check {
                 sql,
                 code,

@@ -27,11 +27,22 @@ pub(crate) enum Piece<'p> {
 /// What becomes of the pieces of a plan.
 pub(crate) trait Reader {
     /// A step begins.
-    fn step(&mut self, step: &Step, revision: &Revision, prepared: Option<&Prepared>) -> Result<()>;
+    fn step(&mut self, step: &Step, revision: &Revision, prepared: &Prepared) -> Result<()>;
+    /// Whether the pieces of a script without ALTERs are wanted.
+    fn wants_statements(&self) -> bool {
+        true
+    }
     /// A piece of it. `ask` answers from the schema as it is just before the piece, where that was needed at all.
     fn piece(&mut self, piece: &Piece<'_>, ask: Option<&mut dyn Ask>) -> Result<()>;
     /// The step ends.
     fn end(&mut self, step: &Step) -> Result<()>;
+}
+
+/// A step with its script, which was read to its end.
+pub(crate) struct Scripted<'p> {
+    pub step: &'p Step,
+    pub script: Script,
+    pub prepared: Prepared,
 }
 
 /// Reads plans aloud.
@@ -51,23 +62,37 @@ pub struct Recorder<'a> {
 }
 
 impl Recorder<'_> {
-    /// Hands every piece of the plan to the reader. The schema is built in memory when the first ALTER needs it, from
-    /// the revisions that are applied before the plan begins.
-    pub(crate) fn read(&self, plan: &Plan, applied: &Applied, reader: &mut dyn Reader) -> Result<()> {
-        let mut replay: Option<Replay> = None;
-        let mut done: NodeSet = applied.set().clone();
-        for step in &plan.steps {
+    /// Reads the scripts of a plan to their ends.
+    pub(crate) fn prepare<'p>(&self, plan: &'p Plan) -> Result<Vec<Scripted<'p>>> {
+        let prepare = |step: &'p Step| {
             let revision = self.graph.revision(step.node);
             let script = self.script_of(step, revision)?;
             let upgrade = step.direction == Direction::Upgrade;
             let prepared = script.prepare(&revision.header, upgrade, self.dialect)?;
+            Ok(Scripted { step, script, prepared })
+        };
+        plan.steps.iter().map(prepare).collect()
+    }
+
+    /// Hands every piece of the plan to the reader. The schema is built in memory when the first ALTER needs it, from
+    /// the revisions that are applied before the plan begins.
+    pub(crate) fn read(&self, scripts: &[Scripted<'_>], applied: &Applied, reader: &mut dyn Reader) -> Result<()> {
+        let mut replay: Option<Replay> = None;
+        let mut done: NodeSet = applied.set().clone();
+        for Scripted { step, script, prepared } in scripts {
+            let revision = self.graph.revision(step.node);
             if prepared.alters && replay.is_none() {
                 replay = Some(Replay::at(self.scratch, self.graph, &done, self.sources)?);
             }
-            reader.step(step, revision, Some(&prepared))?;
+            reader.step(step, revision, prepared)?;
+            if replay.is_none() && !reader.wants_statements() {
+                reader.end(step)?;
+                mark(&mut done, step);
+                continue;
+            }
             let walk = Walk {
                 dialect: self.dialect,
-                script: &script,
+                script,
                 recreate: revision.header.recreate,
                 skip: 0,
             };
@@ -80,13 +105,9 @@ impl Recorder<'_> {
                 Some(replay) => replay.explain(error),
                 None => error,
             })?;
-            self.bookkeeping(step, revision, &prepared, reader)?;
+            self.bookkeeping(step, revision, prepared, reader)?;
             reader.end(step)?;
-            if upgrade {
-                done.insert(step.node);
-            } else {
-                done.remove(step.node);
-            }
+            mark(&mut done, step);
         }
         Ok(())
     }
@@ -127,6 +148,15 @@ impl Recorder<'_> {
     }
 }
 
+fn mark(done: &mut NodeSet, step: &Step) {
+    match step.direction {
+        Direction::Upgrade => {
+            done.insert(step.node);
+        }
+        Direction::Downgrade => done.remove(step.node),
+    }
+}
+
 struct Reading<'r> {
     reader: &'r mut dyn Reader,
     replay: Option<&'r mut Replay>,
@@ -137,7 +167,7 @@ impl Runner for Reading<'_> {
         match self.replay.as_deref_mut() {
             Some(replay) => {
                 self.reader.piece(&Piece::Native(place), Some(&mut *replay.asker()))?;
-                replay.native(place.statement.text);
+                replay.native(place.sql());
                 Ok(())
             }
             None => self.reader.piece(&Piece::Native(place), None),

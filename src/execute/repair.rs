@@ -1,5 +1,7 @@
 //! Edited files: found, and accepted on purpose.
 
+use std::collections::BTreeMap;
+
 use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::execute::Executor;
@@ -29,11 +31,12 @@ impl Executor<'_> {
     /// `version::…` for rows that cannot be read, `file::…` for files that cannot.
     pub fn edits(&mut self, seen: &Seen) -> Result<Vec<Edit>> {
         let graph = self.graph;
+        let finished = seen.rows.iter().filter(|row| row.unfinished.is_none());
+        let rows: BTreeMap<&RevisionId, &Row> = finished.map(|row| (&row.id, row)).collect();
         let mut edits = Vec::new();
         for node in graph.nodes() {
             let revision = graph.revision(node);
-            let row = seen.row(revision.id()).filter(|row| row.unfinished.is_none());
-            if let Some(row) = row {
+            if let Some(row) = rows.get(revision.id()) {
                 edits.extend(self.edits_of(revision, row)?);
             }
         }

@@ -131,7 +131,7 @@ fn first_line(sql: &str) -> &str {
 
 impl Runner for Replay {
     fn statement(&mut self, place: &Place<'_>) -> Result<()> {
-        self.native(place.statement.text);
+        self.native(place.sql());
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use crate::execute::step::Ready;
 use crate::execute::{Executor, Ran, Report, fault, lock};
 use crate::revision::plan::Plan;
 use crate::revision::target::Target;
-use crate::revision::{Direction, Transaction};
+use crate::revision::{Direction, RevisionId, Transaction};
 use crate::version::Entry;
 
 /// Makes the plan from what the database has.
@@ -25,6 +25,10 @@ struct Progress {
     whole: bool,
     /// The database holds nothing but what this run makes.
     fresh: bool,
+    /// The step that runs, or was to run next.
+    at: usize,
+    /// Whether something of that step may have been done.
+    begun: bool,
 }
 
 impl<'a> Executor<'a> {
@@ -76,16 +80,30 @@ impl<'a> Executor<'a> {
         }
         let mut ready = self.all_ready(&plan)?;
         self.begin()?;
-        if self.stale(&seen)? {
-            seen = self.look()?;
-            plan = make(self, &seen)?;
-            ready = self.all_ready(&plan)?;
+        match self.again_if_stale(&seen, make) {
+            Ok(None) => {}
+            Ok(Some(now)) => (seen, plan, ready) = now,
+            Err(error) => {
+                self.rollback();
+                return Err(error.state("nothing was run"));
+            }
         }
         let mut progress = Progress::default();
         match self.steps(&seen, &ready, &mut progress) {
             Ok(()) => Ok(Report::of(&plan, progress.ran)),
             Err(error) => Err(self.failed(error, &ready, &progress)),
         }
+    }
+
+    /// Plans once more when others wrote to the database before it was locked.
+    fn again_if_stale(&mut self, seen: &Seen, make: MakePlan<'_, 'a>) -> Result<Option<(Seen, Plan, Vec<Ready<'a>>)>> {
+        if !self.stale(seen)? {
+            return Ok(None);
+        }
+        let seen = self.look()?;
+        let plan = make(self, &seen)?;
+        let ready = self.all_ready(&plan)?;
+        Ok(Some((seen, plan, ready)))
     }
 
     /// Runs a plan that was made elsewhere, each step in its own transaction.
@@ -116,13 +134,23 @@ impl<'a> Executor<'a> {
         if !seen.table {
             self.create_table()?;
         }
+        let stopped: Vec<&RevisionId> = seen
+            .rows
+            .iter()
+            .filter(|row| !row.is_applied())
+            .map(|row| &row.id)
+            .collect();
         let mut open = true;
         let mut others = false;
-        for ready in ready {
+        for (at, ready) in ready.iter().enumerate() {
+            (progress.at, progress.begun) = (at, false);
             if ready.revision.header.transaction == Transaction::None {
                 self.end(&mut open)?;
                 progress.kept = progress.ran.len();
-                progress.ran.extend(self.run_alone(ready)?);
+                progress.begun = true;
+                let ran = self.run_alone(ready)?;
+                self.finished(ready, ran.as_ref());
+                progress.ran.extend(ran);
                 progress.kept = progress.ran.len();
                 continue;
             }
@@ -134,10 +162,17 @@ impl<'a> Executor<'a> {
                     continue;
                 }
             }
+            if stopped.contains(&&ready.step.revision) {
+                return Err(changed_half_way(ready));
+            }
+            progress.begun = true;
             let ran = self.run_step(ready)?;
-            progress.ran.push(ran);
             if !progress.whole {
                 self.end(&mut open)?;
+            }
+            self.finished(ready, Some(&ran));
+            progress.ran.push(ran);
+            if !progress.whole {
                 progress.kept = progress.ran.len();
             }
         }
@@ -234,12 +269,7 @@ impl<'a> Executor<'a> {
     /// Rolls back, writes the failure into the log, and says in the error what state the database is in.
     fn failed(&mut self, error: Error, ready: &[Ready<'a>], progress: &Progress) -> Error {
         self.rollback();
-        let at = if progress.whole {
-            progress.ran.len()
-        } else {
-            progress.kept
-        };
-        let Some(ready) = ready.get(at) else {
+        let Some(ready) = ready.get(progress.at) else {
             return error;
         };
         let alone = ready.revision.header.transaction == Transaction::None;
@@ -271,7 +301,7 @@ impl<'a> Executor<'a> {
             1 => "; the revision before it is kept".to_owned(),
             n => format!("; the {n} revisions before it are kept"),
         };
-        if alone {
+        if alone && progress.begun {
             let seen = self.look().ok();
             let row = seen
                 .as_ref()
@@ -284,6 +314,9 @@ impl<'a> Executor<'a> {
                 ),
                 _ => format!("nothing of revision `{id}` was done{kept}"),
             };
+        }
+        if !progress.begun {
+            return format!("revision `{id}` was not begun{kept}");
         }
         if progress.fresh && progress.kept == 0 {
             return "everything was rolled back: the database is empty, as it was before".to_owned();
@@ -313,6 +346,21 @@ fn refuse_stopped(seen: &Seen, direction: Direction) -> Result<()> {
     )
     .state(format!("{statements} of its statements are done"))
     .help(format!("let it come to its end first: {to}")))
+}
+
+fn changed_half_way(ready: &Ready<'_>) -> Error {
+    let id = &ready.step.revision;
+    let message = format!("revision `{id}` stopped half-way without a transaction, and now wants one");
+    let error = Error::new(Code::UnfinishedRevision, message);
+    let error = match ready.revision.places.file() {
+        Some(file) => error.at(
+            file,
+            ready.revision.places.id(),
+            "said `transaction: none` when it began",
+        ),
+        None => error,
+    };
+    error.help("write `transaction: none` into its header again until it has come to its end")
 }
 
 fn not_in_one(ready: &Ready<'_>) -> Error {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::code::Code;
-use crate::dialect::{Ask, Op, Rewrite, ScriptHead, ScriptSql};
+use crate::dialect::{AlterStatement, Ask, Op, Rewrite, ScriptHead, ScriptSql};
 use crate::error::{Error, Result};
 use crate::execute::bookkeeping::Record;
 use crate::execute::record::{Piece, Reader, needs_foreign_keys_off};
@@ -25,7 +25,7 @@ impl Recorder<'_> {
     /// `script::…` and `batch::…`.
     pub fn report(&self, plan: &Plan, applied: &Applied) -> Result<Report> {
         let mut shower = Shower::default();
-        self.read(plan, applied, &mut shower)?;
+        self.read(&self.prepare(plan)?, applied, &mut shower)?;
         Ok(Report::of(plan, shower.steps))
     }
 
@@ -40,7 +40,8 @@ impl Recorder<'_> {
             foreign_keys_off: Vec::new(),
             differs: None,
         };
-        self.read(plan, applied, &mut surveyor)?;
+        let scripts = self.prepare(plan)?;
+        self.read(&scripts, applied, &mut surveyor)?;
         let head = ScriptHead {
             tool: &format!("sqlrev {TOOL_VERSION}"),
             title: &title(plan),
@@ -62,7 +63,7 @@ impl Recorder<'_> {
         if plan.from.is_empty() {
             scribe.creates()?;
         }
-        self.read(plan, applied, &mut scribe)?;
+        self.read(&scripts, applied, &mut scribe)?;
         put(out, &sql.tail())
     }
 
@@ -173,7 +174,7 @@ struct Shower {
 }
 
 impl Reader for Shower {
-    fn step(&mut self, step: &Step, revision: &Revision, _prepared: Option<&Prepared>) -> Result<()> {
+    fn step(&mut self, step: &Step, revision: &Revision, _prepared: &Prepared) -> Result<()> {
         self.steps.push(Ran {
             step: step.clone(),
             transaction: revision.header.transaction,
@@ -211,10 +212,8 @@ struct Surveyor {
 }
 
 impl Reader for Surveyor {
-    fn step(&mut self, step: &Step, revision: &Revision, prepared: Option<&Prepared>) -> Result<()> {
-        let checksum = prepared
-            .map(|prepared| prepared.checksum.to_string())
-            .unwrap_or_default();
+    fn step(&mut self, step: &Step, revision: &Revision, prepared: &Prepared) -> Result<()> {
+        let checksum = prepared.checksum.to_string();
         let checksum = checksum.rsplit_once(':').map_or(checksum.as_str(), |(text, _)| text);
         let message = &revision.header.message;
         self.lines
@@ -242,6 +241,10 @@ impl Reader for Surveyor {
             _ => {}
         }
         Ok(())
+    }
+
+    fn wants_statements(&self) -> bool {
+        false
     }
 
     fn end(&mut self, _step: &Step) -> Result<()> {
@@ -307,6 +310,26 @@ impl Scribe<'_> {
         put(self.out, end)
     }
 
+    /// The author's comments before a statement.
+    fn comments(&mut self, gap: &str) -> Result<()> {
+        let comment = gap.trim_matches([' ', '\t', '\r', '\n', ';']);
+        if comment.is_empty() {
+            Ok(())
+        } else {
+            put(self.out, &format!("{comment}\n"))
+        }
+    }
+
+    /// The ALTERs as the author wrote them, for the reader.
+    fn originals(&mut self, run: &[AlterStatement]) -> Result<()> {
+        for alter in run {
+            for line in alter.text.lines() {
+                put(self.out, &format!("-- {line}\n"))?;
+            }
+        }
+        Ok(())
+    }
+
     fn rewritten(&mut self, rewrite: &Rewrite) -> Result<()> {
         put(
             self.out,
@@ -334,10 +357,8 @@ impl Scribe<'_> {
 }
 
 impl Reader for Scribe<'_> {
-    fn step(&mut self, step: &Step, revision: &Revision, prepared: Option<&Prepared>) -> Result<()> {
-        let checksum = prepared
-            .map(|prepared| prepared.checksum.to_string())
-            .unwrap_or_default();
+    fn step(&mut self, step: &Step, revision: &Revision, prepared: &Prepared) -> Result<()> {
+        let checksum = prepared.checksum.to_string();
         let head = format!(
             "\n-- {} {}: {}\n-- {} -> {}\n-- {checksum}\n",
             step.direction.name(),
@@ -368,8 +389,14 @@ impl Reader for Scribe<'_> {
 
     fn piece(&mut self, piece: &Piece<'_>, _ask: Option<&mut dyn Ask>) -> Result<()> {
         match piece {
-            Piece::Native(place) => self.statement(place.statement.text),
-            Piece::Rewritten(_, rewrite) => self.rewritten(rewrite),
+            Piece::Native(place) => {
+                self.comments(place.statement.gap_before)?;
+                self.statement(place.sql())
+            }
+            Piece::Rewritten(run, rewrite) => {
+                self.originals(run)?;
+                self.rewritten(rewrite)
+            }
             Piece::Version(sql) => {
                 self.rows.push((*sql).to_owned());
                 Ok(())

@@ -50,7 +50,7 @@ impl Shown {
     /// A statement sent as it is written; those of files too large for memory are not kept.
     pub(crate) fn native(place: &Place<'_>) -> Option<Self> {
         place.script.large.is_none().then(|| Self {
-            sql: place.statement.text.to_owned(),
+            sql: place.sql().to_owned(),
             kind: Kind::Native,
             table: None,
             strategy: None,
@@ -65,7 +65,7 @@ impl Shown {
     pub(crate) fn rewritten(run: &[AlterStatement], rewrite: &Rewrite) -> Vec<Self> {
         let native = rewrite.strategy == "native";
         let statements = rewrite.ops.iter().filter_map(|op| match op {
-            Op::Sql { sql, at } => Some((sql, *at)),
+            Op::Sql { sql, at, .. } => Some((sql, *at)),
             _ => None,
         });
         let shown = statements.map(|(sql, at)| {

@@ -61,6 +61,11 @@ impl Executor<'_> {
         }
         let mut steps = Vec::new();
         for step in &plan.steps {
+            let half_way = step.direction == Direction::Upgrade && seen.row(&step.revision).is_some();
+            if half_way && !purge {
+                let delete = self.table.delete(step.revision.as_str());
+                self.own(&delete)?;
+            }
             steps.push(self.stamp_step(step)?);
         }
         self.commit()?;

@@ -77,7 +77,7 @@ impl<'a> Executor<'a> {
                 statements.push(Shown::version(&sql));
             }
         }
-        Ok(self.finished(ready, statements, duration))
+        Ok(ran(ready, statements, duration))
     }
 
     fn record<'r>(&self, ready: &Ready<'r>) -> Result<Option<Record<'r>>> {
@@ -102,18 +102,15 @@ impl<'a> Executor<'a> {
         });
     }
 
-    fn finished(&mut self, ready: &Ready<'_>, statements: Vec<Shown>, duration: Duration) -> Ran {
-        (self.events)(Event::Finished {
-            revision: ready.step.revision.as_str(),
-            message: &ready.revision.header.message,
-            direction: ready.step.direction,
-            duration,
-        });
-        Ran {
-            step: ready.step.clone(),
-            transaction: ready.revision.header.transaction,
-            statements,
-            duration: Some(duration),
+    /// Tells that a step came to its end, unless others had done it.
+    pub(crate) fn finished(&mut self, ready: &Ready<'_>, ran: Option<&Ran>) {
+        if let Some(duration) = ran.and_then(|ran| ran.duration) {
+            (self.events)(Event::Finished {
+                revision: ready.step.revision.as_str(),
+                message: &ready.revision.header.message,
+                direction: ready.step.direction,
+                duration,
+            });
         }
     }
 
@@ -210,7 +207,7 @@ impl<'a> Executor<'a> {
         }
         let duration = self.clock.elapsed().saturating_sub(began);
         self.mark_done(ready, duration, &mut statements)?;
-        Ok(Some(self.finished(ready, statements, duration)))
+        Ok(Some(ran(ready, statements, duration)))
     }
 
     fn mark_begun(&mut self, ready: &Ready<'_>, is_there: bool, skip: u64) -> Result<()> {
@@ -319,6 +316,15 @@ impl Unit for Counting<'_> {
         } else {
             Ok(())
         }
+    }
+}
+
+fn ran(ready: &Ready<'_>, statements: Vec<Shown>, duration: Duration) -> Ran {
+    Ran {
+        step: ready.step.clone(),
+        transaction: ready.revision.header.transaction,
+        statements,
+        duration: Some(duration),
     }
 }
 

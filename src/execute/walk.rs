@@ -19,6 +19,11 @@ pub(crate) struct Place<'s> {
 }
 
 impl Place<'_> {
+    /// The statement as it is sent: with the comment before its semicolon, which the database keeps with a definition.
+    pub(crate) fn sql(&self) -> &str {
+        self.statement.raw.trim_end()
+    }
+
     /// The file and the statement's span in it. For a large file it is a piece of the file with just the statement.
     pub(crate) fn in_file(&self) -> (SourceFile, Span) {
         let text = self.statement.text;

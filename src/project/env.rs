@@ -217,8 +217,8 @@ fn expand_into(
         if !is_name(name) {
             return Err(wrong(
                 end,
-                format!("`${{{inner}}}` is not `${{NAME}}` or `${{NAME:-default}}`"),
-                "not a variable",
+                "a `${…}` does not hold the name of a variable".to_owned(),
+                "takes ${NAME} or ${NAME:-default}",
             ));
         }
         let set = variables.get(name).filter(|set| default.is_none() || !set.is_empty());
@@ -319,8 +319,8 @@ mod tests {
         check("a ${B} c", "the variable `B` is not set <${B}>");
         check("é ${B:-a${C}}", "the variable `C` is not set <${C}>");
         check("a ${B", "a `${` is not closed <${B>");
-        check("${a b}", "`${a b}` is not `${NAME}` or `${NAME:-default}` <${a b}>");
-        check("${}", "`${}` is not `${NAME}` or `${NAME:-default}` <${}>");
+        check("${a b}", "a `${…}` does not hold the name of a variable <${a b}>");
+        check("${}", "a `${…}` does not hold the name of a variable <${}>");
         assert!(expand(&"${B:-".repeat(100_000), &variables).is_err());
     }
 }

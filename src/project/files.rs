@@ -12,95 +12,15 @@ use crate::source::SourceFile;
 
 use super::config::Location;
 use super::disk::{Folder, Kind, LARGE, OnDisk};
-
-/// The dialects that a file can be the text for.
-pub(super) const DIALECTS: [&str; 4] = ["sqlite", "postgresql", "mysql", "mariadb"];
+use super::names::{DIALECTS, Half, Name};
 
 /// How much of a large file is kept in memory.
 const HEAD: usize = 64 << 10;
 
-/// A half of a revision, as the name of a file tells it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Half {
-    is_downgrade: bool,
-    /// The dialect it is the text for; none for the plain one.
-    dialect: Option<&'static str>,
-    /// Whether it is called `up` and `down`.
-    is_short: bool,
-}
-
-/// What the end of a file's name says.
-enum Name<'a> {
-    /// A half of the revision with the name before.
-    Half(&'a str, Half),
-    /// As before, for something that is no dialect.
-    Unknown,
-    /// Not a file of a revision.
-    Other,
-}
-
-impl Half {
-    /// `upgrade.sql`, `down.postgresql.sql`.
-    fn file_name(self) -> String {
-        let word = match (self.is_downgrade, self.is_short) {
-            (false, false) => "upgrade",
-            (false, true) => "up",
-            (true, false) => "downgrade",
-            (true, true) => "down",
-        };
-        match self.dialect {
-            Some(dialect) => format!("{word}.{dialect}.sql"),
-            None => format!("{word}.sql"),
-        }
-    }
-
-    /// Reads `NAME.upgrade.sql`, or `upgrade.sql` with an empty name before.
-    fn of(file: &str) -> Name<'_> {
-        let Some(name) = file.strip_suffix(".sql") else {
-            return Name::Other;
-        };
-        let (name, last) = name.rsplit_once('.').unwrap_or(("", name));
-        if let Some(half) = Self::word(last, None) {
-            return Name::Half(name, half);
-        }
-        let (name, word) = name.rsplit_once('.').unwrap_or(("", name));
-        let Some(half) = Self::word(word, None) else {
-            return Name::Other;
-        };
-        match DIALECTS.iter().find(|&&dialect| dialect == last) {
-            Some(dialect) => Name::Half(
-                name,
-                Self {
-                    dialect: Some(dialect),
-                    ..half
-                },
-            ),
-            // `clean.up.tables.sql` is a name like any other; `x.upgrade.postgres.sql` meant something.
-            None if half.is_short => Name::Other,
-            None => Name::Unknown,
-        }
-    }
-
-    fn word(word: &str, dialect: Option<&'static str>) -> Option<Self> {
-        let (is_downgrade, is_short) = match word {
-            "upgrade" => (false, false),
-            "up" => (false, true),
-            "downgrade" => (true, false),
-            "down" => (true, true),
-            _ => return None,
-        };
-        Some(Self {
-            is_downgrade,
-            dialect,
-            is_short,
-        })
-    }
-}
-
 /// Reads the revisions of all locations.
 pub(super) struct Loader<'a> {
     /// The project's folder, which names begin from.
-    pub(super) root: &'a Path,
+    pub(super) root: Arc<Path>,
     /// The file that names the locations.
     pub(super) config: Option<&'a SourceFile>,
     /// The names of the dialect's own texts, the best first.
@@ -307,11 +227,11 @@ impl Loader<'_> {
             return self.read(set, half);
         }
         let name: Arc<str> = set.shown(half).into();
-        let path = self.root.join(&*name);
+        let root = self.root.clone();
         Ok(Script {
-            file: SourceFile::new(name, self.nothing.clone()),
+            file: SourceFile::new(name.clone(), self.nothing.clone()),
             body: 0,
-            large: Some(Arc::new(OnDisk { path })),
+            large: Some(Arc::new(OnDisk { root, name })),
         })
     }
 
@@ -320,9 +240,9 @@ impl Loader<'_> {
         let name = if set.prefix.is_empty() {
             name
         } else {
-            set.prefix.to_owned() + &name
+            (set.prefix.to_owned() + &name).into()
         };
-        read(set.folder, &name, shown, self.root, &mut self.buffer)
+        read(set.folder, &name, shown, &self.root, &mut self.buffer)
     }
 
     fn no_location(&self, location: &Location, error: &io::Error) -> Error {
@@ -341,8 +261,15 @@ impl Loader<'_> {
 }
 
 /// Reads a file: the whole text, or the head of a large one.
-pub(super) fn read(folder: &Folder, name: &str, shown: String, root: &Path, buffer: &mut Vec<u8>) -> Result<Script> {
-    folder.read(name, buffer).map_err(|error| unreadable(&shown, &error))?;
+pub(super) fn read(
+    folder: &Folder,
+    name: &str,
+    shown: String,
+    root: &Arc<Path>,
+    buffer: &mut Vec<u8>,
+) -> Result<Script> {
+    let length = folder.read(name, buffer).map_err(|error| unreadable(&shown, &error))?;
+    let buffer = &buffer[..length];
     if buffer.len() <= LARGE {
         let file = decode(shown, buffer)?;
         let body = mark(&file.text);
@@ -361,11 +288,16 @@ pub(super) fn read(folder: &Folder, name: &str, shown: String, root: &Path, buff
         .rev()
         .find(|&end| std::str::from_utf8(&buffer[..end]).is_ok())
         .unwrap_or(end);
-    let path = root.join(&shown);
     let file = decode(shown, &buffer[..end])?;
-    let body = mark(&file.text);
-    let large = Some(Arc::new(OnDisk { path }) as _);
-    Ok(Script { file, body, large })
+    let large = OnDisk {
+        root: root.clone(),
+        name: file.name.clone(),
+    };
+    Ok(Script {
+        body: mark(&file.text),
+        file,
+        large: Some(Arc::new(large)),
+    })
 }
 
 /// The length of a byte order mark at the beginning.

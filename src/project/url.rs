@@ -244,7 +244,8 @@ fn secrets(text: &str) -> Vec<Span> {
     }
     secrets.retain(|span: &Span| {
         let secret = &text[span.clone()];
-        !secret.is_empty() && !(secret.starts_with("${") && secret.ends_with('}') && secret.matches('$').count() == 1)
+        let is_variable = secret.starts_with("${") && secret.ends_with('}') && secret.matches('$').count() == 1;
+        !secret.is_empty() && !is_variable
     });
     secrets
 }

@@ -127,7 +127,6 @@ fn make(folder: &Path) -> io::Result<()> {
     std::fs::create_dir(folder)
 }
 
-#[expect(clippy::disallowed_methods, reason = "only what was written just before")]
 fn remove(path: &Path) {
     let _ = std::fs::remove_file(path);
 }

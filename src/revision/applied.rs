@@ -50,6 +50,7 @@ impl Applied {
             Error::new(Code::UnknownRevision, message)
         };
         let error = error.help("bring the files back, as they are where the database was upgraded");
+        let error = error.help("or roll back with the downgrades that the database keeps: sqlrev downgrade TARGET");
         Err(error.help("or forget what the database says and state where it is: sqlrev stamp --purge TARGET"))
     }
 

@@ -137,7 +137,7 @@ impl Header {
             down_revisions: Vec::new(),
             depends_on: Vec::new(),
             branch_labels: Vec::new(),
-            message: "".into(),
+            message: Arc::default(),
             created: None,
             transaction: Transaction::default(),
             recreate: Recreate::default(),

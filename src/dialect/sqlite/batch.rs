@@ -146,7 +146,7 @@ fn finish(
     Ok(Rewrite {
         table: draft.name().to_owned(),
         consumed,
-        strategy: way.name(),
+        strategy: way.name(&draft),
         reason: way.reason(&draft),
         ops,
         notices: draft.notices,
@@ -251,10 +251,7 @@ fn unknown_definition(site: &Site<'_>, found: &Found, ask: &mut dyn Ask) -> Resu
 
 /// The statement as it is written, and what has to be so afterwards.
 fn native(site: &Site<'_>, found: &Found, guards: Vec<Op>) -> Rewrite {
-    let mut ops = vec![Op::Sql {
-        sql: site.statement.text.clone(),
-        at: site.index,
-    }];
+    let mut ops = vec![Op::sql(site.statement.text.clone(), site.index)];
     ops.extend(guards);
     let table = format!(
         "{}.{}",

@@ -19,6 +19,8 @@ pub(super) struct Copy<'a> {
     pub(super) aside: &'a str,
     /// The statement that failures are put down to.
     pub(super) at: usize,
+    /// A script that somebody runs later: nobody knows what stands between two statements of it.
+    pub(super) offline: bool,
     /// The names of the tables of statistics that there are.
     pub(super) statistics: &'a [&'a str],
 }
@@ -41,7 +43,7 @@ impl Copy<'_> {
     }
 
     fn run(&self, ops: &mut Vec<Op>, sql: String) {
-        ops.push(Op::Sql { sql, at: self.at });
+        ops.push(Op::sql(sql, self.at));
     }
 
     fn old_aside(&self, draft: &Draft<'_>, ops: &mut Vec<Op>) {
@@ -63,7 +65,7 @@ impl Copy<'_> {
         );
         self.run(ops, create(draft));
         self.run(ops, insert(draft, &draft.state.qualified(), &aside));
-        ops.push(self.counted(draft, &aside));
+        ops.push(self.counted(draft, &draft.state.qualified(), &aside));
         if draft.state.table.autoincrement() && draft.table.autoincrement() {
             let (table, aside) = (sqlite_literal(draft.name()), sqlite_literal(self.aside));
             self.run(
@@ -88,7 +90,7 @@ impl Copy<'_> {
         let create = format!("{}{aside}{}", &text[..span.start], &text[span.end..]);
         self.run(ops, create);
         self.run(ops, insert(draft, &aside, &draft.state.qualified()));
-        ops.push(self.counted(draft, &draft.state.qualified()));
+        ops.push(self.counted(draft, &aside, &draft.state.qualified()));
         let (table_name, aside_name) = (sqlite_literal(draft.name()), sqlite_literal(self.aside));
         if draft.state.table.autoincrement() && draft.table.autoincrement() {
             self.run(
@@ -120,9 +122,13 @@ impl Copy<'_> {
     }
 
     /// The rows that the copy put in, against those that were there.
-    fn counted(&self, draft: &Draft<'_>, from: &str) -> Op {
+    fn counted(&self, draft: &Draft<'_>, into: &str, from: &str) -> Op {
         Op::Check {
-            sql: format!("SELECT changes() || ' rows' WHERE changes() <> (SELECT count(*) FROM {from})"),
+            sql: if self.offline {
+                format!("SELECT 'rows' WHERE (SELECT count(*) FROM {into}) <> (SELECT count(*) FROM {from})")
+            } else {
+                format!("SELECT changes() || ' rows' WHERE changes() <> (SELECT count(*) FROM {from})")
+            },
             code: Code::BatchInternal,
             message: format!("not every row of `{}` was copied", draft.name()),
             help: "please report this".to_owned(),

@@ -87,6 +87,8 @@ pub(super) struct Index {
     pub(super) kept: bool,
     /// The statement that makes or drops it.
     pub(super) at: usize,
+    /// The check that says which rows are equal where it must be unique.
+    pub(super) check: Option<usize>,
 }
 
 impl<'s> Draft<'s> {
@@ -102,6 +104,7 @@ impl<'s> Draft<'s> {
             old: true,
             kept: true,
             at: 0,
+            check: None,
         });
         let columns: Vec<Column> = columns.collect();
         Self {

@@ -129,10 +129,13 @@ impl Executor<'_> {
         let mut before = BTreeMap::new();
         for op in ops {
             match op {
-                Op::Sql { sql, .. } => {
-                    self.connection
-                        .execute_batch(sql)
-                        .map_err(|error| Self::failed(&error, sql))?;
+                Op::Sql { sql, diagnosis, .. } => {
+                    if let Err(error) = self.connection.execute_batch(sql) {
+                        if let Some(check) = diagnosis {
+                            self.run(std::slice::from_ref(check))?;
+                        }
+                        return Err(Self::failed(&error, sql));
+                    }
                 }
                 Op::Check { sql, code, message, .. } => {
                     let found = rows(self.connection, sql).map_err(|error| Self::failed(&error, sql))?;
@@ -198,10 +201,7 @@ pub(super) fn upgrade(
     let mut rest = &all[..];
     while let Some(first) = rest.first() {
         let Some(table) = Sqlite.batch_table(&first.text) else {
-            run(&[Op::Sql {
-                sql: first.text.clone(),
-                at: 0,
-            }])?;
+            run(&[Op::sql(first.text.clone(), 0)])?;
             rest = &rest[1..];
             continue;
         };

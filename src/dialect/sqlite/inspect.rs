@@ -6,6 +6,8 @@ use crate::dialect::sqlite::table::Table;
 use crate::dialect::{Ask, Rows};
 use crate::error::Result;
 use crate::sql::parse::cursor::{Cursor, Name};
+use crate::sql::split::SQLITE;
+use crate::sql::token::{Kind, significant, unquoted};
 use crate::sql::write::{quoted, sqlite_literal};
 
 /// A row of a schema table.
@@ -156,12 +158,10 @@ pub(super) struct State {
     pub(super) indexes: Vec<Object>,
     /// The triggers on it, those in `temp` last.
     pub(super) triggers: Vec<Object>,
-    /// Everything else in its schema and in `temp`, when anything else mentions the table; otherwise nothing.
-    pub(super) others: Vec<Object>,
+    /// What uses the table, and what that and the table's triggers use.
+    pub(super) related: Vec<Object>,
     /// Whether it has rows; unknown offline.
     pub(super) rows: Option<bool>,
-    /// Whether the schema table may be written to.
-    pub(super) writable: bool,
 }
 
 impl State {
@@ -170,23 +170,19 @@ impl State {
         let Some(table) = Table::read(&found.sql) else {
             return Ok(None);
         };
-        let everything = everything(ask, found)?;
-        let ours =
-            |object: &&Object| object.table.eq_ignore_ascii_case(&found.name) && is_on(object, found, &everything);
+        let mut own = Vec::new();
+        for schema in searched(found) {
+            let condition = format!("tbl_name = {} COLLATE NOCASE", sqlite_literal(&found.name));
+            own.extend(select(ask, schema, &condition)?);
+        }
         let of_kind = |kind: &str| -> Vec<Object> {
-            everything
-                .iter()
-                .filter(|object| object.kind == kind)
-                .filter(ours)
+            own.iter()
+                .filter(|object| object.kind == kind && is_on(object, found, &own))
                 .cloned()
                 .collect()
         };
         let (indexes, triggers) = (of_kind("index"), of_kind("trigger"));
-        let others = everything
-            .iter()
-            .filter(|object| *object != found && !indexes.contains(object) && !triggers.contains(object))
-            .cloned()
-            .collect();
+        let related = related(ask, found, &own)?;
         let offline = ask.offline();
         let rows = if offline {
             None
@@ -199,9 +195,8 @@ impl State {
             table,
             indexes,
             triggers,
-            others,
+            related,
             rows,
-            writable: !offline,
         }))
     }
 
@@ -209,91 +204,76 @@ impl State {
     pub(super) fn qualified(&self) -> String {
         format!("{}.{}", quoted(&self.schema, '"'), quoted(&self.table.name().text, '"'))
     }
+}
 
-    /// The other things that the table's views and triggers need in order to be compiled, and those views and
-    /// triggers themselves: everything that mentions the table, and everything that such things mention.
-    pub(super) fn related(&self) -> Vec<&Object> {
-        let mut names = BTreeSet::from([self.table.name().text.to_ascii_lowercase()]);
-        let mut taken: Vec<bool> = vec![false; self.others.len()];
-        let texts: Vec<String> = self
-            .others
-            .iter()
-            .map(|object| object.sql.to_ascii_lowercase())
-            .collect();
-        // Upwards: what mentions the table, or a view that does.
-        loop {
-            let before = names.len();
-            for (index, object) in self.others.iter().enumerate() {
-                let mentions = names.iter().any(|name| texts[index].contains(name.as_str()));
-                if !taken[index] && (mentions || names.contains(&object.table.to_ascii_lowercase())) {
-                    taken[index] = true;
-                    if object.kind == "view" {
-                        names.insert(object.name.to_ascii_lowercase());
-                    }
-                }
-            }
-            if names.len() == before {
-                break;
-            }
-        }
-        // Downwards: what these mention, and the table's own triggers.
-        let mut wanted: Vec<String> = self
-            .triggers
-            .iter()
-            .map(|object| object.sql.to_ascii_lowercase())
-            .collect();
-        wanted.extend(
-            taken
-                .iter()
-                .zip(&texts)
-                .filter(|(taken, _)| **taken)
-                .map(|(_, text)| text.clone()),
-        );
-        while let Some(text) = wanted.pop() {
-            for (index, object) in self.others.iter().enumerate() {
-                let source = matches!(object.kind.as_str(), "table" | "view");
-                if !taken[index] && source && text.contains(&object.name.to_ascii_lowercase()) {
-                    taken[index] = true;
-                    wanted.push(texts[index].clone());
-                }
-            }
-        }
-        self.others
-            .iter()
-            .zip(taken)
-            .filter(|(_, taken)| *taken)
-            .map(|(object, _)| object)
-            .collect()
+/// The rows of a schema table that meet a condition, SQLite's own objects aside.
+fn select(ask: &mut dyn Ask, schema: &str, condition: &str) -> Result<Vec<Object>> {
+    let rows = ask.query(&format!(
+        "SELECT type, name, tbl_name, sql FROM {}.sqlite_schema \
+         WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND ({condition}) ORDER BY rowid",
+        quoted(schema, '"')
+    ))?;
+    Ok(objects(schema, rows))
+}
+
+/// The schema of the table, and `temp`, whose views and triggers may use it as well.
+fn searched(found: &Object) -> Vec<&str> {
+    if found.schema == "temp" {
+        vec!["temp"]
+    } else {
+        vec![&found.schema, "temp"]
     }
 }
 
-/// The rows of the schema tables that could matter: those on the table; all of them when others mention it.
-fn everything(ask: &mut dyn Ask, found: &Object) -> Result<Vec<Object>> {
-    let name = sqlite_literal(&found.name);
-    let mut all = Vec::new();
-    let temp = "temp".to_owned();
-    let mut schemas = vec![&found.schema];
-    if found.schema != temp {
-        schemas.push(&temp);
+/// Everything that views and triggers that use the table need in order to be compiled, and those views and triggers
+/// themselves: what names the table, or a view that does, and then whatever that names.
+fn related(ask: &mut dyn Ask, found: &Object, own: &[Object]) -> Result<Vec<Object>> {
+    let mut all: Vec<Object> = Vec::new();
+    let mut names = vec![found.name.to_ascii_lowercase()];
+    let mut next = 0;
+    while let Some(name) = names.get(next).cloned() {
+        next += 1;
+        for schema in searched(found) {
+            let condition = format!("type <> 'index' AND instr(lower(sql), {}) > 0", sqlite_literal(&name));
+            for object in select(ask, schema, &condition)? {
+                let known = object == *found || own.contains(&object) || all.contains(&object);
+                if !known && words(&object.sql).contains(&name) {
+                    if object.kind == "view" {
+                        names.push(object.name.to_ascii_lowercase());
+                    }
+                    all.push(object);
+                }
+            }
+        }
     }
-    for schema in schemas {
-        let from = format!("FROM {}.sqlite_schema WHERE sql IS NOT NULL", quoted(schema, '"'));
-        let own = format!("tbl_name = {name} COLLATE NOCASE");
-        // A trigger on the table may mention others, which compiling it needs.
-        let reaches_out = ask.query(&format!(
-            "SELECT 1 {from} AND (NOT ({own}) AND instr(lower(sql), lower({name})) > 0 OR {own} AND type = 'trigger') LIMIT 1"
-        ))?;
-        let filter = if reaches_out.is_empty() {
-            format!("AND {own}")
-        } else {
-            String::new()
-        };
-        let rows = ask.query(&format!(
-            "SELECT type, name, tbl_name, sql {from} {filter} ORDER BY rowid"
-        ))?;
-        all.extend(objects(schema, rows));
+    let triggers = own.iter().filter(|object| object.kind == "trigger");
+    let mut wanted: Vec<String> = triggers.chain(&all).map(|object| object.sql.clone()).collect();
+    while let Some(text) = wanted.pop() {
+        let list: Vec<String> = words(&text).iter().map(|word| sqlite_literal(word)).collect();
+        let list = list.join(", ");
+        let condition = format!(
+            "type IN ('table', 'view') AND lower(name) IN ({list}) OR type = 'index' AND lower(tbl_name) IN ({list})"
+        );
+        for schema in searched(found) {
+            for object in select(ask, schema, &condition)? {
+                if object != *found && !own.contains(&object) && !all.contains(&object) {
+                    if object.kind == "view" {
+                        wanted.push(object.sql.clone());
+                    }
+                    all.push(object);
+                }
+            }
+        }
     }
     Ok(all)
+}
+
+/// The words and names in a text, in lower case.
+fn words(text: &str) -> BTreeSet<String> {
+    significant(text, &SQLITE)
+        .filter(|token| matches!(token.kind, Kind::Word | Kind::Quoted | Kind::Text))
+        .map(|token| unquoted(&text[token.span]).to_ascii_lowercase())
+        .collect()
 }
 
 /// Whether an index or trigger that says it is on a table of this name is on this very table.

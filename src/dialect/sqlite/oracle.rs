@@ -106,6 +106,9 @@ pub(super) fn build(
         let _ = scratch.execute(&object.sql);
     }
     scratch.execute(table)?;
+    for object in related.iter().filter(|object| object.kind == "index") {
+        let _ = scratch.execute(&object.sql);
+    }
     let views = related.iter().filter(|object| object.kind == "view");
     let triggers = related.iter().filter(|object| object.kind == "trigger");
     for object in views.chain(triggers).chain(hanging) {

@@ -1,7 +1,7 @@
 //! Proofs before anything runs: definitions, the outcome of a draft, and what could break because of it.
 
 use crate::code::Code;
-use crate::dialect::sqlite::draft::{Column, Draft, Source};
+use crate::dialect::sqlite::draft::{Column, Draft, Index, Source};
 use crate::dialect::sqlite::inspect::{Object, State};
 use crate::dialect::sqlite::oracle::{self, Model, Probe, attribute, comparable};
 use crate::dialect::sqlite::site::Site;
@@ -9,7 +9,7 @@ use crate::dialect::{AlterStatement, Ask, Op, Scratch, ScratchError};
 use crate::error::{Error, Result};
 use crate::source::Span;
 use crate::sql::split::SQLITE;
-use crate::sql::token::significant;
+use crate::sql::token::{significant, unquoted};
 use crate::sql::write::{quoted, sqlite_literal};
 
 /// What was found on scratch about the outcome of a draft.
@@ -76,7 +76,7 @@ fn pointed_at(text: &str, error: &ScratchError, words: &str) -> Option<Span> {
 /// Proves that the definition means what it should, and that nothing else breaks.
 pub(super) fn outcome(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatement], consumed: usize) -> Result<Proof> {
     let state = draft.state;
-    let related = state.related();
+    let related: Vec<&Object> = state.related.iter().collect();
     let mut before = ask.scratch()?;
     let mut after = ask.scratch()?;
     let hanging: Vec<&Object> = state.indexes.iter().chain(&state.triggers).collect();
@@ -97,6 +97,7 @@ pub(super) fn outcome(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatemen
     oracle::build(after.as_mut(), &related, draft.table.text(), &kept)
         .map_err(|error| refused(draft, &site, &error))?;
     for index in draft.indexes.iter().filter(|index| index.kept && !index.old) {
+        refuse_taken(ask, draft, run, index)?;
         // Built already; a second time it must fail because it is there, and for no other reason.
         if let Err(error) = after.execute(&index.object.sql)
             && !error.message.contains("already exists")
@@ -113,6 +114,30 @@ pub(super) fn outcome(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatemen
     Ok(Proof {
         probes: live_probes(ask, state)?,
     })
+}
+
+/// Refuses a new index whose name something else has.
+fn refuse_taken(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatement], index: &Index) -> Result<()> {
+    let own = |other: &Index| other.old && !other.kept && other.object.name.eq_ignore_ascii_case(&index.object.name);
+    if draft.indexes.iter().any(own) {
+        return Ok(());
+    }
+    let rows = ask.query(&format!(
+        "SELECT type, tbl_name FROM {}.sqlite_schema WHERE name = {} COLLATE NOCASE AND type <> 'trigger'",
+        quoted(&draft.state.schema, '"'),
+        sqlite_literal(&index.object.name)
+    ))?;
+    let Some(row) = rows.into_iter().next() else {
+        return Ok(());
+    };
+    let words: Vec<String> = row.into_iter().map(Option::unwrap_or_default).collect();
+    let message = format!(
+        "there is already something named `{}`: {}",
+        index.object.name,
+        words.join(" on ")
+    );
+    let site = Site::whole(&run[index.at], index.at);
+    Err(site.refuse(Code::BatchDuplicate, message, "its index needs a name of its own"))
 }
 
 /// The first thing that compiled before and does not afterwards, with SQLite's words.
@@ -160,9 +185,16 @@ fn in_use(draft: &Draft<'_>, run: &[AlterStatement], consumed: usize, object: &s
     let names = |site: &&Site<'_>| super::expr::mentions(site.words(&site.span), named);
     let cause = sites.iter().find(names).or(sites.last()).cloned();
     let site = cause.unwrap_or_else(|| Site::whole(&run[0], 0));
-    site.refuse(
+    let action = site.words(&site.span);
+    let word =
+        significant(action, &SQLITE).find(|token| unquoted(&action[token.span.clone()]).eq_ignore_ascii_case(named));
+    let span = word.map_or(site.span.clone(), |token| {
+        site.span.start + token.span.start..site.span.start + token.span.end
+    });
+    site.error(
         Code::BatchInUse,
         format!("{object} would break when `{}` is changed", draft.name()),
+        &span,
         words,
     )
     .help("drop it first and create it anew afterwards, in the same revision")
@@ -234,7 +266,7 @@ fn differs(draft: &Draft<'_>, column: &Column, old: &Model, row: &[Option<String
 
 /// What depends on the table and compiles in the database as it is.
 pub(super) fn live_probes(ask: &mut dyn Ask, state: &State) -> Result<Vec<Probe>> {
-    let related = state.related();
+    let related: Vec<&Object> = state.related.iter().collect();
     let mut scratch = ask.scratch()?;
     let hanging: Vec<&Object> = state.indexes.iter().chain(&state.triggers).collect();
     if oracle::build(scratch.as_mut(), &related, state.table.text(), &hanging).is_err() {

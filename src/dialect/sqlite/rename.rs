@@ -42,10 +42,7 @@ fn rename_column(site: &Site<'_>, state: &State, from: &Name, to: &Name, ops: &m
         let message = format!("table `{}` already has a column `{}`", draft.name(), to.text);
         return Err(site.error(Code::BatchDuplicate, message, &to.span, "taken"));
     }
-    ops.push(Op::Sql {
-        sql: site.statement.text.clone(),
-        at: site.index,
-    });
+    ops.push(Op::sql(site.statement.text.clone(), site.index));
     Ok(())
 }
 
@@ -75,13 +72,10 @@ fn rename_table(site: &Site<'_>, state: &State, to: &Name, ask: &mut dyn Ask, op
             format!("ALTER TABLE {} RENAME TO {}", state.qualified(), quoted(&between, '"')),
             format!("ALTER TABLE {hop} RENAME TO {}", site.words(&to.span)),
         ] {
-            ops.push(Op::Sql { sql, at: site.index });
+            ops.push(Op::sql(sql, site.index));
         }
     } else {
-        ops.push(Op::Sql {
-            sql: site.statement.text.clone(),
-            at: site.index,
-        });
+        ops.push(Op::sql(site.statement.text.clone(), site.index));
     }
     if !ask.offline() {
         carry_statistics(site, state, to, ask, ops)?;
@@ -98,8 +92,7 @@ fn carry_statistics(site: &Site<'_>, state: &State, to: &Name, ask: &mut dyn Ask
     let from = &state.table.name().text;
     let prefix = format!("sqlite_autoindex_{from}_");
     for table in rows.into_iter().flatten().flatten() {
-        ops.push(Op::Sql {
-            sql: format!(
+        ops.push(Op::sql(format!(
                 "UPDATE {schema}.{table} SET tbl = {to}, idx = CASE WHEN substr(idx, 1, {length}) = {prefix} COLLATE NOCASE \
                  THEN {new_prefix} || substr(idx, {length} + 1) ELSE idx END WHERE tbl = {from} COLLATE NOCASE",
                 to = sqlite_literal(&to.text),
@@ -107,9 +100,7 @@ fn carry_statistics(site: &Site<'_>, state: &State, to: &Name, ask: &mut dyn Ask
                 prefix = sqlite_literal(&prefix),
                 new_prefix = sqlite_literal(&format!("sqlite_autoindex_{}_", to.text)),
                 from = sqlite_literal(from),
-            ),
-            at: site.index,
-        });
+            ), site.index));
     }
     Ok(())
 }

@@ -143,6 +143,18 @@ impl Table {
         Vec::new()
     }
 
+    /// Whether one of its foreign keys refers to a column of another table, by name or as the primary key.
+    pub(super) fn refers_to(&self, other: &Table, column: &str) -> bool {
+        let key = other.primary_key();
+        self.constraints().any(|(_, clause)| match &clause.kind {
+            ClauseKind::References(foreign) if foreign.table.is(&other.name.text) => {
+                foreign.parent.iter().any(|parent| parent.is(column))
+                    || foreign.parent.is_empty() && key.iter().any(|key| key.eq_ignore_ascii_case(column))
+            }
+            _ => false,
+        })
+    }
+
     /// The column that is another name for the rowid, if there is one.
     pub(super) fn rowid_alias(&self) -> Option<&ColumnDef> {
         if self.without_rowid() {

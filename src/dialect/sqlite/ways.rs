@@ -1,6 +1,8 @@
 //! The ways from the stored table to the draft, the cheapest first: SQLite's own ALTERs, an edit of the stored
 //! definition, an index, a copy.
 
+use std::collections::BTreeMap;
+
 use crate::code::Code;
 use crate::dialect::sqlite::copy::{self, Copy};
 use crate::dialect::sqlite::draft::{Demand, Draft, Source};
@@ -35,10 +37,15 @@ impl Way {
     }
 
     /// The strategy as plans show it.
-    pub(super) fn name(&self) -> &'static str {
+    pub(super) fn name(&self, draft: &Draft<'_>) -> &'static str {
         match self {
             Way::Copy => "copy",
             Way::Native { edit: true, .. } => "in_place",
+            Way::Native { .. }
+                if draft.natives.is_empty() && draft.indexes.iter().any(|index| index.old != index.kept) =>
+            {
+                "index"
+            }
             Way::Native { .. } => "native",
         }
     }
@@ -118,7 +125,7 @@ pub(super) fn choose(draft: &mut Draft<'_>, ask: &mut dyn Ask) -> Result<Way> {
     if draft.copy.is_some() {
         return Ok(Way::Copy);
     }
-    if ask.offline() || !draft.state.writable {
+    if ask.offline() || !writable(ask)? {
         return Ok(Way::Copy);
     }
     let model = prove::model(ask, draft)?;
@@ -195,9 +202,29 @@ fn writable_column(draft: &Draft<'_>) -> Option<String> {
         .find(|name| free(name))
 }
 
+/// Whether the schema table can be written to: a defensive connection ignores the switch.
+fn writable(ask: &mut dyn Ask) -> Result<bool> {
+    let read = |ask: &mut dyn Ask| -> Result<bool> {
+        let rows = ask.query("PRAGMA writable_schema")?;
+        Ok(rows
+            .into_iter()
+            .flatten()
+            .flatten()
+            .next()
+            .is_some_and(|value| value != "0"))
+    };
+    if read(ask)? {
+        return Ok(true);
+    }
+    ask.query("PRAGMA writable_schema = ON")?;
+    let took = read(ask)?;
+    ask.query("PRAGMA writable_schema = OFF")?;
+    Ok(took)
+}
+
 /// What to do, in order.
 pub(super) fn ops(draft: &Draft<'_>, way: &Way, proof: &Proof, last: usize, ask: &mut dyn Ask) -> Result<Vec<Op>> {
-    let mut ops = draft.checks.clone();
+    let (mut ops, diagnoses) = checks(draft, way);
     let stored = stored_before(draft);
     let expected = expected(draft);
     let keys = keys(draft);
@@ -207,7 +234,19 @@ pub(super) fn ops(draft: &Draft<'_>, way: &Way, proof: &Proof, last: usize, ask:
     ops.extend(keys.before);
     match way {
         Way::Copy => copied(draft, last, ask, &mut ops)?,
-        Way::Native { edit, materialise } => natively(draft, *edit, materialise.as_deref(), last, ask, &mut ops)?,
+        Way::Native { edit, materialise } => {
+            natively(draft, *edit, materialise.as_deref(), last, ask, &mut ops)?;
+            for index in draft.indexes.iter().filter(|index| !index.old && index.kept) {
+                ops.push(Op::Sql {
+                    sql: index.object.statement(),
+                    at: index.at,
+                    diagnosis: index
+                        .check
+                        .and_then(|check| diagnoses.get(&check).cloned())
+                        .map(Box::new),
+                });
+            }
+        }
     }
     ops.push(stored_as(draft, &expected, last));
     ops.push(Op::Compiles {
@@ -218,6 +257,30 @@ pub(super) fn ops(draft: &Draft<'_>, way: &Way, proof: &Proof, last: usize, ask:
     ops.extend(prove::compiles(&proof.probes, (last, 0..0)));
     ops.extend(keys.after);
     Ok(ops)
+}
+
+/// The checks that come first, and those that are only asked when an index cannot be built: building it finds equal
+/// rows as well, and sorting them twice takes twice the time. A check that others follow stays in its place, and so
+/// does one over rows whose columns change before the index is built.
+fn checks(draft: &Draft<'_>, way: &Way) -> (Vec<Op>, BTreeMap<usize, Op>) {
+    let mut first = draft.checks.clone();
+    let mut later = BTreeMap::new();
+    let by_index = |check: usize| {
+        draft
+            .indexes
+            .iter()
+            .any(|index| index.kept && index.check == Some(check))
+    };
+    while let Some(last) = first
+        .len()
+        .checked_sub(1)
+        .filter(|&last| draft.natives.is_empty() && !way.copies() && by_index(last))
+    {
+        if let Some(check) = first.pop() {
+            later.insert(last, check);
+        }
+    }
+    (first, later)
 }
 
 fn copied(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask, ops: &mut Vec<Op>) -> Result<()> {
@@ -231,20 +294,18 @@ fn copied(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask, ops: &mut Vec<Op>) 
     let copy = Copy {
         aside: &aside,
         at: last,
+        offline: ask.offline(),
         statistics: &statistics,
     };
     ops.extend(copy.ops(draft));
     for index in draft.indexes.iter().filter(|index| index.kept) {
-        ops.push(Op::Sql {
-            sql: index.object.statement(),
-            at: if index.old { last } else { index.at },
-        });
+        ops.push(Op::sql(
+            index.object.statement(),
+            if index.old { last } else { index.at },
+        ));
     }
     for trigger in &draft.state.triggers {
-        ops.push(Op::Sql {
-            sql: trigger.statement(),
-            at: last,
-        });
+        ops.push(Op::sql(trigger.statement(), last));
     }
     forget_statistics(draft, &statistics, last, ops);
     for setting in [
@@ -271,41 +332,29 @@ fn natively(
         ops.push(Op::Set(Setting::Triggers, Some(false)));
         ops.push(Op::Set(Setting::ForeignKeys, Some(false)));
         ops.push(Op::Set(Setting::IgnoreCheckConstraints, Some(true)));
-        ops.push(Op::Sql {
-            sql: format!("UPDATE {table} SET {column} = {column}"),
-            at: last,
-        });
+        ops.push(Op::sql(format!("UPDATE {table} SET {column} = {column}"), last));
         for setting in [Setting::IgnoreCheckConstraints, Setting::ForeignKeys, Setting::Triggers] {
             ops.push(Op::Set(setting, None));
         }
     }
     let schema = quoted(&draft.state.schema, '"');
     for index in draft.indexes.iter().filter(|index| index.old && !index.kept) {
-        ops.push(Op::Sql {
-            sql: format!("DROP INDEX {schema}.{}", quoted(&index.object.name, '"')),
-            at: index.at,
-        });
+        ops.push(Op::sql(
+            format!("DROP INDEX {schema}.{}", quoted(&index.object.name, '"')),
+            index.at,
+        ));
     }
     if draft.refers_by_default {
         ops.push(Op::Set(Setting::ForeignKeys, Some(false)));
     }
     for (sql, at) in &draft.natives {
-        ops.push(Op::Sql {
-            sql: sql.clone(),
-            at: *at,
-        });
+        ops.push(Op::sql(sql.clone(), *at));
     }
     if draft.refers_by_default {
         ops.push(Op::Set(Setting::ForeignKeys, None));
     }
     if edit {
         edit_definition(draft, last, ask, ops)?;
-    }
-    for index in draft.indexes.iter().filter(|index| !index.old && index.kept) {
-        ops.push(Op::Sql {
-            sql: index.object.statement(),
-            at: index.at,
-        });
     }
     Ok(())
 }
@@ -332,7 +381,7 @@ fn edit_definition(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask, ops: &mut 
         format!("PRAGMA {schema}.schema_version = {version}"),
         "PRAGMA writable_schema = RESET".to_owned(),
     ] {
-        ops.push(Op::Sql { sql, at: last });
+        ops.push(Op::sql(sql, last));
     }
     ops.push(Op::Set(Setting::WritableSchema, None));
     Ok(())
@@ -442,15 +491,15 @@ fn forget_statistics(draft: &Draft<'_>, tables: &[&str], last: usize, ops: &mut 
         return;
     }
     for table in tables {
-        ops.push(Op::Sql {
-            sql: format!(
+        ops.push(Op::sql(
+            format!(
                 "DELETE FROM {}.{table} WHERE tbl = {} AND idx IN ({})",
                 quoted(&draft.state.schema, '"'),
                 sqlite_literal(draft.name()),
                 gone.join(", ")
             ),
-            at: last,
-        });
+            last,
+        ));
     }
 }
 
@@ -483,7 +532,7 @@ fn keys(draft: &Draft<'_>) -> Keys {
     let Some(at) = &draft.keys_converted else { return keys };
     let name = draft.name();
     let others =
-        draft.state.others.iter().filter(|object| {
+        draft.state.related.iter().filter(|object| {
             object.kind == "table" && object.schema == draft.state.schema && refers(&object.sql, name)
         });
     let mut tables: Vec<&str> = others.map(|object| object.name.as_str()).collect();
@@ -500,7 +549,7 @@ fn keys(draft: &Draft<'_>) -> Keys {
             sqlite_literal(table),
             sqlite_literal(&draft.state.schema)
         );
-        let run = |sql: String| Op::Sql { sql, at: at.0 };
+        let run = |sql: String| Op::sql(sql, at.0);
         keys.before.push(run(format!("CREATE TABLE {memory} AS {violations}")));
         keys.after.push(Op::Check {
             sql: format!(

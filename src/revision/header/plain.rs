@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use crate::source::Span;
 use crate::yaml::{Key, Node, Value};
 
-use super::{KEYS, comment, is_fence, line_at};
+use super::KEYS;
+use super::lines::{comment, is_fence, line_at};
 
 /// Reads the lines from `start` to the closing one, each `-- key: word` or `-- key: [word, word]`, and gives the tree
 /// with its places in the file and the offset after the closing line. None if any line is of another shape.

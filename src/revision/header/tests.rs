@@ -193,6 +193,28 @@ fn the_keys_are_written_in_their_order() {
     assert_eq!(write(&Header::new("a")), "-- ---\n-- revision: a\n-- ---\n");
 }
 
+#[test]
+fn the_examples_of_the_grammar_are_right() {
+    let grammar = include_str!("../../../grammar/header.ebnf");
+    let mut examples = 0;
+    for (kind, rest) in grammar.split("\n(* ").filter_map(|part| part.split_once('\n')) {
+        let text = rest.split("\n*)").next().unwrap_or_default();
+        if kind == "ok:" {
+            read(text);
+        } else if let Some(code) = kind.strip_prefix("no: ") {
+            assert_eq!(Some(fails(text).0), Code::from_name(code), "{text}");
+        } else {
+            continue;
+        }
+        examples += 1;
+    }
+    assert_eq!(
+        examples,
+        grammar.matches("\n(* ok:").count() + grammar.matches("\n(* no: ").count()
+    );
+    assert!(examples >= 10, "{examples}");
+}
+
 /// Texts that YAML could misread.
 fn words() -> impl Strategy<Value = String> {
     prop_oneof![

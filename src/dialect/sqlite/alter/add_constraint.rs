@@ -1,13 +1,13 @@
 //! ADD CONSTRAINT, ADD INDEX and VALIDATE CONSTRAINT.
 
 use crate::code::Code;
-use crate::dialect::Ask;
 use crate::dialect::sqlite::alter::not_null;
 use crate::dialect::sqlite::draft::{Demand, Draft, Index, unique_columns};
 use crate::dialect::sqlite::inspect::{self, Object, Sort};
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
 use crate::dialect::sqlite::{expr, names};
+use crate::dialect::{Ask, Op};
 use crate::error::Result;
 use crate::source::Span;
 use crate::sql::parse::cursor::{Cursor, Name};
@@ -153,11 +153,14 @@ pub(super) fn add_index(draft: &mut Draft<'_>, site: &Site<'_>, unique: bool, na
         name: name.0,
         table: draft.name().to_owned(),
     };
+    let demanded =
+        matches!(draft.checks.last(), Some(Op::Check { code: Code::BatchDuplicates, at, .. }) if *at == site.at());
     draft.indexes.push(Index {
         object,
         old: false,
         kept: true,
         at: site.index,
+        check: demanded.then(|| draft.checks.len() - 1),
     });
     draft.reasons.push("an index is built, the table stays".to_owned());
 }

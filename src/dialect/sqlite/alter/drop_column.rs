@@ -116,24 +116,14 @@ fn refuse_uses(draft: &Draft<'_>, site: &Site<'_>, name: &Name, column: &str) ->
     Ok(())
 }
 
-/// The other table with a foreign key to a column, by name or as the primary key.
+/// The other table with a foreign key to a column.
 fn referring_table<'s>(state: &'s State, column: &str) -> Option<&'s str> {
-    let key = state.table.primary_key();
-    state
-        .others
-        .iter()
-        .filter(|object| object.kind == "table")
-        .find_map(|object| {
-            let table = Table::read(&object.sql)?;
-            let refers = table.constraints().any(|(_, clause)| match &clause.kind {
-                ClauseKind::References(foreign) if foreign.table.is(&state.table.name().text) => {
-                    foreign.parent.iter().any(|parent| parent.is(column))
-                        || foreign.parent.is_empty() && key.iter().any(|key| key.eq_ignore_ascii_case(column))
-                }
-                _ => false,
-            });
-            refers.then_some(object.name.as_str())
-        })
+    let tables = state.related.iter().filter(|object| object.kind == "table");
+    let refers = |sql: &str| Table::read(sql).is_some_and(|table| table.refers_to(&state.table, column));
+    tables
+        .filter(|object| refers(&object.sql))
+        .map(|object| object.name.as_str())
+        .next()
 }
 
 fn drop_indexes(draft: &mut Draft<'_>, site: &Site<'_>, column: &str) {

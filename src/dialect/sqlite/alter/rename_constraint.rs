@@ -51,6 +51,7 @@ fn rename_index(draft: &mut Draft<'_>, site: &Site<'_>, from: &Name, to: &Name) 
         old: false,
         kept: true,
         at: site.index,
+        check: None,
     });
     draft
         .reasons

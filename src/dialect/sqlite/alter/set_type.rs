@@ -4,6 +4,7 @@ use crate::code::Code;
 use crate::dialect::sqlite::draft::{Demand, Draft, Source};
 use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::site::Site;
+use crate::dialect::sqlite::table::Table;
 use crate::dialect::sqlite::types::{self, Affinity};
 use crate::error::Result;
 use crate::source::Span;
@@ -157,6 +158,20 @@ fn write_collation(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, words: &s
     edited.map_err(|text| site.broken(&text))
 }
 
+/// Whether a foreign key refers by the column, or to it.
+fn in_foreign_key(draft: &Draft<'_>, name: &str) -> bool {
+    let from = draft.table.constraints().any(|(owner, clause)| match &clause.kind {
+        ClauseKind::References(key) => {
+            owner.is_some_and(|owner| owner.name.is(name)) || key.columns.iter().any(|column| column.is(name))
+        }
+        _ => false,
+    });
+    from || draft.table.refers_to(&draft.table, name)
+        || draft.state.related.iter().any(|object| {
+            object.kind == "table" && Table::read(&object.sql).is_some_and(|other| other.refers_to(&draft.table, name))
+        })
+}
+
 /// Demands of the converted values what the constraints on the column say.
 fn demand_constraints(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, converts: bool, using: bool) {
     if using && draft.is_not_null(name) {
@@ -196,5 +211,7 @@ fn demand_constraints(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, conver
             }
         }
     }
-    draft.keys_converted = Some(site.at());
+    if in_foreign_key(draft, name) {
+        draft.keys_converted = Some(site.at());
+    }
 }
