@@ -89,6 +89,7 @@ impl Loader<'_> {
             return Err(mistake);
         }
         entries.sort_unstable();
+        revisions.reserve(entries.len());
         let mut halves = Vec::new();
         for group in entries.chunk_by(|one, other| one.0 == other.0) {
             let name = &group[0].0;

@@ -146,7 +146,7 @@ impl Header {
     }
 }
 
-/// A file whose text is too large to hold in memory and is read anew each time.
+/// A file whose text is not held in memory and is read anew each time.
 pub trait LargeText: fmt::Debug + Send + Sync {
     /// The size in bytes.
     fn size(&self) -> u64;
@@ -157,11 +157,11 @@ pub trait LargeText: fmt::Debug + Send + Sync {
 /// One half of a revision: the SQL of a direction.
 #[derive(Debug, Clone)]
 pub struct Script {
-    /// The file: its whole text, or the beginning (header and a little more) when `large` is there.
+    /// The file: its whole text, or the beginning (header and a little more, or nothing) when `large` is there.
     pub file: SourceFile,
     /// The byte offset where the SQL begins, after the header.
     pub body: usize,
-    /// The whole text of a large file.
+    /// Where the whole text is when `file` does not hold it: a large file, or a downgrade that was not read yet.
     pub large: Option<Arc<dyn LargeText>>,
 }
 
