@@ -21,6 +21,7 @@ mod walk;
 
 use std::time::Duration;
 
+use crate::code::Code;
 use crate::driver::Driver;
 use crate::error::Result;
 use crate::execute::event::{Clock, Event};
@@ -96,11 +97,15 @@ impl Executor<'_> {
     /// What the database says it has.
     ///
     /// # Errors
-    /// `lock::timeout`, and what the driver fails with.
+    /// `lock::timeout`, `version::unreadable`, and what the driver fails with.
     pub fn look(&mut self) -> Result<Seen> {
         let table = &self.table;
         lock::retry(self.driver, self.patience, self.events, |driver| {
             Seen::read(driver, table)
+        })
+        .map_err(|error| match error.code() {
+            Code::Database => table.unreadable(error.causes().join("; ")),
+            _ => error,
         })
     }
 }

@@ -34,8 +34,8 @@ impl Command {
             Command::Stamp => format!("sqlrev stamp {target}"),
             Command::History => format!("sqlrev history -r :{target}"),
             Command::Show => format!("sqlrev show {target}"),
-            Command::Revision => format!("sqlrev revision --head {target}"),
-            Command::Merge => format!("sqlrev merge {target}"),
+            Command::Revision => format!("sqlrev revision -m MESSAGE --head {target}"),
+            Command::Merge => format!("sqlrev merge -m MESSAGE {target}"),
         }
     }
 
