@@ -125,6 +125,10 @@ codes! {
         "The file has a line for a command-line client (a backslash command of psql, a dot command of sqlite3), which is not SQL. Take the line out; SQL goes to the database directly.";
     ScriptUnterminated = "script::unterminated",
         "A string, a quoted name, a comment or a trigger body begins here and never ends.";
+    ScriptNul = "script::nul",
+        "The file has a NUL byte. SQLite would stop reading there without a word, and no database takes one in a statement. Take it out; a NUL inside a value is written as a blob.";
+    ScriptAfterCopy = "script::after_copy",
+        "Something follows `COPY … FROM stdin;` on its line. The data begins on the next line, so psql would run the rest of this line only after the data. Put it on a line of its own, after the line `\\.` that ends the data.";
     ScriptTransaction = "script::transaction_control",
         "A revision runs in a transaction that sqlrev opens and closes, together with its row in the version table. A BEGIN, COMMIT or ROLLBACK of its own would tear the two apart. Take the statement out; `transaction: none` in the header is for statements that cannot run in a transaction.";
     StatementFailed = "execute::statement_failed",
