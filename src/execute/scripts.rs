@@ -3,7 +3,7 @@
 use crate::code::Code;
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
-use crate::execute::walk::Place;
+use crate::execute::walk::{Place, directives};
 use crate::revision::checksum::{self, Checksum};
 use crate::revision::{Header, Revision, Script, Transaction};
 use crate::sql::split::{Fault, Piece, SplitRules, Statement, Statements};
@@ -100,6 +100,7 @@ impl Script {
                     survey.statement(&statement)?;
                 }
             }
+            survey.alters |= has_directive(statements.rest());
             self.checksum(header, dialect.rules())?
         };
         Ok(Prepared {
@@ -140,7 +141,7 @@ struct Survey<'s> {
 
 impl Survey<'_> {
     fn statement(&mut self, statement: &Statement<'_>) -> Result<()> {
-        self.alters |= self.dialect.batch_table(statement.text).is_some();
+        self.alters |= self.dialect.batch_table(statement.text).is_some() || has_directive(statement.gap_before);
         self.pragmas |= starts_with(statement.text, b'p');
         if self.in_transaction {
             let place = Place {
@@ -153,6 +154,10 @@ impl Survey<'_> {
         self.statements += 1;
         Ok(())
     }
+}
+
+fn has_directive(gap: &str) -> bool {
+    directives(gap).next().is_some()
 }
 
 fn starts_with(text: &str, letter: u8) -> bool {
