@@ -55,6 +55,14 @@ pub(crate) fn explain(args: &args::Explain, ui: &mut Ui<'_>) -> Result<u8> {
     let Some(code) = Code::from_name(name) else {
         let names = Code::ALL.iter().map(|code| code.name().trim_start_matches("sqlrev::"));
         let last = Code::ALL.iter().filter_map(|code| code.name().rsplit("::").next());
+        let same = Code::ALL
+            .iter()
+            .filter(|code| code.name().rsplit("::").next() == Some(name));
+        let same: Vec<String> = same.map(|code| format!("sqlrev explain {}", code.name())).collect();
+        if !same.is_empty() {
+            let message = format!("{} error codes end in `{name}`", same.len());
+            return Err(Error::new(Code::UnknownCode, message).help(same.join("\n")));
+        }
         let error = Error::new(Code::UnknownCode, format!("there is no error code `{name}`"));
         return Err(match nearest(name.trim_start_matches("sqlrev::"), names.chain(last)) {
             Some(near) => error.help(format!("sqlrev explain {near}")),
