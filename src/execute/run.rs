@@ -158,9 +158,9 @@ impl<'a> Executor<'a> {
                 self.begin()?;
                 open = true;
                 others |= self.stale(seen)?;
-                if others && !self.still_to_do(ready)? {
-                    continue;
-                }
+            }
+            if others && !self.still_to_do(ready)? {
+                continue;
             }
             if stopped.contains(&&ready.step.revision) {
                 return Err(changed_half_way(ready));

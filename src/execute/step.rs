@@ -26,6 +26,8 @@ pub(crate) struct Ready<'a> {
     pub revision: &'a Revision,
     pub script: Script,
     pub prepared: Prepared,
+    /// What an upgrade writes into the version table.
+    pub record: Option<Record<'a>>,
 }
 
 /// The switches that a script may leave thrown, and that the next revision must not inherit.
@@ -48,11 +50,14 @@ impl<'a> Executor<'a> {
         let Some(script) = script else {
             return Err(no_text(revision, self.driver.dialect().name()));
         };
-        let prepared = script.prepare(&revision.header, upgrade, self.driver.dialect())?;
+        let dialect = self.driver.dialect();
+        let prepared = script.prepare(&revision.header, upgrade, dialect)?;
+        let record = upgrade.then(|| Record::of(revision, Some(&prepared), self.sources, dialect));
         Ok(Ready {
             step,
             revision,
             script,
+            record: record.transpose()?,
             prepared,
         })
     }
@@ -67,30 +72,16 @@ impl<'a> Executor<'a> {
             return Err(torn(ready));
         }
         let duration = self.clock.elapsed().saturating_sub(began);
-        let record = self.record(ready)?;
         let at = self.clock.now();
         let stamp = self.stamp(&at, Some(duration));
         let id = ready.step.revision.as_str();
-        for sql in bookkeeping::of_step(&self.table, ready.step.direction, record.as_ref(), id, &stamp) {
+        for sql in bookkeeping::of_step(&self.table, ready.step.direction, ready.record.as_ref(), id, &stamp) {
             self.own(&sql)?;
             if self.keep_statements {
                 statements.push(Shown::version(&sql));
             }
         }
         Ok(ran(ready, statements, duration))
-    }
-
-    fn record<'r>(&self, ready: &Ready<'r>) -> Result<Option<Record<'r>>> {
-        if ready.step.direction == Direction::Downgrade {
-            return Ok(None);
-        }
-        Record::of(
-            ready.revision,
-            Some(&ready.prepared),
-            self.sources,
-            self.driver.dialect(),
-        )
-        .map(Some)
     }
 
     fn started(&mut self, ready: &Ready<'_>) {
@@ -217,7 +208,7 @@ impl<'a> Executor<'a> {
             statements: skip,
         });
         let at = self.clock.now();
-        let sql = match self.record(ready)? {
+        let sql = match &ready.record {
             Some(record) if !is_there => self.table.insert(&record.row(unfinished), &self.stamp(&at, None)),
             Some(record) => {
                 let accept = self.table.accept(&record.row(unfinished));

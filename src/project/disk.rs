@@ -120,7 +120,9 @@ mod linux {
 
         /// Reads a file into the buffer, up to one byte more than [`LARGE`](super::LARGE), and gives the length.
         pub(in super::super) fn read(&self, name: &str, buffer: &mut Vec<u8>) -> io::Result<usize> {
-            let file = openat(&self.0, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+            // A pipe that nobody writes to is not waited for.
+            let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            let file = openat(&self.0, name, flags, Mode::empty())?;
             fill(buffer, |bytes| Ok(rustix::io::read(&file, bytes)?))
         }
     }

@@ -279,8 +279,7 @@ impl VersionTable {
             self.revisions,
             self.dialect.version_sql().order
         );
-        let rows = driver.query(&sql)?;
-        Ok(rows.into_iter().filter_map(brief).collect())
+        driver.query(&sql)?.into_iter().map(brief).collect()
     }
 
     /// Everything about one applied revision.
@@ -306,12 +305,23 @@ impl VersionTable {
     }
 }
 
-fn brief(row: Vec<Option<String>>) -> Option<Row> {
+fn brief(row: Vec<Option<String>>) -> Result<Row, DriverError> {
     let mut values = row.into_iter();
-    Some(Row {
-        id: RevisionId::new(values.next()??),
-        upgrade_checksum: values.next()??,
-        unfinished: values.next()?.as_deref().and_then(read_unfinished),
+    let mut next = || values.next().flatten();
+    let (Some(id), Some(upgrade_checksum), unfinished) = (next(), next(), next()) else {
+        return Err(DriverError::new("a row has no revision or no checksum"));
+    };
+    let unfinished = match unfinished {
+        Some(text) => Some(
+            read_unfinished(&text)
+                .ok_or_else(|| DriverError::new(format!("where revision {id} stopped cannot be read: {text}")))?,
+        ),
+        None => None,
+    };
+    Ok(Row {
+        id: RevisionId::new(id),
+        upgrade_checksum,
+        unfinished,
     })
 }
 

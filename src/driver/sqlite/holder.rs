@@ -1,6 +1,6 @@
 //! Which process holds a lock on a database file.
 
-/// The processes that hold a lock on the database file or on its shared-memory file, as Linux lists them.
+/// The processes that hold a lock on the database file or on one of the files beside it, as Linux lists them.
 #[cfg(target_os = "linux")]
 #[expect(
     clippy::disallowed_methods,
@@ -9,9 +9,9 @@
 pub(super) fn of(path: &str) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
 
-    let inodes: Vec<String> = [path.to_owned(), format!("{path}-shm")]
+    let inodes: Vec<String> = ["", "-shm", super::exclusive::SUFFIX]
         .iter()
-        .filter_map(|path| std::fs::metadata(path).ok())
+        .filter_map(|suffix| std::fs::metadata(format!("{path}{suffix}")).ok())
         .map(|file| format!(":{}", file.ino()))
         .collect();
     let locks = std::fs::read_to_string("/proc/locks").ok()?;

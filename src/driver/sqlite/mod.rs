@@ -1,5 +1,6 @@
 //! SQLite through `rusqlite`.
 
+mod exclusive;
 mod holder;
 
 use std::path::Path;
@@ -99,6 +100,14 @@ impl Driver for Connection {
 
     fn lock_holder(&self) -> Option<String> {
         self.path().filter(|path| !path.is_empty()).and_then(holder::of)
+    }
+
+    fn exclusive(&self) -> Result<Box<dyn std::any::Any>, DriverError> {
+        // A database in memory, or one that is thrown away, is nobody else's.
+        match self.path().filter(|path| !path.is_empty()) {
+            Some(path) => Ok(Box::new(exclusive::take(path)?)),
+            None => Ok(Box::new(())),
+        }
     }
 
     fn interrupter(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
