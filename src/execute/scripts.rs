@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::execute::walk::Place;
 use crate::revision::checksum::{self, Checksum};
 use crate::revision::{Header, Revision, Script, Transaction};
-use crate::sql::split::{Fault, FaultKind, Piece, SplitRules, Statement, Statements};
+use crate::sql::split::{Fault, Piece, SplitRules, Statement, Statements};
 use crate::sql::token;
 
 /// Larger upgrades are not kept in the version table: their text only serves to show what was changed.
@@ -48,42 +48,7 @@ impl Script {
 
     /// The error for a place where the script does not split.
     pub(crate) fn fault(&self, fault: &Fault) -> Error {
-        let name = &self.file.name;
-        let (code, message, label) = match &fault.kind {
-            FaultKind::Io(error) => return self.unreadable(error),
-            FaultKind::MetaCommand => (
-                Code::ScriptMetaCommand,
-                format!("`{name}` has a line for a command-line client"),
-                "not SQL".to_owned(),
-            ),
-            FaultKind::Unterminated(what) => (
-                Code::ScriptUnterminated,
-                format!("`{name}` ends in the middle of a {what}"),
-                "begins here and never ends".to_owned(),
-            ),
-            FaultKind::AfterCopy => (
-                Code::ScriptMetaCommand,
-                format!("`{name}` has words after a COPY on its line"),
-                "these would be taken for data".to_owned(),
-            ),
-            FaultKind::InvalidUtf8 => (
-                Code::FileEncoding,
-                format!("`{name}` is not UTF-8"),
-                "not UTF-8 from here".to_owned(),
-            ),
-            FaultKind::Nul => (
-                Code::ScriptNul,
-                format!("`{name}` holds a NUL byte"),
-                "the database would not see what comes after it".to_owned(),
-            ),
-        };
-        let (file, span) = fault.place(name);
-        let error = Error::new(code, message).at(&file, span, label);
-        match code {
-            Code::ScriptMetaCommand => error.help("take it out: the file goes to the database without a client"),
-            Code::ScriptNul => error.help("take the byte out; in a value, write CAST(x'00' AS TEXT)"),
-            _ => error,
-        }
+        fault.error(&self.file.name)
     }
 
     /// The checksum of the file as it is now.
