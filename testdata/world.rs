@@ -135,7 +135,7 @@ impl World {
         }
         let text = String::from_utf8_lossy(&screen.take()).into_owned();
         let folder = self.folder.path().to_string_lossy().into_owned();
-        let text = text.replace(&folder, "/home/project");
+        let text = text.replace(&folder, "/home/project").replace('\u{1b}', "␛");
         let mut lines: Vec<String> = text.lines().map(|line| line.trim_end().to_owned()).collect();
         if status != 0 {
             lines.push(format!("[exit status: {status}]"));
