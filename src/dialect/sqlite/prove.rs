@@ -279,7 +279,12 @@ fn differs(draft: &Draft<'_>, column: &Column, old: &Model, row: &[Option<String
         .iter()
         .find(|row| attribute(row, "name").eq_ignore_ascii_case(&from))?;
     for name in ["type", "notnull", "dflt_value", "pk", "hidden"] {
-        if name == "pk" && draft.key_changed {
+        let in_key = |key: Vec<String>| key.iter().any(|key| key.eq_ignore_ascii_case(&column.name));
+        // What a key implies comes and goes with it.
+        let implied = name == "notnull"
+            && !column.expect.contains_key(name)
+            && (in_key(draft.state.table.primary_key()) || in_key(draft.table.primary_key()));
+        if implied || name == "pk" && draft.key_changed {
             continue;
         }
         let want = column

@@ -1,7 +1,7 @@
 //! DROP COLUMN: the indexes and constraints that use the column go with it, and the reader is told.
 
 use crate::code::Code;
-use crate::dialect::sqlite::alter::drop_constraint;
+use crate::dialect::sqlite::alter::{drop_constraint, not_null};
 use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::inspect::{State, TriggerHeader};
@@ -181,6 +181,17 @@ fn drop_constraints(draft: &mut Draft<'_>, site: &Site<'_>, column: &str) -> Res
         }
         draft.key_changed |= matches!(named.clause.kind, ClauseKind::PrimaryKey { .. });
         draft.must_copy(format!("constraint `{}` goes with column `{column}`", named.name));
-        drop_constraint::erase(draft, site, &named)?;
+        if let ClauseKind::PrimaryKey { columns, .. } = &named.clause.kind
+            && draft.table.strict()
+        {
+            // In a STRICT table the key kept NULLs out; the columns that stay go on without.
+            for other in columns.iter().filter(|other| !other.is(column)) {
+                not_null::write_not_null(draft, site, &other.text)?;
+            }
+        }
+        let found = |other: &Named| other.name == named.name;
+        if let Some(named) = names::constraints(draft).into_iter().find(found) {
+            drop_constraint::erase(draft, site, &named)?;
+        }
     }
 }
