@@ -66,9 +66,9 @@ pub enum Op {
         sql: String,
         /// Which of the run's statements it is for.
         at: usize,
-        /// What to ask when the statement fails: a [`Op::Check`] whose rows, if there are any, say why better than the
-        /// database does.
-        diagnosis: Option<Box<Op>>,
+        /// What to ask when the statement fails, in order: [`Op::Check`]s, of which the first with rows says why
+        /// better than the database does.
+        diagnosis: Vec<Op>,
     },
     /// Runs the query, which must return no row: each row it returns is an offender, shown in the error.
     /// Offline it becomes a guard that stops the script.
@@ -103,7 +103,7 @@ impl Op {
         Op::Sql {
             sql: sql.into(),
             at,
-            diagnosis: None,
+            diagnosis: Vec::new(),
         }
     }
 }

@@ -246,7 +246,7 @@ fn action(random: &mut Random, scene: &mut Scene, fresh: &mut usize) -> String {
     let at = random.below(scene.columns.len());
     let name = scene.columns[at].name.clone();
     let column = written(random, &name);
-    match random.below(16) {
+    match random.below(15) {
         0 => {
             scene.columns[at].not_null = true;
             format!("ALTER COLUMN {column} SET NOT NULL")
@@ -286,12 +286,21 @@ fn action(random: &mut Random, scene: &mut Scene, fresh: &mut usize) -> String {
             scene.columns.remove(at);
             format!("DROP COLUMN {column}")
         }
-        10 => {
+        _ => constraint(random, scene, fresh, at),
+    }
+}
+
+/// An action on a constraint.
+fn constraint(random: &mut Random, scene: &mut Scene, fresh: &mut usize, at: usize) -> String {
+    let name = scene.columns[at].name.clone();
+    let column = written(random, &name);
+    match random.below(6) {
+        0 => {
             *fresh += 1;
             scene.checks.push(format!("ck_new{fresh}"));
             format!("ADD CONSTRAINT ck_new{fresh} CHECK ({column} IS NOT 'never')")
         }
-        11 if !scene.checks.is_empty() => {
+        1 if !scene.checks.is_empty() => {
             let check = scene.checks.remove(random.below(scene.checks.len()));
             format!("DROP CONSTRAINT {check}")
         }
@@ -302,12 +311,12 @@ fn action(random: &mut Random, scene: &mut Scene, fresh: &mut usize) -> String {
                 "DROP CONSTRAINT IF EXISTS t_a_fkey",
             ])
             .to_owned(),
-        14 if !scene.keyed => {
+        2 if !scene.keyed => {
             scene.keyed = true;
             scene.columns[at].not_null = true;
             format!("ADD PRIMARY KEY ({column})")
         }
-        12 => {
+        4 => {
             *fresh += 1;
             format!(
                 "ADD CONSTRAINT uq_{fresh} UNIQUE ({column}, {})",

@@ -52,6 +52,16 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, change: &Change<'_>)
     let is_any = |data_type: &str| strict && data_type.eq_ignore_ascii_case("ANY");
     let converts = change.using.is_some() || old != new || is_any(&old_type) != is_any(&written);
     if let Some(using) = change.using {
+        if expr::has_subquery(site.words(using)) {
+            return Err(site
+                .error(
+                    Code::BatchUnsupported,
+                    "a USING expression looks at its own row alone",
+                    using,
+                    "a subquery",
+                )
+                .help("add a column, fill it with an UPDATE, drop the old one and rename the new one"));
+        }
         draft.quoted_names(site, using)?;
     }
     if converts || recollated {
