@@ -228,6 +228,8 @@ fn labels_stand_under_the_very_words() {
         "in_use",
         "a",
     );
+    let quoted = format!("{T} CREATE VIEW v AS SELECT \"a\", count(*) FROM t GROUP BY 1;");
+    check_refused(&quoted, "ALTER TABLE t DROP COLUMN a", "in_use", "a");
     let taken = format!("{T} CREATE TABLE x (y);");
     check_refused(
         &taken,

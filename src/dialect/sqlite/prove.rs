@@ -155,6 +155,35 @@ fn refuse_taken(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatement], in
     Err(site.refuse(Code::BatchDuplicate, message, "its index needs a name of its own"))
 }
 
+/// The first view or trigger that uses a column, by SQLite's own reading: its text follows the column to another name.
+///
+/// That a view still compiles without the column proves nothing: SQLite takes `"a"` for a string then.
+pub(super) fn user_of(ask: &mut dyn Ask, state: &State, column: &str) -> Result<Option<String>> {
+    let related: Vec<&Object> = state.related.iter().collect();
+    if related.is_empty() && state.triggers.is_empty() {
+        return Ok(None);
+    }
+    let mut scratch = ask.scratch()?;
+    let hanging: Vec<&Object> = state.triggers.iter().collect();
+    if oracle::build(scratch.as_mut(), &related, state.table.text(), &hanging).is_err() {
+        return Ok(None);
+    }
+    let texts =
+        "SELECT type || ' `' || name || '`', sql FROM sqlite_schema WHERE type IN ('view', 'trigger') ORDER BY rowid";
+    let rename = format!(
+        "ALTER TABLE {} RENAME COLUMN {} TO sqlrev_another_name",
+        quoted(&state.table.name().text, '"'),
+        quoted(column, '"')
+    );
+    let before = scratch.query(texts).unwrap_or_default();
+    if scratch.execute(&rename).is_err() {
+        return Ok(None);
+    }
+    let after = scratch.query(texts).unwrap_or_default();
+    let changed = before.into_iter().find(|row| !after.contains(row));
+    Ok(changed.and_then(|row| row.into_iter().next().flatten()))
+}
+
 /// The first thing that compiled before and does not afterwards, with SQLite's words.
 fn broken(
     before: &mut dyn Scratch,

@@ -36,7 +36,7 @@ pub(super) fn early(run: &[AlterStatement]) -> Vec<Early> {
             ActionKind::ChangeColumn { from, column, .. } if !column.name.is(&from.text) => (from, &column.name, false),
             _ => continue,
         };
-        let used = |name: &Name| run[..at].iter().any(|before| expr::mentions(&before.text, &name.text));
+        let used = |name: &Name| run[..at].iter().any(|before| uses(&before.text, &name.text));
         if used(from) || used(to) {
             break;
         }
@@ -54,6 +54,12 @@ pub(super) fn early(run: &[AlterStatement]) -> Vec<Early> {
         early.push(Early { at, whole, sql });
     }
     early
+}
+
+/// Whether a statement uses a column, or may speak of a constraint whose default name is made of the column's.
+fn uses(statement: &str, column: &str) -> bool {
+    let (text, name) = (statement.to_ascii_lowercase(), column.to_ascii_lowercase());
+    expr::mentions(statement, column) || text.contains("constraint") && text.contains(&name)
 }
 
 /// The table with everything that hangs on it after some of a run's statements, as SQLite does them on scratch;
