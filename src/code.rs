@@ -44,13 +44,15 @@ codes! {
     RelativeOutOfRange = "target::relative_out_of_range",
         "The number of steps leads past the first or the last revision. `sqlrev history` shows how many there are.";
     RangeNotAncestor = "target::range_not_ancestor",
-        "The left end of the range A:B is not an ancestor of the right end, so there is nothing between them.";
+        "The two ends are not on one line: the left end of a range A:B does not lead to the right one, or a downgrade goes to a revision that is not applied or that no applied revision comes after. So there is nothing between them.";
     InvalidDowngradeTarget = "target::invalid_downgrade_target",
-        "A downgrade goes to a revision that is applied and has applied revisions after it. This one is not among the applied revisions, or going there would undo nothing.";
+        "LABEL@TARGET takes down one branch above the target, the one that the label names. This label stands at the target or below it, so it names none.";
     OverlappingRevisions = "target::overlapping_revisions",
         "The revisions that were named lie on one line: one is an ancestor of another, so they cannot both be heads. Name only the newest of each line.";
     NotAHead = "target::not_a_head",
         "A new revision comes after a head. This one already has revisions after it; a second one would start a branch. `--splice` says that this is meant.";
+    NothingToMerge = "target::nothing_to_merge",
+        "A merge joins two heads or more, and there are not so many. `sqlrev heads` shows them.";
     NotOneRevision = "target::not_one_revision",
         "This command takes one revision, and the target names none or several.";
 
@@ -89,12 +91,18 @@ codes! {
         "A value of the header is not of the kind that its key takes: a list where a word belongs, a word that is none of those allowed.";
     HeaderNoRevision = "header::no_revision",
         "The header has no `revision:`, so the file has no id.";
+    HeaderMismatch = "header::mismatch",
+        "The text for one dialect and the plain one both have a header, and the two do not agree. They are one revision, so id, down_revision and depends_on must be the same; or leave the header to the plain file.";
     FileEncoding = "file::invalid_utf8",
         "The file is not UTF-8. Convert it, for instance: iconv -f latin1 -t utf-8 OLD > NEW";
     FileOrphanDowngrade = "file::downgrade_without_upgrade",
         "A downgrade file has no upgrade file beside it, so it belongs to no revision.";
     FileDuplicate = "file::duplicate",
         "Two files claim to be the same half of one revision, such as `up.sql` and `upgrade.sql` in one folder.";
+    FileUnknownDialect = "file::unknown_dialect",
+        "The file's name says that it is the text for a dialect, but there is no dialect of this name, so the file would never run. The dialects are sqlite, postgresql, mysql and mariadb: upgrade.postgresql.sql.";
+    NoDialectText = "file::no_dialect_text",
+        "The revision's files are the texts for other dialects: neither a plain upgrade.sql nor one for this database is among them. Write one; if there is nothing to do here, an upgrade file with only a comment says so.";
     FileIo = "file::io",
         "A file or folder could not be read or written. The message of the operating system says why.";
     FileExists = "file::exists",
@@ -115,6 +123,8 @@ codes! {
         "The name given with `-n` is not under `databases:` in `migrations.yaml`.";
     ConfigVariable = "config::variable",
         "A `${VARIABLE}` has no value in the environment or in `.env`, and no default (`${VARIABLE:-default}`).";
+    EnvSyntax = "config::env_syntax",
+        "A `.env` file has a line that is not KEY=VALUE, a comment or blank. Values may stand in single or double quotes.";
     ConfigNoUrl = "config::no_url",
         "No database is named: neither `url:` in `migrations.yaml` nor `--url`.";
     ConfigUrl = "config::url",
@@ -125,6 +135,12 @@ codes! {
         "The file has a line for a command-line client (a backslash command of psql, a dot command of sqlite3), which is not SQL. Take the line out; SQL goes to the database directly.";
     ScriptUnterminated = "script::unterminated",
         "A string, a quoted name, a comment or a trigger body begins here and never ends.";
+    ScriptNul = "script::nul",
+        "The file holds a NUL byte. SQLite would silently leave out whatever comes after it, so the file is refused. Take the byte out; in a value, write it as CAST(x'00' AS TEXT) or as a blob.";
+    NotInTransaction = "execute::not_in_transaction",
+        "`--single-transaction` runs all or nothing, and a revision on the way says `transaction: none`, since it holds statements that cannot run in a transaction.";
+    ScriptAfterCopy = "script::after_copy",
+        "Something follows `COPY … FROM stdin;` on its line. The data begins on the next line, so psql would run the rest of this line only after the data. Put it on a line of its own, after the line `\\.` that ends the data.";
     ScriptTransaction = "script::transaction_control",
         "A revision runs in a transaction that sqlrev opens and closes, together with its row in the version table. A BEGIN, COMMIT or ROLLBACK of its own would tear the two apart. Take the statement out; `transaction: none` in the header is for statements that cannot run in a transaction.";
     StatementFailed = "execute::statement_failed",
@@ -157,10 +173,6 @@ codes! {
         "The version table was written by a newer sqlrev, in a form that this one does not know. Use that version, or a newer one.";
     Edited = "checksum::edited",
         "The upgrade file of an applied revision was changed after it ran, in more than comments and layout. The database does not have what the file now says. Put the file back and write the change as a new revision; or, where the change is known to make no difference, accept it with `sqlrev repair REV --accept`.";
-    NotCurrent = "check::not_current",
-        "The database is not at the heads.";
-    Found = "check::found",
-        "The check found differences; they are listed on standard output.";
 
     // -- batch plans --
     BatchUnreadable = "batch::unreadable",
@@ -194,13 +206,11 @@ codes! {
     BatchInternal = "batch::verification_failed",
         "After the change the schema was not what the plan meant it to be, so everything was rolled back. This is a defect of sqlrev; the database is as it was.";
 
-    // -- usage and the rest --
+    // -- usage --
     Usage = "usage::invalid",
         "The command line is not one that sqlrev understands. `sqlrev COMMAND --help` shows what is.";
     UnknownCode = "usage::unknown_code",
         "There is no error code of this name. `sqlrev explain` lists them all.";
-    NotImplemented = "usage::not_available",
-        "This build or this version cannot do what was asked.";
 }
 
 impl Code {
@@ -216,11 +226,6 @@ impl Code {
             .find(full)
             .or_else(|| last.next().filter(|_| last.next().is_none()))
             .copied()
-    }
-
-    /// Whether the code means that a check found something (exit status 3), not that something failed.
-    pub fn is_finding(self) -> bool {
-        matches!(self, Code::NotCurrent | Code::Found)
     }
 }
 

@@ -1,1 +1,326 @@
-//! The project on disk: the only file that touches the file system.
+//! The project on disk: configuration, environment, revision files. Only this module touches files.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "files are read and written here and nowhere else"
+)]
+
+mod config;
+mod disk;
+mod env;
+mod files;
+mod names;
+mod template;
+mod url;
+mod write;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use config::{Config, Location, Schema, duration};
+pub use env::Environment;
+pub use template::{Naming, Template, slug};
+pub use url::{DatabaseUrl, SqliteMode, SqliteUrl, redacted};
+pub use write::{MIGRATIONS_YAML, init, write_all, write_new};
+
+use crate::code::Code;
+use crate::error::{Error, Result};
+use crate::revision::{Revision, Script};
+use files::Loader;
+use write::CONFIG;
+
+/// What the command line says about the project.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// `-c FILE`: the configuration, instead of the one found by walking up.
+    pub config: Option<PathBuf>,
+    /// `-n NAME`: which of the configured databases.
+    pub name: Option<String>,
+    /// `--url URL`: the database, whatever is configured.
+    pub url: Option<Secret>,
+}
+
+/// A text that may hold a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&redacted(&self.0))
+    }
+}
+
+/// How much of the revisions is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Load {
+    /// The texts of the downgrades, too. Without it they are known to be there, and [`Project::read_downgrade`] reads
+    /// one; to read them all doubles the time.
+    pub downgrades: bool,
+}
+
+/// A project, for one of its databases.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// The folder of the configuration, or the working directory when there is none.
+    pub root: PathBuf,
+    /// What is configured for the database.
+    pub config: Config,
+    /// The environment as it was given.
+    environment: Environment,
+    /// The same with the variables of `.env` files.
+    variables: Environment,
+    /// `--url`
+    url: Option<Secret>,
+}
+
+impl Project {
+    /// Finds the project and reads its configuration.
+    ///
+    /// # Errors
+    /// `config::not_found` when there is no configuration, unless a URL is given or in the environment: then the
+    /// revisions are in `migrations` in the working directory. The `config::…` codes for mistakes in the configuration.
+    pub fn open(environment: &Environment, options: &Options) -> Result<Self> {
+        let directory = &environment.directory;
+        let found = match &options.config {
+            Some(path) => Some(directory.join(path)),
+            None => directory
+                .ancestors()
+                .map(|folder| folder.join(CONFIG))
+                .find(|path| path.is_file()),
+        };
+        let root = found
+            .as_ref()
+            .and_then(|path| path.parent())
+            .unwrap_or(directory)
+            .to_owned();
+        let mut variables = environment.clone();
+        dotenv(&mut variables, &root, "")?;
+        if root != *directory {
+            dotenv(&mut variables, directory, directory.to_string_lossy().as_ref())?;
+        }
+        let config = match &found {
+            Some(path) => {
+                let shown = options
+                    .config
+                    .as_deref()
+                    .unwrap_or(Path::new(CONFIG))
+                    .to_string_lossy()
+                    .replace('\\', "/");
+                let text = read_config(path, &shown)?;
+                Config::read(&shown, &text, options.name.as_deref(), &variables.variables)?
+            }
+            None if options.url.is_some()
+                || ["SQLREV_URL", "DATABASE_URL"]
+                    .iter()
+                    .any(|name| variables.filled(name).is_some()) =>
+            {
+                if let Some(name) = &options.name {
+                    return Err(missing(&format!(
+                        "`-n {name}` names a database of a `{CONFIG}`, and there is none"
+                    )));
+                }
+                Config::without_file()
+            }
+            None => {
+                return Err(missing(&format!(
+                    "there is no `{CONFIG}` in `{}` or above it",
+                    directory.display()
+                )));
+            }
+        };
+        Ok(Self {
+            root,
+            config,
+            environment: environment.clone(),
+            variables,
+            url: options.url.clone(),
+        })
+    }
+
+    /// The database: `--url`, else `SQLREV_URL`, else what is configured, else `DATABASE_URL`.
+    ///
+    /// # Errors
+    /// `config::no_url`, `config::url`, `config::variable`; no message shows a password.
+    pub fn url(&self) -> Result<DatabaseUrl> {
+        if let Some(Secret(url)) = &self.url {
+            return DatabaseUrl::parse(url, &self.environment.directory)
+                .map_err(|error| error.help("this is the URL of --url"));
+        }
+        if let Some(url) = self.variable("SQLREV_URL") {
+            return url;
+        }
+        if let Some((text, file, place)) = self.config.url(&self.variables.variables)?
+            && !text.trim().is_empty()
+        {
+            return DatabaseUrl::parse(&text, &self.root)
+                .map_err(|error| error.at(file, place, "the URL is given here"));
+        }
+        self.variable("DATABASE_URL").unwrap_or_else(|| Err(self.no_url()))
+    }
+
+    /// The schema as it should be, if the configuration names one.
+    ///
+    /// # Errors
+    /// `config::variable`
+    pub fn schema(&self) -> Result<Option<Schema>> {
+        self.config.schema(&self.variables.variables)
+    }
+
+    /// The revisions of all locations, in the order of locations and names, each half with the text for the first of
+    /// the dialects `variants` that has one, else the plain text.
+    ///
+    /// # Errors
+    /// The `file::…` and `header::…` codes.
+    pub fn revisions(&self, variants: &[&str], load: Load) -> Result<Vec<Revision>> {
+        let mut revisions = Vec::new();
+        let mut loader = Loader {
+            root: self.root.as_path().into(),
+            config: self.config.file.as_ref(),
+            variants,
+            downgrades: load.downgrades,
+            buffer: Vec::new(),
+            nothing: "".into(),
+        };
+        for location in &self.config.locations {
+            loader.location(location, &mut revisions)?;
+        }
+        Ok(revisions)
+    }
+
+    /// The downgrade with its text, read now if it was not.
+    ///
+    /// # Errors
+    /// `file::io`, `file::invalid_utf8`
+    pub fn read_downgrade(&self, revision: &Revision) -> Result<Option<Script>> {
+        match &revision.downgrade {
+            Some(script) if script.large.is_some() => self.read(&script.file.name).map(Some),
+            other => Ok(other.clone()),
+        }
+    }
+
+    /// Reads a file by its name from the project's folder.
+    ///
+    /// # Errors
+    /// `file::io`, `file::invalid_utf8`
+    pub fn read(&self, name: &str) -> Result<Script> {
+        let folder = disk::Folder::open(&self.root).map_err(|error| files::unreadable(name, &error))?;
+        files::read(
+            &folder,
+            name,
+            name.to_owned(),
+            &self.root.as_path().into(),
+            &mut Vec::new(),
+        )
+    }
+
+    /// The paths of a new revision's upgrade and downgrade, in the location of this name or the first one.
+    ///
+    /// # Errors
+    /// `usage::invalid` when there is no such location, or nothing to make a name of.
+    pub fn new_paths(&self, location: Option<&str>, naming: &Naming<'_>) -> Result<[PathBuf; 2]> {
+        let location = match location {
+            Some(name) => {
+                let wanted = name.trim_start_matches("./").trim_end_matches('/');
+                let known = self.config.locations.iter().find(|location| location.name == wanted);
+                known.ok_or_else(|| self.unknown_location(name))?
+            }
+            None => self.config.locations.first().expect("a configuration has a location"),
+        };
+        let Some(names) = self.config.file_template.render(naming) else {
+            return Err(
+                Error::new(Code::Usage, "`file_template` gives no name for this revision")
+                    .help("a message with letters (-m), or {revision} in the template, gives one"),
+            );
+        };
+        Ok(names.map(|name| self.root.join(&location.name).join(name)))
+    }
+
+    /// The path as a person would type it from the project's folder, with `/`.
+    pub fn shown(&self, path: &Path) -> String {
+        let path = path.strip_prefix(&self.root).unwrap_or(path).to_string_lossy();
+        if cfg!(windows) {
+            path.replace('\\', "/")
+        } else {
+            path.into_owned()
+        }
+    }
+
+    /// A URL in the environment. A relative path in it begins where it was written: in the working directory, or
+    /// beside the configuration for one from `.env`.
+    fn variable(&self, name: &str) -> Option<Result<DatabaseUrl>> {
+        let url = self.variables.filled(name)?;
+        let is_given = self.environment.filled(name).is_some();
+        let folder = if is_given {
+            &self.environment.directory
+        } else {
+            &self.root
+        };
+        Some(DatabaseUrl::parse(url, folder).map_err(|error| error.help(format!("this is the URL of {name}"))))
+    }
+
+    fn no_url(&self) -> Error {
+        let error = Error::new(Code::ConfigNoUrl, "no database is named");
+        if self.config.databases.is_empty() || self.config.has_url() {
+            error.help("--url sqlite:app.db, or `url: sqlite:app.db` in migrations.yaml, names one")
+        } else {
+            let names = self.config.databases.iter().map(|name| format!("-n {name}"));
+            error.help(format!(
+                "choose one of those in migrations.yaml: {}",
+                names.collect::<Vec<_>>().join(", ")
+            ))
+        }
+    }
+
+    fn unknown_location(&self, name: &str) -> Error {
+        let names: Vec<&str> = self
+            .config
+            .locations
+            .iter()
+            .map(|location| location.name.as_str())
+            .collect();
+        Error::new(Code::Usage, format!("`{name}` is not a location of this project"))
+            .help(format!("its locations are {}", names.join(", ")))
+            .help("add it to `locations:` in migrations.yaml first")
+    }
+}
+
+/// Adds the variables of the `.env` file in a folder, if there is one.
+fn dotenv(variables: &mut Environment, folder: &Path, shown: &str) -> Result<()> {
+    let path = folder.join(".env");
+    if !path.is_file() {
+        return Ok(());
+    }
+    let name = if shown.is_empty() {
+        ".env".to_owned()
+    } else {
+        format!("{shown}/.env")
+    };
+    let bytes = std::fs::read(&path).map_err(|error| files::unreadable(&name, &error))?;
+    let Ok(text) = String::from_utf8(bytes) else {
+        // Without a label, which would show a secret.
+        return Err(Error::new(Code::FileEncoding, format!("`{name}` is not UTF-8")));
+    };
+    variables.add(&name, &text)
+}
+
+fn read_config(path: &Path, shown: &str) -> Result<String> {
+    let bytes = std::fs::read(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => missing(&format!("there is no file `{shown}`")),
+        _ => files::unreadable(shown, &error),
+    })?;
+    match files::decode(shown.to_owned(), &bytes) {
+        Ok(file) => Ok(file.text.to_string()),
+        // Without a label, which would show the line, and with it a password.
+        Err(error) => Err(Error::new(error.code(), error.message()).help(format!("iconv -f latin1 -t utf-8 {shown}"))),
+    }
+}
+
+#[cold]
+fn missing(message: &str) -> Error {
+    Error::new(Code::ConfigMissing, message)
+        .help("sqlrev init")
+        .help("or name one: -c FILE; or a database: --url URL")
+}
+
+#[cfg(test)]
+mod tests;

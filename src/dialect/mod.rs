@@ -136,8 +136,80 @@ pub struct Rewrite {
     pub notices: Vec<String>,
 }
 
+/// The SQL of the version table in one kind of database.
+#[derive(Debug, Clone, Copy)]
+pub struct VersionSql {
+    /// Creates both tables, named `{revisions}` and `{log}`; statements end at `;` before a line end.
+    pub create: &'static str,
+    /// A query that returns a row when the table is there; `{revisions}` is its name as a literal.
+    pub exists: &'static str,
+    /// The end of a query that gives the rows in the order in which they were written.
+    pub order: &'static str,
+    /// The moment in UTC as a text `2026-11-22T21:14:00Z`.
+    pub now: &'static str,
+}
+
+/// What becomes of a statement in a replay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replay {
+    /// It runs.
+    Run,
+    /// It does not change the schema, or reaches out of the scratch database.
+    Skip,
+    /// This runs in its place.
+    Instead(String),
+}
+
+/// What a script is about, for its head.
+#[derive(Debug)]
+pub struct ScriptHead<'a> {
+    /// Who wrote it: `sqlrev 0.1.0`.
+    pub tool: &'a str,
+    /// What it does: `upgrade base -> a1f0`.
+    pub title: &'a str,
+    /// The revisions, a line each: id, message, checksum.
+    pub revisions: &'a [String],
+    /// Whether some transaction in it needs the enforcement of foreign keys off.
+    pub foreign_keys_off: bool,
+}
+
+/// The frame around the statements of an offline script.
+pub trait ScriptSql: Sync + std::fmt::Debug {
+    /// What comes first: how to run it, and what it sets up.
+    fn head(&self, head: &ScriptHead<'_>) -> String;
+
+    /// Begins the transaction of a step.
+    fn begin(&self, foreign_keys_off: bool) -> String;
+
+    /// Ends it.
+    fn commit(&self, foreign_keys_off: bool) -> String;
+
+    /// Stops the script, and keeps what came before in the transaction from being committed, when the query returns a
+    /// row: the database is not where the script begins.
+    fn guard_place(&self, query: &str) -> String;
+
+    /// Likewise when the query returns rows that stand in the way; they are shown with the message.
+    fn guard_rows(&self, query: &str, message: &str) -> String;
+
+    /// A query that returns a row when the table is not there.
+    fn missing_table(&self, name: &str) -> String;
+
+    /// Creates a table unless it is there, from the statement that creates it.
+    fn create_if_missing(&self, create: &str) -> String;
+
+    /// Throws a switch inside a transaction; none for one that the script's frame takes care of.
+    fn switch(&self, setting: Setting, on: Option<bool>) -> Option<String>;
+
+    /// The effect that the enforcement of foreign keys would have on this statement, beyond refusing it, when there is
+    /// one: what it would do to which table.
+    fn foreign_key_effect(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<String>>;
+
+    /// What comes last.
+    fn tail(&self) -> String;
+}
+
 /// The SQL of one kind of database.
-pub trait Dialect: Sync {
+pub trait Dialect: Sync + std::fmt::Debug {
     /// `sqlite`, `postgresql`, `mysql` or `mariadb`.
     fn name(&self) -> &'static str;
 
@@ -152,6 +224,44 @@ pub trait Dialect: Sync {
 
     /// A text as a literal.
     fn literal(&self, text: &str) -> String;
+
+    /// The version table.
+    fn version_sql(&self) -> &'static VersionSql;
+
+    /// Begins the transaction of a step, and keeps others from writing until it ends.
+    fn begin(&self) -> &'static str;
+
+    /// A query whose answer changes when another connection has written to the database.
+    fn change_mark(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// A query that returns a row when the database holds anything at all.
+    fn any_object(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// A query for every table, view, index and trigger: its kind, its name, and the statement that makes it.
+    fn objects(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// A query for rows that point at rows which do not exist, each named in one text.
+    fn orphans(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether the statement cannot stand in a transaction, or is one that opens or closes it.
+    fn stands_alone(&self, statement: &str) -> bool;
+
+    /// Whether what the statement does lasts only as long as the connection.
+    fn sets_up_connection(&self, statement: &str) -> bool;
+
+    /// What becomes of the statement when revisions are replayed on an empty database only for their schema.
+    fn replay(&self, statement: &str) -> Replay;
+
+    /// How an offline script for this database is written.
+    fn script(&self) -> &'static dyn ScriptSql;
 
     /// The table that the statement alters, when it is an ALTER TABLE; in lower case, unquoted, with its schema
     /// where one is written. Consecutive statements on one table are rewritten together.

@@ -1,7 +1,8 @@
 //! The only door to a database: a connection that runs statements and answers queries.
 //!
 //! A driver knows nothing of revisions. To write one for a connection of your own, implement [`Driver`]: run one
-//! statement at a time, give every value as text, and keep the connection's settings between calls.
+//! statement at a time, give every value as text, and keep the connection's settings between calls. Three methods are
+//! asked for; the others have answers that suit a connection which cannot do better.
 
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
@@ -23,6 +24,34 @@ pub trait Driver {
     fn setting(&mut self, setting: Setting, on: Option<bool>) -> Result<bool, DriverError> {
         let _ = on;
         Err(DriverError::new(format!("this driver has no switch for {setting:?}")))
+    }
+
+    /// Whether a transaction is open; `None` where the connection cannot tell.
+    fn in_transaction(&self) -> Option<bool> {
+        None
+    }
+
+    /// An empty database of the same kind, in memory or otherwise thrown away when it is dropped.
+    fn scratch(&self) -> Result<Box<dyn Driver>, DriverError> {
+        Err(DriverError::new("this driver has no scratch databases"))
+    }
+
+    /// Who holds the lock that a statement waited for in vain, in words for people, such as `process 4711 (sqlite3)`.
+    fn lock_holder(&self) -> Option<String> {
+        None
+    }
+
+    /// Makes this process the only one that holds the thing which is returned, until it is dropped or the process ends;
+    /// [`Failure::Busy`] when another one holds it. It stands beside the database's own locks, which a revision without
+    /// a transaction cannot hold.
+    fn exclusive(&self) -> Result<Box<dyn std::any::Any>, DriverError> {
+        Ok(Box::new(()))
+    }
+
+    /// Something that, called from another thread, makes the statement which runs now fail with
+    /// [`Failure::Interrupted`].
+    fn interrupter(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
+        None
     }
 }
 

@@ -1,10 +1,29 @@
 //! Revisions: what a pair of files says, the graph they make, and plans through it.
 
+pub mod applied;
+pub(crate) mod check;
 pub mod checksum;
+mod downgrade;
 pub mod graph;
 pub mod header;
+pub mod heads;
+pub mod history;
+pub mod names;
+pub mod nodes;
+pub mod parents;
 pub mod plan;
+#[cfg(test)]
+mod plan_tests;
+#[cfg(test)]
+mod properties;
+pub mod resolve;
+#[cfg(test)]
+pub(crate) mod sample;
+mod stamp;
 pub mod target;
+mod upgrade;
+#[cfg(test)]
+mod vectors;
 
 use std::fmt;
 use std::io;
@@ -118,7 +137,7 @@ impl Header {
             down_revisions: Vec::new(),
             depends_on: Vec::new(),
             branch_labels: Vec::new(),
-            message: "".into(),
+            message: Arc::default(),
             created: None,
             transaction: Transaction::default(),
             recreate: Recreate::default(),
@@ -127,7 +146,7 @@ impl Header {
     }
 }
 
-/// A file whose text is too large to hold in memory and is read anew each time.
+/// A file whose text is not held in memory and is read anew each time.
 pub trait LargeText: fmt::Debug + Send + Sync {
     /// The size in bytes.
     fn size(&self) -> u64;
@@ -138,11 +157,11 @@ pub trait LargeText: fmt::Debug + Send + Sync {
 /// One half of a revision: the SQL of a direction.
 #[derive(Debug, Clone)]
 pub struct Script {
-    /// The file: its whole text, or the beginning (header and a little more) when `large` is there.
+    /// The file: its whole text, or the beginning (header and a little more, or nothing) when `large` is there.
     pub file: SourceFile,
     /// The byte offset where the SQL begins, after the header.
     pub body: usize,
-    /// The whole text of a large file.
+    /// Where the whole text is when `file` does not hold it: a large file, or a downgrade that was not read yet.
     pub large: Option<Arc<dyn LargeText>>,
 }
 
@@ -151,10 +170,15 @@ pub struct Script {
 pub struct Revision {
     /// What the header says.
     pub header: Header,
-    /// The upgrade; none for a revision that is applied and whose files are not here.
+    /// Where its values stand; empty for a revision that is applied and whose files are not here.
+    pub places: header::Spans,
+    /// The upgrade; none for a revision that is applied and whose files are not here, and when `missing_text`.
     pub upgrade: Option<Script>,
     /// The downgrade; none when irreversible.
     pub downgrade: Option<Script>,
+    /// The revision's files are here, but every upgrade among them is the text for another dialect: plans lead through
+    /// it, and running it is refused.
+    pub missing_text: bool,
 }
 
 impl Revision {
@@ -163,9 +187,10 @@ impl Revision {
         &self.header.id
     }
 
-    /// The name of the upgrade file, or an empty string where there is none.
+    /// The name of the upgrade file, or of the one with the header; an empty string where there is none.
     pub fn file_name(&self) -> &str {
-        self.upgrade.as_ref().map_or("", |script| &script.file.name)
+        let upgrade = self.upgrade.as_ref().map(|script| &script.file);
+        upgrade.or(self.places.file()).map_or("", |file| &file.name)
     }
 }
 

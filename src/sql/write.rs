@@ -2,13 +2,14 @@
 
 /// A name between `quote` characters, which are doubled inside.
 pub fn quoted(name: &str, quote: char) -> String {
-    let mut out = String::with_capacity(name.len() + 2);
+    let mut out = String::with_capacity(name.len() + 16);
     out.push(quote);
-    for c in name.chars() {
-        if c == quote {
-            out.push(c);
+    for (i, part) in name.split(quote).enumerate() {
+        if i > 0 {
+            out.push(quote);
+            out.push(quote);
         }
-        out.push(c);
+        out.push_str(part);
     }
     out.push(quote);
     out

@@ -12,6 +12,8 @@ mod names;
 mod oracle;
 mod prove;
 mod rename;
+mod script;
+mod session;
 mod site;
 mod steps;
 mod table;
@@ -27,7 +29,7 @@ mod hazards;
 #[cfg(all(test, feature = "bundled"))]
 mod random;
 
-use crate::dialect::{AlterStatement, Ask, Dialect, Rewrite};
+use crate::dialect::{AlterStatement, Ask, Dialect, Replay, Rewrite, ScriptSql, VersionSql};
 use crate::error::Result;
 use crate::revision::Recreate;
 use crate::sql::split::{self, SplitRules};
@@ -58,7 +60,52 @@ impl Dialect for Sqlite {
         write::sqlite_literal(text)
     }
 
+    fn version_sql(&self) -> &'static VersionSql {
+        &session::VERSION
+    }
+
+    fn begin(&self) -> &'static str {
+        session::BEGIN
+    }
+
+    fn change_mark(&self) -> Option<&'static str> {
+        Some(session::CHANGE_MARK)
+    }
+
+    fn any_object(&self) -> Option<&'static str> {
+        Some(session::ANY_OBJECT)
+    }
+
+    fn objects(&self) -> Option<&'static str> {
+        Some(session::OBJECTS)
+    }
+
+    fn orphans(&self) -> Option<&'static str> {
+        Some(session::ORPHANS)
+    }
+
+    fn stands_alone(&self, statement: &str) -> bool {
+        session::stands_alone(statement)
+    }
+
+    fn sets_up_connection(&self, statement: &str) -> bool {
+        session::sets_up_connection(statement)
+    }
+
+    fn replay(&self, statement: &str) -> Replay {
+        session::replay(statement)
+    }
+
+    fn script(&self) -> &'static dyn ScriptSql {
+        &script::SqliteScript
+    }
+
     fn batch_table(&self, statement: &str) -> Option<String> {
+        // Scripts of millions of statements come by here, so the first word is looked at before any token is made.
+        let first = statement.get(..5)?;
+        if !first.eq_ignore_ascii_case("alter") && first != "-- sq" {
+            return None;
+        }
         let (schema, table) = parse::alter::table(statement)?;
         let name = match schema {
             Some(schema) => format!("{}.{}", schema.text, table.text),

@@ -65,9 +65,11 @@ pub(super) fn attribute(row: &[Option<String>], name: &str) -> String {
     comparable(name, &value)
 }
 
-/// An attribute's value without the differences that mean nothing: spaces in a type, parentheses around a default.
+/// An attribute's value without the differences that mean nothing: spaces and case in a type, parentheses around a
+/// default.
 pub(super) fn comparable(name: &str, value: &str) -> String {
     match name {
+        // SQLite gives the types that it knows by heart in upper case.
         "type" => unquoted_type(value).replace(' ', "").to_ascii_uppercase(),
         "dflt_value" => {
             let mut value = value.trim();

@@ -1,0 +1,3 @@
+ALTER TABLE books DROP CONSTRAINT books_isbn_key;
+ALTER TABLE books DROP CONSTRAINT books_pages_check;
+ALTER TABLE books ALTER COLUMN pages TYPE VARCHAR(10);

@@ -1,0 +1,130 @@
+//! `check` and `repair`.
+
+use serde_json::{Value, json};
+
+use crate::cli::args;
+use crate::cli::run::all_heads;
+use crate::cli::session::Session;
+use crate::cli::ui::{ID, Ui, WARN};
+use crate::cli::{FOUND, read, text};
+use crate::code::Code;
+use crate::error::{Error, Result};
+use crate::execute::event::Event;
+use crate::execute::repair::Edit;
+use crate::execute::seen::Seen;
+use crate::revision::RevisionId;
+use crate::revision::applied::Applied;
+use crate::revision::graph::RevisionGraph;
+use crate::revision::plan::Plan;
+use crate::revision::target::Target;
+
+pub(crate) fn check(session: &mut Session<'_>, ui: &mut Ui<'_>) -> Result<u8> {
+    let mut history = session.history()?;
+    let graph = history.graph()?;
+    let mut driver = session.open_to_read(&history)?;
+    let (seen, edits) = match &mut driver {
+        Some(driver) => {
+            let mut silent = |_: Event<'_>| {};
+            let patience = session.patience(history.project.config.lock_timeout);
+            let mut executor = session.executor(&history, &graph, &mut **driver, patience, &mut silent);
+            let seen = executor.look()?;
+            let edits = executor.edits(&seen)?;
+            (seen, edits)
+        }
+        None => (Seen::default(), Vec::new()),
+    };
+    let (applied, missing) = Applied::known(&graph, seen.applied());
+    let plan = Plan::upgrade(&graph, &applied, &[all_heads()])?;
+    let pending: Vec<&RevisionId> = plan.steps.iter().map(|step| &step.revision).collect();
+    let found = !pending.is_empty() || !missing.is_empty() || edits.iter().any(|edit| !edit.cosmetic);
+    if ui.json {
+        ui.value(&document(&pending, &edits, &missing));
+    } else {
+        words(&graph, &plan, &edits, &missing, found, ui);
+    }
+    Ok(if found { FOUND } else { 0 })
+}
+
+fn document(pending: &[&RevisionId], edits: &[Edit], missing: &[RevisionId]) -> Value {
+    let names = |ids: &mut dyn Iterator<Item = &RevisionId>| ids.map(|id| id.as_str().to_owned()).collect::<Vec<_>>();
+    let edited: Vec<Value> = edits
+        .iter()
+        .map(|edit| {
+            json!({
+                "revision": edit.revision.as_str(),
+                "file": edit.file,
+                "what": edit.what.name(),
+                "cosmetic": edit.cosmetic,
+            })
+        })
+        .collect();
+    json!({
+        "pending": names(&mut pending.iter().copied()),
+        "edited": edited,
+        "missing": names(&mut missing.iter()),
+        "differences": [],
+    })
+}
+
+fn words(graph: &RevisionGraph, plan: &Plan, edits: &[Edit], missing: &[RevisionId], found: bool, ui: &mut Ui<'_>) {
+    for step in &plan.steps {
+        let line = text::line(graph, step.node, &[], ui);
+        ui.line(&format!("pending  {line}"));
+    }
+    for edit in edits {
+        let id = ui.paint(ID, edit.revision.as_str());
+        let how = if edit.cosmetic {
+            "  (only comments, layout or message)"
+        } else {
+            ""
+        };
+        ui.line(&format!("edited   {id}  {}{how}", edit.file));
+    }
+    for id in missing {
+        let id = ui.paint(WARN, id.as_str());
+        ui.line(&format!("missing  {id}  is applied, and no file holds it"));
+    }
+    if !found {
+        ui.say("everything is applied as the files have it");
+    }
+}
+
+pub(crate) fn repair(session: &mut Session<'_>, args: &args::Repair, ui: &mut Ui<'_>) -> Result<u8> {
+    if !args.accept {
+        return Err(Error::new(
+            Code::Usage,
+            "`repair` changes the version table only when it is told how",
+        )
+        .help("see what was edited: sqlrev check")
+        .help("take the files as they are now for what was applied: sqlrev repair --accept"));
+    }
+    let mut history = session.history()?;
+    let graph = history.graph()?;
+    let mut ids = Vec::new();
+    for word in &args.revisions {
+        let target: Target = word.parse()?;
+        ids.push(graph.id(read::one(&graph, &target)?).clone());
+    }
+    let timeout = Session::timeout(&history, args.lock.lock_timeout)?;
+    let Some(_) = session.open_to_read(&history)? else {
+        return Err(
+            Error::new(Code::Connect, "there is no database yet, so nothing is applied").help("sqlrev upgrade"),
+        );
+    };
+    let mut driver = session.open_to_write(&history)?;
+    let mut silent = |_: Event<'_>| {};
+    let patience = session.patience(timeout);
+    let mut executor = session.executor(&history, &graph, &mut *driver, patience, &mut silent);
+    let accepted = executor.accept(&ids)?;
+    if ui.json {
+        let accepted: Vec<&str> = accepted.iter().map(RevisionId::as_str).collect();
+        ui.value(&json!({ "accepted": accepted }));
+    } else if accepted.is_empty() {
+        ui.say("nothing to accept: the files are what was applied");
+    } else {
+        for id in &accepted {
+            ui.say(&format!("accepted {id}"));
+        }
+    }
+    Ok(0)
+}

@@ -1,0 +1,109 @@
+//! What a run tells while it goes on.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::cli::text::first_line;
+use crate::cli::ui::{DIM, ID, Ui, WARN};
+use crate::execute::event::Event;
+
+/// How often a bar moves while a statement runs.
+const TICK: Duration = Duration::from_millis(200);
+
+/// A line a revision; on a terminal a bar for the one that runs.
+pub(crate) struct Progress<'u, 'w> {
+    ui: &'u mut Ui<'w>,
+    bar: Option<ProgressBar>,
+}
+
+impl<'u, 'w> Progress<'u, 'w> {
+    pub(crate) fn new(ui: &'u mut Ui<'w>) -> Self {
+        Self { ui, bar: None }
+    }
+
+    pub(crate) fn hear(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Started {
+                revision, statements, ..
+            } => self.begin(revision, *statements),
+            Event::Statement { sql, index } => self.statement(sql, *index),
+            Event::Notice(text) => {
+                let line = format!("  {}", self.ui.paint_err(WARN, &format!("note: {text}")));
+                self.above(&line);
+            }
+            Event::Waiting { holder, waited } => {
+                let who = holder.as_deref().unwrap_or("somebody else");
+                let line = format!("waiting for {who}, who holds the database ({} s)", waited.as_secs());
+                self.above(&line);
+            }
+            Event::Finished {
+                revision,
+                message,
+                direction,
+                duration,
+            } => {
+                self.end();
+                let id = self.ui.paint_err(ID, revision);
+                let took = took(*duration)
+                    .map(|took| self.ui.paint_err(DIM, &took))
+                    .unwrap_or_default();
+                self.ui
+                    .say(&format!("{} {id}  {}{took}", direction.name(), first_line(message)));
+            }
+        }
+    }
+
+    fn begin(&mut self, revision: &str, statements: u64) {
+        self.end();
+        if !self.ui.live || self.ui.quiet {
+            return;
+        }
+        let bar = ProgressBar::with_draw_target(Some(statements), ProgressDrawTarget::stderr());
+        let look = "{spinner} {msg}  [{bar:24}] {pos}/{len} statements  {elapsed}";
+        if let Ok(style) = ProgressStyle::with_template(look) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_message(revision.to_owned());
+        bar.enable_steady_tick(TICK);
+        self.bar = Some(bar);
+    }
+
+    fn statement(&mut self, sql: &str, index: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(index);
+        }
+        if self.ui.verbose {
+            let more = if sql.lines().nth(1).is_some() { " …" } else { "" };
+            let line = format!("  {}{more}", self.ui.paint_err(DIM, first_line(sql)));
+            self.above(&line);
+        }
+    }
+
+    /// A line above the bar.
+    fn above(&mut self, line: &str) {
+        let ui = &mut *self.ui;
+        match &self.bar {
+            Some(bar) => bar.suspend(|| ui.say(line)),
+            None => ui.say(line),
+        }
+    }
+
+    pub(crate) fn end(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for Progress<'_, '_> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// How long it took, where that is worth a word.
+fn took(duration: Duration) -> Option<String> {
+    let seconds = duration.as_secs_f64();
+    (seconds >= 0.1).then(|| format!("  ({seconds:.1} s)"))
+}

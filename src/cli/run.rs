@@ -1,0 +1,364 @@
+//! `upgrade`, `downgrade`, `stamp` and `plan`.
+
+use crate::cli::args::{self, PlanKind, Run};
+use crate::cli::progress::Progress;
+use crate::cli::session::{History, Session};
+use crate::cli::ui::Ui;
+use crate::cli::{json, text};
+use crate::code::Code;
+use crate::driver::{self, Driver};
+use crate::error::{Error, Result};
+use crate::execute::event::Event;
+use crate::execute::script::Recorder;
+use crate::execute::seen::Seen;
+use crate::execute::{Executor, Report};
+use crate::project::{DatabaseUrl, SqliteUrl};
+use crate::revision::applied::Applied;
+use crate::revision::graph::RevisionGraph;
+use crate::revision::plan::Plan;
+use crate::revision::resolve::Command;
+use crate::revision::target::{Symbol, Target, TargetRange};
+
+/// Who is said to have run an offline script.
+const BY_SCRIPT: &str = "offline script";
+
+pub(crate) fn upgrade(session: &mut Session<'_>, args: &args::Upgrade, ui: &mut Ui<'_>) -> Result<u8> {
+    if args.run.sql {
+        return script(session, PlanKind::Upgrade, &args.targets, ui);
+    }
+    no_range(&args.targets)?;
+    let targets = targets(&args.targets)?;
+    let mut history = session.history()?;
+    if args.run.dry_run {
+        return dry_run(session, history, PlanKind::Upgrade, &targets, false, ui);
+    }
+    let graph = history.graph()?;
+    // What can be refused without the database is refused before its file is made.
+    if not_there_yet(&history)? {
+        Plan::upgrade(&graph, &Applied::none(&graph), &targets)?;
+    }
+    execute(session, &history, &graph, &args.run, "upgrade", ui, |executor| {
+        executor.upgrade(&targets)
+    })
+}
+
+pub(crate) fn downgrade(session: &mut Session<'_>, args: &args::Downgrade, ui: &mut Ui<'_>) -> Result<u8> {
+    let words = std::slice::from_ref(&args.target);
+    if args.run.sql {
+        return script(session, PlanKind::Downgrade, words, ui);
+    }
+    no_range(words)?;
+    let target: Target = args.target.parse()?;
+    let mut history = session.history()?;
+    if args.run.dry_run {
+        return dry_run(session, history, PlanKind::Downgrade, &[target], false, ui);
+    }
+    let seen = session.look_if_there(&mut history)?;
+    let graph = history.graph()?;
+    if not_there_yet(&history)? {
+        let plan = Plan::downgrade(&graph, &seen.in_graph(&graph)?, &target)?;
+        return done(
+            &Report {
+                from: plan.from.ids(),
+                to: plan.to.ids(),
+                steps: Vec::new(),
+            },
+            "downgrade",
+            &history,
+            ui,
+        );
+    }
+    execute(session, &history, &graph, &args.run, "downgrade", ui, |executor| {
+        executor.downgrade(&target)
+    })
+}
+
+pub(crate) fn stamp(session: &mut Session<'_>, args: &args::Stamp, ui: &mut Ui<'_>) -> Result<u8> {
+    if args.sql {
+        return script(session, PlanKind::Stamp, &args.targets, ui);
+    }
+    no_range(&args.targets)?;
+    let targets = targets(&args.targets)?;
+    let mut history = session.history()?;
+    let graph = history.graph()?;
+    if not_there_yet(&history)? {
+        Plan::stamp(&graph, &Applied::none(&graph), &targets, args.purge)?;
+    }
+    let timeout = Session::timeout(&history, args.lock.lock_timeout)?;
+    let mut driver = session.open_to_write(&history)?;
+    let mut silent = |_: Event<'_>| {};
+    let patience = session.patience(timeout);
+    let mut executor = session.executor(&history, &graph, &mut *driver, patience, &mut silent);
+    let report = executor.stamp_to(&targets, args.purge)?;
+    if ui.json {
+        ui.value(&json::report(&report, "stamp", history.dialect));
+    } else {
+        ui.say(&format!(
+            "stamped {} -> {}",
+            text::heads(&report.from),
+            text::heads(&report.to)
+        ));
+    }
+    Ok(0)
+}
+
+pub(crate) fn plan(session: &mut Session<'_>, args: &args::Plan, ui: &mut Ui<'_>) -> Result<u8> {
+    let ranged = args.targets.iter().any(|word| word.contains(':'));
+    let mut history = session.history()?;
+    let command = kind_command(args.direction);
+    if ranged {
+        let graph = history.graph()?;
+        let (plan, applied) = range_plan(&graph, args.direction, &args.targets)?;
+        return show_plan(session, &history, &graph, args.direction, &plan, &applied, ui);
+    }
+    let targets = targets(&args.targets)?;
+    let Some(from) = &args.from else {
+        return dry_run(session, history, args.direction, &targets, args.purge, ui);
+    };
+    let graph = history.graph()?;
+    let known = |word: &&String| !args.purge || graph.names().find(word).is_some();
+    let from: Vec<Target> = from
+        .iter()
+        .filter(|word| !word.is_empty())
+        .filter(known)
+        .map(|word| word.parse())
+        .collect::<Result<_>>()?;
+    let applied = Applied::from_heads(&graph, &from, command)?;
+    let plan = make_plan(&graph, &applied, args.direction, &targets, args.purge)?;
+    show_plan(session, &history, &graph, args.direction, &plan, &applied, ui)
+}
+
+fn kind_command(kind: PlanKind) -> Command {
+    match kind {
+        PlanKind::Upgrade => Command::Upgrade,
+        PlanKind::Downgrade => Command::Downgrade,
+        PlanKind::Stamp => Command::Stamp,
+    }
+}
+
+fn name(kind: PlanKind) -> &'static str {
+    match kind {
+        PlanKind::Upgrade => "upgrade",
+        PlanKind::Downgrade => "downgrade",
+        PlanKind::Stamp => "stamp",
+    }
+}
+
+fn make_plan(
+    graph: &RevisionGraph,
+    applied: &Applied,
+    kind: PlanKind,
+    targets: &[Target],
+    purge: bool,
+) -> Result<Plan> {
+    match kind {
+        PlanKind::Upgrade => Plan::upgrade(graph, applied, targets),
+        PlanKind::Stamp => Plan::stamp(graph, applied, targets, purge),
+        PlanKind::Downgrade => {
+            let [target] = targets else {
+                return Err(Error::new(Code::Usage, "a downgrade goes to one target").help("name one"));
+            };
+            let plan = Plan::downgrade(graph, applied, target)?;
+            plan.check_reversible(graph)?;
+            Ok(plan)
+        }
+    }
+}
+
+/// The plan of a range, and what is applied where it begins.
+fn range_plan(graph: &RevisionGraph, kind: PlanKind, words: &[String]) -> Result<(Plan, Applied)> {
+    let [word] = words else {
+        return Err(Error::new(Code::Usage, "a range stands alone").help(format!("sqlrev plan {} A:B", name(kind))));
+    };
+    let range: TargetRange = word.parse()?;
+    let plan = match kind {
+        PlanKind::Upgrade => Plan::upgrade_range(graph, &range)?,
+        PlanKind::Downgrade => Plan::downgrade_range(graph, &range)?,
+        PlanKind::Stamp => Plan::stamp_range(graph, &range)?,
+    };
+    if kind == PlanKind::Downgrade {
+        plan.check_reversible(graph)?;
+    }
+    let from: Vec<Target> = plan.from.ids().iter().map(|id| Target::id(id.as_str())).collect();
+    let applied = Applied::from_heads(graph, &from, kind_command(kind))?;
+    Ok((plan, applied))
+}
+
+/// Targets that are no ranges: without `--sql`, where to begin is what the database says.
+fn no_range(words: &[String]) -> Result<()> {
+    let Some(word) = words.iter().find(|word| word.contains(':')) else {
+        return Ok(());
+    };
+    let end = word.rsplit(':').next().unwrap_or_default();
+    Err(
+        Error::new(Code::Usage, format!("a range such as `{word}` is for --sql and plan")).help(format!(
+            "the database says where to begin; name only where to go: {end}"
+        )),
+    )
+}
+
+fn targets(words: &[String]) -> Result<Vec<Target>> {
+    words.iter().map(|word| word.parse()).collect()
+}
+
+/// Whether the database is an SQLite file that is not there.
+fn not_there_yet(history: &History) -> Result<bool> {
+    Ok(match history.project.url()? {
+        DatabaseUrl::Sqlite(SqliteUrl { path: Some(path), .. }) => !path.exists(),
+        _ => false,
+    })
+}
+
+fn execute(
+    session: &Session<'_>,
+    history: &History,
+    graph: &RevisionGraph,
+    run: &Run,
+    command: &str,
+    ui: &mut Ui<'_>,
+    action: impl FnOnce(&mut Executor<'_>) -> Result<Report>,
+) -> Result<u8> {
+    let timeout = Session::timeout(history, run.lock.lock_timeout)?;
+    let mut driver = session.open_to_write(history)?;
+    let report = {
+        let mut progress = Progress::new(ui);
+        let mut hear = |event: Event<'_>| progress.hear(&event);
+        let patience = session.patience(timeout);
+        let mut executor = session.executor(history, graph, &mut *driver, patience, &mut hear);
+        executor.single_transaction = run.single_transaction;
+        let report = action(&mut executor);
+        session.cancel.set_interrupter(None);
+        report?
+    };
+    done(&report, command, history, ui)
+}
+
+fn done(report: &Report, command: &str, history: &History, ui: &mut Ui<'_>) -> Result<u8> {
+    if ui.json {
+        ui.value(&json::report(report, command, history.dialect));
+    } else if report.steps.is_empty() {
+        ui.say(&format!(
+            "nothing to do: the database is at {}",
+            text::heads(&report.from)
+        ));
+    }
+    Ok(0)
+}
+
+/// The plan from where the database is, which is read and left alone.
+fn dry_run(
+    session: &Session<'_>,
+    mut history: History,
+    kind: PlanKind,
+    targets: &[Target],
+    purge: bool,
+    ui: &mut Ui<'_>,
+) -> Result<u8> {
+    let mut driver = session.open_to_read(&history)?;
+    let seen = match &mut driver {
+        Some(driver) if kind == PlanKind::Downgrade => session.look(&mut history, &mut **driver)?,
+        Some(driver) => {
+            let mut rest = std::mem::take(&mut history.revisions);
+            let seen = session.look(&mut history, &mut **driver);
+            std::mem::swap(&mut history.revisions, &mut rest);
+            seen?
+        }
+        None => Seen::default(),
+    };
+    let graph = history.graph()?;
+    let (plan, applied) = if let Some(driver) = &mut driver {
+        let mut silent = |_: Event<'_>| {};
+        let patience = session.patience(history.project.config.lock_timeout);
+        let mut executor = session.executor(&history, &graph, &mut **driver, patience, &mut silent);
+        let plan = match kind {
+            PlanKind::Upgrade => executor.plan_upgrade(&seen, targets)?,
+            PlanKind::Downgrade => match targets {
+                [target] => executor.plan_downgrade(&seen, target)?,
+                _ => make_plan(&graph, &Applied::none(&graph), kind, targets, purge)?,
+            },
+            PlanKind::Stamp => executor.plan_stamp(&seen, targets, purge)?,
+        };
+        (plan, Applied::known(&graph, seen.applied()).0)
+    } else {
+        let applied = Applied::none(&graph);
+        (make_plan(&graph, &applied, kind, targets, purge)?, applied)
+    };
+    show_plan(session, &history, &graph, kind, &plan, &applied, ui)
+}
+
+fn show_plan(
+    session: &Session<'_>,
+    history: &History,
+    graph: &RevisionGraph,
+    kind: PlanKind,
+    plan: &Plan,
+    applied: &Applied,
+    ui: &mut Ui<'_>,
+) -> Result<u8> {
+    let recorder = recorder(history, graph, &session.user);
+    let report = match kind {
+        PlanKind::Stamp => recorder.stamp_report(plan)?,
+        _ => recorder.report(plan, applied)?,
+    };
+    if ui.json {
+        ui.value(&json::report(&report, name(kind), history.dialect));
+    } else {
+        text::plan(&report, graph, name(kind), ui);
+    }
+    Ok(0)
+}
+
+fn recorder<'r>(history: &'r History, graph: &'r RevisionGraph, by: &'r str) -> Recorder<'r> {
+    Recorder {
+        graph,
+        sources: &history.project,
+        table: history.table.clone(),
+        dialect: history.dialect,
+        scratch: &|| driver::sqlite::memory().map(|db| Box::new(db) as Box<dyn Driver>),
+        by,
+    }
+}
+
+/// `--sql`: needs no database. The beginning is the left end of a range, or for an upgrade and a stamp the base.
+fn script(session: &Session<'_>, kind: PlanKind, words: &[String], ui: &mut Ui<'_>) -> Result<u8> {
+    let mut history = session.history()?;
+    let graph = history.graph()?;
+    let ranged = words.iter().any(|word| word.contains(':'));
+    let (plan, applied) = if ranged {
+        range_plan(&graph, kind, words)?
+    } else if kind == PlanKind::Downgrade {
+        let message = "a downgrade script needs to know where it begins";
+        return Err(Error::new(Code::Usage, message).help(format!("sqlrev downgrade FROM:{} --sql", words.join(" "))));
+    } else {
+        let applied = Applied::none(&graph);
+        (make_plan(&graph, &applied, kind, &targets(words)?, false)?, applied)
+    };
+    let recorder = recorder(&history, &graph, BY_SCRIPT);
+    let mut writer = Writer { ui };
+    match kind {
+        PlanKind::Stamp => recorder.stamp_script(&plan, &applied, &mut writer)?,
+        _ => recorder.script(&plan, &applied, &mut writer)?,
+    }
+    Ok(0)
+}
+
+/// Standard output as a script's writer: a reader that goes away is no failure.
+struct Writer<'u, 'w> {
+    ui: &'u mut Ui<'w>,
+}
+
+impl std::io::Write for Writer<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.ui.write(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// `head` as it stands when nothing else is said.
+pub(crate) fn all_heads() -> Target {
+    Target::symbol(Symbol::Heads)
+}

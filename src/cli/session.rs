@@ -1,0 +1,238 @@
+//! What the commands share: the project, its graph, the database.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::cli::args::Global;
+use crate::cli::world::Cancel;
+use crate::code::Code;
+use crate::dialect::Dialect;
+use crate::dialect::sqlite::Sqlite;
+use crate::driver::{self, Driver, DriverError};
+use crate::error::{Error, Result};
+use crate::execute::event::{Clock, Event};
+use crate::execute::seen::Seen;
+use crate::execute::{Executor, Patience, Sources};
+use crate::project::{DatabaseUrl, Environment, Load, Options, Project, Secret, SqliteMode, SqliteUrl};
+use crate::revision::graph::RevisionGraph;
+use crate::revision::header::Spans;
+use crate::revision::{BranchLabel, Header, Revision, Script};
+use crate::source::SourceFile;
+use crate::version::{Details, VersionTable};
+
+/// What the command was given.
+pub(crate) struct Session<'a> {
+    pub directory: PathBuf,
+    pub variables: BTreeMap<String, String>,
+    pub global: Global,
+    pub user: String,
+    pub clock: &'a dyn Clock,
+    pub new_id: &'a mut dyn FnMut() -> String,
+    pub cancel: Cancel,
+}
+
+impl Session<'_> {
+    pub(crate) fn environment(&self) -> Environment {
+        let mut variables = self.variables.clone();
+        variables.extend(self.global.variables.iter().cloned());
+        Environment {
+            directory: self.directory.clone(),
+            variables,
+        }
+    }
+
+    pub(crate) fn project(&self) -> Result<Project> {
+        let options = Options {
+            config: self.global.config.clone(),
+            name: self.global.name.clone(),
+            url: self.global.url.clone().map(Secret),
+        };
+        Project::open(&self.environment(), &options)
+    }
+
+    /// The project and its revisions, for the dialect of its database, or SQLite's where none is named.
+    pub(crate) fn history(&self) -> Result<History> {
+        let project = self.project()?;
+        let dialect = dialect_of(&project)?;
+        let revisions = project.revisions(dialect.variants(), Load { downgrades: false })?;
+        Ok(History {
+            table: VersionTable::new(dialect, &project.config.version_table),
+            project,
+            dialect,
+            revisions,
+        })
+    }
+
+    pub(crate) fn timeout(history: &History, option: Option<f64>) -> Result<Duration> {
+        let Some(seconds) = option else {
+            return Ok(history.project.config.lock_timeout);
+        };
+        Duration::try_from_secs_f64(seconds).map_err(|_| {
+            Error::new(
+                Code::Usage,
+                format!("`--lock-timeout {seconds}` is not a number of seconds"),
+            )
+            .help("for example: --lock-timeout 5")
+        })
+    }
+
+    /// Opens the database for reading; nothing is created. None when there is no such file yet.
+    pub(crate) fn open_to_read(&self, history: &History) -> Result<Option<Box<dyn Driver>>> {
+        let url = history.project.url()?;
+        if let DatabaseUrl::Sqlite(SqliteUrl { path: Some(path), .. }) = &url
+            && !path.exists()
+        {
+            return Ok(None);
+        }
+        self.open(&url, false).map(Some)
+    }
+
+    /// Opens the database for writing, creating it where the URL lets it be created.
+    pub(crate) fn open_to_write(&self, history: &History) -> Result<Box<dyn Driver>> {
+        self.open(&history.project.url()?, true)
+    }
+
+    fn open(&self, url: &DatabaseUrl, write: bool) -> Result<Box<dyn Driver>> {
+        let DatabaseUrl::Sqlite(place) = url else {
+            return Err(unsupported(url));
+        };
+        let opened = match (&place.path, place.mode) {
+            (None, _) => driver::sqlite::memory(),
+            (Some(path), SqliteMode::Create) if write => driver::sqlite::open(path, driver::sqlite::Access::Create),
+            (Some(path), SqliteMode::ReadWrite) if write => driver::sqlite::open(path, driver::sqlite::Access::Write),
+            (Some(path), _) => driver::sqlite::open(path, driver::sqlite::Access::Read),
+        };
+        let driver: Box<dyn Driver> = Box::new(opened.map_err(|error| not_opened(url, place, &error))?);
+        self.cancel.set_interrupter(driver.interrupter());
+        Ok(driver)
+    }
+
+    /// What the database has, and the graph of files and of revisions that only the database knows.
+    pub(crate) fn look(&self, history: &mut History, driver: &mut dyn Driver) -> Result<Seen> {
+        let graph = RevisionGraph::build(Vec::new())?;
+        let mut silent = |_: Event<'_>| {};
+        let patience = self.patience(history.project.config.lock_timeout);
+        let mut executor = self.executor(history, &graph, driver, patience, &mut silent);
+        let seen = executor.look()?;
+        let known: BTreeSet<&str> = history
+            .revisions
+            .iter()
+            .map(|revision| revision.id().as_str())
+            .collect();
+        let ids = seen.rows.iter().map(|row| row.id.to_string());
+        let strangers: Vec<String> = ids.filter(|id| !known.contains(id.as_str())).collect();
+        for id in strangers {
+            if let Some(details) = history.table.details(driver, &id)? {
+                history.revisions.push(ghost(details));
+            }
+        }
+        Ok(seen)
+    }
+
+    /// What the database has; nothing when it is not there yet.
+    pub(crate) fn look_if_there(&self, history: &mut History) -> Result<Seen> {
+        match self.open_to_read(history)? {
+            Some(mut driver) => self.look(history, &mut *driver),
+            None => Ok(Seen::default()),
+        }
+    }
+
+    pub(crate) fn patience(&self, timeout: Duration) -> Patience<'_> {
+        Patience {
+            timeout,
+            cancelled: self.cancel.flag(),
+        }
+    }
+
+    pub(crate) fn executor<'e>(
+        &'e self,
+        history: &'e History,
+        graph: &'e RevisionGraph,
+        driver: &'e mut dyn Driver,
+        patience: Patience<'e>,
+        events: &'e mut dyn FnMut(Event<'_>),
+    ) -> Executor<'e> {
+        Executor {
+            graph,
+            sources: &history.project,
+            table: history.table.clone(),
+            driver,
+            by: &self.user,
+            clock: self.clock,
+            patience,
+            events,
+            single_transaction: false,
+            keep_statements: self.global.format == crate::cli::args::Format::Json,
+        }
+    }
+}
+
+/// The project and the revisions in it.
+pub(crate) struct History {
+    pub project: Project,
+    pub dialect: &'static dyn Dialect,
+    pub table: VersionTable,
+    pub revisions: Vec<Revision>,
+}
+
+impl History {
+    /// The graph of the revisions; they move into it.
+    pub(crate) fn graph(&mut self) -> Result<RevisionGraph> {
+        RevisionGraph::build(std::mem::take(&mut self.revisions))
+    }
+}
+
+impl Sources for Project {
+    fn downgrade(&self, revision: &Revision) -> Result<Option<Script>> {
+        self.read_downgrade(revision)
+    }
+}
+
+/// The dialect of the project's database. Where none is named, or its URL is wrong, commands that need no database
+/// still work, as if it were SQLite.
+fn dialect_of(project: &Project) -> Result<&'static dyn Dialect> {
+    match project.url() {
+        Ok(url) if url.dialect() != "sqlite" => Err(unsupported(&url)),
+        _ => Ok(&Sqlite),
+    }
+}
+
+fn unsupported(url: &DatabaseUrl) -> Error {
+    Error::new(
+        Code::UnsupportedDatabase,
+        format!("this build has no driver for {}", url.dialect()),
+    )
+    .help("it has one for SQLite: --url sqlite:app.db")
+}
+
+fn not_opened(url: &DatabaseUrl, place: &SqliteUrl, error: &DriverError) -> Error {
+    let opened = Error::new(Code::Connect, format!("`{url}` cannot be opened")).cause(error.message.clone());
+    let folder = place.path.as_ref().and_then(|path| path.parent());
+    match folder.filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        Some(folder) => opened.help(format!("there is no folder `{0}`: mkdir -p {0}", folder.display())),
+        None => opened.help("check the path, its rights, and that it is not a folder"),
+    }
+}
+
+/// A revision that the database knows and the files do not.
+fn ghost(details: Details) -> Revision {
+    let name = format!("downgrade of {} as the database keeps it", details.id);
+    let downgrade = details.downgrade_sql.map(|text| Script {
+        file: SourceFile::new(name, text),
+        body: 0,
+        large: None,
+    });
+    let mut header = Header::new(details.id);
+    header.down_revisions = details.down_revisions;
+    header.depends_on = details.depends_on.into_iter().map(Into::into).collect();
+    header.message = details.message.into();
+    header.branch_labels = Vec::<BranchLabel>::new();
+    Revision {
+        header,
+        places: Spans::default(),
+        upgrade: None,
+        downgrade,
+        missing_text: false,
+    }
+}

@@ -1,0 +1,184 @@
+//! Everything a command takes from outside, so that tests can lend it theirs.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::execute::event::Clock;
+
+/// What a command takes from outside.
+pub struct World<'a> {
+    /// The words of the command line, the program's name first.
+    pub args: Vec<OsString>,
+    /// The working directory.
+    pub directory: PathBuf,
+    /// The environment.
+    pub variables: BTreeMap<String, String>,
+    /// Who runs it.
+    pub user: String,
+    /// The clock.
+    pub clock: &'a dyn Clock,
+    /// Makes ids for new revisions.
+    pub new_id: &'a mut dyn FnMut() -> String,
+    /// Standard output.
+    pub stdout: &'a mut dyn Write,
+    /// Standard error.
+    pub stderr: &'a mut dyn Write,
+    /// What the two lead to.
+    pub terminal: Terminal,
+    /// How the command is stopped.
+    pub cancel: Cancel,
+}
+
+/// What the output leads to.
+#[derive(Debug, Clone)]
+pub struct Terminal {
+    /// Standard output is a terminal.
+    pub stdout: bool,
+    /// Standard error is a terminal.
+    pub stderr: bool,
+    /// How many columns it has.
+    pub width: usize,
+    /// Whether it shows more than ASCII.
+    pub unicode: bool,
+}
+
+impl Default for Terminal {
+    fn default() -> Self {
+        Self {
+            stdout: false,
+            stderr: false,
+            width: 80,
+            unicode: true,
+        }
+    }
+}
+
+type Interrupter = Box<dyn Fn() + Send + Sync>;
+
+/// Stops a command from another thread.
+#[derive(Clone, Default)]
+pub struct Cancel {
+    flag: Arc<AtomicBool>,
+    interrupter: Arc<Mutex<Option<Interrupter>>>,
+}
+
+impl Cancel {
+    /// Set once the command is to stop.
+    pub fn flag(&self) -> &AtomicBool {
+        &self.flag
+    }
+
+    /// What makes the statement that runs now fail.
+    pub fn set_interrupter(&self, interrupter: Option<Interrupter>) {
+        *self.interrupter.lock().unwrap_or_else(PoisonError::into_inner) = interrupter;
+    }
+
+    /// Stops the command; tells whether it was asked to stop before.
+    pub fn fire(&self) -> bool {
+        let before = self.flag.swap(true, Ordering::Relaxed);
+        if let Some(interrupt) = &*self.interrupter.lock().unwrap_or_else(PoisonError::into_inner) {
+            interrupt();
+        }
+        before
+    }
+}
+
+/// The system's clock.
+struct System {
+    started: Instant,
+}
+
+impl Clock for System {
+    fn now(&self) -> String {
+        jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+/// Runs the command of this process.
+#[expect(clippy::disallowed_methods, reason = "here the process hands its environment over")]
+pub fn main() -> ExitCode {
+    let directory = match std::env::current_dir() {
+        Ok(directory) => directory,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: there is no working directory: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let variables: BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let user = ["USER", "LOGNAME", "USERNAME"]
+        .iter()
+        .find_map(|name| variables.get(*name).cloned());
+    let cancel = Cancel::default();
+    let stop = cancel.clone();
+    // Without a handler Ctrl-C ends the process at once, and the database rolls back when it is opened next.
+    let _ = ctrlc::set_handler(move || {
+        if stop.fire() {
+            leave();
+        }
+    });
+    let mut stdout = io::BufWriter::with_capacity(1 << 16, io::stdout());
+    let status = super::run(World {
+        args: std::env::args_os().collect(),
+        directory,
+        terminal: terminal(&variables),
+        variables,
+        user: user.unwrap_or_else(|| "unknown".to_owned()),
+        clock: &System {
+            started: Instant::now(),
+        },
+        new_id: &mut new_id,
+        stdout: &mut stdout,
+        stderr: &mut io::stderr(),
+        cancel,
+    });
+    super::exit_code(status)
+}
+
+/// A second Ctrl-C does not wait for anything.
+#[expect(clippy::exit, reason = "the user asked twice")]
+fn leave() {
+    std::process::exit(130);
+}
+
+fn terminal(variables: &BTreeMap<String, String>) -> Terminal {
+    let unicode = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .find_map(|name| variables.get(*name).filter(|value| !value.is_empty()))
+        .is_some_and(|value| value.to_ascii_lowercase().replace('-', "").contains("utf8"));
+    Terminal {
+        stdout: io::stdout().is_terminal(),
+        stderr: io::stderr().is_terminal(),
+        width: columns(variables),
+        unicode,
+    }
+}
+
+fn columns(variables: &BTreeMap<String, String>) -> usize {
+    let told = variables.get("COLUMNS").and_then(|value| value.parse().ok());
+    let asked = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    told.or_else(asked).unwrap_or(80).max(40)
+}
+
+/// Twelve hexadecimal digits, as the field is used to.
+fn new_id() -> String {
+    let mut bytes = [0; 6];
+    if getrandom::fill(&mut bytes).is_err() {
+        // A system without a source of randomness still has a clock and a process.
+        let now = Instant::now();
+        let text = format!("{now:?}{}", std::process::id());
+        bytes.copy_from_slice(&blake3::hash(text.as_bytes()).as_bytes()[..6]);
+    }
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

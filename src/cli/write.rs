@@ -1,0 +1,216 @@
+//! `init`, `revision`, `merge` and `edit`: what writes files of the project.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::cli::args;
+use crate::cli::read;
+use crate::cli::session::{History, Session};
+use crate::cli::ui::Ui;
+use crate::code::Code;
+use crate::error::{Error, Result};
+use crate::project::{self, Naming};
+use crate::revision::graph::RevisionGraph;
+use crate::revision::nodes::Node;
+use crate::revision::target::Target;
+use crate::revision::{BranchLabel, Header, RevisionId, header, parents};
+
+pub(crate) fn init(session: &mut Session<'_>, args: &args::Init, ui: &mut Ui<'_>) -> Result<u8> {
+    // Collecting the parts leaves `.` out.
+    let folder: PathBuf = session.directory.join(&args.dir).components().collect();
+    let files = project::init(&folder)?;
+    let names: Vec<String> = files
+        .iter()
+        .map(|path| {
+            path.strip_prefix(&session.directory)
+                .unwrap_or(path)
+                .to_string_lossy()
+                .replace('\\', "/")
+        })
+        .collect();
+    if ui.json {
+        ui.value(&json!({ "files": names }));
+        return Ok(0);
+    }
+    for name in &names {
+        ui.line(name);
+    }
+    ui.say("next: sqlrev revision -m \"what it does\"");
+    Ok(0)
+}
+
+pub(crate) fn revision(session: &mut Session<'_>, args: &args::NewRevision, ui: &mut Ui<'_>) -> Result<u8> {
+    let mut history = session.history()?;
+    let graph = history.graph()?;
+    let heads: Vec<Target> = args.head.iter().map(|word| word.parse()).collect::<Result<_>>()?;
+    let nodes = parents::new_revision(&graph, &heads, args.splice)?;
+    let depends_on: Vec<Target> = args.depends_on.iter().map(|word| word.parse()).collect::<Result<_>>()?;
+    let depends_on = parents::depends_on(&graph, &depends_on)?;
+    let new = New {
+        message: &args.message,
+        id: args.rev_id.as_deref(),
+        labels: &args.branch_label,
+        depends_on,
+        location: args.location.as_deref(),
+        upgrade: "\n",
+        downgrade: "",
+    };
+    write(session, &history, &graph, &nodes, new, ui)
+}
+
+pub(crate) fn merge(session: &mut Session<'_>, args: &args::Merge, ui: &mut Ui<'_>) -> Result<u8> {
+    let mut history = session.history()?;
+    let graph = history.graph()?;
+    let targets: Vec<Target> = args.targets.iter().map(|word| word.parse()).collect::<Result<_>>()?;
+    let nodes = parents::merge(&graph, &targets, args.splice)?;
+    let new = New {
+        message: &args.message,
+        id: args.rev_id.as_deref(),
+        labels: &args.branch_label,
+        depends_on: Vec::new(),
+        location: None,
+        upgrade: "-- A merge point joins branches; it needs no statement of its own.\n",
+        downgrade: "-- Nothing to undo.\n",
+    };
+    write(session, &history, &graph, &nodes, new, ui)
+}
+
+/// A revision to be written.
+struct New<'a> {
+    message: &'a str,
+    id: Option<&'a str>,
+    labels: &'a [String],
+    depends_on: Vec<std::sync::Arc<str>>,
+    location: Option<&'a str>,
+    upgrade: &'a str,
+    downgrade: &'a str,
+}
+
+fn write(
+    session: &mut Session<'_>,
+    history: &History,
+    graph: &RevisionGraph,
+    nodes: &[Node],
+    new: New<'_>,
+    ui: &mut Ui<'_>,
+) -> Result<u8> {
+    let now = session.clock.now();
+    let id = match new.id {
+        Some(id) => id.to_owned(),
+        None => fresh_id(session, graph),
+    };
+    let mut header = Header::new(id.as_str());
+    header.down_revisions = graph.ids(nodes.iter().copied());
+    header.message = new.message.into();
+    header.created = Some(now.as_str().into());
+    header.branch_labels = new
+        .labels
+        .iter()
+        .map(|label| BranchLabel::new(label.as_str()))
+        .collect();
+    header.depends_on = new.depends_on;
+    let naming = Naming {
+        revision: &id,
+        message: new.message,
+        epoch: epoch(&now),
+    };
+    let location = location(history, graph, nodes, new.location);
+    let [upgrade, downgrade] = history.project.new_paths(location.as_deref(), &naming)?;
+    check(graph, &header, &history.project.shown(&upgrade))?;
+    let text = header::write(&header) + new.upgrade;
+    project::write_all(&[(upgrade.clone(), text), (downgrade.clone(), new.downgrade.to_owned())])?;
+    told(history, &header, &[upgrade, downgrade], ui);
+    Ok(0)
+}
+
+fn told(history: &History, header: &Header, files: &[PathBuf], ui: &mut Ui<'_>) {
+    let files: Vec<String> = files.iter().map(|path| history.project.shown(path)).collect();
+    if ui.json {
+        let parents: Vec<&str> = header.down_revisions.iter().map(RevisionId::as_str).collect();
+        ui.value(&json!({"revision": header.id.as_str(), "down_revision": parents, "files": files}));
+    } else {
+        for file in &files {
+            ui.line(file);
+        }
+    }
+}
+
+/// The location of the first parent, unless one is named: a branch keeps to its folder.
+fn location(history: &History, graph: &RevisionGraph, nodes: &[Node], named: Option<&str>) -> Option<String> {
+    if let Some(named) = named {
+        return Some(named.to_owned());
+    }
+    let file = graph.revision(*nodes.first()?).file_name();
+    let locations = history.project.config.locations.iter();
+    let inside = |name: &str| file.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'));
+    locations
+        .map(|location| &location.name)
+        .filter(|name| inside(name))
+        .max_by_key(|name| name.len())
+        .cloned()
+}
+
+/// Refuses what the graph would refuse as soon as the files are there.
+fn check(graph: &RevisionGraph, header: &Header, name: &str) -> Result<()> {
+    let text = header::write(header);
+    let file = crate::source::SourceFile::new(name, text);
+    let parsed = header::parse(&file)?;
+    let new = crate::revision::Revision {
+        header: parsed.header,
+        places: parsed.places,
+        upgrade: Some(crate::revision::Script {
+            file,
+            body: parsed.body,
+            large: None,
+        }),
+        downgrade: None,
+        missing_text: false,
+    };
+    let mut revisions = graph.revisions().to_vec();
+    revisions.push(new);
+    RevisionGraph::build(revisions).map(drop)
+}
+
+fn fresh_id(session: &mut Session<'_>, graph: &RevisionGraph) -> String {
+    loop {
+        let id = (session.new_id)();
+        if graph.get(&id).is_none() {
+            return id;
+        }
+    }
+}
+
+/// Seconds since 1970 of `2026-11-22T21:14:00Z`.
+fn epoch(now: &str) -> i64 {
+    now.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_second)
+}
+
+pub(crate) fn edit(session: &mut Session<'_>, args: &args::Edit) -> Result<u8> {
+    let target: Target = args.target.parse()?;
+    let mut history = session.history()?;
+    let graph = history.graph()?;
+    let node = read::one(&graph, &target)?;
+    let path = history.project.root.join(graph.revision(node).file_name());
+    let editor = ["VISUAL", "EDITOR"]
+        .iter()
+        .find_map(|name| session.variables.get(*name));
+    let words = editor.and_then(|editor| shlex::split(editor)).unwrap_or_default();
+    let Some((program, rest)) = words.split_first() else {
+        return Err(Error::new(Code::Usage, "no editor is named").help("for example: export EDITOR=vi"));
+    };
+    let run = std::process::Command::new(program)
+        .args(rest)
+        .arg(&path)
+        .current_dir(&session.directory)
+        .status();
+    match run {
+        Ok(status) if status.success() => Ok(0),
+        Ok(status) => Err(Error::new(Code::FileIo, format!("the editor `{program}` failed")).cause(status.to_string())),
+        Err(error) => Err(
+            Error::new(Code::FileIo, format!("the editor `{program}` does not start"))
+                .cause(error.to_string())
+                .help("set $VISUAL or $EDITOR to a program that is there"),
+        ),
+    }
+}

@@ -1,0 +1,212 @@
+//! Offline scripts for the `sqlite3` command.
+//!
+//! SQLite has no IF, so a guard is an INSERT into a temporary table whose trigger raises an error. A runner that goes on
+//! after an error must not commit all the same: the trigger first breaks a deferred foreign key between two temporary
+//! tables, which holds every COMMIT up until the connection ends (foreignkeys.html, section 4.2). Where a copy needs
+//! foreign keys off, that does not work, and the script tells its runner to stop at the first error (`.bail on`).
+
+use std::fmt::Write as _;
+
+use crate::dialect::{Ask, ScriptHead, ScriptSql, Setting};
+use crate::error::Result;
+use crate::sql::split;
+use crate::sql::token::{self, Kind};
+use crate::sql::write;
+
+/// The frame of a script for SQLite.
+#[derive(Debug)]
+pub(super) struct SqliteScript;
+
+const SETUP: &str = "\
+PRAGMA foreign_keys = ON;
+CREATE TEMP TABLE IF NOT EXISTS sqlrev_guard (what TEXT);
+CREATE TEMP TABLE IF NOT EXISTS sqlrev_nowhere (id INTEGER PRIMARY KEY);
+CREATE TEMP TABLE IF NOT EXISTS sqlrev_stop (id INTEGER REFERENCES sqlrev_nowhere (id) DEFERRABLE INITIALLY DEFERRED);
+CREATE TEMP TRIGGER IF NOT EXISTS sqlrev_place AFTER INSERT ON sqlrev_guard WHEN NEW.what = 'place' BEGIN
+    INSERT INTO sqlrev_stop VALUES (1);
+    SELECT RAISE(FAIL, 'refused: the database is not where this script begins');
+END;
+CREATE TEMP TRIGGER IF NOT EXISTS sqlrev_rows AFTER INSERT ON sqlrev_guard WHEN NEW.what = 'rows' BEGIN
+    INSERT INTO sqlrev_stop VALUES (1);
+    SELECT RAISE(FAIL, 'refused: the rows that stand in the way are listed before this');
+END;
+";
+
+impl ScriptSql for SqliteScript {
+    fn head(&self, head: &ScriptHead<'_>) -> String {
+        let mut out = format!("-- {}\n--\n", head.title);
+        out.push_str("-- Run it with:  sqlite3 -bail DATABASE < SCRIPT\n");
+        if head.foreign_keys_off {
+            out.push_str(
+                "-- It copies tables with foreign keys off, so only the sqlite3 command may run it, which stops\n",
+            );
+            out.push_str("-- at the first error.\n");
+        }
+        out.push_str("-- Nothing stays of a revision that is refused; those before it do.\n");
+        let list = if head.revisions.is_empty() {
+            ""
+        } else {
+            "; the revisions and their checksums:"
+        };
+        let _ = writeln!(out, "--\n-- written by {}{list}", head.tool);
+        for revision in head.revisions {
+            let _ = writeln!(out, "--   {revision}");
+        }
+        out.push('\n');
+        if head.foreign_keys_off {
+            out.push_str(".bail on\n");
+        }
+        out.push_str(SETUP);
+        out
+    }
+
+    fn begin(&self, foreign_keys_off: bool) -> String {
+        let off = if foreign_keys_off {
+            "PRAGMA foreign_keys = OFF;\n"
+        } else {
+            ""
+        };
+        format!("{off}BEGIN IMMEDIATE;\n")
+    }
+
+    fn commit(&self, foreign_keys_off: bool) -> String {
+        let on = if foreign_keys_off {
+            "PRAGMA foreign_keys = ON;\n"
+        } else {
+            ""
+        };
+        format!("COMMIT;\n{on}")
+    }
+
+    fn guard_place(&self, query: &str) -> String {
+        format!("INSERT INTO sqlrev_guard SELECT 'place' WHERE EXISTS ({query});\n")
+    }
+
+    fn guard_rows(&self, query: &str, message: &str) -> String {
+        let message = write::sqlite_literal(message);
+        format!(
+            "SELECT {message}, * FROM ({query});\n\
+             INSERT INTO sqlrev_guard SELECT 'rows' WHERE EXISTS ({query});\n"
+        )
+    }
+
+    fn missing_table(&self, name: &str) -> String {
+        let name = write::sqlite_literal(name);
+        format!(
+            "SELECT 1 WHERE NOT EXISTS \
+             (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower({name}))"
+        )
+    }
+
+    fn create_if_missing(&self, create: &str) -> String {
+        create.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)
+    }
+
+    fn switch(&self, setting: Setting, on: Option<bool>) -> Option<String> {
+        let name = match setting {
+            Setting::LegacyAlterTable => "legacy_alter_table",
+            Setting::IgnoreCheckConstraints => "ignore_check_constraints",
+            _ => return None,
+        };
+        let value = if on == Some(true) { "ON" } else { "OFF" };
+        Some(format!("PRAGMA {name} = {value};\n"))
+    }
+
+    fn foreign_key_effect(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
+        let Some((verb, table)) = changed_table(statement) else {
+            return Ok(None);
+        };
+        let name = write::sqlite_literal(&table);
+        let column = if verb == "UPDATE" { "on_update" } else { "on_delete" };
+        let acts = format!("f.{column} NOT IN ('NO ACTION', 'RESTRICT')");
+        let from = "FROM sqlite_schema s, pragma_foreign_key_list(s.name) f WHERE s.type = 'table'";
+        let inbound = format!("SELECT s.name {from} AND lower(f.\"table\") = lower({name}) AND {acts} LIMIT 1");
+        if verb != "INSERT"
+            && let Some(child) = ask.query(&inbound)?.into_iter().flatten().next().flatten()
+        {
+            return Ok(Some(format!("rows of `{child}` follow the rows of `{table}`")));
+        }
+        let triggers = format!(
+            "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower({name}) \
+             AND EXISTS (SELECT 1 {from} AND (f.on_delete NOT IN ('NO ACTION', 'RESTRICT') \
+             OR f.on_update NOT IN ('NO ACTION', 'RESTRICT'))) LIMIT 1"
+        );
+        let trigger = ask.query(&triggers)?.into_iter().flatten().next().flatten();
+        Ok(trigger.map(|trigger| format!("trigger `{trigger}` on `{table}` may change rows that others follow")))
+    }
+
+    fn tail(&self) -> String {
+        String::new()
+    }
+}
+
+/// The verb and the table of a statement that changes rows; REPLACE counts as the DELETE that it holds.
+fn changed_table(statement: &str) -> Option<(&'static str, String)> {
+    let mut depth = 0usize;
+    let mut verb = None;
+    let mut replaces = false;
+    for token in token::significant(statement, &split::SQLITE) {
+        let word = &statement[token.span];
+        match word {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > 0 {
+            continue;
+        }
+        let upper = word.to_ascii_uppercase();
+        match (verb, upper.as_str()) {
+            (None, "INSERT") => verb = Some("INSERT"),
+            (None, "REPLACE" | "DELETE") => verb = Some("DELETE"),
+            (None, "UPDATE") => verb = Some("UPDATE"),
+            (Some(_), "REPLACE") => replaces = true,
+            (Some(_), "INTO" | "FROM" | "OR" | "ABORT" | "FAIL" | "IGNORE" | "ROLLBACK") => {}
+            (Some(verb), _) if matches!(token.kind, Kind::Word | Kind::Quoted | Kind::Text) => {
+                let verb = if replaces && verb == "INSERT" { "DELETE" } else { verb };
+                return Some((verb, last_part(statement, word)));
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The table of `main.table`, or the name itself.
+fn last_part(statement: &str, first: &str) -> String {
+    let words: Vec<&str> = token::significant(statement, &split::SQLITE)
+        .map(|token| &statement[token.span])
+        .collect();
+    let at = words
+        .iter()
+        .position(|word| std::ptr::eq(word.as_ptr(), first.as_ptr()));
+    let name = match at.map(|at| (words.get(at + 1), words.get(at + 2))) {
+        Some((Some(&"."), Some(table))) => table,
+        _ => first,
+    };
+    token::unquoted(name).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::changed_table;
+
+    #[test]
+    fn the_changed_table_is_found() {
+        let cases = [
+            ("INSERT INTO t VALUES (1)", Some(("INSERT", "t"))),
+            ("insert or replace into main.\"T x\" select 1", Some(("DELETE", "T x"))),
+            ("REPLACE INTO t VALUES (1)", Some(("DELETE", "t"))),
+            ("UPDATE OR IGNORE t SET a = 1", Some(("UPDATE", "t"))),
+            (
+                "WITH d AS (DELETE FROM x) DELETE FROM [t] WHERE 1",
+                Some(("DELETE", "t")),
+            ),
+            ("SELECT 1", None),
+        ];
+        for (sql, want) in cases {
+            let got = changed_table(sql);
+            assert_eq!(got.as_ref().map(|(verb, table)| (*verb, table.as_str())), want, "{sql}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! How SQLite is locked, watched and replayed.
+
+use crate::dialect::{Replay, VersionSql};
+use crate::sql::split;
+use crate::sql::token::{self, Kind};
+
+/// The version table; rows are written in the order of their rowids.
+pub(super) static VERSION: VersionSql = VersionSql {
+    create: include_str!("version.sql"),
+    exists: "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower({revisions})",
+    order: " ORDER BY rowid",
+    now: "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')",
+};
+
+/// Takes the lock for writing at once: what is read afterwards stays true until the end.
+pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
+
+/// Changes when another connection commits (pragma.html, `data_version`).
+pub(super) const CHANGE_MARK: &str = "PRAGMA data_version";
+
+/// A row when the database holds anything.
+pub(super) const ANY_OBJECT: &str = "SELECT 1 FROM sqlite_schema LIMIT 1";
+
+/// Everything that somebody made; the indexes of constraints have no statement.
+pub(super) const OBJECTS: &str = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL \
+                                  AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name";
+
+/// The rows without their parents.
+pub(super) const ORPHANS: &str = "SELECT 'a row of ' || \"table\" || coalesce(' with rowid ' || rowid, '') || \
+                                  ' points at nothing in ' || parent FROM pragma_foreign_key_check LIMIT 11";
+
+/// The first word in upper case. Scripts of millions of statements come by here, so nothing else is read.
+fn first_word(statement: &str) -> String {
+    let word = statement.bytes().take(12).take_while(u8::is_ascii_alphabetic);
+    word.map(|byte| byte.to_ascii_uppercase() as char).collect()
+}
+
+/// Statements that SQLite refuses in a transaction or ignores there, and those that make and end one.
+pub(super) fn stands_alone(statement: &str) -> bool {
+    matches!(
+        first_word(statement).as_str(),
+        "VACUUM" | "PRAGMA" | "ATTACH" | "DETACH" | "BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "SAVEPOINT" | "RELEASE"
+    )
+}
+
+/// What lives in the connection.
+pub(super) fn sets_up_connection(statement: &str) -> bool {
+    match first_word(statement).as_str() {
+        "PRAGMA" | "ATTACH" | "DETACH" => true,
+        "CREATE" => {
+            let words = token::keywords(statement, &split::SQLITE, 2);
+            words.get(1).is_some_and(|word| word == "TEMP" || word == "TEMPORARY")
+        }
+        _ => false,
+    }
+}
+
+/// Rows do not matter to a schema, and other files are left alone.
+pub(super) fn replay(statement: &str) -> Replay {
+    match first_word(statement).as_str() {
+        "INSERT" | "UPDATE" | "DELETE" | "REPLACE" | "WITH" if touches_schema(statement) => Replay::Run,
+        "PRAGMA" if matters_to_schema(statement) => Replay::Run,
+        "CREATE" | "ALTER" | "DROP" | "DETACH" => Replay::Run,
+        "ATTACH" => match attached_name(statement) {
+            Some(name) => Replay::Instead(format!("ATTACH ':memory:' AS {name}")),
+            None => Replay::Skip,
+        },
+        _ => Replay::Skip,
+    }
+}
+
+fn touches_schema(statement: &str) -> bool {
+    let mut words = token::significant(statement, &split::SQLITE);
+    words.any(|token| {
+        let word = &statement[token.span.clone()];
+        token.kind != Kind::Text && word.len() < 20 && {
+            let name = token::unquoted(word).to_ascii_lowercase();
+            name == "sqlite_schema" || name == "sqlite_master"
+        }
+    })
+}
+
+fn matters_to_schema(pragma: &str) -> bool {
+    let lower = pragma.to_ascii_lowercase();
+    ["writable_schema", "legacy_alter_table", "schema_version"]
+        .iter()
+        .any(|name| lower.contains(name))
+}
+
+/// The name after the last AS of an ATTACH, as it is written.
+fn attached_name(statement: &str) -> Option<&str> {
+    let tokens: Vec<&str> = token::significant(statement, &split::SQLITE)
+        .map(|token| &statement[token.span])
+        .collect();
+    let at = tokens.iter().rposition(|word| word.eq_ignore_ascii_case("as"))?;
+    tokens.get(at + 1).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replay_keeps_to_itself() {
+        let cases = [
+            ("CREATE TABLE t (a)", Replay::Run),
+            ("create view v as select 1", Replay::Run),
+            ("INSERT INTO t VALUES ('sqlite_schema')", Replay::Skip),
+            ("UPDATE \"sqlite_schema\" SET sql = ''", Replay::Run),
+            ("VACUUM INTO 'copy.db'", Replay::Skip),
+            ("PRAGMA journal_mode = WAL", Replay::Skip),
+            ("PRAGMA writable_schema = ON", Replay::Run),
+            (
+                "ATTACH DATABASE 'as.db' AS [other]",
+                Replay::Instead("ATTACH ':memory:' AS [other]".to_owned()),
+            ),
+        ];
+        for (sql, want) in cases {
+            assert_eq!(replay(sql), want, "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_stand_in_a_transaction() {
+        assert!(stands_alone("vacuum"));
+        assert!(!stands_alone("INSERT INTO t VALUES (1)"));
+        assert!(sets_up_connection("create temp table t (a)"));
+        assert!(!sets_up_connection("create table temp (a)"));
+    }
+}

@@ -1,0 +1,236 @@
+//! SQLite through `rusqlite`.
+
+mod exclusive;
+mod holder;
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::ffi::ErrorCode;
+use rusqlite::types::ValueRef;
+use rusqlite::{Batch, Connection, OpenFlags};
+
+use crate::dialect::sqlite::Sqlite;
+use crate::dialect::{Dialect, Rows, Setting};
+use crate::driver::{Driver, DriverError, Failure};
+
+/// How long SQLite itself waits for a lock before the caller hears of it; the caller tries again as long as it likes.
+const WAIT: Duration = Duration::from_millis(100);
+
+/// What may be done with a database file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Read it; a file that is not there is an error.
+    Read,
+    /// Read and write it; a file that is not there is an error.
+    Write,
+    /// Read and write it, and create the file when it is not there.
+    Create,
+}
+
+/// Opens a database file with foreign keys enforced.
+pub fn open(path: &Path, access: Access) -> Result<Connection, DriverError> {
+    let flags = match access {
+        Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        Access::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+    };
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
+    prepare(connection.map_err(|error| failed(&error, ""))?)
+}
+
+/// Opens an empty database in memory with foreign keys enforced.
+pub fn memory() -> Result<Connection, DriverError> {
+    prepare(Connection::open_in_memory().map_err(|error| failed(&error, ""))?)
+}
+
+fn prepare(connection: Connection) -> Result<Connection, DriverError> {
+    let ready = || {
+        connection.busy_timeout(WAIT)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)
+    };
+    ready().map_err(|error| failed(&error, ""))?;
+    Ok(connection)
+}
+
+impl Driver for Connection {
+    fn dialect(&self) -> &'static dyn Dialect {
+        &Sqlite
+    }
+
+    fn execute(&mut self, sql: &str) -> Result<(), DriverError> {
+        run(self, sql, |_| Ok(())).map_err(|error| failed(&error, sql))
+    }
+
+    fn query(&mut self, sql: &str) -> Result<Rows, DriverError> {
+        let mut rows = Rows::new();
+        let keep = |row: &rusqlite::Row<'_>| {
+            let columns = row.as_ref().column_count();
+            let values = (0..columns).map(|i| Ok(text(row.get_ref(i)?)));
+            rows.push(values.collect::<rusqlite::Result<_>>()?);
+            Ok(())
+        };
+        run(self, sql, keep).map_err(|error| failed(&error, sql))?;
+        Ok(rows)
+    }
+
+    fn setting(&mut self, setting: Setting, on: Option<bool>) -> Result<bool, DriverError> {
+        let config = match setting {
+            Setting::ForeignKeys => DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY,
+            Setting::LegacyAlterTable => DbConfig::SQLITE_DBCONFIG_LEGACY_ALTER_TABLE,
+            Setting::Triggers => DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER,
+            Setting::WritableSchema => DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA,
+            Setting::IgnoreCheckConstraints => return pragma(self, "ignore_check_constraints", on),
+        };
+        if let Some(on) = on {
+            self.set_db_config(config, on).map_err(|error| failed(&error, ""))?;
+        }
+        self.db_config(config).map_err(|error| failed(&error, ""))
+    }
+
+    fn in_transaction(&self) -> Option<bool> {
+        Some(!self.is_autocommit())
+    }
+
+    fn scratch(&self) -> Result<Box<dyn Driver>, DriverError> {
+        Ok(Box::new(memory()?))
+    }
+
+    fn lock_holder(&self) -> Option<String> {
+        self.path().filter(|path| !path.is_empty()).and_then(holder::of)
+    }
+
+    fn exclusive(&self) -> Result<Box<dyn std::any::Any>, DriverError> {
+        // A database in memory, or one that is thrown away, is nobody else's.
+        match self.path().filter(|path| !path.is_empty()) {
+            Some(path) => Ok(Box::new(exclusive::take(path)?)),
+            None => Ok(Box::new(())),
+        }
+    }
+
+    fn interrupter(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
+        let handle = self.get_interrupt_handle();
+        Some(Box::new(move || handle.interrupt()))
+    }
+}
+
+/// Runs one statement, giving each row to `keep`. A text that holds a second statement is refused before the first
+/// one runs: SQLite would leave the second one out without a word.
+fn run(
+    connection: &Connection,
+    sql: &str,
+    mut keep: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let mut batch = Batch::new(connection, sql);
+    let Some(mut statement) = batch.next()? else {
+        return Ok(());
+    };
+    if batch.next()?.is_some() {
+        return Err(rusqlite::Error::MultipleStatement);
+    }
+    let mut rows = statement.raw_query();
+    while let Some(row) = rows.next()? {
+        keep(row)?;
+    }
+    Ok(())
+}
+
+fn pragma(connection: &mut Connection, name: &str, on: Option<bool>) -> Result<bool, DriverError> {
+    if let Some(on) = on {
+        Driver::execute(connection, &format!("PRAGMA {name} = {}", u8::from(on)))?;
+    }
+    let rows = Driver::query(connection, &format!("PRAGMA {name}"))?;
+    Ok(rows.first().and_then(|row| row.first()) == Some(&Some("1".to_owned())))
+}
+
+/// A value as text: numbers as SQLite prints them, blobs in hexadecimal digits, bytes that are not UTF-8 replaced.
+fn text(value: ValueRef<'_>) -> Option<String> {
+    match value {
+        ValueRef::Null => None,
+        ValueRef::Integer(number) => Some(number.to_string()),
+        ValueRef::Real(number) => Some(format!("{number:?}")),
+        ValueRef::Text(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        ValueRef::Blob(bytes) => Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
+    }
+}
+
+/// The error in the words of SQLite. An error in the text of a statement ends in " in STATEMENT at offset N": the
+/// offset is taken out, and the statement with it, since the label shows it.
+fn failed(error: &rusqlite::Error, sql: &str) -> DriverError {
+    let mut message = error.to_string();
+    let mut offset = None;
+    if let Some((front, number)) = message.rsplit_once(" at offset ")
+        && let Some(words) = front.strip_suffix(sql).and_then(|front| front.strip_suffix(" in "))
+    {
+        offset = number.parse().ok();
+        message = words.to_owned();
+    }
+    DriverError {
+        failure: error
+            .sqlite_error()
+            .map_or(Failure::Statement, |error| kind(error.code)),
+        code: error.sqlite_error().map(|error| error.extended_code.to_string()),
+        message,
+        offset,
+    }
+}
+
+fn kind(code: ErrorCode) -> Failure {
+    match code {
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Failure::Busy,
+        ErrorCode::OperationInterrupted => Failure::Interrupted,
+        ErrorCode::ReadOnly | ErrorCode::PermissionDenied => Failure::ReadOnly,
+        ErrorCode::DiskFull => Failure::DiskFull,
+        ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt => Failure::NotADatabase,
+        ErrorCode::CannotOpen | ErrorCode::SystemIoFailure => Failure::Disconnected,
+        _ => Failure::Statement,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_come_as_text() {
+        let db: &mut dyn Driver = &mut memory().unwrap();
+        let rows = db.query("SELECT 1, 2.5, 'é', x'0aff', NULL, 1e300, 2.0").unwrap();
+        let row: Vec<&str> = rows[0].iter().map(|v| v.as_deref().unwrap_or("NULL")).collect();
+        assert_eq!(row, ["1", "2.5", "é", "0aff", "NULL", "1e300", "2.0"]);
+    }
+
+    #[test]
+    fn an_error_carries_the_place_and_not_the_statement() {
+        let db: &mut dyn Driver = &mut memory().unwrap();
+        let error = db.execute("SELECT nope FROM sqlite_schema").unwrap_err();
+        assert_eq!(
+            (error.message.as_str(), error.offset),
+            ("no such column: nope", Some(7))
+        );
+        db.execute("CREATE TABLE t (a UNIQUE)").unwrap();
+        db.execute("INSERT INTO t VALUES (1)").unwrap();
+        let error = db.execute("INSERT INTO t VALUES (1)").unwrap_err();
+        assert_eq!(error.message, "UNIQUE constraint failed: t.a");
+    }
+
+    #[test]
+    fn a_second_statement_is_refused_before_the_first_runs() {
+        let db: &mut dyn Driver = &mut memory().unwrap();
+        db.execute("CREATE TABLE t (a); SELECT 1").unwrap_err();
+        assert!(db.query("SELECT * FROM sqlite_schema").unwrap().is_empty());
+        db.execute("CREATE TABLE t (a); -- and no more").unwrap();
+    }
+
+    #[test]
+    fn settings_change_inside_a_transaction() {
+        let db: &mut dyn Driver = &mut memory().unwrap();
+        db.execute("BEGIN").unwrap();
+        assert!(db.setting(Setting::ForeignKeys, None).unwrap());
+        assert!(!db.setting(Setting::ForeignKeys, Some(false)).unwrap());
+        assert!(db.setting(Setting::IgnoreCheckConstraints, Some(true)).unwrap());
+        assert!(!db.setting(Setting::IgnoreCheckConstraints, Some(false)).unwrap());
+        assert_eq!(db.in_transaction(), Some(true));
+    }
+}

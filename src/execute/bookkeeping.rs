@@ -1,0 +1,85 @@
+//! What is written into the version table and the log.
+
+use crate::dialect::Dialect;
+use crate::error::Result;
+use crate::execute::scripts::{KEPT, Prepared, Sources};
+use crate::revision::{Direction, Revision, Script};
+use crate::version::{Entry, NewRow, Stamp, Unfinished, VersionTable};
+
+/// The most of a downgrade's text that is kept, in bytes.
+const DOWNGRADE_KEPT: usize = 64 << 20;
+
+/// A revision as the version table is to have it: its checksums, and its texts.
+pub(crate) struct Record<'a> {
+    revision: &'a Revision,
+    upgrade_checksum: String,
+    downgrade: Option<(Script, String)>,
+}
+
+impl<'a> Record<'a> {
+    /// Reads the downgrade and puts everything together.
+    pub(crate) fn of(
+        revision: &'a Revision,
+        prepared: Option<&Prepared>,
+        sources: &dyn Sources,
+        dialect: &'static dyn Dialect,
+    ) -> Result<Self> {
+        let upgrade_checksum = match (prepared, &revision.upgrade) {
+            (Some(prepared), _) => prepared.checksum.to_string(),
+            (None, Some(script)) => script.checksum(Some(&revision.header), dialect.rules())?.to_string(),
+            (None, None) => String::new(),
+        };
+        let downgrade = match sources.downgrade(revision)? {
+            Some(script) => {
+                let checksum = script.checksum(None, dialect.rules())?.to_string();
+                Some((script, checksum))
+            }
+            None => None,
+        };
+        Ok(Self {
+            revision,
+            upgrade_checksum,
+            downgrade,
+        })
+    }
+
+    /// The row.
+    pub(crate) fn row(&self, unfinished: Option<Unfinished>) -> NewRow<'_> {
+        let header = &self.revision.header;
+        NewRow {
+            id: &header.id,
+            down_revisions: &header.down_revisions,
+            depends_on: header.depends_on.iter().map(|id| &**id).collect(),
+            message: &header.message,
+            upgrade_checksum: self.upgrade_checksum.clone(),
+            downgrade_checksum: self.downgrade.as_ref().map(|(_, checksum)| checksum.clone()),
+            upgrade_sql: self.revision.upgrade.as_ref().and_then(|script| script.kept(KEPT)),
+            downgrade_sql: self
+                .downgrade
+                .as_ref()
+                .and_then(|(script, _)| script.kept(DOWNGRADE_KEPT)),
+            unfinished,
+        }
+    }
+}
+
+/// The statements that record a step: the row, and a line of the log.
+pub(crate) fn of_step(
+    table: &VersionTable,
+    direction: Direction,
+    record: Option<&Record<'_>>,
+    id: &str,
+    stamp: &Stamp<'_>,
+) -> [String; 2] {
+    let row = match (direction, record) {
+        (Direction::Upgrade, Some(record)) => table.insert(&record.row(None), stamp),
+        _ => table.delete(id),
+    };
+    let entry = Entry {
+        event: direction.name(),
+        revision: id,
+        done: true,
+        detail: None,
+    };
+    [row, table.log(entry, stamp)]
+}

@@ -1,0 +1,87 @@
+//! What the database said, as an error of this crate.
+
+use crate::code::Code;
+use crate::driver::{DriverError, Failure};
+use crate::error::Error;
+use crate::source::{SourceFile, Span};
+
+/// The error for something that sqlrev itself asked for.
+pub(crate) fn database(error: &DriverError) -> Error {
+    let (code, message, help) = match error.failure {
+        Failure::Interrupted => return interrupted(),
+        Failure::Busy => (
+            Code::LockTimeout,
+            "somebody else holds the database",
+            "run the same command again when it is free",
+        ),
+        Failure::ReadOnly => (
+            Code::ReadOnly,
+            "the database cannot be written to",
+            "check the rights of the file and of its folder, and the URL's `mode`",
+        ),
+        Failure::DiskFull => (
+            Code::DiskFull,
+            "there is no space left for the database",
+            "make room, then run the same command again",
+        ),
+        Failure::NotADatabase => (
+            Code::NotADatabase,
+            "the file is not a database that can be read",
+            "check the path in the URL; if it is the right file, restore it from a backup",
+        ),
+        Failure::Disconnected => (
+            Code::Connect,
+            "the database cannot be opened or reached",
+            "check the URL, and that the file or server is there",
+        ),
+        Failure::Statement => (
+            Code::Database,
+            "the database refused what sqlrev asked for",
+            "`sqlrev -v` shows each statement as it runs",
+        ),
+    };
+    Error::new(code, message).cause(error.message.clone()).help(help)
+}
+
+/// The error for a statement of a script, labelled under the word that the database points at, or under all of it.
+pub(crate) fn statement(error: &DriverError, file: &SourceFile, span: &Span) -> Error {
+    if error.failure != Failure::Statement {
+        return database(error).at(file, span.clone(), "while this ran");
+    }
+    let place = error
+        .offset
+        .map_or_else(|| span.clone(), |offset| word(file, span, offset));
+    let failed = Error::new(Code::StatementFailed, format!("`{}` failed", file.name));
+    let failed = failed.at(file, place, error.message.clone());
+    match advice(&error.message) {
+        Some(help) => failed.help(help),
+        None => failed,
+    }
+}
+
+/// What to do about errors that people meet often.
+fn advice(message: &str) -> Option<&'static str> {
+    let outside = "a statement that cannot run in a transaction needs `transaction: none` in the revision's header";
+    let told = [
+        ("within a transaction", outside),
+        ("from within a transaction", outside),
+    ];
+    told.iter()
+        .find(|(part, _)| message.contains(part))
+        .map(|(_, help)| *help)
+}
+
+/// The word at an offset of a statement, as a span of the file.
+fn word(file: &SourceFile, span: &Span, offset: usize) -> Span {
+    let start = (span.start + offset).min(span.end);
+    let rest = file.text.get(start..span.end).unwrap_or_default();
+    let letters = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_');
+    let length: usize = letters.map(char::len_utf8).sum();
+    let first = rest.chars().next().map_or(0, char::len_utf8);
+    start..start + length.max(first)
+}
+
+/// The error after Ctrl-C or a cancelled run.
+pub(crate) fn interrupted() -> Error {
+    Error::new(Code::Interrupted, "interrupted").help("running the same command again goes on")
+}

@@ -1,0 +1,111 @@
+//! Runs plans, one revision at a time, and writes down what was done.
+
+mod bookkeeping;
+mod diff;
+pub mod event;
+mod fault;
+mod lock;
+mod online;
+mod record;
+pub mod repair;
+mod replay;
+mod run;
+pub mod script;
+mod scripts;
+pub mod seen;
+pub mod shown;
+mod stamp;
+pub(crate) mod step;
+pub mod test;
+mod walk;
+
+use std::time::Duration;
+
+use crate::code::Code;
+use crate::driver::Driver;
+use crate::error::Result;
+use crate::execute::event::{Clock, Event};
+use crate::execute::seen::Seen;
+use crate::execute::shown::Shown;
+use crate::revision::graph::RevisionGraph;
+use crate::revision::plan::{Plan, Step};
+use crate::revision::{RevisionId, Transaction};
+use crate::version::VersionTable;
+
+pub use lock::Patience;
+pub use scripts::Sources;
+
+/// What a run needs: the revisions, the database, and what the caller lends.
+pub struct Executor<'a> {
+    /// The revisions.
+    pub graph: &'a RevisionGraph,
+    /// Where downgrades are read from.
+    pub sources: &'a dyn Sources,
+    /// The version table.
+    pub table: VersionTable,
+    /// The database.
+    pub driver: &'a mut dyn Driver,
+    /// Who runs it, for the version table and the log.
+    pub by: &'a str,
+    /// Where the time comes from.
+    pub clock: &'a dyn Clock,
+    /// How long to wait for others.
+    pub patience: Patience<'a>,
+    /// Who hears what happens.
+    pub events: &'a mut dyn FnMut(Event<'_>),
+    /// Runs all steps in one transaction.
+    pub single_transaction: bool,
+    /// Keeps the statements that ran for the report.
+    pub keep_statements: bool,
+}
+
+/// What was done, or what a plan would do.
+#[derive(Debug)]
+pub struct Report {
+    /// The heads before, sorted.
+    pub from: Vec<RevisionId>,
+    /// The heads after, sorted.
+    pub to: Vec<RevisionId>,
+    /// The steps that ran, in order.
+    pub steps: Vec<Ran>,
+}
+
+/// A step, its statements, and how long it took.
+#[derive(Debug)]
+pub struct Ran {
+    /// The step.
+    pub step: Step,
+    /// Whether it has a transaction of its own.
+    pub transaction: Transaction,
+    /// Its statements, where they were asked for.
+    pub statements: Vec<Shown>,
+    /// How long it took, where it ran.
+    pub duration: Option<Duration>,
+}
+
+impl Report {
+    fn of(plan: &Plan, steps: Vec<Ran>) -> Self {
+        Self {
+            from: plan.from.ids(),
+            to: plan.to.ids(),
+            steps,
+        }
+    }
+}
+
+impl Executor<'_> {
+    /// What the database says it has.
+    ///
+    /// # Errors
+    /// `lock::timeout`, `version::unreadable`, and what the driver fails with.
+    pub fn look(&mut self) -> Result<Seen> {
+        let table = &self.table;
+        lock::retry(self.driver, self.patience, self.events, |driver| {
+            Seen::read(driver, table)
+        })
+        .map_err(|error| match error.code() {
+            Code::Database => table.unreadable(error.causes().join("; ")),
+            _ => error,
+        })
+    }
+}

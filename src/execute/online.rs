@@ -1,0 +1,260 @@
+//! The runner that sends statements to a live database.
+
+use crate::code::Code;
+use crate::dialect::{AlterStatement, Ask, Op, Rewrite, Rows, Scratch, ScratchError, Setting};
+use crate::driver::{Driver, Failure};
+use crate::error::{Error, Result};
+use crate::execute::event::Event;
+use crate::execute::fault;
+use crate::execute::lock::Patience;
+use crate::execute::shown::Shown;
+use crate::execute::walk::{Place, Runner};
+
+/// How many offending rows an error lists.
+const OFFENDERS: usize = 10;
+
+/// Runs statements where a transaction is open already.
+pub(crate) struct Online<'a> {
+    pub driver: &'a mut dyn Driver,
+    pub events: &'a mut dyn FnMut(Event<'_>),
+    pub patience: Patience<'a>,
+    /// Each statement as it ran, when somebody wants to know.
+    pub shown: Option<&'a mut Vec<Shown>>,
+    /// Called around each piece when no transaction is open, with the number of statements done after it.
+    pub unit: Option<&'a dyn Unit>,
+}
+
+/// What stands around each piece of a revision that has no transaction.
+pub(crate) trait Unit {
+    /// Before the piece; `None` is a piece that the dialect rewrote.
+    fn before(&self, driver: &mut dyn Driver, statement: Option<&str>) -> Result<()>;
+    /// After it, when `done` statements of the script have run.
+    fn after(&self, driver: &mut dyn Driver, done: u64) -> Result<()>;
+}
+
+impl Runner for Online<'_> {
+    fn statement(&mut self, place: &Place<'_>) -> Result<()> {
+        self.patience.check()?;
+        let sql = place.sql();
+        (self.events)(Event::Statement {
+            sql,
+            index: place.index,
+        });
+        if let Some(unit) = self.unit {
+            unit.before(self.driver, Some(sql))?;
+        }
+        self.driver.execute(sql).map_err(|error| {
+            let (file, span) = place.in_file();
+            fault::statement(&error, &file, &span)
+        })?;
+        if let Some(unit) = self.unit {
+            unit.after(self.driver, place.index + 1)?;
+        }
+        if let Some(shown) = &mut self.shown {
+            shown.extend(Shown::native(place));
+        }
+        Ok(())
+    }
+
+    fn rewrite(&mut self, run: &[AlterStatement], rewrite: &Rewrite, done: u64) -> Result<()> {
+        if let Some(unit) = self.unit {
+            unit.before(self.driver, None)?;
+        }
+        let mut switches = Switches::new(self.driver);
+        let ran = rewrite.ops.iter().try_for_each(|op| {
+            self.patience.check()?;
+            if let Op::Sql { sql, .. } = op {
+                (self.events)(Event::Statement {
+                    sql,
+                    index: done.saturating_sub(1),
+                });
+            }
+            switches.run(op, run)
+        });
+        let restored = switches.restore();
+        ran.and(restored)?;
+        if let Some(unit) = self.unit {
+            unit.after(self.driver, done)?;
+        }
+        for notice in &rewrite.notices {
+            (self.events)(Event::Notice(notice));
+        }
+        if let Some(shown) = &mut self.shown {
+            shown.extend(Shown::rewritten(run, rewrite));
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self) -> Result<Box<dyn Ask + '_>> {
+        Ok(Box::new(Live { driver: self.driver }))
+    }
+}
+
+/// Runs the ops of a rewrite, and puts every switch that they throw back to what it was.
+pub(crate) struct Switches<'a> {
+    driver: &'a mut dyn Driver,
+    before: Vec<(Setting, bool)>,
+}
+
+impl<'a> Switches<'a> {
+    pub(crate) fn new(driver: &'a mut dyn Driver) -> Self {
+        Self {
+            driver,
+            before: Vec::new(),
+        }
+    }
+
+    /// Runs one op.
+    ///
+    /// # Errors
+    /// The op's own code, labelled under the ALTER that it stands for.
+    pub(crate) fn run(&mut self, op: &Op, run: &[AlterStatement]) -> Result<()> {
+        match op {
+            Op::Sql { sql, at, diagnosis } => {
+                let Err(error) = self.driver.execute(sql) else {
+                    return Ok(());
+                };
+                if error.failure != Failure::Statement {
+                    return Err(fault::database(&error));
+                }
+                if let Some(check) = diagnosis {
+                    self.run(check, run)?;
+                }
+                let failed = labelled(
+                    Code::StatementFailed,
+                    "the change of the table failed",
+                    run,
+                    &whole(run, *at),
+                );
+                Err(failed.cause(error.message))
+            }
+            Op::Check {
+                sql,
+                code,
+                message,
+                help,
+                at,
+            } => {
+                let rows = self.driver.query(sql).map_err(|error| fault::database(&error))?;
+                if rows.is_empty() {
+                    return Ok(());
+                }
+                Err(offending(labelled(*code, message, run, at), &rows).help(help.clone()))
+            }
+            Op::Compiles { sql, object, at } => self.driver.query(sql).map(drop).map_err(|error| {
+                labelled(Code::BatchInUse, &format!("{object} would no longer work"), run, at).cause(error.message)
+            }),
+            Op::Set(setting, on) => self.set(*setting, *on),
+        }
+    }
+
+    fn set(&mut self, setting: Setting, on: Option<bool>) -> Result<()> {
+        let failed = |error| fault::database(&error);
+        let known = self
+            .before
+            .iter()
+            .find(|(known, _)| *known == setting)
+            .map(|(_, was)| *was);
+        let was = if let Some(was) = known {
+            was
+        } else {
+            let was = self.driver.setting(setting, None).map_err(failed)?;
+            self.before.push((setting, was));
+            was
+        };
+        let want = on.unwrap_or(was);
+        let is = self.driver.setting(setting, Some(want)).map_err(failed)?;
+        if is == want {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::Database,
+            format!("the connection does not let {setting:?} be switched"),
+        ))
+    }
+
+    /// Puts every switch back, the last one first.
+    pub(crate) fn restore(mut self) -> Result<()> {
+        while let Some((setting, was)) = self.before.pop() {
+            self.driver
+                .setting(setting, Some(was))
+                .map_err(|error| fault::database(&error))?;
+        }
+        Ok(())
+    }
+}
+
+/// All of a statement of the run.
+fn whole(run: &[AlterStatement], at: usize) -> (usize, crate::source::Span) {
+    (at, 0..run.get(at).map_or(0, |alter| alter.text.len()))
+}
+
+fn labelled(code: Code, message: &str, run: &[AlterStatement], at: &(usize, crate::source::Span)) -> Error {
+    let error = Error::new(code, message);
+    match run.get(at.0) {
+        Some(alter) => {
+            let span = alter.offset + at.1.start..alter.offset + at.1.end;
+            error.at(&alter.file, span, "")
+        }
+        None => error,
+    }
+}
+
+/// Names the rows that a check found: the first column says which row, the others what it holds.
+fn offending(mut error: Error, rows: &Rows) -> Error {
+    for row in rows.iter().take(OFFENDERS) {
+        let mut values = row.iter().map(|value| value.as_deref().unwrap_or("NULL"));
+        let which = values.next().unwrap_or("a row").to_owned();
+        let rest: Vec<&str> = values.collect();
+        let line = if rest.is_empty() {
+            which
+        } else {
+            format!("{which}: {}", rest.join(", "))
+        };
+        error = error.cause(line);
+    }
+    if rows.len() > OFFENDERS {
+        error = error.cause("… and more");
+    }
+    error
+}
+
+/// Asks the live database, in the transaction that is open.
+pub(crate) struct Live<'a> {
+    pub driver: &'a mut dyn Driver,
+}
+
+impl Ask for Live<'_> {
+    fn query(&mut self, sql: &str) -> Result<Rows> {
+        self.driver.query(sql).map_err(|error| fault::database(&error))
+    }
+
+    fn scratch(&mut self) -> Result<Box<dyn Scratch>> {
+        let driver = self.driver.scratch().map_err(|error| fault::database(&error))?;
+        Ok(Box::new(OnDriver(driver)))
+    }
+
+    fn offline(&self) -> bool {
+        false
+    }
+}
+
+/// A scratch database over a driver.
+pub(crate) struct OnDriver(pub Box<dyn Driver>);
+
+impl Scratch for OnDriver {
+    fn execute(&mut self, sql: &str) -> Result<(), ScratchError> {
+        self.0.execute(sql).map_err(scratch_error)
+    }
+
+    fn query(&mut self, sql: &str) -> Result<Rows, ScratchError> {
+        self.0.query(sql).map_err(scratch_error)
+    }
+}
+
+fn scratch_error(error: crate::driver::DriverError) -> ScratchError {
+    ScratchError {
+        message: error.message,
+        offset: error.offset,
+    }
+}

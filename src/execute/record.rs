@@ -1,0 +1,197 @@
+//! The runner that runs nothing: it hands each piece of a plan on, for a script or for people to read.
+
+use crate::dialect::Dialect;
+use crate::dialect::{AlterStatement, Ask, Op, Rewrite};
+use crate::error::Result;
+use crate::execute::bookkeeping::{self, Record};
+use crate::execute::replay::{MakeScratch, Replay};
+use crate::execute::scripts::{Prepared, Sources};
+use crate::execute::walk::{Place, Runner, Walk};
+use crate::revision::applied::Applied;
+use crate::revision::graph::RevisionGraph;
+use crate::revision::nodes::NodeSet;
+use crate::revision::plan::{Plan, Step};
+use crate::revision::{Direction, Revision, Script};
+use crate::version::{Stamp, VersionTable};
+
+/// A piece of a plan.
+pub(crate) enum Piece<'p> {
+    /// A statement as it is written.
+    Native(&'p Place<'p>),
+    /// What some ALTERs became.
+    Rewritten(&'p [AlterStatement], &'p Rewrite),
+    /// The bookkeeping.
+    Version(&'p str),
+}
+
+/// What becomes of the pieces of a plan.
+pub(crate) trait Reader {
+    /// A step begins.
+    fn step(&mut self, step: &Step, revision: &Revision, prepared: &Prepared) -> Result<()>;
+    /// Whether the pieces of a script without ALTERs are wanted.
+    fn wants_statements(&self) -> bool {
+        true
+    }
+    /// A piece of it. `ask` answers from the schema as it is just before the piece, where that was needed at all.
+    fn piece(&mut self, piece: &Piece<'_>, ask: Option<&mut dyn Ask>) -> Result<()>;
+    /// The step ends.
+    fn end(&mut self, step: &Step) -> Result<()>;
+}
+
+/// A step with its script, which was read to its end.
+pub(crate) struct Scripted<'p> {
+    pub step: &'p Step,
+    pub script: Script,
+    pub prepared: Prepared,
+}
+
+/// Reads plans aloud.
+pub struct Recorder<'a> {
+    /// The revisions.
+    pub graph: &'a RevisionGraph,
+    /// Where downgrades are read from.
+    pub sources: &'a dyn Sources,
+    /// The version table.
+    pub table: VersionTable,
+    /// The SQL.
+    pub dialect: &'static dyn Dialect,
+    /// Makes empty databases.
+    pub scratch: MakeScratch<'a>,
+    /// Who will be said to have run it.
+    pub by: &'a str,
+}
+
+impl Recorder<'_> {
+    /// Reads the scripts of a plan to their ends.
+    pub(crate) fn prepare<'p>(&self, plan: &'p Plan) -> Result<Vec<Scripted<'p>>> {
+        let prepare = |step: &'p Step| {
+            let revision = self.graph.revision(step.node);
+            let script = self.script_of(step, revision)?;
+            let upgrade = step.direction == Direction::Upgrade;
+            let prepared = script.prepare(&revision.header, upgrade, self.dialect)?;
+            Ok(Scripted { step, script, prepared })
+        };
+        plan.steps.iter().map(prepare).collect()
+    }
+
+    /// Hands every piece of the plan to the reader. The schema is built in memory when the first ALTER needs it, from
+    /// the revisions that are applied before the plan begins.
+    pub(crate) fn read(&self, scripts: &[Scripted<'_>], applied: &Applied, reader: &mut dyn Reader) -> Result<()> {
+        let mut replay: Option<Replay> = None;
+        let mut done: NodeSet = applied.set().clone();
+        for Scripted { step, script, prepared } in scripts {
+            let revision = self.graph.revision(step.node);
+            if prepared.alters && replay.is_none() {
+                replay = Some(Replay::at(self.scratch, self.graph, &done, self.sources)?);
+            }
+            reader.step(step, revision, prepared)?;
+            if replay.is_none() && !reader.wants_statements() {
+                reader.end(step)?;
+                mark(&mut done, step);
+                continue;
+            }
+            let walk = Walk {
+                dialect: self.dialect,
+                script,
+                recreate: revision.header.recreate,
+                skip: 0,
+            };
+            let mut reading = Reading {
+                reader: &mut *reader,
+                replay: replay.as_mut(),
+            };
+            let walked = walk.run(&mut reading);
+            walked.map_err(|error| match &replay {
+                Some(replay) => replay.explain(error),
+                None => error,
+            })?;
+            self.bookkeeping(step, revision, prepared, reader)?;
+            reader.end(step)?;
+            mark(&mut done, step);
+        }
+        Ok(())
+    }
+
+    fn script_of(&self, step: &Step, revision: &Revision) -> Result<Script> {
+        let script = match step.direction {
+            Direction::Upgrade => revision.upgrade.clone(),
+            Direction::Downgrade => self.sources.downgrade(revision)?,
+        };
+        script.ok_or_else(|| crate::execute::step::no_text(revision, self.dialect.name()))
+    }
+
+    fn bookkeeping(
+        &self,
+        step: &Step,
+        revision: &Revision,
+        prepared: &Prepared,
+        reader: &mut dyn Reader,
+    ) -> Result<()> {
+        let record = match step.direction {
+            Direction::Upgrade => Some(Record::of(revision, Some(prepared), self.sources, self.dialect)?),
+            Direction::Downgrade => None,
+        };
+        let id = step.revision.as_str();
+        for sql in bookkeeping::of_step(&self.table, step.direction, record.as_ref(), id, &self.stamp()) {
+            reader.piece(&Piece::Version(&sql), None)?;
+        }
+        Ok(())
+    }
+
+    /// The moment is the database's own, and nobody measures.
+    pub(crate) fn stamp(&self) -> Stamp<'_> {
+        Stamp {
+            at: None,
+            by: self.by,
+            duration_ms: None,
+        }
+    }
+}
+
+fn mark(done: &mut NodeSet, step: &Step) {
+    match step.direction {
+        Direction::Upgrade => {
+            done.insert(step.node);
+        }
+        Direction::Downgrade => done.remove(step.node),
+    }
+}
+
+struct Reading<'r> {
+    reader: &'r mut dyn Reader,
+    replay: Option<&'r mut Replay>,
+}
+
+impl Runner for Reading<'_> {
+    fn statement(&mut self, place: &Place<'_>) -> Result<()> {
+        match self.replay.as_deref_mut() {
+            Some(replay) => {
+                self.reader.piece(&Piece::Native(place), Some(&mut *replay.asker()))?;
+                replay.native(place.sql());
+                Ok(())
+            }
+            None => self.reader.piece(&Piece::Native(place), None),
+        }
+    }
+
+    fn rewrite(&mut self, run: &[AlterStatement], rewrite: &Rewrite, _index: u64) -> Result<()> {
+        self.reader.piece(&Piece::Rewritten(run, rewrite), None)?;
+        match self.replay.as_deref_mut() {
+            Some(replay) => replay.ops(run, rewrite),
+            None => Ok(()),
+        }
+    }
+
+    fn ask(&mut self) -> Result<Box<dyn Ask + '_>> {
+        let replay = self.replay.as_deref_mut();
+        Ok(replay
+            .expect("the schema is built before a script with an ALTER is read")
+            .asker())
+    }
+}
+
+/// Whether some op of a rewrite needs foreign keys off.
+pub(crate) fn needs_foreign_keys_off(rewrite: &Rewrite) -> bool {
+    let off = |op: &Op| matches!(op, Op::Set(crate::dialect::Setting::ForeignKeys, Some(false)));
+    rewrite.ops.iter().any(off)
+}

@@ -1,0 +1,134 @@
+//! Edited files: found, and accepted on purpose.
+
+use std::collections::BTreeMap;
+
+use crate::code::Code;
+use crate::error::{Error, Result};
+use crate::execute::Executor;
+use crate::execute::bookkeeping::Record;
+use crate::execute::seen::{self, Seen};
+use crate::revision::checksum::{self, Change};
+use crate::revision::{Direction, Revision, RevisionId};
+use crate::version::{Entry, Row};
+
+/// A file that is not what was applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// The revision.
+    pub revision: RevisionId,
+    /// The file.
+    pub file: String,
+    /// Which half.
+    pub what: Direction,
+    /// Only comments, layout, the message or line endings changed.
+    pub cosmetic: bool,
+}
+
+impl Executor<'_> {
+    /// Every difference between the files and what was applied, in path order.
+    ///
+    /// # Errors
+    /// `version::…` for rows that cannot be read, `file::…` for files that cannot.
+    pub fn edits(&mut self, seen: &Seen) -> Result<Vec<Edit>> {
+        let graph = self.graph;
+        let finished = seen.rows.iter().filter(|row| row.unfinished.is_none());
+        let rows: BTreeMap<&RevisionId, &Row> = finished.map(|row| (&row.id, row)).collect();
+        let mut edits = Vec::new();
+        for node in graph.nodes() {
+            let revision = graph.revision(node);
+            if let Some(row) = rows.get(revision.id()) {
+                edits.extend(self.edits_of(revision, row)?);
+            }
+        }
+        Ok(edits)
+    }
+
+    fn edits_of(&mut self, revision: &Revision, row: &Row) -> Result<Vec<Edit>> {
+        let dialect = self.driver.dialect();
+        let mut edits = Vec::new();
+        let Some(script) = &revision.upgrade else {
+            return Ok(edits);
+        };
+        let change = seen::change(script, revision, &row.upgrade_checksum, dialect)?;
+        edits.extend(edit(revision, &script.file.name, Direction::Upgrade, change));
+        let downgrade = self.sources.downgrade(revision)?;
+        let stored = self.table.downgrade_checksum(self.driver, row.id.as_str())?;
+        let change = match (&stored, &downgrade) {
+            (Some(stored), Some(script)) => {
+                let stored = seen::parse(stored, revision.id())?;
+                checksum::compare(&stored, &script.checksum(None, dialect.rules())?)
+            }
+            (None, None) => Change::Same,
+            _ => Change::Edited,
+        };
+        let name = downgrade
+            .as_ref()
+            .map_or(&*script.file.name, |script| &*script.file.name);
+        edits.extend(edit(revision, name, Direction::Downgrade, change));
+        Ok(edits)
+    }
+
+    /// Takes the files as they are now for what was applied: those of the named revisions, or of every edited one.
+    /// Returns the revisions whose rows were changed.
+    ///
+    /// # Errors
+    /// `target::unknown_revision` for a revision that is not applied, `lock::timeout`, `database::…`.
+    pub fn accept(&mut self, revisions: &[RevisionId]) -> Result<Vec<RevisionId>> {
+        self.begin()?;
+        let accepted = self.accept_locked(revisions);
+        if accepted.is_err() {
+            self.rollback();
+        }
+        accepted
+    }
+
+    fn accept_locked(&mut self, revisions: &[RevisionId]) -> Result<Vec<RevisionId>> {
+        let seen = self.look()?;
+        for id in revisions {
+            if seen.row(id).is_none() {
+                return Err(
+                    Error::new(Code::UnknownRevision, format!("revision `{id}` is not applied"))
+                        .help("see what is applied: sqlrev history -i"),
+                );
+            }
+        }
+        let mut accepted: Vec<RevisionId> = self.edits(&seen)?.into_iter().map(|edit| edit.revision).collect();
+        accepted.dedup();
+        accepted.retain(|id| revisions.is_empty() || revisions.contains(id));
+        for id in &accepted {
+            self.accept_one(&seen, id)?;
+        }
+        self.commit()?;
+        Ok(accepted)
+    }
+
+    fn accept_one(&mut self, seen: &Seen, id: &RevisionId) -> Result<()> {
+        let (graph, now) = (self.graph, self.clock.now());
+        let Some(revision) = graph.get(id.as_str()) else {
+            return Ok(());
+        };
+        let record = Record::of(revision, None, self.sources, self.driver.dialect())?;
+        let accept = self.table.accept(&record.row(None));
+        let was = seen.row(id).map(|row| row.upgrade_checksum.clone()).unwrap_or_default();
+        let detail = format!("accepted in place of {was}");
+        let entry = Entry {
+            event: "repair",
+            revision: id.as_str(),
+            done: true,
+            detail: Some(&detail),
+        };
+        let log = self.table.log(entry, &self.stamp(&now, None));
+        self.own(&accept)?;
+        self.own(&log)
+    }
+}
+
+fn edit(revision: &Revision, file: &str, what: Direction, change: Change) -> Option<Edit> {
+    let edit = Edit {
+        revision: revision.id().clone(),
+        file: file.to_owned(),
+        what,
+        cosmetic: change == Change::Cosmetic,
+    };
+    (change != Change::Same).then_some(edit)
+}

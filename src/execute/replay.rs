@@ -1,0 +1,165 @@
+//! Revisions replayed on an empty database, for the schema they build: what batch plans need where no database is at
+//! hand. Rows are left out; what fails in a replay is remembered and told when a plan then misses something.
+
+use std::cell::RefCell;
+
+use crate::dialect::{AlterStatement, Ask, Dialect, Op, Replay as Fate, Rewrite, Rows, Scratch};
+use crate::driver::{Driver, DriverError};
+use crate::error::{Error, Result};
+use crate::execute::fault;
+use crate::execute::online::{OnDriver, Switches};
+use crate::execute::scripts::Sources;
+use crate::execute::walk::{Place, Runner, Walk};
+use crate::revision::graph::RevisionGraph;
+use crate::revision::nodes::{Node, NodeSet};
+use crate::revision::{Direction, Recreate, Script};
+
+/// Makes an empty database to replay on.
+pub type MakeScratch<'a> = &'a dyn Fn() -> Result<Box<dyn Driver>, DriverError>;
+
+/// An in-memory database with the schema at some point of the history.
+pub(crate) struct Replay {
+    db: Box<dyn Driver>,
+    /// The first thing that failed.
+    trouble: RefCell<Option<String>>,
+}
+
+impl Replay {
+    /// An empty one.
+    pub(crate) fn new(scratch: MakeScratch<'_>) -> Result<Self> {
+        Ok(Self {
+            db: scratch().map_err(|error| fault::database(&error))?,
+            trouble: RefCell::new(None),
+        })
+    }
+
+    /// The schema that these applied revisions build, in order of the graph.
+    pub(crate) fn at(
+        scratch: MakeScratch<'_>,
+        graph: &RevisionGraph,
+        applied: &NodeSet,
+        sources: &dyn Sources,
+    ) -> Result<Self> {
+        let mut replay = Self::new(scratch)?;
+        let nodes: Vec<Node> = graph
+            .order()
+            .iter()
+            .copied()
+            .filter(|node| applied.contains(*node))
+            .collect();
+        for node in nodes {
+            replay.step(graph, node, Direction::Upgrade, sources)?;
+        }
+        Ok(replay)
+    }
+
+    /// Replays one step.
+    pub(crate) fn step(
+        &mut self,
+        graph: &RevisionGraph,
+        node: Node,
+        direction: Direction,
+        sources: &dyn Sources,
+    ) -> Result<()> {
+        let revision = graph.revision(node);
+        let script = match direction {
+            Direction::Upgrade => revision.upgrade.clone(),
+            Direction::Downgrade => sources.downgrade(revision)?,
+        };
+        match script {
+            Some(script) => self.script(&script, revision.header.recreate),
+            None => Ok(()),
+        }
+    }
+
+    fn script(&mut self, script: &Script, recreate: Recreate) -> Result<()> {
+        let walk = Walk {
+            dialect: self.db.dialect(),
+            script,
+            recreate,
+            skip: 0,
+        };
+        walk.run(self)
+    }
+
+    fn dialect(&self) -> &'static dyn Dialect {
+        self.db.dialect()
+    }
+
+    /// Replays a statement that stands as it is written.
+    pub(crate) fn native(&mut self, sql: &str) {
+        let instead = match self.dialect().replay(sql) {
+            Fate::Skip => return,
+            Fate::Run => None,
+            Fate::Instead(sql) => Some(sql),
+        };
+        if let Err(error) = self.db.execute(instead.as_deref().unwrap_or(sql)) {
+            let mut trouble = self.trouble.borrow_mut();
+            trouble.get_or_insert_with(|| format!("{}: {}", error.message, first_line(sql)));
+        }
+    }
+
+    /// Replays what ALTERs became. Checks are about rows, and there are none.
+    pub(crate) fn ops(&mut self, run: &[AlterStatement], rewrite: &Rewrite) -> Result<()> {
+        let mut switches = Switches::new(&mut *self.db);
+        let matters = |op: &&Op| matches!(op, Op::Sql { .. } | Op::Set(..));
+        let ran = rewrite
+            .ops
+            .iter()
+            .filter(matters)
+            .try_for_each(|op| switches.run(op, run));
+        switches.restore().and(ran)
+    }
+
+    /// Asks the replayed database.
+    pub(crate) fn asker(&mut self) -> Box<dyn Ask + '_> {
+        Box::new(Asker { replay: self })
+    }
+
+    /// Adds what went wrong before to an error that it may explain.
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        match &*self.trouble.borrow() {
+            Some(trouble) => error.cause(format!("earlier in the history, replayed in memory: {trouble}")),
+            None => error,
+        }
+    }
+}
+
+fn first_line(sql: &str) -> &str {
+    sql.lines().next().unwrap_or_default()
+}
+
+impl Runner for Replay {
+    fn statement(&mut self, place: &Place<'_>) -> Result<()> {
+        self.native(place.sql());
+        Ok(())
+    }
+
+    fn rewrite(&mut self, run: &[AlterStatement], rewrite: &Rewrite, _index: u64) -> Result<()> {
+        self.ops(run, rewrite)
+    }
+
+    fn ask(&mut self) -> Result<Box<dyn Ask + '_>> {
+        Ok(self.asker())
+    }
+}
+
+struct Asker<'a> {
+    replay: &'a mut Replay,
+}
+
+impl Ask for Asker<'_> {
+    fn query(&mut self, sql: &str) -> Result<Rows> {
+        let rows = self.replay.db.query(sql);
+        rows.map_err(|error| self.replay.explain(fault::database(&error)))
+    }
+
+    fn scratch(&mut self) -> Result<Box<dyn Scratch>> {
+        let db = self.replay.db.scratch().map_err(|error| fault::database(&error))?;
+        Ok(Box::new(OnDriver(db)))
+    }
+
+    fn offline(&self) -> bool {
+        true
+    }
+}

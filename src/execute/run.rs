@@ -1,0 +1,375 @@
+//! Upgrade and downgrade: what is pending is decided while the database is locked, so that any number of processes
+//! may start at once and each revision still runs exactly once.
+
+use crate::code::Code;
+use crate::dialect::Dialect;
+use crate::error::{Error, Result};
+use crate::execute::seen::{self, Seen};
+use crate::execute::step::Ready;
+use crate::execute::{Executor, Ran, Report, fault, lock};
+use crate::revision::plan::Plan;
+use crate::revision::target::Target;
+use crate::revision::{Direction, RevisionId, Transaction};
+use crate::version::Entry;
+
+/// Makes the plan from what the database has.
+type MakePlan<'p, 'a> = &'p dyn Fn(&mut Executor<'a>, &Seen) -> Result<Plan>;
+
+/// How far a run came.
+#[derive(Default)]
+struct Progress {
+    ran: Vec<Ran>,
+    /// How many of them are committed.
+    kept: usize,
+    /// All steps share one transaction.
+    whole: bool,
+    /// The database holds nothing but what this run makes.
+    fresh: bool,
+    /// The step that runs, or was to run next.
+    at: usize,
+    /// Whether something of that step may have been done.
+    begun: bool,
+}
+
+impl<'a> Executor<'a> {
+    /// Runs the upgrades that lead to all of the targets.
+    ///
+    /// # Errors
+    /// Those of the targets and the graph, `checksum::edited`, `script::…`, `execute::…`, `batch::…`, `lock::timeout`
+    /// and `database::…`. Steps that were complete are kept, unless all were to stand in one transaction.
+    pub fn upgrade(&mut self, targets: &[Target]) -> Result<Report> {
+        self.run(&|executor, seen| executor.plan_upgrade(seen, targets))
+    }
+
+    /// The plan of [`Executor::upgrade`].
+    ///
+    /// # Errors
+    /// Those of the targets, and `checksum::edited`.
+    pub fn plan_upgrade(&mut self, seen: &Seen, targets: &[Target]) -> Result<Plan> {
+        let applied = seen.in_graph(self.graph)?;
+        seen::refuse_edited(seen, self.graph, self.driver, &self.table)?;
+        refuse_stopped(seen, Direction::Downgrade)?;
+        Plan::upgrade(self.graph, &applied, targets)
+    }
+
+    /// Runs the downgrades that lead back to the target.
+    ///
+    /// # Errors
+    /// As [`Executor::upgrade`], and `graph::irreversible` before anything runs.
+    pub fn downgrade(&mut self, target: &Target) -> Result<Report> {
+        self.run(&|executor, seen| executor.plan_downgrade(seen, target))
+    }
+
+    /// The plan of [`Executor::downgrade`].
+    ///
+    /// # Errors
+    /// Those of the target, and `graph::irreversible`.
+    pub fn plan_downgrade(&mut self, seen: &Seen, target: &Target) -> Result<Plan> {
+        refuse_stopped(seen, Direction::Upgrade)?;
+        let applied = seen.in_graph(self.graph)?;
+        let plan = Plan::downgrade(self.graph, &applied, target)?;
+        plan.check_reversible(self.graph)?;
+        Ok(plan)
+    }
+
+    fn run(&mut self, make: MakePlan<'_, 'a>) -> Result<Report> {
+        let mut seen = self.look()?;
+        let mut plan = make(self, &seen)?;
+        if plan.is_empty() {
+            return Ok(Report::of(&plan, Vec::new()));
+        }
+        let mut ready = self.all_ready(&plan)?;
+        self.begin()?;
+        match self.again_if_stale(&seen, make) {
+            Ok(None) => {}
+            Ok(Some(now)) => (seen, plan, ready) = now,
+            Err(error) => {
+                self.rollback();
+                return Err(error.state("nothing was run"));
+            }
+        }
+        let mut progress = Progress::default();
+        match self.steps(&seen, &ready, &mut progress) {
+            Ok(()) => Ok(Report::of(&plan, progress.ran)),
+            Err(error) => Err(self.failed(error, &ready, &progress)),
+        }
+    }
+
+    /// Plans once more when others wrote to the database before it was locked.
+    fn again_if_stale(&mut self, seen: &Seen, make: MakePlan<'_, 'a>) -> Result<Option<(Seen, Plan, Vec<Ready<'a>>)>> {
+        if !self.stale(seen)? {
+            return Ok(None);
+        }
+        let seen = self.look()?;
+        let plan = make(self, &seen)?;
+        let ready = self.all_ready(&plan)?;
+        Ok(Some((seen, plan, ready)))
+    }
+
+    /// Runs a plan that was made elsewhere, each step in its own transaction.
+    pub(crate) fn all(&mut self, seen: &Seen, plan: &Plan) -> Result<()> {
+        let ready = self.all_ready(plan)?;
+        self.begin()?;
+        let mut progress = Progress::default();
+        let ran = self.steps(seen, &ready, &mut progress);
+        ran.map_err(|error| self.failed(error, &ready, &progress))
+    }
+
+    fn all_ready(&self, plan: &Plan) -> Result<Vec<Ready<'a>>> {
+        let ready: Vec<Ready<'a>> = plan
+            .steps
+            .iter()
+            .map(|step| self.ready(step.clone()))
+            .collect::<Result<_>>()?;
+        let alone = |ready: &&Ready<'_>| ready.revision.header.transaction == Transaction::None;
+        match ready.iter().find(alone) {
+            Some(ready) if self.single_transaction => Err(not_in_one(ready)),
+            _ => Ok(ready),
+        }
+    }
+
+    fn steps(&mut self, seen: &Seen, ready: &[Ready<'a>], progress: &mut Progress) -> Result<()> {
+        progress.fresh = self.is_empty()?;
+        progress.whole = self.single_transaction || progress.fresh;
+        if !seen.table {
+            self.create_table()?;
+        }
+        let stopped: Vec<&RevisionId> = seen
+            .rows
+            .iter()
+            .filter(|row| !row.is_applied())
+            .map(|row| &row.id)
+            .collect();
+        let mut open = true;
+        let mut others = false;
+        for (at, ready) in ready.iter().enumerate() {
+            (progress.at, progress.begun) = (at, false);
+            if ready.revision.header.transaction == Transaction::None {
+                self.end(&mut open)?;
+                progress.kept = progress.ran.len();
+                progress.begun = true;
+                let ran = self.run_alone(ready)?;
+                self.finished(ready, ran.as_ref());
+                progress.ran.extend(ran);
+                progress.kept = progress.ran.len();
+                continue;
+            }
+            if !open {
+                self.begin()?;
+                open = true;
+                others |= self.stale(seen)?;
+            }
+            if others && !self.still_to_do(ready)? {
+                continue;
+            }
+            if stopped.contains(&&ready.step.revision) {
+                return Err(changed_half_way(ready));
+            }
+            progress.begun = true;
+            let ran = self.run_step(ready)?;
+            if !progress.whole {
+                self.end(&mut open)?;
+            }
+            self.finished(ready, Some(&ran));
+            progress.ran.push(ran);
+            if !progress.whole {
+                progress.kept = progress.ran.len();
+            }
+        }
+        self.end(&mut open)?;
+        progress.kept = progress.ran.len();
+        Ok(())
+    }
+
+    fn end(&mut self, open: &mut bool) -> Result<()> {
+        if std::mem::take(open) { self.commit() } else { Ok(()) }
+    }
+
+    /// Whether a step is still to be done, after others wrote to the database while it was not locked; and whether
+    /// what it stands on is as it was.
+    fn still_to_do(&mut self, ready: &Ready<'a>) -> Result<bool> {
+        let seen = self.look()?;
+        seen::refuse_edited(&seen, self.graph, self.driver, &self.table)?;
+        let applied = seen.in_graph(self.graph)?;
+        let upgrade = ready.step.direction == Direction::Upgrade;
+        if applied.contains(ready.step.node) == upgrade {
+            return Ok(false);
+        }
+        let (graph, node) = (self.graph, ready.step.node);
+        let fits = if upgrade {
+            graph.parents(node).iter().all(|parent| applied.contains(*parent))
+        } else {
+            !graph.children(node).iter().any(|child| applied.contains(*child))
+        };
+        if fits {
+            return Ok(true);
+        }
+        let message = "another process changed what is applied while this one ran";
+        Err(Error::new(Code::Database, message).help("see where the database is: sqlrev current; then run it again"))
+    }
+
+    fn stale(&mut self, seen: &Seen) -> Result<bool> {
+        seen.is_stale(self.driver).map_err(|error| fault::database(&error))
+    }
+
+    /// Whether the database holds nothing at all.
+    fn is_empty(&mut self) -> Result<bool> {
+        let Some(query) = self.driver.dialect().any_object() else {
+            return Ok(false);
+        };
+        let rows = self.driver.query(query).map_err(|error| fault::database(&error))?;
+        Ok(rows.is_empty())
+    }
+
+    pub(crate) fn create_table(&mut self) -> Result<()> {
+        let create = self.table.create();
+        create.iter().try_for_each(|sql| self.own(sql))
+    }
+
+    /// Locks the database for writing.
+    pub(crate) fn begin(&mut self) -> Result<()> {
+        let begin = self.driver.dialect().begin();
+        lock::retry(self.driver, self.patience, self.events, |driver| driver.execute(begin))
+    }
+
+    /// Commits. Readers may hold it up for a while; rows that point at nothing stop it for good.
+    pub(crate) fn commit(&mut self) -> Result<()> {
+        let dialect = self.driver.dialect();
+        let committed = lock::retry(self.driver, self.patience, self.events, |driver| {
+            driver.execute("COMMIT")
+        });
+        match committed {
+            Err(error) if error.code() == Code::Database => Err(self.orphans(dialect).unwrap_or(error)),
+            other => other,
+        }
+    }
+
+    /// The rows that point at rows which do not exist, when that is why a commit failed.
+    fn orphans(&mut self, dialect: &'static dyn Dialect) -> Option<Error> {
+        let rows = self.driver.query(dialect.orphans()?).ok()?;
+        let mut error = Error::new(Code::ForeignKeys, "rows point at rows that do not exist");
+        for row in rows.iter().take(10) {
+            error = error.cause(row.first()?.clone()?);
+        }
+        (!rows.is_empty()).then(|| error.help("correct the rows in the same revision, then run the same command again"))
+    }
+
+    /// Rolls back whatever is open. SQLite may have done so itself; then there is nothing to do.
+    pub(crate) fn rollback(&mut self) {
+        if self.driver.in_transaction() != Some(false) {
+            let _ = self.driver.execute("ROLLBACK");
+        }
+    }
+
+    /// The process that holds this is the only one that runs revisions without a transaction.
+    pub(crate) fn only_one(&mut self) -> Result<Box<dyn std::any::Any>> {
+        lock::retry(self.driver, self.patience, self.events, |driver| driver.exclusive())
+    }
+
+    /// Rolls back, writes the failure into the log, and says in the error what state the database is in.
+    fn failed(&mut self, error: Error, ready: &[Ready<'a>], progress: &Progress) -> Error {
+        self.rollback();
+        let Some(ready) = ready.get(progress.at) else {
+            return error;
+        };
+        let alone = ready.revision.header.transaction == Transaction::None;
+        if !progress.fresh || progress.kept > 0 || alone {
+            self.log_failure(ready, &error);
+        }
+        let state = self.state(ready, progress, alone);
+        error.state(state)
+    }
+
+    fn log_failure(&mut self, ready: &Ready<'a>, error: &Error) {
+        let now = self.clock.now();
+        let detail = format!("{}: {}", error.code().name(), error.message());
+        let entry = Entry {
+            event: ready.step.direction.name(),
+            revision: ready.step.revision.as_str(),
+            done: false,
+            detail: Some(&detail),
+        };
+        let sql = self.table.log(entry, &self.stamp(&now, None));
+        // What failed is told in any case; a log that cannot be written, on a full disk say, must not hide it.
+        let _ = self.driver.execute(&sql);
+    }
+
+    fn state(&mut self, ready: &Ready<'a>, progress: &Progress, alone: bool) -> String {
+        let id = &ready.step.revision;
+        let kept = match progress.kept {
+            0 => String::new(),
+            1 => "; the revision before it is kept".to_owned(),
+            n => format!("; the {n} revisions before it are kept"),
+        };
+        if alone && progress.begun {
+            let seen = self.look().ok();
+            let row = seen
+                .as_ref()
+                .and_then(|seen| seen.row(id))
+                .and_then(|row| row.unfinished);
+            return match row {
+                Some(at) if at.statements > 0 => format!(
+                    "{} of {} statements of revision `{id}` ran and are recorded{kept}; the next run goes on after them",
+                    at.statements, ready.prepared.statements
+                ),
+                _ => format!("nothing of revision `{id}` was done{kept}"),
+            };
+        }
+        if !progress.begun {
+            return format!("revision `{id}` was not begun{kept}");
+        }
+        if progress.fresh && progress.kept == 0 {
+            return "everything was rolled back: the database is empty, as it was before".to_owned();
+        }
+        if progress.whole && progress.kept == 0 {
+            return "everything was rolled back: the database is as it was before".to_owned();
+        }
+        format!("revision `{id}` was rolled back{kept}")
+    }
+}
+
+/// A revision that stopped half-way in the other direction has to come to its end first.
+fn refuse_stopped(seen: &Seen, direction: Direction) -> Result<()> {
+    let Some(row) = seen.stopped(direction) else {
+        return Ok(());
+    };
+    let (id, statements) = (&row.id, row.unfinished.map_or(0, |at| at.statements));
+    let way = direction.name();
+    let to = if direction == Direction::Upgrade {
+        format!("sqlrev upgrade {id}")
+    } else {
+        format!("sqlrev downgrade {id}-1")
+    };
+    Err(Error::new(
+        Code::UnfinishedRevision,
+        format!("the {way} of revision `{id}` stopped half-way"),
+    )
+    .state(format!("{statements} of its statements are done"))
+    .help(format!("let it come to its end first: {to}")))
+}
+
+fn changed_half_way(ready: &Ready<'_>) -> Error {
+    let id = &ready.step.revision;
+    let message = format!("revision `{id}` stopped half-way without a transaction, and now wants one");
+    let error = Error::new(Code::UnfinishedRevision, message);
+    let error = match ready.revision.places.file() {
+        Some(file) => error.at(
+            file,
+            ready.revision.places.id(),
+            "said `transaction: none` when it began",
+        ),
+        None => error,
+    };
+    error.help("write `transaction: none` into its header again until it has come to its end")
+}
+
+fn not_in_one(ready: &Ready<'_>) -> Error {
+    let id = &ready.step.revision;
+    let message = format!("revision `{id}` cannot be part of one transaction");
+    let error = Error::new(Code::NotInTransaction, message);
+    let error = match ready.revision.places.file() {
+        Some(file) => error.at(file, ready.revision.places.id(), "says `transaction: none`"),
+        None => error,
+    };
+    error.help("leave --single-transaction out")
+}

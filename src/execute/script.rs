@@ -1,0 +1,424 @@
+//! Offline scripts, and plans to read.
+
+use std::io::{self, Write};
+
+use crate::code::Code;
+use crate::dialect::{AlterStatement, Ask, Op, Rewrite, ScriptHead, ScriptSql};
+use crate::error::{Error, Result};
+use crate::execute::bookkeeping::Record;
+use crate::execute::record::{Piece, Reader, needs_foreign_keys_off};
+use crate::execute::scripts::Prepared;
+use crate::execute::shown::Shown;
+use crate::execute::{Ran, Report};
+use crate::revision::applied::Applied;
+use crate::revision::plan::{Plan, Step};
+use crate::revision::{Direction, Revision, Transaction};
+use crate::version::{Entry, TOOL_VERSION, VersionTable};
+
+pub use crate::execute::record::Recorder;
+pub use crate::execute::replay::MakeScratch;
+
+impl Recorder<'_> {
+    /// The plan with every statement.
+    ///
+    /// # Errors
+    /// `script::…` and `batch::…`.
+    pub fn report(&self, plan: &Plan, applied: &Applied) -> Result<Report> {
+        let mut shower = Shower::default();
+        self.read(&self.prepare(plan)?, applied, &mut shower)?;
+        Ok(Report::of(plan, shower.steps))
+    }
+
+    /// Writes the script of a plan: a guard, then each revision in its transaction, with its rows.
+    ///
+    /// # Errors
+    /// `script::…`, `batch::…`, among them `batch::mixed_offline`, and `file::io` for what `out` fails with.
+    pub fn script(&self, plan: &Plan, applied: &Applied, out: &mut dyn Write) -> Result<()> {
+        let mut surveyor = Surveyor {
+            sql: self.dialect.script(),
+            lines: Vec::new(),
+            foreign_keys_off: Vec::new(),
+            differs: None,
+        };
+        let scripts = self.prepare(plan)?;
+        self.read(&scripts, applied, &mut surveyor)?;
+        let head = ScriptHead {
+            tool: &format!("sqlrev {TOOL_VERSION}"),
+            title: &title(plan),
+            revisions: &surveyor.lines,
+            foreign_keys_off: surveyor.foreign_keys_off.contains(&true),
+        };
+        let sql = self.dialect.script();
+        put(out, &sql.head(&head))?;
+        let mut scribe = Scribe {
+            sql,
+            table: &self.table,
+            out,
+            foreign_keys_off: &surveyor.foreign_keys_off,
+            at: 0,
+            transaction: Transaction::Revision,
+            rows: Vec::new(),
+            count: applied.set().len(),
+        };
+        if plan.from.is_empty() {
+            scribe.creates()?;
+        }
+        self.read(&scripts, applied, &mut scribe)?;
+        put(out, &sql.tail())
+    }
+
+    /// Writes the script of a stamp.
+    ///
+    /// # Errors
+    /// `file::io` for what `out` fails with.
+    pub fn stamp_script(&self, plan: &Plan, applied: &Applied, out: &mut dyn Write) -> Result<()> {
+        let sql = self.dialect.script();
+        let title = format!("stamp {} -> {}", plan.from, plan.to);
+        let head = ScriptHead {
+            tool: &format!("sqlrev {TOOL_VERSION}"),
+            title: &title,
+            revisions: &[],
+            foreign_keys_off: false,
+        };
+        put(out, &sql.head(&head))?;
+        put(out, &sql.begin(false))?;
+        if plan.from.is_empty() {
+            for create in self.table.create() {
+                put(out, &format!("{};\n", sql.create_if_missing(&create)))?;
+            }
+        } else {
+            put(out, &sql.guard_place(&sql.missing_table(&self.table.name())))?;
+        }
+        put(out, &guards(sql, &self.table, &plan.from.ids(), applied.set().len()))?;
+        for statement in self.stamp_statements(plan)? {
+            put(out, &format!("{statement};\n"))?;
+        }
+        put(out, &sql.commit(false))
+    }
+
+    /// The statements of a stamp.
+    pub(crate) fn stamp_statements(&self, plan: &Plan) -> Result<Vec<String>> {
+        let mut out = Vec::new();
+        for step in &plan.steps {
+            out.extend(self.stamp_step(step)?);
+        }
+        Ok(out)
+    }
+
+    fn stamp_step(&self, step: &Step) -> Result<[String; 2]> {
+        let revision = self.graph.revision(step.node);
+        let id = step.revision.as_str();
+        let row = match step.direction {
+            Direction::Upgrade => {
+                let record = Record::of(revision, None, self.sources, self.dialect)?;
+                self.table.insert(&record.row(None), &self.stamp())
+            }
+            Direction::Downgrade => self.table.delete(id),
+        };
+        let detail = if step.direction == Direction::Upgrade {
+            "added"
+        } else {
+            "taken away"
+        };
+        let entry = Entry {
+            event: "stamp",
+            revision: id,
+            done: true,
+            detail: Some(detail),
+        };
+        Ok([row, self.table.log(entry, &self.stamp())])
+    }
+
+    /// The plan of a stamp with its statements.
+    ///
+    /// # Errors
+    /// Those of reading downgrades.
+    pub fn stamp_report(&self, plan: &Plan) -> Result<Report> {
+        let mut steps = Vec::new();
+        for step in &plan.steps {
+            let statements = self.stamp_step(step)?;
+            steps.push(Ran {
+                step: step.clone(),
+                transaction: Transaction::Revision,
+                statements: statements.iter().map(|sql| Shown::version(sql)).collect(),
+                duration: None,
+            });
+        }
+        Ok(Report::of(plan, steps))
+    }
+}
+
+fn title(plan: &Plan) -> String {
+    let direction = plan.steps.first().map_or(Direction::Upgrade, |step| step.direction);
+    format!("{} {} -> {}", direction.name(), plan.from, plan.to)
+}
+
+fn put(out: &mut dyn Write, text: &str) -> Result<()> {
+    out.write_all(text.as_bytes()).map_err(|error| not_written(&error))
+}
+
+fn not_written(error: &io::Error) -> Error {
+    Error::new(Code::FileIo, "the script could not be written").cause(error.to_string())
+}
+
+/// Guards that stop unless exactly the ancestors of these heads are applied: each head is there, and as many rows as
+/// they have ancestors, themselves among them.
+fn guards(sql: &dyn ScriptSql, table: &VersionTable, heads: &[crate::revision::RevisionId], count: usize) -> String {
+    sql.guard_place(&table.not_at(heads, count))
+}
+
+/// Keeps the statements of each step.
+#[derive(Default)]
+struct Shower {
+    steps: Vec<Ran>,
+}
+
+impl Reader for Shower {
+    fn step(&mut self, step: &Step, revision: &Revision, _prepared: &Prepared) -> Result<()> {
+        self.steps.push(Ran {
+            step: step.clone(),
+            transaction: revision.header.transaction,
+            statements: Vec::new(),
+            duration: None,
+        });
+        Ok(())
+    }
+
+    fn piece(&mut self, piece: &Piece<'_>, _ask: Option<&mut dyn Ask>) -> Result<()> {
+        let Some(ran) = self.steps.last_mut() else {
+            return Ok(());
+        };
+        match piece {
+            Piece::Native(place) => ran.statements.extend(Shown::native(place)),
+            Piece::Rewritten(run, rewrite) => ran.statements.extend(Shown::rewritten(run, rewrite)),
+            Piece::Version(sql) => ran.statements.push(Shown::version(sql)),
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, _step: &Step) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Goes through a plan first: which revisions need foreign keys off, and that this does not change what their other
+/// statements do.
+struct Surveyor {
+    sql: &'static dyn ScriptSql,
+    lines: Vec<String>,
+    foreign_keys_off: Vec<bool>,
+    /// A statement whose effect would differ with foreign keys off: the error to give if they are.
+    differs: Option<Error>,
+}
+
+impl Reader for Surveyor {
+    fn step(&mut self, step: &Step, revision: &Revision, prepared: &Prepared) -> Result<()> {
+        let checksum = prepared.checksum.to_string();
+        let checksum = checksum.rsplit_once(':').map_or(checksum.as_str(), |(text, _)| text);
+        let message = &revision.header.message;
+        self.lines
+            .push(format!("{}  {}  {checksum}", step.revision, one_line(message)));
+        self.foreign_keys_off.push(false);
+        self.differs = None;
+        Ok(())
+    }
+
+    fn piece(&mut self, piece: &Piece<'_>, ask: Option<&mut dyn Ask>) -> Result<()> {
+        match piece {
+            Piece::Rewritten(_, rewrite) if needs_foreign_keys_off(rewrite) => {
+                if let Some(off) = self.foreign_keys_off.last_mut() {
+                    *off = true;
+                }
+            }
+            Piece::Native(place) if self.differs.is_none() => {
+                let Some(ask) = ask else {
+                    return Ok(());
+                };
+                if let Some(effect) = self.sql.foreign_key_effect(place.statement.text, ask)? {
+                    self.differs = Some(mixed(place, &effect));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn wants_statements(&self) -> bool {
+        false
+    }
+
+    fn end(&mut self, _step: &Step) -> Result<()> {
+        match (self.foreign_keys_off.last(), self.differs.take()) {
+            (Some(true), Some(error)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn mixed(place: &crate::execute::walk::Place<'_>, effect: &str) -> Error {
+    let (file, span) = place.in_file();
+    Error::new(
+        Code::BatchMixed,
+        format!("`{}` copies a table and changes rows that others follow", file.name),
+    )
+    .at(&file, span, effect.to_owned())
+    .help("put this statement into a revision of its own, or run the upgrade online")
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Writes the script.
+struct Scribe<'s> {
+    sql: &'s dyn ScriptSql,
+    table: &'s VersionTable,
+    out: &'s mut dyn Write,
+    foreign_keys_off: &'s [bool],
+    /// The step that is written.
+    at: usize,
+    transaction: Transaction,
+    /// The statements of the bookkeeping that close the step.
+    rows: Vec<String>,
+    /// How many revisions are applied before the step.
+    count: usize,
+}
+
+impl Scribe<'_> {
+    fn creates(&mut self) -> Result<()> {
+        let mut text = self.sql.begin(false);
+        for create in self.table.create() {
+            text.push_str(&format!("{};\n", self.sql.create_if_missing(&create)));
+        }
+        text.push_str(&guards(self.sql, self.table, &[], 0));
+        text.push_str(&self.sql.commit(false));
+        put(self.out, &text)
+    }
+
+    fn off(&self) -> bool {
+        self.foreign_keys_off.get(self.at).copied().unwrap_or(false)
+    }
+
+    fn statement(&mut self, sql: &str) -> Result<()> {
+        put(self.out, sql)?;
+        // A line comment at the end would swallow the semicolon.
+        let end = if sql.lines().last().is_some_and(|line| line.contains("--")) {
+            "\n;\n"
+        } else {
+            ";\n"
+        };
+        put(self.out, end)
+    }
+
+    /// The author's comments before a statement.
+    fn comments(&mut self, gap: &str) -> Result<()> {
+        let comment = gap.trim_matches([' ', '\t', '\r', '\n', ';']);
+        if comment.is_empty() {
+            Ok(())
+        } else {
+            put(self.out, &format!("{comment}\n"))
+        }
+    }
+
+    /// The ALTERs as the author wrote them, for the reader.
+    fn originals(&mut self, run: &[AlterStatement]) -> Result<()> {
+        for alter in run {
+            for line in alter.text.lines() {
+                put(self.out, &format!("-- {line}\n"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn rewritten(&mut self, rewrite: &Rewrite) -> Result<()> {
+        put(
+            self.out,
+            &format!(
+                "-- {} of {}: {}\n",
+                rewrite.strategy,
+                one_line(&rewrite.table),
+                one_line(&rewrite.reason)
+            ),
+        )?;
+        for op in &rewrite.ops {
+            match op {
+                Op::Sql { sql, .. } => self.statement(sql)?,
+                Op::Check { sql, message, .. } => put(self.out, &self.sql.guard_rows(sql, message))?,
+                Op::Compiles { .. } => {}
+                Op::Set(setting, on) => {
+                    if let Some(switch) = self.sql.switch(*setting, *on) {
+                        put(self.out, &switch)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Reader for Scribe<'_> {
+    fn step(&mut self, step: &Step, revision: &Revision, prepared: &Prepared) -> Result<()> {
+        let checksum = prepared.checksum.to_string();
+        let head = format!(
+            "\n-- {} {}: {}\n-- {} -> {}\n-- {checksum}\n",
+            step.direction.name(),
+            step.revision,
+            one_line(&revision.header.message),
+            step.heads_before,
+            step.heads_after,
+        );
+        put(self.out, &head)?;
+        self.transaction = revision.header.transaction;
+        let off = self.off();
+        put(self.out, &self.sql.begin(off))?;
+        if self.at == 0 {
+            put(
+                self.out,
+                &self.sql.guard_place(&self.sql.missing_table(&self.table.name())),
+            )?;
+        }
+        put(
+            self.out,
+            &guards(self.sql, self.table, &step.heads_before.ids(), self.count),
+        )?;
+        if self.transaction == Transaction::None {
+            put(self.out, &self.sql.commit(off))?;
+        }
+        Ok(())
+    }
+
+    fn piece(&mut self, piece: &Piece<'_>, _ask: Option<&mut dyn Ask>) -> Result<()> {
+        match piece {
+            Piece::Native(place) => {
+                self.comments(place.statement.gap_before)?;
+                self.statement(place.sql())
+            }
+            Piece::Rewritten(run, rewrite) => {
+                self.originals(run)?;
+                self.rewritten(rewrite)
+            }
+            Piece::Version(sql) => {
+                self.rows.push((*sql).to_owned());
+                Ok(())
+            }
+        }
+    }
+
+    fn end(&mut self, step: &Step) -> Result<()> {
+        if self.transaction == Transaction::None {
+            put(self.out, &self.sql.begin(false))?;
+        }
+        put(self.out, "-- version table\n")?;
+        for row in std::mem::take(&mut self.rows) {
+            self.statement(&row)?;
+        }
+        let off = self.off() && self.transaction == Transaction::Revision;
+        put(self.out, &self.sql.commit(off))?;
+        self.at += 1;
+        match step.direction {
+            Direction::Upgrade => self.count += 1,
+            Direction::Downgrade => self.count -= 1,
+        }
+        Ok(())
+    }
+}

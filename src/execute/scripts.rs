@@ -1,0 +1,199 @@
+//! Scripts as the executor takes them: opened, split to the end, and hashed before anything runs.
+
+use crate::code::Code;
+use crate::dialect::Dialect;
+use crate::error::{Error, Result};
+use crate::execute::walk::{Place, directives};
+use crate::revision::checksum::{self, Checksum};
+use crate::revision::{Header, Revision, Script, Transaction};
+use crate::sql::split::{Fault, Piece, SplitRules, Statement, Statements};
+use crate::sql::token;
+
+/// Larger upgrades are not kept in the version table: their text only serves to show what was changed.
+pub(crate) const KEPT: usize = 1 << 20;
+
+/// Where downgrades come from that nobody has read yet.
+pub trait Sources {
+    /// The downgrade of a revision; none when it has none.
+    fn downgrade(&self, revision: &Revision) -> Result<Option<Script>>;
+}
+
+/// What is known of a script after it was read once to its end.
+#[derive(Debug, Clone)]
+pub(crate) struct Prepared {
+    /// How many statements it has.
+    pub statements: u64,
+    /// Whether one of them may have to be rewritten.
+    pub alters: bool,
+    /// Whether one of them sets the connection up.
+    pub pragmas: bool,
+    /// The checksum of the file.
+    pub checksum: Checksum,
+}
+
+impl Script {
+    /// The statements of the script, from the end of its header.
+    pub(crate) fn statements(&self, rules: &'static SplitRules) -> Result<Statements<'_>> {
+        let mut statements = match &self.large {
+            None => Statements::of_text(&self.file.text, rules),
+            Some(large) => Statements::of_reader(large.open().map_err(|error| self.unreadable(&error))?, rules),
+        };
+        statements.skip(self.body).map_err(|fault| self.fault(&fault))?;
+        Ok(statements)
+    }
+
+    fn unreadable(&self, error: &std::io::Error) -> Error {
+        Error::new(Code::FileIo, format!("`{}` cannot be read", self.file.name)).cause(error.to_string())
+    }
+
+    /// The error for a place where the script does not split.
+    pub(crate) fn fault(&self, fault: &Fault) -> Error {
+        fault.error(&self.file.name)
+    }
+
+    /// The checksum of the file as it is now.
+    pub(crate) fn checksum(&self, header: Option<&Header>, rules: &'static SplitRules) -> Result<Checksum> {
+        match &self.large {
+            None => Ok(checksum::of(&self.file.text, self.body, header, rules)),
+            Some(_) => self.read_through(header, rules, |_| Ok(())),
+        }
+    }
+
+    /// Reads a large file once, statement by statement.
+    fn read_through(
+        &self,
+        header: Option<&Header>,
+        rules: &'static SplitRules,
+        mut each: impl FnMut(&Statement<'_>) -> Result<()>,
+    ) -> Result<Checksum> {
+        let Some(large) = &self.large else {
+            return Ok(checksum::of(&self.file.text, self.body, header, rules));
+        };
+        let reader = large.open().map_err(|error| self.unreadable(&error))?;
+        let read = checksum::read(reader, self.body, header, rules, |piece| match piece {
+            Piece::Statement(statement) => each(statement).map_err(Stop::Error),
+            _ => Ok(()),
+        });
+        read.map_err(|stop| match stop {
+            Stop::Error(error) => error,
+            Stop::Fault(fault) => self.fault(&fault),
+        })
+    }
+
+    /// Reads the script once to its end: it splits, nothing in it tears the transaction, and what its checksum is.
+    pub(crate) fn prepare(&self, header: &Header, upgrade: bool, dialect: &'static dyn Dialect) -> Result<Prepared> {
+        let mut survey = Survey {
+            script: self,
+            dialect,
+            in_transaction: header.transaction == Transaction::Revision,
+            statements: 0,
+            alters: false,
+            pragmas: false,
+        };
+        let header = upgrade.then_some(header);
+        let checksum = if self.large.is_some() {
+            self.read_through(header, dialect.rules(), |statement| survey.statement(statement))?
+        } else {
+            let mut statements = self.statements(dialect.rules())?;
+            while let Some(piece) = statements.next().map_err(|fault| self.fault(&fault))? {
+                if let Piece::Statement(statement) = piece {
+                    survey.statement(&statement)?;
+                }
+            }
+            survey.alters |= has_directive(statements.rest());
+            self.checksum(header, dialect.rules())?
+        };
+        Ok(Prepared {
+            statements: survey.statements,
+            alters: survey.alters,
+            pragmas: survey.pragmas,
+            checksum,
+        })
+    }
+
+    /// The text as the version table keeps it.
+    pub(crate) fn kept(&self, most: usize) -> Option<&str> {
+        (self.large.is_none() && self.file.text.len() <= most).then_some(&*self.file.text)
+    }
+}
+
+/// Why a large file was not read to its end.
+enum Stop {
+    Fault(Fault),
+    Error(Error),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// What is found out about a script as its statements go by.
+struct Survey<'s> {
+    script: &'s Script,
+    dialect: &'static dyn Dialect,
+    in_transaction: bool,
+    statements: u64,
+    alters: bool,
+    pragmas: bool,
+}
+
+impl Survey<'_> {
+    fn statement(&mut self, statement: &Statement<'_>) -> Result<()> {
+        self.alters |= self.dialect.batch_table(statement.text).is_some() || has_directive(statement.gap_before);
+        self.pragmas |= starts_with(statement.text, b'p');
+        if self.in_transaction {
+            let place = Place {
+                script: self.script,
+                statement,
+                index: self.statements,
+            };
+            no_transaction_control(&place, self.dialect)?;
+        }
+        self.statements += 1;
+        Ok(())
+    }
+}
+
+fn has_directive(gap: &str) -> bool {
+    directives(gap).next().is_some()
+}
+
+fn starts_with(text: &str, letter: u8) -> bool {
+    text.as_bytes()
+        .first()
+        .is_some_and(|first| first.to_ascii_lowercase() == letter)
+}
+
+/// Refuses statements that would end or begin the transaction in which the revision and its row stand together.
+fn no_transaction_control(place: &Place<'_>, dialect: &'static dyn Dialect) -> Result<()> {
+    let text = place.statement.text;
+    if !text
+        .as_bytes()
+        .first()
+        .is_some_and(|first| b"bBcCeErRsSaA".contains(first))
+    {
+        return Ok(());
+    }
+    let words = token::keywords(text, dialect.rules(), 3);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let tears = match words.as_slice() {
+        ["BEGIN" | "COMMIT" | "END" | "ABORT", ..] | ["START", "TRANSACTION", ..] => true,
+        ["ROLLBACK", rest @ ..] => !rest.contains(&"TO"),
+        _ => false,
+    };
+    if !tears {
+        return Ok(());
+    }
+    let (file, span) = place.in_file();
+    let word = span.start..span.start + words[0].len();
+    Err(Error::new(
+        Code::ScriptTransaction,
+        format!("`{}` controls the transaction it runs in", file.name),
+    )
+    .at(&file, word, "sqlrev begins and commits around the revision")
+    .help(
+        "take the statement out; where statements cannot run in a transaction, say `transaction: none` in the header",
+    ))
+}

@@ -1,0 +1,173 @@
+//! What the database says it has: read, compared with the files, and known again when it has changed.
+
+use crate::code::Code;
+use crate::dialect::Dialect;
+use crate::driver::{Driver, DriverError};
+use crate::error::{Error, Result};
+use crate::execute::diff;
+use crate::revision::applied::Applied;
+use crate::revision::checksum::{self, Change, Checksum, ParseError};
+use crate::revision::graph::RevisionGraph;
+use crate::revision::{Direction, Revision, RevisionId, Script};
+use crate::version::{Row, VersionTable};
+
+/// The rows of the version table at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// The rows in the order in which they were written.
+    pub rows: Vec<Row>,
+    /// Whether the version table is there.
+    pub table: bool,
+    /// A value that changes when others write to the database.
+    mark: Option<String>,
+}
+
+impl Seen {
+    /// Reads the version table.
+    pub(crate) fn read(driver: &mut dyn Driver, table: &VersionTable) -> Result<Self, DriverError> {
+        let mark = mark(driver)?;
+        let exists = table.exists(driver)?;
+        let rows = if exists { table.read(driver)? } else { Vec::new() };
+        Ok(Self {
+            rows,
+            table: exists,
+            mark,
+        })
+    }
+
+    /// Whether others may have written to the database since.
+    pub(crate) fn is_stale(&self, driver: &mut dyn Driver) -> Result<bool, DriverError> {
+        Ok(self.mark.is_none() || mark(driver)? != self.mark)
+    }
+
+    /// The ids of the applied revisions.
+    pub fn applied(&self) -> impl Iterator<Item = &RevisionId> {
+        self.rows.iter().filter(|row| row.is_applied()).map(|row| &row.id)
+    }
+
+    /// The row of a revision.
+    pub(crate) fn row(&self, id: &RevisionId) -> Option<&Row> {
+        self.rows.iter().find(|row| row.id == *id)
+    }
+
+    /// The revision that stopped half-way on its way in this direction.
+    pub(crate) fn stopped(&self, direction: Direction) -> Option<&Row> {
+        let stopped = |row: &&Row| row.unfinished.is_some_and(|at| at.direction == direction);
+        self.rows.iter().find(stopped)
+    }
+
+    /// The applied revisions in terms of the graph.
+    ///
+    /// # Errors
+    /// `target::unknown_revision` for those that no file holds.
+    pub fn in_graph(&self, graph: &RevisionGraph) -> Result<Applied> {
+        Applied::from_rows(graph, self.applied())
+    }
+}
+
+fn mark(driver: &mut dyn Driver) -> Result<Option<String>, DriverError> {
+    let Some(query) = driver.dialect().change_mark() else {
+        return Ok(None);
+    };
+    Ok(driver.query(query)?.into_iter().flatten().next().flatten())
+}
+
+/// How a file differs from what was applied.
+pub(crate) fn change(
+    script: &Script,
+    revision: &Revision,
+    stored: &str,
+    dialect: &'static dyn Dialect,
+) -> Result<Change> {
+    let stored = parse(stored, revision.id())?;
+    if script.large.is_none() && stored.text == checksum::text_only(&script.file.text) {
+        return Ok(Change::Same);
+    }
+    let now = script.checksum(Some(&revision.header), dialect.rules())?;
+    Ok(checksum::compare(&stored, &now))
+}
+
+/// Reads a checksum from the version table.
+pub(crate) fn parse(stored: &str, id: &RevisionId) -> Result<Checksum> {
+    stored.parse().map_err(|error: ParseError| {
+        let (code, help) = if error == ParseError::UnknownVersion {
+            (
+                Code::VersionTooNew,
+                "use the version of sqlrev that wrote it, or a newer one",
+            )
+        } else {
+            (
+                Code::VersionTable,
+                "if somebody changed the table by hand, put the row back; or: sqlrev repair --accept",
+            )
+        };
+        Error::new(
+            code,
+            format!("the checksum of revision `{id}` in the version table cannot be read"),
+        )
+        .cause(stored.to_owned())
+        .help(help)
+    })
+}
+
+/// Refuses to go on when the upgrade of an applied revision was changed in more than its comments and layout.
+///
+/// # Errors
+/// `checksum::edited`, with the changed lines.
+pub(crate) fn refuse_edited(
+    seen: &Seen,
+    graph: &RevisionGraph,
+    driver: &mut dyn Driver,
+    table: &VersionTable,
+) -> Result<()> {
+    let dialect = driver.dialect();
+    for row in seen.rows.iter().filter(|row| row.unfinished.is_none()) {
+        let Some((revision, script)) = with_file(graph, &row.id) else {
+            continue;
+        };
+        if change(script, revision, &row.upgrade_checksum, dialect)? == Change::Edited {
+            let details = table.details(driver, row.id.as_str())?;
+            let was = details.and_then(|details| details.upgrade_sql);
+            return Err(edited(revision, script, was.as_deref()));
+        }
+    }
+    Ok(())
+}
+
+/// The revision of a row and its upgrade, when the file is here.
+pub(crate) fn with_file<'a>(graph: &'a RevisionGraph, id: &RevisionId) -> Option<(&'a Revision, &'a Script)> {
+    let revision = graph.get(id.as_str())?;
+    Some((revision, revision.upgrade.as_ref()?))
+}
+
+fn edited(revision: &Revision, script: &Script, was: Option<&str>) -> Error {
+    let id = revision.id();
+    let name = &script.file.name;
+    let mut error = Error::new(
+        Code::Edited,
+        format!("`{name}` was changed after revision `{id}` was applied"),
+    );
+    match was {
+        Some(was) if script.large.is_none() => {
+            let diff = diff::lines(was, &script.file.text);
+            if let Some(span) = diff.first_change {
+                error = error.at(&script.file, span, "not what was applied");
+            }
+            error = error.cause(diff.text);
+        }
+        _ => {
+            error = error.cause("the text that was applied is too large to be kept, so the difference cannot be shown");
+        }
+    }
+    error
+        .state("nothing was run")
+        .help("put the file back and write the change as a new revision: sqlrev revision -m TEXT")
+        .help(format!(
+            "or take the file as the applied one: sqlrev repair {id} --accept"
+        ))
+}
+
+/// Where the SQL of a text begins: after its header, when it has one.
+pub(crate) fn body_of(file: &crate::source::SourceFile) -> usize {
+    crate::revision::header::parse(file).map_or(0, |parsed| parsed.body)
+}

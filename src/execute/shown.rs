@@ -1,0 +1,101 @@
+//! Statements as a plan shows them.
+
+use crate::dialect::{AlterStatement, Op, Rewrite};
+use crate::execute::walk::Place;
+
+/// One statement of a plan, or one that ran.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// The text.
+    pub sql: String,
+    /// Where it comes from.
+    pub kind: Kind,
+    /// The table, for what the dialect rewrote.
+    pub table: Option<String>,
+    /// `native`, `in_place`, `index` or `copy`, for what the dialect rewrote.
+    pub strategy: Option<&'static str>,
+    /// Why that way, for what the dialect rewrote.
+    pub reason: Option<String>,
+    /// The file of the statement in the revision that it stands for; empty for the version table's own.
+    pub file: String,
+    /// Its line, from 1.
+    pub line: usize,
+    /// Its column in characters, from 1.
+    pub column: usize,
+}
+
+/// Where a statement comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The file, as it is written.
+    Native,
+    /// A batch plan.
+    Batch,
+    /// The bookkeeping.
+    Version,
+}
+
+impl Kind {
+    /// As `--format json` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Native => "native",
+            Kind::Batch => "batch",
+            Kind::Version => "version",
+        }
+    }
+}
+
+impl Shown {
+    /// A statement sent as it is written; those of files too large for memory are not kept.
+    pub(crate) fn native(place: &Place<'_>) -> Option<Self> {
+        place.script.large.is_none().then(|| Self {
+            sql: place.sql().to_owned(),
+            kind: Kind::Native,
+            table: None,
+            strategy: None,
+            reason: None,
+            file: place.script.file.name.to_string(),
+            line: place.statement.line + 1,
+            column: place.statement.column,
+        })
+    }
+
+    /// What some ALTERs became.
+    pub(crate) fn rewritten(run: &[AlterStatement], rewrite: &Rewrite) -> Vec<Self> {
+        let native = rewrite.strategy == "native";
+        let statements = rewrite.ops.iter().filter_map(|op| match op {
+            Op::Sql { sql, at, .. } => Some((sql, *at)),
+            _ => None,
+        });
+        let shown = statements.map(|(sql, at)| {
+            let at = run.get(at).or(run.first());
+            let (line, column) = at.map_or((0, 0), |alter| alter.file.line_column(alter.offset));
+            Self {
+                sql: sql.clone(),
+                kind: if native { Kind::Native } else { Kind::Batch },
+                table: Some(rewrite.table.clone()),
+                strategy: Some(rewrite.strategy),
+                reason: Some(rewrite.reason.clone()).filter(|reason| !reason.is_empty()),
+                file: at.map(|alter| alter.file.name.to_string()).unwrap_or_default(),
+                line,
+                column,
+            }
+        });
+        shown.collect()
+    }
+
+    /// A statement of the bookkeeping.
+    pub(crate) fn version(sql: &str) -> Self {
+        Self {
+            sql: sql.to_owned(),
+            kind: Kind::Version,
+            table: None,
+            strategy: None,
+            reason: None,
+            file: String::new(),
+            line: 0,
+            column: 0,
+        }
+    }
+}

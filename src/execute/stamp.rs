@@ -1,0 +1,132 @@
+//! `stamp`: the version table is set, and nothing runs.
+
+use crate::error::Result;
+use crate::execute::bookkeeping::Record;
+use crate::execute::seen::Seen;
+use crate::execute::shown::Shown;
+use crate::execute::{Executor, Ran, Report};
+use crate::revision::applied::Applied;
+use crate::revision::plan::{Plan, Step};
+use crate::revision::target::Target;
+use crate::revision::{Direction, Transaction};
+use crate::version::Entry;
+
+impl Executor<'_> {
+    /// Sets the version table to the targets. With `purge` every row is taken away first, also those of revisions that
+    /// no file holds.
+    ///
+    /// # Errors
+    /// Those of the targets, `lock::timeout` and `database::…`.
+    pub fn stamp_to(&mut self, targets: &[Target], purge: bool) -> Result<Report> {
+        self.begin()?;
+        let done = self.stamp_locked(targets, purge);
+        if done.is_err() {
+            self.rollback();
+        }
+        done.map_err(|error| error.state("the version table is as it was"))
+    }
+
+    /// The plan of [`Executor::stamp_to`].
+    ///
+    /// # Errors
+    /// Those of the targets.
+    pub fn plan_stamp(&self, seen: &Seen, targets: &[Target], purge: bool) -> Result<Plan> {
+        let applied = if purge {
+            Applied::known(self.graph, seen.applied()).0
+        } else {
+            seen.in_graph(self.graph)?
+        };
+        Plan::stamp(self.graph, &applied, targets, purge)
+    }
+
+    fn stamp_locked(&mut self, targets: &[Target], purge: bool) -> Result<Report> {
+        let seen = self.look()?;
+        let plan = self.plan_stamp(&seen, targets, purge)?;
+        if !seen.table {
+            self.create_table()?;
+        }
+        if purge {
+            let known = |id: &str| self.graph.node(id).is_some();
+            let strangers: Vec<String> = seen
+                .rows
+                .iter()
+                .map(|row| row.id.to_string())
+                .filter(|id| !known(id))
+                .collect();
+            for id in strangers {
+                let delete = self.table.delete(&id);
+                self.own(&delete)?;
+                self.log_stamp(&id, "taken away")?;
+            }
+        }
+        let mut steps = Vec::new();
+        for step in &plan.steps {
+            let half_way = step.direction == Direction::Upgrade && seen.row(&step.revision).is_some();
+            if half_way && !purge {
+                let delete = self.table.delete(step.revision.as_str());
+                self.own(&delete)?;
+            }
+            steps.push(self.stamp_step(step)?);
+        }
+        self.commit()?;
+        Ok(Report::of(&plan, steps))
+    }
+
+    fn stamp_step(&mut self, step: &Step) -> Result<Ran> {
+        let graph = self.graph;
+        let id = step.revision.as_str();
+        let now = self.clock.now();
+        let (sql, detail) = match step.direction {
+            Direction::Upgrade => {
+                let record = Record::of(graph.revision(step.node), None, self.sources, self.driver.dialect())?;
+                (self.table.insert(&record.row(None), &self.stamp(&now, None)), "added")
+            }
+            Direction::Downgrade => (self.table.delete(id), "taken away"),
+        };
+        self.own(&sql)?;
+        self.log_stamp(id, detail)?;
+        Ok(Ran {
+            step: step.clone(),
+            transaction: Transaction::Revision,
+            statements: vec![Shown::version(&sql)],
+            duration: None,
+        })
+    }
+
+    fn log_stamp(&mut self, id: &str, detail: &str) -> Result<()> {
+        let now = self.clock.now();
+        let entry = Entry {
+            event: "stamp",
+            revision: id,
+            done: true,
+            detail: Some(detail),
+        };
+        let sql = self.table.log(entry, &self.stamp(&now, None));
+        self.own(&sql)
+    }
+
+    /// Creates the version table unless it is there; tells whether it did.
+    ///
+    /// # Errors
+    /// `lock::timeout` and `database::…`.
+    pub fn ensure_version(&mut self) -> Result<bool> {
+        if self.look()?.table {
+            return Ok(false);
+        }
+        self.begin()?;
+        let created = self.ensure_locked();
+        if created.is_err() {
+            self.rollback();
+        }
+        created
+    }
+
+    fn ensure_locked(&mut self) -> Result<bool> {
+        let missing = !self.look()?.table;
+        if missing {
+            self.create_table()?;
+        }
+        self.commit()?;
+        Ok(missing)
+    }
+}

@@ -1,0 +1,421 @@
+//! One step: the script of one revision in one direction, and its row.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use crate::code::Code;
+use crate::dialect::Setting;
+use crate::driver::Driver;
+use crate::error::{Error, Result};
+use crate::execute::bookkeeping::{self, Record};
+use crate::execute::event::Event;
+use crate::execute::lock::{self, Patience};
+use crate::execute::online::{Online, Unit};
+use crate::execute::scripts::Prepared;
+use crate::execute::seen;
+use crate::execute::shown::Shown;
+use crate::execute::walk::Walk;
+use crate::execute::{Executor, Ran, fault};
+use crate::revision::plan::Step;
+use crate::revision::{Direction, Revision, Script, Transaction};
+use crate::version::{Details, Entry, Stamp, Unfinished, VersionTable};
+
+/// A step with what was found out about it before anything ran.
+pub(crate) struct Ready<'a> {
+    pub step: Step,
+    pub revision: &'a Revision,
+    pub script: Script,
+    pub prepared: Prepared,
+    /// What an upgrade writes into the version table.
+    pub record: Option<Record<'a>>,
+}
+
+/// The switches that a script may leave thrown, and that the next revision must not inherit.
+const SWITCHES: [Setting; 3] = [
+    Setting::ForeignKeys,
+    Setting::LegacyAlterTable,
+    Setting::IgnoreCheckConstraints,
+];
+
+impl<'a> Executor<'a> {
+    /// Reads the script of a step to its end.
+    pub(crate) fn ready(&self, step: Step) -> Result<Ready<'a>> {
+        let revision = self.graph.revision(step.node);
+        let upgrade = step.direction == Direction::Upgrade;
+        let script = if upgrade {
+            revision.upgrade.clone()
+        } else {
+            self.sources.downgrade(revision)?
+        };
+        let Some(script) = script else {
+            return Err(no_text(revision, self.driver.dialect().name()));
+        };
+        let dialect = self.driver.dialect();
+        let prepared = script.prepare(&revision.header, upgrade, dialect)?;
+        let record = upgrade.then(|| Record::of(revision, Some(&prepared), self.sources, dialect));
+        Ok(Ready {
+            step,
+            revision,
+            script,
+            record: record.transpose()?,
+            prepared,
+        })
+    }
+
+    /// Runs a step in the transaction that is open.
+    pub(crate) fn run_step(&mut self, ready: &Ready<'_>) -> Result<Ran> {
+        self.started(ready);
+        let began = self.clock.elapsed();
+        let mut statements = Vec::new();
+        self.script(ready, 0, None, &mut statements)?;
+        if self.driver.in_transaction() == Some(false) {
+            return Err(torn(ready));
+        }
+        let duration = self.clock.elapsed().saturating_sub(began);
+        let at = self.clock.now();
+        let stamp = self.stamp(&at, Some(duration));
+        let id = ready.step.revision.as_str();
+        for sql in bookkeeping::of_step(&self.table, ready.step.direction, ready.record.as_ref(), id, &stamp) {
+            self.own(&sql)?;
+            if self.keep_statements {
+                statements.push(Shown::version(&sql));
+            }
+        }
+        Ok(ran(ready, statements, duration))
+    }
+
+    fn started(&mut self, ready: &Ready<'_>) {
+        (self.events)(Event::Started {
+            revision: ready.step.revision.as_str(),
+            message: &ready.revision.header.message,
+            direction: ready.step.direction,
+            statements: ready.prepared.statements,
+        });
+    }
+
+    /// Tells that a step came to its end, unless others had done it.
+    pub(crate) fn finished(&mut self, ready: &Ready<'_>, ran: Option<&Ran>) {
+        if let Some(duration) = ran.and_then(|ran| ran.duration) {
+            (self.events)(Event::Finished {
+                revision: ready.step.revision.as_str(),
+                message: &ready.revision.header.message,
+                direction: ready.step.direction,
+                duration,
+            });
+        }
+    }
+
+    pub(crate) fn stamp<'s>(&'s self, at: &'s str, duration: Option<Duration>) -> Stamp<'s> {
+        Stamp {
+            at: Some(at),
+            by: self.by,
+            duration_ms: duration.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+        }
+    }
+
+    /// Runs a statement of sqlrev's own.
+    pub(crate) fn own(&mut self, sql: &str) -> Result<()> {
+        self.driver.execute(sql).map_err(|error| fault::database(&error))
+    }
+
+    fn script(&mut self, ready: &Ready<'_>, skip: u64, unit: Option<&dyn Unit>, shown: &mut Vec<Shown>) -> Result<()> {
+        let walk = Walk {
+            dialect: self.driver.dialect(),
+            script: &ready.script,
+            recreate: ready.revision.header.recreate,
+            skip,
+        };
+        let switches = if ready.prepared.pragmas {
+            self.switches()
+        } else {
+            Vec::new()
+        };
+        let mut online = Online {
+            driver: self.driver,
+            events: self.events,
+            patience: self.patience,
+            shown: self.keep_statements.then_some(shown),
+            unit,
+        };
+        walk.run(&mut online)?;
+        self.put_back(switches)
+    }
+
+    fn switches(&mut self) -> Vec<(Setting, bool)> {
+        let driver = &mut *self.driver;
+        let known = SWITCHES
+            .iter()
+            .filter_map(|setting| Some((*setting, driver.setting(*setting, None).ok()?)));
+        known.collect()
+    }
+
+    fn put_back(&mut self, switches: Vec<(Setting, bool)>) -> Result<()> {
+        for (setting, was) in switches {
+            let back = self.driver.setting(setting, Some(was));
+            back.map_err(|error| fault::database(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Runs a step of a revision with `transaction: none`: each statement stands alone and is counted, so that a run
+    /// that stopped goes on where it was. No transaction is open before or after.
+    pub(crate) fn run_alone(&mut self, ready: &Ready<'_>) -> Result<Option<Ran>> {
+        let _only_one = self.only_one()?;
+        self.begin()?;
+        let seen = self.look()?;
+        let id = &ready.step.revision;
+        let direction = ready.step.direction;
+        let row = seen.row(id).cloned();
+        let applied = row.as_ref().is_some_and(crate::version::Row::is_applied);
+        if applied == (direction == Direction::Upgrade) {
+            self.rollback();
+            return Ok(None);
+        }
+        let done = row
+            .as_ref()
+            .and_then(|row| row.unfinished)
+            .filter(|at| at.direction == direction);
+        let skip = done.map_or(0, |at| at.statements);
+        if let (true, Some(details)) = (skip > 0, self.table.details(self.driver, id.as_str())?) {
+            same_beginning(ready, &details, skip, self.driver.dialect())?;
+        }
+        self.mark_begun(ready, row.is_some(), skip)?;
+        self.commit()?;
+        self.started(ready);
+        let began = self.clock.elapsed();
+        let mut statements = Vec::new();
+        self.connection_again(ready, skip)?;
+        let counting = Counting {
+            table: self.table.clone(),
+            id: id.to_string(),
+            direction,
+            patience: self.patience,
+            opened: Cell::new(false),
+        };
+        self.script(ready, skip, Some(&counting), &mut statements)?;
+        if self.driver.in_transaction() == Some(true) {
+            return Err(left_open(ready));
+        }
+        let duration = self.clock.elapsed().saturating_sub(began);
+        self.mark_done(ready, duration, &mut statements)?;
+        Ok(Some(ran(ready, statements, duration)))
+    }
+
+    fn mark_begun(&mut self, ready: &Ready<'_>, is_there: bool, skip: u64) -> Result<()> {
+        let direction = ready.step.direction;
+        let unfinished = Some(Unfinished {
+            direction,
+            statements: skip,
+        });
+        let at = self.clock.now();
+        let sql = match &ready.record {
+            Some(record) if !is_there => self.table.insert(&record.row(unfinished), &self.stamp(&at, None)),
+            Some(record) => {
+                let accept = self.table.accept(&record.row(unfinished));
+                self.own(&accept)?;
+                self.table.progress(ready.step.revision.as_str(), unfinished)
+            }
+            None => self.table.progress(ready.step.revision.as_str(), unfinished),
+        };
+        self.own(&sql)
+    }
+
+    fn mark_done(&mut self, ready: &Ready<'_>, duration: Duration, statements: &mut Vec<Shown>) -> Result<()> {
+        let id = ready.step.revision.as_str();
+        let at = self.clock.now();
+        let stamp = self.stamp(&at, Some(duration));
+        let row = match ready.step.direction {
+            Direction::Upgrade => self.table.progress(id, None),
+            Direction::Downgrade => self.table.delete(id),
+        };
+        let entry = Entry {
+            event: ready.step.direction.name(),
+            revision: id,
+            done: true,
+            detail: None,
+        };
+        let log = self.table.log(entry, &stamp);
+        self.begin()?;
+        for sql in [row, log] {
+            self.own(&sql)?;
+            if self.keep_statements {
+                statements.push(Shown::version(&sql));
+            }
+        }
+        self.commit()
+    }
+
+    /// What an interrupted run had set up for its connection is gone with it, and is done once more.
+    fn connection_again(&mut self, ready: &Ready<'_>, skip: u64) -> Result<()> {
+        let dialect = self.driver.dialect();
+        let mut statements = ready.script.statements(dialect.rules())?;
+        let mut index = 0;
+        while index < skip {
+            let Some(piece) = statements.next().map_err(|fault| ready.script.fault(&fault))? else {
+                break;
+            };
+            if let crate::sql::split::Piece::Statement(statement) = piece {
+                if dialect.sets_up_connection(statement.text) {
+                    let sql = statement.text.to_owned();
+                    self.driver.execute(&sql).map_err(|error| fault::database(&error))?;
+                }
+                index += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Counts the statements of a revision without a transaction. A statement that can stand in a transaction is counted
+/// in the same one, so that the count is never wrong; for the others the count follows.
+struct Counting<'a> {
+    table: VersionTable,
+    id: String,
+    direction: Direction,
+    patience: Patience<'a>,
+    /// Whether the transaction that is open was opened for this piece, not by the author's own BEGIN.
+    opened: Cell<bool>,
+}
+
+impl Counting<'_> {
+    fn tell(&self, driver: &mut dyn Driver, sql: &str) -> Result<()> {
+        lock::retry(driver, self.patience, &mut |_| {}, |driver| driver.execute(sql))
+    }
+}
+
+impl Unit for Counting<'_> {
+    fn before(&self, driver: &mut dyn Driver, statement: Option<&str>) -> Result<()> {
+        let dialect = driver.dialect();
+        let alone = statement.is_some_and(|sql| dialect.stands_alone(sql));
+        let opens = !alone && driver.in_transaction() != Some(true);
+        self.opened.set(opens);
+        if opens {
+            self.tell(driver, dialect.begin())
+        } else {
+            Ok(())
+        }
+    }
+
+    fn after(&self, driver: &mut dyn Driver, done: u64) -> Result<()> {
+        let unfinished = Some(Unfinished {
+            direction: self.direction,
+            statements: done,
+        });
+        self.tell(driver, &self.table.progress(&self.id, unfinished))?;
+        if self.opened.take() {
+            self.tell(driver, "COMMIT")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn ran(ready: &Ready<'_>, statements: Vec<Shown>, duration: Duration) -> Ran {
+    Ran {
+        step: ready.step.clone(),
+        transaction: ready.revision.header.transaction,
+        statements,
+        duration: Some(duration),
+    }
+}
+
+fn torn(ready: &Ready<'_>) -> Error {
+    let file = &ready.script.file;
+    Error::new(
+        Code::ScriptTransaction,
+        format!("`{}` ended the transaction it ran in", file.name),
+    )
+    .at(file, ready.script.body..ready.script.body, "somewhere from here on")
+    .help("take out what ends it, such as RAISE(ROLLBACK) or OR ROLLBACK; or say `transaction: none` in the header")
+}
+
+fn left_open(ready: &Ready<'_>) -> Error {
+    let file = &ready.script.file;
+    let body = ready.script.body..ready.script.body;
+    Error::new(
+        Code::ScriptTransaction,
+        format!("`{}` left its transaction open", file.name),
+    )
+    .at(file, body, "somewhere from here on is a BEGIN without its COMMIT")
+    .help("add the COMMIT")
+}
+
+pub(crate) fn no_text(revision: &Revision, dialect: &str) -> Error {
+    let id = revision.id();
+    let error = Error::new(
+        Code::NoDialectText,
+        format!("revision `{id}` has no text for {dialect}"),
+    );
+    let error = match revision.places.file() {
+        Some(file) => error.at(file, revision.places.id(), "its files are for other databases"),
+        None => error,
+    };
+    error.help(format!("write upgrade.sql, or upgrade.{dialect}.sql, beside it"))
+}
+
+/// Refuses to go on in a script whose first statements are not those that ran.
+fn same_beginning(
+    ready: &Ready<'_>,
+    details: &Details,
+    skip: u64,
+    dialect: &'static dyn crate::dialect::Dialect,
+) -> Result<()> {
+    let stored = match ready.step.direction {
+        Direction::Upgrade => &details.upgrade_sql,
+        Direction::Downgrade => &details.downgrade_sql,
+    };
+    let Some(stored) = stored else {
+        return Ok(());
+    };
+    let file = crate::source::SourceFile::new(ready.script.file.name.clone(), stored.as_str());
+    let body = seen::body_of(&file);
+    let before = Script {
+        file,
+        body,
+        large: None,
+    };
+    let first = beginning(&before, skip, dialect)?;
+    let now = beginning(&ready.script, skip, dialect)?;
+    if first == now {
+        return Ok(());
+    }
+    let file = &ready.script.file;
+    Err(Error::new(
+        Code::UnfinishedRevision,
+        format!("`{}` was changed in the part that has run", file.name),
+    )
+    .at(
+        file,
+        ready.script.body..ready.script.body,
+        match skip {
+            1 => "the first statement is not the one that ran".to_owned(),
+            _ => format!("the first {skip} statements are not those that ran"),
+        },
+    )
+    .state(format!(
+        "{skip} statements of revision `{}` are done",
+        ready.step.revision
+    ))
+    .help("put those statements back as they were; what comes after them may be changed"))
+}
+
+fn beginning(script: &Script, count: u64, dialect: &'static dyn crate::dialect::Dialect) -> Result<Vec<String>> {
+    let mut statements = script.statements(dialect.rules())?;
+    let mut texts = Vec::new();
+    while (texts.len() as u64) < count {
+        match statements.next().map_err(|fault| script.fault(&fault))? {
+            Some(crate::sql::split::Piece::Statement(statement)) => texts.push(statement.text.to_owned()),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    Ok(texts)
+}
+
+/// The transaction of a revision, as plans show it.
+pub(crate) fn transaction_name(transaction: Transaction) -> &'static str {
+    match transaction {
+        Transaction::Revision => "revision",
+        Transaction::None => "none",
+    }
+}

@@ -1,0 +1,200 @@
+//! `migrations.yaml`: its keys, their kinds, and the values that hold for one database.
+
+mod read;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use crate::code::Code;
+use crate::error::{Error, Result};
+use crate::source::{SourceFile, Span};
+
+use super::env::{self, Unexpanded};
+use super::template::Template;
+
+/// What holds when the file says nothing.
+const LOCATION: &str = "migrations";
+const FILE_TEMPLATE: &str = "{date}_{revision}_{slug}";
+const VERSION_TABLE: &str = "sqlrev_revisions";
+const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A value as it is written, before `${…}` is expanded.
+#[derive(Clone)]
+struct Raw {
+    text: String,
+    span: Span,
+}
+
+impl fmt::Debug for Raw {
+    /// The place alone: the value may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.span)
+    }
+}
+
+/// Where the schema as it should be is written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Schema {
+    /// Files or folders, from the project's folder on.
+    Files(Vec<String>),
+    /// A command and its arguments, whose output it is.
+    Command(Vec<String>),
+}
+
+/// The values under one database, or at the top.
+#[derive(Debug, Clone, Default)]
+struct Settings {
+    url: Option<Raw>,
+    locations: Option<Vec<Raw>>,
+    file_template: Option<Raw>,
+    version_table: Option<Raw>,
+    /// Whether it is a command, and its words.
+    schema: Option<(bool, Vec<Raw>)>,
+    lock_timeout: Option<Raw>,
+}
+
+/// A folder of revisions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// As a person would type it from the project's folder, with `/` and none at its end.
+    pub name: String,
+    /// Where the configuration names it.
+    pub(super) place: Option<Span>,
+}
+
+/// The configuration of one database.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The folders of revisions; at least one.
+    pub locations: Vec<Location>,
+    /// The name of a new revision's files.
+    pub file_template: Template,
+    /// The table that says which revisions are applied.
+    pub version_table: String,
+    /// How long to wait for somebody else's lock.
+    pub lock_timeout: Duration,
+    /// The file, with stars for passwords; none when there is no configuration.
+    pub(super) file: Option<SourceFile>,
+    /// The names under `databases`.
+    pub(super) databases: Vec<String>,
+    url: Option<Raw>,
+    schema: Option<(bool, Vec<Raw>)>,
+}
+
+impl Config {
+    /// What holds without a file.
+    pub(super) fn without_file() -> Self {
+        Self {
+            locations: vec![Location {
+                name: LOCATION.to_owned(),
+                place: None,
+            }],
+            file_template: Template::parse(FILE_TEMPLATE).expect("the default is right"),
+            version_table: VERSION_TABLE.to_owned(),
+            lock_timeout: LOCK_TIMEOUT,
+            file: None,
+            databases: Vec::new(),
+            url: None,
+            schema: None,
+        }
+    }
+
+    /// Reads the file, for the database of this name or for the one at the top.
+    ///
+    /// # Errors
+    /// The `config::…` codes, labelled under the words that are wrong.
+    pub(super) fn read(
+        name: &str,
+        text: &str,
+        database: Option<&str>,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<Self> {
+        read::read(name, text, database, variables)
+    }
+
+    /// The URL, expanded, and the file and place it stands at.
+    pub(super) fn url(&self, variables: &BTreeMap<String, String>) -> Result<Option<(String, &SourceFile, Span)>> {
+        let (Some(raw), Some(file)) = (&self.url, &self.file) else {
+            return Ok(None);
+        };
+        let text = expand(file, raw, variables)?;
+        Ok(Some((text, file, raw.span.clone())))
+    }
+
+    /// Whether a URL is configured, expandable or not.
+    pub(super) fn has_url(&self) -> bool {
+        self.url.is_some()
+    }
+
+    /// The schema as it should be, if there is one.
+    pub(super) fn schema(&self, variables: &BTreeMap<String, String>) -> Result<Option<Schema>> {
+        let (Some((is_command, words)), Some(file)) = (&self.schema, &self.file) else {
+            return Ok(None);
+        };
+        let words = words
+            .iter()
+            .map(|raw| expand(file, raw, variables))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Some(if *is_command {
+            Schema::Command(words)
+        } else {
+            Schema::Files(words)
+        }))
+    }
+}
+
+impl Settings {
+    /// These values, and those of `base` where there is none.
+    fn over(self, base: Self) -> Self {
+        Self {
+            url: self.url.or(base.url),
+            locations: self.locations.or(base.locations),
+            file_template: self.file_template.or(base.file_template),
+            version_table: self.version_table.or(base.version_table),
+            schema: self.schema.or(base.schema),
+            lock_timeout: self.lock_timeout.or(base.lock_timeout),
+        }
+    }
+}
+
+/// The value with its variables.
+fn expand(file: &SourceFile, raw: &Raw, variables: &BTreeMap<String, String>) -> Result<String> {
+    env::expand(&raw.text, variables).map_err(|Unexpanded { span, message, label }| {
+        let place = within(file, raw, &span);
+        let error = Error::new(Code::ConfigVariable, message).at(file, place, label);
+        match raw.text[span].trim_start_matches("${").trim_end_matches('}') {
+            name if name.contains([':', '{', ' ']) => error.help("a `$` that means itself is written `$$`"),
+            name => error.help(format!(
+                "export {name}=… or a line in .env sets it; ${{{name}:-VALUE}} gives it a default"
+            )),
+        }
+    })
+}
+
+/// A place in a value as a place in the file: exact where the value is written as it is, else the whole value.
+fn within(file: &SourceFile, raw: &Raw, span: &Span) -> Span {
+    let words = &raw.text[span.clone()];
+    let earlier = raw.text[..span.start].matches(words).count();
+    let written = file.text.get(raw.span.clone()).unwrap_or_default();
+    match written.match_indices(words).nth(earlier) {
+        Some((at, _)) if !words.is_empty() => raw.span.start + at..raw.span.start + at + words.len(),
+        _ => raw.span.clone(),
+    }
+}
+
+/// Reads a time: seconds, or a number with `ms`, `s` or `m`.
+pub fn duration(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let number: u32 = text[..digits].parse().ok()?;
+    match text[digits..].trim_start() {
+        "ms" => Some(Duration::from_millis(number.into())),
+        "" | "s" => Some(Duration::from_secs(number.into())),
+        "m" | "min" => Some(Duration::from_secs(u64::from(number) * 60)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

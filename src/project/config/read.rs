@@ -1,0 +1,265 @@
+//! From the YAML to values, each checked to be of its kind.
+
+use std::collections::BTreeMap;
+
+use crate::code::Code;
+use crate::error::{Error, Result, nearest};
+use crate::project::template::Template;
+use crate::project::url;
+use crate::source::{SourceFile, Span};
+use crate::yaml::{self, Key, Mistake, Node, Value};
+
+use super::{Config, Location, Raw, Settings, duration, expand, within};
+
+/// The keys at the top, in the order of the documented file.
+pub(super) const KEYS: [&str; 7] = [
+    "url",
+    "locations",
+    "file_template",
+    "version_table",
+    "schema",
+    "lock_timeout",
+    "databases",
+];
+
+/// Reads the file; see [`Config::read`].
+pub(super) fn read(
+    name: &str,
+    text: &str,
+    database: Option<&str>,
+    variables: &BTreeMap<String, String>,
+) -> Result<Config> {
+    // Labels show the lines around them, so they stand in a copy with stars for passwords.
+    let file = SourceFile::new(name, url::starred(text));
+    let reader = Reader { file, variables };
+    let root = yaml::parse(text).map_err(|mistake| reader.mistake(mistake))?;
+    let (mut settings, databases, place) = reader.root(&root)?;
+    let names: Vec<String> = databases.iter().map(|(name, _)| name.clone()).collect();
+    if let Some(database) = database {
+        let Some((_, chosen)) = databases.into_iter().find(|(name, _)| name == database) else {
+            return Err(reader.unknown_database(database, &names, place));
+        };
+        settings = chosen.over(settings);
+    }
+    reader.config(settings, names)
+}
+
+struct Reader<'a> {
+    file: SourceFile,
+    variables: &'a BTreeMap<String, String>,
+}
+
+/// Each database with its name.
+type Databases = Vec<(String, Settings)>;
+
+impl Reader<'_> {
+    fn mistake(&self, mistake: Mistake) -> Error {
+        let name = &self.file.name;
+        match mistake {
+            Mistake::Syntax { span, message } => {
+                Error::new(Code::ConfigSyntax, format!("`{name}` is not the YAML it should be"))
+                    .at(&self.file, span, message)
+            }
+            Mistake::Duplicate { key, first, second } => {
+                Error::new(Code::ConfigDuplicateKey, format!("`{name}` has the key `{key}` twice"))
+                    .at(&self.file, second, "again here")
+                    .at(&self.file, first, "first here")
+            }
+        }
+    }
+
+    fn root(&self, root: &Node<'_>) -> Result<(Settings, Databases, Option<Span>)> {
+        let (mut databases, mut place) = (Vec::new(), None);
+        let mut settings = Settings::default();
+        for (key, node) in self.entries(root, "the keys of the configuration")? {
+            if key.text == "databases" {
+                place = Some(key.span.clone());
+                for (name, node) in self.entries(node, "names of databases")? {
+                    let mut settings = Settings::default();
+                    for (key, node) in self.entries(node, "keys of the configuration")? {
+                        self.entry(key, node, &mut settings, false)?;
+                    }
+                    databases.push((name.text.clone().into_owned(), settings));
+                }
+            } else {
+                self.entry(key, node, &mut settings, true)?;
+            }
+        }
+        Ok((settings, databases, place))
+    }
+
+    /// The entries of a mapping; nothing has none.
+    fn entries<'n, 'a>(&self, node: &'n Node<'a>, takes: &str) -> Result<&'n [(Key<'a>, Node<'a>)]> {
+        match &node.value {
+            Value::Map(entries) => Ok(entries),
+            Value::Null => Ok(&[]),
+            other => Err(Error::new(
+                Code::ConfigWrongType,
+                format!("`{}` has {} where a mapping belongs", self.file.name, other.kind()),
+            )
+            .at(
+                &self.file,
+                node.span.clone(),
+                format!("takes {takes}, each with a value"),
+            )),
+        }
+    }
+
+    fn entry(&self, key: &Key<'_>, node: &Node<'_>, settings: &mut Settings, at_top: bool) -> Result<()> {
+        match &*key.text {
+            "url" => settings.url = self.word(key, node)?,
+            "locations" => settings.locations = self.words(key, node, "a folder or a list of folders")?,
+            "file_template" => settings.file_template = self.word(key, node)?,
+            "version_table" => settings.version_table = self.word(key, node)?,
+            "schema" => settings.schema = self.schema(key, node)?,
+            "lock_timeout" => settings.lock_timeout = self.word(key, node)?,
+            _ => {
+                let known = if at_top { &KEYS[..] } else { &KEYS[..KEYS.len() - 1] };
+                let message = format!("`{}` has an unknown key `{}`", self.file.name, key.text);
+                let mut error =
+                    Error::new(Code::ConfigUnknownKey, message).at(&self.file, key.span.clone(), "not a key here");
+                if let Some(near) = nearest(&key.text, known.iter().copied()) {
+                    error = error.help(format!("did you mean `{near}`?"));
+                }
+                return Err(error.help(format!("the keys are {}", known.join(", "))));
+            }
+        }
+        Ok(())
+    }
+
+    fn word(&self, key: &Key<'_>, node: &Node<'_>) -> Result<Option<Raw>> {
+        match &node.value {
+            Value::Null => Ok(None),
+            Value::Plain(text) | Value::Quoted(text) => Ok(Some(Raw {
+                text: text.clone().into_owned(),
+                span: node.span.clone(),
+            })),
+            _ => Err(self.wrong(key, node, "a text")),
+        }
+    }
+
+    fn words(&self, key: &Key<'_>, node: &Node<'_>, takes: &str) -> Result<Option<Vec<Raw>>> {
+        let items = match &node.value {
+            Value::Null => return Ok(None),
+            Value::List(items) if items.is_empty() => return Err(self.wrong(key, node, takes)),
+            Value::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(node),
+        };
+        let words = items.iter().map(|item| match item.value.text() {
+            Some(text) if !text.is_empty() => Ok(Raw {
+                text: text.to_owned(),
+                span: item.span.clone(),
+            }),
+            _ => Err(self.wrong(key, item, takes)),
+        });
+        words.collect::<Result<Vec<_>>>().map(Some)
+    }
+
+    fn schema(&self, key: &Key<'_>, node: &Node<'_>) -> Result<Option<(bool, Vec<Raw>)>> {
+        const TAKES: &str = "a file, a list of files, or {command: [PROGRAM, ARGUMENT]}";
+        if let Value::Map(entries) = &node.value {
+            return match entries.as_slice() {
+                [(command, words)] if command.text == "command" && words.value != Value::Null => Ok(self
+                    .words(command, words, "a program or a list of a program and its arguments")?
+                    .map(|words| (true, words))),
+                _ => Err(self.wrong(key, node, TAKES)),
+            };
+        }
+        Ok(self.words(key, node, TAKES)?.map(|words| (false, words)))
+    }
+
+    fn wrong(&self, key: &Key<'_>, node: &Node<'_>, takes: &str) -> Error {
+        let place = if node.span.is_empty() { &key.span } else { &node.span };
+        self.wrong_at(&key.text, place.clone(), takes)
+    }
+
+    fn wrong_at(&self, key: &str, place: Span, takes: &str) -> Error {
+        let message = format!("the value of `{key}` in `{}` is not of its kind", self.file.name);
+        Error::new(Code::ConfigWrongType, message).at(&self.file, place, format!("takes {takes}"))
+    }
+
+    fn unknown_database(&self, name: &str, known: &[String], place: Option<Span>) -> Error {
+        let error = Error::new(
+            Code::ConfigUnknownDatabase,
+            format!("`{}` has no database `{name}`", self.file.name),
+        );
+        let error = match place {
+            Some(place) => error.at(&self.file, place, format!("has {}", known.join(", "))),
+            None => error.help("there is no `databases:` in it"),
+        };
+        match nearest(name, known.iter().map(String::as_str)) {
+            Some(near) => error.help(format!("did you mean `-n {near}`?")),
+            None => error,
+        }
+    }
+
+    /// The values that hold, expanded; URL and schema stay as they are until they are used.
+    fn config(self, settings: Settings, databases: Vec<String>) -> Result<Config> {
+        let mut config = Config {
+            databases,
+            url: settings.url,
+            schema: settings.schema,
+            ..Config::without_file()
+        };
+        if let Some(locations) = &settings.locations {
+            config.locations = locations.iter().map(|raw| self.location(raw)).collect::<Result<_>>()?;
+        }
+        if let Some(raw) = &settings.file_template {
+            let text = self.expand(raw)?;
+            config.file_template = Template::parse(&text).map_err(|wrong| {
+                let written = Raw {
+                    text,
+                    span: raw.span.clone(),
+                };
+                let message = format!("the `file_template` in `{}` cannot be used", self.file.name);
+                Error::new(Code::ConfigWrongType, message)
+                    .at(&self.file, within(&self.file, &written, &wrong.span), wrong.label)
+                    .help(wrong.help)
+            })?;
+        }
+        if let Some(raw) = &settings.version_table {
+            config.version_table = self.expand(raw)?;
+            if config.version_table.trim().is_empty() {
+                return Err(self.wrong_at("version_table", raw.span.clone(), "the name of a table"));
+            }
+        }
+        if let Some(raw) = &settings.lock_timeout {
+            let text = self.expand(raw)?;
+            config.lock_timeout = duration(&text).ok_or_else(|| {
+                self.wrong_at(
+                    "lock_timeout",
+                    raw.span.clone(),
+                    "seconds, or a time like 500ms, 30s or 5m",
+                )
+            })?;
+        }
+        config.file = Some(self.file);
+        Ok(config)
+    }
+
+    fn location(&self, raw: &Raw) -> Result<Location> {
+        let text = self.expand(raw)?;
+        let name = if cfg!(windows) { text.replace('\\', "/") } else { text };
+        let mut words = name.as_str();
+        while let Some(rest) = words.strip_prefix("./") {
+            words = rest.trim_start_matches('/');
+        }
+        let trimmed = words.trim_end_matches('/');
+        if words.is_empty() && name.is_empty() {
+            return Err(self.wrong_at("locations", raw.span.clone(), "the name of a folder"));
+        }
+        let name = match trimmed {
+            "" if name.starts_with('/') => "/",
+            "" => ".",
+            trimmed => trimmed,
+        };
+        Ok(Location {
+            name: name.to_owned(),
+            place: Some(raw.span.clone()),
+        })
+    }
+
+    fn expand(&self, raw: &Raw) -> Result<String> {
+        expand(&self.file, raw, self.variables)
+    }
+}

@@ -1,0 +1,413 @@
+//! The revisions of a location: which files make which revision, and what they say.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::code::Code;
+use crate::error::{Error, Result};
+use crate::revision::header::{self, Parsed};
+use crate::revision::{Revision, Script};
+use crate::source::SourceFile;
+
+use super::config::Location;
+use super::disk::{Folder, Kind, LARGE, OnDisk};
+use super::names::{DIALECTS, Half, Name};
+
+/// How much of a large file is kept in memory.
+const HEAD: usize = 64 << 10;
+
+/// Reads the revisions of all locations.
+pub(super) struct Loader<'a> {
+    /// The project's folder, which names begin from.
+    pub(super) root: Arc<Path>,
+    /// The file that names the locations.
+    pub(super) config: Option<&'a SourceFile>,
+    /// The names of the dialect's own texts, the best first.
+    pub(super) variants: &'a [&'a str],
+    /// Whether the texts of downgrades are read.
+    pub(super) downgrades: bool,
+    /// For the bytes of the file being read.
+    pub(super) buffer: Vec<u8>,
+    /// The text of what is not read.
+    pub(super) nothing: Arc<str>,
+}
+
+/// An entry of a location: a folder, or a half of a flat pair.
+type Entry = (String, Option<Half>);
+
+/// The files of one revision.
+struct Set<'a> {
+    folder: &'a Folder,
+    /// What comes before `upgrade.sql` in `folder`: nothing, or `NAME.`
+    prefix: &'a str,
+    /// What comes before `upgrade.sql` for a reader: `migrations/NAME/`, or `migrations/NAME.`
+    shown: &'a str,
+    halves: &'a [Half],
+}
+
+impl Set<'_> {
+    fn shown(&self, half: Half) -> String {
+        self.shown.to_owned() + &half.file_name()
+    }
+
+    fn of(&self, is_downgrade: bool) -> impl Iterator<Item = Half> {
+        self.halves
+            .iter()
+            .copied()
+            .filter(move |half| half.is_downgrade == is_downgrade)
+    }
+
+    /// The half that runs: the text for the first of the dialects that has one, else the plain one.
+    fn chosen(&self, is_downgrade: bool, variants: &[&str]) -> Option<Half> {
+        let wanted = variants.iter().map(|&variant| Some(variant)).chain([None]);
+        wanted
+            .into_iter()
+            .find_map(|dialect| self.of(is_downgrade).find(|half| half.dialect == dialect))
+    }
+}
+
+impl Loader<'_> {
+    /// Adds the revisions of a location, sorted by name.
+    pub(super) fn location(&mut self, location: &Location, revisions: &mut Vec<Revision>) -> Result<()> {
+        let folder =
+            Folder::open(&self.root.join(&location.name)).map_err(|error| self.no_location(location, &error))?;
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut mistake = None;
+        let listed = folder.list(|name, kind| match name {
+            Ok(name) if name.starts_with('.') => {}
+            Ok(name) if kind == Kind::Folder => entries.push((name.to_owned(), None)),
+            Ok(name) => match Half::of(name) {
+                Name::Half("", _) | Name::Other => {}
+                Name::Half(stem, half) => entries.push((stem.to_owned(), Some(half))),
+                Name::Unknown => mistake = Some(unknown_dialect(&format!("{}/{name}", location.name))),
+            },
+            Err(name) => mistake = Some(not_a_name(&format!("{}/{name}", location.name))),
+        });
+        listed.map_err(|error| unreadable(&location.name, &error))?;
+        if let Some(mistake) = mistake {
+            return Err(mistake);
+        }
+        entries.sort_unstable();
+        revisions.reserve(entries.len());
+        let mut halves = Vec::new();
+        for group in entries.chunk_by(|one, other| one.0 == other.0) {
+            let name = &group[0].0;
+            let is_folder = group[0].1.is_none();
+            if is_folder {
+                self.folder(
+                    &folder,
+                    name,
+                    &format!("{}/{name}/", location.name),
+                    &mut halves,
+                    revisions,
+                )?;
+            }
+            halves.clear();
+            halves.extend(group.iter().filter_map(|(_, half)| *half));
+            if !halves.is_empty() {
+                let set = Set {
+                    folder: &folder,
+                    prefix: &format!("{name}."),
+                    shown: &format!("{}/{name}.", location.name),
+                    halves: &halves,
+                };
+                revisions.push(self.revision(&set)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the revision in a folder, if there is one.
+    fn folder(
+        &mut self,
+        parent: &Folder,
+        name: &str,
+        shown: &str,
+        halves: &mut Vec<Half>,
+        revisions: &mut Vec<Revision>,
+    ) -> Result<()> {
+        let folder = parent.open_in(name).map_err(|error| unreadable(shown, &error))?;
+        halves.clear();
+        let mut mistake = None;
+        // The names of other files are nobody's business.
+        let listed = folder.list(|name, _| match name.as_ref().map(|name| (Half::of(name), name)) {
+            Ok((Name::Half("", half), _)) => halves.push(half),
+            Ok((Name::Unknown, name)) => mistake = Some(unknown_dialect(&format!("{shown}{name}"))),
+            _ => {}
+        });
+        listed.map_err(|error| unreadable(shown, &error))?;
+        if let Some(mistake) = mistake {
+            return Err(mistake);
+        }
+        if !halves.is_empty() {
+            halves.sort_unstable();
+            let set = Set {
+                folder: &folder,
+                prefix: "",
+                shown,
+                halves,
+            };
+            revisions.push(self.revision(&set)?);
+        }
+        Ok(())
+    }
+
+    fn revision(&mut self, set: &Set<'_>) -> Result<Revision> {
+        for pair in set.halves.windows(2) {
+            if let [one, other] = pair
+                && (one.is_downgrade, one.dialect) == (other.is_downgrade, other.dialect)
+            {
+                return Err(duplicate(&set.shown(*one), &set.shown(*other)));
+            }
+        }
+        if set.of(false).next().is_none() {
+            let name = set.halves.first().map_or_else(String::new, |half| set.shown(*half));
+            return Err(orphan(&name));
+        }
+        let chosen = set.chosen(false, self.variants);
+        let (parsed, upgrade) = match chosen {
+            Some(half) => {
+                let (parsed, script) = self.upgrade(set, half)?;
+                (parsed, Some(script))
+            }
+            None => (self.header_elsewhere(set)?, None),
+        };
+        let downgrade = match set.chosen(true, self.variants) {
+            Some(half) => Some(self.downgrade(set, half)?),
+            None => None,
+        };
+        Ok(Revision {
+            header: parsed.header,
+            places: parsed.places,
+            missing_text: upgrade.is_none(),
+            upgrade,
+            downgrade,
+        })
+    }
+
+    /// The upgrade that runs, and the header, which a text for one dialect may leave to the plain one.
+    fn upgrade(&mut self, set: &Set<'_>, half: Half) -> Result<(Parsed, Script)> {
+        let mut script = self.read(set, half)?;
+        let plain = set
+            .of(false)
+            .find(|other| other.dialect.is_none() && half.dialect.is_some());
+        let Some(plain) = plain else {
+            let parsed = header::parse(&script.file)?;
+            script.body = parsed.body;
+            return Ok((parsed, script));
+        };
+        let plain = self.read(set, plain)?.file;
+        if !header::is_there(&script.file) {
+            return Ok((header::parse(&plain)?, script));
+        }
+        let parsed = header::parse(&script.file)?;
+        if header::is_there(&plain) {
+            agree(&script.file, &parsed, &plain, &header::parse(&plain)?)?;
+        }
+        script.body = parsed.body;
+        Ok((parsed, script))
+    }
+
+    /// The header of a revision whose texts are all for other dialects.
+    fn header_elsewhere(&mut self, set: &Set<'_>) -> Result<Parsed> {
+        let mut missing = None;
+        for half in set.of(false) {
+            let file = self.read(set, half)?.file;
+            match header::parse(&file) {
+                Ok(parsed) => return Ok(parsed),
+                Err(error) if error.code() == Code::HeaderMissing => missing = missing.or(Some(error)),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(missing.expect("a revision without an upgrade file is an error before"))
+    }
+
+    fn downgrade(&mut self, set: &Set<'_>, half: Half) -> Result<Script> {
+        if self.downgrades {
+            return self.read(set, half);
+        }
+        let name: Arc<str> = set.shown(half).into();
+        let root = self.root.clone();
+        Ok(Script {
+            file: SourceFile::new(name.clone(), self.nothing.clone()),
+            body: 0,
+            large: Some(Arc::new(OnDisk { root, name })),
+        })
+    }
+
+    fn read(&mut self, set: &Set<'_>, half: Half) -> Result<Script> {
+        let (name, shown) = (half.file_name(), set.shown(half));
+        let name = if set.prefix.is_empty() {
+            name
+        } else {
+            (set.prefix.to_owned() + &name).into()
+        };
+        read(set.folder, &name, shown, &self.root, &mut self.buffer)
+    }
+
+    fn no_location(&self, location: &Location, error: &io::Error) -> Error {
+        let mut wrong = if error.kind() == io::ErrorKind::NotFound {
+            Error::new(Code::FileIo, format!("the location `{}` does not exist", location.name))
+                .help(format!("make the folder: mkdir -p {}", location.name))
+        } else {
+            unreadable(&location.name, error)
+        };
+        if let (Some(file), Some(place)) = (self.config, &location.place) {
+            wrong = wrong.at(file, place.clone(), "named here");
+        }
+        wrong
+    }
+}
+
+/// Reads a file: the whole text, or the head of a large one.
+pub(super) fn read(
+    folder: &Folder,
+    name: &str,
+    shown: String,
+    root: &Arc<Path>,
+    buffer: &mut Vec<u8>,
+) -> Result<Script> {
+    let length = folder.read(name, buffer).map_err(|error| unreadable(&shown, &error))?;
+    let buffer = &buffer[..length];
+    if buffer.len() <= LARGE {
+        let file = decode(shown, buffer)?;
+        let body = mark(&file.text);
+        return Ok(Script {
+            file,
+            body,
+            large: None,
+        });
+    }
+    let end = buffer[..HEAD]
+        .iter()
+        .rposition(|&byte| byte == b'\n')
+        .map_or(HEAD, |at| at + 1);
+    // Without an end of line the head may end in the middle of a character, of at most four bytes.
+    let end = (end - 3..=end)
+        .rev()
+        .find(|&end| std::str::from_utf8(&buffer[..end]).is_ok())
+        .unwrap_or(end);
+    let file = decode(shown, &buffer[..end])?;
+    let large = OnDisk {
+        root: root.clone(),
+        name: file.name.clone(),
+    };
+    Ok(Script {
+        body: mark(&file.text),
+        file,
+        large: Some(Arc::new(large)),
+    })
+}
+
+/// The length of a byte order mark at the beginning.
+fn mark(text: &str) -> usize {
+    if text.starts_with('\u{feff}') { 3 } else { 0 }
+}
+
+/// Takes bytes as UTF-8.
+///
+/// # Errors
+/// `file::invalid_utf8`, labelled under the first byte that is not.
+pub(super) fn decode(name: String, bytes: &[u8]) -> Result<SourceFile> {
+    let wide = matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..]);
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !wide => Ok(SourceFile::new(name, text)),
+        result => Err(not_utf8(
+            name,
+            bytes,
+            wide,
+            result.err().map_or(0, |error| error.valid_up_to()),
+        )),
+    }
+}
+
+#[cold]
+fn not_utf8(name: String, bytes: &[u8], wide: bool, at: usize) -> Error {
+    let file = SourceFile::new(name, String::from_utf8_lossy(bytes));
+    let span = at..at + file.text[at..].chars().next().map_or(0, char::len_utf8);
+    let name = &file.name;
+    if wide {
+        return Error::new(Code::FileEncoding, format!("`{name}` is UTF-16, not UTF-8"))
+            .at(&file, span, "two bytes for each character")
+            .help(format!(
+                "iconv -f utf-16 -t utf-8 {name} > {name}.new && mv {name}.new {name}"
+            ));
+    }
+    let label = format!(
+        "the byte 0x{:02x} is not UTF-8",
+        bytes.get(at).copied().unwrap_or_default()
+    );
+    Error::new(Code::FileEncoding, format!("`{name}` is not UTF-8"))
+        .at(&file, span, label)
+        .help(format!(
+            "if it is Latin-1: iconv -f latin1 -t utf-8 {name} > {name}.new && mv {name}.new {name}"
+        ))
+}
+
+/// Demands that two headers of one revision name the same id and parents.
+fn agree(file: &SourceFile, parsed: &Parsed, plain_file: &SourceFile, plain: &Parsed) -> Result<()> {
+    let (one, other) = (&parsed.header, &plain.header);
+    let (key, span, plain_span) = if one.id != other.id {
+        ("revision", parsed.places.id(), plain.places.id())
+    } else if one.down_revisions != other.down_revisions {
+        (
+            "down_revision",
+            parsed.places.down_revision(0),
+            plain.places.down_revision(0),
+        )
+    } else if one.depends_on != other.depends_on {
+        ("depends_on", parsed.places.depends_on(0), plain.places.depends_on(0))
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(
+        Code::HeaderMismatch,
+        format!("`{}` and `{}` do not agree on `{key}`", file.name, plain_file.name),
+    )
+    .at(file, span, "this for one dialect")
+    .at(plain_file, plain_span, "that for all others")
+    .help("one header is enough: the plain file's"))
+}
+
+#[cold]
+fn duplicate(one: &str, other: &str) -> Error {
+    Error::new(
+        Code::FileDuplicate,
+        format!("`{one}` and `{other}` are the same half of one revision"),
+    )
+    .at(&SourceFile::new(one, ""), 0..0, "this one")
+    .at(&SourceFile::new(other, ""), 0..0, "and this one")
+    .help(format!("delete one of them: rm {other}"))
+}
+
+#[cold]
+fn orphan(name: &str) -> Error {
+    Error::new(Code::FileOrphanDowngrade, format!("`{name}` has no upgrade beside it"))
+        .at(&SourceFile::new(name, ""), 0..0, "a downgrade alone")
+        .help(format!(
+            "write {}, or delete the downgrade",
+            name.replace("downgrade.", "upgrade.").replace("down.", "up.")
+        ))
+}
+
+#[cold]
+fn unknown_dialect(name: &str) -> Error {
+    let error = Error::new(
+        Code::FileUnknownDialect,
+        format!("`{name}` is named as the text for a dialect that does not exist"),
+    )
+    .at(&SourceFile::new(name, ""), 0..0, "would never run");
+    error.help(format!("the dialects are {}", DIALECTS.join(", ")))
+}
+
+#[cold]
+fn not_a_name(name: &str) -> Error {
+    Error::new(Code::FileEncoding, format!("the name of `{name}` is not UTF-8")).help("give the file a name that is")
+}
+
+/// A file or folder that the system does not give.
+#[cold]
+pub(super) fn unreadable(name: &str, error: &io::Error) -> Error {
+    Error::new(Code::FileIo, format!("cannot read `{}`", name.trim_end_matches('/'))).cause(error.to_string())
+}

@@ -1,0 +1,414 @@
+//! The version table: one row per applied revision, and a log that only grows.
+//!
+//! Everything is SQL text, so that the same statements run online, stand in an offline script, and are shown in a plan.
+
+pub mod text;
+
+use std::fmt::Write as _;
+
+use crate::code::Code;
+use crate::dialect::Dialect;
+use crate::driver::{Driver, DriverError};
+use crate::error::{Error, Result};
+use crate::revision::{Direction, RevisionId};
+
+/// The version of this program, as rows carry it.
+pub const TOOL_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The names of the two tables, and the SQL that they need.
+#[derive(Debug, Clone)]
+pub struct VersionTable {
+    dialect: &'static dyn Dialect,
+    revisions: String,
+    log: String,
+}
+
+/// What is known of an applied revision at first sight.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The id.
+    pub id: RevisionId,
+    /// The checksum of the upgrade file as it ran, in its stored form.
+    pub upgrade_checksum: String,
+    /// Where it stopped, for a revision without a transaction that did not come to its end.
+    pub unfinished: Option<Unfinished>,
+}
+
+/// Where a revision without a transaction stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unfinished {
+    /// Which way it was going.
+    pub direction: Direction,
+    /// How many statements had run.
+    pub statements: u64,
+}
+
+impl Row {
+    /// Whether the revision counts as applied: it ran to its end, or it is on its way down.
+    pub fn is_applied(&self) -> bool {
+        self.unfinished.is_none_or(|at| at.direction == Direction::Downgrade)
+    }
+}
+
+/// What else the table says of an applied revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Details {
+    /// The id.
+    pub id: RevisionId,
+    /// The parents when it was applied.
+    pub down_revisions: Vec<RevisionId>,
+    /// The dependencies when it was applied.
+    pub depends_on: Vec<String>,
+    /// The message.
+    pub message: String,
+    /// The checksum of the downgrade file; none when it was irreversible.
+    pub downgrade_checksum: Option<String>,
+    /// The text of the upgrade, where it was kept.
+    pub upgrade_sql: Option<String>,
+    /// The text of the downgrade, where there is one and it was kept.
+    pub downgrade_sql: Option<String>,
+}
+
+/// A row to be written.
+#[derive(Debug, Clone)]
+pub struct NewRow<'a> {
+    /// The id.
+    pub id: &'a RevisionId,
+    /// `down_revision`
+    pub down_revisions: &'a [RevisionId],
+    /// `depends_on`
+    pub depends_on: Vec<&'a str>,
+    /// The message.
+    pub message: &'a str,
+    /// The stored form of the upgrade file's checksum.
+    pub upgrade_checksum: String,
+    /// Likewise of the downgrade file.
+    pub downgrade_checksum: Option<String>,
+    /// The upgrade's text, when it is kept.
+    pub upgrade_sql: Option<&'a str>,
+    /// The downgrade's text, when there is one and it is kept.
+    pub downgrade_sql: Option<&'a str>,
+    /// Where it stands, when it has not come to its end.
+    pub unfinished: Option<Unfinished>,
+}
+
+/// Who did something, when, and for how long.
+#[derive(Debug, Clone)]
+pub struct Stamp<'a> {
+    /// UTC, as `2026-11-22T21:14:00Z`; none in a script, where the database's clock says it.
+    pub at: Option<&'a str>,
+    /// The user.
+    pub by: &'a str,
+    /// How long it took; none where nothing ran or nobody measured.
+    pub duration_ms: Option<u64>,
+}
+
+/// A line of the log.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    /// `upgrade`, `downgrade`, `stamp` or `repair`.
+    pub event: &'a str,
+    /// The revision.
+    pub revision: &'a str,
+    /// Whether it was done; if not, it failed and nothing of it stayed.
+    pub done: bool,
+    /// Why it failed, or what was accepted.
+    pub detail: Option<&'a str>,
+}
+
+impl VersionTable {
+    /// The tables of this name in a database of this kind: `NAME` and, for the log, `sqlrev_log` or `NAME_log`.
+    pub fn new(dialect: &'static dyn Dialect, name: &str) -> Self {
+        let log = match name.strip_suffix("_revisions") {
+            Some(front) => format!("{front}_log"),
+            None => format!("{name}_log"),
+        };
+        Self {
+            dialect,
+            revisions: dialect.ident(name),
+            log: dialect.ident(&log),
+        }
+    }
+
+    /// The statements that create both tables.
+    pub fn create(&self) -> Vec<String> {
+        let text = self.dialect.version_sql().create;
+        let text = text.replace("{revisions}", &self.revisions).replace("{log}", &self.log);
+        text.split(";\n")
+            .map(str::trim)
+            .filter(|sql| !sql.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// The statement that writes the row of an applied revision.
+    pub fn insert(&self, row: &NewRow<'_>, stamp: &Stamp<'_>) -> String {
+        let mut values = Values::new(self.dialect);
+        let parents: Vec<&str> = row.down_revisions.iter().map(RevisionId::as_str).collect();
+        values.text(row.id.as_str());
+        values.text(&parents.join(","));
+        values.text(&row.depends_on.join(","));
+        values.text(row.message);
+        values.time(stamp.at);
+        values.text(stamp.by);
+        values.number(stamp.duration_ms);
+        values.text(TOOL_VERSION);
+        values.maybe(row.unfinished.map(written).as_deref());
+        values.text(&row.upgrade_checksum);
+        values.maybe(row.downgrade_checksum.as_deref());
+        values.maybe(row.upgrade_sql.map(text::pack).as_deref());
+        values.maybe(row.downgrade_sql.map(text::pack).as_deref());
+        format!(
+            "INSERT INTO {} (revision, down_revision, depends_on, message, applied_at, applied_by, duration_ms, \
+             tool_version, unfinished, upgrade_checksum, downgrade_checksum, upgrade_sql, downgrade_sql) \
+             VALUES ({})",
+            self.revisions, values.out
+        )
+    }
+
+    /// The statement that takes the row of a revision away.
+    pub fn delete(&self, id: &str) -> String {
+        format!(
+            "DELETE FROM {} WHERE revision = {}",
+            self.revisions,
+            self.dialect.literal(id)
+        )
+    }
+
+    /// The statement that takes every row away.
+    pub fn delete_all(&self) -> String {
+        format!("DELETE FROM {}", self.revisions)
+    }
+
+    /// The statement that records how far a revision came; none when it came to its end.
+    pub fn progress(&self, id: &str, unfinished: Option<Unfinished>) -> String {
+        let at = unfinished.map_or_else(|| "NULL".to_owned(), |at| self.dialect.literal(&written(at)));
+        let id = self.dialect.literal(id);
+        format!("UPDATE {} SET unfinished = {at} WHERE revision = {id}", self.revisions)
+    }
+
+    /// The statement that takes the file as it is now for the applied one.
+    pub fn accept(&self, row: &NewRow<'_>) -> String {
+        let literal = |text: Option<&str>| text.map_or_else(|| "NULL".to_owned(), |text| self.dialect.literal(text));
+        format!(
+            "UPDATE {} SET upgrade_checksum = {}, downgrade_checksum = {}, upgrade_sql = {}, downgrade_sql = {} \
+             WHERE revision = {}",
+            self.revisions,
+            literal(Some(&row.upgrade_checksum)),
+            literal(row.downgrade_checksum.as_deref()),
+            literal(row.upgrade_sql.map(text::pack).as_deref()),
+            literal(row.downgrade_sql.map(text::pack).as_deref()),
+            literal(Some(row.id.as_str())),
+        )
+    }
+
+    /// The statement that adds a line to the log.
+    pub fn log(&self, entry: Entry<'_>, stamp: &Stamp<'_>) -> String {
+        let mut values = Values::new(self.dialect);
+        values.time(stamp.at);
+        values.text(stamp.by);
+        values.text(entry.event);
+        values.text(entry.revision);
+        values.text(if entry.done { "done" } else { "failed" });
+        values.maybe(entry.detail);
+        values.number(stamp.duration_ms);
+        values.text(TOOL_VERSION);
+        format!(
+            "INSERT INTO {} (logged_at, logged_by, event, revision, outcome, detail, duration_ms, tool_version) \
+             VALUES ({})",
+            self.log, values.out
+        )
+    }
+
+    /// A query that returns a row unless exactly the ancestors of these heads are applied, `count` in all, the heads
+    /// among them.
+    pub fn not_at(&self, heads: &[RevisionId], count: usize) -> String {
+        let table = &self.revisions;
+        let mut sql = format!("SELECT 1 WHERE (SELECT count(*) FROM {table} WHERE unfinished IS NULL) <> {count}");
+        let _ = write!(sql, " OR EXISTS (SELECT 1 FROM {table} WHERE unfinished IS NOT NULL)");
+        for head in heads {
+            let head = self.dialect.literal(head.as_str());
+            let _ = write!(sql, " OR NOT EXISTS (SELECT 1 FROM {table} WHERE revision = {head})");
+        }
+        sql
+    }
+
+    /// The name of the table, unquoted.
+    pub fn name(&self) -> String {
+        crate::sql::token::unquoted(&self.revisions).into_owned()
+    }
+
+    /// Whether a table of this name is one of the two.
+    pub fn is_own(&self, name: &str) -> bool {
+        [&self.revisions, &self.log]
+            .iter()
+            .any(|own| crate::sql::token::unquoted(own) == name)
+    }
+
+    /// The stored checksum of a downgrade; none when the revision was irreversible.
+    ///
+    /// # Errors
+    /// `version::unreadable`.
+    pub fn downgrade_checksum(&self, driver: &mut dyn Driver, id: &str) -> Result<Option<String>> {
+        let id = self.dialect.literal(id);
+        let sql = format!(
+            "SELECT downgrade_checksum FROM {} WHERE revision = {id}",
+            self.revisions
+        );
+        let rows = driver.query(&sql).map_err(|error| self.unreadable(error.message))?;
+        Ok(rows.into_iter().flatten().next().flatten())
+    }
+
+    /// Whether the version table is there.
+    pub fn exists(&self, driver: &mut dyn Driver) -> Result<bool, DriverError> {
+        let name = self.dialect.literal(&self.name());
+        let sql = self.dialect.version_sql().exists.replace("{revisions}", &name);
+        Ok(!driver.query(&sql)?.is_empty())
+    }
+
+    /// The applied revisions in the order in which they were applied; none when the table is not there.
+    ///
+    /// # Errors
+    /// `database::failed`, `version::unreadable`.
+    pub fn read(&self, driver: &mut dyn Driver) -> Result<Vec<Row>, DriverError> {
+        if !self.exists(driver)? {
+            return Ok(Vec::new());
+        }
+        let sql = format!(
+            "SELECT revision, upgrade_checksum, unfinished FROM {}{}",
+            self.revisions,
+            self.dialect.version_sql().order
+        );
+        driver.query(&sql)?.into_iter().map(brief).collect()
+    }
+
+    /// Everything about one applied revision.
+    pub fn details(&self, driver: &mut dyn Driver, id: &str) -> Result<Option<Details>> {
+        let sql = format!(
+            "SELECT revision, down_revision, depends_on, message, downgrade_checksum, upgrade_sql, downgrade_sql \
+             FROM {} WHERE revision = {}",
+            self.revisions,
+            self.dialect.literal(id)
+        );
+        let rows = driver.query(&sql).map_err(|error| self.unreadable(error.message))?;
+        Ok(rows.into_iter().next().map(full))
+    }
+
+    /// The error for a version table that cannot be read.
+    pub fn unreadable(&self, cause: impl Into<String>) -> Error {
+        Error::new(
+            Code::VersionTable,
+            format!("the version table `{}` cannot be read", self.name()),
+        )
+        .cause(cause)
+        .help("if the table belongs to another tool, choose another name: version_table: NAME in migrations.yaml")
+    }
+}
+
+fn brief(row: Vec<Option<String>>) -> Result<Row, DriverError> {
+    let mut values = row.into_iter();
+    let mut next = || values.next().flatten();
+    let (Some(id), Some(upgrade_checksum), unfinished) = (next(), next(), next()) else {
+        return Err(DriverError::new("a row has no revision or no checksum"));
+    };
+    let unfinished = match unfinished {
+        Some(text) => Some(
+            read_unfinished(&text)
+                .ok_or_else(|| DriverError::new(format!("where revision {id} stopped cannot be read: {text}")))?,
+        ),
+        None => None,
+    };
+    Ok(Row {
+        id: RevisionId::new(id),
+        upgrade_checksum,
+        unfinished,
+    })
+}
+
+fn written(at: Unfinished) -> String {
+    format!("{}:{}", at.direction.name(), at.statements)
+}
+
+fn read_unfinished(text: &str) -> Option<Unfinished> {
+    let (direction, statements) = text.split_once(':')?;
+    let direction = match direction {
+        "upgrade" => Direction::Upgrade,
+        "downgrade" => Direction::Downgrade,
+        _ => return None,
+    };
+    let statements = statements.parse().ok()?;
+    Some(Unfinished { direction, statements })
+}
+
+fn full(row: Vec<Option<String>>) -> Details {
+    let mut values = row.into_iter();
+    let mut next = || values.next().flatten();
+    let list = |text: Option<String>| {
+        let text = text.unwrap_or_default();
+        text.split(',')
+            .filter(|id| !id.is_empty())
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let kept = |text: String| text::unpack(&text).map(std::borrow::Cow::into_owned);
+    Details {
+        id: RevisionId::new(next().unwrap_or_default()),
+        down_revisions: list(next()).into_iter().map(RevisionId::new).collect(),
+        depends_on: list(next()),
+        message: next().unwrap_or_default(),
+        downgrade_checksum: next(),
+        upgrade_sql: next().and_then(kept),
+        downgrade_sql: next().and_then(kept),
+    }
+}
+
+/// The values of an INSERT as literals.
+struct Values {
+    dialect: &'static dyn Dialect,
+    out: String,
+}
+
+impl Values {
+    fn new(dialect: &'static dyn Dialect) -> Self {
+        Self {
+            dialect,
+            out: String::with_capacity(1024),
+        }
+    }
+
+    fn push(&mut self, value: &str) {
+        if !self.out.is_empty() {
+            self.out.push_str(", ");
+        }
+        self.out.push_str(value);
+    }
+
+    fn text(&mut self, text: &str) {
+        let literal = self.dialect.literal(text);
+        self.push(&literal);
+    }
+
+    fn maybe(&mut self, text: Option<&str>) {
+        match text {
+            Some(text) => self.text(text),
+            None => self.push("NULL"),
+        }
+    }
+
+    fn number(&mut self, number: Option<u64>) {
+        match number {
+            Some(number) => {
+                self.push("");
+                let _ = write!(self.out, "{number}");
+            }
+            None => self.push("NULL"),
+        }
+    }
+
+    fn time(&mut self, at: Option<&str>) {
+        match at {
+            Some(at) => self.text(at),
+            None => self.push(self.dialect.version_sql().now),
+        }
+    }
+}

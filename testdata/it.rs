@@ -1,0 +1,25 @@
+//! Tests that need a database, processes or the repository itself: order in the house, failures at every moment, kills,
+//! races, hostile surroundings, and random histories.
+
+#![expect(clippy::disallowed_methods, reason = "tests make folders and files of their own")]
+
+#[path = "it/crash.rs"]
+mod crash;
+#[path = "it/enemy.rs"]
+mod enemy;
+#[path = "it/failing.rs"]
+mod failing;
+#[path = "it/files.rs"]
+mod files;
+#[path = "it/kill.rs"]
+mod kill;
+#[path = "it/picture.rs"]
+mod picture;
+#[path = "it/place.rs"]
+mod place;
+#[path = "it/property.rs"]
+mod property;
+#[path = "it/race.rs"]
+mod race;
+#[path = "it/tidy.rs"]
+mod tidy;

@@ -1,0 +1,139 @@
+//! Connections that fail at a given call, and connections that are watched.
+
+use std::any::Any;
+
+use rusqlite::Connection;
+use sqlrev::dialect::{Dialect, Rows, Setting};
+use sqlrev::driver::{Driver, DriverError, Failure};
+
+use crate::picture::Picture;
+
+/// What becomes of the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    /// It is refused, and the connection goes on.
+    Refused,
+    /// It finds the database locked, once.
+    Busy,
+    /// It does not arrive, and neither does any other after it.
+    Lost,
+    /// It is done and nobody hears of it, and no other one arrives.
+    Unheard,
+}
+
+/// A connection whose `at`th call of `execute` or `query` fails.
+pub(crate) struct FailAt {
+    pub db: Connection,
+    pub at: usize,
+    pub how: How,
+    pub calls: usize,
+}
+
+impl FailAt {
+    fn call<T>(&mut self, action: impl FnOnce(&mut dyn Driver) -> Result<T, DriverError>) -> Result<T, DriverError> {
+        self.calls += 1;
+        let dead = matches!(self.how, How::Lost | How::Unheard) && self.calls > self.at;
+        if self.calls != self.at && !dead {
+            return action(&mut self.db);
+        }
+        if self.how == How::Unheard && !dead {
+            let _ = action(&mut self.db);
+        }
+        let failure = match self.how {
+            How::Refused => Failure::DiskFull,
+            How::Busy => Failure::Busy,
+            How::Lost | How::Unheard => Failure::Disconnected,
+        };
+        Err(DriverError {
+            failure,
+            ..DriverError::new("this call was to fail")
+        })
+    }
+}
+
+impl Driver for FailAt {
+    fn dialect(&self) -> &'static dyn Dialect {
+        self.db.dialect()
+    }
+
+    fn execute(&mut self, sql: &str) -> Result<(), DriverError> {
+        self.call(|db| db.execute(sql))
+    }
+
+    fn query(&mut self, sql: &str) -> Result<Rows, DriverError> {
+        self.call(|db| db.query(sql))
+    }
+
+    fn setting(&mut self, setting: Setting, on: Option<bool>) -> Result<bool, DriverError> {
+        self.db.setting(setting, on)
+    }
+
+    fn in_transaction(&self) -> Option<bool> {
+        self.db.in_transaction()
+    }
+
+    fn scratch(&self) -> Result<Box<dyn Driver>, DriverError> {
+        self.db.scratch()
+    }
+
+    fn exclusive(&self) -> Result<Box<dyn Any>, DriverError> {
+        self.db.exclusive()
+    }
+}
+
+/// A connection that keeps a picture of every state that it commits.
+pub(crate) struct Watched {
+    pub db: Connection,
+    pub calls: usize,
+    pub states: Vec<Picture>,
+}
+
+impl Watched {
+    pub(crate) fn new(db: Connection) -> Self {
+        let states = vec![Picture::of(&db)];
+        Self { db, calls: 0, states }
+    }
+
+    fn look(&mut self) {
+        if self.db.is_autocommit() {
+            let now = Picture::of(&self.db);
+            if self.states.last() != Some(&now) {
+                self.states.push(now);
+            }
+        }
+    }
+}
+
+impl Driver for Watched {
+    fn dialect(&self) -> &'static dyn Dialect {
+        self.db.dialect()
+    }
+
+    fn execute(&mut self, sql: &str) -> Result<(), DriverError> {
+        self.calls += 1;
+        let done = Driver::execute(&mut self.db, sql);
+        self.look();
+        done
+    }
+
+    fn query(&mut self, sql: &str) -> Result<Rows, DriverError> {
+        self.calls += 1;
+        self.db.query(sql)
+    }
+
+    fn setting(&mut self, setting: Setting, on: Option<bool>) -> Result<bool, DriverError> {
+        self.db.setting(setting, on)
+    }
+
+    fn in_transaction(&self) -> Option<bool> {
+        self.db.in_transaction()
+    }
+
+    fn scratch(&self) -> Result<Box<dyn Driver>, DriverError> {
+        self.db.scratch()
+    }
+
+    fn exclusive(&self) -> Result<Box<dyn Any>, DriverError> {
+        self.db.exclusive()
+    }
+}

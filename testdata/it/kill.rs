@@ -1,0 +1,162 @@
+//! The real program, ended at every stage of its work.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use sqlrev::driver::sqlite::{Access, open};
+
+use crate::crash::{Act, History};
+use crate::failing::Watched;
+use crate::picture::Picture;
+use crate::place::{Done, Place};
+
+/// How many times the program is killed in each journal mode.
+const KILLS: u32 = 32;
+/// How many times it is interrupted.
+const INTERRUPTS: u32 = 10;
+
+/// The end of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Kill,
+    Interrupt,
+}
+
+/// A copy of a large table, a revision without a transaction, and a plain one.
+fn history(place: &Place) {
+    place.revision(
+        "aaaa",
+        &[],
+        &[],
+        "CREATE TABLE big (id INTEGER PRIMARY KEY, name TEXT, size TEXT);\n\
+         CREATE INDEX big_name ON big (name);\n\
+         INSERT INTO big WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 8000)\n\
+         SELECT i, 'name ' || i * 7 % 10007, i FROM n;",
+        "DROP TABLE big;",
+    );
+    place.revision(
+        "bbbb",
+        &["aaaa"],
+        &["recreate: always"],
+        "ALTER TABLE big ALTER COLUMN size TYPE INTEGER USING CAST(size AS INTEGER);",
+        "ALTER TABLE big ALTER COLUMN size TYPE TEXT;",
+    );
+    place.revision(
+        "cccc",
+        &["bbbb"],
+        &["transaction: none"],
+        "CREATE TABLE small (id INTEGER PRIMARY KEY, name TEXT);\n\
+         INSERT INTO small SELECT id, name FROM big WHERE id % 3 = 0;\n\
+         INSERT INTO small SELECT id, name FROM big WHERE id % 3 = 1;\n\
+         CREATE INDEX small_name ON small (name);\n\
+         DELETE FROM small WHERE id % 5 = 0;",
+        "DROP TABLE small;",
+    );
+    place.revision(
+        "dddd",
+        &["cccc"],
+        &[],
+        "CREATE TABLE last AS SELECT id, size FROM big;\nUPDATE big SET name = name || '!' WHERE id % 2 = 0;",
+        "DROP TABLE last;",
+    );
+}
+
+/// Brings `app.db` back to where it was, with nothing beside it.
+fn again(place: &Place) {
+    for suffix in ["", "-journal", "-wal", "-shm", "-sqlrev-lock"] {
+        let _ = std::fs::remove_file(place.path(&format!("app.db{suffix}")));
+    }
+    std::fs::copy(place.path("start.db"), place.database()).expect("a copy");
+}
+
+/// What a copy of the database holds, so that the next run of the program is the first to open the database itself.
+fn look(place: &Place) -> Picture {
+    let copy = place.path("look");
+    let _ = std::fs::remove_dir_all(&copy);
+    std::fs::create_dir(&copy).expect("a folder");
+    for suffix in ["", "-journal", "-wal"] {
+        let name = format!("app.db{suffix}");
+        if place.path(&name).exists() {
+            std::fs::copy(place.path(&name), copy.join(&name)).expect("a copy");
+        }
+    }
+    Picture::of_file(&copy.join("app.db"))
+}
+
+/// Starts an upgrade, ends it after `delay`, and gives what it said.
+fn ended(place: &Place, delay: Duration, how: End) -> Done {
+    let mut child = place.start(&["upgrade"]);
+    std::thread::sleep(delay);
+    match how {
+        End::Kill => child.kill().expect("a signal"),
+        End::Interrupt => {
+            let pid = child.id().to_string();
+            let sent = Command::new("kill").args(["-INT", &pid]).output();
+            sent.expect("the kill command");
+        }
+    }
+    child.wait_with_output().expect("it ends").into()
+}
+
+fn check(journal: &str, how: End, times: u32) {
+    let place = Place::on_disk();
+    history(&place);
+    place.must(&["upgrade", "aaaa", "--url", "sqlite:start.db"]);
+    let start = Connection::open(place.path("start.db")).expect("a database");
+    start.pragma_update(None, "journal_mode", journal).expect("a mode");
+    drop(start);
+    again(&place);
+    let mut watched = Watched::new(open(&place.database(), Access::Write).expect("a database"));
+    let history = History::of(&place);
+    history.act(&mut watched, Act::Up("heads"), false).expect("it runs");
+    let states = std::mem::take(&mut watched.states);
+    drop(watched);
+    let end = states.last().expect("a state");
+    again(&place);
+    let began = Instant::now();
+    place.must(&["upgrade"]);
+    let whole = began.elapsed();
+    assert_eq!(look(&place), *end);
+    for i in 0..times {
+        again(&place);
+        let done = ended(&place, whole * (2 * i + 1) / (2 * times), how);
+        let now = look(&place);
+        assert!(
+            states.contains(&now),
+            "{how:?} {i} of {times}: {done:?} leaves\n{:?}",
+            (now.applied, now.log, now.schema)
+        );
+        match done.status {
+            Some(0) => assert_eq!(now, *end),
+            // The handler may not have stood yet.
+            None => {}
+            Some(status) => {
+                assert_eq!((how, status), (End::Interrupt, 130), "{done:?}");
+                assert!(done.stderr.contains("sqlrev::execute::interrupted"), "{done:?}");
+            }
+        }
+        place.must(&["upgrade"]);
+        assert_eq!(look(&place), *end, "after {how:?} {i} of {times}");
+    }
+}
+
+#[test]
+fn killed_with_a_rollback_journal() {
+    check("delete", End::Kill, KILLS);
+}
+
+#[test]
+fn killed_with_a_wal() {
+    check("wal", End::Kill, KILLS);
+}
+
+#[test]
+fn interrupted_with_a_rollback_journal() {
+    check("delete", End::Interrupt, INTERRUPTS);
+}
+
+#[test]
+fn interrupted_with_a_wal() {
+    check("wal", End::Interrupt, INTERRUPTS);
+}

@@ -1,0 +1,144 @@
+//! What holds for every case whose revisions can be applied, whatever the case itself is about.
+//!
+//! A case whose revisions cannot be applied, as most of those about errors, ends here at once.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+
+use crate::world::{World, schema, shown};
+
+/// Tables and their rows, and the schema.
+type Picture = (Vec<String>, BTreeMap<String, Vec<String>>);
+
+/// Checks that an offline script does what `upgrade` does, that a second `upgrade` does nothing, and that `downgrade
+/// base` and `upgrade` again lead to the same schema.
+pub(crate) fn check(world: &mut World) -> Result<(), String> {
+    let online = world.command("sqlrev upgrade heads --url sqlite:standing-online.db");
+    if failed(&online) || !world.path("standing-online.db").exists() {
+        return Ok(());
+    }
+    let first = picture(world, "standing-online.db");
+    same_by_script(world, &first)?;
+    let again = world.command("sqlrev upgrade heads --url sqlite:standing-online.db --format json");
+    if !again.iter().any(|line| line.trim() == "\"steps\": [],") {
+        return Err(format!("a second upgrade does something:\n{}", again.join("\n")));
+    }
+    let checked = world.command("sqlrev check --url sqlite:standing-online.db");
+    if failed(&checked) {
+        return Err(format!("after an upgrade `check` finds:\n{}", checked.join("\n")));
+    }
+    let down = world.command("sqlrev downgrade base --url sqlite:standing-online.db");
+    if down.iter().any(|line| line.contains("graph::irreversible")) {
+        return Ok(());
+    }
+    if failed(&down) {
+        return Err(format!("the downgrade to base fails:\n{}", down.join("\n")));
+    }
+    downgrade_by_script(world, &picture(world, "standing-online.db"))?;
+    let up = world.command("sqlrev upgrade heads --url sqlite:standing-online.db");
+    let second = picture(world, "standing-online.db");
+    if first.0 != second.0 {
+        return Err(format!(
+            "down and up again leads elsewhere:\n{}\n{}",
+            up.join("\n"),
+            difference(&first.0, &second.0)
+        ));
+    }
+    Ok(())
+}
+
+fn failed(lines: &[String]) -> bool {
+    lines.last().is_some_and(|line| line.starts_with("[exit status"))
+}
+
+fn same_by_script(world: &mut World, online: &Picture) -> Result<(), String> {
+    by_script(world, "upgrade base:heads", online)
+}
+
+fn downgrade_by_script(world: &mut World, online: &Picture) -> Result<(), String> {
+    by_script(world, "downgrade heads:base", online)
+}
+
+/// Runs the script of a command with the `sqlite3` command, and compares what it leaves with what the command left.
+fn by_script(world: &mut World, command: &str, online: &Picture) -> Result<(), String> {
+    let talk = world.command(&format!("sqlrev {command} --sql --url sqlite:none.db > standing.sql"));
+    if talk.iter().any(|line| line.contains("batch::mixed_offline")) {
+        return Ok(());
+    }
+    if failed(&talk) {
+        return Err(format!("no script for `{command}`:\n{}", talk.join("\n")));
+    }
+    let ran = world.command("sqlite3 -bail standing-script.db < standing.sql");
+    if failed(&ran) {
+        return Err(format!("the script of `{command}` fails:\n{}", ran.join("\n")));
+    }
+    let offline = picture(world, "standing-script.db");
+    if online.0 != offline.0 {
+        return Err(format!(
+            "`{command}` and its script lead to other schemas:\n{}",
+            difference(&online.0, &offline.0)
+        ));
+    }
+    for (table, rows) in &online.1 {
+        let other = offline.1.get(table).cloned().unwrap_or_default();
+        if *rows != other {
+            return Err(format!(
+                "`{command}` and its script leave other rows in {table}:\n{}",
+                difference(rows, &other)
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn difference(want: &[String], got: &[String]) -> String {
+    let at = (0..want.len().max(got.len()))
+        .find(|&i| want.get(i) != got.get(i))
+        .unwrap_or(0);
+    format!("  {:?}\n  {:?}", want.get(at), got.get(at))
+}
+
+/// The columns that say who, when and how long are left out of the picture: they differ by their nature.
+fn picture(world: &World, database: &str) -> Picture {
+    let db = Connection::open(world.path(database)).expect("the database is there");
+    let mut tables = db
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY 1")
+        .expect("sqlite_schema can be read");
+    let names: Vec<String> = tables
+        .query_map([], |row| row.get(0))
+        .expect("names")
+        .map(|name| name.expect("a name"))
+        .collect();
+    let rows = names.iter().map(|name| (name.clone(), rows(&db, name))).collect();
+    (schema(&db), rows)
+}
+
+fn rows(db: &Connection, table: &str) -> Vec<String> {
+    let own = ["applied_at", "applied_by", "logged_at", "logged_by", "duration_ms"];
+    let mut columns = db
+        .prepare("SELECT name FROM pragma_table_info(?1)")
+        .expect("the pragma is there");
+    let names: Vec<String> = columns
+        .query_map([table], |row| row.get(0))
+        .expect("the table is there")
+        .map(|name| name.expect("a name"))
+        .collect();
+    let is_version_table = names.iter().any(|name| name == "tool_version");
+    let names = names
+        .iter()
+        .filter(|name| !is_version_table || !own.contains(&name.as_str()));
+    let names: Vec<String> = names.map(|name| format!("\"{}\"", name.replace('"', "\"\""))).collect();
+    let sql = format!("SELECT {} FROM \"{}\"", names.join(", "), table.replace('"', "\"\""));
+    let mut statement = db.prepare(&sql).expect("the table can be read");
+    let columns = statement.column_count();
+    let mut rows = statement.raw_query();
+    let mut out = Vec::new();
+    while let Some(row) = rows.next().expect("a row") {
+        let values: Vec<String> = (0..columns)
+            .map(|i| shown(row.get_ref(i).expect("a column"), "NULL"))
+            .collect();
+        out.push(values.join("|"));
+    }
+    out
+}
