@@ -15,7 +15,7 @@ pub type Rows = Vec<Vec<Option<String>>>;
 
 /// A question to a database, from code that must not see its connection.
 pub trait Ask {
-    /// Runs a query in the transaction of the step that is running.
+    /// Runs a query in the transaction of the step that is running. EXPLAIN and PRAGMA are queries as well.
     fn query(&mut self, sql: &str) -> Result<Rows>;
     /// An empty database of the same kind in memory, to try statements on; with it an error's byte offset is known.
     fn scratch(&mut self) -> Result<Box<dyn Scratch>>;
@@ -70,9 +70,9 @@ pub enum Op {
         sql: String,
         /// Which of the run's statements it is for.
         at: usize,
-        /// What to ask when the statement fails: a [`Op::Check`] whose rows, if there are any, say why better than the
-        /// database does.
-        diagnosis: Option<Box<Op>>,
+        /// What to ask when the statement fails, in order: [`Op::Check`]s, of which the first with rows says why
+        /// better than the database does.
+        diagnosis: Vec<Op>,
     },
     /// Runs the query, which must return no row: each row it returns is an offender, shown in the error.
     /// Offline it becomes a guard that stops the script.
@@ -85,7 +85,7 @@ pub enum Op {
         message: String,
         /// What to do about it.
         help: String,
-        /// Which of the run's statements the label goes under, and where in it.
+        /// Which of the run's statements the label goes under, and where in it; an empty place is the whole statement.
         at: (usize, Span),
     },
     /// Prepares the statement without running it: it must still compile. Offline this was proven on scratch.
@@ -94,7 +94,7 @@ pub enum Op {
         sql: String,
         /// What it stands for: "view `v`", "trigger `tr`".
         object: String,
-        /// Which of the run's statements the label goes under, and where in it.
+        /// Which of the run's statements the label goes under, and where in it; an empty place is the whole statement.
         at: (usize, Span),
     },
     /// Throws a switch and reads it back. `None` puts it back to what it was before the run.
@@ -107,7 +107,7 @@ impl Op {
         Op::Sql {
             sql: sql.into(),
             at,
-            diagnosis: None,
+            diagnosis: Vec::new(),
         }
     }
 }

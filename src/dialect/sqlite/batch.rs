@@ -62,11 +62,16 @@ pub(super) fn rewrite(run: &[AlterStatement], recreate: Recreate, ask: &mut dyn 
         );
     }
     let early = rename::early(run);
-    if let Some(renamed) = rename::renamed(&state, run, &early, ask)? {
-        let (draft, consumed) = read_run(run, &renamed, &early, recreate, ask)?;
-        if early.iter().all(|&index| index < consumed) {
+    if let Some(renamed) = rename::renamed(&state, &early, ask)? {
+        let done: Vec<usize> = early
+            .iter()
+            .filter(|rename| rename.whole)
+            .map(|rename| rename.at)
+            .collect();
+        let (draft, consumed) = read_run(run, &renamed, &done, recreate, ask)?;
+        if early.iter().all(|rename| rename.at < consumed) {
             let mut rewrite = finish(run, draft, consumed, recreate, ask)?;
-            rewrite.ops.splice(0..0, rename::ops(run, &early));
+            rewrite.ops.splice(0..0, rename::ops(&early));
             return Ok(rewrite);
         }
     }
@@ -215,7 +220,11 @@ fn refuse_unreadable(site: &Site<'_>, unreadable: &Unreadable) -> Error {
         unreadable.expected,
         if at_end { "before the end" } else { "here" }
     );
-    match parse::meant_for(&site.statement.text) {
+    let elsewhere = unreadable
+        .unknown_action
+        .then(|| parse::meant_for(&site.statement.text))
+        .flatten();
+    match elsewhere {
         Some(database) => site
             .error(
                 Code::BatchUnsupported,

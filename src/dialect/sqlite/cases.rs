@@ -183,6 +183,12 @@ fn mysql_spells_it_too() {
     );
     check(
         T,
+        "ALTER TABLE t CHANGE a c VARCHAR(9) NOT NULL",
+        "in_place",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, c VARCHAR(9) NOT NULL, b INT)",
+    );
+    check(
+        T,
         "ALTER TABLE t ADD INDEX by_b (b DESC), ADD COLUMN c INT AFTER id",
         "copy",
         "CREATE TABLE t(id INTEGER PRIMARY KEY, c INT, a TEXT, b INT); CREATE INDEX by_b ON t (b DESC)",
@@ -193,6 +199,7 @@ fn mysql_spells_it_too() {
 fn labels_stand_under_the_very_words() {
     check_refused(T, "ALTER TABLE t ALTER COLUMN c SET NOT NULL", "no_such_column", "c");
     check_refused(T, "ALTER TABLE tt ALTER COLUMN a SET NOT NULL", "no_such_table", "tt");
+    check_refused(T, "ALTER TABLE t ADD COLUMN drop INT", "unreadable", "drop");
     check_refused(T, "ALTER TABLE t ADD CHECK (nope > 1)", "no_such_column", "nope");
     check_refused(
         T,
@@ -221,6 +228,8 @@ fn labels_stand_under_the_very_words() {
         "in_use",
         "a",
     );
+    let quoted = format!("{T} CREATE VIEW v AS SELECT \"a\", count(*) FROM t GROUP BY 1;");
+    check_refused(&quoted, "ALTER TABLE t DROP COLUMN a", "in_use", "a");
     let taken = format!("{T} CREATE TABLE x (y);");
     check_refused(
         &taken,

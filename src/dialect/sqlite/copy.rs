@@ -5,6 +5,7 @@
 //! stored with its very bytes.
 
 use crate::code::Code;
+use crate::dialect::sqlite::demand::Demanded;
 use crate::dialect::sqlite::draft::{Draft, Source, rowid_name};
 use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::inspect::Object;
@@ -23,6 +24,8 @@ pub(super) struct Copy<'a> {
     pub(super) offline: bool,
     /// The names of the tables of statistics that there are.
     pub(super) statistics: &'a [&'a str],
+    /// What the rows have to meet as they are copied.
+    pub(super) demanded: &'a [Demanded],
 }
 
 impl Copy<'_> {
@@ -64,7 +67,7 @@ impl Copy<'_> {
             ),
         );
         self.run(ops, create(draft));
-        self.run(ops, insert(draft, &draft.state.qualified(), &aside));
+        ops.push(self.insert(draft, &draft.state.qualified(), &aside));
         ops.push(self.counted(draft, &draft.state.qualified(), &aside));
         if draft.state.table.autoincrement() && draft.table.autoincrement() {
             let (table, aside) = (sqlite_literal(draft.name()), sqlite_literal(self.aside));
@@ -89,7 +92,7 @@ impl Copy<'_> {
         let text = draft.table.text();
         let create = format!("{}{aside}{}", &text[..span.start], &text[span.end..]);
         self.run(ops, create);
-        self.run(ops, insert(draft, &aside, &draft.state.qualified()));
+        ops.push(self.insert(draft, &aside, &draft.state.qualified()));
         ops.push(self.counted(draft, &aside, &draft.state.qualified()));
         let (table_name, aside_name) = (sqlite_literal(draft.name()), sqlite_literal(self.aside));
         if draft.state.table.autoincrement() && draft.table.autoincrement() {
@@ -118,6 +121,42 @@ impl Copy<'_> {
                 ops,
                 format!("UPDATE {schema}.{table} SET tbl = {table_name} WHERE tbl = {aside_name}"),
             );
+        }
+    }
+
+    /// The INSERT. A row that does not meet what is demanded stops it, and then the checks say which rows those are.
+    fn insert(&self, draft: &Draft<'_>, into: &str, from: &str) -> Op {
+        let conditions: Vec<String> = self
+            .demanded
+            .iter()
+            .filter_map(|demanded| demanded.condition.as_ref())
+            .map(|text| format!("({text})"))
+            .collect();
+        let stop = if conditions.is_empty() {
+            String::new()
+        } else {
+            // The largest integer has no opposite of the smallest one: SQLite raises an error.
+            format!(
+                " WHERE CASE WHEN {} THEN abs(-9223372036854775808) ELSE 1 END",
+                conditions.join(" OR ")
+            )
+        };
+        let name = quoted(draft.name(), '"');
+        let (now, then) = (
+            format!("{} AS {name}", draft.state.qualified()),
+            format!("{from} AS {name}"),
+        );
+        let diagnosis = self.demanded.iter().map(|demanded| {
+            let mut check = demanded.check.clone();
+            if let Op::Check { sql, .. } = &mut check {
+                *sql = sql.replace(&now, &then);
+            }
+            check
+        });
+        Op::Sql {
+            sql: insert(draft, into, from, &stop),
+            at: self.at,
+            diagnosis: diagnosis.collect(),
         }
     }
 
@@ -154,7 +193,7 @@ fn create(draft: &Draft<'_>) -> String {
 }
 
 /// The INSERT that copies the rows, columns matched by identity.
-fn insert(draft: &Draft<'_>, into: &str, from: &str) -> String {
+fn insert(draft: &Draft<'_>, into: &str, from: &str, stop: &str) -> String {
     let name = quoted(draft.name(), '"');
     let mut columns = Vec::new();
     let mut values = Vec::new();
@@ -183,11 +222,12 @@ fn insert(draft: &Draft<'_>, into: &str, from: &str) -> String {
         columns.push(quoted(&column.name, '"'));
         values.push(value);
     }
-    if columns.is_empty() {
-        return format!("INSERT OR ABORT INTO {into} DEFAULT VALUES");
+    if let (true, Some(column)) = (columns.is_empty(), draft.columns.first()) {
+        columns.push(quoted(&column.name, '"'));
+        values.push(draft.value(0));
     }
     format!(
-        "INSERT OR ABORT INTO {into} ({}) SELECT {} FROM {from} AS {name} ORDER BY {}",
+        "INSERT OR ABORT INTO {into} ({}) SELECT {} FROM {from} AS {name}{stop} ORDER BY {}",
         columns.join(", "),
         values.join(", "),
         order(draft, alias.as_deref())

@@ -3,6 +3,7 @@
 use crate::code::Code;
 use crate::dialect::Op;
 use crate::dialect::sqlite::draft::{Draft, uses_new_values};
+use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::site::Site;
 use crate::sql::parse::define::ClauseKind;
 use crate::sql::write::{quoted, sqlite_literal};
@@ -16,6 +17,15 @@ pub(super) struct Demand<'a> {
     pub(super) message: &'a str,
     /// What to do.
     pub(super) help: &'a str,
+}
+
+/// A demand that was made.
+#[derive(Debug, Clone)]
+pub(super) struct Demanded {
+    /// The check.
+    pub(super) check: Op,
+    /// The condition that no row may meet, where a row of the table as it is suffices to tell.
+    pub(super) condition: Option<String>,
 }
 
 impl Demand<'_> {
@@ -119,7 +129,16 @@ impl Draft<'_> {
         let (from, key, order) = self.rows(&used);
         let values: String = shown_names.iter().map(|name| format!(", {name}")).collect();
         let sql = format!("SELECT {key}{values} FROM {from} WHERE {condition} ORDER BY {order} LIMIT 10");
-        self.checks.push(demand.into_op(site, sql));
+        // SQLite evaluates a constant before it sees whether there is a row.
+        let constant = !self
+            .columns
+            .iter()
+            .any(|column| expr::mentions(condition, &column.name));
+        let direct = !constant && !uses_new_values(&self.columns, &used);
+        self.checks.push(Demanded {
+            check: demand.into_op(site, sql),
+            condition: direct.then(|| condition.to_owned()),
+        });
     }
 
     /// Demands that no two rows are equal in these columns; rows with a NULL among them never are.
@@ -148,6 +167,9 @@ impl Draft<'_> {
             names.join(", "),
             not_null.join(" AND ")
         );
-        self.checks.push(demand.into_op(site, sql));
+        self.checks.push(Demanded {
+            check: demand.into_op(site, sql),
+            condition: None,
+        });
     }
 }

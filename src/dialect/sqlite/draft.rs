@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::code::Code;
-use crate::dialect::Op;
+use crate::dialect::sqlite::demand::Demanded;
 use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::inspect::{Object, State};
 use crate::dialect::sqlite::site::Site;
@@ -34,7 +34,7 @@ pub(super) struct Draft<'s> {
     /// SQLite's own ALTERs that bring the columns of the stored table to those of the draft.
     pub(super) natives: Vec<(String, usize)>,
     /// What must hold of the rows, in the order of the statements.
-    pub(super) checks: Vec<Op>,
+    pub(super) checks: Vec<Demanded>,
     /// Why the table must be copied, if it must.
     pub(super) copy: Option<String>,
     /// What is done to the definition alone.

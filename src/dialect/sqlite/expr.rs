@@ -104,6 +104,11 @@ pub(super) fn mentions(text: &str, column: &str) -> bool {
     })
 }
 
+/// Whether the expression asks other rows.
+pub(super) fn has_subquery(text: &str) -> bool {
+    significant(text, &SQLITE).any(|token| token.kind == Kind::Word && text[token.span].eq_ignore_ascii_case("SELECT"))
+}
+
 /// Whether the expression names its own table before a column: `t.a`.
 pub(super) fn mentions_table(text: &str, table: &str) -> bool {
     let tokens: Vec<Token> = significant(text, &SQLITE).collect();

@@ -129,9 +129,7 @@ impl Executor<'_> {
             match op {
                 Op::Sql { sql, diagnosis, .. } => {
                     if let Err(error) = self.connection.execute_batch(sql) {
-                        if let Some(check) = diagnosis {
-                            self.run(std::slice::from_ref(check))?;
-                        }
+                        self.run(diagnosis)?;
                         return Err(Self::failed(&error, sql));
                     }
                 }

@@ -155,6 +155,35 @@ fn refuse_taken(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatement], in
     Err(site.refuse(Code::BatchDuplicate, message, "its index needs a name of its own"))
 }
 
+/// The first view or trigger that uses a column, by SQLite's own reading: its text follows the column to another name.
+///
+/// That a view still compiles without the column proves nothing: SQLite takes `"a"` for a string then.
+pub(super) fn user_of(ask: &mut dyn Ask, state: &State, column: &str) -> Result<Option<String>> {
+    let related: Vec<&Object> = state.related.iter().collect();
+    if related.is_empty() && state.triggers.is_empty() {
+        return Ok(None);
+    }
+    let mut scratch = ask.scratch()?;
+    let hanging: Vec<&Object> = state.triggers.iter().collect();
+    if oracle::build(scratch.as_mut(), &related, state.table.text(), &hanging).is_err() {
+        return Ok(None);
+    }
+    let texts =
+        "SELECT type || ' `' || name || '`', sql FROM sqlite_schema WHERE type IN ('view', 'trigger') ORDER BY rowid";
+    let rename = format!(
+        "ALTER TABLE {} RENAME COLUMN {} TO sqlrev_another_name",
+        quoted(&state.table.name().text, '"'),
+        quoted(column, '"')
+    );
+    let before = scratch.query(texts).unwrap_or_default();
+    if scratch.execute(&rename).is_err() {
+        return Ok(None);
+    }
+    let after = scratch.query(texts).unwrap_or_default();
+    let changed = before.into_iter().find(|row| !after.contains(row));
+    Ok(changed.and_then(|row| row.into_iter().next().flatten()))
+}
+
 /// The first thing that compiled before and does not afterwards, with SQLite's words.
 fn broken(
     before: &mut dyn Scratch,
@@ -279,7 +308,12 @@ fn differs(draft: &Draft<'_>, column: &Column, old: &Model, row: &[Option<String
         .iter()
         .find(|row| attribute(row, "name").eq_ignore_ascii_case(&from))?;
     for name in ["type", "notnull", "dflt_value", "pk", "hidden"] {
-        if name == "pk" && draft.key_changed {
+        let in_key = |key: Vec<String>| key.iter().any(|key| key.eq_ignore_ascii_case(&column.name));
+        // What a key implies comes and goes with it.
+        let implied = name == "notnull"
+            && !column.expect.contains_key(name)
+            && (in_key(draft.state.table.primary_key()) || in_key(draft.table.primary_key()));
+        if implied || name == "pk" && draft.key_changed {
             continue;
         }
         let want = column

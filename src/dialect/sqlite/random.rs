@@ -51,6 +51,7 @@ struct Scene {
     setup: String,
     columns: Vec<Known>,
     checks: Vec<String>,
+    keyed: bool,
 }
 
 const NAMES: &[&str] = &["a", "b", "c d", "E", "select", "f\"g", "naïve"];
@@ -77,9 +78,10 @@ fn written(random: &mut Random, name: &str) -> String {
 }
 
 /// A column's definition, with its clauses in any order and layout.
-fn definition(random: &mut Random, name: &str, checks: &mut Vec<String>) -> (String, Known) {
+fn definition(random: &mut Random, name: &str, strict: bool, checks: &mut Vec<String>) -> (String, Known) {
     let mut text = written(random, name);
-    let _ = write!(text, "{}{}", random.pick(SPACES), random.pick(TYPES));
+    let data_type = if strict { "ANY" } else { random.pick(TYPES) };
+    let _ = write!(text, "{}{data_type}", random.pick(SPACES));
     let not_null = random.chance(25);
     let default = random
         .chance(40)
@@ -116,13 +118,14 @@ fn definition(random: &mut Random, name: &str, checks: &mut Vec<String>) -> (Str
 fn scene(random: &mut Random) -> Scene {
     let (mut columns, mut elements, mut checks) = (Vec::new(), Vec::new(), Vec::new());
     let key = random.below(4);
+    let strict = random.chance(12);
     if key < 2 {
         let auto = if random.chance(50) { " AUTOINCREMENT" } else { "" };
         elements.push(format!("id INTEGER PRIMARY KEY{auto}"));
         columns.push(known("id", false, None));
     }
     for name in &NAMES[..2 + random.below(NAMES.len() - 2)] {
-        let (text, column) = definition(random, name, &mut checks);
+        let (text, column) = definition(random, name, strict, &mut checks);
         elements.push(text);
         columns.push(column);
     }
@@ -139,10 +142,22 @@ fn scene(random: &mut Random) -> Scene {
         ));
         checks.push("wide".to_owned());
     }
+    if random.chance(10) {
+        elements.push(format!("CHECK (t.{first} IS NOT 'never')"));
+    }
+    if random.chance(20) {
+        let stored = random.pick(&["STORED", "VIRTUAL"]);
+        elements.insert(elements.len().min(1), format!("gen INT AS (length({first})) {stored}"));
+    }
     let mut setup = "CREATE TABLE p(id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1), (2), (3), (7);\n".to_owned();
     let separator = if random.chance(50) { ", " } else { ",\n  " };
     let without_rowid = key == 2 && random.chance(40);
-    let option = if without_rowid { " WITHOUT ROWID" } else { "" };
+    let option = match (without_rowid, strict) {
+        (true, true) => " STRICT, WITHOUT ROWID",
+        (true, false) => " WITHOUT ROWID",
+        (false, true) => " STRICT",
+        (false, false) => "",
+    };
     let _ = writeln!(
         setup,
         "CREATE TABLE log(x);\nCREATE TABLE t(\n  {}\n){option};",
@@ -154,8 +169,19 @@ fn scene(random: &mut Random) -> Scene {
         columns.push(known("late", false, Some("7")));
         let _ = writeln!(setup, "INSERT OR IGNORE INTO t ({first}, {second}) VALUES (3, 3);");
     }
+    if key < 2 && random.chance(40) {
+        setup.push_str(
+            "CREATE TABLE child(x INTEGER REFERENCES t ON DELETE CASCADE ON UPDATE CASCADE);\n\
+             INSERT INTO child SELECT id FROM t WHERE id % 2 = 1;\n",
+        );
+    }
     hang(random, &mut setup, &first, &second);
-    Scene { setup, columns, checks }
+    Scene {
+        setup,
+        columns,
+        checks,
+        keyed: key < 3,
+    }
 }
 
 fn fill(random: &mut Random, setup: &mut String, columns: &[Known], without_rowid: bool) {
@@ -220,7 +246,7 @@ fn action(random: &mut Random, scene: &mut Scene, fresh: &mut usize) -> String {
     let at = random.below(scene.columns.len());
     let name = scene.columns[at].name.clone();
     let column = written(random, &name);
-    match random.below(14) {
+    match random.below(15) {
         0 => {
             scene.columns[at].not_null = true;
             format!("ALTER COLUMN {column} SET NOT NULL")
@@ -260,16 +286,37 @@ fn action(random: &mut Random, scene: &mut Scene, fresh: &mut usize) -> String {
             scene.columns.remove(at);
             format!("DROP COLUMN {column}")
         }
-        10 => {
+        _ => constraint(random, scene, fresh, at),
+    }
+}
+
+/// An action on a constraint.
+fn constraint(random: &mut Random, scene: &mut Scene, fresh: &mut usize, at: usize) -> String {
+    let name = scene.columns[at].name.clone();
+    let column = written(random, &name);
+    match random.below(6) {
+        0 => {
             *fresh += 1;
             scene.checks.push(format!("ck_new{fresh}"));
             format!("ADD CONSTRAINT ck_new{fresh} CHECK ({column} IS NOT 'never')")
         }
-        11 if !scene.checks.is_empty() => {
+        1 if !scene.checks.is_empty() => {
             let check = scene.checks.remove(random.below(scene.checks.len()));
             format!("DROP CONSTRAINT {check}")
         }
-        12 => {
+        13 => random
+            .pick(&[
+                "DROP CONSTRAINT IF EXISTS t_b_a_key",
+                "DROP CONSTRAINT IF EXISTS t_a_key",
+                "DROP CONSTRAINT IF EXISTS t_a_fkey",
+            ])
+            .to_owned(),
+        2 if !scene.keyed => {
+            scene.keyed = true;
+            scene.columns[at].not_null = true;
+            format!("ADD PRIMARY KEY ({column})")
+        }
+        4 => {
             *fresh += 1;
             format!(
                 "ADD CONSTRAINT uq_{fresh} UNIQUE ({column}, {})",
@@ -382,6 +429,10 @@ fn differs(columns: &[Known], before: &Connection, after: &Connection) -> Option
         return Some(format!("columns {names:?}"));
     }
     let key = rows(before, "SELECT name FROM pragma_table_info('t') WHERE pk > 0").expect("columns");
+    let child = |connection: &Connection| rows(connection, "SELECT rowid, x FROM child").unwrap_or_default();
+    if child(before) != child(after) {
+        return Some(format!("child rows {:?}", child(after)));
+    }
     let bare = |value: &Option<String>| value.clone().map(|value| value.trim_matches(['(', ')']).to_owned());
     for (known, row) in columns.iter().zip(&names) {
         let not_null = Some(if known.not_null { "1" } else { "0" });

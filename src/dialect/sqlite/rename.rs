@@ -12,38 +12,59 @@ use crate::sql::parse::alter::{self as parse, ActionKind};
 use crate::sql::parse::cursor::Name;
 use crate::sql::write::{quoted, sqlite_literal};
 
-/// The RENAME COLUMNs of a run that may as well come first, because no statement before them uses either name: then
-/// the statements around them need only one copy.
-pub(super) fn early(run: &[AlterStatement]) -> Vec<usize> {
+/// A rename that runs before the other statements of a run.
+#[derive(Debug)]
+pub(super) struct Early {
+    /// Which of the run's statements says it.
+    pub(super) at: usize,
+    /// The statement says nothing else.
+    pub(super) whole: bool,
+    /// The rename as SQLite runs it.
+    sql: String,
+}
+
+/// The renames of a run that may as well come first, because no statement before them uses either name: then the
+/// statements around them need only one copy. The rename that MySQL's CHANGE says along is one of them.
+pub(super) fn early(run: &[AlterStatement]) -> Vec<Early> {
     let mut early = Vec::new();
-    for (index, statement) in run.iter().enumerate() {
+    for (at, statement) in run.iter().enumerate() {
         let Ok(alter) = parse::read(&statement.text) else { break };
         let [only] = &alter.actions[..] else { continue };
-        match &only.kind {
-            ActionKind::RenameTable(_) => break,
-            ActionKind::RenameColumn { from, to } => {
-                let used = run[..index]
-                    .iter()
-                    .any(|before| expr::mentions(&before.text, &from.text) || expr::mentions(&before.text, &to.text));
-                if used || index == 0 {
-                    break;
-                }
-                early.push(index);
-            }
-            _ => {}
+        let (from, to, whole) = match &only.kind {
+            ActionKind::RenameColumn { from, to } if at > 0 => (from, to, true),
+            ActionKind::RenameTable(_) | ActionKind::RenameColumn { .. } => break,
+            ActionKind::ChangeColumn { from, column, .. } if !column.name.is(&from.text) => (from, &column.name, false),
+            _ => continue,
+        };
+        let used = |name: &Name| run[..at].iter().any(|before| uses(&before.text, &name.text));
+        if used(from) || used(to) {
+            break;
         }
+        let words = |name: &Name| &statement.text[name.span.clone()];
+        let schema = alter
+            .schema
+            .as_ref()
+            .map_or_else(String::new, |schema| format!("{}.", words(schema)));
+        let table = words(&alter.table);
+        let sql = format!(
+            "ALTER TABLE {schema}{table} RENAME COLUMN {} TO {}",
+            words(from),
+            words(to)
+        );
+        early.push(Early { at, whole, sql });
     }
     early
 }
 
+/// Whether a statement uses a column, or may speak of a constraint whose default name is made of the column's.
+fn uses(statement: &str, column: &str) -> bool {
+    let (text, name) = (statement.to_ascii_lowercase(), column.to_ascii_lowercase());
+    expr::mentions(statement, column) || text.contains("constraint") && text.contains(&name)
+}
+
 /// The table with everything that hangs on it after some of a run's statements, as SQLite does them on scratch;
 /// `None` when there are none or scratch cannot say.
-pub(super) fn renamed(
-    state: &State,
-    run: &[AlterStatement],
-    early: &[usize],
-    ask: &mut dyn Ask,
-) -> Result<Option<State>> {
+pub(super) fn renamed(state: &State, early: &[Early], ask: &mut dyn Ask) -> Result<Option<State>> {
     if early.is_empty() || state.schema != "main" {
         return Ok(None);
     }
@@ -53,7 +74,7 @@ pub(super) fn renamed(
     if oracle::build(scratch.as_mut(), &related, state.table.text(), &hanging).is_err() {
         return Ok(None);
     }
-    if early.iter().any(|&index| scratch.execute(&run[index].text).is_err()) {
+    if early.iter().any(|rename| scratch.execute(&rename.sql).is_err()) {
         return Ok(None);
     }
     let Ok(rows) = scratch.query("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL") else {
@@ -84,10 +105,10 @@ pub(super) fn renamed(
     Ok(Some(state))
 }
 
-/// The steps of the RENAMEs that come first.
-pub(super) fn ops(run: &[AlterStatement], early: &[usize]) -> Vec<Op> {
+/// The steps of the renames that come first.
+pub(super) fn ops(early: &[Early]) -> Vec<Op> {
     let mut ops = vec![Op::Set(Setting::LegacyAlterTable, Some(false))];
-    ops.extend(early.iter().map(|&index| Op::sql(run[index].text.clone(), index)));
+    ops.extend(early.iter().map(|rename| Op::sql(rename.sql.clone(), rename.at)));
     ops.push(Op::Set(Setting::LegacyAlterTable, None));
     ops
 }

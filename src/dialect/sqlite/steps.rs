@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::code::Code;
 use crate::dialect::sqlite::copy::Copy;
+use crate::dialect::sqlite::demand::Demanded;
 use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::inspect::Object;
 use crate::dialect::sqlite::kept;
@@ -15,7 +16,11 @@ use crate::sql::write::{quoted, sqlite_literal};
 
 /// What to do, in order.
 pub(super) fn ops(draft: &Draft<'_>, way: &Way, proof: &Proof, last: usize, ask: &mut dyn Ask) -> Result<Vec<Op>> {
-    let (mut ops, diagnoses) = checks(draft, way);
+    let Checks {
+        first: mut ops,
+        by_index,
+        by_copy,
+    } = checks(draft, way, ask.offline());
     let stored = stored_before(draft);
     let expected = expected(draft);
     let keys = kept::keys(draft);
@@ -24,7 +29,7 @@ pub(super) fn ops(draft: &Draft<'_>, way: &Way, proof: &Proof, last: usize, ask:
     }
     ops.extend(keys.before);
     match way {
-        Way::Copy => copied(draft, last, ask, &mut ops)?,
+        Way::Copy => copied(draft, &by_copy, last, ask, &mut ops)?,
         Way::Native { edit, materialise } => {
             natively(draft, *edit, materialise.as_deref(), last, ask, &mut ops)?;
             for index in draft.indexes.iter().filter(|index| !index.old && index.kept) {
@@ -33,8 +38,9 @@ pub(super) fn ops(draft: &Draft<'_>, way: &Way, proof: &Proof, last: usize, ask:
                     at: index.at,
                     diagnosis: index
                         .check
-                        .and_then(|check| diagnoses.get(&check).cloned())
-                        .map(Box::new),
+                        .and_then(|check| by_index.get(&check).cloned())
+                        .into_iter()
+                        .collect(),
                 });
             }
         }
@@ -50,31 +56,42 @@ pub(super) fn ops(draft: &Draft<'_>, way: &Way, proof: &Proof, last: usize, ask:
     Ok(ops)
 }
 
-/// The checks that come first, and those that are only asked when an index cannot be built: building it finds equal
-/// rows as well, and sorting them twice takes twice the time. A check that others follow stays in its place, and so
-/// does one over rows whose columns change before the index is built.
-fn checks(draft: &Draft<'_>, way: &Way) -> (Vec<Op>, BTreeMap<usize, Op>) {
-    let mut first = draft.checks.clone();
-    let mut later = BTreeMap::new();
-    let by_index = |check: usize| {
-        draft
-            .indexes
-            .iter()
-            .any(|index| index.kept && index.check == Some(check))
-    };
-    while let Some(last) = first
-        .len()
-        .checked_sub(1)
-        .filter(|&last| draft.natives.is_empty() && !way.copies() && by_index(last))
-    {
-        if let Some(check) = first.pop() {
-            later.insert(last, check);
-        }
-    }
-    (first, later)
+/// The checks of a draft, by when they are asked.
+struct Checks {
+    /// Before anything else.
+    first: Vec<Op>,
+    /// When an index cannot be built.
+    by_index: BTreeMap<usize, Op>,
+    /// When the copy stops at a row.
+    by_copy: Vec<Demanded>,
 }
 
-fn copied(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask, ops: &mut Vec<Op>) -> Result<()> {
+/// Building an index finds equal rows, and a copy sees every row: asking before takes the time a second time. A check
+/// that others follow stays in its place, and so does one over rows whose columns change before the index is built.
+/// A script has nobody to ask when a statement fails, so its checks all come first.
+fn checks(draft: &Draft<'_>, way: &Way, offline: bool) -> Checks {
+    let mut rest = draft.checks.clone();
+    let mut checks = Checks {
+        first: Vec::new(),
+        by_index: BTreeMap::new(),
+        by_copy: Vec::new(),
+    };
+    let index = |at: usize| draft.indexes.iter().any(|index| index.kept && index.check == Some(at));
+    while let Some(demanded) = rest.pop() {
+        if way.copies() && !offline && demanded.condition.is_some() {
+            checks.by_copy.insert(0, demanded);
+        } else if !way.copies() && draft.natives.is_empty() && index(rest.len()) {
+            checks.by_index.insert(rest.len(), demanded.check);
+        } else {
+            rest.push(demanded);
+            break;
+        }
+    }
+    checks.first = rest.into_iter().map(|demanded| demanded.check).collect();
+    checks
+}
+
+fn copied(draft: &Draft<'_>, demanded: &[Demanded], last: usize, ask: &mut dyn Ask, ops: &mut Vec<Op>) -> Result<()> {
     let statistics = if ask.offline() {
         Vec::new()
     } else {
@@ -87,6 +104,7 @@ fn copied(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask, ops: &mut Vec<Op>) 
         at: last,
         offline: ask.offline(),
         statistics: &statistics,
+        demanded,
     };
     // The copy inserts rows; the author's next statement may still ask for the rowid of his own last one.
     let inserted = ask

@@ -127,6 +127,8 @@ pub struct Unreadable {
     pub span: Span,
     /// What it expected there.
     pub expected: &'static str,
+    /// It knows no such action, so the words may have a meaning elsewhere; otherwise they are a slip.
+    pub unknown_action: bool,
 }
 
 /// The table of an ALTER TABLE, without reading what is to be done: its schema and its name.
@@ -238,6 +240,14 @@ fn stop(cursor: &Cursor<'_>, expected: &'static str) -> Unreadable {
     Unreadable {
         span: cursor.here(),
         expected,
+        unknown_action: false,
+    }
+}
+
+fn unknown(cursor: &Cursor<'_>, expected: &'static str) -> Unreadable {
+    Unreadable {
+        unknown_action: true,
+        ..stop(cursor, expected)
     }
 }
 
@@ -259,7 +269,7 @@ fn action(cursor: &mut Cursor<'_>) -> Result<ActionKind, Unreadable> {
     } else if cursor.take(&["VALIDATE", "CONSTRAINT"]) {
         name(cursor, "the name of a constraint").map(ActionKind::ValidateConstraint)
     } else {
-        Err(stop(cursor, "ADD, DROP, ALTER, RENAME, MODIFY, CHANGE or VALIDATE"))
+        Err(unknown(cursor, "ADD, DROP, ALTER, RENAME, MODIFY, CHANGE or VALIDATE"))
     }
 }
 
@@ -405,7 +415,7 @@ fn alter_column(cursor: &mut Cursor<'_>) -> Result<ActionKind, Unreadable> {
         until_comma(cursor);
         Ok(ActionKind::AddIdentity(column))
     } else {
-        Err(stop(cursor, "SET or DROP of NOT NULL or DEFAULT, or TYPE"))
+        Err(unknown(cursor, "SET or DROP of NOT NULL or DEFAULT, or TYPE"))
     }
 }
 

@@ -127,8 +127,72 @@ fn at_element_end(cursor: &Cursor<'_>) -> bool {
     cursor.at_end() || cursor.sees_any(&[",", ")", ";"])
 }
 
+/// The words that SQLite takes for a name only in quotes (<https://www.sqlite.org/lang_keywords.html>, those without a
+/// fallback in its grammar).
+const RESERVED: &[&str] = &[
+    "ADD",
+    "ALL",
+    "ALTER",
+    "AND",
+    "AS",
+    "AUTOINCREMENT",
+    "BETWEEN",
+    "CASE",
+    "CHECK",
+    "COLLATE",
+    "COMMIT",
+    "CONSTRAINT",
+    "CREATE",
+    "DEFAULT",
+    "DEFERRABLE",
+    "DELETE",
+    "DISTINCT",
+    "DROP",
+    "ELSE",
+    "ESCAPE",
+    "EXISTS",
+    "FOREIGN",
+    "FROM",
+    "GROUP",
+    "HAVING",
+    "IN",
+    "INDEX",
+    "INSERT",
+    "INTO",
+    "IS",
+    "ISNULL",
+    "JOIN",
+    "LIMIT",
+    "NOT",
+    "NOTHING",
+    "NOTNULL",
+    "NULL",
+    "ON",
+    "OR",
+    "ORDER",
+    "PRIMARY",
+    "REFERENCES",
+    "RETURNING",
+    "SELECT",
+    "SET",
+    "TABLE",
+    "THEN",
+    "TO",
+    "TRANSACTION",
+    "UNION",
+    "UNIQUE",
+    "UPDATE",
+    "USING",
+    "VALUES",
+    "WHEN",
+    "WHERE",
+];
+
 /// Reads a column's definition; `None` when there is no name, or a word that fits nowhere.
 pub fn column(cursor: &mut Cursor<'_>) -> Option<ColumnDef> {
+    if cursor.sees_any(RESERVED) {
+        return None;
+    }
     let start = cursor.position();
     let name = cursor.name()?;
     let data_type = data_type(cursor);

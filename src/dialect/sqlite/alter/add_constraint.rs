@@ -153,8 +153,7 @@ pub(super) fn add_index(draft: &mut Draft<'_>, site: &Site<'_>, unique: bool, na
         name: name.0,
         table: draft.name().to_owned(),
     };
-    let demanded =
-        matches!(draft.checks.last(), Some(Op::Check { code: Code::BatchDuplicates, at, .. }) if *at == site.at());
+    let demanded = matches!(draft.checks.last().map(|demanded| &demanded.check), Some(Op::Check { code: Code::BatchDuplicates, at, .. }) if *at == site.at());
     draft.indexes.push(Index {
         object,
         old: false,

@@ -17,10 +17,16 @@ pub(super) fn apply(
     column: &ColumnDef,
     place: Option<&Place>,
 ) -> Result<()> {
+    // Where CHANGE gives another name, SQLite's own RENAME has run before: see `rename::early`.
+    let from = if column.name.is(&from.text) || draft.position(&from.text).is_some() {
+        from
+    } else {
+        &column.name
+    };
     let position = draft.column(site, from)?;
     let name = draft.columns[position].name.clone();
     if !column.name.is(&name) {
-        let message = format!("`{name}` cannot be renamed and changed in one action");
+        let message = format!("`{name}` cannot be renamed and changed in this run of statements");
         return Err(site
             .error(Code::BatchUnsupported, message, &column.name.span, "another name")
             .help("rename it first, in an ALTER TABLE … RENAME COLUMN … TO … of its own"));

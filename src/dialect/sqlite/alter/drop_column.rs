@@ -1,11 +1,13 @@
 //! DROP COLUMN: the indexes and constraints that use the column go with it, and the reader is told.
 
 use crate::code::Code;
-use crate::dialect::sqlite::alter::drop_constraint;
-use crate::dialect::sqlite::draft::Draft;
+use crate::dialect::Ask;
+use crate::dialect::sqlite::alter::{drop_constraint, not_null};
+use crate::dialect::sqlite::draft::{Draft, Source};
 use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::inspect::{State, TriggerHeader};
 use crate::dialect::sqlite::names::{self, Named};
+use crate::dialect::sqlite::prove;
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
 use crate::error::Result;
@@ -13,7 +15,13 @@ use crate::sql::parse::cursor::{Cursor, Name};
 use crate::sql::parse::define::ClauseKind;
 use crate::sql::write::quoted;
 
-pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, name: &Name, if_exists: bool) -> Result<()> {
+pub(super) fn apply(
+    draft: &mut Draft<'_>,
+    site: &Site<'_>,
+    name: &Name,
+    if_exists: bool,
+    ask: &mut dyn Ask,
+) -> Result<()> {
     if if_exists && draft.position(&name.text).is_none() {
         draft
             .notices
@@ -23,6 +31,14 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, name: &Name, if_exis
     let position = draft.column(site, name)?;
     let column = draft.columns[position].name.clone();
     refuse_uses(draft, site, name, &column)?;
+    if let Source::Same(old) = &draft.columns[position].source
+        && let Some(user) = prove::user_of(ask, draft.state, old)?
+    {
+        let message = format!("{user} uses column `{column}` of `{}`", draft.name());
+        return Err(site
+            .error(Code::BatchInUse, message, &name.span, "in use")
+            .help("drop it first and create it anew afterwards, in the same revision"));
+    }
     drop_indexes(draft, site, &column);
     drop_constraints(draft, site, &column)?;
     let Some(definition) = draft.table.column(&column) else {
@@ -181,6 +197,17 @@ fn drop_constraints(draft: &mut Draft<'_>, site: &Site<'_>, column: &str) -> Res
         }
         draft.key_changed |= matches!(named.clause.kind, ClauseKind::PrimaryKey { .. });
         draft.must_copy(format!("constraint `{}` goes with column `{column}`", named.name));
-        drop_constraint::erase(draft, site, &named)?;
+        if let ClauseKind::PrimaryKey { columns, .. } = &named.clause.kind
+            && draft.table.strict()
+        {
+            // In a STRICT table the key kept NULLs out; the columns that stay go on without.
+            for other in columns.iter().filter(|other| !other.is(column)) {
+                not_null::write_not_null(draft, site, &other.text)?;
+            }
+        }
+        let found = |other: &Named| other.name == named.name;
+        if let Some(named) = names::constraints(draft).into_iter().find(found) {
+            drop_constraint::erase(draft, site, &named)?;
+        }
     }
 }

@@ -59,7 +59,7 @@ fn remove(draft: &mut Draft<'_>, site: &Site<'_>, named: &Named) -> Result<()> {
                 return Err(site.refuse(Code::BatchUnsupported, message, "cannot be without one"));
             }
             let columns = draft.table.primary_key();
-            let never_null = draft.table.rowid_alias().is_some();
+            let never_null = draft.table.rowid_alias().is_some() || draft.table.strict();
             erase(draft, site, named)?;
             draft.key_changed = true;
             draft.must_copy("the primary key is part of how the table is stored");

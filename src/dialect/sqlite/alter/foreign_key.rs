@@ -77,6 +77,10 @@ pub(super) fn demand_parents(
     };
     let shown: Vec<&str> = columns.iter().map(String::as_str).collect();
     draft.demand(site, demand, &conditions.join(" AND "), &shown);
+    if let Some(demanded) = draft.checks.last_mut() {
+        // It looks at another table, or at this one as a whole.
+        demanded.condition = None;
+    }
     Ok(())
 }
 

@@ -45,7 +45,7 @@ pub(super) fn apply(
             };
             add_column::apply(draft, site, column, add, ask)
         }
-        ActionKind::DropColumn { if_exists, name } => drop_column::apply(draft, site, name, *if_exists),
+        ActionKind::DropColumn { if_exists, name } => drop_column::apply(draft, site, name, *if_exists, ask),
         ActionKind::SetNotNull(column) => not_null::set(draft, site, column),
         ActionKind::DropNotNull(column) => not_null::drop(draft, site, column),
         ActionKind::SetDefault { column, value } => default::set(draft, site, column, value),

@@ -49,13 +49,28 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, change: &Change<'_>)
     let recollated = change
         .collation
         .is_some_and(|new| draft.collation(&name).is_none_or(|old| !new.is(&old)));
-    let converts = change.using.is_some() || old != new;
+    let is_any = |data_type: &str| strict && data_type.eq_ignore_ascii_case("ANY");
+    let converts = change.using.is_some() || old != new || is_any(&old_type) != is_any(&written);
     if let Some(using) = change.using {
+        if expr::has_subquery(site.words(using)) {
+            return Err(site
+                .error(
+                    Code::BatchUnsupported,
+                    "a USING expression looks at its own row alone",
+                    using,
+                    "a subquery",
+                )
+                .help("add a column, fill it with an UPDATE, drop the old one and rename the new one"));
+        }
         draft.quoted_names(site, using)?;
     }
     if converts || recollated {
         let using = change.using.map(|span| expr::written(site.words(span)));
-        convert(draft, site, position, using, new);
+        let keeps = Keeps {
+            affinity: new,
+            only: (strict && !is_any(&written)).then_some(new),
+        };
+        convert(draft, site, position, using, keeps);
         draft.must_copy(if old == new && change.using.is_none() {
             format!("the collation of `{name}` changes the order of its values")
         } else {
@@ -85,8 +100,29 @@ fn affinity(data_type: &str, strict: bool) -> Affinity {
     }
 }
 
+/// What a column of the new type keeps.
+#[derive(Debug, Clone, Copy)]
+struct Keeps {
+    affinity: Affinity,
+    /// In a STRICT table: values of the type's own kind and no others.
+    only: Option<Affinity>,
+}
+
+impl Keeps {
+    /// A condition that holds where the value would not be kept.
+    fn loses(self, value: &str) -> Option<String> {
+        let lost = self.affinity.loses(value);
+        let refused = match self.only {
+            Some(Affinity::Blob) => format!("typeof({value}) NOT IN ('blob', 'null')"),
+            Some(Affinity::Text) => format!("typeof({value}) = 'blob'"),
+            _ => return lost,
+        };
+        Some(lost.map_or_else(|| refused.clone(), |lost| format!("({lost}) OR {refused}")))
+    }
+}
+
 /// Makes the column's values come from a conversion, and demands that none is lost in it.
-fn convert(draft: &mut Draft<'_>, site: &Site<'_>, position: usize, using: Option<String>, new: Affinity) {
+fn convert(draft: &mut Draft<'_>, site: &Site<'_>, position: usize, using: Option<String>, new: Keeps) {
     let Source::Same(old) = draft.columns[position].source.clone() else {
         // The statements before this one have to run first.
         draft.split = true;
@@ -118,7 +154,7 @@ fn convert(draft: &mut Draft<'_>, site: &Site<'_>, position: usize, using: Optio
         };
         draft.demand(site, demand, &lost, &[&name]);
     }
-    draft.columns[position].source = Source::Converted(value, new);
+    draft.columns[position].source = Source::Converted(value, new.affinity);
 }
 
 /// Writes a type into the definition of a column.
