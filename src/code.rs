@@ -44,9 +44,9 @@ codes! {
     RelativeOutOfRange = "target::relative_out_of_range",
         "The number of steps leads past the first or the last revision. `sqlrev history` shows how many there are.";
     RangeNotAncestor = "target::range_not_ancestor",
-        "The left end of the range A:B is not an ancestor of the right end, so there is nothing between them.";
+        "The two ends are not on one line: the left end of a range A:B does not lead to the right one, or a downgrade goes to a revision that is not applied or that no applied revision comes after. So there is nothing between them.";
     InvalidDowngradeTarget = "target::invalid_downgrade_target",
-        "A downgrade goes to a revision that is applied and has applied revisions after it. This one is not among the applied revisions, or going there would undo nothing.";
+        "LABEL@TARGET takes down one branch above the target, the one that the label names. This label stands at the target or below it, so it names none.";
     OverlappingRevisions = "target::overlapping_revisions",
         "The revisions that were named lie on one line: one is an ancestor of another, so they cannot both be heads. Name only the newest of each line.";
     NotAHead = "target::not_a_head",

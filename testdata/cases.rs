@@ -1,4 +1,4 @@
-//! Runs every `testdata/*/*.md`, and README.md, as a test. The format is explained in `grammar/case.md`.
+//! Runs every `testdata/*/*.md`, README.md and grammar/case.md as a test. The format is explained in `grammar/case.md`.
 //!
 //! `UPDATE=1` rewrites outputs and schemas in place; the diff is the review.
 
@@ -16,14 +16,20 @@ fn main() {
     let arguments = Arguments::from_args();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let trials = files(root).into_iter().map(|path| {
-        let name = path.strip_prefix(root.join("testdata")).unwrap_or(Path::new("README"));
-        let name = name.with_extension("").to_string_lossy().replace('\\', "/");
+        let name = path
+            .strip_prefix(root.join("testdata"))
+            .or_else(|_| path.strip_prefix(root));
+        let name = name
+            .unwrap_or(&path)
+            .with_extension("")
+            .to_string_lossy()
+            .replace('\\', "/");
         Trial::test(name, move || run(&path))
     });
     libtest_mimic::run(&arguments, trials.collect()).exit();
 }
 
-/// Every case, sorted, README.md first.
+/// Every case: README.md and the explanation of the format, then all others, sorted.
 fn files(root: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let folders = std::fs::read_dir(root.join("testdata")).expect("testdata is there");
@@ -37,7 +43,7 @@ fn files(root: &Path) -> Vec<PathBuf> {
         files.extend(inside.filter(|path| path.extension().is_some_and(|ext| ext == "md")));
     }
     files.sort();
-    files.insert(0, root.join("README.md"));
+    files.splice(0..0, [root.join("README.md"), root.join("grammar/case.md")]);
     files
 }
 

@@ -1,4 +1,6 @@
 //! What holds for every case whose revisions can be applied, whatever the case itself is about.
+//!
+//! A case whose revisions cannot be applied, as most of those about errors, ends here at once.
 
 use std::collections::BTreeMap;
 
@@ -13,23 +15,27 @@ type Picture = (Vec<String>, BTreeMap<String, Vec<String>>);
 /// base` and `upgrade` again lead to the same schema.
 pub(crate) fn check(world: &mut World) -> Result<(), String> {
     let online = world.command("sqlrev upgrade heads --url sqlite:standing-online.db");
-    if online.last().is_some_and(|line| line.starts_with("[exit status")) || !world.path("standing-online.db").exists()
-    {
+    if failed(&online) || !world.path("standing-online.db").exists() {
         return Ok(());
     }
     let first = picture(world, "standing-online.db");
     same_by_script(world, &first)?;
     let again = world.command("sqlrev upgrade heads --url sqlite:standing-online.db --format json");
-    if !again.iter().any(|line| line.trim() == "\"steps\": []") {
-        return Err(format!("a second upgrade does something: {}", again.join("\n")));
+    if !again.iter().any(|line| line.trim() == "\"steps\": [],") {
+        return Err(format!("a second upgrade does something:\n{}", again.join("\n")));
+    }
+    let checked = world.command("sqlrev check --url sqlite:standing-online.db");
+    if failed(&checked) {
+        return Err(format!("after an upgrade `check` finds:\n{}", checked.join("\n")));
     }
     let down = world.command("sqlrev downgrade base --url sqlite:standing-online.db");
     if down.iter().any(|line| line.contains("graph::irreversible")) {
         return Ok(());
     }
-    if down.last().is_some_and(|line| line.starts_with("[exit status")) {
+    if failed(&down) {
         return Err(format!("the downgrade to base fails:\n{}", down.join("\n")));
     }
+    downgrade_by_script(world, &picture(world, "standing-online.db"))?;
     let up = world.command("sqlrev upgrade heads --url sqlite:standing-online.db");
     let second = picture(world, "standing-online.db");
     if first.0 != second.0 {
@@ -42,23 +48,35 @@ pub(crate) fn check(world: &mut World) -> Result<(), String> {
     Ok(())
 }
 
+fn failed(lines: &[String]) -> bool {
+    lines.last().is_some_and(|line| line.starts_with("[exit status"))
+}
+
 fn same_by_script(world: &mut World, online: &Picture) -> Result<(), String> {
-    let refused = world.command("sqlrev upgrade base:heads --sql --url sqlite:none.db > standing.sql");
-    if let Some(status) = refused.last() {
-        let text = std::fs::read_to_string(world.path("standing.sql")).unwrap_or_default();
-        if text.contains("batch::mixed_offline") {
-            return Ok(());
-        }
-        return Err(format!("no offline script: {status}\n{text}"));
+    by_script(world, "upgrade base:heads", online)
+}
+
+fn downgrade_by_script(world: &mut World, online: &Picture) -> Result<(), String> {
+    by_script(world, "downgrade heads:base", online)
+}
+
+/// Runs the script of a command with the `sqlite3` command, and compares what it leaves with what the command left.
+fn by_script(world: &mut World, command: &str, online: &Picture) -> Result<(), String> {
+    let talk = world.command(&format!("sqlrev {command} --sql --url sqlite:none.db > standing.sql"));
+    if talk.iter().any(|line| line.contains("batch::mixed_offline")) {
+        return Ok(());
+    }
+    if failed(&talk) {
+        return Err(format!("no script for `{command}`:\n{}", talk.join("\n")));
     }
     let ran = world.command("sqlite3 -bail standing-script.db < standing.sql");
-    if ran.last().is_some_and(|line| line.starts_with("[exit status")) {
-        return Err(format!("the offline script fails:\n{}", ran.join("\n")));
+    if failed(&ran) {
+        return Err(format!("the script of `{command}` fails:\n{}", ran.join("\n")));
     }
     let offline = picture(world, "standing-script.db");
     if online.0 != offline.0 {
         return Err(format!(
-            "script and upgrade lead to other schemas:\n{}",
+            "`{command}` and its script lead to other schemas:\n{}",
             difference(&online.0, &offline.0)
         ));
     }
@@ -66,7 +84,7 @@ fn same_by_script(world: &mut World, online: &Picture) -> Result<(), String> {
         let other = offline.1.get(table).cloned().unwrap_or_default();
         if *rows != other {
             return Err(format!(
-                "script and upgrade leave other rows in {table}:\n{}",
+                "`{command}` and its script leave other rows in {table}:\n{}",
                 difference(rows, &other)
             ));
         }
@@ -111,7 +129,9 @@ fn rows(db: &Connection, table: &str) -> Vec<String> {
     let mut rows = statement.raw_query();
     let mut out = Vec::new();
     while let Some(row) = rows.next().expect("a row") {
-        let values: Vec<String> = (0..columns).map(|i| shown(row.get_ref(i).expect("a column"))).collect();
+        let values: Vec<String> = (0..columns)
+            .map(|i| shown(row.get_ref(i).expect("a column"), "NULL"))
+            .collect();
         out.push(values.join("|"));
     }
     out

@@ -1,6 +1,7 @@
 //! The little world a case lives in: a temporary folder, a fixed clock, ids that count, and a few commands.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,10 +17,24 @@ use tempfile::TempDir;
 /// The moment at which every case plays.
 const NOW: &str = "2026-11-22T21:14:00Z";
 
+/// The ids of new revisions, in the order in which they are made.
+const IDS: [&str; 6] = [
+    "1975ea83b712",
+    "ae1027a6acf0",
+    "27c6a30d7c24",
+    "55af2cb1c267",
+    "d747a8a8879e",
+    "3ae9f4c1b08d",
+];
+
 pub(crate) struct World {
     folder: TempDir,
+    /// Where the commands run, below the temporary folder.
+    directory: PathBuf,
     ids: u32,
-    variables: Vec<(String, String)>,
+    variables: BTreeMap<String, String>,
+    /// The database that `sqlite3 … &` keeps open.
+    held: Option<Connection>,
 }
 
 struct Fixed;
@@ -34,9 +49,15 @@ impl Clock for Fixed {
     }
 }
 
-/// Standard output and standard error of a command, in the order in which they were written.
+/// What a command writes, in the order in which it writes it.
 #[derive(Clone, Default)]
 struct Screen(Rc<RefCell<Vec<u8>>>);
+
+impl Screen {
+    fn take(&self) -> Vec<u8> {
+        self.0.take()
+    }
+}
 
 impl Write for Screen {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -58,129 +79,197 @@ impl World {
         } else {
             TempDir::new()
         };
+        let folder = folder.expect("a temporary folder");
         Self {
-            folder: folder.expect("a temporary folder"),
+            directory: folder.path().to_owned(),
+            folder,
             ids: 0,
-            variables: Vec::new(),
+            variables: BTreeMap::new(),
+            held: None,
         }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.directory.join(name)
     }
 
     pub(crate) fn write(&self, name: &str, lines: &[String]) {
-        let path = self.path(name);
+        let path = self.folder.path().join(name);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("the folder can be made");
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
         std::fs::write(path, text).expect("the file can be written");
     }
 
-    /// Runs a command and returns the lines it prints, and its exit status where that is not 0.
-    pub(crate) fn command(&mut self, command: &str) -> Vec<String> {
-        let (command, into) = match command.split_once(" > ") {
-            Some((command, file)) => (command, Some(file.trim().to_owned())),
-            None => (command, None),
+    /// Runs a line of commands and returns the lines it prints, and its exit status where that is not 0.
+    ///
+    /// `COMMAND | COMMAND`, `COMMAND < FILE`, `COMMAND > FILE` and `VARIABLE=VALUE COMMAND` are understood.
+    pub(crate) fn command(&mut self, line: &str) -> Vec<String> {
+        let words = shlex::split(line).unwrap_or_else(|| panic!("a quote is open in `{line}`"));
+        let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let into = match words.as_slice() {
+            [.., ">", file] => Some(self.path(file)),
+            _ => None,
         };
-        let words: Vec<String> = shlex::split(command).expect("quotes are closed");
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let (mut out, status) = match words.as_slice() {
-            ["sqlrev", rest @ ..] => self.sqlrev(rest),
-            ["sqlite3", database, sql] => (self.sqlite3(database, sql), 0),
-            ["sqlite3", "-bail", database, "<", script] => self.script(database, script),
-            ["export", setting] => {
-                let (key, value) = setting.split_once('=').expect("KEY=VALUE");
-                self.variables.push((key.to_owned(), value.to_owned()));
-                (String::new(), 0)
-            }
-            ["rm", path] => {
-                let path = self.path(path);
-                let removed = if path.is_dir() {
-                    std::fs::remove_dir_all(&path)
-                } else {
-                    std::fs::remove_file(&path)
-                };
-                removed.expect("it can be removed");
-                (String::new(), 0)
-            }
-            ["mkdir", path] => {
-                std::fs::create_dir_all(self.path(path)).expect("it can be made");
-                (String::new(), 0)
-            }
-            ["mv", from, to] => {
-                std::fs::rename(self.path(from), self.path(to)).expect("it can be moved");
-                (String::new(), 0)
-            }
-            ["cat", path] => (std::fs::read_to_string(self.path(path)).expect("a file"), 0),
-            ["ls", path] => (self.list(path), 0),
-            _ => panic!("the command `{command}` is not built in"),
-        };
-        if let Some(file) = into {
-            std::fs::write(self.path(&file), &out).expect("the file can be written");
-            out.clear();
+        if into.is_some() {
+            words.truncate(words.len() - 2);
         }
-        let mut lines: Vec<String> = out.lines().map(|line| line.trim_end().to_owned()).collect();
+        // What is talk, and what a file or the next command does not take, lands on the screen.
+        let screen = Screen::default();
+        let mut input = Vec::new();
+        let mut status = 0;
+        let parts: Vec<&[&str]> = words.split(|word| *word == "|").collect();
+        for (i, part) in parts.iter().enumerate() {
+            let last = i + 1 == parts.len();
+            let out = if last && into.is_none() {
+                screen.clone()
+            } else {
+                Screen::default()
+            };
+            status = self.run(part, &input, &mut out.clone(), &mut screen.clone());
+            if !last || into.is_some() {
+                input = out.take();
+            }
+        }
+        if let Some(file) = into {
+            std::fs::write(file, &input).expect("the file can be written");
+        }
+        let text = String::from_utf8_lossy(&screen.take()).into_owned();
+        let folder = self.folder.path().to_string_lossy().into_owned();
+        let text = text.replace(&folder, "/home/project");
+        let mut lines: Vec<String> = text.lines().map(|line| line.trim_end().to_owned()).collect();
         if status != 0 {
             lines.push(format!("[exit status: {status}]"));
         }
         lines
     }
 
-    fn sqlrev(&mut self, words: &[&str]) -> (String, u8) {
-        let screen = Screen::default();
-        let (mut stdout, mut stderr) = (screen.clone(), screen.clone());
+    fn run(&mut self, words: &[&str], input: &[u8], out: &mut Screen, talk: &mut Screen) -> u8 {
+        let mut say = |text: &str| out.write_all(text.as_bytes()).expect("memory takes everything");
+        match words {
+            [setting, command @ ..] if !command.is_empty() && setting.contains('=') => {
+                let before = self.variables.clone();
+                self.set(setting);
+                let status = self.run(command, input, out, talk);
+                self.variables = before;
+                return status;
+            }
+            ["sqlrev", rest @ ..] => return self.sqlrev(rest, out, talk),
+            ["sqlite3", database, sql, "&"] => {
+                let db = Connection::open(self.path(database)).expect("a database");
+                db.execute_batch(sql).expect("the statement runs");
+                self.held = Some(db);
+            }
+            ["kill", "%1"] => self.held = None,
+            ["sqlite3", options @ .., "<", script] => {
+                let script = std::fs::read(self.path(script)).expect("the script is there");
+                return self.script(options, &script, out, talk);
+            }
+            ["sqlite3", database, sql] => return self.sqlite3(database, sql, out),
+            ["sqlite3", options @ ..] => return self.script(options, input, out, talk),
+            ["export", setting] => self.set(setting),
+            ["cd", folder] => self.directory = self.directory.join(folder).canonicalize().expect("it is there"),
+            ["rm", path] => remove(&self.path(path)),
+            ["rm", "-r", path] => std::fs::remove_dir_all(self.path(path)).expect("it can be removed"),
+            ["mkdir", path] => std::fs::create_dir_all(self.path(path)).expect("it can be made"),
+            ["mv", from, to] => std::fs::rename(self.path(from), self.path(to)).expect("it can be moved"),
+            ["cp", from, to] => drop(std::fs::copy(self.path(from), self.path(to)).expect("it can be copied")),
+            ["cat", path] => say(&std::fs::read_to_string(self.path(path)).expect("a file")),
+            ["ls", path] => say(&self.list(path)),
+            ["printf", text] => out.write_all(&escaped(text)).expect("memory takes everything"),
+            ["head", "-n", count] => {
+                let count = count.parse().expect("a number");
+                for line in String::from_utf8_lossy(input).lines().take(count) {
+                    say(&format!("{line}\n"));
+                }
+            }
+            ["grep", rest @ ..] => {
+                let (pattern, text) = match rest {
+                    [pattern] => (pattern, input.to_owned()),
+                    [pattern, file] => (pattern, std::fs::read(self.path(file)).expect("a file")),
+                    _ => panic!("grep takes a text and a file"),
+                };
+                let text = String::from_utf8_lossy(&text).into_owned();
+                let found: Vec<&str> = text.lines().filter(|line| line.contains(pattern)).collect();
+                found.iter().for_each(|line| say(&format!("{line}\n")));
+                return u8::from(found.is_empty());
+            }
+            ["wc", "-l"] => say(&format!("{}\n", String::from_utf8_lossy(input).lines().count())),
+            _ => panic!("the command `{}` is not built in", words.join(" ")),
+        }
+        0
+    }
+
+    fn set(&mut self, setting: &str) {
+        let (key, value) = setting.split_once('=').expect("KEY=VALUE");
+        self.variables.insert(key.to_owned(), value.to_owned());
+    }
+
+    fn sqlrev(&mut self, words: &[&str], stdout: &mut Screen, stderr: &mut Screen) -> u8 {
         let mut new_id = || {
             self.ids += 1;
-            format!("{:012x}", 0x1975_ea83_b711_u64 + u64::from(self.ids))
+            let at = usize::try_from(self.ids - 1).expect("few ids");
+            match IDS.get(at) {
+                Some(id) => (*id).to_owned(),
+                None => format!("{:012x}", self.ids),
+            }
         };
-        let status = cli::run(cli::World {
+        let width = self.variables.get("COLUMNS").and_then(|columns| columns.parse().ok());
+        cli::run(cli::World {
             args: std::iter::once("sqlrev")
                 .chain(words.iter().copied())
                 .map(Into::into)
                 .collect(),
-            directory: self.folder.path().to_owned(),
-            variables: self.variables.iter().cloned().collect(),
+            directory: self.directory.clone(),
+            variables: self.variables.clone(),
             user: "tester".to_owned(),
             clock: &Fixed,
             new_id: &mut new_id,
-            stdout: &mut stdout,
-            stderr: &mut stderr,
-            terminal: cli::Terminal::default(),
+            stdout,
+            stderr,
+            terminal: cli::Terminal {
+                width: width.unwrap_or(80),
+                unicode: self.variables.get("LC_ALL").is_none_or(|locale| locale != "C"),
+                ..cli::Terminal::default()
+            },
             cancel: cli::Cancel::default(),
-        });
-        let text = String::from_utf8_lossy(&screen.0.borrow()).into_owned();
-        let folder = self.folder.path().to_string_lossy().into_owned();
-        (text.replace(&folder, "."), status)
+        })
     }
 
     /// What the `sqlite3` command prints in list mode.
-    fn sqlite3(&self, database: &str, sql: &str) -> String {
+    fn sqlite3(&self, database: &str, sql: &str, screen: &mut Screen) -> u8 {
         let db = Connection::open(self.path(database)).expect("a database");
         let mut out = String::new();
         let mut batch = rusqlite::Batch::new(&db, sql);
-        loop {
+        let failed = loop {
             match rusqlite::fallible_iterator::FallibleIterator::next(&mut batch) {
-                Ok(Some(mut statement)) => print_rows(&mut statement, &mut out),
-                Ok(None) => return out,
-                Err(error) => {
-                    let _ = writeln!(out, "Error: {error}");
-                    return out;
-                }
+                Ok(Some(mut statement)) => print_rows(&mut statement, "", &mut out),
+                Ok(None) => break None,
+                Err(error) => break Some(error),
             }
+        };
+        if let Some(error) = &failed {
+            let _ = writeln!(out, "Error: {error}");
         }
+        screen.write_all(out.as_bytes()).expect("memory takes everything");
+        u8::from(failed.is_some())
     }
 
     /// Runs a script with the real `sqlite3` command.
-    fn script(&self, database: &str, script: &str) -> (String, u8) {
-        let input = std::fs::File::open(self.path(script)).expect("the script is there");
-        let output = std::process::Command::new("sqlite3")
-            .args(["-bail", database])
-            .current_dir(self.folder.path())
-            .stdin(input)
-            .output()
+    fn script(&self, options: &[&str], script: &[u8], out: &mut Screen, talk: &mut Screen) -> u8 {
+        let mut child = std::process::Command::new("sqlite3")
+            .args(options)
+            .current_dir(&self.directory)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
             .expect("the sqlite3 command is installed");
-        let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-        (text.into_owned(), u8::from(!output.status.success()))
+        // A command that stops half-way does not read the rest.
+        let _ = child.stdin.take().expect("it is piped").write_all(script);
+        let output = child.wait_with_output().expect("it ends");
+        out.write_all(&output.stdout).expect("memory takes everything");
+        talk.write_all(&output.stderr).expect("memory takes everything");
+        u8::from(!output.status.success())
     }
 
     fn list(&self, path: &str) -> String {
@@ -192,7 +281,7 @@ impl World {
                 if path.is_dir() {
                     folders.push(path);
                 } else {
-                    let name = path.strip_prefix(self.folder.path()).expect("inside");
+                    let name = path.strip_prefix(&self.directory).expect("inside");
                     names.push(name.to_string_lossy().into_owned());
                 }
             }
@@ -201,20 +290,23 @@ impl World {
         names.iter().map(|name| format!("{name}\n")).collect()
     }
 
-    fn open(&self) -> Option<Connection> {
+    fn open(&self, database: &str) -> Option<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
-        Connection::open_with_flags(self.path("app.db"), flags).ok()
+        Connection::open_with_flags(self.path(database), flags).ok()
     }
 
-    /// The schema of app.db without what sqlrev keeps there.
-    pub(crate) fn schema(&self) -> Vec<String> {
-        self.open().map(|db| schema(&db)).unwrap_or_default()
+    /// The schema of a database without what sqlrev keeps there.
+    pub(crate) fn schema(&self, database: &str) -> Vec<String> {
+        match self.open(database) {
+            Some(db) => schema(&db),
+            None => vec![format!("there is no {database}")],
+        }
     }
 
     /// The rows of a table of app.db, or of a query.
     pub(crate) fn rows(&self, table: &str) -> Vec<String> {
-        let Some(db) = self.open() else {
-            return vec!["no database".to_owned()];
+        let Some(db) = self.open("app.db") else {
+            return vec!["there is no app.db".to_owned()];
         };
         let sql = if table.contains(' ') {
             table.to_owned()
@@ -223,11 +315,44 @@ impl World {
         };
         let mut out = String::new();
         match db.prepare(&sql) {
-            Ok(mut statement) => print_rows(&mut statement, &mut out),
+            Ok(mut statement) => print_rows(&mut statement, "NULL", &mut out),
             Err(error) => out = error.to_string(),
         }
         out.lines().map(str::to_owned).collect()
     }
+}
+
+fn remove(path: &Path) {
+    std::fs::remove_file(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+}
+
+/// `printf`: `\n`, `\r`, `\t`, `\\` and bytes in octal.
+fn escaped(text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut bytes = text.bytes().peekable();
+    while let Some(byte) = bytes.next() {
+        if byte != b'\\' {
+            out.push(byte);
+            continue;
+        }
+        match bytes.next() {
+            Some(b'n') => out.push(b'\n'),
+            Some(b'r') => out.push(b'\r'),
+            Some(b't') => out.push(b'\t'),
+            Some(digit @ b'0'..=b'7') => {
+                let mut value = u32::from(digit - b'0');
+                for _ in 0..2 {
+                    if let Some(digit) = bytes.next_if(|byte| (b'0'..=b'7').contains(byte)) {
+                        value = value * 8 + u32::from(digit - b'0');
+                    }
+                }
+                out.push(u8::try_from(value).expect("a byte"));
+            }
+            Some(other) => out.push(other),
+            None => {}
+        }
+    }
+    out
 }
 
 /// The schema of a database as the lines of its statements.
@@ -244,13 +369,15 @@ pub(crate) fn schema(db: &Connection) -> Vec<String> {
         .collect()
 }
 
-fn print_rows(statement: &mut rusqlite::Statement<'_>, out: &mut String) {
+fn print_rows(statement: &mut rusqlite::Statement<'_>, null: &str, out: &mut String) {
     let columns = statement.column_count();
     let mut rows = statement.raw_query();
     loop {
         match rows.next() {
             Ok(Some(row)) => {
-                let values: Vec<String> = (0..columns).map(|i| shown(row.get_ref(i).expect("a column"))).collect();
+                let values: Vec<String> = (0..columns)
+                    .map(|i| shown(row.get_ref(i).expect("a column"), null))
+                    .collect();
                 let _ = writeln!(out, "{}", values.join("|"));
             }
             Ok(None) => return,
@@ -262,10 +389,10 @@ fn print_rows(statement: &mut rusqlite::Statement<'_>, out: &mut String) {
     }
 }
 
-/// A value as the `sqlite3` command shows it, but for NULL and blobs, which it does not tell from texts.
-pub(crate) fn shown(value: ValueRef<'_>) -> String {
+/// A value as the `sqlite3` command shows it, but for blobs, which it does not tell from texts.
+pub(crate) fn shown(value: ValueRef<'_>, null: &str) -> String {
     match value {
-        ValueRef::Null => "NULL".to_owned(),
+        ValueRef::Null => null.to_owned(),
         ValueRef::Integer(number) => number.to_string(),
         ValueRef::Real(number) => format!("{number:?}"),
         ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),

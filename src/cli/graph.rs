@@ -70,9 +70,9 @@ pub fn draw<'a>(graph: &'a RevisionGraph, order: &[Node], options: Options<'_>) 
     }
     let words = Words::new(graph, options);
     let mut columns = Columns::new(graph.len());
-    let most = options
-        .width
-        .map_or(usize::MAX, |width| (width.saturating_sub(WORDS) / 2).max(1));
+    let most = options.width.map_or(usize::MAX, |width| {
+        (width.saturating_sub(WORDS) / 2).max(width / 8).max(1)
+    });
     let mut lines = Vec::with_capacity(order.len() + order.len() / 4);
     for &node in order {
         let at = columns.take(node);

@@ -54,8 +54,9 @@ pub(crate) fn explain(args: &args::Explain, ui: &mut Ui<'_>) -> Result<u8> {
     };
     let Some(code) = Code::from_name(name) else {
         let names = Code::ALL.iter().map(|code| code.name().trim_start_matches("sqlrev::"));
+        let last = Code::ALL.iter().filter_map(|code| code.name().rsplit("::").next());
         let error = Error::new(Code::UnknownCode, format!("there is no error code `{name}`"));
-        return Err(match nearest(name.trim_start_matches("sqlrev::"), names) {
+        return Err(match nearest(name.trim_start_matches("sqlrev::"), names.chain(last)) {
             Some(near) => error.help(format!("sqlrev explain {near}")),
             None => error.help("sqlrev explain lists them all"),
         });

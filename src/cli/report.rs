@@ -1,7 +1,7 @@
 //! How an error looks: a picture for people, an object for programs.
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde_json::{Value, json};
 
 use crate::error::{Error, Label};
@@ -22,9 +22,15 @@ pub(super) fn picture(error: &Error, styled: bool, width: usize) -> String {
     let mut group = Group::with_title(title);
     let windows: Vec<Window> = windows(error.labels());
     for window in &windows {
+        // Of a file that was not read there is only its name to show.
+        if window.text.is_empty() {
+            group = group.element(Origin::path(window.name.as_str()));
+            continue;
+        }
         let snippet = Snippet::source(window.text.as_str())
             .fold(false)
             .line_start(window.line)
+            .fold(false)
             .path(window.name.as_str());
         let marks = window.marks.iter().map(|mark| {
             let kind = if mark.main {

@@ -47,14 +47,14 @@ pub(crate) fn plan(report: &Report, graph: &RevisionGraph, verb: &str, ui: &mut 
 }
 
 fn statements(ran: &Ran, ui: &mut Ui<'_>) {
-    let mut last: Option<(&str, usize)> = None;
+    let mut last: Option<String> = None;
     for shown in ran.statements.iter().filter(|shown| shown.kind != Kind::Version) {
-        let here = (shown.file.as_str(), shown.line);
-        if let Some(way) = way(shown).filter(|_| last != Some(here)) {
+        let way = way(shown);
+        if let Some(way) = way.as_ref().filter(|_| last != way) {
             let line = ui.paint(DIM, &format!("    -- {way}"));
             ui.line(&line);
         }
-        last = Some(here);
+        last = way;
         let total = shown.sql.lines().count();
         for line in shown.sql.lines().take(LINES) {
             ui.line(&format!("    {line}"));

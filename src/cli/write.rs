@@ -17,7 +17,8 @@ use crate::revision::target::Target;
 use crate::revision::{BranchLabel, Header, RevisionId, header, parents};
 
 pub(crate) fn init(session: &mut Session<'_>, args: &args::Init, ui: &mut Ui<'_>) -> Result<u8> {
-    let folder = session.directory.join(&args.dir);
+    // Collecting the parts leaves `.` out.
+    let folder: PathBuf = session.directory.join(&args.dir).components().collect();
     let files = project::init(&folder)?;
     let names: Vec<String> = files
         .iter()

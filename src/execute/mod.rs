@@ -100,13 +100,12 @@ impl Executor<'_> {
     /// `lock::timeout`, `version::unreadable`, and what the driver fails with.
     pub fn look(&mut self) -> Result<Seen> {
         let table = &self.table;
-        let mut refused = None;
-        let seen = lock::retry(self.driver, self.patience, self.events, |driver| {
-            Seen::read(driver, table).inspect_err(|error| refused = Some(error.clone()))
-        });
-        match (seen, refused) {
-            (Err(error), Some(refused)) if error.code() == Code::Database => Err(table.unreadable(&refused)),
-            (seen, _) => seen,
-        }
+        lock::retry(self.driver, self.patience, self.events, |driver| {
+            Seen::read(driver, table)
+        })
+        .map_err(|error| match error.code() {
+            Code::Database => table.unreadable(error.causes().join("; ")),
+            _ => error,
+        })
     }
 }

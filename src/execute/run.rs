@@ -309,7 +309,7 @@ impl<'a> Executor<'a> {
                 .and_then(|row| row.unfinished);
             return match row {
                 Some(at) if at.statements > 0 => format!(
-                    "{} of {} statements of revision `{id}` are done and recorded{kept}; running it again goes on there",
+                    "{} of {} statements of revision `{id}` ran and are recorded{kept}; the next run goes on after them",
                     at.statements, ready.prepared.statements
                 ),
                 _ => format!("nothing of revision `{id}` was done{kept}"),

@@ -78,7 +78,12 @@ impl Script {
             ),
         };
         let (file, span) = fault.place(name);
-        Error::new(code, message).at(&file, span, label)
+        let error = Error::new(code, message).at(&file, span, label);
+        match code {
+            Code::ScriptMetaCommand => error.help("take it out: the file goes to the database without a client"),
+            Code::ScriptNul => error.help("take the byte out; in a value, write CAST(x'00' AS TEXT)"),
+            _ => error,
+        }
     }
 
     /// The checksum of the file as it is now.

@@ -387,7 +387,10 @@ fn same_beginning(
     .at(
         file,
         ready.script.body..ready.script.body,
-        format!("the first {skip} statements are not those that ran"),
+        match skip {
+            1 => "the first statement is not the one that ran".to_owned(),
+            _ => format!("the first {skip} statements are not those that ran"),
+        },
     )
     .state(format!(
         "{skip} statements of revision `{}` are done",

@@ -249,8 +249,7 @@ impl Loader<'_> {
     fn no_location(&self, location: &Location, error: &io::Error) -> Error {
         let mut wrong = if error.kind() == io::ErrorKind::NotFound {
             Error::new(Code::FileIo, format!("the location `{}` does not exist", location.name))
-                .help("sqlrev init")
-                .help(format!("or make the folder: mkdir {}", location.name))
+                .help(format!("make the folder: mkdir -p {}", location.name))
         } else {
             unreadable(&location.name, error)
         };

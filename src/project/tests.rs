@@ -181,7 +181,7 @@ fn a_location_must_be_there() {
         labelled(&error),
         (Code::FileIo, vec!["migrations.yaml <'é'>".to_owned()])
     );
-    assert_eq!(error.help_lines()[0], "sqlrev init");
+    assert_eq!(error.help_lines()[0], "make the folder: mkdir -p é");
 }
 
 #[test]

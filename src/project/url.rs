@@ -80,7 +80,7 @@ impl DatabaseUrl {
                 let error = wrong(format!("`{scheme}:` is not a kind of database"));
                 Err(match nearest(scheme, SCHEMES.map(|(name, _)| name)) {
                     Some(near) => error.help(format!("did you mean `{near}:`?")),
-                    None => error,
+                    None => error.help("the kinds are sqlite:, postgresql:// and mysql://"),
                 })
             }
         }

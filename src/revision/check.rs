@@ -97,19 +97,18 @@ fn legal(revision: &Revision, name: &str, what: &str, at: Place) -> Result<()> {
     } else if name.len() > LONGEST {
         format!("is longer than {LONGEST} bytes")
     } else if RESERVED.contains(&name) {
-        format!("is `{name}`, a word with a meaning of its own")
+        "is a word with a meaning of its own".to_owned()
     } else if let Some((_, character)) = illegal_character(name) {
-        format!("`{}` holds {character:?}", name.escape_debug())
+        format!("holds `{}`", character.escape_debug())
     } else {
         return Ok(());
     };
-    let file = revision.file_name();
-    let of = if file.is_empty() {
-        String::new()
-    } else {
-        format!(" of `{file}`")
+    let named = match name {
+        "" => what.to_owned(),
+        _ if name.len() > LONGEST => what.to_owned(),
+        _ => format!("{what} `{}`", name.escape_debug()),
     };
-    let error = Error::new(Code::IllegalRevisionId, format!("the {what}{of} {wrong}"));
+    let error = Error::new(Code::IllegalRevisionId, format!("the {named} {wrong}"));
     Err(label(error, revision, at, "not a name that a target could hold")
         .help("ids and labels are letters, digits, `_` and `.`, and none of head, heads, base, current"))
 }

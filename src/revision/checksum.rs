@@ -495,6 +495,11 @@ mod tests {
                     continue;
                 }
                 let same = seen_one == seen_other;
+                // A column `u`, `&` and a string stay apart in one of two ways.
+                let unicode = seen_one.windows(2).any(|pair| pair[0].eq_ignore_ascii_case("u") && pair[1] == "&");
+                if same && unicode && rules == POSTGRESQL {
+                    continue;
+                }
                 let (one, other) = (of(&one, 0, None, &rules), of(&other, 0, None, &rules));
                 prop_assert_eq!(one.tokens == other.tokens, same, "{:?}", rules);
             }

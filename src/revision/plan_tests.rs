@@ -58,8 +58,8 @@ fn help_lists_what_can_be_typed() {
         Plan::downgrade(&graph, &all, &target("-2")),
         Code::Ambiguous,
         &[
-            "sqlrev downgrade l2@-2  (l2  l2/upgrade.sql  about l2)",
-            "sqlrev downgrade r2@-2  (r2  r2/upgrade.sql  about r2)",
+            "sqlrev downgrade l2@-2  # l2/upgrade.sql  about l2",
+            "sqlrev downgrade r2@-2  # r2/upgrade.sql  about r2",
         ],
     );
     let one = Plan::downgrade(&graph, &all, &target("l2@-2")).map(|plan| shown(&plan));
@@ -79,8 +79,8 @@ fn help_lists_what_can_be_typed() {
         Plan::upgrade(&graph, &none, &[target("+2")]),
         Code::Ambiguous,
         &[
-            "sqlrev upgrade l1  (l1  l1/upgrade.sql  about l1)",
-            "sqlrev upgrade r1  (r1  r1/upgrade.sql  about r1)",
+            "sqlrev upgrade l1  # l1/upgrade.sql  about l1",
+            "sqlrev upgrade r1  # r1/upgrade.sql  about r1",
         ],
     );
     let two = applied(&graph, "root l1 r1");
@@ -88,8 +88,8 @@ fn help_lists_what_can_be_typed() {
         Plan::upgrade(&graph, &two, &[target("+1")]),
         Code::Ambiguous,
         &[
-            "sqlrev upgrade l1+1  (l1  l1/upgrade.sql  about l1)",
-            "sqlrev upgrade r1+1  (r1  r1/upgrade.sql  about r1)",
+            "sqlrev upgrade l1+1  # l1/upgrade.sql  about l1",
+            "sqlrev upgrade r1+1  # r1/upgrade.sql  about r1",
         ],
     );
     check_help(

@@ -34,8 +34,8 @@ impl Command {
             Command::Stamp => format!("sqlrev stamp {target}"),
             Command::History => format!("sqlrev history -r :{target}"),
             Command::Show => format!("sqlrev show {target}"),
-            Command::Revision => format!("sqlrev revision --head {target}"),
-            Command::Merge => format!("sqlrev merge {target}"),
+            Command::Revision => format!("sqlrev revision -m MESSAGE --head {target}"),
+            Command::Merge => format!("sqlrev merge -m MESSAGE {target}"),
         }
     }
 
@@ -191,6 +191,14 @@ impl<'a> Resolver<'a> {
 
     fn lookup(&self, name: &str, branch: Option<&Branch>, target: &Target) -> Result<Node> {
         let [node] = self.candidates(name, branch)?[..] else {
+            if let (Some(_), Some(label)) = (branch, &target.branch)
+                && let [node] = self.candidates(name, None)?[..]
+            {
+                let message = format!("no revision on the branch `{label}` begins with `{name}`");
+                let id = self.graph.id(node).as_str();
+                return Err(Error::new(Code::UnknownRevision, message)
+                    .help(format!("without the branch: {}", self.command.with(id))));
+            }
             return Err(self.unknown(name, Code::UnknownRevision));
         };
         match (branch, &target.branch) {
@@ -292,13 +300,14 @@ impl<'a> Resolver<'a> {
         let mut error = error;
         for &node in nodes.iter().take(SHOWN) {
             let revision = self.graph.revision(node);
-            let words = [revision.id().as_str(), revision.file_name(), &revision.header.message];
+            let id = revision.id().as_str();
+            let words = [revision.file_name(), &revision.header.message];
             let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
-            let mut line = words.join("  ");
-            if let Some(target) = target(revision.id().as_str()) {
-                line = format!("{}  ({line})", self.command.with(&target));
-            }
-            error = error.help(line);
+            let words = words.join("  ");
+            error = error.help(match target(id) {
+                Some(target) => format!("{}  # {words}", self.command.with(&target)),
+                None => format!("{id}  {words}"),
+            });
         }
         if nodes.len() > SHOWN {
             error = error.help(format!("and {} more", nodes.len() - SHOWN));

@@ -241,6 +241,9 @@ pub(crate) fn number_end(bytes: &[u8], start: usize, flavor: Flavor) -> usize {
             at = digits_end(bytes, at + 1 + sign);
         }
     }
+    if matches!(flavor, Flavor::Postgresql) && bytes[at - 1] == b'.' && bytes.get(at) == Some(&b'$') {
+        return at;
+    }
     word_end(bytes, at)
 }
 

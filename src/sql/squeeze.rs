@@ -12,25 +12,29 @@ use crate::sql::token::{self, Kind};
 /// The statement must come from a pass that notes gaps.
 pub(crate) fn statement(statement: &Statement<'_>, rules: SplitRules, out: &mut Vec<u8>) {
     let bytes = statement.raw.as_bytes();
+    let begin = out.len();
+    out.reserve(bytes.len() + 1);
     let mut squeezer = Squeezer {
         bytes,
         flavor: rules.flavor,
-        begin: out.len(),
+        sides: sides(rules.flavor),
+        begin,
         from: 0,
         token: 0,
         out,
     };
     for gap in statement.gaps {
         squeezer.gap(gap);
-        let text = &statement.raw[gap.clone()];
-        for directive in directives(text, rules) {
-            squeezer.flush(gap);
-            squeezer.out.extend_from_slice(b"\0\0");
-            squeezer.out.extend_from_slice(directive.as_bytes());
-            squeezer.out.push(0);
+        if gap.len() > 1 {
+            for directive in directives(&statement.raw[gap.clone()], rules) {
+                squeezer.flush(gap);
+                squeezer.out.extend_from_slice(b"\0\0");
+                squeezer.out.extend_from_slice(directive.as_bytes());
+                squeezer.out.push(0);
+            }
         }
     }
-    let Squeezer { begin, from, out, .. } = squeezer;
+    let Squeezer { from, out, .. } = squeezer;
     out.extend_from_slice(&bytes[from..]);
     newlines(out, begin);
     out.push(0);
@@ -72,6 +76,7 @@ pub(crate) fn append_with_newlines(out: &mut Vec<u8>, bytes: &[u8]) {
 struct Squeezer<'a> {
     bytes: &'a [u8],
     flavor: Flavor,
+    sides: &'static [Side; 256],
     /// Where the statement begins in `out`.
     begin: usize,
     /// From where on nothing is in `out` yet.
@@ -107,28 +112,32 @@ impl Squeezer<'_> {
     /// The common cases are told by the two bytes beside the gap; the rest is tried.
     fn keeps_apart(&self, gap: &Span) -> bool {
         let (left, right) = (self.bytes[gap.start - 1], self.bytes[gap.end]);
-        match (side(left, self.flavor), side(right, self.flavor)) {
+        match (self.sides[usize::from(left)], self.sides[usize::from(right)]) {
             (Side::Word, Side::Mark) if right == b'(' && self.flavor == Flavor::Sqlite => {
                 // Tcl's `$a(b)` is one variable.
                 let marks = |byte: &u8| matches!(byte, b'$' | b'@' | b':' | b'#');
                 self.bytes[self.token..gap.start].iter().any(marks) && self.would_join(gap)
             }
-            (Side::Mark, _) | (Side::Word | Side::Quote | Side::Operator, Side::Mark) => false,
             (Side::Other, Side::Mark) if right != b'(' => false,
             (Side::Word, Side::Word) => {
-                let word = |byte: &u8| lex::is_word(*byte) && *byte != b'$';
-                self.bytes[self.token..gap.start].iter().all(word) || self.would_join(gap)
+                let segment = &self.bytes[self.token..gap.start];
+                !left.is_ascii_digit() && is_inside(left)
+                    || segment.iter().all(|&byte| is_inside(byte))
+                    || self.would_join(gap)
             }
             // A word of one letter may be the prefix of a string.
-            (Side::Word, Side::Quote) if gap.start >= 2 && lex::is_word(self.bytes[gap.start - 2]) => false,
+            (Side::Word, Side::Quote) if gap.start >= 2 && lex::is_word_start(self.bytes[gap.start - 2]) => false,
             (Side::Word, Side::Operator) if matches!(left, b'e' | b'E') && matches!(right, b'+' | b'-') => {
                 self.would_join(gap)
             }
-            (Side::Operator, Side::Word | Side::Quote) | (Side::Word, Side::Operator) => false,
-            (Side::Quote, Side::Word | Side::Operator) => false,
-            (Side::Quote, Side::Quote) if left != right => false,
+            (Side::Quote, Side::Quote) if left == right => self.would_join(gap),
             // Two dashes with no white space after them are two minus signs in MySQL.
-            (Side::Operator, Side::Operator) if self.flavor == Flavor::Mysql && (left, right) == (b'-', b'-') => false,
+            (Side::Operator, Side::Operator) if self.flavor != Flavor::Mysql || left != b'-' || right != b'-' => {
+                self.would_join(gap)
+            }
+            (Side::Word | Side::Quote | Side::Operator, Side::Mark | Side::Operator)
+            | (Side::Quote | Side::Operator, Side::Word | Side::Quote)
+            | (Side::Mark, _) => false,
             _ => self.would_join(gap),
         }
     }
@@ -139,26 +148,29 @@ impl Squeezer<'_> {
         let (mut start, mut end) = (self.token, self.token);
         while end < gap.start {
             start = end;
-            end = token::read(&self.bytes[..gap.start], start, self.flavor).1;
+            end = token::read(self.bytes, start, self.flavor).1;
         }
         let (_, next) = token::read(self.bytes, gap.end, self.flavor);
-        let mut joined = self.bytes[start..gap.start].to_vec();
+        let mut joined = self.bytes[start..end].to_vec();
         joined.extend_from_slice(&self.bytes[gap.end..next.min(gap.end + 16)]);
         let (_, joined_end) = token::read(&joined, 0, self.flavor);
-        joined_end != gap.start - start || self.is_unicode_prefix(gap)
+        joined_end != end - start || self.is_unicode_prefix(gap)
     }
 
-    /// Whether `U`, `&` and a quote would become the beginning of a string with Unicode escapes in PostgreSQL.
+    /// Whether `U`, `&` and a quote would become the beginning of a string with Unicode escapes in PostgreSQL, which
+    /// no two of the three do.
     fn is_unicode_prefix(&self, gap: &Span) -> bool {
+        let quote = |at: usize| matches!(self.bytes.get(at), Some(b'\'' | b'"'));
         let written = self.out[self.begin..]
             .iter()
             .chain(&self.bytes[self.from.min(gap.start)..gap.start]);
-        let mut last = written.rev();
+        let mut written = written.rev().peekable();
+        let before = self.bytes[gap.end] == b'&' && quote(gap.end + 1);
+        let after = quote(gap.end) && written.next_if_eq(&&b'&').is_some();
         self.flavor == Flavor::Postgresql
-            && matches!(self.bytes[gap.end], b'\'' | b'"')
-            && last.next() == Some(&b'&')
-            && matches!(last.next(), Some(b'u' | b'U'))
-            && !last.next().is_some_and(|&byte| lex::is_word(byte))
+            && (before || after)
+            && matches!(written.next(), Some(b'u' | b'U'))
+            && !written.next().is_some_and(|&byte| lex::is_word(byte))
     }
 }
 
@@ -185,4 +197,32 @@ const fn side(byte: u8, flavor: Flavor) -> Side {
         _ if lex::is_word(byte) => Side::Word,
         _ => Side::Other,
     }
+}
+
+const fn all_sides(flavor: Flavor) -> [Side; 256] {
+    let mut sides = [Side::Other; 256];
+    let mut byte = 0u8;
+    loop {
+        sides[byte as usize] = side(byte, flavor);
+        if byte == u8::MAX {
+            return sides;
+        }
+        byte += 1;
+    }
+}
+
+fn sides(flavor: Flavor) -> &'static [Side; 256] {
+    static SQLITE: [Side; 256] = all_sides(Flavor::Sqlite);
+    static POSTGRESQL: [Side; 256] = all_sides(Flavor::Postgresql);
+    static MYSQL: [Side; 256] = all_sides(Flavor::Mysql);
+    match flavor {
+        Flavor::Sqlite => &SQLITE,
+        Flavor::Postgresql => &POSTGRESQL,
+        Flavor::Mysql => &MYSQL,
+    }
+}
+
+/// Whether the byte is part of a word or number and ends no dollar quote.
+fn is_inside(byte: u8) -> bool {
+    lex::is_word(byte) && byte != b'$'
 }

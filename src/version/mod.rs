@@ -255,7 +255,7 @@ impl VersionTable {
             "SELECT downgrade_checksum FROM {} WHERE revision = {id}",
             self.revisions
         );
-        let rows = driver.query(&sql).map_err(|error| self.unreadable(&error))?;
+        let rows = driver.query(&sql).map_err(|error| self.unreadable(error.message))?;
         Ok(rows.into_iter().flatten().next().flatten())
     }
 
@@ -290,17 +290,17 @@ impl VersionTable {
             self.revisions,
             self.dialect.literal(id)
         );
-        let rows = driver.query(&sql).map_err(|error| self.unreadable(&error))?;
+        let rows = driver.query(&sql).map_err(|error| self.unreadable(error.message))?;
         Ok(rows.into_iter().next().map(full))
     }
 
     /// The error for a version table that cannot be read.
-    pub fn unreadable(&self, error: &DriverError) -> Error {
+    pub fn unreadable(&self, cause: impl Into<String>) -> Error {
         Error::new(
             Code::VersionTable,
-            format!("the version table {} cannot be read", self.revisions),
+            format!("the version table `{}` cannot be read", self.name()),
         )
-        .cause(error.message.clone())
+        .cause(cause)
         .help("if the table belongs to another tool, choose another name: version_table: NAME in migrations.yaml")
     }
 }

@@ -6,7 +6,7 @@ use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::inspect::{self, Found, Sort, State};
 use crate::dialect::sqlite::prove::{self, Proof};
 use crate::dialect::sqlite::site::Site;
-use crate::dialect::sqlite::{rename, ways};
+use crate::dialect::sqlite::{rename, steps, ways};
 use crate::dialect::{AlterStatement, Ask, Op, Rewrite};
 use crate::error::{Error, Result, nearest};
 use crate::revision::Recreate;
@@ -61,22 +61,34 @@ pub(super) fn rewrite(run: &[AlterStatement], recreate: Recreate, ask: &mut dyn 
             ask,
         );
     }
-    let (draft, consumed) = read_run(run, &state, recreate, ask)?;
+    let early = rename::early(run);
+    if let Some(renamed) = rename::renamed(&state, run, &early, ask)? {
+        let (draft, consumed) = read_run(run, &renamed, &early, recreate, ask)?;
+        if early.iter().all(|&index| index < consumed) {
+            let mut rewrite = finish(run, draft, consumed, recreate, ask)?;
+            rewrite.ops.splice(0..0, rename::ops(run, &early));
+            return Ok(rewrite);
+        }
+    }
+    let (draft, consumed) = read_run(run, &state, &[], recreate, ask)?;
     finish(run, draft, consumed, recreate, ask)
 }
 
-/// Reads as many statements into one draft as belong together.
+/// Reads as many statements into one draft as belong together; those at `done` have their own steps before.
 fn read_run<'s>(
     run: &[AlterStatement],
     state: &'s State,
+    done: &[usize],
     recreate: Recreate,
     ask: &mut dyn Ask,
 ) -> Result<(Draft<'s>, usize)> {
     let mut draft = Draft::new(state, recreate == Recreate::Always);
     for (index, statement) in run.iter().enumerate() {
-        let alter = match parse::read(&statement.text) {
-            Ok(alter) => alter,
-            Err(_) => return Ok((draft, index)),
+        if done.contains(&index) {
+            continue;
+        }
+        let Ok(alter) = parse::read(&statement.text) else {
+            return Ok((draft, index));
         };
         let stands_alone =
             |kind: &ActionKind| matches!(kind, ActionKind::RenameTable(_) | ActionKind::RenameColumn { .. });
@@ -142,7 +154,7 @@ fn finish(
             .refuse(Code::BatchNever, message, "cannot be done in place")
             .help("take `recreate: never` out of the header, or change it to `recreate: auto`"));
     }
-    let ops = ways::ops(&draft, &way, &proof, last, ask)?;
+    let ops = steps::ops(&draft, &way, &proof, last, ask)?;
     Ok(Rewrite {
         table: draft.name().to_owned(),
         consumed,
@@ -231,7 +243,7 @@ fn pass_or_refuse(
 ) -> Result<Rewrite> {
     if prove::takes(ask, state, &site.statement.text)? {
         let probes = prove::live_probes(ask, state)?;
-        return Ok(native(site, found, prove::compiles(&probes, site.at())));
+        return Ok(native(site, found, prove::compiles(&probes, &site.at())));
     }
     Err(refuse_unreadable(site, unreadable))
 }

@@ -11,12 +11,17 @@ use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
 use crate::dialect::sqlite::types::Affinity;
 use crate::error::{Result, nearest};
+use crate::source::Span;
 use crate::sql::parse::cursor::Name;
 use crate::sql::parse::define::ClauseKind;
-use crate::sql::write::{quoted, sqlite_literal};
+use crate::sql::write::quoted;
 
 /// A table on its way from what it was to what it shall be.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact that one kind of action notes and the planner reads"
+)]
 pub(super) struct Draft<'s> {
     /// The table as it was found.
     pub(super) state: &'s State,
@@ -39,11 +44,13 @@ pub(super) struct Draft<'s> {
     /// Foreign keys need not be enforced while a column with a default that refers is added.
     pub(super) refers_by_default: bool,
     /// Keys or what refers to them may mean other rows after this: the statement and place that caused it.
-    pub(super) keys_converted: Option<(usize, crate::source::Span)>,
+    pub(super) keys_converted: Option<(usize, Span)>,
     /// The primary key changes.
     pub(super) key_changed: bool,
-    /// How many foreign keys there are more (or fewer) than before.
-    pub(super) foreign_keys: i64,
+    /// How many columns of foreign keys are new.
+    pub(super) references_added: usize,
+    /// How many columns of foreign keys are gone.
+    pub(super) references_dropped: usize,
     /// Constraints are written into the definition even where an index would do.
     pub(super) inline: bool,
     /// What the reader should know.
@@ -122,7 +129,8 @@ impl<'s> Draft<'s> {
             refers_by_default: false,
             keys_converted: None,
             key_changed: false,
-            foreign_keys: 0,
+            references_added: 0,
+            references_dropped: 0,
             inline,
             notices: Vec::new(),
         }
@@ -162,6 +170,20 @@ impl<'s> Draft<'s> {
             error = error.help(format!("perhaps `{near}`"));
         }
         Err(error.help(format!("its columns are: {}", known.join(", "))))
+    }
+
+    /// Refuses a name in double quotes that is no column, which SQLite would take for a string.
+    pub(super) fn quoted_names(&self, site: &Site<'_>, expression: &Span) -> Result<()> {
+        for (span, text) in expr::quoted_names(site.words(expression)) {
+            let name = Name {
+                text,
+                span: expression.start + span.start..expression.start + span.end,
+            };
+            if !name.is(self.name()) {
+                self.column(site, &name)?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether a column is generated.
@@ -219,129 +241,9 @@ impl<'s> Draft<'s> {
         }
     }
 
-    /// The rows that a condition holds for, in the words of a FROM clause, a key to name a row by, and an order:
-    /// the table itself, or the rows as they will be where the condition uses values that are yet to come.
-    fn rows(&self, used: &[&str]) -> (String, String, String) {
-        let name = quoted(self.name(), '"');
-        let key = self.key();
-        let order = self.order();
-        let table = format!("{} AS {name}", self.state.qualified());
-        if !uses_new_values(&self.columns, used) {
-            return (table, key, order);
-        }
-        let columns: Vec<String> = (0..self.columns.len())
-            .filter(|&position| !self.is_generated(&self.columns[position].name))
-            .map(|position| {
-                format!(
-                    "{} AS {}",
-                    self.value(position),
-                    quoted(&self.columns[position].name, '"')
-                )
-            })
-            .collect();
-        let generated = self.table.columns().filter_map(|column| {
-            let expression = column.clauses.iter().find_map(|clause| match &clause.kind {
-                ClauseKind::Generated { expression, .. } => Some(expression),
-                _ => None,
-            });
-            expression.map(|span| format!("({}) AS {}", self.table.at(span), quoted(&column.name.text, '"')))
-        });
-        let generated: Vec<String> = generated.collect();
-        let order = self
-            .rowid()
-            .map_or_else(|| key.clone(), |rowid| format!("{name}.{rowid}"));
-        let inner = format!(
-            "SELECT {key} AS sqlrev_key, {order} AS sqlrev_order, {} FROM {table}",
-            columns.join(", ")
-        );
-        let from = if generated.is_empty() {
-            format!("({inner}) AS {name}")
-        } else {
-            format!(
-                "(SELECT *, {} FROM ({inner}) AS {name}) AS {name}",
-                generated.join(", ")
-            )
-        };
-        (from, "sqlrev_key".to_owned(), "sqlrev_order".to_owned())
-    }
-
     /// The name by which SQL reaches the rowid of the old table, if it has one that no column hides.
     pub(super) fn rowid(&self) -> Option<&'static str> {
         rowid_name(&self.state.table)
-    }
-
-    fn key(&self) -> String {
-        let name = quoted(self.name(), '"');
-        let parts: Vec<String> = self
-            .state
-            .table
-            .primary_key()
-            .iter()
-            .map(|column| {
-                let label = sqlite_literal(&format!("{column} = "));
-                format!("{label} || quote({name}.{})", quoted(column, '"'))
-            })
-            .collect();
-        match (parts.is_empty(), self.rowid()) {
-            (false, _) => parts.join(" || ', ' || "),
-            (true, Some(rowid)) => format!("'rowid ' || {name}.{rowid}"),
-            (true, None) => "'a row'".to_owned(),
-        }
-    }
-
-    fn order(&self) -> String {
-        match self.rowid() {
-            Some(rowid) => rowid.to_owned(),
-            None => {
-                let key = self.state.table.primary_key();
-                let columns: Vec<String> = key.iter().map(|column| quoted(column, '"')).collect();
-                if columns.is_empty() {
-                    "1".to_owned()
-                } else {
-                    columns.join(", ")
-                }
-            }
-        }
-    }
-
-    /// Demands that no row meets a condition; `shown` are the columns that the message shows of a row that does.
-    pub(super) fn demand(&mut self, site: &Site<'_>, demand: Demand<'_>, condition: &str, shown: &[&str]) {
-        let shown_names: Vec<String> = shown.iter().map(|name| quoted(name, '"')).collect();
-        let mut used: Vec<&str> = shown_names.iter().map(String::as_str).collect();
-        used.push(condition);
-        let (from, key, order) = self.rows(&used);
-        let values: String = shown_names.iter().map(|name| format!(", {name}")).collect();
-        let sql = format!("SELECT {key}{values} FROM {from} WHERE {condition} ORDER BY {order} LIMIT 10");
-        self.checks.push(demand.into_op(site, sql));
-    }
-
-    /// Demands that no two rows are equal in these columns; rows with a NULL among them never are.
-    pub(super) fn demand_unique(&mut self, site: &Site<'_>, demand: Demand<'_>, columns: &[&str]) {
-        let names: Vec<String> = columns.iter().map(|column| quoted(column, '"')).collect();
-        let used: Vec<&str> = names.iter().map(String::as_str).collect();
-        let (from, key, _) = self.rows(&used);
-        let compared: Vec<String> = columns
-            .iter()
-            .zip(&names)
-            .map(|(column, name)| match self.collation(column) {
-                Some(collation) => format!("{name} COLLATE {}", quoted(&collation, '"')),
-                None => name.clone(),
-            })
-            .collect();
-        let list = compared.join(", ");
-        let vector = if compared.len() == 1 {
-            list.clone()
-        } else {
-            format!("({list})")
-        };
-        let not_null: Vec<String> = names.iter().map(|name| format!("{name} IS NOT NULL")).collect();
-        let sql = format!(
-            "SELECT {key}, {} FROM {from} WHERE {vector} IN (SELECT {list} FROM {from} WHERE {} GROUP BY {list} \
-             HAVING count(*) > 1) ORDER BY {list} LIMIT 10",
-            names.join(", "),
-            not_null.join(" AND ")
-        );
-        self.checks.push(demand.into_op(site, sql));
     }
 
     /// The groups of columns that must be unique together, by constraint or by index, that a column is part of.
@@ -362,14 +264,6 @@ impl<'s> Draft<'s> {
         groups.retain(|group| group.iter().any(|name| name.eq_ignore_ascii_case(column)));
         groups
     }
-}
-
-/// Whether one of these texts uses a column whose values are not those of the old table's column of that name.
-fn uses_new_values(columns: &[Column], texts: &[&str]) -> bool {
-    columns.iter().any(|column| {
-        let same = matches!(&column.source, Source::Same(old) if old.eq_ignore_ascii_case(&column.name));
-        !same && texts.iter().any(|text| expr::mentions(text, &column.name))
-    })
 }
 
 /// The columns of a unique index over whole columns and all rows; `None` for any other index.
@@ -411,26 +305,10 @@ pub(super) fn rowid_name(table: &Table) -> Option<&'static str> {
         .find(|name| table.column(name).is_none())
 }
 
-/// What an error says when a demand is not met.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Demand<'a> {
-    /// The code.
-    pub(super) code: Code,
-    /// The message.
-    pub(super) message: &'a str,
-    /// What to do.
-    pub(super) help: &'a str,
-}
-
-impl Demand<'_> {
-    /// The demand as something to do.
-    pub(super) fn into_op(self, site: &Site<'_>, sql: String) -> Op {
-        Op::Check {
-            sql,
-            code: self.code,
-            message: self.message.to_owned(),
-            help: self.help.to_owned(),
-            at: site.at(),
-        }
-    }
+/// Whether one of these texts uses a column whose values are not those of the old table's column of that name.
+pub(super) fn uses_new_values(columns: &[Column], texts: &[&str]) -> bool {
+    columns.iter().any(|column| {
+        let same = matches!(&column.source, Source::Same(old) if old.eq_ignore_ascii_case(&column.name));
+        !same && texts.iter().any(|text| expr::mentions(text, &column.name))
+    })
 }

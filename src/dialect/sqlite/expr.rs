@@ -49,6 +49,48 @@ fn closes_at_end(text: &str, tokens: &[Token]) -> bool {
     false
 }
 
+/// Words that are operators or orders behind a value, and may be the names of columns elsewhere.
+const BEHIND_A_VALUE: &[&str] = &[
+    "ASC", "DESC", "END", "LIKE", "GLOB", "MATCH", "REGEXP", "FIRST", "LAST", "OVER", "FILTER",
+];
+
+/// Whether the word at `index` can only be read as a keyword or as the name of a type or collation there.
+fn is_keyword_there(text: &str, tokens: &[Token], index: usize) -> bool {
+    let Some(before) = index.checked_sub(1).map(|before| &tokens[before]) else {
+        return false;
+    };
+    let words = text[before.span.clone()].to_ascii_uppercase();
+    if ["AS", "COLLATE"].contains(&words.as_str()) {
+        return true;
+    }
+    let word = text[tokens[index].span.clone()].to_ascii_uppercase();
+    let value = match before.kind {
+        Kind::Word => !OPERATORS.contains(&words.as_str()),
+        Kind::Symbol => words == ")",
+        _ => true,
+    };
+    value && BEHIND_A_VALUE.contains(&word.as_str())
+}
+
+/// The names in double quotes in an expression that stand where a column may. SQLite takes one that is no column for
+/// a string.
+pub(super) fn quoted_names(text: &str) -> Vec<(Span, String)> {
+    let tokens: Vec<Token> = significant(text, &SQLITE).collect();
+    let near = |index: Option<usize>, words: &[&str]| {
+        let token = index.and_then(|index| tokens.get(index));
+        token.is_some_and(|token| words.contains(&text[token.span.clone()].to_ascii_uppercase().as_str()))
+    };
+    let mut names = Vec::new();
+    for (index, token) in tokens.iter().enumerate() {
+        let words = &text[token.span.clone()];
+        let other = near(index.checked_sub(1), &[".", "AS", "COLLATE"]) || near(Some(index + 1), &[".", "("]);
+        if token.kind == Kind::Quoted && words.starts_with('"') && !other {
+            names.push((token.span.clone(), unquoted(words).into_owned()));
+        }
+    }
+    names
+}
+
 /// Whether the expression uses the column: as a name, not as a function or as a string.
 pub(super) fn mentions(text: &str, column: &str) -> bool {
     let tokens: Vec<Token> = significant(text, &SQLITE).collect();
@@ -58,7 +100,7 @@ pub(super) fn mentions(text: &str, column: &str) -> bool {
         let function = tokens
             .get(index + 1)
             .is_some_and(|next| &text[next.span.clone()] == "(");
-        name && !(function && token.kind == Kind::Word)
+        name && !(token.kind == Kind::Word && (function || is_keyword_there(text, &tokens, index)))
     })
 }
 
@@ -216,6 +258,10 @@ mod tests {
         assert!(mentions("kind <> 'b' AND \"B\" > 1", "b"));
         assert!(!mentions("kind <> 'b'", "b"));
         assert!(!mentions("b(kind)", "b"));
+        assert!(!mentions("(a DESC, lower(b) desc)", "desc"));
+        assert!(mentions("(a, desc)", "desc"));
+        assert!(!mentions("CAST(a AS text) > 'x'", "text"));
+        assert!(!mentions("a COLLATE nocase", "nocase"));
         assert!(mentions_table("t.a > 0", "T"));
         assert!(!mentions_table("a > 0", "t"));
     }

@@ -216,6 +216,13 @@ fn select(ask: &mut dyn Ask, schema: &str, condition: &str) -> Result<Vec<Object
     Ok(objects(schema, rows))
 }
 
+/// The views and triggers of a schema.
+pub(super) fn views_and_triggers(ask: &mut dyn Ask, schema: &str) -> Result<Vec<Object>> {
+    let mut views = select(ask, schema, "type = 'view'")?;
+    views.extend(select(ask, schema, "type = 'trigger'")?);
+    Ok(views)
+}
+
 /// The schema of the table, and `temp`, whose views and triggers may use it as well.
 fn searched(found: &Object) -> Vec<&str> {
     if found.schema == "temp" {

@@ -3,9 +3,11 @@
 mod alter;
 mod batch;
 mod copy;
+mod demand;
 mod draft;
 mod expr;
 mod inspect;
+mod kept;
 mod names;
 mod oracle;
 mod prove;
@@ -13,10 +15,15 @@ mod rename;
 mod script;
 mod session;
 mod site;
+mod steps;
 mod table;
 mod types;
 mod ways;
 
+#[cfg(all(test, feature = "bundled"))]
+mod cases;
+#[cfg(all(test, feature = "bundled"))]
+mod harness;
 #[cfg(all(test, feature = "bundled"))]
 mod hazards;
 #[cfg(all(test, feature = "bundled"))]

@@ -1,6 +1,6 @@
 //! What SQLite itself says: definitions are tried in a database in memory before anything is done to the real one.
 
-use crate::dialect::sqlite::inspect::{Object, State, TriggerHeader};
+use crate::dialect::sqlite::inspect::{Object, TriggerHeader};
 use crate::dialect::sqlite::table::unquoted_type;
 use crate::dialect::{Rows, Scratch, ScratchError};
 use crate::sql::write::{quoted, sqlite_literal};
@@ -46,16 +46,11 @@ impl Model {
 
     /// The columns' names, which columns are computed, what they are stored as and what they are found by: what must
     /// not differ where only the text of a definition is exchanged.
-    pub(super) fn layout(&self) -> (Vec<(String, bool, String, String)>, &Vec<Rows>) {
+    pub(super) fn layout(&self) -> (Vec<[String; 4]>, &[Rows]) {
         let text = |row: &[Option<String>], at: usize| row.get(at).cloned().flatten().unwrap_or_default();
         let columns = self.columns.iter().map(|row| {
             let affinity = format!("{:?}", super::types::Affinity::of(&text(row, 1)));
-            (
-                text(row, 0).to_ascii_lowercase(),
-                text(row, 5) == "0",
-                affinity,
-                text(row, 4),
-            )
+            [text(row, 0).to_ascii_lowercase(), text(row, 5), affinity, text(row, 4)]
         });
         (columns.collect(), &self.keys)
     }
@@ -120,9 +115,11 @@ pub(super) fn build(
 }
 
 /// The probes for everything that could break when the table changes.
-pub(super) fn probes(scratch: &mut dyn Scratch, state: &State, related: &[&Object]) -> Vec<Probe> {
+///
+/// `columns` answers the query of [`settable`] for a table.
+pub(super) fn probes(columns: &mut dyn FnMut(&str) -> Rows, triggers: &[Object], related: &[&Object]) -> Vec<Probe> {
     let mut probes = Vec::new();
-    let triggers = state.triggers.iter().chain(related.iter().copied());
+    let triggers = triggers.iter().chain(related.iter().copied());
     for object in related.iter().filter(|object| object.kind == "view") {
         probes.push(Probe {
             object: format!("view `{}`", object.name),
@@ -141,8 +138,8 @@ pub(super) fn probes(scratch: &mut dyn Scratch, state: &State, related: &[&Objec
             "INSERT" => format!("INSERT INTO {target} DEFAULT VALUES"),
             "DELETE" => format!("DELETE FROM {target}"),
             _ => {
-                let columns = if header.columns.is_empty() {
-                    settable(scratch, &header.table)
+                let columns: Vec<String> = if header.columns.is_empty() {
+                    columns(&header.table).into_iter().flatten().flatten().collect()
                 } else {
                     header.columns.iter().map(|name| name.text.clone()).collect()
                 };
@@ -168,10 +165,10 @@ fn named(object: &Object, name: &str) -> String {
     }
 }
 
-fn settable(scratch: &mut dyn Scratch, table: &str) -> Vec<String> {
-    let rows = scratch.query(&format!(
+/// The query for the columns of a table that an UPDATE can set.
+pub(super) fn settable(table: &str) -> String {
+    format!(
         "SELECT name FROM pragma_table_xinfo({}) WHERE hidden = 0 ORDER BY cid",
         sqlite_literal(table)
-    ));
-    rows.unwrap_or_default().into_iter().flatten().flatten().collect()
+    )
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use rusqlite::Connection;
 
 use crate::dialect::Rows;
-use crate::dialect::sqlite::hazards::{dump, leaked, rows, run_offline, run_online};
+use crate::dialect::sqlite::harness::{dump, leaked, rows, run_offline, run_online};
 use crate::revision::Recreate;
 use crate::sql::write::quoted;
 
@@ -76,58 +76,57 @@ fn written(random: &mut Random, name: &str) -> String {
     }
 }
 
+/// A column's definition, with its clauses in any order and layout.
+fn definition(random: &mut Random, name: &str, checks: &mut Vec<String>) -> (String, Known) {
+    let mut text = written(random, name);
+    let _ = write!(text, "{}{}", random.pick(SPACES), random.pick(TYPES));
+    let not_null = random.chance(25);
+    let default = random
+        .chance(40)
+        .then(|| random.pick(DEFAULTS))
+        .filter(|value| !not_null || *value != "NULL");
+    let mut clauses = Vec::new();
+    if not_null {
+        clauses.push("NOT NULL".to_owned());
+    }
+    if let Some(default) = default {
+        clauses.push(format!("DEFAULT {default}"));
+    }
+    for (percent, clause) in [
+        (10, "COLLATE NOCASE"),
+        (10, "UNIQUE"),
+        (15, "REFERENCES p(id) NOT DEFERRABLE"),
+    ] {
+        if random.chance(percent) {
+            clauses.push(clause.to_owned());
+        }
+    }
+    if random.chance(15) {
+        let check = format!("ck_{}", checks.len());
+        clauses.push(format!("CONSTRAINT {check} CHECK ({} <> 'b, (')", quoted(name, '"')));
+        checks.push(check);
+    }
+    while !clauses.is_empty() {
+        let at = random.below(clauses.len());
+        let _ = write!(text, "{}{}", random.pick(SPACES), clauses.remove(at));
+    }
+    (text, known(name, not_null, default))
+}
+
 fn scene(random: &mut Random) -> Scene {
-    let mut columns = Vec::new();
-    let mut elements = Vec::new();
+    let (mut columns, mut elements, mut checks) = (Vec::new(), Vec::new(), Vec::new());
     let key = random.below(4);
     if key < 2 {
         let auto = if random.chance(50) { " AUTOINCREMENT" } else { "" };
         elements.push(format!("id INTEGER PRIMARY KEY{auto}"));
         columns.push(known("id", false, None));
     }
-    let mut checks = Vec::new();
     for name in &NAMES[..2 + random.below(NAMES.len() - 2)] {
-        let mut text = written(random, name);
-        let data_type = random.pick(TYPES);
-        let _ = write!(text, "{}{data_type}", random.pick(SPACES));
-        let not_null = random.chance(25);
-        let default = random
-            .chance(40)
-            .then(|| random.pick(DEFAULTS))
-            .filter(|value| !not_null || *value != "NULL");
-        let mut clauses = Vec::new();
-        if not_null {
-            clauses.push("NOT NULL".to_owned());
-        }
-        if let Some(default) = default {
-            clauses.push(format!("DEFAULT {default}"));
-        }
-        if random.chance(10) {
-            clauses.push("COLLATE NOCASE".to_owned());
-        }
-        if random.chance(10) {
-            clauses.push("UNIQUE".to_owned());
-        }
-        if random.chance(15) {
-            clauses.push("REFERENCES p(id) NOT DEFERRABLE".to_owned());
-        }
-        if random.chance(15) {
-            clauses.push(format!(
-                "CONSTRAINT ck_{} CHECK ({} <> 'b, (')",
-                checks.len(),
-                quoted(name, '"')
-            ));
-            checks.push(format!("ck_{}", checks.len()));
-        }
-        while !clauses.is_empty() {
-            let at = random.below(clauses.len());
-            let _ = write!(text, "{}{}", random.pick(SPACES), clauses.remove(at));
-        }
+        let (text, column) = definition(random, name, &mut checks);
         elements.push(text);
-        columns.push(known(name, not_null, default));
+        columns.push(column);
     }
-    let first = quoted(NAMES[0], '"');
-    let second = quoted(NAMES[1], '"');
+    let (first, second) = (quoted(NAMES[0], '"'), quoted(NAMES[1], '"'));
     if key == 2 {
         elements.push(format!("PRIMARY KEY ({first}, {second})"));
     }
@@ -140,72 +139,69 @@ fn scene(random: &mut Random) -> Scene {
         ));
         checks.push("wide".to_owned());
     }
-    let mut setup =
-        "CREATE TABLE p(id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1), (2), (3), (7); CREATE TABLE log(x);\n"
-            .to_owned();
+    let mut setup = "CREATE TABLE p(id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1), (2), (3), (7);\n".to_owned();
     let separator = if random.chance(50) { ", " } else { ",\n  " };
-    let without = if key == 2 && random.chance(40) {
-        " WITHOUT ROWID"
-    } else {
-        ""
-    };
-    let _ = writeln!(setup, "CREATE TABLE t(\n  {}\n){without};", elements.join(separator));
-    let row_values = ["1", "2", "3", "'k'", "7", "NULL", "x'0102'", "2.5", "'long text'", "''"];
-    for _ in 0..random.below(12) {
-        let names: Vec<String> = columns.iter().map(|column| quoted(&column.name, '"')).collect();
-        let values: Vec<&str> = columns
-            .iter()
-            .map(|column| {
-                if column.name == "id" {
-                    "NULL"
-                } else {
-                    random.pick(&row_values)
-                }
-            })
-            .collect();
-        let _ = writeln!(
-            setup,
-            "INSERT OR IGNORE INTO t ({}) VALUES ({});",
-            names.join(", "),
-            values.join(", ")
-        );
-    }
-    if random.chance(50) {
-        setup.push_str("DELETE FROM t WHERE rowid % 3 = 0 AND 1;\n");
-        if !without.is_empty() {
-            setup.truncate(setup.rfind("DELETE").expect("just written"));
-        }
-    }
+    let without_rowid = key == 2 && random.chance(40);
+    let option = if without_rowid { " WITHOUT ROWID" } else { "" };
+    let _ = writeln!(
+        setup,
+        "CREATE TABLE log(x);\nCREATE TABLE t(\n  {}\n){option};",
+        elements.join(separator)
+    );
+    fill(random, &mut setup, &columns, without_rowid);
     if random.chance(50) {
         setup.push_str("ALTER TABLE t ADD COLUMN late INT DEFAULT 7;\n");
         columns.push(known("late", false, Some("7")));
         let _ = writeln!(setup, "INSERT OR IGNORE INTO t ({first}, {second}) VALUES (3, 3);");
     }
-    if random.chance(60) {
-        let _ = writeln!(setup, "CREATE INDEX i_one ON t ({second} DESC, {first});");
-    }
-    if random.chance(30) {
-        let _ = writeln!(
-            setup,
-            "CREATE INDEX i_part ON t (lower({first})) WHERE {second} IS NOT NULL /* kept */;"
-        );
-    }
-    if random.chance(40) {
-        let _ = writeln!(
-            setup,
-            "CREATE TRIGGER tr AFTER UPDATE OF {first} ON t BEGIN INSERT INTO log VALUES (new.{first}); END;"
-        );
-    }
-    if random.chance(30) {
-        let _ = writeln!(
-            setup,
-            "CREATE VIEW v AS SELECT {first}, count(*) AS n FROM t GROUP BY 1;"
-        );
-    }
-    if random.chance(20) {
-        setup.push_str("ANALYZE;\n");
-    }
+    hang(random, &mut setup, &first, &second);
     Scene { setup, columns, checks }
+}
+
+fn fill(random: &mut Random, setup: &mut String, columns: &[Known], without_rowid: bool) {
+    let values = ["1", "2", "3", "'k'", "7", "NULL", "x'0102'", "2.5", "'long text'", "''"];
+    let names: Vec<String> = columns.iter().map(|column| quoted(&column.name, '"')).collect();
+    for _ in 0..random.below(12) {
+        let row: Vec<&str> = columns
+            .iter()
+            .map(|column| {
+                if column.name == "id" {
+                    "NULL"
+                } else {
+                    random.pick(&values)
+                }
+            })
+            .collect();
+        let (names, row) = (names.join(", "), row.join(", "));
+        let _ = writeln!(setup, "INSERT OR IGNORE INTO t ({names}) VALUES ({row});");
+    }
+    if random.chance(50) && !without_rowid {
+        setup.push_str("DELETE FROM t WHERE rowid % 3 = 0;\n");
+    }
+}
+
+/// Indexes, a trigger, a view and statistics.
+fn hang(random: &mut Random, setup: &mut String, first: &str, second: &str) {
+    for (percent, statement) in [
+        (60, format!("CREATE INDEX i_one ON t ({second} DESC, {first});")),
+        (
+            30,
+            format!("CREATE INDEX i_part ON t (lower({first})) WHERE {second} IS NOT NULL /* kept */;"),
+        ),
+        (
+            40,
+            format!("CREATE TRIGGER tr AFTER UPDATE OF {first} ON t BEGIN INSERT INTO log VALUES (new.{first}); END;"),
+        ),
+        (
+            30,
+            format!("CREATE VIEW v AS SELECT {first}, count(*) AS n FROM t GROUP BY 1;"),
+        ),
+        (20, "ANALYZE;".to_owned()),
+    ] {
+        if random.chance(percent) {
+            let _ = writeln!(setup, "{statement}");
+        }
+    }
 }
 
 fn known(name: &str, not_null: bool, default: Option<&str>) -> Known {
@@ -372,41 +368,39 @@ fn play(seed: u64) -> Option<String> {
     if outcome.is_err() {
         return None;
     }
+    differs(&scene.columns, before, after).and_then(fail)
+}
+
+/// What is not as it is known to be.
+fn differs(columns: &[Known], before: &Connection, after: &Connection) -> Option<String> {
     let names = rows(
         after,
         "SELECT name, \"notnull\", dflt_value FROM pragma_table_info('t')",
     )
     .expect("columns");
-    if names.len() != scene.columns.len() {
-        return fail(format!("columns {names:?}"));
+    if names.len() != columns.len() {
+        return Some(format!("columns {names:?}"));
     }
-    for (known, row) in scene.columns.iter().zip(&names) {
-        let default = row[2].clone().map(|value| value.trim_matches(['(', ')']).to_owned());
-        let wanted = known
-            .default
-            .clone()
-            .map(|value| value.trim_matches(['(', ')']).to_owned());
-        let alias = known.origin.as_deref() == Some("id");
-        if row[0].as_deref() != Some(known.name.as_str()) || default != wanted {
-            return fail(format!("{known:?} is {row:?}"));
-        }
-        let key = rows(before, "SELECT name FROM pragma_table_info('t') WHERE pk > 0").expect("columns");
+    let key = rows(before, "SELECT name FROM pragma_table_info('t') WHERE pk > 0").expect("columns");
+    let bare = |value: &Option<String>| value.clone().map(|value| value.trim_matches(['(', ')']).to_owned());
+    for (known, row) in columns.iter().zip(&names) {
+        let not_null = Some(if known.not_null { "1" } else { "0" });
         let in_key = key.iter().any(|row| row[0] == known.origin);
-        if !alias && !in_key && row[1].as_deref() != Some(if known.not_null { "1" } else { "0" }) {
-            return fail(format!("{known:?} is {row:?}"));
+        if row[0].as_deref() != Some(known.name.as_str())
+            || bare(&row[2]) != bare(&known.default)
+            || !in_key && row[1].as_deref() != not_null
+        {
+            return Some(format!("{known:?} is {row:?}"));
         }
-        match &known.origin {
-            Some(origin) if !known.retyped && column(before, origin) != column(after, &known.name) => {
-                return fail(format!("values of {known:?}"));
-            }
-            None if !known.retyped
-                && column(after, &known.name)
-                    .iter()
-                    .any(|row| row[0].as_deref() != Some(&known.value)) =>
-            {
-                return fail(format!("values of {known:?}: {:?}", column(after, &known.name)));
-            }
-            _ => {}
+        let kept = match &known.origin {
+            _ if known.retyped => true,
+            Some(origin) => column(before, origin) == column(after, &known.name),
+            None => column(after, &known.name)
+                .iter()
+                .all(|row| row[0].as_deref() == Some(&known.value)),
+        };
+        if !kept {
+            return Some(format!("values of {known:?}: {:?}", column(after, &known.name)));
         }
     }
     None

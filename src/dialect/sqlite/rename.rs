@@ -2,36 +2,161 @@
 
 use crate::code::Code;
 use crate::dialect::sqlite::draft::Draft;
-use crate::dialect::sqlite::inspect::State;
-use crate::dialect::sqlite::prove;
+use crate::dialect::sqlite::inspect::{Object, State};
 use crate::dialect::sqlite::site::Site;
-use crate::dialect::{Ask, Op, Rewrite, Setting};
+use crate::dialect::sqlite::table::Table;
+use crate::dialect::sqlite::{expr, oracle, prove};
+use crate::dialect::{AlterStatement, Ask, Op, Rewrite, Setting};
 use crate::error::Result;
-use crate::sql::parse::alter::ActionKind;
+use crate::sql::parse::alter::{self as parse, ActionKind};
 use crate::sql::parse::cursor::Name;
 use crate::sql::write::{quoted, sqlite_literal};
 
+/// The RENAME COLUMNs of a run that may as well come first, because no statement before them uses either name: then
+/// the statements around them need only one copy.
+pub(super) fn early(run: &[AlterStatement]) -> Vec<usize> {
+    let mut early = Vec::new();
+    for (index, statement) in run.iter().enumerate() {
+        let Ok(alter) = parse::read(&statement.text) else { break };
+        let [only] = &alter.actions[..] else { continue };
+        match &only.kind {
+            ActionKind::RenameTable(_) => break,
+            ActionKind::RenameColumn { from, to } => {
+                let used = run[..index]
+                    .iter()
+                    .any(|before| expr::mentions(&before.text, &from.text) || expr::mentions(&before.text, &to.text));
+                if used || index == 0 {
+                    break;
+                }
+                early.push(index);
+            }
+            _ => {}
+        }
+    }
+    early
+}
+
+/// The table with everything that hangs on it after some of a run's statements, as SQLite does them on scratch;
+/// `None` when there are none or scratch cannot say.
+pub(super) fn renamed(
+    state: &State,
+    run: &[AlterStatement],
+    early: &[usize],
+    ask: &mut dyn Ask,
+) -> Result<Option<State>> {
+    if early.is_empty() || state.schema != "main" {
+        return Ok(None);
+    }
+    let mut scratch = ask.scratch()?;
+    let related: Vec<&Object> = state.related.iter().collect();
+    let hanging: Vec<&Object> = state.indexes.iter().chain(&state.triggers).collect();
+    if oracle::build(scratch.as_mut(), &related, state.table.text(), &hanging).is_err() {
+        return Ok(None);
+    }
+    if early.iter().any(|&index| scratch.execute(&run[index].text).is_err()) {
+        return Ok(None);
+    }
+    let Ok(rows) = scratch.query("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL") else {
+        return Ok(None);
+    };
+    let now = |kind: &str, name: &str| {
+        let row = rows
+            .iter()
+            .find(|row| row[0].as_deref() == Some(kind) && row[1].as_deref() == Some(name));
+        row.and_then(|row| row[2].clone())
+    };
+    let mut state = state.clone();
+    let Some(table) = now("table", &state.table.name().text).and_then(|text| Table::read(&text)) else {
+        return Ok(None);
+    };
+    state.table = table;
+    for object in state
+        .indexes
+        .iter_mut()
+        .chain(&mut state.triggers)
+        .chain(&mut state.related)
+    {
+        match now(&object.kind, &object.name) {
+            Some(sql) => object.sql = sql,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(state))
+}
+
+/// The steps of the RENAMEs that come first.
+pub(super) fn ops(run: &[AlterStatement], early: &[usize]) -> Vec<Op> {
+    let mut ops = vec![Op::Set(Setting::LegacyAlterTable, Some(false))];
+    ops.extend(early.iter().map(|&index| Op::sql(run[index].text.clone(), index)));
+    ops.push(Op::Set(Setting::LegacyAlterTable, None));
+    ops
+}
+
 /// Plans a RENAME that stands alone.
 pub(super) fn rewrite(site: &Site<'_>, state: &State, kind: &ActionKind, ask: &mut dyn Ask) -> Result<Rewrite> {
-    let mut ops = vec![Op::Set(Setting::LegacyAlterTable, Some(false))];
+    let broken = prove::broken_anyway(ask, state)?;
+    let mut ops = around(site, state, &broken, true, kind)?;
+    let notices = broken.iter().map(|object| {
+        format!(
+            "{} `{}` does not compile and is left as it is",
+            object.kind, object.name
+        )
+    });
+    ops.push(Op::Set(Setting::LegacyAlterTable, Some(false)));
     match kind {
         ActionKind::RenameTable(to) => rename_table(site, state, to, ask, &mut ops)?,
         ActionKind::RenameColumn { from, to } => rename_column(site, state, from, to, &mut ops)?,
         _ => return Err(site.refuse(Code::BatchInternal, "not a rename", "")),
     }
     ops.push(Op::Set(Setting::LegacyAlterTable, None));
+    ops.extend(around(site, state, &broken, false, kind)?);
     let probes: Vec<_> = prove::live_probes(ask, state)?
         .into_iter()
         .filter(|probe| probe.object.starts_with("view"))
         .collect();
-    ops.extend(prove::compiles(&probes, site.at()));
+    ops.extend(prove::compiles(&probes, &site.at()));
     Ok(Rewrite {
         table: state.table.name().text.clone(),
         consumed: 1,
         strategy: "native",
         reason: "SQLite follows the new name into views, triggers and references".to_owned(),
         ops,
-        notices: Vec::new(),
+        notices: notices.collect(),
+    })
+}
+
+/// SQLite's own RENAMEs refuse while a view or trigger does not compile, so those step aside (`before`) and come back.
+fn around(site: &Site<'_>, state: &State, broken: &[Object], before: bool, kind: &ActionKind) -> Result<Vec<Op>> {
+    let table = matches!(kind, ActionKind::RenameTable(_));
+    let own = |object: &&Object| object.table.eq_ignore_ascii_case(&state.table.name().text);
+    if let Some(object) = broken.iter().find(own).filter(|_| table) {
+        let message = format!(
+            "{} `{}` does not compile, so it cannot follow the table to its new name",
+            object.kind, object.name
+        );
+        return Err(site
+            .refuse(Code::BatchInUse, message, "")
+            .help("drop it, or repair it, first"));
+    }
+    let drop = |object: &Object| {
+        let kind = object.kind.to_ascii_uppercase();
+        format!(
+            "DROP {kind} {}.{}",
+            quoted(&object.schema, '"'),
+            quoted(&object.name, '"')
+        )
+    };
+    Ok(if before {
+        broken
+            .iter()
+            .rev()
+            .map(|object| Op::sql(drop(object), site.index))
+            .collect()
+    } else {
+        broken
+            .iter()
+            .map(|object| Op::sql(object.statement(), site.index))
+            .collect()
     })
 }
 

@@ -43,11 +43,12 @@ impl ScriptSql for SqliteScript {
             out.push_str("-- at the first error.\n");
         }
         out.push_str("-- Nothing stays of a revision that is refused; those before it do.\n");
-        let _ = writeln!(
-            out,
-            "--\n-- written by {}; the revisions and their checksums:",
-            head.tool
-        );
+        let list = if head.revisions.is_empty() {
+            ""
+        } else {
+            "; the revisions and their checksums:"
+        };
+        let _ = writeln!(out, "--\n-- written by {}{list}", head.tool);
         for revision in head.revisions {
             let _ = writeln!(out, "--   {revision}");
         }

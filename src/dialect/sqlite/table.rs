@@ -221,6 +221,20 @@ impl Table {
         }
     }
 
+    /// Puts the columns in another order: `order` has the place now of each column to come.
+    pub(super) fn reorder_columns(&mut self, order: &[usize]) -> Result<(), String> {
+        let spans: Vec<Span> = self.columns().map(|column| column.span.clone()).collect();
+        let mut text = String::new();
+        let mut end = 0;
+        for (span, from) in spans.iter().zip(order) {
+            text.push_str(&self.text[end..span.start]);
+            text.push_str(spans.get(*from).map_or("", |from| self.at(from)));
+            end = span.end;
+        }
+        text.push_str(&self.text[end..]);
+        self.edit(&(0..self.text.len()), &text)
+    }
+
     /// Adds a constraint behind everything else, in the layout of what is there.
     pub(super) fn append_constraint(&mut self, definition: &str) -> Result<(), String> {
         let Some(last) = self.elements.last() else {
@@ -418,5 +432,23 @@ mod tests {
             table.text(),
             "CREATE TABLE t(a INT /* x */, b TEXT, CHECK(a>0), UNIQUE(a) /* u */) STRICT"
         );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_too_odd(text in "[a-c\"'`(), \\[\\]/*\n.:é-]{0,40}", words in "(CHECK|UNIQUE|AS|NOT NULL|DEFAULT|a|,|\\(|\\)| ){0,12}") {
+            for text in [format!("CREATE TABLE t({text} {words})"), format!("CREATE TABLE {text}({words}"), text.clone()] {
+                if let Some(mut table) = Table::read(&text) {
+                    let spans: Vec<Span> = table.columns().map(|column| column.span.clone()).collect();
+                    for span in spans.iter().rev() {
+                        let _ = table.remove_element(span);
+                    }
+                    let _ = table.append_constraint("CHECK (1)");
+                    let _ = table.append_column("x");
+                }
+            }
+            let _ = crate::dialect::sqlite::expr::written(&text);
+            let _ = crate::dialect::sqlite::expr::default(&text);
+        }
     }
 }

@@ -117,6 +117,7 @@ pub enum ActionKind {
         column: Name,
     },
     ValidateConstraint(Name),
+    Reorder(Vec<Name>),
 }
 
 /// Why an ALTER TABLE could not be read.
@@ -131,8 +132,54 @@ pub struct Unreadable {
 /// The table of an ALTER TABLE, without reading what is to be done: its schema and its name.
 pub fn table(text: &str) -> Option<(Option<Name>, Name)> {
     let head: usize = text.char_indices().nth(HEAD).map_or(text.len(), |(offset, _)| offset);
-    let mut cursor = Cursor::new(&text[..head]);
+    let text = &text[..head];
+    if let Some(masked) = reorder_words(text) {
+        return Cursor::new(&masked).name().map(|table| (None, table));
+    }
+    let mut cursor = Cursor::new(text);
     read_table(&mut cursor).ok().map(|(_, schema, table)| (schema, table))
+}
+
+/// The directive that puts the columns of a table in another order; it stands in a comment of its own.
+const REORDER: &str = "-- sqlrev:reorder";
+
+/// What the directive says, with its first words blanked out so that places stay what they are.
+fn reorder_words(text: &str) -> Option<String> {
+    let rest = text.strip_prefix(REORDER)?;
+    rest.starts_with([' ', '\t'])
+        .then(|| format!("{}{rest}", " ".repeat(REORDER.len())))
+}
+
+/// Reads `-- sqlrev:reorder table (column, …)`.
+fn read_reorder(words: &str) -> Result<Alter, Unreadable> {
+    let mut cursor = Cursor::new(words);
+    let mut table = name(&mut cursor, "the name of a table")?;
+    let mut schema = None;
+    if cursor.take(&["."]) {
+        schema = Some(table);
+        table = name(&mut cursor, "the name of a table")?;
+    }
+    let start = cursor.position();
+    if !cursor.take(&["("]) {
+        return Err(stop(&cursor, "the columns in parentheses"));
+    }
+    let mut columns = vec![name(&mut cursor, "the name of a column")?];
+    while cursor.take(&[","]) {
+        columns.push(name(&mut cursor, "the name of a column")?);
+    }
+    if !cursor.take(&[")"]) || !cursor.at_end() {
+        return Err(stop(&cursor, "a comma or the closing parenthesis"));
+    }
+    let action = Action {
+        span: cursor.since(start),
+        kind: ActionKind::Reorder(columns),
+    };
+    Ok(Alter {
+        if_exists: false,
+        schema,
+        table,
+        actions: vec![action],
+    })
 }
 
 /// How many characters the first words may take up, comments before and between them included.
@@ -155,8 +202,11 @@ fn read_table(cursor: &mut Cursor<'_>) -> Result<(bool, Option<Name>, Name), Unr
     Ok((if_exists, Some(first), table))
 }
 
-/// Reads an ALTER TABLE statement.
+/// Reads an ALTER TABLE statement, or the directive `-- sqlrev:reorder table (column, …)`.
 pub fn read(text: &str) -> Result<Alter, Unreadable> {
+    if let Some(words) = reorder_words(text) {
+        return read_reorder(&words);
+    }
     let mut cursor = Cursor::new(text);
     let (if_exists, schema, table) = read_table(&mut cursor)?;
     let _ = cursor.take(&["*"]);
@@ -270,6 +320,10 @@ fn add_index(cursor: &mut Cursor<'_>) -> Option<ActionKind> {
     let keyword = cursor.take(&["INDEX"]) || cursor.take(&["KEY"]);
     let name = if cursor.sees(&["("]) { None } else { cursor.name() };
     if !keyword && name.is_none() {
+        return None;
+    }
+    if !cursor.sees(&["("]) || cursor.word(1).starts_with(|first: char| first.is_ascii_digit()) {
+        // `ADD key VARCHAR(10)` adds a column.
         return None;
     }
     let list = cursor.group()?;
@@ -440,6 +494,8 @@ mod tests {
             &["ALTER a TYPE UNSIGNED BIG INT COLLATE nocase USING f(a, 1)", "DROP b"],
         );
         check("ALTER TABLE t RENAME column TO x", &["RENAME column TO x"]);
+        let key = read("ALTER TABLE t ADD key VARCHAR(10)").expect("a column");
+        assert!(matches!(key.actions[0].kind, ActionKind::AddColumn { .. }));
         check(
             "ALTER TABLE t ADD COLUMN d DECIMAL(10,2) NOT NULL DEFAULT 1 CHECK (d > 0) AFTER a, ADD UNIQUE (d)",
             &[
@@ -468,5 +524,80 @@ mod tests {
             .map(|(schema, table)| (schema.map(|s| s.text), table.text));
         assert_eq!(found, Some((Some("Main".to_owned()), "T a".to_owned())));
         assert!(table("CREATE TABLE t (a)").is_none());
+    }
+
+    /// Texts of words that matter to the readers, in any order.
+    fn soup() -> impl proptest::strategy::Strategy<Value = String> {
+        let words = [
+            "ALTER",
+            "TABLE",
+            "t",
+            "ADD",
+            "DROP",
+            "COLUMN",
+            "CONSTRAINT",
+            "CHECK",
+            "(",
+            ")",
+            ",",
+            "a",
+            "\"b c\"",
+            "'x'",
+            "NOT",
+            "NULL",
+            "DEFAULT",
+            "PRIMARY",
+            "KEY",
+            "UNIQUE",
+            "REFERENCES",
+            "TYPE",
+            "USING",
+            "::",
+            "COLLATE",
+            "AS",
+            "GENERATED",
+            "ALWAYS",
+            "1",
+            "-",
+            ".",
+            ";",
+            "-- c\n",
+            "/* c",
+            "é",
+            "IF",
+            "EXISTS",
+            "INDEX",
+            "FIRST",
+            "AFTER",
+            "SET",
+            "now",
+            "CREATE",
+            "AUTOINCREMENT",
+            "FOREIGN",
+            "TO",
+            "RENAME",
+            "MODIFY",
+            "ON",
+            "CONFLICT",
+            "DEFERRABLE",
+            "[x",
+            "\"",
+        ];
+        proptest::collection::vec(proptest::sample::select(words.to_vec()), 0..24).prop_map(|words| words.join(" "))
+    }
+
+    use proptest::strategy::Strategy as _;
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_too_odd(text in soup()) {
+            for text in [format!("ALTER TABLE t {text}"), text.clone()] {
+                match read(&text) {
+                    Ok(alter) => proptest::prop_assert!(alter.actions.iter().all(|action| text.get(action.span.clone()).is_some())),
+                    Err(error) => proptest::prop_assert!(text.get(error.span).is_some()),
+                }
+                let _ = table(&text);
+            }
+        }
     }
 }

@@ -75,13 +75,13 @@ impl<'a> Buffer<'a> {
 
     /// Line and column of a place at or after all that was asked for before.
     pub(super) fn place(&mut self, at: usize) -> (usize, usize) {
-        let between = &self.text[self.mark..at];
-        let newlines = between.bytes().filter(|&byte| byte == b'\n').count();
-        self.line += newlines;
-        self.column = match memchr::memrchr(b'\n', between.as_bytes()) {
-            Some(newline) => 1 + between[newline + 1..].chars().count(),
-            None => self.column + between.chars().count(),
-        };
+        let mut between = &self.text[self.mark..at];
+        while let Some(newline) = memchr::memchr(b'\n', between.as_bytes()) {
+            between = &between[newline + 1..];
+            self.line += 1;
+            self.column = 1;
+        }
+        self.column += between.chars().count();
         self.mark = at;
         (self.line, self.column)
     }

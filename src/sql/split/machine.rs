@@ -123,25 +123,22 @@ impl Machine {
         let is = |known: &str| word.eq_ignore_ascii_case(known.as_bytes());
         let any = |known: &[&str]| known.iter().any(|known| is(known));
         self.state = match (self.state, self.flavor) {
-            (State::Start, _) if is("CREATE") => State::Create,
+            (State::Start | State::Explain, _) if is("CREATE") => State::Create,
             (State::Start, Flavor::Sqlite) if is("EXPLAIN") => State::Explain,
             (State::Start, Flavor::Postgresql) if is("COPY") => State::Copy,
-            (State::Start, _) => State::Plain,
-            (State::Explain, _) if is("CREATE") => State::Create,
-            (State::Explain, _) if is("EXPLAIN") => State::Plain,
+            (State::Explain, _) if !is("EXPLAIN") => State::Explain,
             (State::Create, Flavor::Sqlite) if any(&["TEMP", "TEMPORARY"]) => State::Create,
             (State::Create, Flavor::Sqlite) if is("TRIGGER") => State::Trigger,
             (State::Create, Flavor::Postgresql) if any(&["OR", "REPLACE"]) => State::Create,
             (State::Create, Flavor::Postgresql) if any(&["FUNCTION", "PROCEDURE"]) => State::Routine,
             (State::Create, Flavor::Postgresql) if is("RULE") => State::Rule,
             (State::Create, Flavor::Mysql) => mysql_object(word),
-            (State::Create, _) => State::Plain,
             (State::Semicolon, _) if is("END") => State::End,
             (State::Semicolon | State::End, _) => State::Trigger,
             (State::Copy, _) if self.parens == 0 && is("FROM") => State::CopyFrom,
             // The grammar takes either word in either direction.
             (State::CopyFrom, _) if any(&["STDIN", "STDOUT"]) => State::CopyStdin,
-            (State::CopyFrom, _) => State::Plain,
+            (State::Start | State::Explain | State::Create | State::CopyFrom, _) => State::Plain,
             (other, _) => other,
         };
         match self.state {

@@ -72,8 +72,10 @@ enum Step {
     End(usize),
     /// More text could change the answer.
     More,
-    /// The script cannot be cut.
-    Fault(FaultKind, Range<usize>),
+    /// What begins here never ends; so many bytes begin it.
+    Open(Unterminated, usize),
+    /// A line for psql.
+    Command,
 }
 
 /// The bytes at which the pass must stop and look: a table for the plain part of statements.
@@ -95,6 +97,21 @@ impl Special {
             table[usize::from(byte)] |= gaps;
         }
         Self(table)
+    }
+
+    /// The first of the bytes at or after `at`; the end of the text where there is none.
+    fn next(&self, bytes: &[u8], at: usize) -> usize {
+        let is = |byte: u8| self.0[usize::from(byte)];
+        let mut at = at;
+        // Eight at a time, without a branch for each.
+        while let Some(&[a, b, c, d, e, f, g, h]) = bytes.get(at..at + 8) {
+            if (is(a) | is(b) | is(c) | is(d)) | (is(e) | is(f) | is(g) | is(h)) {
+                break;
+            }
+            at += 8;
+        }
+        let rest = &bytes[at..];
+        at + rest.iter().position(|&byte| is(byte)).unwrap_or(rest.len())
     }
 }
 
@@ -301,13 +318,13 @@ impl<'a> Statements<'a> {
                 }
                 continue;
             }
-            if bytes[at..].starts_with(&self.delimiter) {
+            if byte == self.delimiter[0] && bytes[at..].starts_with(&self.delimiter) {
                 self.at += self.delimiter.len();
                 continue;
             }
             match comment(bytes, at, self.flavor, last) {
                 Some(Step::Comment(end)) => self.at = end,
-                Some(Step::Fault(kind, range)) => return self.fault(kind, &range),
+                Some(Step::Open(what, length)) => return self.open(what, length),
                 Some(_) => {
                     self.grow()?;
                 }
@@ -359,8 +376,8 @@ impl<'a> Statements<'a> {
     /// Goes past the terminator of the statement and returns where it begins, or where the file ends.
     fn terminator(&mut self) -> Result<usize, Fault> {
         loop {
+            self.pass();
             let bytes = self.buffer.text().as_bytes();
-            self.at = self.next_special(bytes);
             let last = self.buffer.is_last();
             if self.at == bytes.len() {
                 if self.grow()? {
@@ -393,36 +410,52 @@ impl<'a> Statements<'a> {
                 Step::More => {
                     self.grow()?;
                 }
-                Step::Fault(FaultKind::MetaCommand, _) => {
+                Step::Command => {
                     let end = self.line_end()?;
                     return self.fault(FaultKind::MetaCommand, &(self.at..end));
                 }
-                Step::Fault(kind, range) => return self.fault(kind, &range),
+                Step::Open(what, length) => return self.open(what, length),
             }
         }
     }
 
-    /// The next place to look at.
-    fn next_special(&self, bytes: &[u8]) -> usize {
-        let rest = &bytes[self.at..];
-        let found = if self.machine.is_plain() {
-            rest.iter().position(|&byte| self.special.0[usize::from(byte)])
-        } else if self.gaps.is_some() {
-            return self.at;
-        } else {
-            rest.iter().position(|&byte| !lex::is_space(byte, self.flavor))
-        };
-        found.map_or(bytes.len(), |length| self.at + length)
+    /// The fault of what begins here and never ends.
+    fn open<T>(&mut self, what: Unterminated, length: usize) -> Result<T, Fault> {
+        self.fault(FaultKind::Unterminated(what), &(self.at..self.at + length))
+    }
+
+    /// Goes to the next place to look at.
+    fn pass(&mut self) {
+        let bytes = self.buffer.text().as_bytes();
+        match &mut self.gaps {
+            _ if self.machine.is_plain() => {
+                self.at = self.special.next(bytes, self.at);
+                let Some(gaps) = &mut self.gaps else { return };
+                while single_space(bytes, self.at) {
+                    let at = self.at - self.start;
+                    match gaps.last_mut() {
+                        Some(before) if before.end == at => before.end = at + 1,
+                        _ => gaps.push(at..at + 1),
+                    }
+                    self.at = self.special.next(bytes, self.at + 1);
+                }
+            }
+            Some(_) => {}
+            None => {
+                let rest = &bytes[self.at..];
+                let found = rest.iter().position(|&byte| !lex::is_space(byte, self.flavor));
+                self.at += found.unwrap_or(rest.len());
+            }
+        }
     }
 
     /// Notes white space or a comment inside the statement, together with what it adjoins.
     fn note(&mut self, gap: Span) {
         let gap = gap.start - self.start..gap.end - self.start;
-        if let Some(gaps) = &mut self.gaps {
-            match gaps.last_mut() {
-                Some(before) if before.end == gap.start => before.end = gap.end,
-                _ => gaps.push(gap),
-            }
+        let Some(gaps) = &mut self.gaps else { return };
+        match gaps.last_mut() {
+            Some(before) if before.end == gap.start => before.end = gap.end,
+            _ => gaps.push(gap),
         }
     }
 
@@ -433,7 +466,7 @@ impl<'a> Statements<'a> {
         let byte = bytes[at];
         if byte == self.delimiter[0] {
             let rest = &bytes[at..];
-            if rest.starts_with(&self.delimiter) {
+            if self.delimiter.len() == 1 || rest.starts_with(&self.delimiter) {
                 let end = at + self.delimiter.len();
                 return if self.machine.terminator() {
                     Step::End(end)
@@ -462,11 +495,11 @@ impl<'a> Statements<'a> {
             return step;
         }
         let step = match byte {
-            b'\'' | b'"' | b'`' | b'[' => quoted(bytes, self.start, at, self.flavor, last),
+            b'\'' | b'"' | b'`' | b'[' => quoted(bytes, self.quote, at, self.flavor, last),
             b'$' if self.flavor == Flavor::Postgresql => self.dollar(bytes, last),
             b'$' | b'@' | b':' | b'#' if self.flavor == Flavor::Sqlite => self.variable(bytes, last),
             b'\\' if self.flavor == Flavor::Postgresql => {
-                return Step::Fault(FaultKind::MetaCommand, at..at);
+                return Step::Command;
             }
             _ if !self.machine.is_plain() && lex::is_word(byte) => {
                 let end = lex::word_end(bytes, at);
@@ -498,7 +531,7 @@ impl<'a> Statements<'a> {
         match lex::dollar_tag(bytes, at) {
             Some(body) => match lex::dollar_end(bytes, at, body) {
                 Some(end) => Step::To(end),
-                None if last => Step::Fault(FaultKind::Unterminated(Unterminated::DollarQuote), at..body),
+                None if last => Step::Open(Unterminated::DollarQuote, body - at),
                 None => Step::More,
             },
             None if !last && lex::word_end(bytes, at) == bytes.len() => Step::More,
@@ -580,6 +613,14 @@ enum Found {
     DataEnd,
 }
 
+/// Whether a space stands at `at` and what follows it is neither white space nor the beginning of a comment.
+fn single_space(bytes: &[u8], at: usize) -> bool {
+    match bytes.get(at..at + 2) {
+        Some(&[b' ', next]) => next > b' ' && !matches!(next, b'-' | b'/' | b'#') && next != lex::BOM[0],
+        _ => false,
+    }
+}
+
 /// A comment at `at`, if there is one.
 fn comment(bytes: &[u8], at: usize, flavor: Flavor, last: bool) -> Option<Step> {
     if !matches!(bytes[at], b'-' | b'/' | b'#') {
@@ -602,11 +643,11 @@ fn comment(bytes: &[u8], at: usize, flavor: Flavor, last: bool) -> Option<Step> 
         None if !last => Step::More,
         // SQLite takes a comment that is never closed, as every flavor does for one that ends with the line.
         None if line || flavor == Flavor::Sqlite => Step::Comment(bytes.len()),
-        None => Step::Fault(FaultKind::Unterminated(Unterminated::Comment), at..at + 2),
+        None => Step::Open(Unterminated::Comment, 2),
     })
 }
 
-/// The string or quoted name whose quote stands at `at`, in a statement that begins at `start`.
+/// The string or quoted name whose quote stands at `at`; a prefix of it stands at `start` or later.
 fn quoted(bytes: &[u8], start: usize, at: usize, flavor: Flavor, last: bool) -> Step {
     let quote = bytes[at];
     let prefixed = |letter: u8| {
@@ -640,7 +681,7 @@ fn quoted(bytes: &[u8], start: usize, at: usize, flavor: Flavor, last: bool) -> 
     match end {
         Some((_, seen)) if seen >= bytes.len() && !last => Step::More,
         Some((end, _)) => Step::To(end),
-        None if last => Step::Fault(FaultKind::Unterminated(what), at..at + 1),
+        None if last => Step::Open(what, 1),
         None => Step::More,
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::code::Code;
 use crate::dialect::Ask;
-use crate::dialect::sqlite::alter::{add_constraint, not_null};
-use crate::dialect::sqlite::draft::{Column, Demand, Draft, Source};
+use crate::dialect::sqlite::alter::{add_constraint, foreign_key, not_null};
+use crate::dialect::sqlite::demand::Demand;
+use crate::dialect::sqlite::draft::{Column, Draft, Source};
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::{expr, names, types};
 use crate::error::Result;
@@ -226,13 +227,14 @@ fn demand_rows(draft: &mut Draft<'_>, site: &Site<'_>, column: &ColumnDef, ask: 
             }
             ClauseKind::PrimaryKey { .. } => primary_key(draft, site, clause)?,
             ClauseKind::References(key) => {
-                draft.foreign_keys += 1;
+                draft.references_added += 1;
                 if !null {
                     draft.refers_by_default = true;
-                    add_constraint::demand_parents(draft, site, key, &[name.to_owned()], ask)?;
+                    foreign_key::demand_parents(draft, site, key, &[name.to_owned()], ask)?;
                 }
             }
             ClauseKind::Check(condition) => {
+                draft.quoted_names(site, condition)?;
                 let condition = expr::written(site.words(condition));
                 add_constraint::demand_check(draft, site, &condition);
             }
@@ -281,21 +283,21 @@ fn unique(draft: &mut Draft<'_>, site: &Site<'_>, column: &ColumnDef) -> Result<
     }) else {
         return Ok(());
     };
-    add_constraint::demand_unique(draft, site, &[name]);
+    let null = |value: &String| value.eq_ignore_ascii_case("NULL");
+    if default_of(draft, name).is_some_and(|value| !null(&value)) {
+        add_constraint::demand_unique(draft, site, &[name]);
+    }
     if on_conflict || draft.inline {
         draft.must_copy("a UNIQUE constraint of the table is part of how it is stored");
         return Ok(());
     }
-    let words = match &clause.name {
-        Some(name) => {
-            names::must_be_free(draft, site, name)?;
-            (name.text.clone(), site.words(&name.span).to_owned())
-        }
-        None => {
-            let fresh = names::fresh(draft, &format!("{}_{name}_key", draft.name()));
-            let words = quoted(&fresh, '"');
-            (fresh, words)
-        }
+    let words = if let Some(name) = &clause.name {
+        names::must_be_free(draft, site, name)?;
+        (name.text.clone(), site.words(&name.span).to_owned())
+    } else {
+        let fresh = names::fresh(draft, &format!("{}_{name}_key", draft.name()));
+        let words = quoted(&fresh, '"');
+        (fresh, words)
     };
     add_constraint::add_index(draft, site, true, words, site.words(&column.name.span));
     Ok(())

@@ -1,17 +1,17 @@
 //! ADD CONSTRAINT, ADD INDEX and VALIDATE CONSTRAINT.
 
 use crate::code::Code;
-use crate::dialect::sqlite::alter::not_null;
-use crate::dialect::sqlite::draft::{Demand, Draft, Index, unique_columns};
-use crate::dialect::sqlite::inspect::{self, Object, Sort};
+use crate::dialect::sqlite::alter::{foreign_key, not_null};
+use crate::dialect::sqlite::demand::Demand;
+use crate::dialect::sqlite::draft::{Draft, Index, unique_columns};
+use crate::dialect::sqlite::inspect::Object;
 use crate::dialect::sqlite::site::Site;
-use crate::dialect::sqlite::table::Table;
 use crate::dialect::sqlite::{expr, names};
 use crate::dialect::{Ask, Op};
 use crate::error::Result;
 use crate::source::Span;
 use crate::sql::parse::cursor::{Cursor, Name};
-use crate::sql::parse::define::{Clause, ClauseKind, ForeignKey};
+use crate::sql::parse::define::{Clause, ClauseKind};
 use crate::sql::write::quoted;
 
 pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, clause: &Clause, ask: &mut dyn Ask) -> Result<()> {
@@ -25,7 +25,7 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, clause: &Clause, ask
             list,
             on_conflict,
         } => unique(draft, site, clause, columns, list, *on_conflict),
-        ClauseKind::References(key) => foreign_key(draft, site, clause, key, ask),
+        ClauseKind::References(key) => foreign_key::add(draft, site, clause, key, ask),
         ClauseKind::PrimaryKey { columns, .. } => primary_key(draft, site, clause, columns),
         _ => Err(site.refuse(
             Code::BatchUnreadable,
@@ -36,7 +36,7 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, clause: &Clause, ask
 }
 
 /// The words of a constraint without what SQLite has no place for.
-fn definition(site: &Site<'_>, clause: &Clause, inner: Option<&Span>) -> String {
+pub(super) fn definition(site: &Site<'_>, clause: &Clause, inner: Option<&Span>) -> String {
     let mut text = site.words(&clause.span).to_owned();
     if let Some(span) = inner {
         let range = span.start - clause.span.start..span.end - clause.span.start;
@@ -52,12 +52,13 @@ fn definition(site: &Site<'_>, clause: &Clause, inner: Option<&Span>) -> String 
 }
 
 /// Whether the constraint says NOT VALID: rows that are there are not looked at.
-fn is_not_valid(text: &str) -> bool {
+pub(super) fn is_not_valid(text: &str) -> bool {
     let words: Vec<&str> = text.split_ascii_whitespace().rev().take(2).collect();
     matches!(words[..], [valid, not] if valid.eq_ignore_ascii_case("VALID") && not.eq_ignore_ascii_case("NOT"))
 }
 
 fn check(draft: &mut Draft<'_>, site: &Site<'_>, clause: &Clause, condition: &Span) -> Result<()> {
+    draft.quoted_names(site, condition)?;
     if !is_not_valid(site.words(&clause.span)) {
         let condition = expr::written(site.words(condition));
         demand_check(draft, site, &condition);
@@ -99,7 +100,7 @@ pub(super) fn demand_unique(draft: &mut Draft<'_>, site: &Site<'_>, columns: &[&
     draft.demand_unique(site, demand, columns);
 }
 
-fn resolved(draft: &Draft<'_>, site: &Site<'_>, columns: &[Name]) -> Result<Vec<String>> {
+pub(super) fn resolved(draft: &Draft<'_>, site: &Site<'_>, columns: &[Name]) -> Result<Vec<String>> {
     columns
         .iter()
         .map(|name| {
@@ -130,13 +131,12 @@ fn unique(
         draft.must_copy("a UNIQUE constraint of the table is part of how it is stored");
         return Ok(());
     }
-    let name = match &clause.name {
-        Some(name) => (name.text.clone(), site.words(&name.span).to_owned()),
-        None => {
-            let fresh = names::fresh(draft, &format!("{}_{}_key", draft.name(), columns.join("_")));
-            let words = quoted(&fresh, '"');
-            (fresh, words)
-        }
+    let name = if let Some(name) = &clause.name {
+        (name.text.clone(), site.words(&name.span).to_owned())
+    } else {
+        let fresh = names::fresh(draft, &format!("{}_{}_key", draft.name(), columns.join("_")));
+        let words = quoted(&fresh, '"');
+        (fresh, words)
     };
     add_index(draft, site, true, name, site.words(list));
     Ok(())
@@ -176,17 +176,14 @@ pub(super) fn index(
     let words = site.words(list);
     let mut cursor = Cursor::new(words);
     let first = cursor.name().map_or_else(|| "expr".to_owned(), |name| name.text);
-    let name = match name {
-        Some(name) => {
-            names::must_be_free(draft, site, name)?;
-            (name.text.clone(), site.words(&name.span).to_owned())
-        }
-        None => {
-            let suffix = if unique { "key" } else { "idx" };
-            let fresh = names::fresh(draft, &format!("{}_{first}_{suffix}", draft.name()));
-            let words = quoted(&fresh, '"');
-            (fresh, words)
-        }
+    let name = if let Some(name) = name {
+        names::must_be_free(draft, site, name)?;
+        (name.text.clone(), site.words(&name.span).to_owned())
+    } else {
+        let suffix = if unique { "key" } else { "idx" };
+        let fresh = names::fresh(draft, &format!("{}_{first}_{suffix}", draft.name()));
+        let words = quoted(&fresh, '"');
+        (fresh, words)
     };
     if unique {
         let columns = unique_columns(&format!("CREATE UNIQUE INDEX i ON t ({words})")).unwrap_or_default();
@@ -225,170 +222,6 @@ fn primary_key(draft: &mut Draft<'_>, site: &Site<'_>, clause: &Clause, columns:
     Ok(())
 }
 
-fn foreign_key(
-    draft: &mut Draft<'_>,
-    site: &Site<'_>,
-    clause: &Clause,
-    key: &ForeignKey,
-    ask: &mut dyn Ask,
-) -> Result<()> {
-    let columns = resolved(draft, site, &key.columns)?;
-    let words = site.words(&clause.span);
-    if is_not_valid(words) {
-        parent(draft, site, key, columns.len(), ask)?;
-    } else {
-        demand_parents(draft, site, key, &columns, ask)?;
-    }
-    let words = definition(site, clause, None);
-    draft
-        .table
-        .append_constraint(&words)
-        .map_err(|text| site.broken(&text))?;
-    draft.foreign_keys += 1;
-    draft
-        .reasons
-        .push("a foreign key is a matter of the definition".to_owned());
-    Ok(())
-}
-
-/// Demands that what these columns refer to is there; the key that is referred to must be unique.
-pub(super) fn demand_parents(
-    draft: &mut Draft<'_>,
-    site: &Site<'_>,
-    key: &ForeignKey,
-    columns: &[String],
-    ask: &mut dyn Ask,
-) -> Result<()> {
-    let (table, parents) = parent(draft, site, key, columns.len(), ask)?;
-    let name = quoted(draft.name(), '"');
-    let mut conditions: Vec<String> = columns
-        .iter()
-        .map(|column| format!("{name}.{} IS NOT NULL", quoted(column, '"')))
-        .collect();
-    // The parent's affinity and collation decide, as they do when SQLite enforces the key: a unary plus takes the
-    // child's away.
-    let pairs: Vec<String> = columns
-        .iter()
-        .zip(&parents)
-        .map(|(child, parent)| format!("sqlrev_parent.{} = +{name}.{}", quoted(parent, '"'), quoted(child, '"')))
-        .collect();
-    conditions.push(format!(
-        "NOT EXISTS (SELECT 1 FROM {}.{} AS sqlrev_parent WHERE {})",
-        quoted(&draft.state.schema, '"'),
-        quoted(&table, '"'),
-        pairs.join(" AND ")
-    ));
-    let message = format!(
-        "a row of `{}` refers to a row that `{table}` does not have",
-        draft.name()
-    );
-    let demand = Demand {
-        code: Code::BatchForeignKey,
-        message: &message,
-        help: "add the missing rows, or change or delete these, in the same revision if you like",
-    };
-    let shown: Vec<&str> = columns.iter().map(String::as_str).collect();
-    draft.demand(site, demand, &conditions.join(" AND "), &shown);
-    Ok(())
-}
-
-/// The table that a foreign key refers to, and the columns of it.
-fn parent(
-    draft: &Draft<'_>,
-    site: &Site<'_>,
-    key: &ForeignKey,
-    count: usize,
-    ask: &mut dyn Ask,
-) -> Result<(String, Vec<String>)> {
-    let itself = key.table.is(draft.name());
-    let schema = Name {
-        text: draft.state.schema.clone(),
-        span: 0..0,
-    };
-    let found = inspect::find(ask, Some(&schema), &key.table)?.filter(|found| found.sort == Sort::Table);
-    let table = match &found {
-        _ if itself => Some(draft.table.clone()),
-        Some(found) => Table::read(&found.object.sql),
-        None => {
-            let message = format!("there is no table `{}` to refer to", key.table.text);
-            return Err(site.error(
-                Code::BatchNoTable,
-                message,
-                &key.table.span,
-                "does not exist at this point",
-            ));
-        }
-    };
-    let Some(table) = table else {
-        let message = format!("the definition of `{}` cannot be read", key.table.text);
-        return Err(site.error(Code::BatchUnsupported, message, &key.table.span, ""));
-    };
-    let columns: Vec<String> = if key.parent.is_empty() {
-        table.primary_key()
-    } else {
-        key.parent.iter().map(|name| name.text.clone()).collect()
-    };
-    if let Some(unknown) = key.parent.iter().find(|name| table.column(&name.text).is_none()) {
-        let message = format!("table `{}` has no column `{}`", key.table.text, unknown.text);
-        return Err(site.error(
-            Code::BatchNoColumn,
-            message,
-            &unknown.span,
-            "not a column of that table",
-        ));
-    }
-    let indexes: Vec<String> = if itself {
-        draft
-            .indexes
-            .iter()
-            .filter(|index| index.kept)
-            .map(|index| index.object.sql.clone())
-            .collect()
-    } else {
-        inspect::index_texts(ask, &draft.state.schema, &key.table.text)?
-    };
-    if columns.len() != count || !is_key(&table, &indexes, &columns) {
-        let message = format!(
-            "`{}` ({}) is no primary key and not unique",
-            key.table.text,
-            columns.join(", ")
-        );
-        return Err(site
-            .error(
-                Code::BatchUnsupported,
-                message,
-                &key.table.span,
-                "cannot be referred to",
-            )
-            .help("add a UNIQUE constraint to it first"));
-    }
-    Ok((table.name().text.clone(), columns))
-}
-
-fn is_key(table: &Table, indexes: &[String], columns: &[String]) -> bool {
-    let same = |others: &[String]| {
-        others.len() == columns.len()
-            && columns
-                .iter()
-                .all(|column| others.iter().any(|other| other.eq_ignore_ascii_case(column)))
-    };
-    let constraint = table
-        .constraints()
-        .any(|(column, clause)| match (&clause.kind, column) {
-            (ClauseKind::Unique { .. } | ClauseKind::PrimaryKey { .. }, Some(column)) => {
-                same(std::slice::from_ref(&column.name.text))
-            }
-            (ClauseKind::Unique { columns, .. } | ClauseKind::PrimaryKey { columns, .. }, None) => {
-                same(&columns.iter().map(|name| name.text.clone()).collect::<Vec<_>>())
-            }
-            _ => false,
-        });
-    constraint
-        || indexes
-            .iter()
-            .any(|sql| unique_columns(sql).is_some_and(|columns| same(&columns)))
-}
-
 /// VALIDATE CONSTRAINT: looks at the rows and changes nothing.
 pub(super) fn validate(draft: &mut Draft<'_>, site: &Site<'_>, name: &Name, ask: &mut dyn Ask) -> Result<()> {
     let Some(named) = names::constraints(draft).into_iter().find(|named| name.is(&named.name)) else {
@@ -409,7 +242,7 @@ pub(super) fn validate(draft: &mut Draft<'_>, site: &Site<'_>, name: &Name, ask:
             for parent in &mut key.parent {
                 parent.span = name.span.clone();
             }
-            demand_parents(draft, site, &key, &columns, ask)?;
+            foreign_key::demand_parents(draft, site, &key, &columns, ask)?;
         }
         _ => {}
     }

@@ -38,8 +38,9 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, name: &Name, if_exis
         .clauses
         .iter()
         .filter(|clause| matches!(clause.kind, ClauseKind::References(_)));
-    draft.foreign_keys -= i64::try_from(references.count()).unwrap_or(0);
+    let references = references.count();
     let span = definition.span.clone();
+    draft.references_dropped += references;
     if let Some(what) = own_constraint {
         draft.must_copy(format!("`{column}` is held by {what}"));
         draft.key_changed |= what == "its primary key";
@@ -175,7 +176,9 @@ fn drop_constraints(draft: &mut Draft<'_>, site: &Site<'_>, column: &str) -> Res
             "constraint `{}` is dropped: it uses column `{column}`",
             named.name
         ));
-        draft.foreign_keys -= i64::from(matches!(named.clause.kind, ClauseKind::References(_)));
+        if let ClauseKind::References(key) = &named.clause.kind {
+            draft.references_dropped += key.columns.len().max(1);
+        }
         draft.key_changed |= matches!(named.clause.kind, ClauseKind::PrimaryKey { .. });
         draft.must_copy(format!("constraint `{}` goes with column `{column}`", named.name));
         drop_constraint::erase(draft, site, &named)?;

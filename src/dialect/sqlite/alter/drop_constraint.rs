@@ -43,12 +43,11 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, name: &Name, if_exis
 
 pub(super) fn primary_key(draft: &mut Draft<'_>, site: &Site<'_>) -> Result<()> {
     let key = |named: &Named| matches!(named.clause.kind, ClauseKind::PrimaryKey { .. });
-    match names::constraints(draft).into_iter().find(key) {
-        Some(named) => remove(draft, site, &named),
-        None => {
-            let message = format!("table `{}` has no primary key", draft.name());
-            Err(site.refuse(Code::BatchNoConstraint, message, "nothing to drop"))
-        }
+    if let Some(named) = names::constraints(draft).into_iter().find(key) {
+        remove(draft, site, &named)
+    } else {
+        let message = format!("table `{}` has no primary key", draft.name());
+        Err(site.refuse(Code::BatchNoConstraint, message, "nothing to drop"))
     }
 }
 
@@ -75,8 +74,8 @@ fn remove(draft: &mut Draft<'_>, site: &Site<'_>, named: &Named) -> Result<()> {
             draft.must_copy("a UNIQUE constraint of the table is part of how it is stored");
             erase(draft, site, named)
         }
-        ClauseKind::References(_) => {
-            draft.foreign_keys -= 1;
+        ClauseKind::References(key) => {
+            draft.references_dropped += key.columns.len().max(1);
             draft
                 .reasons
                 .push("a foreign key is a matter of the definition".to_owned());

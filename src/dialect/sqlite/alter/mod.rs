@@ -6,9 +6,11 @@ mod change_column;
 mod default;
 mod drop_column;
 mod drop_constraint;
+mod foreign_key;
 mod identity;
 mod not_null;
 mod rename_constraint;
+mod reorder;
 mod set_type;
 
 use crate::dialect::Ask;
@@ -76,6 +78,7 @@ pub(super) fn apply(
         ActionKind::AddIdentity(column) => identity::add(draft, site, column),
         ActionKind::DropIdentity { if_exists, column } => identity::drop(draft, site, column, *if_exists),
         ActionKind::DropExpression { if_exists, column } => identity::drop_expression(draft, site, column, *if_exists),
+        ActionKind::Reorder(columns) => reorder::apply(draft, site, columns),
         ActionKind::RenameTable(_) | ActionKind::RenameColumn { .. } => Err(site
             .refuse(
                 crate::code::Code::BatchUnsupported,

@@ -1,7 +1,8 @@
 //! ALTER COLUMN … SET NOT NULL and DROP NOT NULL.
 
 use crate::code::Code;
-use crate::dialect::sqlite::draft::{Demand, Draft};
+use crate::dialect::sqlite::demand::Demand;
+use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::site::Site;
 use crate::error::Result;
 use crate::sql::parse::cursor::Name;

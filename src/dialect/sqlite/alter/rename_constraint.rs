@@ -18,12 +18,11 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, from: &Name, to: &Na
     let Some(named) = names::constraints(draft).into_iter().find(|named| from.is(&named.name)) else {
         return Err(names::missing(draft, site, from));
     };
-    let edited = match &named.written {
-        Some(name) => draft.table.edit(&name.span, words),
-        None => {
-            let start = named.clause.body.start;
-            draft.table.edit(&(start..start), &format!("CONSTRAINT {words} "))
-        }
+    let edited = if let Some(name) = &named.written {
+        draft.table.edit(&name.span, words)
+    } else {
+        let start = named.clause.body.start;
+        draft.table.edit(&(start..start), &format!("CONSTRAINT {words} "))
     };
     edited.map_err(|text| site.broken(&text))?;
     draft.reasons.push("a name is a matter of the definition".to_owned());

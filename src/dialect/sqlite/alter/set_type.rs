@@ -1,7 +1,8 @@
 //! ALTER COLUMN … TYPE, with COLLATE and USING.
 
 use crate::code::Code;
-use crate::dialect::sqlite::draft::{Demand, Draft, Source};
+use crate::dialect::sqlite::demand::Demand;
+use crate::dialect::sqlite::draft::{Draft, Source};
 use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
@@ -49,9 +50,12 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, change: &Change<'_>)
         .collation
         .is_some_and(|new| draft.collation(&name).is_none_or(|old| !new.is(&old)));
     let converts = change.using.is_some() || old != new;
+    if let Some(using) = change.using {
+        draft.quoted_names(site, using)?;
+    }
     if converts || recollated {
         let using = change.using.map(|span| expr::written(site.words(span)));
-        convert(draft, site, position, using, new)?;
+        convert(draft, site, position, using, new);
         draft.must_copy(if old == new && change.using.is_none() {
             format!("the collation of `{name}` changes the order of its values")
         } else {
@@ -82,17 +86,11 @@ fn affinity(data_type: &str, strict: bool) -> Affinity {
 }
 
 /// Makes the column's values come from a conversion, and demands that none is lost in it.
-fn convert(
-    draft: &mut Draft<'_>,
-    site: &Site<'_>,
-    position: usize,
-    using: Option<String>,
-    new: Affinity,
-) -> Result<()> {
+fn convert(draft: &mut Draft<'_>, site: &Site<'_>, position: usize, using: Option<String>, new: Affinity) {
     let Source::Same(old) = draft.columns[position].source.clone() else {
         // The statements before this one have to run first.
         draft.split = true;
-        return Ok(());
+        return;
     };
     let name = draft.columns[position].name.clone();
     let plain = format!("{}.{}", quoted(draft.name(), '"'), quoted(&old, '"'));
@@ -121,7 +119,6 @@ fn convert(
         draft.demand(site, demand, &lost, &[&name]);
     }
     draft.columns[position].source = Source::Converted(value, new);
-    Ok(())
 }
 
 /// Writes a type into the definition of a column.
@@ -129,12 +126,11 @@ pub(super) fn write_type(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, wri
     let Some(column) = draft.table.column(name) else {
         return Ok(());
     };
-    let edited = match column.data_type.clone() {
-        Some(span) => draft.table.edit(&span, written),
-        None => {
-            let end = column.name.span.end;
-            draft.table.edit(&(end..end), &format!(" {written}"))
-        }
+    let edited = if let Some(span) = column.data_type.clone() {
+        draft.table.edit(&span, written)
+    } else {
+        let end = column.name.span.end;
+        draft.table.edit(&(end..end), &format!(" {written}"))
     };
     edited.map_err(|text| site.broken(&text))?;
     if let Some(position) = draft.position(name) {

@@ -1,0 +1,178 @@
+//! ADD … FOREIGN KEY and REFERENCES.
+
+use crate::code::Code;
+use crate::dialect::Ask;
+use crate::dialect::sqlite::alter::add_constraint::{definition, is_not_valid, resolved};
+use crate::dialect::sqlite::demand::Demand;
+use crate::dialect::sqlite::draft::{Draft, unique_columns};
+use crate::dialect::sqlite::inspect::{self, Sort};
+use crate::dialect::sqlite::site::Site;
+use crate::dialect::sqlite::table::Table;
+use crate::error::Result;
+use crate::sql::parse::cursor::Name;
+use crate::sql::parse::define::{Clause, ClauseKind, ForeignKey};
+use crate::sql::write::quoted;
+
+pub(super) fn add(
+    draft: &mut Draft<'_>,
+    site: &Site<'_>,
+    clause: &Clause,
+    key: &ForeignKey,
+    ask: &mut dyn Ask,
+) -> Result<()> {
+    let columns = resolved(draft, site, &key.columns)?;
+    let words = site.words(&clause.span);
+    if is_not_valid(words) {
+        parent(draft, site, key, columns.len(), ask)?;
+    } else {
+        demand_parents(draft, site, key, &columns, ask)?;
+    }
+    let words = definition(site, clause, None);
+    draft
+        .table
+        .append_constraint(&words)
+        .map_err(|text| site.broken(&text))?;
+    draft.references_added += columns.len();
+    draft
+        .reasons
+        .push("a foreign key is a matter of the definition".to_owned());
+    Ok(())
+}
+
+/// Demands that what these columns refer to is there; the key that is referred to must be unique.
+pub(super) fn demand_parents(
+    draft: &mut Draft<'_>,
+    site: &Site<'_>,
+    key: &ForeignKey,
+    columns: &[String],
+    ask: &mut dyn Ask,
+) -> Result<()> {
+    let (table, parents) = parent(draft, site, key, columns.len(), ask)?;
+    let name = quoted(draft.name(), '"');
+    let mut conditions: Vec<String> = columns
+        .iter()
+        .map(|column| format!("{name}.{} IS NOT NULL", quoted(column, '"')))
+        .collect();
+    // The parent's affinity and collation decide, as they do when SQLite enforces the key: a unary plus takes the
+    // child's away.
+    let pairs: Vec<String> = columns
+        .iter()
+        .zip(&parents)
+        .map(|(child, parent)| format!("sqlrev_parent.{} = +{name}.{}", quoted(parent, '"'), quoted(child, '"')))
+        .collect();
+    conditions.push(format!(
+        "NOT EXISTS (SELECT 1 FROM {}.{} AS sqlrev_parent WHERE {})",
+        quoted(&draft.state.schema, '"'),
+        quoted(&table, '"'),
+        pairs.join(" AND ")
+    ));
+    let message = format!(
+        "a row of `{}` refers to a row that `{table}` does not have",
+        draft.name()
+    );
+    let demand = Demand {
+        code: Code::BatchForeignKey,
+        message: &message,
+        help: "add the missing rows, or change or delete these, in the same revision if you like",
+    };
+    let shown: Vec<&str> = columns.iter().map(String::as_str).collect();
+    draft.demand(site, demand, &conditions.join(" AND "), &shown);
+    Ok(())
+}
+
+/// The table that a foreign key refers to, and the columns of it.
+fn parent(
+    draft: &Draft<'_>,
+    site: &Site<'_>,
+    key: &ForeignKey,
+    count: usize,
+    ask: &mut dyn Ask,
+) -> Result<(String, Vec<String>)> {
+    let itself = key.table.is(draft.name());
+    let schema = Name {
+        text: draft.state.schema.clone(),
+        span: 0..0,
+    };
+    let found = inspect::find(ask, Some(&schema), &key.table)?.filter(|found| found.sort == Sort::Table);
+    let table = match &found {
+        _ if itself => Some(draft.table.clone()),
+        Some(found) => Table::read(&found.object.sql),
+        None => {
+            let message = format!("there is no table `{}` to refer to", key.table.text);
+            return Err(site.error(
+                Code::BatchNoTable,
+                message,
+                &key.table.span,
+                "does not exist at this point",
+            ));
+        }
+    };
+    let Some(table) = table else {
+        let message = format!("the definition of `{}` cannot be read", key.table.text);
+        return Err(site.error(Code::BatchUnsupported, message, &key.table.span, ""));
+    };
+    let columns: Vec<String> = if key.parent.is_empty() {
+        table.primary_key()
+    } else {
+        key.parent.iter().map(|name| name.text.clone()).collect()
+    };
+    if let Some(unknown) = key.parent.iter().find(|name| table.column(&name.text).is_none()) {
+        let message = format!("table `{}` has no column `{}`", key.table.text, unknown.text);
+        return Err(site.error(
+            Code::BatchNoColumn,
+            message,
+            &unknown.span,
+            "not a column of that table",
+        ));
+    }
+    let indexes: Vec<String> = if itself {
+        draft
+            .indexes
+            .iter()
+            .filter(|index| index.kept)
+            .map(|index| index.object.sql.clone())
+            .collect()
+    } else {
+        inspect::index_texts(ask, &draft.state.schema, &key.table.text)?
+    };
+    if columns.len() != count || !is_key(&table, &indexes, &columns) {
+        let message = format!(
+            "`{}` ({}) is no primary key and not unique",
+            key.table.text,
+            columns.join(", ")
+        );
+        return Err(site
+            .error(
+                Code::BatchUnsupported,
+                message,
+                &key.table.span,
+                "cannot be referred to",
+            )
+            .help("add a UNIQUE constraint to it first"));
+    }
+    Ok((table.name().text.clone(), columns))
+}
+
+fn is_key(table: &Table, indexes: &[String], columns: &[String]) -> bool {
+    let same = |others: &[String]| {
+        others.len() == columns.len()
+            && columns
+                .iter()
+                .all(|column| others.iter().any(|other| other.eq_ignore_ascii_case(column)))
+    };
+    let constraint = table
+        .constraints()
+        .any(|(column, clause)| match (&clause.kind, column) {
+            (ClauseKind::Unique { .. } | ClauseKind::PrimaryKey { .. }, Some(column)) => {
+                same(std::slice::from_ref(&column.name.text))
+            }
+            (ClauseKind::Unique { columns, .. } | ClauseKind::PrimaryKey { columns, .. }, None) => {
+                same(&columns.iter().map(|name| name.text.clone()).collect::<Vec<_>>())
+            }
+            _ => false,
+        });
+    constraint
+        || indexes
+            .iter()
+            .any(|sql| unique_columns(sql).is_some_and(|columns| same(&columns)))
+}

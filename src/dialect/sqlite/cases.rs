@@ -1,0 +1,298 @@
+//! Single ALTERs: the way they take, what comes out, what is refused and where the label stands.
+
+use rusqlite::Connection;
+
+use crate::dialect::sqlite::harness::{leaked, rows, run_offline, run_online};
+use crate::revision::Recreate;
+
+fn database(setup: &str) -> &'static Connection {
+    let connection = Connection::open_in_memory().expect("a database");
+    connection.execute_batch(setup).expect("the set-up");
+    leaked(connection)
+}
+
+fn definition(connection: &Connection) -> String {
+    let all = rows(
+        connection,
+        "SELECT sql FROM sqlite_schema WHERE tbl_name = 't' AND sql IS NOT NULL ORDER BY rowid",
+    );
+    all.expect("a schema")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+/// The ways and the definition that come out of an upgrade, which a script has to reach as well.
+fn check(setup: &str, alter: &str, ways: &str, expect: &str) {
+    let mut taken = Vec::new();
+    let (connection, outcome) = run_online(database(setup), alter, Recreate::Auto, &mut |rewrite| {
+        taken.push(rewrite.strategy);
+    });
+    outcome.unwrap_or_else(|error| panic!("{alter}: {error:?}"));
+    assert_eq!(taken.join(" "), ways, "{alter}");
+    assert_eq!(definition(connection), expect, "{alter}");
+    let (script, outcome) = run_offline(database(setup), alter);
+    outcome.unwrap_or_else(|error| panic!("script of {alter}: {error:?}"));
+    assert_eq!(definition(script), expect, "script of {alter}");
+}
+
+/// The code of a refusal, the words under its label, and the offenders.
+fn check_refused(setup: &str, alter: &str, code: &str, words: &str) {
+    let (_, outcome) = run_online(database(setup), alter, Recreate::Auto, &mut |_| {});
+    let error = outcome.expect_err(alter);
+    assert_eq!(
+        error.code().name(),
+        format!("sqlrev::batch::{code}"),
+        "{alter}: {error:?}"
+    );
+    let label = error.labels().first();
+    let under = label.map_or("", |label| &label.file.text[label.span.clone()]);
+    assert_eq!(under, words, "{alter}: {error:?}");
+}
+
+const T: &str = "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, b INT); INSERT INTO t VALUES (1, '1', 2);";
+
+#[test]
+fn the_cheapest_way_is_taken() {
+    check(
+        T,
+        "ALTER TABLE t ADD COLUMN c DATE",
+        "native",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, b INT, c DATE)",
+    );
+    check(
+        T,
+        "ALTER TABLE t ADD COLUMN c DATE, ADD COLUMN d UUID DEFAULT 'x'::text",
+        "native",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, b INT, c TEXT, d TEXT DEFAULT 'x')",
+    );
+    check(
+        T,
+        "ALTER TABLE t DROP COLUMN b",
+        "native",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT)",
+    );
+    check(
+        T,
+        "ALTER TABLE t ADD CONSTRAINT t_a UNIQUE (a)",
+        "index",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, b INT); CREATE UNIQUE INDEX t_a ON t (a)",
+    );
+    check(
+        T,
+        "ALTER TABLE t ADD UNIQUE (a); ALTER TABLE t RENAME CONSTRAINT t_a_key TO k; ALTER TABLE t DROP CONSTRAINT k",
+        "native",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, b INT)",
+    );
+    check(
+        T,
+        "ALTER TABLE t ALTER a SET NOT NULL; ALTER TABLE t ADD CHECK (b > 0) NOT VALID",
+        "in_place",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INT, CHECK (b > 0))",
+    );
+    check(
+        T,
+        "ALTER TABLE t ALTER COLUMN a TYPE integer USING a::integer + 1",
+        "copy",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, a integer, b INT)",
+    );
+}
+
+#[test]
+fn what_is_broken_anyway_does_not_stand_in_the_way() {
+    let setup = format!(
+        "{T} CREATE TABLE gone (x); CREATE VIEW v AS SELECT x FROM gone; \
+         CREATE TRIGGER vi INSTEAD OF INSERT ON v BEGIN SELECT 1; END; DROP TABLE gone;"
+    );
+    check(
+        &setup,
+        "ALTER TABLE t DROP COLUMN b",
+        "copy",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT)",
+    );
+    check(
+        &setup,
+        "ALTER TABLE t RENAME a TO c",
+        "native",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, c TEXT, b INT)",
+    );
+    let connection = database(&setup);
+    run_online(connection, "ALTER TABLE t RENAME TO u", Recreate::Auto, &mut |_| {})
+        .1
+        .expect("renamed");
+    let views = rows(
+        connection,
+        "SELECT name FROM sqlite_schema WHERE type IN ('view', 'trigger') ORDER BY name",
+    );
+    assert_eq!(views.expect("a schema").len(), 2);
+}
+
+#[test]
+fn temporary_tables_are_tables() {
+    let connection = database("CREATE TEMP TABLE t(id INTEGER PRIMARY KEY, a TEXT); INSERT INTO t VALUES (1, '5');");
+    for alter in [
+        "ALTER TABLE t ALTER a SET NOT NULL",
+        "ALTER TABLE t ALTER a TYPE INTEGER",
+    ] {
+        run_online(connection, alter, Recreate::Auto, &mut |_| {})
+            .1
+            .expect("altered");
+    }
+    let stored = rows(connection, "SELECT sql FROM sqlite_temp_schema").expect("a schema");
+    assert_eq!(
+        stored[0][0].as_deref(),
+        Some("CREATE TABLE t(id INTEGER PRIMARY KEY, a INTEGER NOT NULL)")
+    );
+}
+
+#[test]
+fn a_default_that_cannot_be_evaluated_is_refused() {
+    check_refused(
+        T,
+        "ALTER TABLE t ALTER a SET DEFAULT nextval('s')",
+        "unsupported",
+        "nextval",
+    );
+}
+
+#[test]
+fn a_rename_in_the_middle_costs_no_second_copy() {
+    check(
+        T,
+        "ALTER TABLE t ALTER b TYPE TEXT; ALTER TABLE t RENAME COLUMN a TO c; ALTER TABLE t ALTER c TYPE INTEGER;",
+        "copy",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, c INTEGER, b TEXT)",
+    );
+    check(
+        T,
+        "ALTER TABLE t ALTER b TYPE TEXT; ALTER TABLE t RENAME COLUMN b TO c; ALTER TABLE t ALTER c TYPE INTEGER;",
+        "copy native copy",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, c INTEGER)",
+    );
+}
+
+#[test]
+fn mysql_spells_it_too() {
+    check(
+        T,
+        "ALTER TABLE t MODIFY a VARCHAR(20) NOT NULL DEFAULT 'x' COMMENT 'why' FIRST",
+        "copy",
+        "CREATE TABLE t(a VARCHAR(20) NOT NULL DEFAULT 'x', id INTEGER PRIMARY KEY, b INT)",
+    );
+    check(
+        T,
+        "ALTER TABLE t ADD INDEX by_b (b DESC), ADD COLUMN c INT AFTER id",
+        "copy",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, c INT, a TEXT, b INT); CREATE INDEX by_b ON t (b DESC)",
+    );
+}
+
+#[test]
+fn labels_stand_under_the_very_words() {
+    check_refused(T, "ALTER TABLE t ALTER COLUMN c SET NOT NULL", "no_such_column", "c");
+    check_refused(T, "ALTER TABLE tt ALTER COLUMN a SET NOT NULL", "no_such_table", "tt");
+    check_refused(T, "ALTER TABLE t ADD CHECK (nope > 1)", "no_such_column", "nope");
+    check_refused(
+        T,
+        "ALTER TABLE t ALTER COLUMN a TYPE TEXT USING upper(\"naem\")",
+        "no_such_column",
+        "\"naem\"",
+    );
+    check_refused(T, "ALTER TABLE t ALTER COLUMN a FROBNICATE", "unreadable", "FROBNICATE");
+    check_refused(T, "ALTER TABLE t OWNER TO joe", "unsupported", "OWNER");
+    check_refused(
+        T,
+        "ALTER TABLE t ADD FOREIGN KEY (b) REFERENCES p (id)",
+        "no_such_table",
+        "p",
+    );
+    check_refused(
+        T,
+        "ALTER TABLE t DROP COLUMN a, DROP COLUMN b, DROP COLUMN id",
+        "unsupported",
+        "id",
+    );
+    let view = format!("{T} CREATE VIEW v AS SELECT a FROM t;");
+    check_refused(
+        &view,
+        "ALTER TABLE t ADD COLUMN c INT; ALTER TABLE t DROP COLUMN a;",
+        "in_use",
+        "a",
+    );
+    let taken = format!("{T} CREATE TABLE x (y);");
+    check_refused(
+        &taken,
+        "ALTER TABLE t ADD CONSTRAINT x UNIQUE (a)",
+        "already_exists",
+        "ALTER TABLE t ADD CONSTRAINT x UNIQUE (a)",
+    );
+}
+
+#[test]
+fn what_sqlite_takes_and_nobody_reads_passes() {
+    check(
+        T,
+        "ALTER TABLE t ADD c int[10]",
+        "native",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, b INT, c int[10])",
+    );
+}
+
+#[test]
+fn another_connection_sees_the_edit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("x.db");
+    let connection = leaked(Connection::open(&path).expect("a database"));
+    connection.execute_batch(T).expect("the set-up");
+    let other = Connection::open(&path).expect("a database");
+    other.execute_batch("INSERT INTO t(a) VALUES ('x')").expect("a row");
+    let (_, outcome) = run_online(
+        connection,
+        "ALTER TABLE t ALTER COLUMN a SET NOT NULL",
+        Recreate::Auto,
+        &mut |_| {},
+    );
+    outcome.expect("no NULL is there");
+    other
+        .execute_batch("INSERT INTO t(a) VALUES (NULL)")
+        .expect_err("NOT NULL holds here as well");
+}
+
+#[test]
+fn the_last_rowid_outlives_a_copy() {
+    let connection = database(T);
+    let alter = "INSERT INTO t VALUES (40, '5', 6); ALTER TABLE t ALTER COLUMN a TYPE INTEGER; \
+                 UPDATE t SET b = 99 WHERE id = last_insert_rowid();";
+    let (_, outcome) = run_online(connection, alter, Recreate::Auto, &mut |_| {});
+    outcome.expect("all is well");
+    assert_eq!(
+        rows(connection, "SELECT id FROM t WHERE b = 99").expect("rows"),
+        [vec![Some("40".to_owned())]]
+    );
+    let (script, outcome) = run_offline(database(T), alter);
+    outcome.expect("all is well");
+    assert_eq!(
+        rows(script, "SELECT id FROM t WHERE b = 99").expect("rows"),
+        [vec![Some("40".to_owned())]]
+    );
+}
+
+#[test]
+fn never_refuses_a_copy() {
+    let (_, outcome) = run_online(
+        database(T),
+        "ALTER TABLE t ALTER COLUMN a TYPE INTEGER",
+        Recreate::Never,
+        &mut |_| {},
+    );
+    assert_eq!(outcome.expect_err("a copy").code(), crate::code::Code::BatchNever);
+    let (_, outcome) = run_online(
+        database(T),
+        "ALTER TABLE t ALTER COLUMN a SET NOT NULL",
+        Recreate::Never,
+        &mut |_| {},
+    );
+    outcome.expect("no copy");
+}

@@ -1,0 +1,114 @@
+//! What has to be kept while a table changes: the planner's statistics, and references between rows.
+
+use crate::code::Code;
+use crate::dialect::sqlite::draft::Draft;
+use crate::dialect::sqlite::names;
+use crate::dialect::sqlite::table::Table;
+use crate::dialect::{Ask, Op};
+use crate::error::Result;
+use crate::sql::parse::define::ClauseKind;
+use crate::sql::write::{quoted, sqlite_literal};
+
+/// The tables of statistics that there are.
+pub(super) fn statistics(draft: &Draft<'_>, ask: &mut dyn Ask) -> Result<Vec<String>> {
+    let rows = ask.query(&format!(
+        "SELECT name FROM {}.sqlite_schema WHERE name IN ('sqlite_stat1', 'sqlite_stat4') ORDER BY name",
+        quoted(&draft.state.schema, '"')
+    ))?;
+    Ok(rows.into_iter().flatten().flatten().collect())
+}
+
+/// Takes the statistics of indexes away that are gone, or that a constraint now makes for other columns.
+pub(super) fn forget_statistics(draft: &Draft<'_>, tables: &[&str], last: usize, ops: &mut Vec<Op>) {
+    let dropped = draft.indexes.iter().filter(|index| index.old && !index.kept);
+    let mut gone: Vec<String> = dropped.map(|index| sqlite_literal(&index.object.name)).collect();
+    let made = |text: &str| {
+        let table = Table::read(text);
+        table.map(|table| {
+            let keys = table
+                .constraints()
+                .filter(|(_, clause)| matches!(clause.kind, ClauseKind::Unique { .. } | ClauseKind::PrimaryKey { .. }));
+            keys.map(|(column, clause)| {
+                (
+                    column.map(|column| column.name.text.clone()),
+                    table.at(&clause.body).to_owned(),
+                )
+            })
+            .collect::<Vec<_>>()
+        })
+    };
+    if made(draft.state.table.text()) != made(draft.table.text()) {
+        gone.extend((1..=64).map(|number| sqlite_literal(&format!("sqlite_autoindex_{}_{number}", draft.name()))));
+    }
+    if gone.is_empty() {
+        return;
+    }
+    for table in tables {
+        ops.push(Op::sql(
+            format!(
+                "DELETE FROM {}.{table} WHERE tbl = {} AND idx IN ({})",
+                quoted(&draft.state.schema, '"'),
+                sqlite_literal(draft.name()),
+                gone.join(", ")
+            ),
+            last,
+        ));
+    }
+}
+
+/// What is done before and after a change that converts keys or what refers to them, so that rows that referred to a
+/// row still do; those that did not are remembered and do not count.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    pub(super) before: Vec<Op>,
+    pub(super) after: Vec<Op>,
+}
+
+pub(super) fn keys(draft: &Draft<'_>) -> Keys {
+    let mut keys = Keys::default();
+    let Some(at) = &draft.keys_converted else { return keys };
+    let name = draft.name();
+    let others =
+        draft.state.related.iter().filter(|object| {
+            object.kind == "table" && object.schema == draft.state.schema && refers(&object.sql, name)
+        });
+    let mut tables: Vec<&str> = others.map(|object| object.name.as_str()).collect();
+    if names::constraints(draft)
+        .iter()
+        .any(|named| matches!(named.clause.kind, ClauseKind::References(_)))
+    {
+        tables.push(name);
+    }
+    for (number, table) in tables.into_iter().enumerate() {
+        let memory = format!("temp.sqlrev_orphans_{number}");
+        let violations = format!(
+            "SELECT \"rowid\" AS id, fkid FROM pragma_foreign_key_check({}, {})",
+            sqlite_literal(table),
+            sqlite_literal(&draft.state.schema)
+        );
+        let run = |sql: String| Op::sql(sql, at.0);
+        keys.before.push(run(format!("CREATE TABLE {memory} AS {violations}")));
+        keys.after.push(Op::Check {
+            sql: format!(
+                "SELECT {} || id FROM (SELECT id, fkid FROM ({violations}) EXCEPT SELECT id, fkid FROM {memory}) \
+                 UNION ALL SELECT 'rows of a table without rowids' \
+                 WHERE (SELECT count(*) FROM ({violations})) > (SELECT count(*) FROM {memory}) LIMIT 10",
+                sqlite_literal(&format!("{table}: rowid "))
+            ),
+            code: Code::BatchForeignKey,
+            message: format!("rows of `{table}` would no longer refer to a row that is there"),
+            help: "change the referring column in the same way".to_owned(),
+            at: at.clone(),
+        });
+        keys.after.push(run(format!("DROP TABLE {memory}")));
+    }
+    keys
+}
+
+fn refers(sql: &str, table: &str) -> bool {
+    Table::read(sql).is_some_and(|other| {
+        other
+            .constraints()
+            .any(|(_, clause)| matches!(&clause.kind, ClauseKind::References(key) if key.table.is(table)))
+    })
+}

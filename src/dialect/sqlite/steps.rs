@@ -1,0 +1,287 @@
+//! A way as steps: what is sent to the database, and the guards behind it.
+
+use std::collections::BTreeMap;
+
+use crate::code::Code;
+use crate::dialect::sqlite::copy::Copy;
+use crate::dialect::sqlite::draft::Draft;
+use crate::dialect::sqlite::inspect::Object;
+use crate::dialect::sqlite::kept;
+use crate::dialect::sqlite::prove::{self, Proof};
+use crate::dialect::sqlite::ways::Way;
+use crate::dialect::{Ask, Op, Setting};
+use crate::error::Result;
+use crate::sql::write::{quoted, sqlite_literal};
+
+/// What to do, in order.
+pub(super) fn ops(draft: &Draft<'_>, way: &Way, proof: &Proof, last: usize, ask: &mut dyn Ask) -> Result<Vec<Op>> {
+    let (mut ops, diagnoses) = checks(draft, way);
+    let stored = stored_before(draft);
+    let expected = expected(draft);
+    let keys = kept::keys(draft);
+    if stored == expected && !way.copies() {
+        return Ok(ops);
+    }
+    ops.extend(keys.before);
+    match way {
+        Way::Copy => copied(draft, last, ask, &mut ops)?,
+        Way::Native { edit, materialise } => {
+            natively(draft, *edit, materialise.as_deref(), last, ask, &mut ops)?;
+            for index in draft.indexes.iter().filter(|index| !index.old && index.kept) {
+                ops.push(Op::Sql {
+                    sql: index.object.statement(),
+                    at: index.at,
+                    diagnosis: index
+                        .check
+                        .and_then(|check| diagnoses.get(&check).cloned())
+                        .map(Box::new),
+                });
+            }
+        }
+    }
+    ops.push(stored_as(draft, &expected, last));
+    ops.push(Op::Compiles {
+        sql: format!("EXPLAIN SELECT * FROM {}", draft.state.qualified()),
+        object: format!("table `{}`", draft.name()),
+        at: (last, 0..0),
+    });
+    ops.extend(prove::compiles(&proof.probes, &(last, 0..0)));
+    ops.extend(keys.after);
+    Ok(ops)
+}
+
+/// The checks that come first, and those that are only asked when an index cannot be built: building it finds equal
+/// rows as well, and sorting them twice takes twice the time. A check that others follow stays in its place, and so
+/// does one over rows whose columns change before the index is built.
+fn checks(draft: &Draft<'_>, way: &Way) -> (Vec<Op>, BTreeMap<usize, Op>) {
+    let mut first = draft.checks.clone();
+    let mut later = BTreeMap::new();
+    let by_index = |check: usize| {
+        draft
+            .indexes
+            .iter()
+            .any(|index| index.kept && index.check == Some(check))
+    };
+    while let Some(last) = first
+        .len()
+        .checked_sub(1)
+        .filter(|&last| draft.natives.is_empty() && !way.copies() && by_index(last))
+    {
+        if let Some(check) = first.pop() {
+            later.insert(last, check);
+        }
+    }
+    (first, later)
+}
+
+fn copied(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask, ops: &mut Vec<Op>) -> Result<()> {
+    let statistics = if ask.offline() {
+        Vec::new()
+    } else {
+        kept::statistics(draft, ask)?
+    };
+    let statistics: Vec<&str> = statistics.iter().map(String::as_str).collect();
+    let aside = free_name(draft, ask)?;
+    let copy = Copy {
+        aside: &aside,
+        at: last,
+        offline: ask.offline(),
+        statistics: &statistics,
+    };
+    // The copy inserts rows; the author's next statement may still ask for the rowid of his own last one.
+    let inserted = ask
+        .query("SELECT last_insert_rowid()")?
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|rowid| rowid != "0");
+    if inserted {
+        ops.push(Op::sql(
+            format!("CREATE TABLE {LAST_ROWID} AS SELECT last_insert_rowid() AS x"),
+            last,
+        ));
+    }
+    ops.extend(copy.ops(draft));
+    for index in draft.indexes.iter().filter(|index| index.kept) {
+        ops.push(Op::sql(
+            index.object.statement(),
+            if index.old { last } else { index.at },
+        ));
+    }
+    for trigger in &draft.state.triggers {
+        ops.push(Op::sql(trigger.statement(), last));
+    }
+    kept::forget_statistics(draft, &statistics, last, ops);
+    if inserted {
+        ops.push(Op::sql(
+            format!("INSERT OR REPLACE INTO {LAST_ROWID}(rowid, x) SELECT x, x FROM {LAST_ROWID}"),
+            last,
+        ));
+        ops.push(Op::sql(format!("DROP TABLE {LAST_ROWID}"), last));
+    }
+    for setting in [
+        Setting::IgnoreCheckConstraints,
+        Setting::LegacyAlterTable,
+        Setting::ForeignKeys,
+    ] {
+        ops.push(Op::Set(setting, None));
+    }
+    Ok(())
+}
+
+fn natively(
+    draft: &Draft<'_>,
+    edit: bool,
+    materialise: Option<&str>,
+    last: usize,
+    ask: &mut dyn Ask,
+    ops: &mut Vec<Op>,
+) -> Result<()> {
+    let table = draft.state.qualified();
+    if let Some(column) = materialise {
+        let column = quoted(column, '"');
+        ops.push(Op::Set(Setting::Triggers, Some(false)));
+        ops.push(Op::Set(Setting::ForeignKeys, Some(false)));
+        ops.push(Op::Set(Setting::IgnoreCheckConstraints, Some(true)));
+        ops.push(Op::sql(format!("UPDATE {table} SET {column} = {column}"), last));
+        for setting in [Setting::IgnoreCheckConstraints, Setting::ForeignKeys, Setting::Triggers] {
+            ops.push(Op::Set(setting, None));
+        }
+    }
+    let schema = quoted(&draft.state.schema, '"');
+    for index in draft.indexes.iter().filter(|index| index.old && !index.kept) {
+        ops.push(Op::sql(
+            format!("DROP INDEX {schema}.{}", quoted(&index.object.name, '"')),
+            index.at,
+        ));
+    }
+    if draft.refers_by_default {
+        ops.push(Op::Set(Setting::ForeignKeys, Some(false)));
+    }
+    for (sql, at) in &draft.natives {
+        ops.push(Op::sql(sql.clone(), *at));
+    }
+    if draft.refers_by_default {
+        ops.push(Op::Set(Setting::ForeignKeys, None));
+    }
+    if edit {
+        edit_definition(draft, last, ask, ops)?;
+    }
+    Ok(())
+}
+
+/// Exchanges the stored text. The schema's version has to grow, or other connections would go on with what they
+/// know; RESET makes this one read the schema anew.
+fn edit_definition(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask, ops: &mut Vec<Op>) -> Result<()> {
+    let schema = quoted(&draft.state.schema, '"');
+    let version = ask.query(&format!("PRAGMA {schema}.schema_version"))?;
+    let version: i64 = version
+        .into_iter()
+        .flatten()
+        .flatten()
+        .next()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0);
+    // Each statement before this one adds one at most.
+    let version = (version + i64::try_from(ops.len()).unwrap_or(0) + 1) % i64::from(i32::MAX);
+    ops.push(Op::Set(Setting::WritableSchema, Some(true)));
+    let name = sqlite_literal(draft.name());
+    let text = sqlite_literal(draft.table.text());
+    for sql in [
+        format!("UPDATE {schema}.sqlite_schema SET sql = {text} WHERE type = 'table' AND name = {name}"),
+        format!("PRAGMA {schema}.schema_version = {version}"),
+        "PRAGMA writable_schema = RESET".to_owned(),
+    ] {
+        ops.push(Op::sql(sql, last));
+    }
+    ops.push(Op::Set(Setting::WritableSchema, None));
+    Ok(())
+}
+
+fn stored_before(draft: &Draft<'_>) -> Vec<(String, String, String)> {
+    let mut rows = vec![(
+        "table".to_owned(),
+        draft.name().to_owned(),
+        draft.state.table.text().to_owned(),
+    )];
+    let indexes = draft.state.indexes.iter().chain(own_triggers(draft));
+    rows.extend(indexes.map(|object| (object.kind.clone(), object.name.clone(), object.sql.clone())));
+    rows
+}
+
+fn own_triggers<'d>(draft: &'d Draft<'_>) -> impl Iterator<Item = &'d Object> {
+    draft
+        .state
+        .triggers
+        .iter()
+        .filter(|object| object.schema == draft.state.schema)
+}
+
+fn expected(draft: &Draft<'_>) -> Vec<(String, String, String)> {
+    let mut rows = vec![(
+        "table".to_owned(),
+        draft.name().to_owned(),
+        draft.table.text().to_owned(),
+    )];
+    let indexes = draft
+        .indexes
+        .iter()
+        .filter(|index| index.kept)
+        .map(|index| &index.object);
+    rows.extend(
+        indexes
+            .chain(own_triggers(draft))
+            .map(|object| (object.kind.clone(), object.name.clone(), object.sql.clone())),
+    );
+    rows
+}
+
+/// A check that exactly these definitions are stored for the table.
+fn stored_as(draft: &Draft<'_>, expected: &[(String, String, String)], last: usize) -> Op {
+    let values: Vec<String> = expected
+        .iter()
+        .map(|(kind, name, sql)| {
+            format!(
+                "({}, {}, {})",
+                sqlite_literal(kind),
+                sqlite_literal(name),
+                sqlite_literal(sql)
+            )
+        })
+        .collect();
+    let sql = format!(
+        "WITH expected(type, name, sql) AS (VALUES {}), stored AS (SELECT type, name, sql FROM {}.sqlite_schema \
+         WHERE tbl_name = {} COLLATE NOCASE AND sql IS NOT NULL) \
+         SELECT 'missing: ' || type || ' ' || name FROM (SELECT * FROM expected EXCEPT SELECT * FROM stored) \
+         UNION ALL SELECT 'unexpected: ' || type || ' ' || name FROM (SELECT * FROM stored EXCEPT SELECT * FROM expected)",
+        values.join(", "),
+        quoted(&draft.state.schema, '"'),
+        sqlite_literal(draft.name())
+    );
+    Op::Check {
+        sql,
+        code: Code::BatchInternal,
+        message: format!("`{}` is not stored as the plan meant it to be", draft.name()),
+        help: "please report this".to_owned(),
+        at: (last, 0..0),
+    }
+}
+
+/// Where the rowid of the last insert is kept during a copy.
+const LAST_ROWID: &str = "temp.sqlrev_last_insert_rowid";
+
+/// A name that nothing in the schema has.
+fn free_name(draft: &Draft<'_>, ask: &mut dyn Ask) -> Result<String> {
+    let mut name = format!("sqlrev_{}", draft.name());
+    loop {
+        let rows = ask.query(&format!(
+            "SELECT 1 FROM {}.sqlite_schema WHERE name = {} COLLATE NOCASE",
+            quoted(&draft.state.schema, '"'),
+            sqlite_literal(&name)
+        ))?;
+        if rows.is_empty() {
+            return Ok(name);
+        }
+        name.push('_');
+    }
+}
