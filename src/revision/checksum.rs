@@ -96,7 +96,18 @@ impl FromStr for Checksum {
     }
 }
 
-/// The first value alone: the cheap first look, since a file with the same text has not changed.
+/// Whether `stored` is the stored form of a checksum whose first value is that of `text`: the cheap first look, since a
+/// file with the same text has not changed.
+pub fn is_of_text(stored: &str, text: &str) -> bool {
+    const VALUE: usize = 64;
+    let Some(values) = stored.strip_prefix("b3:1:") else {
+        return false;
+    };
+    let hex = blake3::Hash::from_bytes(text_only(text)).to_hex();
+    values.len() == 2 * VALUE + 1 && values.get(..VALUE) == Some(hex.as_str())
+}
+
+/// The first value alone.
 pub fn text_only(text: &str) -> [u8; 32] {
     if memchr::memchr(b'\r', text.as_bytes()).is_none() {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -538,6 +549,8 @@ mod tests {
                     prop_assert_eq!(read, whole);
                 }
                 prop_assert_eq!(text_only(&text), whole.text);
+                prop_assert!(is_of_text(&whole.to_string(), &text));
+                prop_assert!(!is_of_text(&whole.to_string(), &format!("{text} ")));
                 let lines = text.replace("\r\n", "\n");
                 if !lines.contains('\r') {
                     prop_assert_eq!(of(&lines.replace('\n', "\r\n"), 0, None, &rules), whole);

@@ -4,11 +4,12 @@
 pub fn quoted(name: &str, quote: char) -> String {
     let mut out = String::with_capacity(name.len() + 2);
     out.push(quote);
-    for c in name.chars() {
-        if c == quote {
-            out.push(c);
+    for (i, piece) in name.split(quote).enumerate() {
+        if i > 0 {
+            out.push(quote);
+            out.push(quote);
         }
-        out.push(c);
+        out.push_str(piece);
     }
     out.push(quote);
     out
