@@ -139,6 +139,8 @@ codes! {
         "The file holds a NUL byte. SQLite would silently leave out whatever comes after it, so the file is refused. Take the byte out; in a value, write it as CAST(x'00' AS TEXT) or as a blob.";
     NotInTransaction = "execute::not_in_transaction",
         "`--single-transaction` runs all or nothing, and a revision on the way says `transaction: none`, since it holds statements that cannot run in a transaction.";
+    ScriptAfterCopy = "script::after_copy",
+        "Something follows `COPY … FROM stdin;` on its line. The data begins on the next line, so psql would run the rest of this line only after the data. Put it on a line of its own, after the line `\\.` that ends the data.";
     ScriptTransaction = "script::transaction_control",
         "A revision runs in a transaction that sqlrev opens and closes, together with its row in the version table. A BEGIN, COMMIT or ROLLBACK of its own would tear the two apart. Take the statement out; `transaction: none` in the header is for statements that cannot run in a transaction.";
     StatementFailed = "execute::statement_failed",

@@ -1,4 +1,8 @@
-//! Schema migrations as plain SQL files.
+//! Schema migrations as plain SQL files: the library behind the `sqlrev` command.
+//!
+//! [`project`] reads the configuration and the files of the revisions, [`revision`] makes a graph of them and plans
+//! through it, [`execute`] runs a plan over a [`driver`] or writes it as an offline script; what differs from database to
+//! database is a [`dialect`]. Everything fails with one [`error::Error`], whose [`code::Code`] is there to branch on.
 
 pub mod code;
 pub mod dialect;

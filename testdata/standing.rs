@@ -115,15 +115,21 @@ fn picture(world: &World, database: &str) -> Picture {
 }
 
 fn rows(db: &Connection, table: &str) -> Vec<String> {
-    let sql = match table {
-        "sqlrev_revisions" => {
-            "SELECT revision, down_revision, depends_on, message, tool_version, unfinished, upgrade_checksum, \
-             downgrade_checksum, upgrade_sql, downgrade_sql FROM sqlrev_revisions"
-                .to_owned()
-        }
-        "sqlrev_log" => "SELECT event, revision, outcome, detail FROM sqlrev_log".to_owned(),
-        _ => format!("SELECT * FROM \"{}\"", table.replace('"', "\"\"")),
-    };
+    let own = ["applied_at", "applied_by", "logged_at", "logged_by", "duration_ms"];
+    let mut columns = db
+        .prepare("SELECT name FROM pragma_table_info(?1)")
+        .expect("the pragma is there");
+    let names: Vec<String> = columns
+        .query_map([table], |row| row.get(0))
+        .expect("the table is there")
+        .map(|name| name.expect("a name"))
+        .collect();
+    let is_version_table = names.iter().any(|name| name == "tool_version");
+    let names = names
+        .iter()
+        .filter(|name| !is_version_table || !own.contains(&name.as_str()));
+    let names: Vec<String> = names.map(|name| format!("\"{}\"", name.replace('"', "\"\""))).collect();
+    let sql = format!("SELECT {} FROM \"{}\"", names.join(", "), table.replace('"', "\"\""));
     let mut statement = db.prepare(&sql).expect("the table can be read");
     let columns = statement.column_count();
     let mut rows = statement.raw_query();

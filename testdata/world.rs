@@ -135,7 +135,7 @@ impl World {
         }
         let text = String::from_utf8_lossy(&screen.take()).into_owned();
         let folder = self.folder.path().to_string_lossy().into_owned();
-        let text = text.replace(&folder, "/home/project");
+        let text = text.replace(&folder, "/home/project").replace('\u{1b}', "␛");
         let mut lines: Vec<String> = text.lines().map(|line| line.trim_end().to_owned()).collect();
         if status != 0 {
             lines.push(format!("[exit status: {status}]"));
@@ -190,7 +190,9 @@ impl World {
                 };
                 let text = String::from_utf8_lossy(&text).into_owned();
                 let found: Vec<&str> = text.lines().filter(|line| line.contains(pattern)).collect();
-                found.iter().for_each(|line| say(&format!("{line}\n")));
+                for line in &found {
+                    say(&format!("{line}\n"));
+                }
                 return u8::from(found.is_empty());
             }
             ["wc", "-l"] => say(&format!("{}\n", String::from_utf8_lossy(input).lines().count())),

@@ -28,8 +28,13 @@ pub(super) struct Global {
     /// Takes this one of the `databases:` in migrations.yaml
     #[arg(short, long, global = true, value_name = "NAME")]
     pub name: Option<String>,
-    /// The database: sqlite:PATH, `sqlite::memory`:
-    #[arg(long, global = true, value_name = "URL")]
+    /// The database, instead of the one in migrations.yaml
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        help = "The database: sqlite:PATH or sqlite::memory:"
+    )]
     pub url: Option<String>,
     /// What results look like: for people, or one JSON document
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]

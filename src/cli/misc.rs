@@ -55,6 +55,14 @@ pub(crate) fn explain(args: &args::Explain, ui: &mut Ui<'_>) -> Result<u8> {
     let Some(code) = Code::from_name(name) else {
         let names = Code::ALL.iter().map(|code| code.name().trim_start_matches("sqlrev::"));
         let last = Code::ALL.iter().filter_map(|code| code.name().rsplit("::").next());
+        let same = Code::ALL
+            .iter()
+            .filter(|code| code.name().rsplit("::").next() == Some(name));
+        let same: Vec<String> = same.map(|code| format!("sqlrev explain {}", code.name())).collect();
+        if !same.is_empty() {
+            let message = format!("{} error codes end in `{name}`", same.len());
+            return Err(Error::new(Code::UnknownCode, message).help(same.join("\n")));
+        }
         let error = Error::new(Code::UnknownCode, format!("there is no error code `{name}`"));
         return Err(match nearest(name.trim_start_matches("sqlrev::"), names.chain(last)) {
             Some(near) => error.help(format!("sqlrev explain {near}")),
@@ -100,7 +108,15 @@ pub(crate) fn completions(args: &args::Completions, ui: &mut Ui<'_>) -> Result<u
 
 pub(crate) fn man(ui: &mut Ui<'_>) -> Result<u8> {
     let mut out = Vec::new();
-    let page = clap_mangen::Man::new(Cli::command()).render(&mut out);
+    let command = Cli::command();
+    let mut page = clap_mangen::Man::new(command.clone()).render(&mut out);
+    // A page for each command follows, so that its options are there to be searched.
+    for sub in command.get_subcommands() {
+        let name = sub.get_name();
+        let named = sub.clone().display_name(format!("sqlrev-{name}"));
+        let named = named.bin_name(format!("sqlrev {name}"));
+        page = page.and_then(|()| clap_mangen::Man::new(named).render(&mut out));
+    }
     page.map_err(|error| Error::new(Code::FileIo, "the page could not be made").cause(error.to_string()))?;
     ui.write(&out);
     Ok(0)

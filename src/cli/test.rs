@@ -45,6 +45,10 @@ pub(crate) fn test(session: &mut Session<'_>, args: &args::Test, ui: &mut Ui<'_>
             tell(&found, ui);
         }
         findings.extend(found);
+        if !executor.look()?.applied().any(|id| id == graph.id(node)) {
+            // The revisions after it have nothing to stand on.
+            break;
+        }
     }
     if ui.json {
         let findings: Vec<_> = findings

@@ -5,7 +5,7 @@ use crate::execute::shown::{Kind, Shown};
 use crate::execute::{Ran, Report};
 use crate::revision::graph::RevisionGraph;
 use crate::revision::nodes::Node;
-use crate::revision::{BranchLabel, RevisionId, Transaction};
+use crate::revision::{BranchLabel, Direction, RevisionId, Transaction};
 
 /// The longest statement that a plan shows whole, in lines.
 const LINES: usize = 12;
@@ -34,11 +34,13 @@ pub(crate) fn plan(report: &Report, graph: &RevisionGraph, verb: &str, ui: &mut 
         } else {
             ""
         };
-        ui.line(&format!(
-            "{} {id}  {}{alone}",
-            ran.step.direction.name(),
-            first_line(&revision.header.message)
-        ));
+        // A stamp runs nothing: rows come and go.
+        let does = match (verb, ran.step.direction) {
+            ("stamp", Direction::Upgrade) => "add",
+            ("stamp", Direction::Downgrade) => "take away",
+            (_, direction) => direction.name(),
+        };
+        ui.line(&format!("{does} {id}  {}{alone}", first_line(&revision.header.message)));
         statements(ran, ui);
     }
     ui.line("");

@@ -56,7 +56,7 @@ impl Runner for Online<'_> {
         Ok(())
     }
 
-    fn rewrite(&mut self, run: &[AlterStatement], rewrite: &Rewrite, index: u64) -> Result<()> {
+    fn rewrite(&mut self, run: &[AlterStatement], rewrite: &Rewrite, done: u64) -> Result<()> {
         if let Some(unit) = self.unit {
             unit.before(self.driver, None)?;
         }
@@ -64,14 +64,17 @@ impl Runner for Online<'_> {
         let ran = rewrite.ops.iter().try_for_each(|op| {
             self.patience.check()?;
             if let Op::Sql { sql, .. } = op {
-                (self.events)(Event::Statement { sql, index });
+                (self.events)(Event::Statement {
+                    sql,
+                    index: done.saturating_sub(1),
+                });
             }
             switches.run(op, run)
         });
         let restored = switches.restore();
         ran.and(restored)?;
         if let Some(unit) = self.unit {
-            unit.after(self.driver, index + run.len() as u64)?;
+            unit.after(self.driver, done)?;
         }
         for notice in &rewrite.notices {
             (self.events)(Event::Notice(notice));

@@ -1,12 +1,15 @@
 //! Scripts as the executor takes them: opened, split to the end, and hashed before anything runs.
 
+use std::io::Read;
+use std::sync::Arc;
+
 use crate::code::Code;
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
-use crate::execute::walk::Place;
+use crate::execute::walk::{Place, directives};
 use crate::revision::checksum::{self, Checksum};
 use crate::revision::{Header, Revision, Script, Transaction};
-use crate::sql::split::{Fault, FaultKind, Piece, SplitRules, Statement, Statements};
+use crate::sql::split::{Fault, Piece, SplitRules, Statement, Statements};
 use crate::sql::token;
 
 /// Larger upgrades are not kept in the version table: their text only serves to show what was changed.
@@ -48,42 +51,7 @@ impl Script {
 
     /// The error for a place where the script does not split.
     pub(crate) fn fault(&self, fault: &Fault) -> Error {
-        let name = &self.file.name;
-        let (code, message, label) = match &fault.kind {
-            FaultKind::Io(error) => return self.unreadable(error),
-            FaultKind::MetaCommand => (
-                Code::ScriptMetaCommand,
-                format!("`{name}` has a line for a command-line client"),
-                "not SQL".to_owned(),
-            ),
-            FaultKind::Unterminated(what) => (
-                Code::ScriptUnterminated,
-                format!("`{name}` ends in the middle of a {what}"),
-                "begins here and never ends".to_owned(),
-            ),
-            FaultKind::AfterCopy => (
-                Code::ScriptMetaCommand,
-                format!("`{name}` has words after a COPY on its line"),
-                "these would be taken for data".to_owned(),
-            ),
-            FaultKind::InvalidUtf8 => (
-                Code::FileEncoding,
-                format!("`{name}` is not UTF-8"),
-                "not UTF-8 from here".to_owned(),
-            ),
-            FaultKind::Nul => (
-                Code::ScriptNul,
-                format!("`{name}` holds a NUL byte"),
-                "the database would not see what comes after it".to_owned(),
-            ),
-        };
-        let (file, span) = fault.place(name);
-        let error = Error::new(code, message).at(&file, span, label);
-        match code {
-            Code::ScriptMetaCommand => error.help("take it out: the file goes to the database without a client"),
-            Code::ScriptNul => error.help("take the byte out; in a value, write CAST(x'00' AS TEXT)"),
-            _ => error,
-        }
+        fault.error(&self.file.name)
     }
 
     /// The checksum of the file as it is now.
@@ -135,6 +103,7 @@ impl Script {
                     survey.statement(&statement)?;
                 }
             }
+            survey.alters |= has_directive(statements.rest());
             self.checksum(header, dialect.rules())?
         };
         Ok(Prepared {
@@ -148,6 +117,22 @@ impl Script {
     /// The text as the version table keeps it.
     pub(crate) fn kept(&self, most: usize) -> Option<&str> {
         (self.large.is_none() && self.file.text.len() <= most).then_some(&*self.file.text)
+    }
+
+    /// The text of a file that need not be in memory, unless it has more than `most` bytes.
+    pub(crate) fn whole(&self, most: usize) -> Result<Option<Arc<str>>> {
+        let Some(large) = &self.large else {
+            return Ok(self.kept(most).map(|_| self.file.text.clone()));
+        };
+        if large.size() > most as u64 {
+            return Ok(None);
+        }
+        let mut text = String::new();
+        let mut reader = large.open().map_err(|error| self.unreadable(&error))?;
+        reader
+            .read_to_string(&mut text)
+            .map_err(|error| self.unreadable(&error))?;
+        Ok(Some(text.into()))
     }
 }
 
@@ -175,7 +160,7 @@ struct Survey<'s> {
 
 impl Survey<'_> {
     fn statement(&mut self, statement: &Statement<'_>) -> Result<()> {
-        self.alters |= self.dialect.batch_table(statement.text).is_some();
+        self.alters |= self.dialect.batch_table(statement.text).is_some() || has_directive(statement.gap_before);
         self.pragmas |= starts_with(statement.text, b'p');
         if self.in_transaction {
             let place = Place {
@@ -188,6 +173,10 @@ impl Survey<'_> {
         self.statements += 1;
         Ok(())
     }
+}
+
+fn has_directive(gap: &str) -> bool {
+    directives(gap).next().is_some()
 }
 
 fn starts_with(text: &str, letter: u8) -> bool {

@@ -29,7 +29,7 @@ struct Picture {
 }
 
 impl Executor<'_> {
-    /// Tries one revision whose ancestors are applied. When it returns, the revision is applied as well.
+    /// Tries one revision whose ancestors are applied. When it finds nothing, the revision is applied as well.
     ///
     /// # Errors
     /// What its scripts fail with.
@@ -45,10 +45,21 @@ impl Executor<'_> {
         let up = self.picture()?;
         self.step_alone(node, Direction::Downgrade)?;
         let down = self.picture()?;
-        self.step_alone(node, Direction::Upgrade)?;
-        let again = self.picture()?;
         let id = revision.id();
         let mut findings = differences(id, "after the downgrade", &before, &down);
+        match self.step_alone(node, Direction::Upgrade) {
+            // What the downgrade left is in the way.
+            Err(error) if !findings.is_empty() => {
+                findings.push(Finding {
+                    revision: id.clone(),
+                    what: format!("the second upgrade fails: {}", error.message()),
+                    difference: error.labels().iter().map(|label| label.text.clone()).collect(),
+                });
+                return Ok(findings);
+            }
+            done => done?,
+        }
+        let again = self.picture()?;
         findings.extend(differences(id, "after the second upgrade", &up, &again));
         Ok(findings)
     }

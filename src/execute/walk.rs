@@ -46,8 +46,8 @@ pub(crate) trait Runner {
     /// A statement that is sent as it is written.
     fn statement(&mut self, place: &Place<'_>) -> Result<()>;
 
-    /// What some ALTERs at the front of `run` became; `index` counts the statements before them.
-    fn rewrite(&mut self, run: &[AlterStatement], rewrite: &Rewrite, index: u64) -> Result<()>;
+    /// What the ALTERs of `run` became; when they are done, `done` statements of the script are.
+    fn rewrite(&mut self, run: &[AlterStatement], rewrite: &Rewrite, done: u64) -> Result<()>;
 
     /// The database to ask while ALTERs are rewritten.
     fn ask(&mut self) -> Result<Box<dyn Ask + '_>>;
@@ -82,10 +82,12 @@ impl Walk<'_> {
                     statement: &statement,
                     index,
                 };
+                self.directives(&place, &mut waiting, runner)?;
                 self.piece(&place, &mut waiting, runner)?;
             }
             index += 1;
         }
+        self.last_directives(statements.rest(), index, &mut waiting, runner)?;
         self.flush(&mut waiting, runner)
     }
 
@@ -94,44 +96,130 @@ impl Walk<'_> {
             self.flush(waiting, runner)?;
             return runner.statement(place);
         };
+        let (file, span) = place.in_file();
+        let alter = AlterStatement {
+            text: place.statement.text.to_owned(),
+            file,
+            offset: span.start,
+        };
+        self.wait(alter, table, (true, place.index), waiting, runner)
+    }
+
+    /// The directives among the comments before a statement, each of which changes a table like an ALTER.
+    fn directives(&self, place: &Place<'_>, waiting: &mut Waiting, runner: &mut dyn Runner) -> Result<()> {
+        let gap = place.statement.gap_before;
+        for (at, text) in directives(gap) {
+            let Some(table) = self.dialect.batch_table(text) else {
+                continue;
+            };
+            let (mut file, span) = place.in_file();
+            let mut offset = (span.start + at).saturating_sub(gap.len());
+            if place.script.large.is_some() {
+                file.text = text.into();
+                file.lines_before = place.statement.line - gap[at..].matches('\n').count();
+                offset = 0;
+            }
+            let alter = AlterStatement {
+                text: text.to_owned(),
+                file,
+                offset,
+            };
+            self.wait(alter, table, (false, place.index), waiting, runner)?;
+        }
+        Ok(())
+    }
+
+    /// Likewise those after the last statement.
+    fn last_directives(&self, rest: &str, index: u64, waiting: &mut Waiting, runner: &mut dyn Runner) -> Result<()> {
+        let text = &self.script.file.text;
+        for (at, directive) in directives(rest) {
+            let Some(table) = self.dialect.batch_table(directive) else {
+                continue;
+            };
+            let whole = self.script.large.is_none();
+            let alter = AlterStatement {
+                text: directive.to_owned(),
+                file: if whole {
+                    self.script.file.clone()
+                } else {
+                    SourceFile::new(&*self.script.file.name, directive)
+                },
+                offset: if whole {
+                    (text.len() + at).saturating_sub(rest.len())
+                } else {
+                    0
+                },
+            };
+            self.wait(alter, table, (false, index), waiting, runner)?;
+        }
+        Ok(())
+    }
+
+    /// Lets one wait; `counts` says whether it is a statement, `index` how many came before it.
+    fn wait(
+        &self,
+        alter: AlterStatement,
+        table: String,
+        (counts, index): (bool, u64),
+        waiting: &mut Waiting,
+        runner: &mut dyn Runner,
+    ) -> Result<()> {
         if waiting.table != table {
             self.flush(waiting, runner)?;
             waiting.table = table;
         }
         if waiting.run.is_empty() {
-            waiting.index = place.index;
+            waiting.index = index;
         }
-        let (file, span) = place.in_file();
-        waiting.run.push(AlterStatement {
-            text: place.statement.text.to_owned(),
-            file,
-            offset: span.start,
-        });
+        waiting.counts.push(counts);
+        waiting.run.push(alter);
         Ok(())
     }
 
     /// Rewrites the ALTERs that wait. Each rewrite sees the database as the one before left it.
     fn flush(&self, waiting: &mut Waiting, runner: &mut dyn Runner) -> Result<()> {
-        let mut run = std::mem::take(&mut waiting.run);
-        let mut index = waiting.index;
+        let Waiting {
+            mut run,
+            mut counts,
+            mut index,
+            ..
+        } = std::mem::take(waiting);
         while !run.is_empty() {
             let rewrite = {
                 let mut ask = runner.ask()?;
                 self.dialect.rewrite(&run, self.recreate, &mut *ask)?
             };
             let done = rewrite.consumed.clamp(1, run.len());
-            runner.rewrite(&run[..done], &rewrite, index)?;
+            let statements = counts.drain(..done).filter(|counts| *counts).count() as u64;
+            runner.rewrite(&run[..done], &rewrite, index + statements)?;
             run.drain(..done);
-            index += done as u64;
+            index += statements;
         }
         Ok(())
     }
 }
 
-/// Consecutive ALTERs of one table.
+/// Consecutive ALTERs and directives for one table.
 #[derive(Default)]
 struct Waiting {
     table: String,
     run: Vec<AlterStatement>,
+    /// Which of them are statements, and count as such.
+    counts: Vec<bool>,
+    /// How many statements came before the first of them.
     index: u64,
+}
+
+/// The comment lines that begin with `-- sqlrev:`, and where they begin.
+pub(super) fn directives(gap: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = gap.split_inclusive('\n').scan(0, |at, line| {
+        let start = *at;
+        *at += line.len();
+        Some((start, line))
+    });
+    lines.filter_map(|(start, line)| {
+        let text = line.trim();
+        let indent = line.len() - line.trim_start().len();
+        text.starts_with("-- sqlrev:").then_some((start + indent, text))
+    })
 }

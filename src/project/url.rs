@@ -233,8 +233,14 @@ fn secrets(text: &str) -> Vec<Span> {
     let mut secrets = Vec::new();
     let mut at = 0;
     for line in text.split_inclusive('\n') {
-        if let Some(scheme) = line.find("://") {
-            let start = scheme + 3;
+        // Without its slashes, as somebody may have mistyped it, a password stands before the last `@` nevertheless.
+        let slashes = line.find("://").map(|at| at + 3).or_else(|| Some(line.find("//")? + 2));
+        let bare = || {
+            let before = &line[..line.rfind('@')?];
+            let colon = before.rfind(':').filter(|_| before.matches(':').count() > 2)?;
+            before[..colon].rfind(':').map(|at| at + 1)
+        };
+        if let Some(start) = slashes.or_else(bare) {
             let user = user_password(&line[start..]).map(|span| start + span.start..start + span.end);
             let after = user.as_ref().map_or(start, |span| span.end);
             secrets.extend(user.map(|span| at + span.start..at + span.end));
@@ -362,6 +368,11 @@ mod tests {
             "postgresql:u:secret@h/d",
             "sqlrev::config::url `postgresql:` is not followed by `//`",
         );
+        assert_eq!(
+            starred("url: postgresql//u:secret@h/d"),
+            "url: postgresql//u:******@h/d"
+        );
+        assert_eq!(starred("url: postgresql:u:secret@h/d"), "url: postgresql:u:******@h/d");
     }
 
     #[test]

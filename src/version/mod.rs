@@ -372,7 +372,7 @@ impl Values {
     fn new(dialect: &'static dyn Dialect) -> Self {
         Self {
             dialect,
-            out: String::new(),
+            out: String::with_capacity(1024),
         }
     }
 

@@ -101,6 +101,11 @@ impl Dialect for Sqlite {
     }
 
     fn batch_table(&self, statement: &str) -> Option<String> {
+        // Scripts of millions of statements come by here, so the first word is looked at before any token is made.
+        let first = statement.get(..5)?;
+        if !first.eq_ignore_ascii_case("alter") && first != "-- sq" {
+            return None;
+        }
         let (schema, table) = parse::alter::table(statement)?;
         let name = match schema {
             Some(schema) => format!("{}.{}", schema.text, table.text),

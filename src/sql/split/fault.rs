@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use crate::code::Code;
+use crate::error::Error;
 use crate::source::{SourceFile, Span};
 
 /// What is never closed.
@@ -86,6 +88,62 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// The error that says so, labelled in the file.
+    pub fn error(&self, file_name: &str) -> Error {
+        let (code, label, help) = match &self.kind {
+            FaultKind::MetaCommand => (
+                Code::ScriptMetaCommand,
+                "meant for a client",
+                "take the line out: the SQL goes to the database directly",
+            ),
+            FaultKind::Unterminated(what) => (Code::ScriptUnterminated, "begins here", what.help()),
+            FaultKind::AfterCopy => (
+                Code::ScriptAfterCopy,
+                "not data, and not run before it",
+                "move it below the line `\\.` that ends the data",
+            ),
+            FaultKind::InvalidUtf8 => (
+                Code::FileEncoding,
+                "not UTF-8 from here",
+                "convert the file: iconv -f latin1 -t utf-8 OLD > NEW",
+            ),
+            FaultKind::Nul => (
+                Code::ScriptNul,
+                "a NUL byte",
+                "take it out; inside a value it is written as a blob",
+            ),
+            FaultKind::Io(_) => (
+                Code::FileIo,
+                "read as far as here",
+                "check the file and its disk, then try again",
+            ),
+        };
+        let (file, span) = self.place(file_name);
+        let error = Error::new(code, format!("`{file_name}`: {self}"))
+            .at(&file, span, label)
+            .help(help);
+        match &self.kind {
+            FaultKind::Io(cause) => error.cause(cause.to_string()),
+            _ => error,
+        }
+    }
+}
+
+impl Unterminated {
+    /// What to write to end it.
+    fn help(self) -> &'static str {
+        match self {
+            Self::Text => "close it with a quote; a quote inside it is doubled",
+            Self::Name => "close it with the same kind of quote",
+            Self::Comment => "close it with `*/`; comments nest in PostgreSQL",
+            Self::DollarQuote => "close it with the same `$tag$`",
+            Self::Body => "close it with `END;`",
+            Self::CopyData => "end the data with a line `\\.`",
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
@@ -94,7 +152,7 @@ impl fmt::Display for Fault {
             FaultKind::AfterCopy => f.write_str("nothing may follow COPY … FROM stdin on its line"),
             FaultKind::InvalidUtf8 => f.write_str("the text is not UTF-8"),
             FaultKind::Nul => f.write_str("the text has a NUL byte"),
-            FaultKind::Io(error) => write!(f, "the file could not be read: {error}"),
+            FaultKind::Io(_) => f.write_str("the file could not be read"),
         }
     }
 }

@@ -71,9 +71,9 @@ impl Machine {
         }
     }
 
-    /// Whether words and marks no longer matter.
+    /// Whether words and marks do not matter before the next terminator.
     pub(super) fn is_plain(&self) -> bool {
-        self.state == State::Plain
+        matches!(self.state, State::Plain | State::Trigger)
     }
 
     /// Whether lines of data follow the statement.

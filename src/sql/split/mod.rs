@@ -6,6 +6,7 @@ mod buffer;
 mod fault;
 mod machine;
 mod scan;
+mod step;
 #[cfg(test)]
 mod tests;
 

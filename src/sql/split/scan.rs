@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::buffer::Buffer;
 use super::fault::{Fault, FaultKind, Unterminated};
 use super::machine::Machine;
+use super::step::{Special, Step, comment, trimmed};
 use super::{Data, Flavor, Piece, SplitRules, Statement};
 use crate::source::Span;
 use crate::sql::lex;
@@ -24,30 +25,30 @@ use crate::sql::lex;
 /// ```
 #[derive(Debug)]
 pub struct Statements<'a> {
-    buffer: Buffer<'a>,
-    flavor: Flavor,
-    delimiter: Vec<u8>,
-    phase: Phase,
+    pub(super) buffer: Buffer<'a>,
+    pub(super) flavor: Flavor,
+    pub(super) delimiter: Vec<u8>,
+    pub(super) phase: Phase,
     /// Where the gap before the piece begins.
-    gap: usize,
+    pub(super) gap: usize,
     /// Where the piece begins.
-    start: usize,
+    pub(super) start: usize,
     /// How far the pass has come.
-    at: usize,
+    pub(super) at: usize,
     /// The end of the last comment inside the statement, or its start.
-    comment: usize,
+    pub(super) comment: usize,
     /// The end of what stands before that comment.
-    solid: usize,
+    pub(super) solid: usize,
     /// The end of the last dollar quote: a `$` right after it begins something new.
-    quote: usize,
-    machine: Machine,
-    special: Special,
-    gaps: Option<Vec<Span>>,
+    pub(super) quote: usize,
+    pub(super) machine: Machine,
+    pub(super) special: Special,
+    pub(super) gaps: Option<Vec<Span>>,
 }
 
 /// What comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     /// The beginning of the file, where a byte order mark may stand.
     File,
     /// A gap and a statement.
@@ -58,61 +59,6 @@ enum Phase {
     CopyData,
     /// Nothing.
     End,
-}
-
-/// What a look at one place found.
-enum Step {
-    /// Nothing that matters before here.
-    To(usize),
-    /// A comment that ends here.
-    Comment(usize),
-    /// White space that ends here, where gaps are noted.
-    Space(usize),
-    /// The statement's terminator ends here.
-    End(usize),
-    /// More text could change the answer.
-    More,
-    /// What begins here never ends; so many bytes begin it.
-    Open(Unterminated, usize),
-    /// A line for psql.
-    Command,
-}
-
-/// The bytes at which the pass must stop and look: a table for the plain part of statements.
-#[derive(Debug, Clone)]
-struct Special(Box<[bool; 256]>);
-
-impl Special {
-    fn new(flavor: Flavor, delimiter: u8, gaps: bool) -> Self {
-        let bytes: &[u8] = match flavor {
-            Flavor::Sqlite => b"'\"`[-/$@:#",
-            Flavor::Postgresql => b"'\"-/$\\",
-            Flavor::Mysql => b"'\"`-/#",
-        };
-        let mut table = Box::new([false; 256]);
-        for &byte in bytes.iter().chain([&delimiter]) {
-            table[usize::from(byte)] = true;
-        }
-        for byte in *b" \t\n\r\x0b\x0c\xef" {
-            table[usize::from(byte)] |= gaps;
-        }
-        Self(table)
-    }
-
-    /// The first of the bytes at or after `at`; the end of the text where there is none.
-    fn next(&self, bytes: &[u8], at: usize) -> usize {
-        let is = |byte: u8| self.0[usize::from(byte)];
-        let mut at = at;
-        // Eight at a time, without a branch for each.
-        while let Some(&[a, b, c, d, e, f, g, h]) = bytes.get(at..at + 8) {
-            if (is(a) | is(b) | is(c) | is(d)) | (is(e) | is(f) | is(g) | is(h)) {
-                break;
-            }
-            at += 8;
-        }
-        let rest = &bytes[at..];
-        at + rest.iter().position(|&byte| is(byte)).unwrap_or(rest.len())
-    }
 }
 
 impl<'a> Statements<'a> {
@@ -235,7 +181,7 @@ impl<'a> Statements<'a> {
     }
 
     /// Reads on. `false` at the end of the file.
-    fn grow(&mut self) -> Result<bool, Fault> {
+    pub(super) fn grow(&mut self) -> Result<bool, Fault> {
         if self.buffer.is_last() {
             return Ok(false);
         }
@@ -260,7 +206,7 @@ impl<'a> Statements<'a> {
     }
 
     /// The end of the line in memory, without its newline; the end of the file where there is none.
-    fn line_end(&mut self) -> Result<usize, Fault> {
+    pub(super) fn line_end(&mut self) -> Result<usize, Fault> {
         loop {
             let rest = &self.buffer.text().as_bytes()[self.at..];
             if let Some(newline) = memchr::memchr(b'\n', rest) {
@@ -273,7 +219,7 @@ impl<'a> Statements<'a> {
     }
 
     /// A fault at a range in memory.
-    fn fault<T>(&mut self, kind: FaultKind, range: &Range<usize>) -> Result<T, Fault> {
+    pub(super) fn fault<T>(&mut self, kind: FaultKind, range: &Range<usize>) -> Result<T, Fault> {
         Err(self.buffer.fault(kind, range.start, range.len()))
     }
 
@@ -373,185 +319,6 @@ impl<'a> Statements<'a> {
         Ok(true)
     }
 
-    /// Goes past the terminator of the statement and returns where it begins, or where the file ends.
-    fn terminator(&mut self) -> Result<usize, Fault> {
-        loop {
-            self.pass();
-            let bytes = self.buffer.text().as_bytes();
-            let last = self.buffer.is_last();
-            if self.at == bytes.len() {
-                if self.grow()? {
-                    continue;
-                }
-                if self.machine.is_open() {
-                    return self.fault(
-                        FaultKind::Unterminated(Unterminated::Body),
-                        &(self.start..self.start + 1),
-                    );
-                }
-                return Ok(self.at);
-            }
-            match self.step(last) {
-                Step::To(end) => self.at = end,
-                Step::Space(end) => {
-                    self.note(self.at..end);
-                    self.at = end;
-                }
-                Step::Comment(end) => {
-                    let solid = trimmed(self.buffer.text().as_bytes(), self.comment, self.at);
-                    if solid > self.comment {
-                        self.solid = solid;
-                    }
-                    self.comment = end;
-                    self.note(self.at..end);
-                    self.at = end;
-                }
-                Step::End(end) => return Ok(std::mem::replace(&mut self.at, end)),
-                Step::More => {
-                    self.grow()?;
-                }
-                Step::Command => {
-                    let end = self.line_end()?;
-                    return self.fault(FaultKind::MetaCommand, &(self.at..end));
-                }
-                Step::Open(what, length) => return self.open(what, length),
-            }
-        }
-    }
-
-    /// The fault of what begins here and never ends.
-    fn open<T>(&mut self, what: Unterminated, length: usize) -> Result<T, Fault> {
-        self.fault(FaultKind::Unterminated(what), &(self.at..self.at + length))
-    }
-
-    /// Goes to the next place to look at.
-    fn pass(&mut self) {
-        let bytes = self.buffer.text().as_bytes();
-        match &mut self.gaps {
-            _ if self.machine.is_plain() => {
-                self.at = self.special.next(bytes, self.at);
-                let Some(gaps) = &mut self.gaps else { return };
-                while single_space(bytes, self.at) {
-                    let at = self.at - self.start;
-                    match gaps.last_mut() {
-                        Some(before) if before.end == at => before.end = at + 1,
-                        _ => gaps.push(at..at + 1),
-                    }
-                    self.at = self.special.next(bytes, self.at + 1);
-                }
-            }
-            Some(_) => {}
-            None => {
-                let rest = &bytes[self.at..];
-                let found = rest.iter().position(|&byte| !lex::is_space(byte, self.flavor));
-                self.at += found.unwrap_or(rest.len());
-            }
-        }
-    }
-
-    /// Notes white space or a comment inside the statement, together with what it adjoins.
-    fn note(&mut self, gap: Span) {
-        let gap = gap.start - self.start..gap.end - self.start;
-        let Some(gaps) = &mut self.gaps else { return };
-        match gaps.last_mut() {
-            Some(before) if before.end == gap.start => before.end = gap.end,
-            _ => gaps.push(gap),
-        }
-    }
-
-    /// Looks at the byte here. `last`: the file ends where the text in memory ends.
-    fn step(&mut self, last: bool) -> Step {
-        let bytes = self.buffer.text().as_bytes();
-        let at = self.at;
-        let byte = bytes[at];
-        if byte == self.delimiter[0] {
-            let rest = &bytes[at..];
-            if self.delimiter.len() == 1 || rest.starts_with(&self.delimiter) {
-                let end = at + self.delimiter.len();
-                return if self.machine.terminator() {
-                    Step::End(end)
-                } else {
-                    Step::To(end)
-                };
-            }
-            if !last && self.delimiter.starts_with(rest) {
-                return Step::More;
-            }
-        }
-        if byte == lex::BOM[0] && at > self.start && lex::is_word(bytes[at - 1]) {
-            return Step::To(at + 1);
-        }
-        if self.gaps.is_some() || byte == lex::BOM[0] {
-            let space = lex::space_end(bytes, at, self.flavor);
-            if space > at {
-                return if space == bytes.len() && !last {
-                    Step::More
-                } else {
-                    Step::Space(space)
-                };
-            }
-        }
-        if let Some(step) = comment(bytes, at, self.flavor, last) {
-            return step;
-        }
-        let step = match byte {
-            b'\'' | b'"' | b'`' | b'[' => quoted(bytes, self.quote, at, self.flavor, last),
-            b'$' if self.flavor == Flavor::Postgresql => self.dollar(bytes, last),
-            b'$' | b'@' | b':' | b'#' if self.flavor == Flavor::Sqlite => self.variable(bytes, last),
-            b'\\' if self.flavor == Flavor::Postgresql => {
-                return Step::Command;
-            }
-            _ if !self.machine.is_plain() && lex::is_word(byte) => {
-                let end = lex::word_end(bytes, at);
-                if end == bytes.len() && !last {
-                    return Step::More;
-                }
-                self.machine.word(&bytes[at..end]);
-                return Step::To(end);
-            }
-            _ => Step::To(at + 1),
-        };
-        if let Step::To(end) = step {
-            if !self.machine.is_plain() {
-                self.machine.mark(byte);
-            }
-            if byte == b'$' && end > at + 1 {
-                self.quote = end;
-            }
-        }
-        step
-    }
-
-    /// A `$` of PostgreSQL: part of a word, a parameter, or a dollar quote.
-    fn dollar(&self, bytes: &[u8], last: bool) -> Step {
-        let at = self.at;
-        if at > self.quote && lex::is_word(bytes[at - 1]) {
-            return Step::To(at + 1);
-        }
-        match lex::dollar_tag(bytes, at) {
-            Some(body) => match lex::dollar_end(bytes, at, body) {
-                Some(end) => Step::To(end),
-                None if last => Step::Open(Unterminated::DollarQuote, body - at),
-                None => Step::More,
-            },
-            None if !last && lex::word_end(bytes, at) == bytes.len() => Step::More,
-            None => Step::To(at + 1),
-        }
-    }
-
-    /// A variable of SQLite, or a `$` inside a word.
-    fn variable(&self, bytes: &[u8], last: bool) -> Step {
-        let at = self.at;
-        if bytes[at] == b'$' && at > self.start && lex::is_word(bytes[at - 1]) {
-            return Step::To(at + 1);
-        }
-        let end = lex::sqlite_variable_end(bytes, at);
-        if end + 1 >= bytes.len() && !last {
-            return Step::More;
-        }
-        Step::To(end)
-    }
-
     /// Goes past the rest of the line on which a COPY ended.
     fn copy_line(&mut self) -> Result<(), Fault> {
         let end = self.line_end()?;
@@ -611,85 +378,4 @@ enum Found {
     Statement { gap: usize, end: usize, terminator: usize },
     Data,
     DataEnd,
-}
-
-/// Whether a space stands at `at` and what follows it is neither white space nor the beginning of a comment.
-fn single_space(bytes: &[u8], at: usize) -> bool {
-    match bytes.get(at..at + 2) {
-        Some(&[b' ', next]) => next > b' ' && !matches!(next, b'-' | b'/' | b'#') && next != lex::BOM[0],
-        _ => false,
-    }
-}
-
-/// A comment at `at`, if there is one.
-fn comment(bytes: &[u8], at: usize, flavor: Flavor, last: bool) -> Option<Step> {
-    if !matches!(bytes[at], b'-' | b'/' | b'#') {
-        return None;
-    }
-    if !last && bytes.len() - at < 4 {
-        return Some(Step::More);
-    }
-    let line = lex::line_comment(bytes, at, flavor);
-    if !line && !lex::block_comment(bytes, at, flavor) {
-        return None;
-    }
-    let end = if line {
-        lex::line_comment_end(bytes, at, flavor)
-    } else {
-        lex::block_comment_end(bytes, at, flavor)
-    };
-    Some(match end {
-        Some(end) => Step::Comment(end),
-        None if !last => Step::More,
-        // SQLite takes a comment that is never closed, as every flavor does for one that ends with the line.
-        None if line || flavor == Flavor::Sqlite => Step::Comment(bytes.len()),
-        None => Step::Open(Unterminated::Comment, 2),
-    })
-}
-
-/// The string or quoted name whose quote stands at `at`; a prefix of it stands at `start` or later.
-fn quoted(bytes: &[u8], start: usize, at: usize, flavor: Flavor, last: bool) -> Step {
-    let quote = bytes[at];
-    let prefixed = |letter: u8| {
-        let before = &bytes[start..at];
-        before.last().is_some_and(|&byte| byte | 0x20 == letter)
-            && !before.iter().nth_back(1).is_some_and(|&byte| lex::is_word(byte))
-    };
-    let mut what = if quote == b'\'' {
-        Unterminated::Text
-    } else {
-        Unterminated::Name
-    };
-    // The end, and the last place that had to be looked at to know it.
-    let plain = |end: usize| (end, end);
-    let end = match (flavor, quote) {
-        (Flavor::Sqlite, b'\'') if prefixed(b'x') => lex::after(bytes, at + 1, b'\'').map(|end| (end, 0)),
-        (Flavor::Sqlite, b'[') => lex::after(bytes, at + 1, b']').map(|end| (end, 0)),
-        (_, b'[') | (Flavor::Postgresql, b'`') => return Step::To(at + 1),
-        (Flavor::Postgresql, b'\'') if prefixed(b'e') => {
-            let first = lex::escaped_end(bytes, at + 1, quote);
-            first
-                .and_then(|end| lex::continued_end(bytes, end))
-                .map(|(end, seen)| (end, seen + 1))
-        }
-        (Flavor::Mysql, b'\'' | b'"') => {
-            what = Unterminated::Text;
-            lex::escaped_end(bytes, at + 1, quote).map(plain)
-        }
-        _ => lex::quote_end(bytes, at + 1, quote).map(plain),
-    };
-    match end {
-        Some((_, seen)) if seen >= bytes.len() && !last => Step::More,
-        Some((end, _)) => Step::To(end),
-        None if last => Step::Open(what, 1),
-        None => Step::More,
-    }
-}
-
-/// The end of `bytes[low..high]` without the white space at its end.
-fn trimmed(bytes: &[u8], low: usize, high: usize) -> usize {
-    let solid = bytes[low..high]
-        .iter()
-        .rposition(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0c));
-    solid.map_or(low, |last| low + last + 1)
 }
