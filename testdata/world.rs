@@ -190,7 +190,9 @@ impl World {
                 };
                 let text = String::from_utf8_lossy(&text).into_owned();
                 let found: Vec<&str> = text.lines().filter(|line| line.contains(pattern)).collect();
-                found.iter().for_each(|line| say(&format!("{line}\n")));
+                for line in &found {
+                    say(&format!("{line}\n"));
+                }
                 return u8::from(found.is_empty());
             }
             ["wc", "-l"] => say(&format!("{}\n", String::from_utf8_lossy(input).lines().count())),

@@ -66,9 +66,23 @@ pub fn run(world: World<'_>) -> u8 {
         clock,
         new_id,
         cancel,
+        opened: std::cell::RefCell::default(),
     };
     let result = dispatch(&mut session, &cli.command, &mut ui);
+    let result = result.map_err(|error| which_database(error, &session));
     finish(result, &mut ui)
+}
+
+/// Names the database in errors that are about all of it.
+fn which_database(error: Error, session: &Session<'_>) -> Error {
+    let whole = matches!(
+        error.code(),
+        Code::NotADatabase | Code::ReadOnly | Code::DiskFull | Code::LockTimeout
+    );
+    match &*session.opened.borrow() {
+        Some(url) if whole => error.cause(format!("the database is `{url}`")),
+        _ => error,
+    }
 }
 
 fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {

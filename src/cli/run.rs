@@ -109,7 +109,13 @@ pub(crate) fn plan(session: &mut Session<'_>, args: &args::Plan, ui: &mut Ui<'_>
     if ranged {
         let graph = history.graph()?;
         let (plan, applied) = range_plan(&graph, args.direction, &args.targets)?;
-        return show_plan(session, &history, &graph, args.direction, &plan, &applied, ui);
+        return show_plan(
+            session,
+            &history,
+            &graph,
+            &Planned::offline(args.direction, plan, applied),
+            ui,
+        );
     }
     let targets = targets(&args.targets)?;
     let Some(from) = &args.from else {
@@ -125,7 +131,13 @@ pub(crate) fn plan(session: &mut Session<'_>, args: &args::Plan, ui: &mut Ui<'_>
         .collect::<Result<_>>()?;
     let applied = Applied::from_heads(&graph, &from, command)?;
     let plan = make_plan(&graph, &applied, args.direction, &targets, args.purge)?;
-    show_plan(session, &history, &graph, args.direction, &plan, &applied, ui)
+    show_plan(
+        session,
+        &history,
+        &graph,
+        &Planned::offline(args.direction, plan, applied),
+        ui,
+    )
 }
 
 fn kind_command(kind: PlanKind) -> Command {
@@ -283,27 +295,52 @@ fn dry_run(
         let applied = Applied::none(&graph);
         (make_plan(&graph, &applied, kind, targets, purge)?, applied)
     };
-    show_plan(session, &history, &graph, kind, &plan, &applied, ui)
+    let planned = Planned {
+        kind,
+        plan,
+        applied,
+        offline: false,
+    };
+    show_plan(session, &history, &graph, &planned, ui)
+}
+
+/// A plan, and what is applied where it begins.
+struct Planned {
+    kind: PlanKind,
+    plan: Plan,
+    applied: Applied,
+    /// No database was asked, so the plan is that of a script.
+    offline: bool,
+}
+
+impl Planned {
+    fn offline(kind: PlanKind, plan: Plan, applied: Applied) -> Self {
+        Self {
+            kind,
+            plan,
+            applied,
+            offline: true,
+        }
+    }
 }
 
 fn show_plan(
     session: &Session<'_>,
     history: &History,
     graph: &RevisionGraph,
-    kind: PlanKind,
-    plan: &Plan,
-    applied: &Applied,
+    planned: &Planned,
     ui: &mut Ui<'_>,
 ) -> Result<u8> {
-    let recorder = recorder(history, graph, &session.user);
-    let report = match kind {
-        PlanKind::Stamp => recorder.stamp_report(plan)?,
-        _ => recorder.report(plan, applied)?,
+    let mut recorder = recorder(history, graph, &session.user);
+    recorder.offline = planned.offline;
+    let report = match planned.kind {
+        PlanKind::Stamp => recorder.stamp_report(&planned.plan)?,
+        _ => recorder.report(&planned.plan, &planned.applied)?,
     };
     if ui.json {
-        ui.value(&json::report(&report, name(kind), history.dialect));
+        ui.value(&json::report(&report, name(planned.kind), history.dialect));
     } else {
-        text::plan(&report, graph, name(kind), ui);
+        text::plan(&report, graph, name(planned.kind), ui);
     }
     Ok(0)
 }
@@ -316,6 +353,7 @@ fn recorder<'r>(history: &'r History, graph: &'r RevisionGraph, by: &'r str) -> 
         dialect: history.dialect,
         scratch: &|| driver::sqlite::memory().map(|db| Box::new(db) as Box<dyn Driver>),
         by,
+        offline: true,
     }
 }
 
@@ -334,11 +372,41 @@ fn script(session: &Session<'_>, kind: PlanKind, words: &[String], ui: &mut Ui<'
         (make_plan(&graph, &applied, kind, &targets(words)?, false)?, applied)
     };
     let recorder = recorder(&history, &graph, BY_SCRIPT);
+    if ui.json {
+        return script_document(&recorder, kind, &plan, &applied, ui);
+    }
     let mut writer = Writer { ui };
     match kind {
         PlanKind::Stamp => recorder.stamp_script(&plan, &applied, &mut writer)?,
         _ => recorder.script(&plan, &applied, &mut writer)?,
     }
+    Ok(0)
+}
+
+/// The script in one JSON document: the plan, and the text under `script`.
+fn script_document(
+    recorder: &Recorder<'_>,
+    kind: PlanKind,
+    plan: &Plan,
+    applied: &Applied,
+    ui: &mut Ui<'_>,
+) -> Result<u8> {
+    let mut text = Vec::new();
+    let report = match kind {
+        PlanKind::Stamp => {
+            recorder.stamp_script(plan, applied, &mut text)?;
+            recorder.stamp_report(plan)?
+        }
+        _ => {
+            recorder.script(plan, applied, &mut text)?;
+            recorder.report(plan, applied)?
+        }
+    };
+    let mut document = json::report(&report, name(kind), recorder.dialect);
+    if let Some(object) = document.as_object_mut() {
+        object.insert("script".to_owned(), String::from_utf8_lossy(&text).into());
+    }
+    ui.value(&document);
     Ok(0)
 }
 

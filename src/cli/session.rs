@@ -1,5 +1,6 @@
 //! What the commands share: the project, its graph, the database.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub(crate) struct Session<'a> {
     pub clock: &'a dyn Clock,
     pub new_id: &'a mut dyn FnMut() -> String,
     pub cancel: Cancel,
+    /// The database that was opened last, for errors about it; without its password.
+    pub opened: RefCell<Option<String>>,
 }
 
 impl Session<'_> {
@@ -97,6 +100,7 @@ impl Session<'_> {
         let DatabaseUrl::Sqlite(place) = url else {
             return Err(unsupported(url));
         };
+        *self.opened.borrow_mut() = Some(url.to_string());
         let opened = match (&place.path, place.mode) {
             (None, _) => driver::sqlite::memory(),
             (Some(path), SqliteMode::Create) if write => driver::sqlite::open(path, driver::sqlite::Access::Create),

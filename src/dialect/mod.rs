@@ -23,6 +23,10 @@ pub trait Ask {
     fn offline(&self) -> bool {
         false
     }
+    /// Whether the rows that the database holds are those that the statements will meet.
+    fn knows_rows(&self) -> bool {
+        !self.offline()
+    }
 }
 
 /// An empty database to try things on.
@@ -177,6 +181,11 @@ pub struct ScriptHead<'a> {
 pub trait ScriptSql: Sync + std::fmt::Debug {
     /// What comes first: how to run it, and what it sets up.
     fn head(&self, head: &ScriptHead<'_>) -> String;
+
+    /// A statement of the author's as the script's runner must read it to send it on unchanged.
+    fn statement<'s>(&self, sql: &'s str) -> std::borrow::Cow<'s, str> {
+        std::borrow::Cow::Borrowed(sql)
+    }
 
     /// Begins the transaction of a step.
     fn begin(&self, foreign_keys_off: bool) -> String;

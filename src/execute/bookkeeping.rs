@@ -1,9 +1,11 @@
 //! What is written into the version table and the log.
 
+use std::sync::Arc;
+
 use crate::dialect::Dialect;
 use crate::error::Result;
 use crate::execute::scripts::{KEPT, Prepared, Sources};
-use crate::revision::{Direction, Revision, Script};
+use crate::revision::{Direction, Revision};
 use crate::version::{Entry, NewRow, Stamp, Unfinished, VersionTable};
 
 /// The most of a downgrade's text that is kept, in bytes.
@@ -13,7 +15,13 @@ const DOWNGRADE_KEPT: usize = 64 << 20;
 pub(crate) struct Record<'a> {
     revision: &'a Revision,
     upgrade_checksum: String,
-    downgrade: Option<(Script, String)>,
+    downgrade: Option<Downgrade>,
+}
+
+struct Downgrade {
+    checksum: String,
+    /// The text; none when it is too large to be kept.
+    text: Option<Arc<str>>,
 }
 
 impl<'a> Record<'a> {
@@ -30,10 +38,10 @@ impl<'a> Record<'a> {
             (None, None) => String::new(),
         };
         let downgrade = match sources.downgrade(revision)? {
-            Some(script) => {
-                let checksum = script.checksum(None, dialect.rules())?.to_string();
-                Some((script, checksum))
-            }
+            Some(script) => Some(Downgrade {
+                checksum: script.checksum(None, dialect.rules())?.to_string(),
+                text: script.whole(DOWNGRADE_KEPT)?,
+            }),
             None => None,
         };
         Ok(Self {
@@ -52,12 +60,9 @@ impl<'a> Record<'a> {
             depends_on: header.depends_on.iter().map(|id| &**id).collect(),
             message: &header.message,
             upgrade_checksum: self.upgrade_checksum.clone(),
-            downgrade_checksum: self.downgrade.as_ref().map(|(_, checksum)| checksum.clone()),
+            downgrade_checksum: self.downgrade.as_ref().map(|downgrade| downgrade.checksum.clone()),
             upgrade_sql: self.revision.upgrade.as_ref().and_then(|script| script.kept(KEPT)),
-            downgrade_sql: self
-                .downgrade
-                .as_ref()
-                .and_then(|(script, _)| script.kept(DOWNGRADE_KEPT)),
+            downgrade_sql: self.downgrade.as_ref().and_then(|downgrade| downgrade.text.as_deref()),
             unfinished,
         }
     }

@@ -59,6 +59,8 @@ pub struct Recorder<'a> {
     pub scratch: MakeScratch<'a>,
     /// Who will be said to have run it.
     pub by: &'a str,
+    /// Plans for a script that any version of the database may run, not for this program's own connection.
+    pub offline: bool,
 }
 
 impl Recorder<'_> {
@@ -82,7 +84,7 @@ impl Recorder<'_> {
         for Scripted { step, script, prepared } in scripts {
             let revision = self.graph.revision(step.node);
             if prepared.alters && replay.is_none() {
-                replay = Some(Replay::at(self.scratch, self.graph, &done, self.sources)?);
+                replay = Some(Replay::at(self.scratch, self.graph, &done, self.sources, self.offline)?);
             }
             reader.step(step, revision, prepared)?;
             if replay.is_none() && !reader.wants_statements() {

@@ -20,15 +20,18 @@ pub type MakeScratch<'a> = &'a dyn Fn() -> Result<Box<dyn Driver>, DriverError>;
 /// An in-memory database with the schema at some point of the history.
 pub(crate) struct Replay {
     db: Box<dyn Driver>,
+    /// For a script that any SQLite may run, not for this one's own connection.
+    offline: bool,
     /// The first thing that failed.
     trouble: RefCell<Option<String>>,
 }
 
 impl Replay {
     /// An empty one.
-    pub(crate) fn new(scratch: MakeScratch<'_>) -> Result<Self> {
+    pub(crate) fn new(scratch: MakeScratch<'_>, offline: bool) -> Result<Self> {
         Ok(Self {
             db: scratch().map_err(|error| fault::database(&error))?,
+            offline,
             trouble: RefCell::new(None),
         })
     }
@@ -39,8 +42,9 @@ impl Replay {
         graph: &RevisionGraph,
         applied: &NodeSet,
         sources: &dyn Sources,
+        offline: bool,
     ) -> Result<Self> {
-        let mut replay = Self::new(scratch)?;
+        let mut replay = Self::new(scratch, offline)?;
         let nodes: Vec<Node> = graph
             .order()
             .iter()
@@ -160,6 +164,10 @@ impl Ask for Asker<'_> {
     }
 
     fn offline(&self) -> bool {
-        true
+        self.replay.offline
+    }
+
+    fn knows_rows(&self) -> bool {
+        false
     }
 }

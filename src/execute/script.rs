@@ -391,7 +391,7 @@ impl Reader for Scribe<'_> {
         match piece {
             Piece::Native(place) => {
                 self.comments(place.statement.gap_before)?;
-                self.statement(place.sql())
+                self.statement(&self.sql.statement(place.sql()))
             }
             Piece::Rewritten(run, rewrite) => {
                 self.originals(run)?;

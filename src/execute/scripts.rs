@@ -1,5 +1,8 @@
 //! Scripts as the executor takes them: opened, split to the end, and hashed before anything runs.
 
+use std::io::Read;
+use std::sync::Arc;
+
 use crate::code::Code;
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
@@ -114,6 +117,22 @@ impl Script {
     /// The text as the version table keeps it.
     pub(crate) fn kept(&self, most: usize) -> Option<&str> {
         (self.large.is_none() && self.file.text.len() <= most).then_some(&*self.file.text)
+    }
+
+    /// The text of a file that need not be in memory, unless it has more than `most` bytes.
+    pub(crate) fn whole(&self, most: usize) -> Result<Option<Arc<str>>> {
+        let Some(large) = &self.large else {
+            return Ok(self.kept(most).map(|_| self.file.text.clone()));
+        };
+        if large.size() > most as u64 {
+            return Ok(None);
+        }
+        let mut text = String::new();
+        let mut reader = large.open().map_err(|error| self.unreadable(&error))?;
+        reader
+            .read_to_string(&mut text)
+            .map_err(|error| self.unreadable(&error))?;
+        Ok(Some(text.into()))
     }
 }
 

@@ -79,10 +79,10 @@ pub(crate) fn change(
     stored: &str,
     dialect: &'static dyn Dialect,
 ) -> Result<Change> {
-    let stored = parse(stored, revision.id())?;
-    if script.large.is_none() && stored.text == checksum::text_only(&script.file.text) {
+    if script.large.is_none() && checksum::is_of_text(stored, &script.file.text) {
         return Ok(Change::Same);
     }
+    let stored = parse(stored, revision.id())?;
     let now = script.checksum(Some(&revision.header), dialect.rules())?;
     Ok(checksum::compare(&stored, &now))
 }

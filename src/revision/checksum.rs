@@ -99,7 +99,18 @@ impl FromStr for Checksum {
     }
 }
 
-/// The first value alone: the cheap first look, since a file with the same text has not changed.
+/// Whether `stored` is the stored form of a checksum whose first value is that of `text`: the cheap first look, since a
+/// file with the same text has not changed.
+pub fn is_of_text(stored: &str, text: &str) -> bool {
+    const VALUE: usize = 64;
+    let Some(values) = stored.strip_prefix("b3:1:") else {
+        return false;
+    };
+    let hex = blake3::Hash::from_bytes(text_only(text)).to_hex();
+    values.len() == 2 * VALUE + 1 && values.get(..VALUE) == Some(hex.as_str())
+}
+
+/// The first value alone.
 pub fn text_only(text: &str) -> [u8; 32] {
     if memchr::memchr(b'\r', text.as_bytes()).is_none() {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);

@@ -183,12 +183,11 @@ impl State {
         };
         let (indexes, triggers) = (of_kind("index"), of_kind("trigger"));
         let related = related(ask, found, &own)?;
-        let offline = ask.offline();
-        let rows = if offline {
-            None
-        } else {
+        let rows = if ask.knows_rows() {
             let name = format!("{}.{}", quoted(&found.schema, '"'), quoted(&found.name, '"'));
             Some(!ask.query(&format!("SELECT 1 FROM {name} LIMIT 1"))?.is_empty())
+        } else {
+            None
         };
         Ok(Some(Self {
             schema: found.schema.clone(),

@@ -5,6 +5,7 @@
 //! tables, which holds every COMMIT up until the connection ends (foreignkeys.html, section 4.2). Where a copy needs
 //! foreign keys off, that does not work, and the script tells its runner to stop at the first error (`.bail on`).
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::dialect::{Ask, ScriptHead, ScriptSql, Setting};
@@ -58,6 +59,22 @@ impl ScriptSql for SqliteScript {
         }
         out.push_str(SETUP);
         out
+    }
+
+    /// The `sqlite3` command drops a carriage return at the end of a line; one in a string is spelled out.
+    fn statement<'s>(&self, sql: &'s str) -> Cow<'s, str> {
+        if !sql.contains('\r') {
+            return Cow::Borrowed(sql);
+        }
+        let spelled = token::tokens(sql, &split::SQLITE).map(|token| {
+            let word = &sql[token.span];
+            if token.kind == Kind::Text && word.starts_with('\'') && word.contains('\r') {
+                format!("({})", word.split('\r').collect::<Vec<_>>().join("' || char(13) || '"))
+            } else {
+                word.to_owned()
+            }
+        });
+        Cow::Owned(spelled.collect())
     }
 
     fn begin(&self, foreign_keys_off: bool) -> String {
