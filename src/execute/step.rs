@@ -411,11 +411,3 @@ fn beginning(script: &Script, count: u64, dialect: &'static dyn crate::dialect::
     }
     Ok(texts)
 }
-
-/// The transaction of a revision, as plans show it.
-pub(crate) fn transaction_name(transaction: Transaction) -> &'static str {
-    match transaction {
-        Transaction::Revision => "revision",
-        Transaction::None => "none",
-    }
-}
