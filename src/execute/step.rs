@@ -17,7 +17,7 @@ use crate::execute::shown::Shown;
 use crate::execute::walk::Walk;
 use crate::execute::{Executor, Ran, fault};
 use crate::revision::plan::Step;
-use crate::revision::{Direction, Revision, Script, Transaction};
+use crate::revision::{Direction, Revision, Script};
 use crate::version::{Details, Entry, Stamp, Unfinished, VersionTable};
 
 /// A step with what was found out about it before anything ran.
