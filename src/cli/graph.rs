@@ -427,8 +427,8 @@ mod tests {
 
     fn drawn(revisions: &str, options: Options<'_>) -> Vec<String> {
         let graph = graph(revisions);
-        let order = by_branch(graph, &history(graph, None, None).expect("all of it"));
-        draw(graph, &order, options).iter().map(text).collect()
+        let order = by_branch(&graph, &history(&graph, None, None).expect("all of it"));
+        draw(&graph, &order, options).iter().map(text).collect()
     }
 
     const PLAIN: Options<'_> = Options {
@@ -520,14 +520,14 @@ mod tests {
     fn plain_terminals_get_ascii_and_the_database_its_marks() {
         let graph = graph("a b:a c:a[late] d:b,c e:d");
         let rows: Vec<_> = ["a", "b"].map(crate::revision::RevisionId::from).into();
-        let applied = Applied::from_rows(graph, &rows).expect("rows of the graph");
-        let order = history(graph, None, None).expect("all of it");
+        let applied = Applied::from_rows(&graph, &rows).expect("rows of the graph");
+        let order = history(&graph, None, None).expect("all of it");
         let options = Options {
             width: None,
             unicode: false,
             applied: Some(&applied),
         };
-        let lines: Vec<String> = draw(graph, &order, options).iter().map(text).collect();
+        let lines: Vec<String> = draw(&graph, &order, options).iter().map(text).collect();
         let expect = "\
 o e (late) (head) about e
 o d about d
@@ -542,8 +542,8 @@ o d about d
     #[test]
     fn of_a_range_the_lines_end_with_it() {
         let graph = graph("a b:a c:b d:b");
-        let order = history(graph, Some(&"b:".parse().expect("a range")), None).expect("a part");
-        let lines: Vec<String> = draw(graph, &order, PLAIN).iter().map(text).collect();
+        let order = history(&graph, Some(&"b:".parse().expect("a range")), None).expect("a part");
+        let lines: Vec<String> = draw(&graph, &order, PLAIN).iter().map(text).collect();
         assert_eq!(
             lines,
             ["● d (head) about d", "│ ● c (head) about c", "├─╯", "● b about b"]
