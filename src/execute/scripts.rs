@@ -169,6 +169,7 @@ impl Survey<'_> {
                 index: self.statements,
             };
             no_transaction_control(&place, self.dialect)?;
+            no_foreign_keys_off(&place, self.dialect)?;
         }
         self.statements += 1;
         Ok(())
@@ -215,4 +216,72 @@ fn no_transaction_control(place: &Place<'_>, dialect: &'static dyn Dialect) -> R
     .help(
         "take the statement out; where statements cannot run in a transaction, say `transaction: none` in the header",
     ))
+}
+
+/// Refuses what SQLite leaves undone in a transaction without a word: with foreign keys still on, the DROP TABLE of a
+/// table that is being replaced deletes the rows that refer to it.
+fn no_foreign_keys_off(place: &Place<'_>, dialect: &'static dyn Dialect) -> Result<()> {
+    let text = place.statement.text;
+    if !starts_with(text, b'p') || !switches_foreign_keys_off(text, dialect.rules()) {
+        return Ok(());
+    }
+    let (file, span) = place.in_file();
+    Err(Error::new(
+        Code::ScriptTransaction,
+        format!("`{}` switches foreign keys off where that does nothing", file.name),
+    )
+    .at(
+        &file,
+        span,
+        "has no effect in a transaction, so rows that refer to a dropped table would be deleted",
+    )
+    .help(
+        "say what changes with ALTER TABLE, which keeps them; or say `transaction: none` in the header, with BEGIN and \
+         COMMIT after this statement",
+    ))
+}
+
+/// Whether the statement is `PRAGMA [schema.]foreign_keys` with a value that is not on (pragma.html).
+fn switches_foreign_keys_off(text: &str, rules: &'static SplitRules) -> bool {
+    let words = token::significant(text, rules).take(6);
+    let words: Vec<String> = words
+        .map(|token| token::unquoted(&text[token.span]).to_ascii_uppercase())
+        .collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let value = match words.as_slice() {
+        ["PRAGMA", "FOREIGN_KEYS", "=" | "(", value, ..] | ["PRAGMA", _, ".", "FOREIGN_KEYS", "=" | "(", value, ..] => {
+            *value
+        }
+        _ => return false,
+    };
+    let is_number = value.parse::<i64>().is_ok_and(|number| number != 0);
+    !(is_number || matches!(value, "ON" | "YES" | "TRUE"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::switches_foreign_keys_off;
+    use crate::sql::split;
+
+    #[test]
+    fn foreign_keys_are_switched_off() {
+        for sql in [
+            "PRAGMA foreign_keys = OFF",
+            "pragma foreign_keys=0",
+            "PRAGMA main.foreign_keys = no",
+            "PRAGMA \"foreign_keys\"(false)",
+            "PRAGMA /* now */ foreign_keys -- really\n = 'off'",
+        ] {
+            assert!(switches_foreign_keys_off(sql, &split::SQLITE), "{sql}");
+        }
+        for sql in [
+            "PRAGMA foreign_keys",
+            "PRAGMA foreign_keys = ON",
+            "PRAGMA foreign_keys(1)",
+            "PRAGMA defer_foreign_keys = OFF",
+            "PRAGMA foreign_key_check",
+        ] {
+            assert!(!switches_foreign_keys_off(sql, &split::SQLITE), "{sql}");
+        }
+    }
 }
