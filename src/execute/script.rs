@@ -13,6 +13,8 @@ use crate::execute::{Ran, Report};
 use crate::revision::applied::Applied;
 use crate::revision::plan::{Plan, Step};
 use crate::revision::{Direction, Revision, Transaction};
+use crate::sql::split::SplitRules;
+use crate::sql::token::{self, Kind};
 use crate::version::{Entry, TOOL_VERSION, VersionTable};
 
 pub use crate::execute::record::Recorder;
@@ -52,6 +54,7 @@ impl Recorder<'_> {
         put(out, &sql.head(&head))?;
         let mut scribe = Scribe {
             sql,
+            rules: self.dialect.rules(),
             table: &self.table,
             out,
             foreign_keys_off: &surveyor.foreign_keys_off,
@@ -272,6 +275,7 @@ fn one_line(text: &str) -> String {
 /// Writes the script.
 struct Scribe<'s> {
     sql: &'s dyn ScriptSql,
+    rules: &'static SplitRules,
     table: &'s VersionTable,
     out: &'s mut dyn Write,
     foreign_keys_off: &'s [bool],
@@ -301,13 +305,7 @@ impl Scribe<'_> {
 
     fn statement(&mut self, sql: &str) -> Result<()> {
         put(self.out, sql)?;
-        // A line comment at the end would swallow the semicolon.
-        let end = if sql.lines().last().is_some_and(|line| line.contains("--")) {
-            "\n;\n"
-        } else {
-            ";\n"
-        };
-        put(self.out, end)
+        put(self.out, end_of(sql, self.rules))
     }
 
     /// The author's comments before a statement.
@@ -353,6 +351,22 @@ impl Scribe<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// What ends a statement that may end in a comment: a line comment would swallow the semicolon, and a block comment
+/// that is never closed everything to the end of the script.
+fn end_of(sql: &str, rules: &'static SplitRules) -> &'static str {
+    let last_line = sql.rsplit('\n').next().unwrap_or_default();
+    if !last_line.contains("--") && !sql.contains("/*") {
+        return ";\n";
+    }
+    let last = token::tokens(sql, rules).last();
+    let comment = last.filter(|token| token.kind == Kind::Comment);
+    match comment.map(|token| &sql[token.span]) {
+        Some(comment) if !comment.starts_with("/*") => "\n;\n",
+        Some(comment) if comment.len() < 4 || !comment.ends_with("*/") => " */;\n",
+        _ => ";\n",
     }
 }
 
