@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::code::Code;
-use crate::dialect::{AlterStatement, Ask, Op, Rewrite, ScriptHead, ScriptSql};
+use crate::dialect::{AlterStatement, Ask, Op, Rewrite, ScriptHead, ScriptSql, Setting};
 use crate::error::{Error, Result};
 use crate::execute::bookkeeping::Record;
 use crate::execute::record::{Piece, Reader, needs_foreign_keys_off};
@@ -60,6 +60,7 @@ impl Recorder<'_> {
             foreign_keys_off: &surveyor.foreign_keys_off,
             at: 0,
             transaction: Transaction::Revision,
+            pragmas: false,
             rows: Vec::new(),
             count: applied.set().len(),
         };
@@ -269,7 +270,8 @@ fn mixed(place: &crate::execute::walk::Place<'_>, effect: &str) -> Error {
 }
 
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// Writes the script.
@@ -282,6 +284,8 @@ struct Scribe<'s> {
     /// The step that is written.
     at: usize,
     transaction: Transaction,
+    /// Whether the step may have thrown switches that the next one must not inherit.
+    pragmas: bool,
     /// The statements of the bookkeeping that close the step.
     rows: Vec<String>,
     /// How many revisions are applied before the step.
@@ -383,6 +387,7 @@ impl Reader for Scribe<'_> {
         );
         put(self.out, &head)?;
         self.transaction = revision.header.transaction;
+        self.pragmas = prepared.pragmas;
         let off = self.off();
         put(self.out, &self.sql.begin(off))?;
         if self.at == 0 {
@@ -426,8 +431,14 @@ impl Reader for Scribe<'_> {
         for row in std::mem::take(&mut self.rows) {
             self.statement(&row)?;
         }
-        let off = self.off() && self.transaction == Transaction::Revision;
-        put(self.out, &self.sql.commit(off))?;
+        let alone = self.transaction == Transaction::None;
+        let foreign_keys_on = if alone { self.pragmas } else { self.off() };
+        put(self.out, &self.sql.commit(foreign_keys_on))?;
+        if self.pragmas {
+            for setting in [Setting::LegacyAlterTable, Setting::IgnoreCheckConstraints] {
+                put(self.out, &self.sql.switch(setting, Some(false)).unwrap_or_default())?;
+            }
+        }
         self.at += 1;
         match step.direction {
             Direction::Upgrade => self.count += 1,
