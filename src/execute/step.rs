@@ -137,8 +137,10 @@ impl<'a> Executor<'a> {
             shown: self.keep_statements.then_some(shown),
             unit,
         };
-        walk.run(&mut online)?;
-        self.put_back(switches)
+        // A caller's own connection is not left with the switches of a script that failed.
+        let ran = walk.run(&mut online);
+        let back = self.put_back(switches);
+        ran.and(back)
     }
 
     fn switches(&mut self) -> Vec<(Setting, bool)> {
