@@ -17,7 +17,7 @@ use crate::execute::seen::Seen;
 use crate::execute::{Executor, Patience, Sources};
 use crate::project::{DatabaseUrl, Environment, Load, Options, Project, Secret, SqliteMode, SqliteUrl};
 use crate::revision::graph::RevisionGraph;
-use crate::revision::header::Spans;
+use crate::revision::header::{self, Spans};
 use crate::revision::{BranchLabel, Header, Revision, Script};
 use crate::source::SourceFile;
 use crate::version::{Details, VersionTable};
@@ -234,6 +234,12 @@ fn ghost(details: Details) -> Revision {
     header.depends_on = details.depends_on.into_iter().map(Into::into).collect();
     header.message = details.message.into();
     header.branch_labels = Vec::<BranchLabel>::new();
+    // How the downgrade is to run stands in the header of the upgrade.
+    let upgrade = details.upgrade_sql.map(|text| SourceFile::new("", text));
+    if let Some(parsed) = upgrade.and_then(|file| header::parse(&file).ok()) {
+        header.transaction = parsed.header.transaction;
+        header.recreate = parsed.header.recreate;
+    }
     Revision {
         header,
         places: Spans::default(),

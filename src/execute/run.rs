@@ -302,7 +302,8 @@ impl<'a> Executor<'a> {
             n => format!("; the {n} revisions before it are kept"),
         };
         if alone && progress.begun {
-            let seen = self.look().ok();
+            // Not `look`: an interrupted run does not wait any more, and has to say what it did nevertheless.
+            let seen = Seen::read(self.driver, &self.table).ok();
             let row = seen
                 .as_ref()
                 .and_then(|seen| seen.row(id))

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::code::Code;
-use crate::dialect::{AlterStatement, Ask, Dialect, Op, Rewrite, ScriptHead, ScriptSql};
+use crate::dialect::{AlterStatement, Ask, Dialect, Op, Rewrite, ScriptHead, ScriptSql, Setting};
 use crate::error::{Error, Result};
 use crate::execute::bookkeeping::Record;
 use crate::execute::record::{Piece, Reader, needs_foreign_keys_off};
@@ -13,6 +13,8 @@ use crate::execute::{Ran, Report};
 use crate::revision::applied::Applied;
 use crate::revision::plan::{Plan, Step};
 use crate::revision::{Direction, Revision, Transaction};
+use crate::sql::split::SplitRules;
+use crate::sql::token::{self, Kind};
 use crate::version::{Entry, TOOL_VERSION, VersionTable};
 
 pub use crate::execute::record::Recorder;
@@ -55,11 +57,13 @@ impl Recorder<'_> {
             sql,
             dialect: self.dialect,
             by_hand: false,
+            rules: self.dialect.rules(),
             table: &self.table,
             out,
             foreign_keys_off: &surveyor.foreign_keys_off,
             at: 0,
             transaction: Transaction::Revision,
+            pragmas: false,
             rows: Vec::new(),
             count: applied.set().len(),
         };
@@ -275,7 +279,8 @@ fn mixed(place: &crate::execute::walk::Place<'_>, effect: &str) -> Error {
 }
 
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// Writes the script.
@@ -284,12 +289,15 @@ struct Scribe<'s> {
     dialect: &'static dyn Dialect,
     /// The author replaces a table by hand in this step.
     by_hand: bool,
+    rules: &'static SplitRules,
     table: &'s VersionTable,
     out: &'s mut dyn Write,
     foreign_keys_off: &'s [bool],
     /// The step that is written.
     at: usize,
     transaction: Transaction,
+    /// Whether the step may have thrown switches that the next one must not inherit.
+    pragmas: bool,
     /// The statements of the bookkeeping that close the step.
     rows: Vec<String>,
     /// How many revisions are applied before the step.
@@ -313,13 +321,7 @@ impl Scribe<'_> {
 
     fn statement(&mut self, sql: &str) -> Result<()> {
         put(self.out, sql)?;
-        // A line comment at the end would swallow the semicolon.
-        let end = if sql.lines().last().is_some_and(|line| line.contains("--")) {
-            "\n;\n"
-        } else {
-            ";\n"
-        };
-        put(self.out, end)
+        put(self.out, end_of(sql, self.rules))
     }
 
     /// The author's comments before a statement.
@@ -368,6 +370,22 @@ impl Scribe<'_> {
     }
 }
 
+/// What ends a statement that may end in a comment: a line comment would swallow the semicolon, and a block comment
+/// that is never closed everything to the end of the script.
+fn end_of(sql: &str, rules: &'static SplitRules) -> &'static str {
+    let last_line = sql.rsplit('\n').next().unwrap_or_default();
+    if !last_line.contains("--") && !sql.contains("/*") {
+        return ";\n";
+    }
+    let last = token::tokens(sql, rules).last();
+    let comment = last.filter(|token| token.kind == Kind::Comment);
+    match comment.map(|token| &sql[token.span]) {
+        Some(comment) if !comment.starts_with("/*") => "\n;\n",
+        Some(comment) if comment.len() < 4 || !comment.ends_with("*/") => " */;\n",
+        _ => ";\n",
+    }
+}
+
 impl Reader for Scribe<'_> {
     fn step(&mut self, step: &Step, revision: &Revision, prepared: &Prepared) -> Result<()> {
         let checksum = prepared.checksum.to_string();
@@ -381,6 +399,7 @@ impl Reader for Scribe<'_> {
         );
         put(self.out, &head)?;
         self.transaction = revision.header.transaction;
+        self.pragmas = prepared.pragmas;
         let off = self.off();
         put(self.out, &self.sql.begin(off))?;
         if self.at == 0 {
@@ -439,8 +458,14 @@ impl Reader for Scribe<'_> {
         for row in std::mem::take(&mut self.rows) {
             self.statement(&row)?;
         }
-        let off = self.off();
-        put(self.out, &self.sql.commit(off))?;
+        let alone = self.transaction == Transaction::None;
+        let foreign_keys_on = self.off() || (alone && self.pragmas);
+        put(self.out, &self.sql.commit(foreign_keys_on))?;
+        if self.pragmas {
+            for setting in [Setting::LegacyAlterTable, Setting::IgnoreCheckConstraints] {
+                put(self.out, &self.sql.switch(setting, Some(false)).unwrap_or_default())?;
+            }
+        }
         self.at += 1;
         match step.direction {
             Direction::Upgrade => self.count += 1,

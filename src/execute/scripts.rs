@@ -118,7 +118,7 @@ impl Script {
                     survey.statement(&statement)?;
                 }
             }
-            survey.alters |= has_directive(statements.rest());
+            survey.alters |= has_directive(statements.rest(), dialect.rules());
             self.checksum(header, dialect.rules())?
         };
         Ok(Prepared {
@@ -180,7 +180,8 @@ struct Survey<'s> {
 
 impl Survey<'_> {
     fn statement(&mut self, statement: &Statement<'_>) -> Result<()> {
-        self.alters |= self.dialect.batch_table(statement.text).is_some() || has_directive(statement.gap_before);
+        self.alters |= self.dialect.batch_table(statement.text).is_some()
+            || has_directive(statement.gap_before, self.dialect.rules());
         self.pragmas |= starts_with(statement.text, b'p');
         match self.dialect.replaces(statement.text) {
             Some(Replaces::Drops(table)) => {
@@ -208,8 +209,8 @@ impl Survey<'_> {
     }
 }
 
-fn has_directive(gap: &str) -> bool {
-    gap.contains("sqlrev:") && directives(gap).next().is_some()
+fn has_directive(gap: &str, rules: &SplitRules) -> bool {
+    directives(gap, rules).next().is_some()
 }
 
 fn starts_with(text: &str, letter: u8) -> bool {

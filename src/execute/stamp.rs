@@ -9,11 +9,11 @@ use crate::revision::applied::Applied;
 use crate::revision::plan::{Plan, Step};
 use crate::revision::target::Target;
 use crate::revision::{Direction, Transaction};
-use crate::version::Entry;
+use crate::version::{Entry, Row};
 
 impl Executor<'_> {
     /// Sets the version table to the targets. With `purge` every row is taken away first, also those of revisions that
-    /// no file holds.
+    /// no file holds or that stopped half-way.
     ///
     /// # Errors
     /// Those of the targets, `lock::timeout` and `database::…`.
@@ -46,14 +46,15 @@ impl Executor<'_> {
             self.create_table()?;
         }
         if purge {
-            let known = |id: &str| self.graph.node(id).is_some();
-            let strangers: Vec<String> = seen
+            // The plan does not speak of revisions that no file holds, nor of those that stopped on their way up.
+            let planned = |row: &&Row| row.is_applied() && self.graph.node(row.id.as_str()).is_some();
+            let others: Vec<String> = seen
                 .rows
                 .iter()
+                .filter(|row| !planned(row))
                 .map(|row| row.id.to_string())
-                .filter(|id| !known(id))
                 .collect();
-            for id in strangers {
+            for id in others {
                 let delete = self.table.delete(&id);
                 self.own(&delete)?;
                 self.log_stamp(&id, "taken away")?;

@@ -5,7 +5,8 @@ use crate::dialect::{AlterStatement, Ask, Dialect, Rewrite};
 use crate::error::Result;
 use crate::revision::{Recreate, Script};
 use crate::source::{SourceFile, Span};
-use crate::sql::split::{Piece, Statement};
+use crate::sql::split::{Piece, SplitRules, Statement};
+use crate::sql::token::{self, Kind};
 
 /// One statement of a script, where it stands.
 #[derive(Debug, Clone, Copy)]
@@ -108,10 +109,7 @@ impl Walk<'_> {
     /// The directives among the comments before a statement, each of which changes a table like an ALTER.
     fn directives(&self, place: &Place<'_>, waiting: &mut Waiting, runner: &mut dyn Runner) -> Result<()> {
         let gap = place.statement.gap_before;
-        if gap.len() < MARK.len() {
-            return Ok(());
-        }
-        for (at, text) in directives(gap) {
+        for (at, text) in directives(gap, self.dialect.rules()) {
             let Some(table) = self.dialect.batch_table(text) else {
                 continue;
             };
@@ -135,7 +133,7 @@ impl Walk<'_> {
     /// Likewise those after the last statement.
     fn last_directives(&self, rest: &str, index: u64, waiting: &mut Waiting, runner: &mut dyn Runner) -> Result<()> {
         let text = &self.script.file.text;
-        for (at, directive) in directives(rest) {
+        for (at, directive) in directives(rest, self.dialect.rules()) {
             let Some(table) = self.dialect.batch_table(directive) else {
                 continue;
             };
@@ -205,9 +203,6 @@ impl Walk<'_> {
     }
 }
 
-/// How a directive begins.
-const MARK: &str = "-- sqlrev:";
-
 /// Consecutive ALTERs and directives for one table.
 #[derive(Default)]
 struct Waiting {
@@ -219,16 +214,14 @@ struct Waiting {
     index: u64,
 }
 
-/// The comment lines that begin with `-- sqlrev:`, and where they begin.
-pub(super) fn directives(gap: &str) -> impl Iterator<Item = (usize, &str)> {
-    let lines = gap.split_inclusive('\n').scan(0, |at, line| {
-        let start = *at;
-        *at += line.len();
-        Some((start, line))
-    });
-    lines.filter_map(|(start, line)| {
-        let text = line.trim();
-        let indent = line.len() - line.trim_start().len();
-        text.starts_with(MARK).then_some((start + indent, text))
+/// The line comments that begin with `-- sqlrev:`, and where they begin.
+pub(super) fn directives<'g>(gap: &'g str, rules: &SplitRules) -> impl Iterator<Item = (usize, &'g str)> {
+    const MARK: &str = "-- sqlrev:";
+    // Most gaps are a newline: nothing else is done for them.
+    let any = gap.contains(MARK).then(|| token::tokens(gap, rules));
+    let comments = any.into_iter().flatten().filter(|token| token.kind == Kind::Comment);
+    comments.filter_map(|token| {
+        let text = gap[token.span.clone()].trim_end();
+        text.starts_with(MARK).then_some((token.span.start, text))
     })
 }

@@ -7,7 +7,11 @@ use std::path::Path;
 use std::process::Command;
 
 use rusqlite::Connection;
+use sqlrev::dialect::Setting;
+use sqlrev::driver::Driver;
+use sqlrev::driver::sqlite::{Access, open};
 
+use crate::crash::{Act, History};
 use crate::picture::Picture;
 use crate::place::{Done, Place, finished};
 
@@ -455,4 +459,24 @@ fn a_script_of_a_gigabyte() {
         .query_row("SELECT count(*) FROM t", [], |row| row.get(0))
         .expect("a number");
     assert_eq!(rows, i64::try_from(count).expect("it fits"));
+}
+
+#[test]
+fn a_failure_leaves_no_switch_of_the_script_thrown() {
+    let place = Place::new();
+    place.revision(
+        "aaaa",
+        &[],
+        &["transaction: none"],
+        "PRAGMA foreign_keys = OFF;\nSELECT nope;",
+        "SELECT 1;",
+    );
+    let mut driver = open(&place.database(), Access::Create).expect("a database");
+    let history = History::of(&place);
+    history
+        .act(&mut driver, Act::Up("heads"), false)
+        .expect_err("there is no column `nope`");
+    let on = Driver::setting(&mut driver, Setting::ForeignKeys, None).expect("a setting");
+    assert!(on, "foreign keys are as they were");
+    assert_eq!(driver.in_transaction(), Some(false));
 }

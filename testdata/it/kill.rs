@@ -84,6 +84,13 @@ fn look(place: &Place) -> Picture {
     Picture::of_file(&copy.join("app.db"))
 }
 
+/// Whether the copy of the database says that a revision stopped after some of its statements.
+fn half_way(place: &Place) -> bool {
+    let copy = Connection::open(place.path("look").join("app.db")).expect("a database");
+    let count = "SELECT count(*) FROM sqlrev_revisions WHERE unfinished <> 'upgrade:0'";
+    copy.query_row(count, [], |row| row.get::<_, i64>(0)).expect("a count") > 0
+}
+
 /// Starts an upgrade, ends it after `delay`, and gives what it said.
 fn ended(place: &Place, delay: Duration, how: End) -> Done {
     let mut child = place.start(&["upgrade"]);
@@ -134,6 +141,8 @@ fn check(journal: &str, how: End, times: u32) {
             Some(status) => {
                 assert_eq!((how, status), (End::Interrupt, 130), "{done:?}");
                 assert!(done.stderr.contains("sqlrev::execute::interrupted"), "{done:?}");
+                let told = done.stderr.contains("are recorded");
+                assert_eq!(told, half_way(&place), "{done:?}");
             }
         }
         place.must(&["upgrade"]);
