@@ -192,6 +192,9 @@ proptest! {
                 prop_assert_eq!(read, whole);
             }
             prop_assert_eq!(text_only(&text), whole.text);
+            prop_assert!(is_of_text(&whole.to_string(), &text));
+            let longer = text.clone() + " ";
+            prop_assert!(!is_of_text(&whole.to_string(), &longer));
             let lines = text.replace("\r\n", "\n");
             if !lines.contains('\r') {
                 prop_assert_eq!(of(&lines.replace('\n', "\r\n"), 0, None, &rules), whole);
