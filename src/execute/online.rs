@@ -117,7 +117,7 @@ impl<'a> Switches<'a> {
                 if error.failure != Failure::Statement {
                     return Err(fault::database(&error));
                 }
-                if let Some(check) = diagnosis {
+                for check in diagnosis {
                     self.run(check, run)?;
                 }
                 let failed = labelled(

@@ -51,7 +51,7 @@ impl LargeText for OnDisk {
 /// Fills the buffer with a file's bytes, up to one more than [`LARGE`], and gives their number. The buffer keeps its
 /// length, since to clear it for each file would cost more than to read the file.
 fn fill(buffer: &mut Vec<u8>, mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
-    const FIRST: usize = 8 << 10;
+    const FIRST: usize = 4 << 10;
     let mut length = 0;
     loop {
         if length == buffer.len() {

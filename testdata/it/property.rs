@@ -156,7 +156,11 @@ fn of_column(kind: usize, i: usize, column: &Column) -> (String, String) {
 fn write(place: &Place, random: &mut Random) {
     let mut model = Model::default();
     for i in 0..3 + random.below(9) {
-        let parents: Vec<String> = model.parents(random, i).iter().map(|parent| format!("rev{parent:02}")).collect();
+        let parents: Vec<String> = model
+            .parents(random, i)
+            .iter()
+            .map(|parent| format!("rev{parent:02}"))
+            .collect();
         let (mut up, mut down) = (String::new(), String::new());
         for k in 0..1 + random.below(3) {
             let (does, undoes) = model.operation(random, i, k).unwrap_or_default();
@@ -180,7 +184,8 @@ fn write(place: &Place, random: &mut Random) {
 fn begin(place: &Place, name: &str, existing: bool) {
     if existing {
         let db = Connection::open(place.path(name)).expect("a database");
-        db.execute_batch("CREATE TABLE old (a); INSERT INTO old VALUES (1)").expect("a table");
+        db.execute_batch("CREATE TABLE old (a); INSERT INTO old VALUES (1)")
+            .expect("a table");
     }
 }
 
