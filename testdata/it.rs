@@ -9,8 +9,6 @@ mod crash;
 mod enemy;
 #[path = "it/failing.rs"]
 mod failing;
-#[path = "it/files.rs"]
-mod files;
 #[path = "it/kill.rs"]
 mod kill;
 #[path = "it/picture.rs"]

@@ -2,20 +2,37 @@
 
 /// Prints the heads of the columns.
 pub fn head() {
-    println!("{:<58} {:>10} {:>10} {:>7} {:>10}  reached", "workload", "ours", "limit", "ratio", "goal");
+    println!(
+        "{:<58} {:>10} {:>10} {:>7} {:>10}  reached",
+        "workload", "ours", "limit", "ratio", "goal"
+    );
 }
 
 /// A ratio to the limit, and the most that it may be.
 pub fn ratio(name: &str, ours: f64, limit: f64, unit: &str, goal: f64) {
     let ratio = ours / limit;
-    line(name, &format!("{ours:.1} {unit}"), &format!("{limit:.1} {unit}"), &format!("{ratio:.2}"), &format!("{goal}x"), ratio <= goal);
+    line(
+        name,
+        &format!("{ours:.1} {unit}"),
+        &format!("{limit:.1} {unit}"),
+        &format!("{ratio:.2}"),
+        &format!("{goal}x"),
+        ratio <= goal,
+    );
 }
 
 /// A figure, and the most that it may be.
 pub fn figure(name: &str, ours: f64, limit: Option<f64>, unit: &str, goal: f64) {
     let shown = limit.map_or("-".to_owned(), |limit| format!("{limit:.1} {unit}"));
     let ratio = limit.map_or("-".to_owned(), |limit| format!("{:.2}", ours / limit));
-    line(name, &format!("{ours:.1} {unit}"), &shown, &ratio, &format!("{goal} {unit}"), ours <= goal);
+    line(
+        name,
+        &format!("{ours:.1} {unit}"),
+        &shown,
+        &ratio,
+        &format!("{goal} {unit}"),
+        ours <= goal,
+    );
 }
 
 /// What a peer takes, for comparison.

@@ -62,7 +62,10 @@ pub fn all(sqlrev: &Path, only: &[&str]) {
 
 fn has_alembic() -> bool {
     let mut python = Command::new("python3");
-    python.args(["-c", "import alembic"]).stdout(Stdio::null()).stderr(Stdio::null());
+    python
+        .args(["-c", "import alembic"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     python.status().is_ok_and(|status| status.success())
 }
 
@@ -167,7 +170,13 @@ fn nothing_to_do(bench: &Bench) {
             make::project(&root, count, layout, Shape::Line, make::light);
             run(&mut bench.sqlrev(&root, "stamp heads"));
             let (time, files) = (bench.time(&root, "upgrade heads"), bench.files(&root));
-            table::figure(&format!("nothing to do, {count} revisions, {what}"), time, Some(files), "ms", goal);
+            table::figure(
+                &format!("nothing to do, {count} revisions, {what}"),
+                time,
+                Some(files),
+                "ms",
+                goal,
+            );
         }
     }
     if bench.alembic {
@@ -209,7 +218,13 @@ fn inserts(bench: &Bench) {
             },
         ];
         let taken = rounds(5, &contenders);
-        table::ratio(&format!("one revision of {megabytes} MB of INSERTs"), taken[0].cpu, taken[1].cpu, "ms", 1.15);
+        table::ratio(
+            &format!("one revision of {megabytes} MB of INSERTs"),
+            taken[0].cpu,
+            taken[1].cpu,
+            "ms",
+            1.15,
+        );
         table::figure("  peak memory", taken[0].memory, Some(taken[1].memory), "MB", 30.0);
         costs.push(taken[0].cpu);
     }
@@ -221,7 +236,13 @@ fn offline(bench: &Bench) {
         let root = bench.memory.join(count.to_string());
         make::project(&root, count, Layout::Folders, Shape::Line, make::light);
         let (time, files) = (bench.time(&root, "upgrade base:heads --sql"), bench.files(&root));
-        table::figure(&format!("offline script of {count} revisions"), time, Some(files), "ms", goal);
+        table::figure(
+            &format!("offline script of {count} revisions"),
+            time,
+            Some(files),
+            "ms",
+            goal,
+        );
     }
 }
 
@@ -244,7 +265,11 @@ fn alembic(bench: &Bench, count: usize, body: fn(usize) -> (String, String), com
          with context.begin_transaction():\n        context.run_migrations()\n";
     fs::write(root.join("scripts/env.py"), environment).expect("a file");
     for i in 0..count {
-        let parent = if i == 0 { "None".to_owned() } else { format!("'{}'", make::id(i - 1)) };
+        let parent = if i == 0 {
+            "None".to_owned()
+        } else {
+            format!("'{}'", make::id(i - 1))
+        };
         let statements = body(i).0;
         let calls = statements.split(";\n").filter(|sql| !sql.trim().is_empty());
         let calls: String = calls.map(|sql| format!("    op.execute({sql:?})\n")).collect();
@@ -257,7 +282,10 @@ fn alembic(bench: &Bench, count: usize, body: fn(usize) -> (String, String), com
     }
     let python = |words: &str| {
         let mut python = Command::new("python3");
-        python.args(["-m", "alembic"]).args(words.split_whitespace()).current_dir(&root);
+        python
+            .args(["-m", "alembic"])
+            .args(words.split_whitespace())
+            .current_dir(&root);
         python
     };
     if command == "current" {

@@ -162,7 +162,7 @@ fn write(place: &Place, random: &mut Random) {
             .map(|parent| format!("rev{parent:02}"))
             .collect();
         let (mut up, mut down) = (String::new(), String::new());
-        for k in 0..1 + random.below(3) {
+        for k in 0..=random.below(3) {
             let (does, undoes) = model.operation(random, i, k).unwrap_or_default();
             up = format!("{up}{does}\n");
             down = format!("{undoes}\n{down}");
