@@ -193,7 +193,13 @@ fn labelled(code: Code, message: &str, run: &[AlterStatement], at: &(usize, crat
     let error = Error::new(code, message);
     match run.get(at.0) {
         Some(alter) => {
-            let span = alter.offset + at.1.start..alter.offset + at.1.end;
+            // An empty place is the whole statement.
+            let place = if at.1.is_empty() {
+                0..alter.text.len()
+            } else {
+                at.1.clone()
+            };
+            let span = alter.offset + place.start..alter.offset + place.end;
             error.at(&alter.file, span, "")
         }
         None => error,

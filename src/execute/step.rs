@@ -17,7 +17,7 @@ use crate::execute::shown::Shown;
 use crate::execute::walk::Walk;
 use crate::execute::{Executor, Ran, fault};
 use crate::revision::plan::Step;
-use crate::revision::{Direction, Revision, Script, Transaction};
+use crate::revision::{Direction, Revision, Script};
 use crate::version::{Details, Entry, Stamp, Unfinished, VersionTable};
 
 /// A step with what was found out about it before anything ran.
@@ -410,12 +410,4 @@ fn beginning(script: &Script, count: u64, dialect: &'static dyn crate::dialect::
         }
     }
     Ok(texts)
-}
-
-/// The transaction of a revision, as plans show it.
-pub(crate) fn transaction_name(transaction: Transaction) -> &'static str {
-    match transaction {
-        Transaction::Revision => "revision",
-        Transaction::None => "none",
-    }
 }
