@@ -5,6 +5,7 @@
 
 #[path = "it/crash.rs"]
 mod crash;
+#[cfg(unix)]
 #[path = "it/enemy.rs"]
 mod enemy;
 #[path = "it/failing.rs"]
