@@ -14,6 +14,7 @@ pub struct Cost {
 }
 
 /// Runs a command to its end, which must be a good one.
+#[expect(clippy::zombie_processes, reason = "`wait4` waits for it, and tells what it took")]
 pub fn run(command: &mut Command) -> Cost {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let child = command.spawn().expect("it starts");
