@@ -13,6 +13,9 @@ const ROUNDS: usize = 7;
 /// How many revisions are traced.
 const TRACED: usize = 100;
 
+/// A name to choose it by, and what it measures.
+type Workload = (&'static str, fn(&Bench));
+
 struct Bench {
     sqlrev: PathBuf,
     /// Where nothing waits for a disk.
@@ -41,7 +44,7 @@ pub fn all(sqlrev: &Path, only: &[&str]) {
         println!("peers: python3 has no alembic, so it is left out");
     }
     table::head();
-    let work: [(&str, fn(&Bench)); 8] = [
+    let work: [Workload; 8] = [
         ("start", start),
         ("upgrade", upgrade),
         ("flushes", count_flushes),

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -182,10 +181,11 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// The graph of the revisions; they move into it. It is not taken apart again: the command's end is the process's,
-    /// and over ten thousand revisions that would be a tenth of the time.
-    pub(crate) fn graph(&mut self) -> Result<ManuallyDrop<RevisionGraph>> {
-        RevisionGraph::build(std::mem::take(&mut self.revisions)).map(ManuallyDrop::new)
+    /// The graph of the revisions; they move into it. It lives as long as the process, which ends with the command: to
+    /// free thousands of revisions one by one would take as long as to read their headers.
+    pub(crate) fn graph(&mut self) -> Result<&'static RevisionGraph> {
+        let graph = RevisionGraph::build(std::mem::take(&mut self.revisions))?;
+        Ok(Box::leak(Box::new(graph)))
     }
 }
 

@@ -176,7 +176,7 @@ impl Survey<'_> {
 }
 
 fn has_directive(gap: &str) -> bool {
-    directives(gap).next().is_some()
+    gap.contains("sqlrev:") && directives(gap).next().is_some()
 }
 
 fn starts_with(text: &str, letter: u8) -> bool {

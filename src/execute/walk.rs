@@ -108,6 +108,9 @@ impl Walk<'_> {
     /// The directives among the comments before a statement, each of which changes a table like an ALTER.
     fn directives(&self, place: &Place<'_>, waiting: &mut Waiting, runner: &mut dyn Runner) -> Result<()> {
         let gap = place.statement.gap_before;
+        if gap.len() < MARK.len() {
+            return Ok(());
+        }
         for (at, text) in directives(gap) {
             let Some(table) = self.dialect.batch_table(text) else {
                 continue;
@@ -178,6 +181,9 @@ impl Walk<'_> {
 
     /// Rewrites the ALTERs that wait. Each rewrite sees the database as the one before left it.
     fn flush(&self, waiting: &mut Waiting, runner: &mut dyn Runner) -> Result<()> {
+        if waiting.run.is_empty() {
+            return Ok(());
+        }
         let Waiting {
             mut run,
             mut counts,
@@ -198,6 +204,9 @@ impl Walk<'_> {
         Ok(())
     }
 }
+
+/// How a directive begins.
+const MARK: &str = "-- sqlrev:";
 
 /// Consecutive ALTERs and directives for one table.
 #[derive(Default)]
@@ -220,6 +229,6 @@ pub(super) fn directives(gap: &str) -> impl Iterator<Item = (usize, &str)> {
     lines.filter_map(|(start, line)| {
         let text = line.trim();
         let indent = line.len() - line.trim_start().len();
-        text.starts_with("-- sqlrev:").then_some((start + indent, text))
+        text.starts_with(MARK).then_some((start + indent, text))
     })
 }
