@@ -1,10 +1,11 @@
 //! Scripts as the executor takes them: opened, split to the end, and hashed before anything runs.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::sync::Arc;
 
 use crate::code::Code;
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Replaces};
 use crate::error::{Error, Result};
 use crate::execute::walk::{Place, directives};
 use crate::revision::checksum::{self, Checksum};
@@ -30,8 +31,19 @@ pub(crate) struct Prepared {
     pub alters: bool,
     /// Whether one of them sets the connection up.
     pub pragmas: bool,
+    /// The tables that are dropped so that another one takes their names.
+    pub replaced: BTreeSet<String>,
+    /// Whether a statement means to switch foreign keys off.
+    pub switches: bool,
     /// The checksum of the file.
     pub checksum: Checksum,
+}
+
+impl Prepared {
+    /// Whether the author replaces a table by hand, or means to switch foreign keys.
+    pub(crate) fn rebuilds(&self) -> bool {
+        self.switches || !self.replaced.is_empty()
+    }
 }
 
 impl Script {
@@ -92,6 +104,9 @@ impl Script {
             statements: 0,
             alters: false,
             pragmas: false,
+            dropped: BTreeSet::new(),
+            replaced: BTreeSet::new(),
+            switches: false,
         };
         let header = upgrade.then_some(header);
         let checksum = if self.large.is_some() {
@@ -109,7 +124,9 @@ impl Script {
         Ok(Prepared {
             statements: survey.statements,
             alters: survey.alters,
-            pragmas: survey.pragmas,
+            pragmas: survey.pragmas || !survey.replaced.is_empty(),
+            switches: survey.switches,
+            replaced: survey.replaced,
             checksum,
         })
     }
@@ -156,12 +173,28 @@ struct Survey<'s> {
     statements: u64,
     alters: bool,
     pragmas: bool,
+    dropped: BTreeSet<String>,
+    replaced: BTreeSet<String>,
+    switches: bool,
 }
 
 impl Survey<'_> {
     fn statement(&mut self, statement: &Statement<'_>) -> Result<()> {
         self.alters |= self.dialect.batch_table(statement.text).is_some() || has_directive(statement.gap_before);
         self.pragmas |= starts_with(statement.text, b'p');
+        match self.dialect.replaces(statement.text) {
+            Some(Replaces::Drops(table)) => {
+                self.dropped.insert(table);
+            }
+            Some(Replaces::TakesName(table)) if self.dropped.contains(&table) => {
+                self.replaced.insert(table);
+            }
+            _ => {}
+        }
+        if self.in_transaction && self.dialect.meant_switch(statement.text).is_some() {
+            // A script that does so needs the schema at hand, to see whom it would concern.
+            (self.alters, self.switches) = (true, true);
+        }
         if self.in_transaction {
             let place = Place {
                 script: self.script,

@@ -11,6 +11,7 @@ use crate::execute::bookkeeping::{self, Record};
 use crate::execute::event::Event;
 use crate::execute::lock::{self, Patience};
 use crate::execute::online::{Online, Unit};
+use crate::execute::rebuild::Rebuild;
 use crate::execute::scripts::Prepared;
 use crate::execute::seen;
 use crate::execute::shown::Shown;
@@ -136,9 +137,12 @@ impl<'a> Executor<'a> {
             patience: self.patience,
             shown: self.keep_statements.then_some(shown),
             unit,
+            rebuild: Rebuild::new(&ready.prepared.replaced),
         };
-        walk.run(&mut online)?;
-        self.put_back(switches)
+        let walked = walk.run(&mut online);
+        let Online { driver, rebuild, .. } = online;
+        let ran = walked.and_then(|()| rebuild.finish(driver));
+        self.put_back(switches).and(ran)
     }
 
     fn switches(&mut self) -> Vec<(Setting, bool)> {
