@@ -199,7 +199,7 @@ impl Sources for Project {
 /// still work, as if it were SQLite.
 fn dialect_of(project: &Project) -> Result<&'static dyn Dialect> {
     match project.url() {
-        Ok(url) if url.dialect() != "sqlite" => Err(unsupported(&url)),
+        Ok(url @ DatabaseUrl::Server { .. }) => Err(unsupported(&url)),
         _ => Ok(&Sqlite),
     }
 }
