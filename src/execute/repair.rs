@@ -33,17 +33,21 @@ impl Executor<'_> {
         let graph = self.graph;
         let finished = seen.rows.iter().filter(|row| row.unfinished.is_none());
         let rows: BTreeMap<&RevisionId, &Row> = finished.map(|row| (&row.id, row)).collect();
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let downgrades = self.table.downgrade_checksums(self.driver)?;
         let mut edits = Vec::new();
         for node in graph.nodes() {
             let revision = graph.revision(node);
             if let Some(row) = rows.get(revision.id()) {
-                edits.extend(self.edits_of(revision, row)?);
+                edits.extend(self.edits_of(revision, row, &downgrades)?);
             }
         }
         Ok(edits)
     }
 
-    fn edits_of(&mut self, revision: &Revision, row: &Row) -> Result<Vec<Edit>> {
+    fn edits_of(&mut self, revision: &Revision, row: &Row, downgrades: &BTreeMap<String, String>) -> Result<Vec<Edit>> {
         let dialect = self.driver.dialect();
         let mut edits = Vec::new();
         let Some(script) = &revision.upgrade else {
@@ -52,8 +56,8 @@ impl Executor<'_> {
         let change = seen::change(script, revision, &row.upgrade_checksum, dialect)?;
         edits.extend(edit(revision, &script.file.name, Direction::Upgrade, change));
         let downgrade = self.sources.downgrade(revision)?;
-        let stored = self.table.downgrade_checksum(self.driver, row.id.as_str())?;
-        let change = match (&stored, &downgrade) {
+        let stored = downgrades.get(row.id.as_str());
+        let change = match (stored, &downgrade) {
             (Some(stored), Some(script)) => {
                 let stored = seen::parse(stored, revision.id())?;
                 checksum::compare(&stored, &script.checksum(None, dialect.rules())?)

@@ -82,6 +82,7 @@ mod linux {
     use super::{Kind, fill};
 
     /// An open folder.
+    #[derive(Debug)]
     pub(in super::super) struct Folder(OwnedFd);
 
     impl Folder {
@@ -136,6 +137,7 @@ mod portable {
     use super::{Kind, fill};
 
     /// The path of a folder.
+    #[derive(Debug)]
     pub(in super::super) struct Folder(PathBuf);
 
     impl Folder {
