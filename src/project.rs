@@ -216,7 +216,7 @@ impl Project {
             }
         };
         files::read(
-            &folder,
+            folder,
             name,
             name.to_owned(),
             &self.root.as_path().into(),
