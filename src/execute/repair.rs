@@ -95,6 +95,9 @@ impl Executor<'_> {
         let mut accepted: Vec<RevisionId> = self.edits(&seen)?.into_iter().map(|edit| edit.revision).collect();
         accepted.dedup();
         accepted.retain(|id| revisions.is_empty() || revisions.contains(id));
+        if !accepted.is_empty() {
+            self.create_table(true)?;
+        }
         for id in &accepted {
             self.accept_one(&seen, id)?;
         }
