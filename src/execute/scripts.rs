@@ -32,6 +32,8 @@ pub(crate) struct Prepared {
     pub pragmas: bool,
     /// The checksum of the file.
     pub checksum: Checksum,
+    /// The mark of a large file, which is read once more when it runs.
+    mark: Option<u128>,
 }
 
 impl Script {
@@ -94,6 +96,7 @@ impl Script {
             pragmas: false,
         };
         let header = upgrade.then_some(header);
+        let mark = self.mark();
         let checksum = if self.large.is_some() {
             self.read_through(header, dialect.rules(), |statement| survey.statement(statement))?
         } else {
@@ -111,7 +114,21 @@ impl Script {
             alters: survey.alters,
             pragmas: survey.pragmas,
             checksum,
+            mark,
         })
+    }
+
+    fn mark(&self) -> Option<u128> {
+        self.large.as_ref().map(|large| large.mark())
+    }
+
+    /// Refuses a large file that was written between its check and its run.
+    pub(crate) fn check_unchanged(&self, prepared: &Prepared) -> Result<()> {
+        if self.mark() == prepared.mark {
+            return Ok(());
+        }
+        let message = format!("`{}` was changed while it ran", self.file.name);
+        Err(Error::new(Code::FileIo, message).help("see that the file is complete, then run the same command again"))
     }
 
     /// The text as the version table keeps it.
@@ -261,8 +278,48 @@ fn switches_foreign_keys_off(text: &str, rules: &'static SplitRules) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{self, Read};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::switches_foreign_keys_off;
+    use crate::code::Code;
+    use crate::dialect::sqlite::Sqlite;
+    use crate::revision::{Header, LargeText, Script};
+    use crate::source::SourceFile;
     use crate::sql::split;
+
+    /// A file that somebody may write.
+    #[derive(Debug, Default)]
+    struct Written(AtomicBool);
+
+    impl LargeText for Written {
+        fn size(&self) -> u64 {
+            9
+        }
+
+        fn open(&self) -> io::Result<Box<dyn Read>> {
+            Ok(Box::new(&b"SELECT 1;"[..]))
+        }
+
+        fn mark(&self) -> u128 {
+            u128::from(self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    #[test]
+    fn a_large_file_that_is_written_while_it_runs_is_refused() {
+        let large = Arc::new(Written::default());
+        let script = Script {
+            file: SourceFile::new("a.sql", ""),
+            body: 0,
+            large: Some(large.clone()),
+        };
+        let prepared = script.prepare(&Header::new("a"), true, &Sqlite).unwrap();
+        script.check_unchanged(&prepared).unwrap();
+        large.0.store(true, Ordering::Relaxed);
+        assert_eq!(script.check_unchanged(&prepared).unwrap_err().code(), Code::FileIo);
+    }
 
     #[test]
     fn foreign_keys_are_switched_off() {

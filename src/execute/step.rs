@@ -139,6 +139,7 @@ impl<'a> Executor<'a> {
         };
         // A caller's own connection is not left with the switches of a script that failed.
         let ran = walk.run(&mut online);
+        let ran = ran.and_then(|()| ready.script.check_unchanged(&ready.prepared));
         let back = self.put_back(switches);
         ran.and(back)
     }
