@@ -11,7 +11,6 @@ pub mod error;
 pub mod execute;
 pub mod project;
 pub mod revision;
-pub mod schema;
 pub mod source;
 pub mod sql;
 pub mod version;

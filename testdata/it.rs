@@ -5,12 +5,11 @@
 
 #[path = "it/crash.rs"]
 mod crash;
+#[cfg(unix)]
 #[path = "it/enemy.rs"]
 mod enemy;
 #[path = "it/failing.rs"]
 mod failing;
-#[path = "it/files.rs"]
-mod files;
 #[path = "it/kill.rs"]
 mod kill;
 #[path = "it/picture.rs"]

@@ -70,7 +70,10 @@ pub fn table(i: usize) -> (String, String) {
          DEFAULT 0,\n    created_at TEXT\n);\nCREATE INDEX table_{i}_name ON table_{i} (name);\n"
     );
     for row in 1..4 {
-        let _ = writeln!(up, "INSERT INTO table_{i} (name, amount) VALUES ('name {row} of {i}', {row});");
+        let _ = writeln!(
+            up,
+            "INSERT INTO table_{i} (name, amount) VALUES ('name {row} of {i}', {row});"
+        );
     }
     (up, format!("DROP TABLE table_{i};\n"))
 }
@@ -88,7 +91,11 @@ pub fn light(i: usize) -> (String, String) {
 /// The statements of a project as a script that keeps a history of its own: a row per revision, in its transaction.
 pub fn script(path: &Path, count: usize, one_transaction: bool, body: impl Fn(usize) -> (String, String)) {
     let mut out = BufWriter::new(File::create(path).expect("a file"));
-    let (begin, commit) = if one_transaction { ("", "") } else { ("BEGIN IMMEDIATE;\n", "COMMIT;\n") };
+    let (begin, commit) = if one_transaction {
+        ("", "")
+    } else {
+        ("BEGIN IMMEDIATE;\n", "COMMIT;\n")
+    };
     let mut put = |text: &str| out.write_all(text.as_bytes()).expect("it can be written");
     if one_transaction {
         put("BEGIN IMMEDIATE;\n");
@@ -96,7 +103,11 @@ pub fn script(path: &Path, count: usize, one_transaction: bool, body: impl Fn(us
     put("CREATE TABLE history (revision TEXT PRIMARY KEY, applied_at TEXT, checksum TEXT);\n");
     for i in 0..count {
         let (up, _) = body(i);
-        let row = format!("INSERT INTO history VALUES ('{}', '2026-11-22T21:14:00Z', '{:064x}');\n", id(i), i);
+        let row = format!(
+            "INSERT INTO history VALUES ('{}', '2026-11-22T21:14:00Z', '{:064x}');\n",
+            id(i),
+            i
+        );
         put(&format!("{begin}{up}{row}{commit}"));
     }
     if one_transaction {
@@ -118,7 +129,7 @@ pub fn inserts(path: &Path, megabytes: usize, before: &str, after: &str) {
     while size < megabytes << 20 {
         i += 1;
         size += put(&format!(
-            "INSERT INTO rows (id, name, amount, note) VALUES ({i}, 'the name of row {i}', {i}.25, 'some more words');\n"
+            "INSERT INTO rows (id, name, amount, note) VALUES ({i}, 'the name of row {i}', {i}.25, 'some words');\n"
         ));
     }
     put(after);

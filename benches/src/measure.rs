@@ -14,6 +14,7 @@ pub struct Cost {
 }
 
 /// Runs a command to its end, which must be a good one.
+#[expect(clippy::zombie_processes, reason = "`wait4` waits for it, and tells what it took")]
 pub fn run(command: &mut Command) -> Cost {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let child = command.spawn().expect("it starts");
@@ -68,7 +69,9 @@ fn median(costs: &[Cost]) -> Cost {
 pub fn flushes(command: &Command, folder: &Path) -> Option<usize> {
     let report = folder.join("strace.txt");
     let mut strace = Command::new("strace");
-    strace.args(["-f", "-c", "-e", "trace=fsync,fdatasync", "-o"]).arg(&report);
+    strace
+        .args(["-f", "-c", "-e", "trace=fsync,fdatasync", "-o"])
+        .arg(&report);
     strace.arg(command.get_program()).args(command.get_args());
     if let Some(folder) = command.get_current_dir() {
         strace.current_dir(folder);
@@ -76,6 +79,12 @@ pub fn flushes(command: &Command, folder: &Path) -> Option<usize> {
     let status = strace.stdout(Stdio::null()).stderr(Stdio::null()).status().ok()?;
     assert!(status.success(), "{strace:?} failed");
     let text = std::fs::read_to_string(report).ok()?;
-    let calls = text.lines().filter(|line| line.ends_with("fsync") || line.ends_with("fdatasync"));
-    Some(calls.filter_map(|line| line.split_whitespace().nth(3)?.parse::<usize>().ok()).sum())
+    let calls = text
+        .lines()
+        .filter(|line| line.ends_with("fsync") || line.ends_with("fdatasync"));
+    Some(
+        calls
+            .filter_map(|line| line.split_whitespace().nth(3)?.parse::<usize>().ok())
+            .sum(),
+    )
 }

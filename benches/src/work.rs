@@ -13,6 +13,9 @@ const ROUNDS: usize = 7;
 /// How many revisions are traced.
 const TRACED: usize = 100;
 
+/// A name to choose it by, and what it measures.
+type Workload = (&'static str, fn(&Bench));
+
 struct Bench {
     sqlrev: PathBuf,
     /// Where nothing waits for a disk.
@@ -20,6 +23,8 @@ struct Bench {
     /// A real disk.
     disk: PathBuf,
     alembic: bool,
+    /// How many times as fast the machine is that the goals in milliseconds come from.
+    factor: f64,
 }
 
 /// Runs the workloads whose names contain one of the words, or all of them.
@@ -27,17 +32,19 @@ pub fn all(sqlrev: &Path, only: &[&str]) {
     let here = std::process::id();
     let shm = Path::new("/dev/shm");
     let temporary = std::env::temp_dir();
-    let bench = Bench {
+    let mut bench = Bench {
         sqlrev: fs::canonicalize(sqlrev).expect("the program is there"),
         memory: if shm.is_dir() { shm } else { &temporary }.join(format!("sqlrev-bench-{here}")),
         disk: temporary.join(format!("sqlrev-bench-{here}")),
         alembic: has_alembic(),
+        factor: 1.0,
     };
+    bench.factor = bench.calibrate();
     if !bench.alembic {
         println!("peers: python3 has no alembic, so it is left out");
     }
     table::head();
-    let work: [(&str, fn(&Bench)); 8] = [
+    let work: [Workload; 8] = [
         ("start", start),
         ("upgrade", upgrade),
         ("flushes", count_flushes),
@@ -62,11 +69,31 @@ pub fn all(sqlrev: &Path, only: &[&str]) {
 
 fn has_alembic() -> bool {
     let mut python = Command::new("python3");
-    python.args(["-c", "import alembic"]).stdout(Stdio::null()).stderr(Stdio::null());
+    python
+        .args(["-c", "import alembic"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     python.status().is_ok_and(|status| status.success())
 }
 
+/// What `sqlite3_exec` took for 10 MB of INSERTs on the machine that the goals come from, in milliseconds.
+const THERE: f64 = 124.0;
+
 impl Bench {
+    /// Compares this machine, as it is now, with the one that the goals come from.
+    fn calibrate(&self) -> f64 {
+        fs::create_dir_all(&self.memory).expect("a folder");
+        let (database, script) = (self.memory.join("limit.db"), self.memory.join("limit.sql"));
+        make::inserts(&script, 10, "BEGIN;\n", "COMMIT;\n");
+        let contender = Contender {
+            before: Box::new(|| anew(&database, false, "")),
+            command: Box::new(|| self.limit(&database, &script)),
+        };
+        let here = rounds(ROUNDS, &[contender])[0].cpu;
+        println!("SQLite alone: {here:.0} ms for 10 MB of INSERTs, {THERE} ms where the goals in ms come from");
+        (here / THERE).max(1.0)
+    }
+
     fn sqlrev(&self, root: &Path, args: &str) -> Command {
         let mut command = Command::new(&self.sqlrev);
         command.args(args.split_whitespace()).current_dir(root).env_clear();
@@ -115,7 +142,13 @@ fn anew(database: &Path, existing: bool, journal: &str) {
 }
 
 fn start(bench: &Bench) {
-    table::figure("--version", bench.time(&bench.memory, "--version"), None, "ms", 3.0);
+    table::time(
+        "--version",
+        bench.time(&bench.memory, "--version"),
+        None,
+        3.0,
+        bench.factor,
+    );
 }
 
 fn upgrade(bench: &Bench) {
@@ -167,7 +200,13 @@ fn nothing_to_do(bench: &Bench) {
             make::project(&root, count, layout, Shape::Line, make::light);
             run(&mut bench.sqlrev(&root, "stamp heads"));
             let (time, files) = (bench.time(&root, "upgrade heads"), bench.files(&root));
-            table::figure(&format!("nothing to do, {count} revisions, {what}"), time, Some(files), "ms", goal);
+            table::time(
+                &format!("nothing to do, {count} revisions, {what}"),
+                time,
+                Some(files),
+                goal,
+                bench.factor,
+            );
         }
     }
     if bench.alembic {
@@ -181,9 +220,9 @@ fn read(bench: &Bench) {
     make::project(root, 10_000, Layout::Folders, Shape::Diamonds, make::light);
     run(&mut bench.sqlrev(root, "stamp heads"));
     let files = bench.files(root);
-    for command in ["heads", "history", "current", "branches", "check"] {
+    for command in ["heads", "history", "current"] {
         let name = format!("{command}, 10,000 revisions, 2,500 merges");
-        table::figure(&name, bench.time(root, command), Some(files), "ms", 60.0);
+        table::time(&name, bench.time(root, command), Some(files), 60.0, bench.factor);
     }
 }
 
@@ -209,7 +248,13 @@ fn inserts(bench: &Bench) {
             },
         ];
         let taken = rounds(5, &contenders);
-        table::ratio(&format!("one revision of {megabytes} MB of INSERTs"), taken[0].cpu, taken[1].cpu, "ms", 1.15);
+        table::ratio(
+            &format!("one revision of {megabytes} MB of INSERTs"),
+            taken[0].cpu,
+            taken[1].cpu,
+            "ms",
+            1.15,
+        );
         table::figure("  peak memory", taken[0].memory, Some(taken[1].memory), "MB", 30.0);
         costs.push(taken[0].cpu);
     }
@@ -221,7 +266,13 @@ fn offline(bench: &Bench) {
         let root = bench.memory.join(count.to_string());
         make::project(&root, count, Layout::Folders, Shape::Line, make::light);
         let (time, files) = (bench.time(&root, "upgrade base:heads --sql"), bench.files(&root));
-        table::figure(&format!("offline script of {count} revisions"), time, Some(files), "ms", goal);
+        table::time(
+            &format!("offline script of {count} revisions"),
+            time,
+            Some(files),
+            goal,
+            bench.factor,
+        );
     }
 }
 
@@ -244,7 +295,11 @@ fn alembic(bench: &Bench, count: usize, body: fn(usize) -> (String, String), com
          with context.begin_transaction():\n        context.run_migrations()\n";
     fs::write(root.join("scripts/env.py"), environment).expect("a file");
     for i in 0..count {
-        let parent = if i == 0 { "None".to_owned() } else { format!("'{}'", make::id(i - 1)) };
+        let parent = if i == 0 {
+            "None".to_owned()
+        } else {
+            format!("'{}'", make::id(i - 1))
+        };
         let statements = body(i).0;
         let calls = statements.split(";\n").filter(|sql| !sql.trim().is_empty());
         let calls: String = calls.map(|sql| format!("    op.execute({sql:?})\n")).collect();
@@ -257,7 +312,10 @@ fn alembic(bench: &Bench, count: usize, body: fn(usize) -> (String, String), com
     }
     let python = |words: &str| {
         let mut python = Command::new("python3");
-        python.args(["-m", "alembic"]).args(words.split_whitespace()).current_dir(&root);
+        python
+            .args(["-m", "alembic"])
+            .args(words.split_whitespace())
+            .current_dir(&root);
         python
     };
     if command == "current" {

@@ -26,21 +26,21 @@ pub(crate) fn check(session: &mut Session<'_>, ui: &mut Ui<'_>) -> Result<u8> {
         Some(driver) => {
             let mut silent = |_: Event<'_>| {};
             let patience = session.patience(history.project.config.lock_timeout);
-            let mut executor = session.executor(&history, &graph, &mut **driver, patience, &mut silent);
+            let mut executor = session.executor(&history, graph, &mut **driver, patience, &mut silent);
             let seen = executor.look()?;
             let edits = executor.edits(&seen)?;
             (seen, edits)
         }
         None => (Seen::default(), Vec::new()),
     };
-    let (applied, missing) = Applied::known(&graph, seen.applied());
-    let plan = Plan::upgrade(&graph, &applied, &[all_heads()])?;
+    let (applied, missing) = Applied::known(graph, seen.applied());
+    let plan = Plan::upgrade(graph, &applied, &[all_heads()])?;
     let pending: Vec<&RevisionId> = plan.steps.iter().map(|step| &step.revision).collect();
     let found = !pending.is_empty() || !missing.is_empty() || edits.iter().any(|edit| !edit.cosmetic);
     if ui.json {
         ui.value(&document(&pending, &edits, &missing));
     } else {
-        words(&graph, &plan, &edits, &missing, found, ui);
+        words(graph, &plan, &edits, &missing, found, ui);
     }
     Ok(if found { FOUND } else { 0 })
 }
@@ -103,7 +103,7 @@ pub(crate) fn repair(session: &mut Session<'_>, args: &args::Repair, ui: &mut Ui
     let mut ids = Vec::new();
     for word in &args.revisions {
         let target: Target = word.parse()?;
-        ids.push(graph.id(read::one(&graph, &target)?).clone());
+        ids.push(graph.id(read::one(graph, &target)?).clone());
     }
     let timeout = Session::timeout(&history, args.lock.lock_timeout)?;
     let Some(_) = session.open_to_read(&history)? else {
@@ -114,7 +114,7 @@ pub(crate) fn repair(session: &mut Session<'_>, args: &args::Repair, ui: &mut Ui
     let mut driver = session.open_to_write(&history)?;
     let mut silent = |_: Event<'_>| {};
     let patience = session.patience(timeout);
-    let mut executor = session.executor(&history, &graph, &mut *driver, patience, &mut silent);
+    let mut executor = session.executor(&history, graph, &mut *driver, patience, &mut silent);
     let accepted = executor.accept(&ids)?;
     if ui.json {
         let accepted: Vec<&str> = accepted.iter().map(RevisionId::as_str).collect();

@@ -4,12 +4,11 @@ use serde_json::{Map, Value, json};
 
 use crate::dialect::Dialect;
 use crate::execute::shown::Shown;
-use crate::execute::step::transaction_name;
 use crate::execute::{Ran, Report};
-use crate::revision::RevisionId;
 use crate::revision::applied::Applied;
 use crate::revision::graph::RevisionGraph;
 use crate::revision::nodes::Node;
+use crate::revision::{RevisionId, Transaction};
 
 fn ids(ids: &[RevisionId]) -> Vec<&str> {
     ids.iter().map(RevisionId::as_str).collect()
@@ -34,7 +33,7 @@ fn step(ran: &Ran) -> Value {
         "direction": ran.step.direction.name(),
         "heads_before": ids(&ran.step.heads_before.ids()),
         "heads_after": ids(&ran.step.heads_after.ids()),
-        "transaction": transaction_name(ran.transaction),
+        "transaction": transaction(ran.transaction),
         "statements": statements,
     });
     if let (Some(duration), Some(object)) = (ran.duration, value.as_object_mut()) {
@@ -44,6 +43,13 @@ fn step(ran: &Ran) -> Value {
         );
     }
     value
+}
+
+fn transaction(transaction: Transaction) -> &'static str {
+    match transaction {
+        Transaction::Revision => "revision",
+        Transaction::None => "none",
+    }
 }
 
 fn statement(shown: &Shown) -> Value {

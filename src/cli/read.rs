@@ -20,16 +20,16 @@ pub(crate) fn current(session: &mut Session<'_>, args: &args::Current, ui: &mut 
     let mut history = session.history()?;
     let seen = session.look_if_there(&mut history)?;
     let graph = history.graph()?;
-    let applied = seen.in_graph(&graph)?;
-    let nodes = applied.current(&graph);
+    let applied = seen.in_graph(graph)?;
+    let nodes = applied.current(graph);
     if ui.json {
-        ui.value(&json::revisions(&graph, &nodes, Some(&applied)));
+        ui.value(&json::revisions(graph, &nodes, Some(&applied)));
     } else if nodes.is_empty() {
         ui.say("no revision is applied");
     } else {
         for node in &nodes {
             let head: &[&str] = if graph.is_head(*node) { &["head"] } else { &[] };
-            let line = text::line(&graph, *node, head, ui);
+            let line = text::line(graph, *node, head, ui);
             ui.line(&line);
         }
     }
@@ -56,14 +56,14 @@ pub(crate) fn heads(session: &mut Session<'_>, args: &args::Heads, ui: &mut Ui<'
         graph.heads()
     };
     if ui.json {
-        ui.value(&json::revisions(&graph, &nodes, None));
+        ui.value(&json::revisions(graph, &nodes, None));
         return Ok(0);
     }
     if nodes.is_empty() {
         ui.say("there are no revisions: sqlrev revision -m TEXT writes the first one");
     }
     for node in nodes {
-        let line = text::line(&graph, node, &["head"], ui);
+        let line = text::line(graph, node, &["head"], ui);
         ui.line(&line);
     }
     Ok(0)
@@ -74,17 +74,17 @@ pub(crate) fn branches(session: &mut Session<'_>, ui: &mut Ui<'_>) -> Result<u8>
     let graph = history.graph()?;
     let nodes = graph.branch_points();
     if ui.json {
-        ui.value(&json::revisions(&graph, &nodes, None));
+        ui.value(&json::revisions(graph, &nodes, None));
         return Ok(0);
     }
     if nodes.is_empty() {
         ui.say("the history does not branch");
     }
     for node in nodes {
-        let line = text::line(&graph, node, &["branch point"], ui);
+        let line = text::line(graph, node, &["branch point"], ui);
         ui.line(&line);
         for child in graph.down_children(node) {
-            let line = text::line(&graph, *child, &[], ui);
+            let line = text::line(graph, *child, &[], ui);
             ui.line(&format!("  -> {line}"));
         }
     }
@@ -106,18 +106,18 @@ pub(crate) fn history(session: &mut Session<'_>, args: &args::History, ui: &mut 
         }
     };
     let graph = history.graph()?;
-    let applied = seen.as_ref().map(|seen| Applied::known(&graph, seen.applied()).0);
-    let nodes = history_of(&graph, range.as_ref(), applied.as_ref())?;
+    let applied = seen.as_ref().map(|seen| Applied::known(graph, seen.applied()).0);
+    let nodes = history_of(graph, range.as_ref(), applied.as_ref())?;
     if ui.json {
-        ui.value(&json::revisions(&graph, &nodes, applied.as_ref()));
+        ui.value(&json::revisions(graph, &nodes, applied.as_ref()));
         return Ok(0);
     }
     if nodes.is_empty() {
         ui.say("there are no revisions here");
         return Ok(0);
     }
-    let nodes = crate::revision::history::by_branch(&graph, &nodes);
-    draw(&graph, &nodes, applied.as_ref(), ui);
+    let nodes = crate::revision::history::by_branch(graph, &nodes);
+    draw(graph, &nodes, applied.as_ref(), ui);
     Ok(0)
 }
 
@@ -169,17 +169,17 @@ pub(crate) fn show(session: &mut Session<'_>, args: &args::Show, ui: &mut Ui<'_>
         Err(_) => None,
     };
     let graph = history.graph()?;
-    let applied = seen.as_ref().map(|seen| Applied::known(&graph, seen.applied()).0);
-    let nodes = Resolver::new(&graph, applied.as_ref(), Command::Show).absolute(&target)?;
+    let applied = seen.as_ref().map(|seen| Applied::known(graph, seen.applied()).0);
+    let nodes = Resolver::new(graph, applied.as_ref(), Command::Show).absolute(&target)?;
     if ui.json {
-        ui.value(&json::revisions(&graph, &nodes, applied.as_ref()));
+        ui.value(&json::revisions(graph, &nodes, applied.as_ref()));
         return Ok(0);
     }
     if nodes.is_empty() {
         ui.say("that is the base, before the first revision");
     }
     for node in nodes {
-        details(&graph, node, applied.as_ref(), ui);
+        details(graph, node, applied.as_ref(), ui);
     }
     Ok(0)
 }

@@ -35,9 +35,9 @@ pub(crate) fn upgrade(session: &mut Session<'_>, args: &args::Upgrade, ui: &mut 
     let graph = history.graph()?;
     // What can be refused without the database is refused before its file is made.
     if not_there_yet(&history)? {
-        Plan::upgrade(&graph, &Applied::none(&graph), &targets)?;
+        Plan::upgrade(graph, &Applied::none(graph), &targets)?;
     }
-    execute(session, &history, &graph, &args.run, "upgrade", ui, |executor| {
+    execute(session, &history, graph, &args.run, "upgrade", ui, |executor| {
         executor.upgrade(&targets)
     })
 }
@@ -56,7 +56,7 @@ pub(crate) fn downgrade(session: &mut Session<'_>, args: &args::Downgrade, ui: &
     let seen = session.look_if_there(&mut history)?;
     let graph = history.graph()?;
     if not_there_yet(&history)? {
-        let plan = Plan::downgrade(&graph, &seen.in_graph(&graph)?, &target)?;
+        let plan = Plan::downgrade(graph, &seen.in_graph(graph)?, &target)?;
         return done(
             &Report {
                 from: plan.from.ids(),
@@ -68,7 +68,7 @@ pub(crate) fn downgrade(session: &mut Session<'_>, args: &args::Downgrade, ui: &
             ui,
         );
     }
-    execute(session, &history, &graph, &args.run, "downgrade", ui, |executor| {
+    execute(session, &history, graph, &args.run, "downgrade", ui, |executor| {
         executor.downgrade(&target)
     })
 }
@@ -82,13 +82,13 @@ pub(crate) fn stamp(session: &mut Session<'_>, args: &args::Stamp, ui: &mut Ui<'
     let mut history = session.history()?;
     let graph = history.graph()?;
     if not_there_yet(&history)? {
-        Plan::stamp(&graph, &Applied::none(&graph), &targets, args.purge)?;
+        Plan::stamp(graph, &Applied::none(graph), &targets, args.purge)?;
     }
     let timeout = Session::timeout(&history, args.lock.lock_timeout)?;
     let mut driver = session.open_to_write(&history)?;
     let mut silent = |_: Event<'_>| {};
     let patience = session.patience(timeout);
-    let mut executor = session.executor(&history, &graph, &mut *driver, patience, &mut silent);
+    let mut executor = session.executor(&history, graph, &mut *driver, patience, &mut silent);
     let report = executor.stamp_to(&targets, args.purge)?;
     if ui.json {
         ui.value(&json::report(&report, "stamp", history.dialect));
@@ -108,11 +108,11 @@ pub(crate) fn plan(session: &mut Session<'_>, args: &args::Plan, ui: &mut Ui<'_>
     let command = kind_command(args.direction);
     if ranged {
         let graph = history.graph()?;
-        let (plan, applied) = range_plan(&graph, args.direction, &args.targets)?;
+        let (plan, applied) = range_plan(graph, args.direction, &args.targets)?;
         return show_plan(
             session,
             &history,
-            &graph,
+            graph,
             &Planned::offline(args.direction, plan, applied),
             ui,
         );
@@ -129,12 +129,12 @@ pub(crate) fn plan(session: &mut Session<'_>, args: &args::Plan, ui: &mut Ui<'_>
         .filter(known)
         .map(|word| word.parse())
         .collect::<Result<_>>()?;
-    let applied = Applied::from_heads(&graph, &from, command)?;
-    let plan = make_plan(&graph, &applied, args.direction, &targets, args.purge)?;
+    let applied = Applied::from_heads(graph, &from, command)?;
+    let plan = make_plan(graph, &applied, args.direction, &targets, args.purge)?;
     show_plan(
         session,
         &history,
-        &graph,
+        graph,
         &Planned::offline(args.direction, plan, applied),
         ui,
     )
@@ -281,19 +281,19 @@ fn dry_run(
     let (plan, applied) = if let Some(driver) = &mut driver {
         let mut silent = |_: Event<'_>| {};
         let patience = session.patience(history.project.config.lock_timeout);
-        let mut executor = session.executor(&history, &graph, &mut **driver, patience, &mut silent);
+        let mut executor = session.executor(&history, graph, &mut **driver, patience, &mut silent);
         let plan = match kind {
             PlanKind::Upgrade => executor.plan_upgrade(&seen, targets)?,
             PlanKind::Downgrade => match targets {
                 [target] => executor.plan_downgrade(&seen, target)?,
-                _ => make_plan(&graph, &Applied::none(&graph), kind, targets, purge)?,
+                _ => make_plan(graph, &Applied::none(graph), kind, targets, purge)?,
             },
             PlanKind::Stamp => executor.plan_stamp(&seen, targets, purge)?,
         };
-        (plan, Applied::known(&graph, seen.applied()).0)
+        (plan, Applied::known(graph, seen.applied()).0)
     } else {
-        let applied = Applied::none(&graph);
-        (make_plan(&graph, &applied, kind, targets, purge)?, applied)
+        let applied = Applied::none(graph);
+        (make_plan(graph, &applied, kind, targets, purge)?, applied)
     };
     let planned = Planned {
         kind,
@@ -301,7 +301,7 @@ fn dry_run(
         applied,
         offline: false,
     };
-    show_plan(session, &history, &graph, &planned, ui)
+    show_plan(session, &history, graph, &planned, ui)
 }
 
 /// A plan, and what is applied where it begins.
@@ -363,15 +363,15 @@ fn script(session: &Session<'_>, kind: PlanKind, words: &[String], ui: &mut Ui<'
     let graph = history.graph()?;
     let ranged = words.iter().any(|word| word.contains(':'));
     let (plan, applied) = if ranged {
-        range_plan(&graph, kind, words)?
+        range_plan(graph, kind, words)?
     } else if kind == PlanKind::Downgrade {
         let message = "a downgrade script needs to know where it begins";
         return Err(Error::new(Code::Usage, message).help(format!("sqlrev downgrade FROM:{} --sql", words.join(" "))));
     } else {
-        let applied = Applied::none(&graph);
-        (make_plan(&graph, &applied, kind, &targets(words)?, false)?, applied)
+        let applied = Applied::none(graph);
+        (make_plan(graph, &applied, kind, &targets(words)?, false)?, applied)
     };
-    let recorder = recorder(&history, &graph, BY_SCRIPT);
+    let recorder = recorder(&history, graph, BY_SCRIPT);
     if ui.json {
         return script_document(&recorder, kind, &plan, &applied, ui);
     }

@@ -181,9 +181,11 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// The graph of the revisions; they move into it.
-    pub(crate) fn graph(&mut self) -> Result<RevisionGraph> {
-        RevisionGraph::build(std::mem::take(&mut self.revisions))
+    /// The graph of the revisions; they move into it. It lives as long as the process, which ends with the command: to
+    /// free thousands of revisions one by one would take as long as to read their headers.
+    pub(crate) fn graph(&mut self) -> Result<&'static RevisionGraph> {
+        let graph = RevisionGraph::build(std::mem::take(&mut self.revisions))?;
+        Ok(Box::leak(Box::new(graph)))
     }
 }
 
@@ -197,7 +199,7 @@ impl Sources for Project {
 /// still work, as if it were SQLite.
 fn dialect_of(project: &Project) -> Result<&'static dyn Dialect> {
     match project.url() {
-        Ok(url) if url.dialect() != "sqlite" => Err(unsupported(&url)),
+        Ok(url @ DatabaseUrl::Server { .. }) => Err(unsupported(&url)),
         _ => Ok(&Sqlite),
     }
 }

@@ -17,13 +17,13 @@ pub(crate) fn test(session: &mut Session<'_>, args: &args::Test, ui: &mut Ui<'_>
     let range = args.range.as_deref().map(str::parse::<TargetRange>).transpose()?;
     let mut history = session.history()?;
     let graph = history.graph()?;
-    let wanted = history_of(&graph, range.as_ref(), None)?;
+    let wanted = history_of(graph, range.as_ref(), None)?;
     let mut scratch =
         driver::sqlite::memory().map_err(|error| Error::new(crate::code::Code::Connect, error.message))?;
     session.cancel.set_interrupter(driver::Driver::interrupter(&scratch));
     let mut silent = |_: Event<'_>| {};
     let patience = session.patience(history.project.config.lock_timeout);
-    let mut executor = session.executor(&history, &graph, &mut scratch, patience, &mut silent);
+    let mut executor = session.executor(&history, graph, &mut scratch, patience, &mut silent);
     let needed = graph.ancestors(wanted.iter().copied());
     let mut findings: Vec<Finding> = Vec::new();
     let mut tested = 0;
@@ -35,7 +35,7 @@ pub(crate) fn test(session: &mut Session<'_>, args: &args::Test, ui: &mut Ui<'_>
         let found = executor.try_revision(node)?;
         tested += 1;
         if !ui.json {
-            let line = text::line(&graph, node, &[], ui);
+            let line = text::line(graph, node, &[], ui);
             let verdict = if found.is_empty() {
                 ui.paint(GOOD, "ok")
             } else {

@@ -44,9 +44,9 @@ pub(crate) fn revision(session: &mut Session<'_>, args: &args::NewRevision, ui: 
     let mut history = session.history()?;
     let graph = history.graph()?;
     let heads: Vec<Target> = args.head.iter().map(|word| word.parse()).collect::<Result<_>>()?;
-    let nodes = parents::new_revision(&graph, &heads, args.splice)?;
+    let nodes = parents::new_revision(graph, &heads, args.splice)?;
     let depends_on: Vec<Target> = args.depends_on.iter().map(|word| word.parse()).collect::<Result<_>>()?;
-    let depends_on = parents::depends_on(&graph, &depends_on)?;
+    let depends_on = parents::depends_on(graph, &depends_on)?;
     let new = New {
         message: &args.message,
         id: args.rev_id.as_deref(),
@@ -56,14 +56,14 @@ pub(crate) fn revision(session: &mut Session<'_>, args: &args::NewRevision, ui: 
         upgrade: "\n",
         downgrade: "",
     };
-    write(session, &history, &graph, &nodes, new, ui)
+    write(session, &history, graph, &nodes, new, ui)
 }
 
 pub(crate) fn merge(session: &mut Session<'_>, args: &args::Merge, ui: &mut Ui<'_>) -> Result<u8> {
     let mut history = session.history()?;
     let graph = history.graph()?;
     let targets: Vec<Target> = args.targets.iter().map(|word| word.parse()).collect::<Result<_>>()?;
-    let nodes = parents::merge(&graph, &targets, args.splice)?;
+    let nodes = parents::merge(graph, &targets, args.splice)?;
     let new = New {
         message: &args.message,
         id: args.rev_id.as_deref(),
@@ -73,7 +73,7 @@ pub(crate) fn merge(session: &mut Session<'_>, args: &args::Merge, ui: &mut Ui<'
         upgrade: "-- A merge point joins branches; it needs no statement of its own.\n",
         downgrade: "-- Nothing to undo.\n",
     };
-    write(session, &history, &graph, &nodes, new, ui)
+    write(session, &history, graph, &nodes, new, ui)
 }
 
 /// A revision to be written.
@@ -190,7 +190,7 @@ pub(crate) fn edit(session: &mut Session<'_>, args: &args::Edit) -> Result<u8> {
     let target: Target = args.target.parse()?;
     let mut history = session.history()?;
     let graph = history.graph()?;
-    let node = read::one(&graph, &target)?;
+    let node = read::one(graph, &target)?;
     let path = history.project.root.join(graph.revision(node).file_name());
     let editor = ["VISUAL", "EDITOR"]
         .iter()

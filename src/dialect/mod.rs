@@ -164,6 +164,15 @@ pub enum Replay {
     Instead(String),
 }
 
+/// A part of a table's replacement; names in lower case, unquoted, without their schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replaces {
+    /// The old table goes.
+    Drops(String),
+    /// Another one takes its name.
+    TakesName(String),
+}
+
 /// What a script is about, for its head.
 #[derive(Debug)]
 pub struct ScriptHead<'a> {
@@ -199,6 +208,12 @@ pub trait ScriptSql: Sync + std::fmt::Debug {
 
     /// Likewise when the query returns rows that stand in the way; they are shown with the message.
     fn guard_rows(&self, query: &str, message: &str) -> String;
+
+    /// Remembers the rows that point at nothing, which the query gives as [`Dialect::orphans`] has them.
+    fn keep_orphans(&self, query: &str) -> String;
+
+    /// Stops the script when there are others than those that were remembered.
+    fn guard_orphans(&self, query: &str) -> String;
 
     /// A query that returns a row when the table is not there.
     fn missing_table(&self, name: &str) -> String;
@@ -255,8 +270,21 @@ pub trait Dialect: Sync + std::fmt::Debug {
         None
     }
 
-    /// A query for rows that point at rows which do not exist, each named in one text.
+    /// A query for rows that point at rows which do not exist: in `orphan` something that tells each from the others,
+    /// in `words` what it is.
     fn orphans(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The switch that a statement means to throw, where the database leaves it undone in a transaction without a word.
+    fn meant_switch(&self, statement: &str) -> Option<(Setting, bool)> {
+        let _ = statement;
+        None
+    }
+
+    /// Whether the statement is part of a table's replacement by another one, written by hand.
+    fn replaces(&self, statement: &str) -> Option<Replaces> {
+        let _ = statement;
         None
     }
 

@@ -6,6 +6,7 @@ pub mod event;
 mod fault;
 mod lock;
 mod online;
+mod rebuild;
 mod record;
 pub mod repair;
 mod replay;

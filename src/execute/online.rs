@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::execute::event::Event;
 use crate::execute::fault;
 use crate::execute::lock::Patience;
+use crate::execute::rebuild::Rebuild;
 use crate::execute::shown::Shown;
 use crate::execute::walk::{Place, Runner};
 
@@ -22,6 +23,8 @@ pub(crate) struct Online<'a> {
     pub shown: Option<&'a mut Vec<Shown>>,
     /// Called around each piece when no transaction is open, with the number of statements done after it.
     pub unit: Option<&'a dyn Unit>,
+    /// What the script replaces by hand, and the rows that pointed at nothing before it did.
+    pub rebuild: Rebuild<'a>,
 }
 
 /// What stands around each piece of a revision that has no transaction.
@@ -43,10 +46,8 @@ impl Runner for Online<'_> {
         if let Some(unit) = self.unit {
             unit.before(self.driver, Some(sql))?;
         }
-        self.driver.execute(sql).map_err(|error| {
-            let (file, span) = place.in_file();
-            fault::statement(&error, &file, &span)
-        })?;
+        let in_transaction = self.unit.is_none();
+        self.rebuild.statement(self.driver, place, in_transaction)?;
         if let Some(unit) = self.unit {
             unit.after(self.driver, place.index + 1)?;
         }
@@ -193,7 +194,13 @@ fn labelled(code: Code, message: &str, run: &[AlterStatement], at: &(usize, crat
     let error = Error::new(code, message);
     match run.get(at.0) {
         Some(alter) => {
-            let span = alter.offset + at.1.start..alter.offset + at.1.end;
+            // An empty place is the whole statement.
+            let place = if at.1.is_empty() {
+                0..alter.text.len()
+            } else {
+                at.1.clone()
+            };
+            let span = alter.offset + place.start..alter.offset + place.end;
             error.at(&alter.file, span, "")
         }
         None => error,

@@ -256,7 +256,7 @@ impl<'a> Executor<'a> {
         let rows = self.driver.query(dialect.orphans()?).ok()?;
         let mut error = Error::new(Code::ForeignKeys, "rows point at rows that do not exist");
         for row in rows.iter().take(10) {
-            error = error.cause(row.first()?.clone()?);
+            error = error.cause(row.get(1)?.clone()?);
         }
         (!rows.is_empty()).then(|| error.help("correct the rows in the same revision, then run the same command again"))
     }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::code::Code;
-use crate::dialect::{AlterStatement, Ask, Op, Rewrite, ScriptHead, ScriptSql, Setting};
+use crate::dialect::{AlterStatement, Ask, Dialect, Op, Rewrite, ScriptHead, ScriptSql, Setting};
 use crate::error::{Error, Result};
 use crate::execute::bookkeeping::Record;
 use crate::execute::record::{Piece, Reader, needs_foreign_keys_off};
@@ -37,7 +37,8 @@ impl Recorder<'_> {
     /// `script::…`, `batch::…`, among them `batch::mixed_offline`, and `file::io` for what `out` fails with.
     pub fn script(&self, plan: &Plan, applied: &Applied, out: &mut dyn Write) -> Result<()> {
         let mut surveyor = Surveyor {
-            sql: self.dialect.script(),
+            dialect: self.dialect,
+            switched_off: false,
             lines: Vec::new(),
             foreign_keys_off: Vec::new(),
             differs: None,
@@ -54,6 +55,8 @@ impl Recorder<'_> {
         put(out, &sql.head(&head))?;
         let mut scribe = Scribe {
             sql,
+            dialect: self.dialect,
+            by_hand: false,
             rules: self.dialect.rules(),
             table: &self.table,
             out,
@@ -208,7 +211,9 @@ impl Reader for Shower {
 /// Goes through a plan first: which revisions need foreign keys off, and that this does not change what their other
 /// statements do.
 struct Surveyor {
-    sql: &'static dyn ScriptSql,
+    dialect: &'static dyn Dialect,
+    /// Whether the author's own statements stand where he means foreign keys to be off.
+    switched_off: bool,
     lines: Vec<String>,
     foreign_keys_off: Vec<bool>,
     /// A statement whose effect would differ with foreign keys off: the error to give if they are.
@@ -222,8 +227,9 @@ impl Reader for Surveyor {
         let message = &revision.header.message;
         self.lines
             .push(format!("{}  {}  {checksum}", step.revision, one_line(message)));
-        self.foreign_keys_off.push(false);
+        self.foreign_keys_off.push(prepared.rebuilds());
         self.differs = None;
+        self.switched_off = false;
         Ok(())
     }
 
@@ -235,10 +241,13 @@ impl Reader for Surveyor {
                 }
             }
             Piece::Native(place) if self.differs.is_none() => {
-                let Some(ask) = ask else {
+                if let Some((_, on)) = self.dialect.meant_switch(place.statement.text) {
+                    self.switched_off = !on;
+                }
+                let Some(ask) = ask.filter(|_| !self.switched_off) else {
                     return Ok(());
                 };
-                if let Some(effect) = self.sql.foreign_key_effect(place.statement.text, ask)? {
+                if let Some(effect) = self.dialect.script().foreign_key_effect(place.statement.text, ask)? {
                     self.differs = Some(mixed(place, &effect));
                 }
             }
@@ -277,6 +286,9 @@ fn one_line(text: &str) -> String {
 /// Writes the script.
 struct Scribe<'s> {
     sql: &'s dyn ScriptSql,
+    dialect: &'static dyn Dialect,
+    /// The author replaces a table by hand in this step.
+    by_hand: bool,
     rules: &'static SplitRules,
     table: &'s VersionTable,
     out: &'s mut dyn Write,
@@ -400,21 +412,33 @@ impl Reader for Scribe<'_> {
             self.out,
             &guards(self.sql, self.table, &step.heads_before.ids(), self.count),
         )?;
-        if self.transaction == Transaction::None {
-            put(self.out, &self.sql.commit(off))?;
+        self.by_hand = prepared.rebuilds() && self.transaction == Transaction::Revision;
+        match (self.transaction, self.dialect.orphans()) {
+            // A revision without a transaction that replaces a table by hand has foreign keys off until its end.
+            (Transaction::None, _) => put(self.out, &self.sql.commit(false)),
+            (_, Some(orphans)) if self.by_hand => put(self.out, &self.sql.keep_orphans(orphans)),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn piece(&mut self, piece: &Piece<'_>, _ask: Option<&mut dyn Ask>) -> Result<()> {
         match piece {
             Piece::Native(place) => {
                 self.comments(place.statement.gap_before)?;
+                if self.by_hand && self.dialect.meant_switch(place.statement.text).is_some() {
+                    let line = one_line(place.statement.text);
+                    return put(self.out, &format!("-- {line}: done around this transaction\n"));
+                }
                 self.statement(&self.sql.statement(place.sql()))
             }
             Piece::Rewritten(run, rewrite) => {
                 self.originals(run)?;
-                self.rewritten(rewrite)
+                if self.transaction == Transaction::Revision {
+                    return self.rewritten(rewrite);
+                }
+                put(self.out, &self.sql.begin(false))?;
+                self.rewritten(rewrite)?;
+                put(self.out, &self.sql.commit(false))
             }
             Piece::Version(sql) => {
                 self.rows.push((*sql).to_owned());
@@ -427,12 +451,15 @@ impl Reader for Scribe<'_> {
         if self.transaction == Transaction::None {
             put(self.out, &self.sql.begin(false))?;
         }
+        if let (true, Some(orphans)) = (self.by_hand, self.dialect.orphans()) {
+            put(self.out, &self.sql.guard_orphans(orphans))?;
+        }
         put(self.out, "-- version table\n")?;
         for row in std::mem::take(&mut self.rows) {
             self.statement(&row)?;
         }
         let alone = self.transaction == Transaction::None;
-        let foreign_keys_on = if alone { self.pragmas } else { self.off() };
+        let foreign_keys_on = self.off() || (alone && self.pragmas);
         put(self.out, &self.sql.commit(foreign_keys_on))?;
         if self.pragmas {
             for setting in [Setting::LegacyAlterTable, Setting::IgnoreCheckConstraints] {

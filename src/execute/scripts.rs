@@ -1,10 +1,11 @@
 //! Scripts as the executor takes them: opened, split to the end, and hashed before anything runs.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::sync::Arc;
 
 use crate::code::Code;
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Replaces};
 use crate::error::{Error, Result};
 use crate::execute::walk::{Place, directives};
 use crate::revision::checksum::{self, Checksum};
@@ -30,10 +31,21 @@ pub(crate) struct Prepared {
     pub alters: bool,
     /// Whether one of them sets the connection up.
     pub pragmas: bool,
+    /// The tables that are dropped so that another one takes their names.
+    pub replaced: BTreeSet<String>,
+    /// Whether a statement means to switch foreign keys off.
+    pub switches: bool,
     /// The checksum of the file.
     pub checksum: Checksum,
     /// The mark of a large file, which is read once more when it runs.
     mark: Option<u128>,
+}
+
+impl Prepared {
+    /// Whether the author replaces a table by hand, or means to switch foreign keys.
+    pub(crate) fn rebuilds(&self) -> bool {
+        self.switches || !self.replaced.is_empty()
+    }
 }
 
 impl Script {
@@ -94,6 +106,9 @@ impl Script {
             statements: 0,
             alters: false,
             pragmas: false,
+            dropped: BTreeSet::new(),
+            replaced: BTreeSet::new(),
+            switches: false,
         };
         let header = upgrade.then_some(header);
         let mark = self.mark();
@@ -112,7 +127,9 @@ impl Script {
         Ok(Prepared {
             statements: survey.statements,
             alters: survey.alters,
-            pragmas: survey.pragmas,
+            pragmas: survey.pragmas || !survey.replaced.is_empty(),
+            switches: survey.switches,
+            replaced: survey.replaced,
             checksum,
             mark,
         })
@@ -173,6 +190,9 @@ struct Survey<'s> {
     statements: u64,
     alters: bool,
     pragmas: bool,
+    dropped: BTreeSet<String>,
+    replaced: BTreeSet<String>,
+    switches: bool,
 }
 
 impl Survey<'_> {
@@ -180,6 +200,19 @@ impl Survey<'_> {
         self.alters |= self.dialect.batch_table(statement.text).is_some()
             || has_directive(statement.gap_before, self.dialect.rules());
         self.pragmas |= starts_with(statement.text, b'p');
+        match self.dialect.replaces(statement.text) {
+            Some(Replaces::Drops(table)) => {
+                self.dropped.insert(table);
+            }
+            Some(Replaces::TakesName(table)) if self.dropped.contains(&table) => {
+                self.replaced.insert(table);
+            }
+            _ => {}
+        }
+        if self.in_transaction && self.dialect.meant_switch(statement.text).is_some() {
+            // A script that does so needs the schema at hand, to see whom it would concern.
+            (self.alters, self.switches) = (true, true);
+        }
         if self.in_transaction {
             let place = Place {
                 script: self.script,
@@ -187,7 +220,6 @@ impl Survey<'_> {
                 index: self.statements,
             };
             no_transaction_control(&place, self.dialect)?;
-            no_foreign_keys_off(&place, self.dialect)?;
         }
         self.statements += 1;
         Ok(())
@@ -236,58 +268,16 @@ fn no_transaction_control(place: &Place<'_>, dialect: &'static dyn Dialect) -> R
     ))
 }
 
-/// Refuses what SQLite leaves undone in a transaction without a word: with foreign keys still on, the DROP TABLE of a
-/// table that is being replaced deletes the rows that refer to it.
-fn no_foreign_keys_off(place: &Place<'_>, dialect: &'static dyn Dialect) -> Result<()> {
-    let text = place.statement.text;
-    if !starts_with(text, b'p') || !switches_foreign_keys_off(text, dialect.rules()) {
-        return Ok(());
-    }
-    let (file, span) = place.in_file();
-    Err(Error::new(
-        Code::ScriptTransaction,
-        format!("`{}` switches foreign keys off where that does nothing", file.name),
-    )
-    .at(
-        &file,
-        span,
-        "has no effect in a transaction, so rows that refer to a dropped table would be deleted",
-    )
-    .help(
-        "say what changes with ALTER TABLE, which keeps them; or say `transaction: none` in the header, with BEGIN and \
-         COMMIT after this statement",
-    ))
-}
-
-/// Whether the statement is `PRAGMA [schema.]foreign_keys` with a value that is not on (pragma.html).
-fn switches_foreign_keys_off(text: &str, rules: &'static SplitRules) -> bool {
-    let words = token::significant(text, rules).take(6);
-    let words: Vec<String> = words
-        .map(|token| token::unquoted(&text[token.span]).to_ascii_uppercase())
-        .collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let value = match words.as_slice() {
-        ["PRAGMA", "FOREIGN_KEYS", "=" | "(", value, ..] | ["PRAGMA", _, ".", "FOREIGN_KEYS", "=" | "(", value, ..] => {
-            *value
-        }
-        _ => return false,
-    };
-    let is_number = value.parse::<i64>().is_ok_and(|number| number != 0);
-    !(is_number || matches!(value, "ON" | "YES" | "TRUE"))
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::{self, Read};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    use super::switches_foreign_keys_off;
     use crate::code::Code;
     use crate::dialect::sqlite::Sqlite;
     use crate::revision::{Header, LargeText, Script};
     use crate::source::SourceFile;
-    use crate::sql::split;
 
     /// A file that somebody may write.
     #[derive(Debug, Default)]
@@ -319,27 +309,5 @@ mod tests {
         script.check_unchanged(&prepared).unwrap();
         large.0.store(true, Ordering::Relaxed);
         assert_eq!(script.check_unchanged(&prepared).unwrap_err().code(), Code::FileIo);
-    }
-
-    #[test]
-    fn foreign_keys_are_switched_off() {
-        for sql in [
-            "PRAGMA foreign_keys = OFF",
-            "pragma foreign_keys=0",
-            "PRAGMA main.foreign_keys = no",
-            "PRAGMA \"foreign_keys\"(false)",
-            "PRAGMA /* now */ foreign_keys -- really\n = 'off'",
-        ] {
-            assert!(switches_foreign_keys_off(sql, &split::SQLITE), "{sql}");
-        }
-        for sql in [
-            "PRAGMA foreign_keys",
-            "PRAGMA foreign_keys = ON",
-            "PRAGMA foreign_keys(1)",
-            "PRAGMA defer_foreign_keys = OFF",
-            "PRAGMA foreign_key_check",
-        ] {
-            assert!(!switches_foreign_keys_off(sql, &split::SQLITE), "{sql}");
-        }
     }
 }

@@ -11,13 +11,14 @@ use crate::execute::bookkeeping::{self, Record};
 use crate::execute::event::Event;
 use crate::execute::lock::{self, Patience};
 use crate::execute::online::{Online, Unit};
+use crate::execute::rebuild::Rebuild;
 use crate::execute::scripts::Prepared;
 use crate::execute::seen;
 use crate::execute::shown::Shown;
 use crate::execute::walk::Walk;
 use crate::execute::{Executor, Ran, fault};
 use crate::revision::plan::Step;
-use crate::revision::{Direction, Revision, Script, Transaction};
+use crate::revision::{Direction, Revision, Script};
 use crate::version::{Details, Entry, Stamp, Unfinished, VersionTable};
 
 /// A step with what was found out about it before anything ran.
@@ -136,10 +137,14 @@ impl<'a> Executor<'a> {
             patience: self.patience,
             shown: self.keep_statements.then_some(shown),
             unit,
+            rebuild: Rebuild::new(&ready.prepared.replaced),
         };
+        let walked = walk.run(&mut online);
+        let Online { driver, rebuild, .. } = online;
+        let ran = walked
+            .and_then(|()| ready.script.check_unchanged(&ready.prepared))
+            .and_then(|()| rebuild.finish(driver));
         // A caller's own connection is not left with the switches of a script that failed.
-        let ran = walk.run(&mut online);
-        let ran = ran.and_then(|()| ready.script.check_unchanged(&ready.prepared));
         let back = self.put_back(switches);
         ran.and(back)
     }
@@ -413,12 +418,4 @@ fn beginning(script: &Script, count: u64, dialect: &'static dyn crate::dialect::
         }
     }
     Ok(texts)
-}
-
-/// The transaction of a revision, as plans show it.
-pub(crate) fn transaction_name(transaction: Transaction) -> &'static str {
-    match transaction {
-        Transaction::Revision => "revision",
-        Transaction::None => "none",
-    }
 }

@@ -179,6 +179,9 @@ impl Walk<'_> {
 
     /// Rewrites the ALTERs that wait. Each rewrite sees the database as the one before left it.
     fn flush(&self, waiting: &mut Waiting, runner: &mut dyn Runner) -> Result<()> {
+        if waiting.run.is_empty() {
+            return Ok(());
+        }
         let Waiting {
             mut run,
             mut counts,

@@ -5,3 +5,5 @@
 pub mod alter;
 pub mod cursor;
 pub mod define;
+pub mod elsewhere;
+mod reorder;

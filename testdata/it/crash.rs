@@ -190,7 +190,7 @@ fn check(place: &Place, flow: &Flow<'_>) {
     assert_eq!(states.last(), Some(&end));
     let mut gone_on = Vec::new();
     for at in 1..=calls {
-        for how in [How::Refused, How::Busy, How::Lost, How::Unheard] {
+        for how in [How::Refused, How::Busy, How::Unheard] {
             again();
             let mut driver = FailAt {
                 db: connect(&path),

@@ -15,9 +15,7 @@ pub(crate) enum How {
     Refused,
     /// It finds the database locked, once.
     Busy,
-    /// It does not arrive, and neither does any other after it.
-    Lost,
-    /// It is done and nobody hears of it, and no other one arrives.
+    /// It is done and nobody hears of it, and no other one arrives. For the database the next one failed as well.
     Unheard,
 }
 
@@ -32,7 +30,7 @@ pub(crate) struct FailAt {
 impl FailAt {
     fn call<T>(&mut self, action: impl FnOnce(&mut dyn Driver) -> Result<T, DriverError>) -> Result<T, DriverError> {
         self.calls += 1;
-        let dead = matches!(self.how, How::Lost | How::Unheard) && self.calls > self.at;
+        let dead = self.how == How::Unheard && self.calls > self.at;
         if self.calls != self.at && !dead {
             return action(&mut self.db);
         }
@@ -42,7 +40,7 @@ impl FailAt {
         let failure = match self.how {
             How::Refused => Failure::DiskFull,
             How::Busy => Failure::Busy,
-            How::Lost | How::Unheard => Failure::Disconnected,
+            How::Unheard => Failure::Disconnected,
         };
         Err(DriverError {
             failure,

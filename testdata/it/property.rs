@@ -87,7 +87,7 @@ impl Model {
     fn operation(&mut self, random: &mut Random, i: usize, k: usize) -> Option<(String, String)> {
         let kind = random.below(9);
         if (3..=6).contains(&kind) {
-            return Some(of_column(kind, i, &self.column(random, i)?));
+            return Some(of_column(kind, &format!("{i}_{k}"), &self.column(random, i)?));
         }
         let table = self.table(random, i)?;
         Some(match kind {
@@ -127,7 +127,7 @@ impl Model {
     }
 }
 
-fn of_column(kind: usize, i: usize, column: &Column) -> (String, String) {
+fn of_column(kind: usize, name: &str, column: &Column) -> (String, String) {
     let (by, alter) = (column.by, format!("ALTER TABLE t{}", column.table));
     match kind {
         3 => (
@@ -135,12 +135,12 @@ fn of_column(kind: usize, i: usize, column: &Column) -> (String, String) {
             format!("{alter} ALTER COLUMN c{by} TYPE INTEGER USING CAST(substr(c{by}, 2) AS INTEGER);"),
         ),
         4 => (
-            format!("{alter} ADD CONSTRAINT k{i} CHECK (c{by} IS NULL OR c{by} < 1000);"),
-            format!("{alter} DROP CONSTRAINT k{i};"),
+            format!("{alter} ADD CONSTRAINT k{name} CHECK (c{by} IS NULL OR c{by} < 1000);"),
+            format!("{alter} DROP CONSTRAINT k{name};"),
         ),
         5 => (
-            format!("{alter} ADD CONSTRAINT u{i} UNIQUE (id, c{by});"),
-            format!("{alter} DROP CONSTRAINT u{i};"),
+            format!("{alter} ADD CONSTRAINT u{name} UNIQUE (id, c{by});"),
+            format!("{alter} DROP CONSTRAINT u{name};"),
         ),
         _ => (
             format!("{alter} ALTER COLUMN c{by} SET DEFAULT 2;"),
@@ -227,7 +227,7 @@ fn check(seed: u64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: if std::env::var_os("SQLREV_SLOW").is_some() { 1000 } else { 60 }, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_way_leads_to_the_same_database(seed: u64) {

@@ -11,6 +11,7 @@ use crate::dialect::{AlterStatement, Ask, Op, Rewrite};
 use crate::error::{Error, Result, nearest};
 use crate::revision::Recreate;
 use crate::sql::parse::alter::{self as parse, ActionKind, Alter, Unreadable};
+use crate::sql::parse::elsewhere;
 use crate::sql::write::quoted;
 
 /// Turns the first statements of a run into what SQLite can run.
@@ -222,7 +223,7 @@ fn refuse_unreadable(site: &Site<'_>, unreadable: &Unreadable) -> Error {
     );
     let elsewhere = unreadable
         .unknown_action
-        .then(|| parse::meant_for(&site.statement.text))
+        .then(|| elsewhere::meant_for(&site.statement.text))
         .flatten();
     match elsewhere {
         Some(database) => site

@@ -66,7 +66,7 @@ fn the_cheapest_way_is_taken() {
         T,
         "ALTER TABLE t ADD COLUMN c DATE, ADD COLUMN d UUID DEFAULT 'x'::text",
         "native",
-        "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, b INT, c TEXT, d TEXT DEFAULT 'x')",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, b INT, c DATE, d UUID DEFAULT 'x')",
     );
     check(
         T,

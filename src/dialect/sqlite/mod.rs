@@ -11,6 +11,7 @@ mod kept;
 mod names;
 mod oracle;
 mod prove;
+mod rebuild;
 mod rename;
 mod script;
 mod session;
@@ -29,7 +30,7 @@ mod hazards;
 #[cfg(all(test, feature = "bundled"))]
 mod random;
 
-use crate::dialect::{AlterStatement, Ask, Dialect, Replay, Rewrite, ScriptSql, VersionSql};
+use crate::dialect::{AlterStatement, Ask, Dialect, Replaces, Replay, Rewrite, ScriptSql, Setting, VersionSql};
 use crate::error::Result;
 use crate::revision::Recreate;
 use crate::sql::split::{self, SplitRules};
@@ -78,6 +79,14 @@ impl Dialect for Sqlite {
 
     fn objects(&self) -> Option<&'static str> {
         Some(session::OBJECTS)
+    }
+
+    fn meant_switch(&self, statement: &str) -> Option<(Setting, bool)> {
+        rebuild::meant_switch(statement)
+    }
+
+    fn replaces(&self, statement: &str) -> Option<Replaces> {
+        rebuild::replaces(statement)
     }
 
     fn orphans(&self) -> Option<&'static str> {

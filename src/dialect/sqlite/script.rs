@@ -107,6 +107,16 @@ impl ScriptSql for SqliteScript {
         )
     }
 
+    fn keep_orphans(&self, query: &str) -> String {
+        format!("CREATE TEMP TABLE sqlrev_orphans AS {query};\n")
+    }
+
+    fn guard_orphans(&self, query: &str) -> String {
+        let new = format!("SELECT words FROM ({query}) WHERE orphan NOT IN (SELECT orphan FROM temp.sqlrev_orphans)");
+        let guard = self.guard_rows(&new, "rows point at rows that are gone after a table was replaced");
+        format!("{guard}DROP TABLE temp.sqlrev_orphans;\n")
+    }
+
     fn missing_table(&self, name: &str) -> String {
         let name = write::sqlite_literal(name);
         format!(

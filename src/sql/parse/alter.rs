@@ -2,14 +2,11 @@
 //!
 //! The reader works on tokens, so that every action, name, type and expression has its exact place: sqlparser's
 //! spans of ALTER operations are never exact, and it reads neither `TYPE t COLLATE c` nor SQLite's loose types.
-//! sqlparser is asked only when this reader gives up, to say whether the words have a meaning elsewhere.
-
-use sqlparser::dialect::{Dialect, MySqlDialect, PostgreSqlDialect};
-use sqlparser::parser::Parser;
 
 use crate::source::Span;
 use crate::sql::parse::cursor::{Cursor, Name};
 use crate::sql::parse::define::{self, Clause, ColumnDef, TABLE_CONSTRAINTS};
+use crate::sql::parse::reorder;
 
 /// An ALTER TABLE statement.
 #[derive(Debug, Clone)]
@@ -135,53 +132,11 @@ pub struct Unreadable {
 pub fn table(text: &str) -> Option<(Option<Name>, Name)> {
     let head: usize = text.char_indices().nth(HEAD).map_or(text.len(), |(offset, _)| offset);
     let text = &text[..head];
-    if let Some(masked) = reorder_words(text) {
+    if let Some(masked) = reorder::words(text) {
         return Cursor::new(&masked).name().map(|table| (None, table));
     }
     let mut cursor = Cursor::new(text);
     read_table(&mut cursor).ok().map(|(_, schema, table)| (schema, table))
-}
-
-/// The directive that puts the columns of a table in another order; it stands in a comment of its own.
-const REORDER: &str = "-- sqlrev:reorder";
-
-/// What the directive says, with its first words blanked out so that places stay what they are.
-fn reorder_words(text: &str) -> Option<String> {
-    let rest = text.strip_prefix(REORDER)?;
-    rest.starts_with([' ', '\t'])
-        .then(|| format!("{}{rest}", " ".repeat(REORDER.len())))
-}
-
-/// Reads `-- sqlrev:reorder table (column, …)`.
-fn read_reorder(words: &str) -> Result<Alter, Unreadable> {
-    let mut cursor = Cursor::new(words);
-    let mut table = name(&mut cursor, "the name of a table")?;
-    let mut schema = None;
-    if cursor.take(&["."]) {
-        schema = Some(table);
-        table = name(&mut cursor, "the name of a table")?;
-    }
-    let start = cursor.position();
-    if !cursor.take(&["("]) {
-        return Err(stop(&cursor, "the columns in parentheses"));
-    }
-    let mut columns = vec![name(&mut cursor, "the name of a column")?];
-    while cursor.take(&[","]) {
-        columns.push(name(&mut cursor, "the name of a column")?);
-    }
-    if !cursor.take(&[")"]) || !cursor.at_end() {
-        return Err(stop(&cursor, "a comma or the closing parenthesis"));
-    }
-    let action = Action {
-        span: cursor.since(start),
-        kind: ActionKind::Reorder(columns),
-    };
-    Ok(Alter {
-        if_exists: false,
-        schema,
-        table,
-        actions: vec![action],
-    })
 }
 
 /// How many characters the first words may take up, comments before and between them included.
@@ -206,8 +161,8 @@ fn read_table(cursor: &mut Cursor<'_>) -> Result<(bool, Option<Name>, Name), Unr
 
 /// Reads an ALTER TABLE statement, or the directive `-- sqlrev:reorder table (column, …)`.
 pub fn read(text: &str) -> Result<Alter, Unreadable> {
-    if let Some(words) = reorder_words(text) {
-        return read_reorder(&words);
+    if let Some(words) = reorder::words(text) {
+        return reorder::read(&words);
     }
     let mut cursor = Cursor::new(text);
     let (if_exists, schema, table) = read_table(&mut cursor)?;
@@ -236,7 +191,7 @@ pub fn read(text: &str) -> Result<Alter, Unreadable> {
     })
 }
 
-fn stop(cursor: &Cursor<'_>, expected: &'static str) -> Unreadable {
+pub(super) fn stop(cursor: &Cursor<'_>, expected: &'static str) -> Unreadable {
     Unreadable {
         span: cursor.here(),
         expected,
@@ -273,7 +228,7 @@ fn action(cursor: &mut Cursor<'_>) -> Result<ActionKind, Unreadable> {
     }
 }
 
-fn name(cursor: &mut Cursor<'_>, expected: &'static str) -> Result<Name, Unreadable> {
+pub(super) fn name(cursor: &mut Cursor<'_>, expected: &'static str) -> Result<Name, Unreadable> {
     cursor.name().ok_or_else(|| stop(cursor, expected))
 }
 
@@ -458,34 +413,6 @@ fn change(cursor: &mut Cursor<'_>, same_name: bool) -> Result<ActionKind, Unread
     Ok(ActionKind::ChangeColumn { from, column, place })
 }
 
-/// Texts above this size are not analysed.
-const LIMIT: usize = 64 * 1024;
-
-/// The database in whose language an ALTER TABLE that [`read`] gave up on has a meaning, if there is one.
-///
-/// sqlparser's trees can exhaust a small stack, so it works on a thread with a large one.
-pub fn meant_for(text: &str) -> Option<&'static str> {
-    if text.len() > LIMIT {
-        return None;
-    }
-    let parses = |dialect: &dyn Dialect| Parser::parse_sql(dialect, text).is_ok_and(|statements| statements.len() == 1);
-    let judge = move || {
-        if parses(&PostgreSqlDialect {}) {
-            Some("PostgreSQL")
-        } else if parses(&MySqlDialect {}) {
-            Some("MySQL")
-        } else {
-            None
-        }
-    };
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new()
-            .stack_size(64 << 20)
-            .spawn_scoped(scope, judge);
-        thread.ok().and_then(|thread| thread.join().ok()).flatten()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -524,8 +451,6 @@ mod tests {
         let text = "ALTER TABLE t SET TABLESPACE x";
         let error = read(text).expect_err("not an action of ours");
         assert_eq!(&text[error.span], "SET");
-        assert_eq!(meant_for("ALTER TABLE t OWNER TO joe"), Some("PostgreSQL"));
-        assert_eq!(meant_for("ALTER TABLE t FROBNICATE"), None);
     }
 
     #[test]

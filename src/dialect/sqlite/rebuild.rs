@@ -1,0 +1,112 @@
+//! Tables replaced by hand: CREATE new, INSERT … SELECT, DROP old, RENAME.
+//!
+//! In a transaction SQLite ignores `PRAGMA foreign_keys` (pragma.html), and with foreign keys on, DROP TABLE deletes
+//! every row first, which cascades to the rows of other tables (foreignkeys.html, section 5).
+
+use crate::dialect::{Replaces, Setting};
+use crate::sql::split;
+use crate::sql::token;
+
+/// `PRAGMA [schema.]foreign_keys` with a value.
+pub(super) fn meant_switch(statement: &str) -> Option<(Setting, bool)> {
+    if !begins(statement, "pragma") {
+        return None;
+    }
+    let words = words(statement, 6);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let value = match words.as_slice() {
+        ["pragma", "foreign_keys", "=" | "(", value, ..] | ["pragma", _, ".", "foreign_keys", "=" | "(", value, ..] => {
+            *value
+        }
+        _ => return None,
+    };
+    let is_number = value.parse::<i64>().is_ok_and(|number| number != 0);
+    Some((
+        Setting::ForeignKeys,
+        is_number || matches!(value, "on" | "yes" | "true"),
+    ))
+}
+
+/// `DROP TABLE t`, or `ALTER TABLE x RENAME TO t`.
+pub(super) fn replaces(statement: &str) -> Option<Replaces> {
+    if begins(statement, "drop") {
+        let words = words(statement, 8);
+        let mut rest = words.iter().map(String::as_str).skip(1);
+        if rest.next() != Some("table") {
+            return None;
+        }
+        let rest: Vec<&str> = rest.collect();
+        let rest = rest.strip_prefix(&["if", "exists"]).unwrap_or(&rest);
+        return match rest {
+            [_, ".", table, ..] | [table, ..] => Some(Replaces::Drops((*table).to_owned())),
+            [] => None,
+        };
+    }
+    if !begins(statement, "alter") {
+        return None;
+    }
+    let words = words(statement, 12);
+    let at = words
+        .windows(2)
+        .position(|pair| pair[0] == "rename" && pair[1] == "to")?;
+    words.get(at + 2).map(|name| Replaces::TakesName(name.clone()))
+}
+
+fn begins(statement: &str, word: &str) -> bool {
+    statement
+        .get(..word.len())
+        .is_some_and(|first| first.eq_ignore_ascii_case(word))
+}
+
+/// The first tokens, unquoted, in lower case.
+fn words(statement: &str, most: usize) -> Vec<String> {
+    let tokens = token::significant(statement, &split::SQLITE).take(most);
+    tokens
+        .map(|token| token::unquoted(&statement[token.span]).to_lowercase())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_keys_are_switched() {
+        let cases = [
+            ("PRAGMA foreign_keys = OFF", Some(false)),
+            ("pragma foreign_keys=0", Some(false)),
+            ("PRAGMA main.foreign_keys = no", Some(false)),
+            ("PRAGMA \"foreign_keys\"(false)", Some(false)),
+            ("PRAGMA /* now */ foreign_keys -- really\n = 'off'", Some(false)),
+            ("PRAGMA foreign_keys = ON", Some(true)),
+            ("PRAGMA foreign_keys(1)", Some(true)),
+            ("PRAGMA foreign_keys", None),
+            ("PRAGMA defer_foreign_keys = OFF", None),
+            ("PRAGMA foreign_key_check", None),
+        ];
+        for (sql, on) in cases {
+            assert_eq!(meant_switch(sql), on.map(|on| (Setting::ForeignKeys, on)), "{sql}");
+        }
+    }
+
+    #[test]
+    fn the_parts_of_a_replacement() {
+        let cases = [
+            ("DROP TABLE users", Some(Replaces::Drops("users".to_owned()))),
+            (
+                "drop table if exists main.\"Users\"",
+                Some(Replaces::Drops("users".to_owned())),
+            ),
+            (
+                "ALTER TABLE new_users RENAME TO [Users]",
+                Some(Replaces::TakesName("users".to_owned())),
+            ),
+            ("ALTER TABLE users RENAME COLUMN a TO b", None),
+            ("DROP VIEW users", None),
+            ("INSERT INTO users VALUES (1)", None),
+        ];
+        for (sql, want) in cases {
+            assert_eq!(replaces(sql), want, "{sql}");
+        }
+    }
+}

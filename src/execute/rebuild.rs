@@ -1,0 +1,112 @@
+//! Tables that an author replaces by hand: their DROP deletes nothing elsewhere, and no row is left pointing at nothing.
+
+use std::collections::BTreeSet;
+
+use crate::code::Code;
+use crate::dialect::{Dialect, Replaces, Setting};
+use crate::driver::Driver;
+use crate::error::{Error, Result};
+use crate::execute::fault;
+use crate::execute::walk::Place;
+
+/// How many orphans an error lists.
+const SHOWN: usize = 10;
+
+/// What a script replaces, and the rows that pointed at nothing before it began to.
+pub(crate) struct Rebuild<'a> {
+    replaced: &'a BTreeSet<String>,
+    before: Option<BTreeSet<String>>,
+}
+
+impl<'a> Rebuild<'a> {
+    pub(crate) fn new(replaced: &'a BTreeSet<String>) -> Self {
+        Self { replaced, before: None }
+    }
+
+    /// Runs a statement. One that means to switch foreign keys does so even in a transaction; while a table that is
+    /// replaced is dropped, they are off.
+    pub(crate) fn statement(&mut self, driver: &mut dyn Driver, place: &Place<'_>, in_transaction: bool) -> Result<()> {
+        let dialect = driver.dialect();
+        let failed = |error| fault::database(&error);
+        let text = place.statement.text;
+        if let Some((setting, on)) = dialect.meant_switch(text).filter(|_| in_transaction) {
+            if !on {
+                self.look_before(driver)?;
+            }
+            return driver.setting(setting, Some(on)).map(drop).map_err(failed);
+        }
+        let off = match dialect.replaces(text) {
+            Some(Replaces::Drops(table)) => self.replaced.contains(&table),
+            _ => false,
+        };
+        if !off {
+            return run(driver, place);
+        }
+        if in_transaction {
+            self.look_before(driver)?;
+        }
+        let was = driver.setting(Setting::ForeignKeys, None).map_err(failed)?;
+        driver.setting(Setting::ForeignKeys, Some(false)).map_err(failed)?;
+        let ran = run(driver, place);
+        driver.setting(Setting::ForeignKeys, Some(was)).map_err(failed)?;
+        ran
+    }
+
+    fn look_before(&mut self, driver: &mut dyn Driver) -> Result<()> {
+        if self.before.is_none() {
+            self.before = Some(orphans(driver)?.into_iter().map(|(orphan, _)| orphan).collect());
+        }
+        Ok(())
+    }
+
+    /// Refuses what was done when rows point at nothing that did not before.
+    ///
+    /// # Errors
+    /// `execute::foreign_keys`.
+    pub(crate) fn finish(self, driver: &mut dyn Driver) -> Result<()> {
+        let Some(before) = self.before else {
+            return Ok(());
+        };
+        let new: Vec<String> = orphans(driver)?
+            .into_iter()
+            .filter(|(orphan, _)| !before.contains(orphan))
+            .map(|(_, words)| words)
+            .collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let mut error = Error::new(
+            Code::ForeignKeys,
+            "rows point at rows that are gone after a table was replaced",
+        );
+        for words in new.iter().take(SHOWN) {
+            error = error.cause(words.as_str());
+        }
+        if new.len() > SHOWN {
+            error = error.cause(format!("… and {} more", new.len() - SHOWN));
+        }
+        Err(error
+            .help("copy every row to the new table, or delete in the same revision the rows that point at the others"))
+    }
+}
+
+fn run(driver: &mut dyn Driver, place: &Place<'_>) -> Result<()> {
+    driver.execute(place.sql()).map_err(|error| {
+        let (file, span) = place.in_file();
+        fault::statement(&error, &file, &span)
+    })
+}
+
+/// The rows that point at nothing: what tells each from the others, and what it is.
+fn orphans(driver: &mut dyn Driver) -> Result<Vec<(String, String)>> {
+    let dialect: &dyn Dialect = driver.dialect();
+    let Some(query) = dialect.orphans() else {
+        return Ok(Vec::new());
+    };
+    let rows = driver.query(query).map_err(|error| fault::database(&error))?;
+    let pairs = rows.into_iter().map(|row| {
+        let mut values = row.into_iter().map(Option::unwrap_or_default);
+        (values.next().unwrap_or_default(), values.next().unwrap_or_default())
+    });
+    Ok(pairs.collect())
+}

@@ -1,3 +1,0 @@
-//! The neutral model of a schema.
-
-pub mod diff;
