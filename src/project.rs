@@ -260,6 +260,10 @@ impl Project {
     /// beside the configuration for one from `.env`.
     fn variable(&self, name: &str) -> Option<Result<DatabaseUrl>> {
         let url = self.variables.filled(name)?;
+        if url.contains(char::REPLACEMENT_CHARACTER) {
+            let message = format!("the variable `{name}` is not UTF-8");
+            return Some(Err(Error::new(Code::ConfigVariable, message)));
+        }
         let is_given = self.environment.filled(name).is_some();
         let folder = if is_given {
             &self.environment.directory

@@ -23,6 +23,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 use crate::code::Code;
 use crate::error::{Error, Result};
+use crate::project::redacted;
 use args::{Cli, Color, Command, Format};
 use session::Session;
 use ui::Ui;
@@ -92,7 +93,7 @@ fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
 
 /// Help and the version are results; a wrong command line is an error with clap's own words.
 fn usage(error: &clap::Error, args: &[OsString], ui: &mut Ui<'_>) -> u8 {
-    let text = error.render().to_string();
+    let text = redacted(&error.render().to_string());
     if !error.use_stderr() {
         ui.write(text.as_bytes());
         return u8::from(ui.finish().is_some());
@@ -103,7 +104,10 @@ fn usage(error: &clap::Error, args: &[OsString], ui: &mut Ui<'_>) -> u8 {
         asked |= word == "--format=json" || (word == "--format" && words.next().is_some_and(|word| word == "json"));
     }
     if asked {
-        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        // The names of what is missing stand on lines of their own.
+        let lines = text.lines().take_while(|line| !line.is_empty()).map(str::trim);
+        let message = lines.collect::<Vec<_>>().join(" ");
+        let message = message.trim_start_matches("error: ");
         let error = Error::new(Code::Usage, message).help("sqlrev --help");
         ui.value(&report::object(&error));
         ui.finish();

@@ -98,7 +98,12 @@ pub(crate) fn history(session: &mut Session<'_>, args: &args::History, ui: &mut 
     let seen = match look(session, &mut history) {
         Ok(seen) => Some(seen),
         Err(error) if needed => return Err(error),
-        Err(_) => None,
+        Err(error) => {
+            if error.code() != Code::ConfigNoUrl {
+                ui.say(&format!("what is applied cannot be shown: {}", error.message()));
+            }
+            None
+        }
     };
     let graph = history.graph()?;
     let applied = seen.as_ref().map(|seen| Applied::known(graph, seen.applied()).0);

@@ -1,5 +1,6 @@
 //! What the command says: results on standard output, everything else on standard error.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
@@ -62,7 +63,7 @@ impl<'a> Ui<'a> {
 
     /// A line of the result.
     pub(super) fn line(&mut self, text: &str) {
-        self.write(text.as_bytes());
+        self.write(harmless(text, self.color_out).as_bytes());
         self.write(b"\n");
     }
 
@@ -103,7 +104,7 @@ impl<'a> Ui<'a> {
 
     /// A line of talk that even `-q` wants, such as an error. Nobody is left to hear of a failure here.
     pub(super) fn tell(&mut self, text: &str) {
-        let _ = writeln!(self.stderr, "{text}");
+        let _ = writeln!(self.stderr, "{}", harmless(text, self.color_err));
     }
 
     /// The text in a style, for standard output.
@@ -123,5 +124,60 @@ pub(super) fn paint(on: bool, style: Style, text: &str) -> String {
         format!("{style}{text}{style:#}")
     } else {
         text.to_owned()
+    }
+}
+
+/// The text without what would move a terminal's cursor, change its title or its colours: messages, names, statements
+/// and values come from files and databases that others wrote. Where colours are on, their sequences (ECMA-48, SGR) stay.
+fn harmless(text: &str, colors: bool) -> Cow<'_, str> {
+    let harms = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if !text.contains(harms) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(harms) {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let length = if colors { color(rest) } else { None };
+        if let Some(length) = length {
+            out.push_str(&rest[..length]);
+            rest = &rest[length..];
+        } else {
+            out.push('\u{fffd}');
+            rest = rest
+                .get(rest.chars().next().map_or(0, char::len_utf8)..)
+                .unwrap_or_default();
+        }
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+/// The length of the colour sequence at the beginning of the text.
+fn color(text: &str) -> Option<usize> {
+    let parameters = text.strip_prefix("\u{1b}[")?;
+    let end = parameters.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+    parameters[end..].starts_with('m').then_some(2 + end + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::harmless;
+
+    #[test]
+    fn only_colours_reach_the_terminal() {
+        let text = "a\u{1b}[31mb\u{1b}[2Jc\u{1b}]0;title\u{7}\rd\0\u{9b}é\te\nf";
+        assert_eq!(
+            harmless(text, false),
+            "a\u{fffd}[31mb\u{fffd}[2Jc\u{fffd}]0;title\u{fffd}\u{fffd}d\u{fffd}\u{fffd}é\te\nf"
+        );
+        assert_eq!(
+            harmless(text, true),
+            "a\u{1b}[31mb\u{fffd}[2Jc\u{fffd}]0;title\u{fffd}\u{fffd}d\u{fffd}\u{fffd}é\te\nf"
+        );
+        for text in ["", "plain é", "\u{1b}", "\u{1b}[", "\u{1b}[1"] {
+            assert_eq!(harmless(text, true), text.replace('\u{1b}', "\u{fffd}"));
+        }
     }
 }

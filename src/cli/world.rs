@@ -114,8 +114,9 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    // A value that is not UTF-8 is not left out, or a default would stand in for it: `${…}` refuses it.
     let variables: BTreeMap<String, String> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
         .collect();
     let user = ["USER", "LOGNAME", "USERNAME"]
         .iter()

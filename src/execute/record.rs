@@ -107,6 +107,7 @@ impl Recorder<'_> {
                 Some(replay) => replay.explain(error),
                 None => error,
             })?;
+            script.check_unchanged(prepared)?;
             self.bookkeeping(step, revision, prepared, reader)?;
             reader.end(step)?;
             mark(&mut done, step);

@@ -24,27 +24,33 @@ pub struct Edit {
     pub cosmetic: bool,
 }
 
-impl Executor<'_> {
+impl<'a> Executor<'a> {
     /// Every difference between the files and what was applied, in path order.
     ///
     /// # Errors
     /// `version::…` for rows that cannot be read, `file::…` for files that cannot.
     pub fn edits(&mut self, seen: &Seen) -> Result<Vec<Edit>> {
-        let graph = self.graph;
-        let finished = seen.rows.iter().filter(|row| row.unfinished.is_none());
-        let rows: BTreeMap<&RevisionId, &Row> = finished.map(|row| (&row.id, row)).collect();
-        if rows.is_empty() {
+        let files = self.applied_files(seen);
+        if files.is_empty() {
             return Ok(Vec::new());
         }
         let downgrades = self.table.downgrade_checksums(self.driver)?;
         let mut edits = Vec::new();
-        for node in graph.nodes() {
-            let revision = graph.revision(node);
-            if let Some(row) = rows.get(revision.id()) {
-                edits.extend(self.edits_of(revision, row, &downgrades)?);
-            }
+        for (revision, row) in files {
+            edits.extend(self.edits_of(revision, row, &downgrades)?);
         }
         Ok(edits)
+    }
+
+    /// The revisions of the files that ran to their end, each with its row, in path order.
+    fn applied_files<'s>(&self, seen: &'s Seen) -> Vec<(&'a Revision, &'s Row)> {
+        let graph = self.graph;
+        let finished = seen.rows.iter().filter(|row| row.unfinished.is_none());
+        let rows: BTreeMap<&RevisionId, &Row> = finished.map(|row| (&row.id, row)).collect();
+        let revisions = graph.nodes().map(|node| graph.revision(node));
+        revisions
+            .filter_map(|revision| Some((revision, *rows.get(revision.id())?)))
+            .collect()
     }
 
     fn edits_of(&mut self, revision: &Revision, row: &Row, downgrades: &BTreeMap<String, String>) -> Result<Vec<Edit>> {
@@ -96,9 +102,31 @@ impl Executor<'_> {
                 );
             }
         }
-        let mut accepted: Vec<RevisionId> = self.edits(&seen)?.into_iter().map(|edit| edit.revision).collect();
-        accepted.dedup();
-        accepted.retain(|id| revisions.is_empty() || revisions.contains(id));
+        let files = self.applied_files(&seen);
+        let downgrades = if files.is_empty() {
+            BTreeMap::new()
+        } else {
+            self.table.downgrade_checksums(self.driver)?
+        };
+        let mut accepted = Vec::new();
+        for (revision, row) in files {
+            let id = revision.id();
+            if !revisions.is_empty() && !revisions.contains(id) {
+                continue;
+            }
+            let is_edited = match self.edits_of(revision, row, &downgrades) {
+                Ok(edits) => !edits.is_empty(),
+                // A checksum that somebody spoilt is replaced like one of an edited file.
+                Err(error) if error.code() == Code::VersionTable => true,
+                Err(error) => return Err(error),
+            };
+            if is_edited {
+                accepted.push(id.clone());
+            }
+        }
+        if !accepted.is_empty() {
+            self.create_table(true)?;
+        }
         for id in &accepted {
             self.accept_one(&seen, id)?;
         }

@@ -131,9 +131,7 @@ impl<'a> Executor<'a> {
     fn steps(&mut self, seen: &Seen, ready: &[Ready<'a>], progress: &mut Progress) -> Result<()> {
         progress.fresh = self.is_empty()?;
         progress.whole = self.single_transaction || progress.fresh;
-        if !seen.table {
-            self.create_table()?;
-        }
+        self.create_table(seen.table)?;
         let stopped: Vec<&RevisionId> = seen
             .rows
             .iter()
@@ -221,9 +219,18 @@ impl<'a> Executor<'a> {
         Ok(rows.is_empty())
     }
 
-    pub(crate) fn create_table(&mut self) -> Result<()> {
-        let create = self.table.create();
-        create.iter().try_for_each(|sql| self.own(sql))
+    /// Creates the version table unless it is `there`, and the log where it is missing: somebody may have dropped
+    /// one without the other.
+    pub(crate) fn create_table(&mut self, there: bool) -> Result<()> {
+        let script = self.driver.dialect().script();
+        for (at, create) in self.table.create().iter().enumerate() {
+            match at {
+                0 if there => {}
+                0 => self.own(create)?,
+                _ => self.own(&script.create_if_missing(create))?,
+            }
+        }
+        Ok(())
     }
 
     /// Locks the database for writing.

@@ -37,6 +37,8 @@ pub(crate) struct Prepared {
     pub switches: bool,
     /// The checksum of the file.
     pub checksum: Checksum,
+    /// The mark of a large file, which is read once more when it runs.
+    mark: Option<u128>,
 }
 
 impl Prepared {
@@ -109,6 +111,7 @@ impl Script {
             switches: false,
         };
         let header = upgrade.then_some(header);
+        let mark = self.mark();
         let checksum = if self.large.is_some() {
             self.read_through(header, dialect.rules(), |statement| survey.statement(statement))?
         } else {
@@ -128,7 +131,21 @@ impl Script {
             switches: survey.switches,
             replaced: survey.replaced,
             checksum,
+            mark,
         })
+    }
+
+    fn mark(&self) -> Option<u128> {
+        self.large.as_ref().map(|large| large.mark())
+    }
+
+    /// Refuses a large file that was written between its check and its run.
+    pub(crate) fn check_unchanged(&self, prepared: &Prepared) -> Result<()> {
+        if self.mark() == prepared.mark {
+            return Ok(());
+        }
+        let message = format!("`{}` was changed while it ran", self.file.name);
+        Err(Error::new(Code::FileIo, message).help("see that the file is complete, then run the same command again"))
     }
 
     /// The text as the version table keeps it.
@@ -249,4 +266,48 @@ fn no_transaction_control(place: &Place<'_>, dialect: &'static dyn Dialect) -> R
     .help(
         "take the statement out; where statements cannot run in a transaction, say `transaction: none` in the header",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Read};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use crate::code::Code;
+    use crate::dialect::sqlite::Sqlite;
+    use crate::revision::{Header, LargeText, Script};
+    use crate::source::SourceFile;
+
+    /// A file that somebody may write.
+    #[derive(Debug, Default)]
+    struct Written(AtomicBool);
+
+    impl LargeText for Written {
+        fn size(&self) -> u64 {
+            9
+        }
+
+        fn open(&self) -> io::Result<Box<dyn Read>> {
+            Ok(Box::new(&b"SELECT 1;"[..]))
+        }
+
+        fn mark(&self) -> u128 {
+            u128::from(self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    #[test]
+    fn a_large_file_that_is_written_while_it_runs_is_refused() {
+        let large = Arc::new(Written::default());
+        let script = Script {
+            file: SourceFile::new("a.sql", ""),
+            body: 0,
+            large: Some(large.clone()),
+        };
+        let prepared = script.prepare(&Header::new("a"), true, &Sqlite).unwrap();
+        script.check_unchanged(&prepared).unwrap();
+        large.0.store(true, Ordering::Relaxed);
+        assert_eq!(script.check_unchanged(&prepared).unwrap_err().code(), Code::FileIo);
+    }
 }

@@ -42,9 +42,7 @@ impl Executor<'_> {
     fn stamp_locked(&mut self, targets: &[Target], purge: bool) -> Result<Report> {
         let seen = self.look()?;
         let plan = self.plan_stamp(&seen, targets, purge)?;
-        if !seen.table {
-            self.create_table()?;
-        }
+        self.create_table(seen.table)?;
         if purge {
             // The plan does not speak of revisions that no file holds, nor of those that stopped on their way up.
             let planned = |row: &&Row| row.is_applied() && self.graph.node(row.id.as_str()).is_some();
@@ -125,7 +123,7 @@ impl Executor<'_> {
     fn ensure_locked(&mut self) -> Result<bool> {
         let missing = !self.look()?.table;
         if missing {
-            self.create_table()?;
+            self.create_table(false)?;
         }
         self.commit()?;
         Ok(missing)

@@ -141,8 +141,12 @@ impl<'a> Executor<'a> {
         };
         let walked = walk.run(&mut online);
         let Online { driver, rebuild, .. } = online;
-        let ran = walked.and_then(|()| rebuild.finish(driver));
-        self.put_back(switches).and(ran)
+        let ran = walked
+            .and_then(|()| ready.script.check_unchanged(&ready.prepared))
+            .and_then(|()| rebuild.finish(driver));
+        // A caller's own connection is not left with the switches of a script that failed.
+        let back = self.put_back(switches);
+        ran.and(back)
     }
 
     fn switches(&mut self) -> Vec<(Setting, bool)> {

@@ -46,6 +46,15 @@ impl LargeText for OnDisk {
     fn open(&self) -> io::Result<Box<dyn Read>> {
         Ok(Box::new(std::fs::File::open(self.root.join(&*self.name))?))
     }
+
+    fn mark(&self) -> u128 {
+        let Ok(metadata) = std::fs::metadata(self.root.join(&*self.name)) else {
+            return 0;
+        };
+        let written = metadata.modified().ok();
+        let since = written.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        since.map_or(0, |since| since.as_nanos()) << 48 ^ u128::from(metadata.len())
+    }
 }
 
 /// Fills the buffer with a file's bytes, up to one more than [`LARGE`], and gives their number. The buffer keeps its

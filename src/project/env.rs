@@ -223,6 +223,13 @@ fn expand_into(
         }
         let set = variables.get(name).filter(|set| default.is_none() || !set.is_empty());
         match (set, default) {
+            (Some(set), _) if set.contains(char::REPLACEMENT_CHARACTER) => {
+                return Err(wrong(
+                    end,
+                    format!("the variable `{name}` is not UTF-8"),
+                    "has a value that is not text",
+                ));
+            }
             (Some(set), _) => out.push_str(set),
             (None, Some(default)) => {
                 expand_into(default, offset + dollar + 2 + name.len() + 2, variables, depth + 1, out)?;
@@ -304,7 +311,8 @@ mod tests {
 
     #[test]
     fn variables() {
-        let variables = BTreeMap::from([("A".to_owned(), "1".to_owned()), ("E".to_owned(), String::new())]);
+        let variables = [("A", "1"), ("E", ""), ("BAD", "\u{fffd}")];
+        let variables = BTreeMap::from(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let check = |value: &str, expect: &str| {
             let got = match expand(value, &variables) {
                 Ok(text) => text,
@@ -317,6 +325,7 @@ mod tests {
         check("${B:-x}${A:-x}${E:-x}${E}", "x1x");
         check("${B:-${C:-é}}!${B:-}", "é!");
         check("a ${B} c", "the variable `B` is not set <${B}>");
+        check("a ${BAD:-b} c", "the variable `BAD` is not UTF-8 <${BAD:-b}>");
         check("é ${B:-a${C}}", "the variable `C` is not set <${C}>");
         check("a ${B", "a `${` is not closed <${B>");
         check("${a b}", "a `${…}` does not hold the name of a variable <${a b}>");

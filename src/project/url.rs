@@ -245,6 +245,10 @@ fn secrets(text: &str) -> Vec<Span> {
             let after = user.as_ref().map_or(start, |span| span.end);
             secrets.extend(user.map(|span| at + span.start..at + span.end));
             parameters(&line[after..], at + after, &mut secrets);
+        } else if let Some(span) = keyed(line) {
+            secrets.push(at + span.start..at + span.end);
+        } else {
+            parameters(line, at, &mut secrets);
         }
         at += line.len();
     }
@@ -275,6 +279,15 @@ fn user_password(rest: &str) -> Option<Span> {
     };
     let end = rest[..before].rfind('@')?;
     (colon < end).then_some(colon + 1..end)
+}
+
+/// The value of a line such as `password: x`, which somebody may have written though there is no such key.
+fn keyed(line: &str) -> Option<Span> {
+    let (key, value) = line.split_once([':', '='])?;
+    let key = key.trim().trim_matches(['"', '\'']);
+    SECRET.iter().find(|secret| secret.eq_ignore_ascii_case(key))?;
+    let start = line.len() - value.trim_start().len();
+    Some(start..start + value.trim().len())
 }
 
 /// The values of secret parameters.
@@ -373,6 +386,14 @@ mod tests {
             "url: postgresql//u:******@h/d"
         );
         assert_eq!(starred("url: postgresql:u:secret@h/d"), "url: postgresql:u:******@h/d");
+        assert_eq!(
+            starred("url: \"sqlite:a?pwd=secret\"\n"),
+            "url: \"sqlite:a?pwd=******\"\n"
+        );
+        assert_eq!(
+            starred("a: b\n  Password: secret \nc: d"),
+            "a: b\n  Password: ****** \nc: d"
+        );
     }
 
     #[test]

@@ -152,6 +152,9 @@ pub trait LargeText: fmt::Debug + Send + Sync {
     fn size(&self) -> u64;
     /// Opens the file at its beginning.
     fn open(&self) -> io::Result<Box<dyn io::Read>>;
+    /// A number that becomes another one when the file is written: the text that was checked must be the one that
+    /// runs.
+    fn mark(&self) -> u128;
 }
 
 /// One half of a revision: the SQL of a direction.
