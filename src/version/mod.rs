@@ -267,7 +267,7 @@ impl VersionTable {
         Ok(!driver.query(&sql)?.is_empty())
     }
 
-    /// The applied revisions in the order in which they were applied; none when the table is not there.
+    /// The applied revisions; none when the table is not there.
     ///
     /// # Errors
     /// `database::failed`, `version::unreadable`.
@@ -275,11 +275,7 @@ impl VersionTable {
         if !self.exists(driver)? {
             return Ok(Vec::new());
         }
-        let sql = format!(
-            "SELECT revision, upgrade_checksum, unfinished FROM {}{}",
-            self.revisions,
-            self.dialect.version_sql().order
-        );
+        let sql = format!("SELECT revision, upgrade_checksum, unfinished FROM {}", self.revisions);
         driver.query(&sql)?.into_iter().map(brief).collect()
     }
 
