@@ -234,6 +234,9 @@ impl Reader for Surveyor {
     }
 
     fn piece(&mut self, piece: &Piece<'_>, ask: Option<&mut dyn Ask>) -> Result<()> {
+        if let Piece::Rewritten(run, rewrite) = piece {
+            no_return_in_texts(self.dialect.script(), run, rewrite)?;
+        }
         match piece {
             Piece::Rewritten(_, rewrite) if needs_foreign_keys_off(rewrite) => {
                 if let Some(off) = self.foreign_keys_off.last_mut() {
@@ -368,6 +371,32 @@ impl Scribe<'_> {
         }
         Ok(())
     }
+}
+
+/// Refuses a plan with a carriage return in a text: the definitions that it compares hold the text as it is written, and
+/// the runner of a script drops carriage returns at line ends.
+fn no_return_in_texts(sql: &dyn ScriptSql, run: &[AlterStatement], rewrite: &Rewrite) -> Result<()> {
+    let differs = |op: &Op| match op {
+        Op::Sql { sql: text, .. } | Op::Check { sql: text, .. } => text.contains('\r') && sql.statement(text) != *text,
+        _ => false,
+    };
+    if !rewrite.ops.iter().any(differs) {
+        return Ok(());
+    }
+    let table = one_line(&rewrite.table);
+    let error = Error::new(
+        Code::BatchUnsupported,
+        format!("a text in the definition of `{table}` holds a carriage return, which a script cannot carry"),
+    );
+    let error = match run.first() {
+        Some(alter) => error.at(
+            &alter.file,
+            alter.offset..alter.offset + alter.text.len(),
+            "changes this table",
+        ),
+        None => error,
+    };
+    Err(error.help("run the upgrade online, or save the file with LF line ends"))
 }
 
 /// What ends a statement that may end in a comment: a line comment would swallow the semicolon, and a block comment
