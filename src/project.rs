@@ -14,8 +14,10 @@ mod template;
 mod url;
 mod write;
 
+use std::cell::OnceCell;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 pub use config::{Config, Location, Schema, duration};
 pub use env::Environment;
@@ -71,6 +73,8 @@ pub struct Project {
     variables: Environment,
     /// `--url`
     url: Option<Secret>,
+    /// The root, once a file was read from it.
+    folder: OnceCell<Rc<disk::Folder>>,
 }
 
 impl Project {
@@ -134,6 +138,7 @@ impl Project {
             environment: environment.clone(),
             variables,
             url: options.url.clone(),
+            folder: OnceCell::new(),
         })
     }
 
@@ -203,9 +208,15 @@ impl Project {
     /// # Errors
     /// `file::io`, `file::invalid_utf8`
     pub fn read(&self, name: &str) -> Result<Script> {
-        let folder = disk::Folder::open(&self.root).map_err(|error| files::unreadable(name, &error))?;
+        let folder = match self.folder.get() {
+            Some(folder) => folder,
+            None => {
+                let folder = disk::Folder::open(&self.root).map_err(|error| files::unreadable(name, &error))?;
+                self.folder.get_or_init(|| Rc::new(folder))
+            }
+        };
         files::read(
-            &folder,
+            folder,
             name,
             name.to_owned(),
             &self.root.as_path().into(),

@@ -147,8 +147,6 @@ pub struct VersionSql {
     pub create: &'static str,
     /// A query that returns a row when the table is there; `{revisions}` is its name as a literal.
     pub exists: &'static str,
-    /// The end of a query that gives the rows in the order in which they were written.
-    pub order: &'static str,
     /// The moment in UTC as a text `2026-11-22T21:14:00Z`.
     pub now: &'static str,
 }

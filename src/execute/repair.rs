@@ -30,9 +30,14 @@ impl<'a> Executor<'a> {
     /// # Errors
     /// `version::…` for rows that cannot be read, `file::…` for files that cannot.
     pub fn edits(&mut self, seen: &Seen) -> Result<Vec<Edit>> {
+        let files = self.applied_files(seen);
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
+        let downgrades = self.table.downgrade_checksums(self.driver)?;
         let mut edits = Vec::new();
-        for (revision, row) in self.applied_files(seen) {
-            edits.extend(self.edits_of(revision, row)?);
+        for (revision, row) in files {
+            edits.extend(self.edits_of(revision, row, &downgrades)?);
         }
         Ok(edits)
     }
@@ -48,7 +53,7 @@ impl<'a> Executor<'a> {
             .collect()
     }
 
-    fn edits_of(&mut self, revision: &Revision, row: &Row) -> Result<Vec<Edit>> {
+    fn edits_of(&mut self, revision: &Revision, row: &Row, downgrades: &BTreeMap<String, String>) -> Result<Vec<Edit>> {
         let dialect = self.driver.dialect();
         let mut edits = Vec::new();
         let Some(script) = &revision.upgrade else {
@@ -57,8 +62,8 @@ impl<'a> Executor<'a> {
         let change = seen::change(script, revision, &row.upgrade_checksum, dialect)?;
         edits.extend(edit(revision, &script.file.name, Direction::Upgrade, change));
         let downgrade = self.sources.downgrade(revision)?;
-        let stored = self.table.downgrade_checksum(self.driver, row.id.as_str())?;
-        let change = match (&stored, &downgrade) {
+        let stored = downgrades.get(row.id.as_str());
+        let change = match (stored, &downgrade) {
             (Some(stored), Some(script)) => {
                 let stored = seen::parse(stored, revision.id())?;
                 checksum::compare(&stored, &script.checksum(None, dialect.rules())?)
@@ -97,13 +102,19 @@ impl<'a> Executor<'a> {
                 );
             }
         }
+        let files = self.applied_files(&seen);
+        let downgrades = if files.is_empty() {
+            BTreeMap::new()
+        } else {
+            self.table.downgrade_checksums(self.driver)?
+        };
         let mut accepted = Vec::new();
-        for (revision, row) in self.applied_files(&seen) {
+        for (revision, row) in files {
             let id = revision.id();
             if !revisions.is_empty() && !revisions.contains(id) {
                 continue;
             }
-            let is_edited = match self.edits_of(revision, row) {
+            let is_edited = match self.edits_of(revision, row, &downgrades) {
                 Ok(edits) => !edits.is_empty(),
                 // A checksum that somebody spoilt is replaced like one of an edited file.
                 Err(error) if error.code() == Code::VersionTable => true,

@@ -14,7 +14,7 @@ use crate::version::{Row, VersionTable};
 /// The rows of the version table at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
-    /// The rows in the order in which they were written.
+    /// The rows.
     pub rows: Vec<Row>,
     /// Whether the version table is there.
     pub table: bool,

@@ -91,6 +91,7 @@ mod linux {
     use super::{Kind, fill};
 
     /// An open folder.
+    #[derive(Debug)]
     pub(in super::super) struct Folder(OwnedFd);
 
     impl Folder {
@@ -145,6 +146,7 @@ mod portable {
     use super::{Kind, fill};
 
     /// The path of a folder.
+    #[derive(Debug)]
     pub(in super::super) struct Folder(PathBuf);
 
     impl Folder {

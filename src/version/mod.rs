@@ -4,6 +4,7 @@
 
 pub mod text;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::code::Code;
@@ -245,18 +246,18 @@ impl VersionTable {
             .any(|own| crate::sql::token::unquoted(own) == name)
     }
 
-    /// The stored checksum of a downgrade; none when the revision was irreversible.
+    /// The stored checksums of all downgrades; none for a revision that was irreversible.
     ///
     /// # Errors
     /// `version::unreadable`.
-    pub fn downgrade_checksum(&self, driver: &mut dyn Driver, id: &str) -> Result<Option<String>> {
-        let id = self.dialect.literal(id);
-        let sql = format!(
-            "SELECT downgrade_checksum FROM {} WHERE revision = {id}",
-            self.revisions
-        );
+    pub fn downgrade_checksums(&self, driver: &mut dyn Driver) -> Result<BTreeMap<String, String>> {
+        let sql = format!("SELECT revision, downgrade_checksum FROM {}", self.revisions);
         let rows = driver.query(&sql).map_err(|error| self.unreadable(error.message))?;
-        Ok(rows.into_iter().flatten().next().flatten())
+        let pairs = rows.into_iter().filter_map(|row| {
+            let mut values = row.into_iter();
+            Some((values.next()??, values.next()??))
+        });
+        Ok(pairs.collect())
     }
 
     /// Whether the version table is there.
@@ -266,7 +267,7 @@ impl VersionTable {
         Ok(!driver.query(&sql)?.is_empty())
     }
 
-    /// The applied revisions in the order in which they were applied; none when the table is not there.
+    /// The applied revisions; none when the table is not there.
     ///
     /// # Errors
     /// `database::failed`, `version::unreadable`.
@@ -274,11 +275,7 @@ impl VersionTable {
         if !self.exists(driver)? {
             return Ok(Vec::new());
         }
-        let sql = format!(
-            "SELECT revision, upgrade_checksum, unfinished FROM {}{}",
-            self.revisions,
-            self.dialect.version_sql().order
-        );
+        let sql = format!("SELECT revision, upgrade_checksum, unfinished FROM {}", self.revisions);
         driver.query(&sql)?.into_iter().map(brief).collect()
     }
 
