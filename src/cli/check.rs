@@ -127,7 +127,7 @@ pub(crate) fn repair(session: &mut Session<'_>, args: &args::Repair, ui: &mut Ui
     let mut ids = Vec::new();
     for word in &args.revisions {
         let target: Target = word.parse()?;
-        ids.push(graph.id(read::one(graph, &target)?).clone());
+        ids.push(graph.id(read::one(graph, None, &target)?).clone());
     }
     let timeout = Session::timeout(&history, args.lock.lock_timeout)?;
     let Some(_) = session.open_to_read(&history)? else {
