@@ -17,6 +17,7 @@ use crate::revision::applied::Applied;
 use crate::revision::graph::RevisionGraph;
 use crate::revision::plan::Plan;
 use crate::revision::target::Target;
+use crate::version::Unfinished;
 
 pub(crate) fn check(session: &mut Session<'_>, ui: &mut Ui<'_>) -> Result<u8> {
     let mut history = session.history()?;
@@ -36,16 +37,37 @@ pub(crate) fn check(session: &mut Session<'_>, ui: &mut Ui<'_>) -> Result<u8> {
     let (applied, missing) = Applied::known(graph, seen.applied());
     let plan = Plan::upgrade(graph, &applied, &[all_heads()])?;
     let pending: Vec<&RevisionId> = plan.steps.iter().map(|step| &step.revision).collect();
-    let found = !pending.is_empty() || !missing.is_empty() || edits.iter().any(|edit| !edit.cosmetic);
+    let stopped: Vec<(&RevisionId, Unfinished)> = seen
+        .rows
+        .iter()
+        .filter_map(|row| Some((&row.id, row.unfinished?)))
+        .collect();
+    let is_edited = edits.iter().any(|edit| !edit.cosmetic);
+    let found = !pending.is_empty() || !missing.is_empty() || !stopped.is_empty() || is_edited;
     if ui.json {
-        ui.value(&document(&pending, &edits, &missing));
+        ui.value(&document(&pending, &edits, &missing, &stopped));
     } else {
-        words(graph, &plan, &edits, &missing, found, ui);
+        words(graph, &plan, &edits, &missing, ui);
+        for (id, at) in &stopped {
+            let id = ui.paint(WARN, id.as_str());
+            let (way, done) = (at.direction.name(), at.statements);
+            ui.line(&format!(
+                "stopped  {id}  half-way: {done} statements of its {way} are done"
+            ));
+        }
+        if !found {
+            ui.say("everything is applied as the files have it");
+        }
     }
     Ok(if found { FOUND } else { 0 })
 }
 
-fn document(pending: &[&RevisionId], edits: &[Edit], missing: &[RevisionId]) -> Value {
+fn document(
+    pending: &[&RevisionId],
+    edits: &[Edit],
+    missing: &[RevisionId],
+    stopped: &[(&RevisionId, Unfinished)],
+) -> Value {
     let names = |ids: &mut dyn Iterator<Item = &RevisionId>| ids.map(|id| id.as_str().to_owned()).collect::<Vec<_>>();
     let edited: Vec<Value> = edits
         .iter()
@@ -58,15 +80,20 @@ fn document(pending: &[&RevisionId], edits: &[Edit], missing: &[RevisionId]) -> 
             })
         })
         .collect();
+    let unfinished: Vec<Value> = stopped
+        .iter()
+        .map(|(id, at)| json!({"revision": id.as_str(), "direction": at.direction.name(), "statements": at.statements}))
+        .collect();
     json!({
         "pending": names(&mut pending.iter().copied()),
         "edited": edited,
         "missing": names(&mut missing.iter()),
+        "unfinished": unfinished,
         "differences": [],
     })
 }
 
-fn words(graph: &RevisionGraph, plan: &Plan, edits: &[Edit], missing: &[RevisionId], found: bool, ui: &mut Ui<'_>) {
+fn words(graph: &RevisionGraph, plan: &Plan, edits: &[Edit], missing: &[RevisionId], ui: &mut Ui<'_>) {
     for step in &plan.steps {
         let line = text::line(graph, step.node, &[], ui);
         ui.line(&format!("pending  {line}"));
@@ -84,9 +111,6 @@ fn words(graph: &RevisionGraph, plan: &Plan, edits: &[Edit], missing: &[Revision
         let id = ui.paint(WARN, id.as_str());
         ui.line(&format!("missing  {id}  is applied, and no file holds it"));
     }
-    if !found {
-        ui.say("everything is applied as the files have it");
-    }
 }
 
 pub(crate) fn repair(session: &mut Session<'_>, args: &args::Repair, ui: &mut Ui<'_>) -> Result<u8> {
@@ -103,7 +127,7 @@ pub(crate) fn repair(session: &mut Session<'_>, args: &args::Repair, ui: &mut Ui
     let mut ids = Vec::new();
     for word in &args.revisions {
         let target: Target = word.parse()?;
-        ids.push(graph.id(read::one(graph, &target)?).clone());
+        ids.push(graph.id(read::one(graph, None, &target)?).clone());
     }
     let timeout = Session::timeout(&history, args.lock.lock_timeout)?;
     let Some(_) = session.open_to_read(&history)? else {

@@ -19,12 +19,12 @@ mod write;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::{Args as _, CommandFactory, FromArgMatches};
 
 use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::project::redacted;
-use args::{Cli, Color, Command, Format};
+use args::{Cli, Color, Command, Format, Global};
 use session::Session;
 use ui::Ui;
 
@@ -88,7 +88,15 @@ fn which_database(error: Error, session: &Session<'_>) -> Error {
 
 fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
     let matches = Cli::command().try_get_matches_from(args)?;
-    Cli::from_arg_matches(&matches)
+    let mut cli = Cli::from_arg_matches(&matches)?;
+    // Of an option that may come again, clap forgets what stands before the command when there is more after it.
+    let before = Global::augment_args(clap::Command::new("sqlrev")).allow_external_subcommands(true);
+    if let Ok(before) = before.try_get_matches_from(args) {
+        let mut variables = Global::from_arg_matches(&before)?.variables;
+        variables.append(&mut cli.global.variables);
+        cli.global.variables = variables;
+    }
+    Ok(cli)
 }
 
 /// Help and the version are results; a wrong command line is an error with clap's own words.
@@ -161,7 +169,7 @@ fn dispatch(session: &mut Session<'_>, command: &Command, ui: &mut Ui<'_>) -> Re
         Command::Init(args) => write::init(session, args, ui),
         Command::Revision(args) => write::revision(session, args, ui),
         Command::Merge(args) => write::merge(session, args, ui),
-        Command::Edit(args) => write::edit(session, args),
+        Command::Edit(args) => write::edit(session, args, ui),
         Command::Upgrade(args) => run::upgrade(session, args, ui),
         Command::Downgrade(args) => run::downgrade(session, args, ui),
         Command::Stamp(args) => run::stamp(session, args, ui),

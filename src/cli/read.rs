@@ -232,8 +232,8 @@ fn details(graph: &RevisionGraph, node: Node, applied: Option<&Applied>, ui: &mu
 }
 
 /// A revision that a target stands for, when it must be exactly one.
-pub(crate) fn one(graph: &RevisionGraph, target: &Target) -> Result<Node> {
-    let node = Resolver::new(graph, None, Command::Show).one(target)?;
+pub(crate) fn one(graph: &RevisionGraph, applied: Option<&Applied>, target: &Target) -> Result<Node> {
+    let node = Resolver::new(graph, applied, Command::Show).one(target)?;
     node.ok_or_else(|| {
         crate::error::Error::new(Code::NotOneRevision, format!("`{target}` is no revision"))
             .help("the ids: sqlrev history")

@@ -11,9 +11,10 @@ use crate::cli::ui::Ui;
 use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::project::{self, Naming};
+use crate::revision::applied::Applied;
 use crate::revision::graph::RevisionGraph;
 use crate::revision::nodes::Node;
-use crate::revision::target::Target;
+use crate::revision::target::{Symbol, Target};
 use crate::revision::{BranchLabel, Header, RevisionId, header, parents};
 
 pub(crate) fn init(session: &mut Session<'_>, args: &args::Init, ui: &mut Ui<'_>) -> Result<u8> {
@@ -186,15 +187,26 @@ fn epoch(now: &str) -> i64 {
     now.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_second)
 }
 
-pub(crate) fn edit(session: &mut Session<'_>, args: &args::Edit) -> Result<u8> {
+pub(crate) fn edit(session: &mut Session<'_>, args: &args::Edit, ui: &mut Ui<'_>) -> Result<u8> {
     let target: Target = args.target.parse()?;
     let mut history = session.history()?;
+    let seen = match target.symbol {
+        Some(Symbol::Current) => Some(session.look_if_there(&mut history)?),
+        _ => None,
+    };
     let graph = history.graph()?;
-    let node = read::one(graph, &target)?;
-    let path = history.project.root.join(graph.revision(node).file_name());
+    let applied = seen.map(|seen| Applied::known(graph, seen.applied()).0);
+    let revision = graph.revision(read::one(graph, applied.as_ref(), &target)?);
+    let file = revision.file_name().to_owned();
+    let path = history.project.root.join(&file);
+    if revision.upgrade.is_none() && !path.is_file() {
+        let message = format!("no file holds revision `{}`", revision.id());
+        return Err(Error::new(Code::UnknownRevision, message).help("the ids: sqlrev history"));
+    }
     let editor = ["VISUAL", "EDITOR"]
         .iter()
-        .find_map(|name| session.variables.get(*name));
+        .filter_map(|name| session.variables.get(*name))
+        .find(|editor| !editor.trim().is_empty());
     let words = editor.and_then(|editor| shlex::split(editor)).unwrap_or_default();
     let Some((program, rest)) = words.split_first() else {
         return Err(Error::new(Code::Usage, "no editor is named").help("for example: export EDITOR=vi"));
@@ -205,7 +217,12 @@ pub(crate) fn edit(session: &mut Session<'_>, args: &args::Edit) -> Result<u8> {
         .current_dir(&session.directory)
         .status();
     match run {
-        Ok(status) if status.success() => Ok(0),
+        Ok(status) if status.success() => {
+            if ui.json {
+                ui.value(&json!({ "file": file }));
+            }
+            Ok(0)
+        }
         Ok(status) => Err(Error::new(Code::FileIo, format!("the editor `{program}` failed")).cause(status.to_string())),
         Err(error) => Err(
             Error::new(Code::FileIo, format!("the editor `{program}` does not start"))

@@ -17,6 +17,7 @@ pub mod seen;
 pub mod shown;
 mod stamp;
 pub(crate) mod step;
+mod survey;
 pub mod test;
 mod walk;
 

@@ -6,9 +6,10 @@ use crate::code::Code;
 use crate::dialect::{AlterStatement, Ask, Dialect, Op, Rewrite, ScriptHead, ScriptSql, Setting};
 use crate::error::{Error, Result};
 use crate::execute::bookkeeping::Record;
-use crate::execute::record::{Piece, Reader, needs_foreign_keys_off};
+use crate::execute::record::{Piece, Reader};
 use crate::execute::scripts::Prepared;
 use crate::execute::shown::Shown;
+use crate::execute::survey::Surveyor;
 use crate::execute::{Ran, Report};
 use crate::revision::applied::Applied;
 use crate::revision::plan::{Plan, Step};
@@ -36,13 +37,7 @@ impl Recorder<'_> {
     /// # Errors
     /// `script::…`, `batch::…`, among them `batch::mixed_offline`, and `file::io` for what `out` fails with.
     pub fn script(&self, plan: &Plan, applied: &Applied, out: &mut dyn Write) -> Result<()> {
-        let mut surveyor = Surveyor {
-            dialect: self.dialect,
-            switched_off: false,
-            lines: Vec::new(),
-            foreign_keys_off: Vec::new(),
-            differs: None,
-        };
+        let mut surveyor = Surveyor::new(self.dialect);
         let scripts = self.prepare(plan)?;
         self.read(&scripts, applied, &mut surveyor)?;
         let head = ScriptHead {
@@ -208,77 +203,8 @@ impl Reader for Shower {
     }
 }
 
-/// Goes through a plan first: which revisions need foreign keys off, and that this does not change what their other
-/// statements do.
-struct Surveyor {
-    dialect: &'static dyn Dialect,
-    /// Whether the author's own statements stand where he means foreign keys to be off.
-    switched_off: bool,
-    lines: Vec<String>,
-    foreign_keys_off: Vec<bool>,
-    /// A statement whose effect would differ with foreign keys off: the error to give if they are.
-    differs: Option<Error>,
-}
-
-impl Reader for Surveyor {
-    fn step(&mut self, step: &Step, revision: &Revision, prepared: &Prepared) -> Result<()> {
-        let checksum = prepared.checksum.to_string();
-        let checksum = checksum.rsplit_once(':').map_or(checksum.as_str(), |(text, _)| text);
-        let message = &revision.header.message;
-        self.lines
-            .push(format!("{}  {}  {checksum}", step.revision, one_line(message)));
-        self.foreign_keys_off.push(prepared.rebuilds());
-        self.differs = None;
-        self.switched_off = false;
-        Ok(())
-    }
-
-    fn piece(&mut self, piece: &Piece<'_>, ask: Option<&mut dyn Ask>) -> Result<()> {
-        match piece {
-            Piece::Rewritten(_, rewrite) if needs_foreign_keys_off(rewrite) => {
-                if let Some(off) = self.foreign_keys_off.last_mut() {
-                    *off = true;
-                }
-            }
-            Piece::Native(place) if self.differs.is_none() => {
-                if let Some((_, on)) = self.dialect.meant_switch(place.statement.text) {
-                    self.switched_off = !on;
-                }
-                let Some(ask) = ask.filter(|_| !self.switched_off) else {
-                    return Ok(());
-                };
-                if let Some(effect) = self.dialect.script().foreign_key_effect(place.statement.text, ask)? {
-                    self.differs = Some(mixed(place, &effect));
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn wants_statements(&self) -> bool {
-        false
-    }
-
-    fn end(&mut self, _step: &Step) -> Result<()> {
-        match (self.foreign_keys_off.last(), self.differs.take()) {
-            (Some(true), Some(error)) => Err(error),
-            _ => Ok(()),
-        }
-    }
-}
-
-fn mixed(place: &crate::execute::walk::Place<'_>, effect: &str) -> Error {
-    let (file, span) = place.in_file();
-    Error::new(
-        Code::BatchMixed,
-        format!("`{}` copies a table and changes rows that others follow", file.name),
-    )
-    .at(&file, span, effect.to_owned())
-    .help("put this statement into a revision of its own, or run the upgrade online")
-}
-
-fn one_line(text: &str) -> String {
+/// The text on one line, without control characters: it goes into a comment.
+pub(super) fn one_line(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control());
     words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }

@@ -350,6 +350,7 @@ mod tests {
         check("a b~zzzz", "missing_reference", &["b:4: zzzz"]);
         check("a[one] b:one", "missing_reference", &["b:3: one"]);
         check("a b-c:a", "illegal_revision_id", &["b-c:2: b-c"]);
+        check("b,c", "illegal_revision_id", &["b,c:2: b,c"]);
         check("head", "illegal_revision_id", &["head:2: head"]);
         check("a[base]", "illegal_revision_id", &["a:5: base"]);
         check(

@@ -214,10 +214,11 @@ fn invalid(file: &SourceFile, span: Span, label: impl Into<String>) -> Error {
         .help("all the forms of a target: sqlrev explain target::invalid")
 }
 
-/// The first character that no id and no label may hold, and where it stands.
+/// The first character that no id and no label may hold, and where it stands. A comma stands between them where there
+/// are several, in the version table too.
 pub(crate) fn illegal_character(name: &str) -> Option<(usize, char)> {
     name.char_indices()
-        .find(|(_, c)| matches!(c, '@' | '+' | '-' | ':') || c.is_whitespace() || c.is_control())
+        .find(|(_, c)| matches!(c, '@' | '+' | '-' | ':' | ',') || c.is_whitespace() || c.is_control())
 }
 
 impl fmt::Display for Symbol {

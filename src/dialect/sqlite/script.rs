@@ -61,14 +61,20 @@ impl ScriptSql for SqliteScript {
         out
     }
 
-    /// The `sqlite3` command drops a carriage return at the end of a line; one in a string is spelled out.
+    /// The `sqlite3` command drops a carriage return at the end of a line; one in a string is spelled out. It takes a
+    /// line with nothing but `/` or `go` for the end of a statement; a comment before it makes it another line.
     fn statement<'s>(&self, sql: &'s str) -> Cow<'s, str> {
-        if !sql.contains('\r') {
+        if !sql.contains('\r') && !sql.lines().skip(1).any(ends_statement) {
             return Cow::Borrowed(sql);
         }
         let spelled = token::tokens(sql, &split::SQLITE).map(|token| {
+            let begins_line = sql[..token.span.start].rsplit('\n').next().unwrap_or_default();
+            let line = sql[token.span.start..].lines().next().unwrap_or_default();
             let word = &sql[token.span];
-            if token.kind == Kind::Text && word.starts_with('\'') && word.contains('\r') {
+            if matches!(token.kind, Kind::Word | Kind::Symbol) && begins_line.trim().is_empty() && ends_statement(line)
+            {
+                format!("/**/{word}")
+            } else if token.kind == Kind::Text && word.starts_with('\'') && word.contains('\r') {
                 format!("({})", word.split('\r').collect::<Vec<_>>().join("' || char(13) || '"))
             } else {
                 word.to_owned()
@@ -167,6 +173,19 @@ impl ScriptSql for SqliteScript {
     }
 }
 
+/// Whether the `sqlite3` command may take the line for the end of a statement.
+fn ends_statement(line: &str) -> bool {
+    let line = line.trim();
+    let rest = line.strip_prefix('/').or_else(|| {
+        let (word, rest) = line.split_at_checked(2)?;
+        word.eq_ignore_ascii_case("go").then_some(rest)
+    });
+    rest.is_some_and(|rest| {
+        let rest = rest.trim_start();
+        rest.is_empty() || rest.starts_with("--") || rest.starts_with("/*")
+    })
+}
+
 /// The verb and the table of a statement that changes rows; REPLACE counts as the DELETE that it holds.
 fn changed_table(statement: &str) -> Option<(&'static str, String)> {
     let mut depth = 0usize;
@@ -216,7 +235,21 @@ fn last_part(statement: &str, first: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::changed_table;
+    use super::{SqliteScript, changed_table};
+    use crate::dialect::ScriptSql as _;
+
+    #[test]
+    fn no_line_ends_a_statement() {
+        let cases = [
+            ("SELECT 10\n/\n2", "SELECT 10\n/**//\n2"),
+            ("SELECT a\n GO -- x\nFROM t", "SELECT a\n /**/GO -- x\nFROM t"),
+            ("SELECT '\n/\ngo\n' /*\n/\n*/", "SELECT '\n/\ngo\n' /*\n/\n*/"),
+            ("SELECT 1\n/ 2\n+ goal", "SELECT 1\n/ 2\n+ goal"),
+        ];
+        for (sql, want) in cases {
+            assert_eq!(SqliteScript.statement(sql), want);
+        }
+    }
 
     #[test]
     fn the_changed_table_is_found() {

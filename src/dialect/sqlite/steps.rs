@@ -263,12 +263,14 @@ fn stored_as(draft: &Draft<'_>, expected: &[(String, String, String)], last: usi
                 "({}, {}, {})",
                 sqlite_literal(kind),
                 sqlite_literal(name),
-                sqlite_literal(sql)
+                sqlite_literal(&sql.replace("\r\n", "\n"))
             )
         })
         .collect();
+    // The `sqlite3` command drops carriage returns at line ends, so they do not count.
     let sql = format!(
-        "WITH expected(type, name, sql) AS (VALUES {}), stored AS (SELECT type, name, sql FROM {}.sqlite_schema \
+        "WITH expected(type, name, sql) AS (VALUES {}), stored AS (SELECT type, name, \
+         replace(sql, char(13) || char(10), char(10)) FROM {}.sqlite_schema \
          WHERE tbl_name = {} COLLATE NOCASE AND sql IS NOT NULL) \
          SELECT 'missing: ' || type || ' ' || name FROM (SELECT * FROM expected EXCEPT SELECT * FROM stored) \
          UNION ALL SELECT 'unexpected: ' || type || ' ' || name FROM (SELECT * FROM stored EXCEPT SELECT * FROM expected)",

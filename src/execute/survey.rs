@@ -1,0 +1,125 @@
+//! The first reading of a plan that becomes a script: what its head has to say, and what a script cannot carry.
+
+use crate::code::Code;
+use crate::dialect::{AlterStatement, Ask, Dialect, Op, Rewrite, ScriptSql};
+use crate::error::{Error, Result};
+use crate::execute::record::{Piece, Reader, needs_foreign_keys_off};
+use crate::execute::script::one_line;
+use crate::execute::scripts::Prepared;
+use crate::execute::walk::Place;
+use crate::revision::Revision;
+use crate::revision::plan::Step;
+
+/// Goes through a plan first: which revisions need foreign keys off, and that this does not change what their other
+/// statements do.
+pub(super) struct Surveyor {
+    dialect: &'static dyn Dialect,
+    /// Whether the author's own statements stand where he means foreign keys to be off.
+    switched_off: bool,
+    /// A line about each revision: its id, message and checksum.
+    pub(super) lines: Vec<String>,
+    /// Which revisions need foreign keys off.
+    pub(super) foreign_keys_off: Vec<bool>,
+    /// A statement whose effect would differ with foreign keys off: the error to give if they are.
+    differs: Option<Error>,
+}
+
+impl Surveyor {
+    /// Nothing is known yet.
+    pub(super) fn new(dialect: &'static dyn Dialect) -> Self {
+        Self {
+            dialect,
+            switched_off: false,
+            lines: Vec::new(),
+            foreign_keys_off: Vec::new(),
+            differs: None,
+        }
+    }
+}
+
+impl Reader for Surveyor {
+    fn step(&mut self, step: &Step, revision: &Revision, prepared: &Prepared) -> Result<()> {
+        let checksum = prepared.checksum.to_string();
+        let checksum = checksum.rsplit_once(':').map_or(checksum.as_str(), |(text, _)| text);
+        let message = &revision.header.message;
+        self.lines
+            .push(format!("{}  {}  {checksum}", step.revision, one_line(message)));
+        self.foreign_keys_off.push(prepared.rebuilds());
+        self.differs = None;
+        self.switched_off = false;
+        Ok(())
+    }
+
+    fn piece(&mut self, piece: &Piece<'_>, ask: Option<&mut dyn Ask>) -> Result<()> {
+        if let Piece::Rewritten(run, rewrite) = piece {
+            no_return_in_texts(self.dialect.script(), run, rewrite)?;
+        }
+        match piece {
+            Piece::Rewritten(_, rewrite) if needs_foreign_keys_off(rewrite) => {
+                if let Some(off) = self.foreign_keys_off.last_mut() {
+                    *off = true;
+                }
+            }
+            Piece::Native(place) if self.differs.is_none() => {
+                if let Some((_, on)) = self.dialect.meant_switch(place.statement.text) {
+                    self.switched_off = !on;
+                }
+                let Some(ask) = ask.filter(|_| !self.switched_off) else {
+                    return Ok(());
+                };
+                if let Some(effect) = self.dialect.script().foreign_key_effect(place.statement.text, ask)? {
+                    self.differs = Some(mixed(place, &effect));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn wants_statements(&self) -> bool {
+        false
+    }
+
+    fn end(&mut self, _step: &Step) -> Result<()> {
+        match (self.foreign_keys_off.last(), self.differs.take()) {
+            (Some(true), Some(error)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn mixed(place: &Place<'_>, effect: &str) -> Error {
+    let (file, span) = place.in_file();
+    Error::new(
+        Code::BatchMixed,
+        format!("`{}` copies a table and changes rows that others follow", file.name),
+    )
+    .at(&file, span, effect.to_owned())
+    .help("put this statement into a revision of its own, or run the upgrade online")
+}
+
+/// Refuses a plan with a carriage return in a text: the definitions that it compares hold the text as it is written, and
+/// the runner of a script drops carriage returns at line ends.
+fn no_return_in_texts(sql: &dyn ScriptSql, run: &[AlterStatement], rewrite: &Rewrite) -> Result<()> {
+    let differs = |op: &Op| match op {
+        Op::Sql { sql: text, .. } | Op::Check { sql: text, .. } => text.contains('\r') && sql.statement(text) != *text,
+        _ => false,
+    };
+    if !rewrite.ops.iter().any(differs) {
+        return Ok(());
+    }
+    let table = one_line(&rewrite.table);
+    let error = Error::new(
+        Code::BatchUnsupported,
+        format!("a text in the definition of `{table}` holds a carriage return, which a script cannot carry"),
+    );
+    let error = match run.first() {
+        Some(alter) => error.at(
+            &alter.file,
+            alter.offset..alter.offset + alter.text.len(),
+            "changes this table",
+        ),
+        None => error,
+    };
+    Err(error.help("run the upgrade online, or save the file with LF line ends"))
+}
