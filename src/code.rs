@@ -152,6 +152,9 @@ codes! {
     ForeignKeys = "execute::foreign_keys",
         "Rows would point at rows that do not exist. Everything of this revision was rolled back.";
 
+    WouldDeleteRows = "execute::would_delete_rows",
+        "SQLite deletes every row of a table before it drops it, and by ON DELETE CASCADE, SET NULL or SET DEFAULT rows of other tables go or change with them. A DROP TABLE that would do so is refused, unless the other tables are dropped in the same script. Say what is meant with a DELETE or UPDATE before it; or change the table with ALTER TABLE.";
+
     // -- the database and the version table --
     Connect = "database::connect",
         "The database could not be opened or reached.";

@@ -280,6 +280,12 @@ pub trait Dialect: Sync + std::fmt::Debug {
         None
     }
 
+    /// A query for the tables and columns whose rows would be deleted or changed along with a table that is dropped.
+    fn followers(&self, table: &str) -> Option<String> {
+        let _ = table;
+        None
+    }
+
     /// Whether the statement is part of a table's replacement by another one, written by hand.
     fn replaces(&self, statement: &str) -> Option<Replaces> {
         let _ = statement;

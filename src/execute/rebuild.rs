@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::code::Code;
-use crate::dialect::{Dialect, Replaces, Setting};
+use crate::dialect::{Dialect, Replaces, Rows, Setting};
 use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::execute::fault;
+use crate::execute::scripts::Prepared;
 use crate::execute::walk::Place;
 
 /// How many orphans an error lists.
@@ -14,13 +15,13 @@ const SHOWN: usize = 10;
 
 /// What a script replaces, and the rows that pointed at nothing before it began to.
 pub(crate) struct Rebuild<'a> {
-    replaced: &'a BTreeSet<String>,
+    prepared: &'a Prepared,
     before: Option<BTreeSet<String>>,
 }
 
 impl<'a> Rebuild<'a> {
-    pub(crate) fn new(replaced: &'a BTreeSet<String>) -> Self {
-        Self { replaced, before: None }
+    pub(crate) fn new(prepared: &'a Prepared) -> Self {
+        Self { prepared, before: None }
     }
 
     /// Runs a statement. One that means to switch foreign keys does so even in a transaction; while a table that is
@@ -35,11 +36,11 @@ impl<'a> Rebuild<'a> {
             }
             return driver.setting(setting, Some(on)).map(drop).map_err(failed);
         }
-        let off = match dialect.replaces(text) {
-            Some(Replaces::Drops(table)) => self.replaced.contains(&table),
-            _ => false,
+        let Some(Replaces::Drops(table)) = dialect.replaces(text) else {
+            return run(driver, place);
         };
-        if !off {
+        if !self.prepared.replaced.contains(&table) {
+            self.takes_nothing_along(driver, place, &table)?;
             return run(driver, place);
         }
         if in_transaction {
@@ -50,6 +51,33 @@ impl<'a> Rebuild<'a> {
         let ran = run(driver, place);
         driver.setting(Setting::ForeignKeys, Some(was)).map_err(failed)?;
         ran
+    }
+
+    /// Refuses to drop a table when rows of others would go or change with it, unless those are dropped as well.
+    fn takes_nothing_along(&self, driver: &mut dyn Driver, place: &Place<'_>, table: &str) -> Result<()> {
+        let dialect = driver.dialect();
+        let failed = |error| fault::database(&error);
+        if !driver.setting(Setting::ForeignKeys, None).unwrap_or(false) {
+            return Ok(());
+        }
+        let Some(query) = dialect.followers(table) else {
+            return Ok(());
+        };
+        for (child, query) in followers(driver.query(&query).map_err(failed)?, dialect, self.prepared) {
+            if !driver.query(&query).map_err(failed)?.is_empty() {
+                let (file, span) = place.in_file();
+                let message = format!("to drop `{table}` would delete or change rows of `{child}`");
+                return Err(Error::new(Code::WouldDeleteRows, message)
+                    .at(&file, span, format!("rows of `{child}` follow this table's"))
+                    .help(format!(
+                        "drop `{child}` as well, or say what is meant before: DELETE FROM {child}"
+                    ))
+                    .help(
+                        "to change the table: ALTER TABLE; or CREATE the new one, INSERT, DROP the old one, RENAME",
+                    ));
+            }
+        }
+        Ok(())
     }
 
     fn look_before(&mut self, driver: &mut dyn Driver) -> Result<()> {
@@ -88,6 +116,22 @@ impl<'a> Rebuild<'a> {
         Err(error
             .help("copy every row to the new table, or delete in the same revision the rows that point at the others"))
     }
+}
+
+/// The tables that follow, without those that the script drops too, and a query that finds a row which does.
+pub(crate) fn followers(rows: Rows, dialect: &'static dyn Dialect, prepared: &Prepared) -> Vec<(String, String)> {
+    let pairs = rows.into_iter().filter_map(|row| {
+        let mut values = row.into_iter();
+        Some((values.next()??, values.next()??))
+    });
+    let stay = pairs.filter(|(child, _)| !prepared.dropped.contains(&child.to_lowercase()));
+    stay.map(|(child, column)| {
+        let (table, column) = (dialect.ident(&child), dialect.ident(&column));
+        let words = dialect.literal(&format!("a row of {child}"));
+        let query = format!("SELECT {words} FROM {table} WHERE {column} IS NOT NULL LIMIT 1");
+        (child, query)
+    })
+    .collect()
 }
 
 fn run(driver: &mut dyn Driver, place: &Place<'_>) -> Result<()> {

@@ -3,9 +3,10 @@
 use std::io::{self, Write};
 
 use crate::code::Code;
-use crate::dialect::{AlterStatement, Ask, Dialect, Op, Rewrite, ScriptHead, ScriptSql, Setting};
+use crate::dialect::{AlterStatement, Ask, Dialect, Op, Replaces, Rewrite, ScriptHead, ScriptSql, Setting};
 use crate::error::{Error, Result};
 use crate::execute::bookkeeping::Record;
+use crate::execute::rebuild::followers;
 use crate::execute::record::{Piece, Reader};
 use crate::execute::scripts::Prepared;
 use crate::execute::shown::Shown;
@@ -52,6 +53,7 @@ impl Recorder<'_> {
             sql,
             dialect: self.dialect,
             by_hand: false,
+            prepared: None,
             rules: self.dialect.rules(),
             table: &self.table,
             out,
@@ -215,6 +217,8 @@ struct Scribe<'s> {
     dialect: &'static dyn Dialect,
     /// The author replaces a table by hand in this step.
     by_hand: bool,
+    /// What is known of the step's script.
+    prepared: Option<Prepared>,
     rules: &'static SplitRules,
     table: &'s VersionTable,
     out: &'s mut dyn Write,
@@ -248,6 +252,22 @@ impl Scribe<'_> {
     fn statement(&mut self, sql: &str) -> Result<()> {
         put(self.out, sql)?;
         put(self.out, end_of(sql, self.rules))
+    }
+
+    /// Stops the script before a table is dropped when rows of others would go or change with it.
+    fn takes_nothing_along(&mut self, statement: &str, ask: Option<&mut dyn Ask>) -> Result<()> {
+        let (Some(Replaces::Drops(table)), Some(ask), false) = (self.dialect.replaces(statement), ask, self.off())
+        else {
+            return Ok(());
+        };
+        let (Some(query), Some(prepared)) = (self.dialect.followers(&table), &self.prepared) else {
+            return Ok(());
+        };
+        let message = format!("to drop {table} would delete or change rows of others");
+        for (_, query) in followers(ask.query(&query)?, self.dialect, prepared) {
+            put(self.out, &self.sql.guard_rows(&query, &message))?;
+        }
+        Ok(())
     }
 
     /// The author's comments before a statement.
@@ -338,6 +358,7 @@ impl Reader for Scribe<'_> {
             self.out,
             &guards(self.sql, self.table, &step.heads_before.ids(), self.count),
         )?;
+        self.prepared = Some(prepared.clone());
         self.by_hand = prepared.rebuilds() && self.transaction == Transaction::Revision;
         match (self.transaction, self.dialect.orphans()) {
             // A revision without a transaction that replaces a table by hand has foreign keys off until its end.
@@ -347,7 +368,7 @@ impl Reader for Scribe<'_> {
         }
     }
 
-    fn piece(&mut self, piece: &Piece<'_>, _ask: Option<&mut dyn Ask>) -> Result<()> {
+    fn piece(&mut self, piece: &Piece<'_>, ask: Option<&mut dyn Ask>) -> Result<()> {
         match piece {
             Piece::Native(place) => {
                 self.comments(place.statement.gap_before)?;
@@ -355,6 +376,7 @@ impl Reader for Scribe<'_> {
                     let line = one_line(place.statement.text);
                     return put(self.out, &format!("-- {line}: done around this transaction\n"));
                 }
+                self.takes_nothing_along(place.statement.text, ask)?;
                 self.statement(&self.sql.statement(place.sql()))
             }
             Piece::Rewritten(run, rewrite) => {

@@ -31,7 +31,9 @@ pub(crate) struct Prepared {
     pub alters: bool,
     /// Whether one of them sets the connection up.
     pub pragmas: bool,
-    /// The tables that are dropped so that another one takes their names.
+    /// The tables that are dropped.
+    pub dropped: BTreeSet<String>,
+    /// Those of them whose name another one takes afterwards.
     pub replaced: BTreeSet<String>,
     /// Whether a statement means to switch foreign keys off.
     pub switches: bool,
@@ -129,6 +131,7 @@ impl Script {
             alters: survey.alters,
             pragmas: survey.pragmas || !survey.replaced.is_empty(),
             switches: survey.switches,
+            dropped: survey.dropped,
             replaced: survey.replaced,
             checksum,
             mark,
@@ -202,6 +205,8 @@ impl Survey<'_> {
         self.pragmas |= starts_with(statement.text, b'p');
         match self.dialect.replaces(statement.text) {
             Some(Replaces::Drops(table)) => {
+                // Whom a table takes along when it goes is seen in the schema.
+                self.alters = true;
                 self.dropped.insert(table);
             }
             Some(Replaces::TakesName(table)) if self.dropped.contains(&table) => {

@@ -137,7 +137,7 @@ impl<'a> Executor<'a> {
             patience: self.patience,
             shown: self.keep_statements.then_some(shown),
             unit,
-            rebuild: Rebuild::new(&ready.prepared.replaced),
+            rebuild: Rebuild::new(&ready.prepared),
         };
         let walked = walk.run(&mut online);
         let Online { driver, rebuild, .. } = online;

@@ -85,6 +85,10 @@ impl Dialect for Sqlite {
         rebuild::meant_switch(statement)
     }
 
+    fn followers(&self, table: &str) -> Option<String> {
+        Some(rebuild::followers(table))
+    }
+
     fn replaces(&self, statement: &str) -> Option<Replaces> {
         rebuild::replaces(statement)
     }

@@ -6,6 +6,7 @@
 use crate::dialect::{Replaces, Setting};
 use crate::sql::split;
 use crate::sql::token;
+use crate::sql::write;
 
 /// `PRAGMA [schema.]foreign_keys` with a value.
 pub(super) fn meant_switch(statement: &str) -> Option<(Setting, bool)> {
@@ -27,7 +28,7 @@ pub(super) fn meant_switch(statement: &str) -> Option<(Setting, bool)> {
     ))
 }
 
-/// `DROP TABLE t`, or `ALTER TABLE x RENAME TO t`.
+/// `DROP TABLE t`; or `ALTER TABLE x RENAME TO t`, or `CREATE TABLE t`.
 pub(super) fn replaces(statement: &str) -> Option<Replaces> {
     if begins(statement, "drop") {
         let words = words(statement, 8);
@@ -42,6 +43,16 @@ pub(super) fn replaces(statement: &str) -> Option<Replaces> {
             [] => None,
         };
     }
+    if begins(statement, "create") {
+        let words = words(statement, 8);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let rest = words.strip_prefix(&["create", "table"])?;
+        let rest = rest.strip_prefix(&["if", "not", "exists"]).unwrap_or(rest);
+        return match rest {
+            [_, ".", table, ..] | [table, ..] => Some(Replaces::TakesName((*table).to_owned())),
+            [] => None,
+        };
+    }
     if !begins(statement, "alter") {
         return None;
     }
@@ -50,6 +61,16 @@ pub(super) fn replaces(statement: &str) -> Option<Replaces> {
         .windows(2)
         .position(|pair| pair[0] == "rename" && pair[1] == "to")?;
     words.get(at + 2).map(|name| Replaces::TakesName(name.clone()))
+}
+
+/// The tables, and their columns, whose rows go or change when a table is dropped while foreign keys are on.
+pub(super) fn followers(table: &str) -> String {
+    let table = write::sqlite_literal(table);
+    format!(
+        "SELECT s.name, f.\"from\" FROM sqlite_schema s, pragma_foreign_key_list(s.name) f WHERE s.type = 'table' \
+         AND lower(f.\"table\") = lower({table}) AND lower(s.name) <> lower({table}) \
+         AND f.on_delete NOT IN ('NO ACTION', 'RESTRICT') ORDER BY 1, 2"
+    )
 }
 
 fn begins(statement: &str, word: &str) -> bool {
@@ -102,6 +123,11 @@ mod tests {
                 Some(Replaces::TakesName("users".to_owned())),
             ),
             ("ALTER TABLE users RENAME COLUMN a TO b", None),
+            (
+                "CREATE TABLE main.Users (id)",
+                Some(Replaces::TakesName("users".to_owned())),
+            ),
+            ("CREATE TEMP TABLE users (id)", None),
             ("DROP VIEW users", None),
             ("INSERT INTO users VALUES (1)", None),
         ];

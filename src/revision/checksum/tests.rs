@@ -12,6 +12,14 @@ fn check(rules: SplitRules, one: &str, other: &str, expect: Change) {
 }
 
 #[test]
+fn what_only_a_linter_heeds_is_cosmetic() {
+    let with = "-- sqlrev:allow drop_table\nDROP TABLE t;";
+    check(SQLITE, "DROP TABLE t;", with, Change::Cosmetic);
+    let reordered = "-- sqlrev:reorder t (a)\nSELECT 1;";
+    check(SQLITE, "SELECT 1;", reordered, Change::Edited);
+}
+
+#[test]
 fn layout_is_cosmetic() {
     for rules in ALL {
         check(rules, "SELECT 1", "SELECT 1", Change::Same);
