@@ -57,9 +57,9 @@ fn tokens_are_not() {
         check(rules, "SELECT a < = b", "SELECT a <= b", Change::Edited);
         check(rules, "SELECT 1 .5", "SELECT 1.5", Change::Edited);
         check(rules, "SELECT 1; 2", "SELECT 1 2", Change::Edited);
-        check(rules, "SELECT 1", "-- sqlrev:allow x\nSELECT 1", Change::Edited);
+        check(rules, "SELECT 1", "-- sqlrev:reorder x\nSELECT 1", Change::Edited);
         check(rules, "-- sqlrev:a\nSELECT 1", "SELECT 1 -- sqlrev:a\n", Change::Edited);
-        check(rules, "SELECT 1", "SELECT 1;\n-- sqlrev:allow x", Change::Edited);
+        check(rules, "SELECT 1", "SELECT 1;\n-- sqlrev:reorder x", Change::Edited);
         check(rules, "SELECT 'a", "SELECT 'b", Change::Edited);
     }
     check(SQLITE, "SELECT - -1 -- c\n", "SELECT --1 -- c\n", Change::Edited);
