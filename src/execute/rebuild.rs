@@ -124,7 +124,7 @@ pub(crate) fn followers(rows: Rows, dialect: &'static dyn Dialect, prepared: &Pr
         let mut values = row.into_iter();
         Some((values.next()??, values.next()??))
     });
-    let stay = pairs.filter(|(child, _)| !prepared.dropped.contains(&child.to_lowercase()));
+    let stay = pairs.filter(|(child, _)| !prepared.dropped.contains(&child.to_ascii_lowercase()));
     stay.map(|(child, column)| {
         let (table, column) = (dialect.ident(&child), dialect.ident(&column));
         let words = dialect.literal(&format!("a row of {child}"));
