@@ -135,6 +135,8 @@ codes! {
         "The file has a line for a command-line client (a backslash command of psql, a dot command of sqlite3), which is not SQL. Take the line out; SQL goes to the database directly.";
     ScriptUnterminated = "script::unterminated",
         "A string, a quoted name, a comment or a trigger body begins here and never ends.";
+    ScriptDirective = "script::directive",
+        "A comment that begins with `sqlrev:` is a directive, and this one is none that there is: `-- sqlrev:reorder TABLE (COLUMN, …)` puts columns in another order, `-- sqlrev:allow RULE` is for lint, `-- sqlrev:renamed from=NAME` is for schema.sql. A directive that nobody heeds would be missed in silence.";
     ScriptNul = "script::nul",
         "The file holds a NUL byte. SQLite would silently leave out whatever comes after it, so the file is refused. Take the byte out; in a value, write it as CAST(x'00' AS TEXT) or as a blob.";
     NotInTransaction = "execute::not_in_transaction",

@@ -123,7 +123,9 @@ impl Script {
                     survey.statement(&statement)?;
                 }
             }
-            survey.alters |= has_directive(statements.rest(), dialect.rules());
+            let rest = statements.rest();
+            survey.alters |= has_directive(rest, dialect.rules());
+            survey.directives(rest, self.file.text.len().saturating_sub(rest.len()))?;
             self.checksum(header, dialect.rules())?
         };
         Ok(Prepared {
@@ -203,6 +205,8 @@ impl Survey<'_> {
         self.alters |= self.dialect.batch_table(statement.text).is_some()
             || has_directive(statement.gap_before, self.dialect.rules());
         self.pragmas |= starts_with(statement.text, b'p');
+        let start = usize::try_from(statement.offset).unwrap_or(usize::MAX);
+        self.directives(statement.gap_before, start.saturating_sub(statement.gap_before.len()))?;
         match self.dialect.replaces(statement.text) {
             Some(Replaces::Drops(table)) => {
                 // Whom a table takes along when it goes is seen in the schema.
@@ -230,6 +234,48 @@ impl Survey<'_> {
         Ok(())
     }
 }
+
+impl Survey<'_> {
+    /// Refuses directives that there are not; `at` is where the comments begin in the file.
+    fn directives(&self, gap: &str, at: usize) -> Result<()> {
+        if !gap.contains(DIRECTIVE) {
+            return Ok(());
+        }
+        let comments = token::tokens(gap, self.dialect.rules()).filter(|token| token.kind == token::Kind::Comment);
+        for comment in comments {
+            let text = gap[comment.span.clone()].trim_end();
+            let Some(words) = text
+                .strip_prefix("--")
+                .and_then(|rest| rest.trim_start().strip_prefix(DIRECTIVE))
+            else {
+                continue;
+            };
+            let name: String = words.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let spaced = text.starts_with("-- sqlrev:");
+            if spaced && DIRECTIVES.contains(&name.as_str()) {
+                continue;
+            }
+            let error = Error::new(
+                Code::ScriptDirective,
+                format!("there is no directive `{}`", text.trim_start()),
+            );
+            let start = at + comment.span.start;
+            let error = if self.script.large.is_none() {
+                error.at(&self.script.file, start..start + text.len(), "not a directive")
+            } else {
+                error.cause(format!("in `{}`", self.script.file.name))
+            };
+            let near = crate::error::nearest(&name, DIRECTIVES).unwrap_or("reorder");
+            return Err(error.help(format!("write `-- sqlrev:{near} …`, or another word than `sqlrev:`")));
+        }
+        Ok(())
+    }
+}
+
+/// How a directive begins, after the dashes of its comment.
+const DIRECTIVE: &str = "sqlrev:";
+/// What there is; `renamed` is for schema.sql, and harmless here.
+const DIRECTIVES: [&str; 3] = ["reorder", "allow", "renamed"];
 
 fn has_directive(gap: &str, rules: &SplitRules) -> bool {
     directives(gap, rules).next().is_some()
