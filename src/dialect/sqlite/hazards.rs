@@ -115,31 +115,6 @@ fn hazards_online() {
 }
 
 #[test]
-#[ignore = "prints what was chosen and what was refused"]
-fn hazards_shown() {
-    for case in cases() {
-        let mut lines = Vec::new();
-        let mut seen = |rewrite: &Rewrite| {
-            lines.push(format!(
-                "  {} {}: {}",
-                rewrite.consumed, rewrite.strategy, rewrite.reason
-            ));
-            lines.extend(rewrite.notices.iter().map(|notice| format!("    ({notice})")));
-        };
-        let (connection, outcome) = online(&case, Recreate::Auto, &mut seen);
-        println!("{}\n{}", case["name"], lines.join("\n"));
-        match outcome {
-            Ok(()) => {
-                for row in rows(connection, "SELECT sql FROM sqlite_schema WHERE type = 'table'").expect("a schema") {
-                    println!("    = {}", row[0].clone().unwrap_or_default());
-                }
-            }
-            Err(error) => println!("  ! {error:?}"),
-        }
-    }
-}
-
-#[test]
 fn hazards_always_copied() {
     let mut failures = Vec::new();
     for case in cases() {
