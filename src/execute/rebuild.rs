@@ -67,11 +67,14 @@ impl<'a> Rebuild<'a> {
             if !driver.query(&query).map_err(failed)?.is_empty() {
                 let (file, span) = place.in_file();
                 let message = format!("to drop `{table}` would delete or change rows of `{child}`");
+                let help = if self.prepared.replaced.contains(&child.to_ascii_lowercase()) {
+                    format!("drop `{table}` after `{child}` was replaced by a table that does not follow it")
+                } else {
+                    format!("drop `{child}` as well, or say what is meant before: DELETE FROM {child}")
+                };
                 return Err(Error::new(Code::WouldDeleteRows, message)
                     .at(&file, span, format!("rows of `{child}` follow this table's"))
-                    .help(format!(
-                        "drop `{child}` as well, or say what is meant before: DELETE FROM {child}"
-                    ))
+                    .help(help)
                     .help(
                         "to change the table: ALTER TABLE; or CREATE the new one, INSERT, DROP the old one, RENAME",
                     ));
@@ -103,10 +106,7 @@ impl<'a> Rebuild<'a> {
         if new.is_empty() {
             return Ok(());
         }
-        let mut error = Error::new(
-            Code::ForeignKeys,
-            "rows point at rows that are gone after a table was replaced",
-        );
+        let mut error = Error::new(Code::ForeignKeys, "rows point at rows that are not there");
         for words in new.iter().take(SHOWN) {
             error = error.cause(words.as_str());
         }
@@ -118,13 +118,14 @@ impl<'a> Rebuild<'a> {
     }
 }
 
-/// The tables that follow, without those that the script drops too, and a query that finds a row which does.
+/// The tables that follow, without those that the script drops for good, and a query that finds a row which does.
 pub(crate) fn followers(rows: Rows, dialect: &'static dyn Dialect, prepared: &Prepared) -> Vec<(String, String)> {
     let pairs = rows.into_iter().filter_map(|row| {
         let mut values = row.into_iter();
         Some((values.next()??, values.next()??))
     });
-    let stay = pairs.filter(|(child, _)| !prepared.dropped.contains(&child.to_ascii_lowercase()));
+    let goes = |name: &str| prepared.dropped.contains(name) && !prepared.replaced.contains(name);
+    let stay = pairs.filter(|(child, _)| !goes(&child.to_ascii_lowercase()));
     stay.map(|(child, column)| {
         let (table, column) = (dialect.ident(&child), dialect.ident(&column));
         let words = dialect.literal(&format!("a row of {child}"));

@@ -53,11 +53,13 @@ impl Recorder<'_> {
             sql,
             dialect: self.dialect,
             by_hand: false,
+            orphans: None,
             prepared: None,
             rules: self.dialect.rules(),
             table: &self.table,
             out,
             foreign_keys_off: &surveyor.foreign_keys_off,
+            changes_rows: &surveyor.changes_rows,
             at: 0,
             transaction: Transaction::Revision,
             pragmas: false,
@@ -217,12 +219,16 @@ struct Scribe<'s> {
     dialect: &'static dyn Dialect,
     /// The author replaces a table by hand in this step.
     by_hand: bool,
+    /// The query for rows that point at nothing, where foreign keys are off in this step and do not refuse them.
+    orphans: Option<&'static str>,
     /// What is known of the step's script.
     prepared: Option<Prepared>,
     rules: &'static SplitRules,
     table: &'s VersionTable,
     out: &'s mut dyn Write,
     foreign_keys_off: &'s [bool],
+    /// Which steps may change rows beside copies.
+    changes_rows: &'s [bool],
     /// The step that is written.
     at: usize,
     transaction: Transaction,
@@ -360,12 +366,17 @@ impl Reader for Scribe<'_> {
         )?;
         self.prepared = Some(prepared.clone());
         self.by_hand = prepared.rebuilds() && self.transaction == Transaction::Revision;
-        match (self.transaction, self.dialect.orphans()) {
-            // A revision without a transaction that replaces a table by hand has foreign keys off until its end.
-            (Transaction::None, _) => put(self.out, &self.sql.commit(false)),
-            (_, Some(orphans)) if self.by_hand => put(self.out, &self.sql.keep_orphans(orphans)),
-            _ => Ok(()),
+        // Without a transaction, the author's own switches hold: who replaces a table by hand there may leave orphans.
+        let unwatched = off && self.changes_rows.get(self.at).copied().unwrap_or(false) && !prepared.rebuilds();
+        self.orphans = self.dialect.orphans().filter(|_| self.by_hand || unwatched);
+        if let Some(orphans) = self.orphans {
+            put(self.out, &self.sql.keep_orphans(orphans))?;
         }
+        if self.transaction == Transaction::None {
+            // Foreign keys that were switched off stay so until the end of the revision.
+            put(self.out, &self.sql.commit(false))?;
+        }
+        Ok(())
     }
 
     fn piece(&mut self, piece: &Piece<'_>, ask: Option<&mut dyn Ask>) -> Result<()> {
@@ -399,7 +410,7 @@ impl Reader for Scribe<'_> {
         if self.transaction == Transaction::None {
             put(self.out, &self.sql.begin(false))?;
         }
-        if let (true, Some(orphans)) = (self.by_hand, self.dialect.orphans()) {
+        if let Some(orphans) = self.orphans.take() {
             put(self.out, &self.sql.guard_orphans(orphans))?;
         }
         put(self.out, "-- version table\n")?;

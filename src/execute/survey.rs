@@ -9,6 +9,7 @@ use crate::execute::scripts::Prepared;
 use crate::execute::walk::Place;
 use crate::revision::Revision;
 use crate::revision::plan::Step;
+use crate::sql::token;
 
 /// Goes through a plan first: which revisions need foreign keys off, and that this does not change what their other
 /// statements do.
@@ -20,6 +21,8 @@ pub(super) struct Surveyor {
     pub(super) lines: Vec<String>,
     /// Which revisions need foreign keys off.
     pub(super) foreign_keys_off: Vec<bool>,
+    /// Which revisions may change rows beside that, which foreign keys would have watched.
+    pub(super) changes_rows: Vec<bool>,
     /// A statement whose effect would differ with foreign keys off: the error to give if they are.
     differs: Option<Error>,
 }
@@ -32,6 +35,7 @@ impl Surveyor {
             switched_off: false,
             lines: Vec::new(),
             foreign_keys_off: Vec::new(),
+            changes_rows: Vec::new(),
             differs: None,
         }
     }
@@ -45,14 +49,22 @@ impl Reader for Surveyor {
         self.lines
             .push(format!("{}  {}  {checksum}", step.revision, one_line(message)));
         self.foreign_keys_off.push(prepared.rebuilds());
+        self.changes_rows.push(false);
         self.differs = None;
         self.switched_off = false;
         Ok(())
     }
 
     fn piece(&mut self, piece: &Piece<'_>, ask: Option<&mut dyn Ask>) -> Result<()> {
-        if let Piece::Rewritten(run, rewrite) = piece {
-            no_return_in_texts(self.dialect.script(), run, rewrite)?;
+        match piece {
+            Piece::Rewritten(run, rewrite) => no_return_in_texts(self.dialect.script(), run, rewrite)?,
+            Piece::Native(place) => {
+                let creates = token::keywords(place.statement.text, self.dialect.rules(), 1) == ["CREATE"];
+                if let Some(changes) = self.changes_rows.last_mut() {
+                    *changes |= !creates;
+                }
+            }
+            Piece::Version(_) => {}
         }
         match piece {
             Piece::Rewritten(_, rewrite) if needs_foreign_keys_off(rewrite) => {

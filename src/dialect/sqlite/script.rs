@@ -119,7 +119,7 @@ impl ScriptSql for SqliteScript {
 
     fn guard_orphans(&self, query: &str) -> String {
         let new = format!("SELECT words FROM ({query}) WHERE orphan NOT IN (SELECT orphan FROM temp.sqlrev_orphans)");
-        let guard = self.guard_rows(&new, "rows point at rows that are gone after a table was replaced");
+        let guard = self.guard_rows(&new, "rows point at rows that are not there");
         format!("{guard}DROP TABLE temp.sqlrev_orphans;\n")
     }
 
