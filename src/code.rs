@@ -84,7 +84,7 @@ codes! {
     HeaderSyntax = "header::syntax",
         "The header is not YAML, or not a mapping of keys to values.";
     HeaderUnknownKey = "header::unknown_key",
-        "The header has a key that has no meaning. The keys are revision, down_revision, message, created, branch_labels, depends_on, transaction, recreate and irreversible.";
+        "The header has a key that has no meaning. The keys are revision, down_revision, message, created, branch_labels, depends_on, transaction, recreate, irreversible and code.";
     HeaderDuplicateKey = "header::duplicate_key",
         "The header has a key twice.";
     HeaderWrongType = "header::wrong_type",
@@ -157,6 +157,16 @@ codes! {
     WouldDeleteRows = "execute::would_delete_rows",
         "SQLite deletes every row of a table before it drops it, and by ON DELETE CASCADE, SET NULL or SET DEFAULT rows of other tables go or change with them. A DROP TABLE that would do so is refused, unless the other tables are dropped in the same script. Say what is meant with a DELETE or UPDATE before it; or change the table with ALTER TABLE.";
 
+    // -- inside an application --
+    InTransaction = "execute::in_transaction",
+        "The application's connection has a transaction open, and a revision needs one of its own. Commit or roll back first.";
+    OwnCodeFailed = "execute::code_failed",
+        "The code that the application registered for a revision returned an error. The revision was rolled back, its SQL with it.";
+    OwnCodeMissing = "execute::code_missing",
+        "The header of a revision says `code: true`: code of its application runs in it, and this program does not have that code. Run the application, or a version of it that has the code.";
+    OwnCodeUnexpected = "execute::code_unexpected",
+        "An application registered code for a revision that cannot run it: there is no such revision, its header does not say `code: true`, so the command line would leave the code out without a word, or it says `transaction: none`.";
+
     // -- the database and the version table --
     Connect = "database::connect",
         "The database could not be opened or reached.";
@@ -174,6 +184,8 @@ codes! {
         "Somebody else held the database for longer than `--lock-timeout`. Nothing was run.";
     VersionTable = "version::unreadable",
         "The version table is there, but not as sqlrev writes it. It may belong to another tool; `version_table:` in `migrations.yaml` chooses another name.";
+    NewerDatabase = "version::newer_database",
+        "Revisions are applied that this program does not have: a newer version of it has been here. Install that version; or, where the revisions can be undone, roll them back with the downgrades that the database keeps (`downgrade_to_mine` in the library, `sqlrev downgrade` on the command line); or only read.";
     VersionTooNew = "version::too_new",
         "The version table was written by a newer sqlrev, in a form that this one does not know. Use that version, or a newer one.";
     Edited = "checksum::edited",

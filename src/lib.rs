@@ -4,11 +4,13 @@
 //! through it, [`execute`] runs a plan over a [`driver`] or writes it as an offline script; what differs from database to
 //! database is a [`dialect`]. Everything fails with one [`error::Error`], whose [`code::Code`] is there to branch on.
 
+pub mod build;
 pub mod code;
 pub mod dialect;
 pub mod driver;
 pub mod error;
 pub mod execute;
+pub mod migrator;
 pub mod project;
 pub mod revision;
 pub mod source;
@@ -18,3 +20,10 @@ pub mod yaml;
 
 #[cfg(feature = "cli")]
 pub mod cli;
+
+pub use code::Code;
+pub use driver::Driver;
+pub use error::Error;
+pub use execute::event::Event;
+pub use execute::{Cancel, Report};
+pub use migrator::{Embedded, Migrator, Status};

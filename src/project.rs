@@ -15,6 +15,7 @@ mod url;
 mod write;
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -296,6 +297,44 @@ impl Project {
         Error::new(Code::Usage, format!("`{name}` is not a location of this project"))
             .help(format!("its locations are {}", names.join(", ")))
             .help("add it to `locations:` in migrations.yaml first")
+    }
+}
+
+/// The revisions in a folder, with the texts of their downgrades, each half with the text for the first of the dialects
+/// `variants` that has one, else the plain text.
+///
+/// # Errors
+/// The `file::…` and `header::…` codes.
+pub fn in_folder(folder: &Path, variants: &[&str]) -> Result<Vec<Revision>> {
+    let root = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let name = folder.file_name().unwrap_or(folder.as_os_str());
+    let location = Location {
+        name: name.to_string_lossy().into_owned(),
+        place: None,
+    };
+    let mut revisions = Vec::new();
+    loader(root.unwrap_or(Path::new(".")), variants).location(&location, &mut revisions)?;
+    Ok(revisions)
+}
+
+/// The revisions of a list of names and texts, likewise.
+///
+/// # Errors
+/// The `file::…` and `header::…` codes.
+pub fn in_list(files: &BTreeMap<String, String>, variants: &[&str]) -> Result<Vec<Revision>> {
+    let mut revisions = Vec::new();
+    loader(Path::new(""), variants).list(files, &mut revisions)?;
+    Ok(revisions)
+}
+
+fn loader<'a>(root: &Path, variants: &'a [&'a str]) -> Loader<'a> {
+    Loader {
+        root: root.into(),
+        config: None,
+        variants,
+        downgrades: true,
+        buffer: Vec::new(),
+        nothing: "".into(),
     }
 }
 

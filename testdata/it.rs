@@ -12,6 +12,10 @@ mod enemy;
 mod failing;
 #[path = "it/kill.rs"]
 mod kill;
+#[path = "it/library.rs"]
+mod library;
+#[path = "it/own_code.rs"]
+mod own_code;
 #[path = "it/picture.rs"]
 mod picture;
 #[path = "it/place.rs"]

@@ -28,7 +28,8 @@ use args::{Cli, Color, Command, Format, Global};
 use session::Session;
 use ui::Ui;
 
-pub use world::{Cancel, Terminal, World, main};
+pub use crate::execute::Cancel;
+pub use world::{Terminal, World, main};
 
 /// A check found something.
 const FOUND: u8 = 3;

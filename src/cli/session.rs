@@ -1,12 +1,11 @@
 //! What the commands share: the project, its graph, the database.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cli::args::Global;
-use crate::cli::world::Cancel;
 use crate::code::Code;
 use crate::dialect::Dialect;
 use crate::dialect::sqlite::Sqlite;
@@ -14,13 +13,11 @@ use crate::driver::{self, Driver, DriverError};
 use crate::error::{Error, Result};
 use crate::execute::event::{Clock, Event};
 use crate::execute::seen::Seen;
-use crate::execute::{Executor, Patience, Sources};
+use crate::execute::{Cancel, Executor, Lent, Patience, Sources, ghost};
 use crate::project::{DatabaseUrl, Environment, Load, Options, Project, Secret, SqliteMode, SqliteUrl};
 use crate::revision::graph::RevisionGraph;
-use crate::revision::header::{self, Spans};
-use crate::revision::{BranchLabel, Header, Revision, Script};
-use crate::source::SourceFile;
-use crate::version::{Details, VersionTable};
+use crate::revision::{Revision, Script};
+use crate::version::VersionTable;
 
 /// What the command was given.
 pub(crate) struct Session<'a> {
@@ -119,18 +116,8 @@ impl Session<'_> {
         let patience = self.patience(history.project.config.lock_timeout);
         let mut executor = self.executor(history, &graph, driver, patience, &mut silent);
         let seen = executor.look()?;
-        let known: BTreeSet<&str> = history
-            .revisions
-            .iter()
-            .map(|revision| revision.id().as_str())
-            .collect();
-        let ids = seen.rows.iter().map(|row| row.id.to_string());
-        let strangers: Vec<String> = ids.filter(|id| !known.contains(id.as_str())).collect();
-        for id in strangers {
-            if let Some(details) = history.table.details(driver, &id)? {
-                history.revisions.push(ghost(details));
-            }
-        }
+        let strangers = ghost::strangers(driver, &history.table, &seen, &history.revisions)?;
+        history.revisions.extend(strangers);
         Ok(seen)
     }
 
@@ -168,6 +155,7 @@ impl Session<'_> {
             events,
             single_transaction: false,
             keep_statements: self.global.format == crate::cli::args::Format::Json,
+            lent: Lent::default(),
         }
     }
 }
@@ -218,33 +206,5 @@ fn not_opened(url: &DatabaseUrl, place: &SqliteUrl, error: &DriverError) -> Erro
     match folder.filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
         Some(folder) => opened.help(format!("there is no folder `{0}`: mkdir -p {0}", folder.display())),
         None => opened.help("check the path, its rights, and that it is not a folder"),
-    }
-}
-
-/// A revision that the database knows and the files do not.
-fn ghost(details: Details) -> Revision {
-    let name = format!("downgrade of {} as the database keeps it", details.id);
-    let downgrade = details.downgrade_sql.map(|text| Script {
-        file: SourceFile::new(name, text),
-        body: 0,
-        large: None,
-    });
-    let mut header = Header::new(details.id);
-    header.down_revisions = details.down_revisions;
-    header.depends_on = details.depends_on.into_iter().map(Into::into).collect();
-    header.message = details.message.into();
-    header.branch_labels = Vec::<BranchLabel>::new();
-    // How the downgrade is to run stands in the header of the upgrade.
-    let upgrade = details.upgrade_sql.map(|text| SourceFile::new("", text));
-    if let Some(parsed) = upgrade.and_then(|file| header::parse(&file).ok()) {
-        header.transaction = parsed.header.transaction;
-        header.recreate = parsed.header.recreate;
-    }
-    Revision {
-        header,
-        places: Spans::default(),
-        upgrade: None,
-        downgrade,
-        missing_text: false,
     }
 }

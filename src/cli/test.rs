@@ -24,6 +24,7 @@ pub(crate) fn test(session: &mut Session<'_>, args: &args::Test, ui: &mut Ui<'_>
     let mut silent = |_: Event<'_>| {};
     let patience = session.patience(history.project.config.lock_timeout);
     let mut executor = session.executor(&history, graph, &mut scratch, patience, &mut silent);
+    executor.lent.no_code = true;
     let needed = graph.ancestors(wanted.iter().copied());
     let mut findings: Vec<Finding> = Vec::new();
     let mut tested = 0;

@@ -5,10 +5,9 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::execute::Cancel;
 use crate::execute::event::Clock;
 
 /// What a command takes from outside.
@@ -56,36 +55,6 @@ impl Default for Terminal {
             width: 80,
             unicode: true,
         }
-    }
-}
-
-type Interrupter = Box<dyn Fn() + Send + Sync>;
-
-/// Stops a command from another thread.
-#[derive(Clone, Default)]
-pub struct Cancel {
-    flag: Arc<AtomicBool>,
-    interrupter: Arc<Mutex<Option<Interrupter>>>,
-}
-
-impl Cancel {
-    /// Set once the command is to stop.
-    pub fn flag(&self) -> &AtomicBool {
-        &self.flag
-    }
-
-    /// What makes the statement that runs now fail.
-    pub fn set_interrupter(&self, interrupter: Option<Interrupter>) {
-        *self.interrupter.lock().unwrap_or_else(PoisonError::into_inner) = interrupter;
-    }
-
-    /// Stops the command; tells whether it was asked to stop before.
-    pub fn fire(&self) -> bool {
-        let before = self.flag.swap(true, Ordering::Relaxed);
-        if let Some(interrupt) = &*self.interrupter.lock().unwrap_or_else(PoisonError::into_inner) {
-            interrupt();
-        }
-        before
     }
 }
 

@@ -59,6 +59,8 @@ pub enum Setting {
     IgnoreCheckConstraints,
     /// SQLite: the schema table can be written to (`SQLITE_DBCONFIG_WRITABLE_SCHEMA`). Never offline.
     WritableSchema,
+    /// SQLite: the schema table cannot be written to, whatever is said (`SQLITE_DBCONFIG_DEFENSIVE`). Never offline.
+    Defensive,
 }
 
 /// One thing to do in the course of a rewrite.
@@ -147,6 +149,11 @@ pub struct VersionSql {
     pub create: &'static str,
     /// A query that returns a row when the table is there; `{revisions}` is its name as a literal.
     pub exists: &'static str,
+    /// A query for id, checksum and progress of every revision in the version table `{revisions}`, in the order of the
+    /// ids; none where a program had better not ask at each start.
+    pub brief: Option<&'static str>,
+    /// Creates the index, named `{index}`, that answers that query alone, unless it is there.
+    pub index: Option<&'static str>,
     /// The moment in UTC as a text `2026-11-22T21:14:00Z`.
     pub now: &'static str,
 }

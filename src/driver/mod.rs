@@ -20,6 +20,30 @@ pub trait Driver {
     /// Runs one query and returns its rows, every value as text.
     fn query(&mut self, sql: &str) -> Result<Rows, DriverError>;
 
+    /// Runs one query and hands each row to `each`, which may end it by returning `false`. It is for what is asked at
+    /// every start of an application: a driver that need not keep the rows saves their allocations.
+    fn each_row(&mut self, sql: &str, each: &mut dyn FnMut(&[Option<&str>]) -> bool) -> Result<(), DriverError> {
+        for row in self.query(sql)? {
+            let row: Vec<Option<&str>> = row.iter().map(Option::as_deref).collect();
+            if !each(&row) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The connection itself, for an application's own code in a revision, which asks for its type.
+    fn connection(&mut self) -> Option<&mut dyn std::any::Any> {
+        None
+    }
+
+    /// How long a statement waits for a lock before it fails with [`Failure::Busy`]; sets it first when `wait` is given.
+    /// `None` where the connection cannot tell, and then it is not asked to change it.
+    fn wait(&mut self, wait: Option<std::time::Duration>) -> Result<Option<std::time::Duration>, DriverError> {
+        let _ = wait;
+        Ok(None)
+    }
+
     /// Reads a switch of the connection, throwing it first when `on` is given.
     fn setting(&mut self, setting: Setting, on: Option<bool>) -> Result<bool, DriverError> {
         let _ = on;

@@ -6,6 +6,7 @@ use crate::revision::Direction;
 
 /// Something that happened in the course of a run.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Event<'a> {
     /// Somebody else holds the database; the run waits.
     Waiting {

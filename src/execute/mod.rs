@@ -1,9 +1,12 @@
 //! Runs plans, one revision at a time, and writes down what was done.
 
 mod bookkeeping;
+mod cancel;
 mod diff;
 pub mod event;
 mod fault;
+pub mod ghost;
+pub mod lent;
 mod lock;
 mod online;
 mod rebuild;
@@ -34,8 +37,10 @@ use crate::revision::plan::{Plan, Step};
 use crate::revision::{RevisionId, Transaction};
 use crate::version::VersionTable;
 
+pub use cancel::Cancel;
+pub use lent::Lent;
 pub use lock::Patience;
-pub use scripts::Sources;
+pub use scripts::{InMemory, Sources};
 
 /// What a run needs: the revisions, the database, and what the caller lends.
 pub struct Executor<'a> {
@@ -59,6 +64,8 @@ pub struct Executor<'a> {
     pub single_transaction: bool,
     /// Keeps the statements that ran for the report.
     pub keep_statements: bool,
+    /// What an application lends.
+    pub lent: Lent<'a>,
 }
 
 /// What was done, or what a plan would do.

@@ -72,6 +72,20 @@ impl<'a> Executor<'a> {
         Ok(plan)
     }
 
+    /// Runs the downgrades, as the database keeps them, of the applied revisions that no file holds.
+    ///
+    /// # Errors
+    /// As [`Executor::downgrade`].
+    pub fn downgrade_strangers(&mut self) -> Result<Report> {
+        self.run(&|executor, seen| {
+            refuse_stopped(seen, Direction::Upgrade)?;
+            let applied = seen.in_graph(executor.graph)?;
+            let plan = Plan::downgrade_strangers(executor.graph, &applied);
+            plan.check_reversible(executor.graph)?;
+            Ok(plan)
+        })
+    }
+
     fn run(&mut self, make: MakePlan<'_, 'a>) -> Result<Report> {
         let mut seen = self.look()?;
         let mut plan = make(self, &seen)?;
@@ -79,14 +93,24 @@ impl<'a> Executor<'a> {
             return Ok(Report::of(&plan, Vec::new()));
         }
         let mut ready = self.all_ready(&plan)?;
-        self.begin()?;
-        match self.again_if_stale(&seen, make) {
-            Ok(None) => {}
-            Ok(Some(now)) => (seen, plan, ready) = now,
-            Err(error) => {
-                self.rollback();
-                return Err(error.state("nothing was run"));
+        loop {
+            if let Some(first) = self.lent.first {
+                first.before(self.driver, &plan)?;
             }
+            self.begin()?;
+            match self.again_if_stale(&seen, make) {
+                Ok(None) => break,
+                Ok(Some(now)) => (seen, plan, ready) = now,
+                Err(error) => {
+                    self.rollback();
+                    return Err(error.state("nothing was run"));
+                }
+            }
+            if self.lent.first.is_none() || plan.is_empty() {
+                break;
+            }
+            // What was done first was done to another state of the database.
+            self.rollback();
         }
         let mut progress = Progress::default();
         match self.steps(&seen, &ready, &mut progress) {
@@ -230,7 +254,10 @@ impl<'a> Executor<'a> {
                 _ => self.own(&script.create_if_missing(create))?,
             }
         }
-        Ok(())
+        match self.table.index() {
+            Some(index) if self.lent.index => self.own(&index),
+            _ => Ok(()),
+        }
     }
 
     /// Locks the database for writing.

@@ -6,6 +6,7 @@ use crate::code::Code;
 use crate::dialect::{AlterStatement, Ask, Dialect, Op, Replaces, Rewrite, ScriptHead, ScriptSql, Setting};
 use crate::error::{Error, Result};
 use crate::execute::bookkeeping::Record;
+use crate::execute::lent;
 use crate::execute::rebuild::followers;
 use crate::execute::record::{Piece, Reader};
 use crate::execute::scripts::Prepared;
@@ -40,6 +41,10 @@ impl Recorder<'_> {
     pub fn script(&self, plan: &Plan, applied: &Applied, out: &mut dyn Write) -> Result<()> {
         let mut surveyor = Surveyor::new(self.dialect);
         let scripts = self.prepare(plan)?;
+        let mut revisions = plan.steps.iter().map(|step| self.graph.revision(step.node));
+        if let Some(revision) = revisions.find(|revision| revision.header.code) {
+            return Err(lent::missing(revision));
+        }
         self.read(&scripts, applied, &mut surveyor)?;
         let head = ScriptHead {
             tool: &format!("sqlrev {TOOL_VERSION}"),
@@ -177,6 +182,8 @@ fn guards(sql: &dyn ScriptSql, table: &VersionTable, heads: &[crate::revision::R
 #[derive(Default)]
 struct Shower {
     steps: Vec<Ran>,
+    /// Code runs in the step, and was not shown yet.
+    code: bool,
 }
 
 impl Reader for Shower {
@@ -187,10 +194,17 @@ impl Reader for Shower {
             statements: Vec::new(),
             duration: None,
         });
+        self.code = revision.header.code;
+        if step.direction == Direction::Downgrade {
+            self.code();
+        }
         Ok(())
     }
 
     fn piece(&mut self, piece: &Piece<'_>, _ask: Option<&mut dyn Ask>) -> Result<()> {
+        if matches!(piece, Piece::Version(_)) {
+            self.code();
+        }
         let Some(ran) = self.steps.last_mut() else {
             return Ok(());
         };
@@ -204,6 +218,14 @@ impl Reader for Shower {
 
     fn end(&mut self, _step: &Step) -> Result<()> {
         Ok(())
+    }
+}
+
+impl Shower {
+    fn code(&mut self) {
+        if let (Some(ran), true) = (self.steps.last_mut(), std::mem::take(&mut self.code)) {
+            ran.statements.push(Shown::code(ran.step.direction));
+        }
     }
 }
 

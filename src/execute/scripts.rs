@@ -22,6 +22,16 @@ pub trait Sources {
     fn downgrade(&self, revision: &Revision) -> Result<Option<Script>>;
 }
 
+/// For revisions whose downgrades are in memory.
+#[derive(Debug, Clone, Copy)]
+pub struct InMemory;
+
+impl Sources for InMemory {
+    fn downgrade(&self, revision: &Revision) -> Result<Option<Script>> {
+        Ok(revision.downgrade.clone())
+    }
+}
+
 /// What is known of a script after it was read once to its end.
 #[derive(Debug, Clone)]
 pub(crate) struct Prepared {

@@ -87,6 +87,11 @@ pub(crate) fn change(
     Ok(checksum::compare(&stored, &now))
 }
 
+/// The checksum of an upgrade as it is now.
+pub(crate) fn checksum(script: &Script, revision: &Revision, dialect: &'static dyn Dialect) -> Result<Checksum> {
+    script.checksum(Some(&revision.header), dialect.rules())
+}
+
 /// Reads a checksum from the version table.
 pub(crate) fn parse(stored: &str, id: &RevisionId) -> Result<Checksum> {
     stored.parse().map_err(|error: ParseError| {

@@ -2,6 +2,7 @@
 
 use crate::dialect::{AlterStatement, Op, Rewrite};
 use crate::execute::walk::Place;
+use crate::revision::Direction;
 
 /// One statement of a plan, or one that ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub enum Kind {
     Native,
     /// A batch plan.
     Batch,
+    /// Code of the application, in words.
+    Code,
     /// The bookkeeping.
     Version,
 }
@@ -41,6 +44,7 @@ impl Kind {
         match self {
             Kind::Native => "native",
             Kind::Batch => "batch",
+            Kind::Code => "code",
             Kind::Version => "version",
         }
     }
@@ -83,6 +87,14 @@ impl Shown {
             }
         });
         shown.collect()
+    }
+
+    /// The place of the application's code in a plan.
+    pub(crate) fn code(direction: Direction) -> Self {
+        Self {
+            kind: Kind::Code,
+            ..Self::version(&format!("-- code of the application: {}", direction.name()))
+        }
     }
 
     /// A statement of the bookkeeping.

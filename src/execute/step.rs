@@ -27,6 +27,8 @@ pub(crate) struct Ready<'a> {
     pub revision: &'a Revision,
     pub script: Script,
     pub prepared: Prepared,
+    /// Whether code of the application runs in it.
+    pub code: bool,
     /// What an upgrade writes into the version table.
     pub record: Option<Record<'a>>,
 }
@@ -51,6 +53,7 @@ impl<'a> Executor<'a> {
         let Some(script) = script else {
             return Err(no_text(revision, self.driver.dialect().name()));
         };
+        let code = self.lent.runs_code(revision, step.direction)?;
         let dialect = self.driver.dialect();
         let prepared = script.prepare(&revision.header, upgrade, dialect)?;
         let record = upgrade.then(|| Record::of(revision, Some(&prepared), self.sources, dialect));
@@ -58,6 +61,7 @@ impl<'a> Executor<'a> {
             step,
             revision,
             script,
+            code,
             record: record.transpose()?,
             prepared,
         })
@@ -68,9 +72,17 @@ impl<'a> Executor<'a> {
         self.started(ready);
         let began = self.clock.elapsed();
         let mut statements = Vec::new();
+        let direction = ready.step.direction;
+        // Down is up in a mirror: what ran last is undone first.
+        if direction == Direction::Downgrade {
+            self.code(ready, &mut statements)?;
+        }
         self.script(ready, 0, None, &mut statements)?;
         if self.driver.in_transaction() == Some(false) {
             return Err(torn(ready));
+        }
+        if direction == Direction::Upgrade {
+            self.code(ready, &mut statements)?;
         }
         let duration = self.clock.elapsed().saturating_sub(began);
         let at = self.clock.now();
@@ -83,6 +95,26 @@ impl<'a> Executor<'a> {
             }
         }
         Ok(ran(ready, statements, duration))
+    }
+
+    /// Runs the code of the application, where there is any.
+    fn code(&mut self, ready: &Ready<'_>, statements: &mut Vec<Shown>) -> Result<()> {
+        let (Some(code), true) = (self.lent.code, ready.code) else {
+            return Ok(());
+        };
+        self.patience.check()?;
+        code.run(ready.step.revision.as_str(), ready.step.direction, self.driver)?;
+        if self.driver.in_transaction() == Some(false) {
+            let message = format!(
+                "the code of revision `{}` ended the transaction it ran in",
+                ready.step.revision
+            );
+            return Err(Error::new(Code::ScriptTransaction, message).help("leave COMMIT and ROLLBACK to the run"));
+        }
+        if self.keep_statements {
+            statements.push(Shown::code(ready.step.direction));
+        }
+        Ok(())
     }
 
     fn started(&mut self, ready: &Ready<'_>) {

@@ -1,5 +1,6 @@
 //! The revisions of a location: which files make which revision, and what they say.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -36,9 +37,16 @@ pub(super) struct Loader<'a> {
 /// An entry of a location: a folder, or a half of a flat pair.
 type Entry = (String, Option<Half>);
 
+/// Where the texts of a revision are.
+enum Texts<'a> {
+    Folder(&'a Folder),
+    /// By their whole names.
+    List(&'a BTreeMap<String, String>),
+}
+
 /// The files of one revision.
 struct Set<'a> {
-    folder: &'a Folder,
+    texts: Texts<'a>,
     /// What comes before `upgrade.sql` in `folder`: nothing, or `NAME.`
     prefix: &'a str,
     /// What comes before `upgrade.sql` for a reader: `migrations/NAME/`, or `migrations/NAME.`
@@ -107,13 +115,38 @@ impl Loader<'_> {
             halves.extend(group.iter().filter_map(|(_, half)| *half));
             if !halves.is_empty() {
                 let set = Set {
-                    folder: &folder,
+                    texts: Texts::Folder(&folder),
                     prefix: &format!("{name}."),
                     shown: &format!("{}/{name}.", location.name),
                     halves: &halves,
                 };
                 revisions.push(self.revision(&set)?);
             }
+        }
+        Ok(())
+    }
+
+    /// Adds the revisions of a list of names and texts, sorted by name.
+    pub(super) fn list(&mut self, files: &BTreeMap<String, String>, revisions: &mut Vec<Revision>) -> Result<()> {
+        let mut sets: BTreeMap<&str, Vec<Half>> = BTreeMap::new();
+        for name in files.keys() {
+            let at = name.rfind('/').map_or(0, |slash| slash + 1);
+            match Half::of(&name[at..]) {
+                Name::Half("", half) => sets.entry(&name[..at]).or_default().push(half),
+                Name::Half(stem, half) => sets.entry(&name[..=at + stem.len()]).or_default().push(half),
+                Name::Unknown => return Err(unknown_dialect(name)),
+                Name::Other => {}
+            }
+        }
+        for (shown, mut halves) in sets {
+            halves.sort_unstable();
+            let set = Set {
+                texts: Texts::List(files),
+                prefix: "",
+                shown,
+                halves: &halves,
+            };
+            revisions.push(self.revision(&set)?);
         }
         Ok(())
     }
@@ -143,7 +176,7 @@ impl Loader<'_> {
         if !halves.is_empty() {
             halves.sort_unstable();
             let set = Set {
-                folder: &folder,
+                texts: Texts::Folder(&folder),
                 prefix: "",
                 shown,
                 halves,
@@ -238,12 +271,23 @@ impl Loader<'_> {
 
     fn read(&mut self, set: &Set<'_>, half: Half) -> Result<Script> {
         let (name, shown) = (half.file_name(), set.shown(half));
+        let folder = match set.texts {
+            Texts::Folder(folder) => folder,
+            Texts::List(files) => {
+                let text = files.get(&shown).map_or("", String::as_str);
+                return Ok(Script {
+                    body: mark(text),
+                    file: SourceFile::new(shown, text),
+                    large: None,
+                });
+            }
+        };
         let name = if set.prefix.is_empty() {
             name
         } else {
             (set.prefix.to_owned() + &name).into()
         };
-        read(set.folder, &name, shown, &self.root, &mut self.buffer)
+        read(folder, &name, shown, &self.root, &mut self.buffer)
     }
 
     fn no_location(&self, location: &Location, error: &io::Error) -> Error {

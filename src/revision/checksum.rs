@@ -298,6 +298,9 @@ impl TokenHasher {
             if header.irreversible {
                 say("irreversible", "true");
             }
+            if header.code {
+                say("code", "true");
+            }
         }
         buffer.push(0);
         Self {

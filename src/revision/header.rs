@@ -16,7 +16,7 @@ use crate::yaml::{self, Key, Mistake, Node, Value};
 use lines::{Line, opening, uncomment};
 
 /// The keys of a header, in the order in which they are written.
-pub const KEYS: [&str; 9] = [
+pub const KEYS: [&str; 10] = [
     "revision",
     "down_revision",
     "message",
@@ -26,6 +26,7 @@ pub const KEYS: [&str; 9] = [
     "transaction",
     "recreate",
     "irreversible",
+    "code",
 ];
 
 /// What a file's header says, and where.
@@ -239,6 +240,12 @@ impl<'f> Reader<'f> {
             }
             "irreversible" => {
                 header.irreversible = node
+                    .value
+                    .truth()
+                    .ok_or_else(|| self.wrong(key, node, "`true` or `false`"))?;
+            }
+            "code" => {
+                header.code = node
                     .value
                     .truth()
                     .ok_or_else(|| self.wrong(key, node, "`true` or `false`"))?;

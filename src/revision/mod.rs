@@ -10,6 +10,7 @@ pub mod heads;
 pub mod history;
 pub mod names;
 pub mod nodes;
+pub mod packed;
 pub mod parents;
 pub mod plan;
 #[cfg(test)]
@@ -127,6 +128,8 @@ pub struct Header {
     pub recreate: Recreate,
     /// `irreversible`
     pub irreversible: bool,
+    /// `code`: code of the application runs in it as well.
+    pub code: bool,
 }
 
 impl Header {
@@ -142,6 +145,7 @@ impl Header {
             transaction: Transaction::default(),
             recreate: Recreate::default(),
             irreversible: false,
+            code: false,
         }
     }
 }

@@ -92,6 +92,20 @@ impl Plan {
         Self::stamp(graph, &applied, &[to], false)
     }
 
+    /// The downgrades of the applied revisions that no file holds.
+    pub fn downgrade_strangers(graph: &RevisionGraph, applied: &Applied) -> Self {
+        let mut strangers = NodeSet::new(graph.len());
+        let is_stranger = |node: &Node| {
+            let revision = graph.revision(*node);
+            revision.upgrade.is_none() && !revision.missing_text
+        };
+        for node in applied.set().iter().filter(is_stranger) {
+            strangers.insert(node);
+        }
+        let steps: Vec<_> = down(graph, &strangers).collect();
+        Self::new(graph, applied.set(), &steps)
+    }
+
     /// Refuses a plan that would go down through a revision that cannot be undone, naming each.
     ///
     /// # Errors

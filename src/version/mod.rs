@@ -142,6 +142,34 @@ impl VersionTable {
             .collect()
     }
 
+    /// The query that tells in one small read what is applied; none where the dialect has none.
+    pub fn brief(&self) -> Option<String> {
+        let query = self.dialect.version_sql().brief?;
+        Some(query.replace("{revisions}", &self.revisions))
+    }
+
+    /// The statement that creates the index which answers that query.
+    pub fn index(&self) -> Option<String> {
+        let create = self.dialect.version_sql().index?;
+        let name = self.dialect.ident(&format!("{}_applied", self.name()));
+        Some(create.replace("{index}", &name).replace("{revisions}", &self.revisions))
+    }
+
+    /// Message, moment and who it was, of one applied revision.
+    ///
+    /// # Errors
+    /// `version::unreadable`.
+    pub fn told(&self, driver: &mut dyn Driver, id: &str) -> Result<[String; 3]> {
+        let sql = format!(
+            "SELECT message, applied_at, applied_by FROM {} WHERE revision = {}",
+            self.revisions,
+            self.dialect.literal(id)
+        );
+        let rows = driver.query(&sql).map_err(|error| self.unreadable(error.message))?;
+        let mut values = rows.into_iter().next().unwrap_or_default().into_iter();
+        Ok([(); 3].map(|()| values.next().flatten().unwrap_or_default()))
+    }
+
     /// The statement that writes the row of an applied revision.
     pub fn insert(&self, row: &NewRow<'_>, stamp: &Stamp<'_>) -> String {
         let mut values = Values::new(self.dialect);

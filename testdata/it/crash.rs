@@ -10,7 +10,7 @@ use sqlrev::driver::Driver;
 use sqlrev::driver::sqlite::{Access, open};
 use sqlrev::error::Result;
 use sqlrev::execute::event::Clock;
-use sqlrev::execute::{Executor, Patience};
+use sqlrev::execute::{Executor, Lent, Patience};
 use sqlrev::project::{Environment, Load, Options, Project};
 use sqlrev::revision::graph::RevisionGraph;
 use sqlrev::revision::target::Target;
@@ -78,6 +78,7 @@ impl History {
             events: &mut |_| {},
             single_transaction: single,
             keep_statements: false,
+            lent: Lent::default(),
         };
         match act {
             Act::Up(to) => executor.upgrade(&[target(to)]),

@@ -16,6 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["driver", "project"],
     &["version"],
     &["execute"],
+    &["migrator", "build"],
     &["cli"],
 ];
 
@@ -35,6 +36,16 @@ const WITHOUT_CASE: &[(&str, &str)] = &[
     ("execute::interrupted", "needs a signal: it/kill.rs"),
     ("script::after_copy", "COPY is PostgreSQL's: src/sql/split/tests.rs"),
     ("batch::verification_failed", "would be a defect"),
+    (
+        "execute::in_transaction",
+        "a connection of an application's: it/library.rs",
+    ),
+    ("execute::code_failed", "an application's own code: it/own_code.rs"),
+    ("execute::code_unexpected", "an application's own code: it/own_code.rs"),
+    (
+        "version::newer_database",
+        "an application's older version: it/library.rs",
+    ),
 ];
 
 fn root() -> PathBuf {
@@ -233,6 +244,20 @@ fn lists_of_exceptions_hold_no_more_than_is_needed() {
         let lines = texts.get(*name).map_or(0, |text| text.lines().count());
         assert!(lines > LONG && !reason.is_empty(), "{name} is not long any more");
     }
+}
+
+#[test]
+fn the_readme_shows_what_the_examples_say() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("it is there");
+    let mut shown = 0;
+    for block in readme.split("\n```rust ").skip(1) {
+        let (name, rest) = block.split_once('\n').expect("lines");
+        let code = rest.split("\n```").next().expect("an end");
+        let file = std::fs::read_to_string(root().join(name)).expect(name);
+        assert!(file.contains(code), "{name} does not say:\n{code}");
+        shown += 1;
+    }
+    assert!(shown > 0);
 }
 
 #[test]

@@ -19,6 +19,9 @@ use crate::driver::{Driver, DriverError, Failure};
 /// How long SQLite itself waits for a lock before the caller hears of it; the caller tries again as long as it likes.
 const WAIT: Duration = Duration::from_millis(100);
 
+/// The most columns that a query asked row by row may have.
+const COLUMNS: usize = 4;
+
 /// What may be done with a database file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -76,12 +79,48 @@ impl Driver for Connection {
         Ok(rows)
     }
 
+    fn each_row(&mut self, sql: &str, each: &mut dyn FnMut(&[Option<&str>]) -> bool) -> Result<(), DriverError> {
+        let mut look = || -> rusqlite::Result<()> {
+            let mut statement = self.prepare(sql)?;
+            let columns = statement.column_count();
+            let mut rows = statement.raw_query();
+            while let Some(row) = rows.next()? {
+                let mut row_of = [None; COLUMNS];
+                for (at, value) in row_of.iter_mut().enumerate().take(columns.min(COLUMNS)) {
+                    *value = row.get_ref(at)?.as_str_or_null()?;
+                }
+                if !each(&row_of[..columns.min(COLUMNS)]) {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        look().map_err(|error| failed(&error, sql))
+    }
+
+    fn connection(&mut self) -> Option<&mut dyn std::any::Any> {
+        Some(self)
+    }
+
+    fn wait(&mut self, wait: Option<Duration>) -> Result<Option<Duration>, DriverError> {
+        if let Some(wait) = wait {
+            self.busy_timeout(wait).map_err(|error| failed(&error, ""))?;
+        }
+        // 0 as well where the application answers for itself, with a busy handler that could not be put back.
+        let rows = Driver::query(self, "PRAGMA busy_timeout")?;
+        let value = rows.first().and_then(|row| row.first()?.as_ref()?.parse().ok());
+        Ok(value
+            .filter(|milliseconds| *milliseconds > 0)
+            .map(Duration::from_millis))
+    }
+
     fn setting(&mut self, setting: Setting, on: Option<bool>) -> Result<bool, DriverError> {
         let config = match setting {
             Setting::ForeignKeys => DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY,
             Setting::LegacyAlterTable => DbConfig::SQLITE_DBCONFIG_LEGACY_ALTER_TABLE,
             Setting::Triggers => DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER,
             Setting::WritableSchema => DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA,
+            Setting::Defensive => DbConfig::SQLITE_DBCONFIG_DEFENSIVE,
             Setting::IgnoreCheckConstraints => return pragma(self, "ignore_check_constraints", on),
         };
         if let Some(on) = on {

@@ -292,6 +292,7 @@ prop_compose! {
         none in any::<bool>(),
         recreate in proptest::sample::select(vec![Recreate::Auto, Recreate::Always, Recreate::Never]),
         irreversible in any::<bool>(),
+        code in any::<bool>(),
     ) -> Header {
         Header {
             id: RevisionId::new(id),
@@ -303,6 +304,7 @@ prop_compose! {
             transaction: if none { Transaction::None } else { Transaction::Revision },
             recreate,
             irreversible,
+            code,
         }
     }
 }

@@ -50,6 +50,9 @@ pub fn write(header: &Header) -> String {
     if header.irreversible {
         line("irreversible", "true");
     }
+    if header.code {
+        line("code", "true");
+    }
     out.push_str("-- ---\n");
     out
 }

@@ -1,0 +1,59 @@
+//! Revisions that the database knows and the files do not: known again from their rows.
+
+use std::collections::BTreeSet;
+
+use crate::driver::Driver;
+use crate::error::Result;
+use crate::execute::seen::Seen;
+use crate::revision::header::{self, Spans};
+use crate::revision::{BranchLabel, Header, Revision, Script};
+use crate::source::SourceFile;
+use crate::version::{Details, VersionTable};
+
+/// The revisions of the rows that are not among those of the files.
+///
+/// # Errors
+/// `version::unreadable`.
+pub fn strangers(
+    driver: &mut dyn Driver,
+    table: &VersionTable,
+    seen: &Seen,
+    files: &[Revision],
+) -> Result<Vec<Revision>> {
+    let known: BTreeSet<&str> = files.iter().map(|revision| revision.id().as_str()).collect();
+    let rows = seen.rows.iter().map(|row| row.id.as_str());
+    let mut strangers = Vec::new();
+    for id in rows.filter(|id| !known.contains(id)) {
+        strangers.extend(table.details(driver, id)?.map(ghost));
+    }
+    Ok(strangers)
+}
+
+/// A revision that the database knows and the files do not.
+fn ghost(details: Details) -> Revision {
+    let name = format!("downgrade of {} as the database keeps it", details.id);
+    let downgrade = details.downgrade_sql.map(|text| Script {
+        file: SourceFile::new(name, text),
+        body: 0,
+        large: None,
+    });
+    let mut header = Header::new(details.id);
+    header.down_revisions = details.down_revisions;
+    header.depends_on = details.depends_on.into_iter().map(Into::into).collect();
+    header.message = details.message.into();
+    header.branch_labels = Vec::<BranchLabel>::new();
+    // How the downgrade is to run stands in the header of the upgrade.
+    let upgrade = details.upgrade_sql.map(|text| SourceFile::new("", text));
+    if let Some(parsed) = upgrade.and_then(|file| header::parse(&file).ok()) {
+        header.transaction = parsed.header.transaction;
+        header.recreate = parsed.header.recreate;
+        header.code = parsed.header.code;
+    }
+    Revision {
+        header,
+        places: Spans::default(),
+        upgrade: None,
+        downgrade,
+        missing_text: false,
+    }
+}

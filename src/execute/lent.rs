@@ -1,0 +1,81 @@
+//! What an application lends to its runs.
+
+use crate::code::Code;
+use crate::driver::Driver;
+use crate::error::{Error, Result};
+use crate::revision::plan::Plan;
+use crate::revision::{Direction, Revision, Transaction};
+
+/// What an application lends to its runs; the command line lends nothing.
+#[derive(Clone, Copy, Default)]
+pub struct Lent<'a> {
+    /// Creates the index that answers whether there is anything to do, in the transaction of the first step.
+    pub index: bool,
+    /// Leaves the code of applications out, on a database that is there to try the SQL alone.
+    pub no_code: bool,
+    /// The code that runs inside revisions.
+    pub code: Option<&'a dyn OwnCode>,
+    /// What is done before the first step.
+    pub first: Option<&'a dyn First>,
+}
+
+/// Code of the application's own that runs inside the transaction of a revision.
+pub trait OwnCode {
+    /// Whether there is any for a revision in this direction.
+    fn is_there(&self, revision: &str, direction: Direction) -> bool;
+
+    /// Runs it.
+    ///
+    /// # Errors
+    /// Whatever the application fails with; the revision is rolled back.
+    fn run(&self, revision: &str, direction: Direction, driver: &mut dyn Driver) -> Result<()>;
+}
+
+/// Something that is done when a plan is made and read, and nothing was changed yet.
+pub trait First {
+    /// Does it. When somebody else changes the database before it is locked, it is done once more.
+    ///
+    /// # Errors
+    /// Whatever stops the run before anything is changed.
+    fn before(&self, driver: &mut dyn Driver, plan: &Plan) -> Result<()>;
+}
+
+impl Lent<'_> {
+    /// Whether code runs in a step; refuses where it should and is not here.
+    pub(crate) fn runs_code(&self, revision: &Revision, direction: Direction) -> Result<bool> {
+        if !revision.header.code || self.no_code {
+            return Ok(false);
+        }
+        let id = revision.id().as_str();
+        let here = |direction| self.code.is_some_and(|code| code.is_there(id, direction));
+        if revision.header.transaction == Transaction::None {
+            let message = format!("revision `{id}` says `code: true` and `transaction: none`");
+            return Err(placed(Error::new(Code::OwnCodeUnexpected, message), revision)
+                .help("code runs in the transaction of its revision: give it a revision of its own"));
+        }
+        // A downgrade may need none, but whoever has none at all cannot know.
+        if here(direction) || direction == Direction::Downgrade && here(Direction::Upgrade) {
+            return Ok(here(direction));
+        }
+        Err(missing(revision))
+    }
+}
+
+/// The error where the code of a revision is not at hand.
+#[cold]
+pub(crate) fn missing(revision: &Revision) -> Error {
+    let message = format!(
+        "code of its application runs in revision `{}`, and it is not here",
+        revision.id()
+    );
+    placed(Error::new(Code::OwnCodeMissing, message), revision)
+        .state("nothing was run")
+        .help("run the application that has it; or, when what it does was done in another way: sqlrev stamp TARGET")
+}
+
+fn placed(error: Error, revision: &Revision) -> Error {
+    match revision.places.file() {
+        Some(file) => error.at(file, revision.places.id(), "says `code: true`"),
+        None => error,
+    }
+}

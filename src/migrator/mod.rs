@@ -1,0 +1,317 @@
+//! Migrations inside an application: its revisions, applied through its own connection when it starts.
+//!
+//! ```
+//! use rusqlite::Connection;
+//! use sqlrev::Migrator;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // An application embeds its folder of revisions: `Migrator::new(sqlrev::embedded!())`. Here they are spelled out.
+//! let migrator = Migrator::from_files([
+//!     ("0001_notes/upgrade.sql", "-- ---\n-- revision: a1f0\n-- message: notes\n-- ---\nCREATE TABLE notes (body);"),
+//!     ("0001_notes/downgrade.sql", "DROP TABLE notes;"),
+//! ])?;
+//! let mut db = Connection::open_in_memory()?;
+//! migrator.upgrade(&mut db)?;
+//! db.execute("INSERT INTO notes VALUES ('hello')", [])?;
+//! assert!(migrator.is_up_to_date(&mut db)?);
+//! # Ok(())
+//! # }
+//! ```
+
+mod borrowed;
+mod clock;
+mod code;
+mod run;
+mod source;
+mod status;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+pub use code::{BoxError, Data};
+pub use run::Run;
+pub use source::Embedded;
+pub use status::Status;
+
+use crate::dialect::Dialect;
+use crate::dialect::sqlite::Sqlite;
+use crate::driver::Driver;
+use crate::error::Result;
+use crate::execute::Report;
+use crate::project;
+use crate::revision::{Direction, RevisionId};
+use crate::version::VersionTable;
+use code::Registered;
+use source::Source;
+
+/// The revisions of an application, and how they are run over its connections. One is enough for any number of
+/// databases and threads.
+#[derive(Debug)]
+pub struct Migrator {
+    source: Source,
+    table: String,
+    by: String,
+    lock_timeout: Duration,
+    code: Registered,
+}
+
+impl Migrator {
+    /// The revisions that a build script embedded: `Migrator::new(sqlrev::embedded!())`. Nothing is read yet.
+    pub fn new(embedded: Embedded) -> Self {
+        Self::of(Source::packed(embedded), embedded.application())
+    }
+
+    /// Revisions as a list of names and texts, for SQLite. The names are those of files: `0001_users/upgrade.sql` and
+    /// `0001_users/downgrade.sql`, or `0001_users.upgrade.sql`.
+    ///
+    /// # Errors
+    /// The `file::…`, `header::…` and `graph::…` codes.
+    pub fn from_files<N: Into<String>, T: Into<String>>(files: impl IntoIterator<Item = (N, T)>) -> Result<Self> {
+        Self::from_files_for(&Sqlite, files)
+    }
+
+    /// Likewise, with the texts for another dialect.
+    ///
+    /// # Errors
+    /// The `file::…`, `header::…` and `graph::…` codes.
+    pub fn from_files_for<N: Into<String>, T: Into<String>>(
+        dialect: &'static dyn Dialect,
+        files: impl IntoIterator<Item = (N, T)>,
+    ) -> Result<Self> {
+        let files: BTreeMap<String, String> = files
+            .into_iter()
+            .map(|(name, text)| (name.into(), text.into()))
+            .collect();
+        let revisions = project::in_list(&files, dialect.variants())?;
+        Ok(Self::of(Source::read(dialect, revisions)?, "application"))
+    }
+
+    /// The revisions in a folder, for SQLite, read now.
+    ///
+    /// # Errors
+    /// The `file::…`, `header::…` and `graph::…` codes.
+    pub fn from_folder(folder: impl AsRef<Path>) -> Result<Self> {
+        Self::from_folder_for(&Sqlite, folder)
+    }
+
+    /// Likewise, with the texts for another dialect.
+    ///
+    /// # Errors
+    /// The `file::…`, `header::…` and `graph::…` codes.
+    pub fn from_folder_for(dialect: &'static dyn Dialect, folder: impl AsRef<Path>) -> Result<Self> {
+        let revisions = project::in_folder(folder.as_ref(), dialect.variants())?;
+        Ok(Self::of(Source::read(dialect, revisions)?, "application"))
+    }
+
+    fn of(source: Source, by: &str) -> Self {
+        Self {
+            source,
+            table: "sqlrev_revisions".to_owned(),
+            by: by.to_owned(),
+            lock_timeout: Duration::from_secs(30),
+            code: Registered::default(),
+        }
+    }
+
+    /// The name of the version table, instead of `sqlrev_revisions`.
+    #[must_use]
+    pub fn version_table(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.table);
+        self
+    }
+
+    /// Who is said to have applied the revisions, best with a version: `Notes 2.4`. An older version of the program that
+    /// meets the database tells its user to install that one. Embedded revisions bring the name and version of the
+    /// package.
+    #[must_use]
+    pub fn application(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.by);
+        self
+    }
+
+    /// How long to wait for another process that has the database, instead of 30 seconds.
+    #[must_use]
+    pub fn lock_timeout(mut self, timeout: Duration) -> Self {
+        self.lock_timeout = timeout;
+        self
+    }
+
+    /// Registers code that runs in the upgrade of a revision, after its SQL and in the same transaction. The header of
+    /// the revision says `code: true`, so that the command line does not run it without the code.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use sqlrev::Migrator;
+    /// # let mut db = rusqlite::Connection::open_in_memory()?;
+    /// let migrator = Migrator::from_files([(
+    ///     "0001/upgrade.sql",
+    ///     "-- ---\n-- revision: a1f0\n-- code: true\n-- ---\nCREATE TABLE notes (body TEXT, words INTEGER);
+    ///      INSERT INTO notes (body) VALUES ('two words');",
+    /// )])?
+    /// .on_upgrade("a1f0", |data| {
+    ///     let db = data.sqlite()?;
+    ///     let body: String = db.query_row("SELECT body FROM notes", [], |row| row.get(0))?;
+    ///     db.execute("UPDATE notes SET words = ?", [u32::try_from(body.split(' ').count())?])?;
+    ///     Ok(())
+    /// });
+    /// migrator.upgrade(&mut db)?;
+    /// assert_eq!(db.query_row("SELECT words FROM notes", [], |row| row.get(0)), Ok(2));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn on_upgrade(
+        mut self,
+        revision: &str,
+        code: impl Fn(&mut Data<'_>) -> Result<(), BoxError> + Send + Sync + 'static,
+    ) -> Self {
+        self.code.add(revision, Direction::Upgrade, Box::new(code));
+        self
+    }
+
+    /// Registers code that runs in the downgrade of a revision, before its SQL and in the same transaction.
+    #[must_use]
+    pub fn on_downgrade(
+        mut self,
+        revision: &str,
+        code: impl Fn(&mut Data<'_>) -> Result<(), BoxError> + Send + Sync + 'static,
+    ) -> Self {
+        self.code.add(revision, Direction::Downgrade, Box::new(code));
+        self
+    }
+
+    /// A run over a connection, for more than the calls below give: events, cancellation, targets.
+    ///
+    /// The connection may have any settings; a run uses those of the command line (foreign keys are enforced, a wait for
+    /// a lock can be ended) and puts back what it changed. It must not have a transaction open.
+    pub fn run<'a>(&'a self, driver: &'a mut dyn Driver) -> Run<'a> {
+        Run::new(self, driver)
+    }
+
+    /// Applies every revision that is not applied yet. When there is nothing to do, it costs one small read.
+    ///
+    /// # Errors
+    /// Those of [`Run::upgrade`].
+    pub fn upgrade(&self, driver: &mut dyn Driver) -> Result<Report> {
+        self.run(driver).upgrade("heads")
+    }
+
+    /// Rolls back to a target: `base`, an id, `-1`.
+    ///
+    /// # Errors
+    /// Those of [`Run::downgrade`].
+    pub fn downgrade(&self, driver: &mut dyn Driver, target: &str) -> Result<Report> {
+        self.run(driver).downgrade(target)
+    }
+
+    /// Rolls back what a newer version of the program applied; see [`Run::downgrade_to_mine`].
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use sqlrev::Migrator;
+    /// # let mut db = rusqlite::Connection::open_in_memory()?;
+    /// # let one = ("1/upgrade.sql", "-- ---\n-- revision: a1f0\n-- ---\nCREATE TABLE notes (body);");
+    /// # let two = ("2/upgrade.sql", "-- ---\n-- revision: b2e9\n-- down_revision: a1f0\n-- ---\nCREATE TABLE tags (t);");
+    /// # let newer = Migrator::from_files([one, two, ("2/downgrade.sql", "DROP TABLE tags;")])?;
+    /// # let older = Migrator::from_files([one])?;
+    /// newer.upgrade(&mut db)?;
+    /// let error = older.upgrade(&mut db).unwrap_err();
+    /// assert_eq!(error.code(), sqlrev::Code::NewerDatabase);
+    /// // The user agreed to lose what only the newer version can keep:
+    /// older.downgrade_to_mine(&mut db)?;
+    /// assert!(older.is_up_to_date(&mut db)?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Run::downgrade_to_mine`].
+    pub fn downgrade_to_mine(&self, driver: &mut dyn Driver) -> Result<Report> {
+        self.run(driver).downgrade_to_mine()
+    }
+
+    /// Sets the version table to a target and runs nothing.
+    ///
+    /// # Errors
+    /// Those of [`Run::stamp`].
+    pub fn stamp(&self, driver: &mut dyn Driver, target: &str) -> Result<Report> {
+        self.run(driver).stamp(target)
+    }
+
+    /// What [`Migrator::upgrade`] would do, statement by statement.
+    ///
+    /// # Errors
+    /// Those of [`Run::plan_upgrade`].
+    pub fn plan(&self, driver: &mut dyn Driver) -> Result<Report> {
+        self.run(driver).plan_upgrade("heads")
+    }
+
+    /// Where the database stands beside the program.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use sqlrev::{Migrator, Status};
+    /// # let mut db = rusqlite::Connection::open_in_memory()?;
+    /// # let one = ("1/upgrade.sql", "-- ---\n-- revision: a1f0\n-- ---\nCREATE TABLE notes (body);");
+    /// # let migrator = Migrator::from_files([one])?;
+    /// match migrator.status(&mut db)? {
+    ///     Status::UpToDate => {}
+    ///     Status::Behind { pending } => {
+    ///         println!("{} changes to make", pending.len());
+    ///         migrator.upgrade(&mut db)?;
+    ///     }
+    ///     // A newer version of the program was here: look, but do not touch.
+    ///     Status::Ahead { .. } => db.pragma_update(None, "query_only", true)?,
+    ///     other => return Err(format!("this database is not one for this program: {other:?}").into()),
+    /// }
+    /// # assert_eq!(migrator.status(&mut db)?, Status::UpToDate);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Run::status`].
+    pub fn status(&self, driver: &mut dyn Driver) -> Result<Status> {
+        self.run(driver).status()
+    }
+
+    /// Whether every revision is applied, as it is in the program, and no other one.
+    ///
+    /// # Errors
+    /// Those of [`Run::status`].
+    pub fn is_up_to_date(&self, driver: &mut dyn Driver) -> Result<bool> {
+        Ok(self.status(driver)? == Status::UpToDate)
+    }
+
+    /// Reads and checks the revisions and the code that is registered for them, which is otherwise done when they are
+    /// first needed: a test of the application calls it.
+    ///
+    /// # Errors
+    /// `graph::…` and `execute::code_unexpected`.
+    pub fn check(&self) -> Result<()> {
+        self.code.check(&self.source.loaded()?.graph)
+    }
+
+    fn table_in(&self, dialect: &'static dyn Dialect) -> VersionTable {
+        VersionTable::new(dialect, &self.table)
+    }
+
+    /// The heads when everything is applied and nothing else is; none where that is not so, or not certain.
+    fn if_current(&self, driver: &mut dyn Driver) -> Result<Option<Vec<RevisionId>>> {
+        let table = self.table_in(driver.dialect());
+        let dialect = driver.dialect();
+        let current = self
+            .source
+            .with_brief(dialect, |brief| status::is_current(brief, &table, driver))?;
+        // What cannot be read, such as a table that is not there, is looked at in full.
+        if !current.unwrap_or(false) {
+            return Ok(None);
+        }
+        let heads = self.source.with_brief(dialect, |brief| {
+            let heads = brief.filter(|brief| brief.is_head);
+            heads.map(|brief| RevisionId::from(brief.id)).collect()
+        })?;
+        Ok(Some(heads))
+    }
+}

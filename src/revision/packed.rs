@@ -1,0 +1,350 @@
+//! Revisions in one piece of bytes, as a build script puts them into a program: nothing of it is read at start but a
+//! table of what is applied when everything is.
+//!
+//! The bytes: a mark with the version of the form; how many revisions; the table, 24 bytes each, sorted by id; the
+//! dialect; the revisions. Numbers are little-endian, texts come after their length.
+
+use std::sync::Arc;
+
+use crate::revision::checksum::Checksum;
+use crate::revision::graph::RevisionGraph;
+use crate::revision::{BranchLabel, header::Spans};
+use crate::revision::{Header, Recreate, Revision, RevisionId, Script, Transaction};
+use crate::source::SourceFile;
+
+/// What the bytes begin with; the last one is the version of the form.
+const MARK: [u8; 8] = *b"sqlrev\0\x01";
+/// The beginning of a checksum's second value that stands for the whole in the table.
+pub const SHORT: usize = 16;
+/// The length of an entry of the table.
+const ENTRY: usize = 24;
+/// In the length of an id: nothing comes after this revision.
+const HEAD: u32 = 1 << 31;
+/// Where the table begins.
+const TABLE: usize = MARK.len() + 4;
+
+const NO_TRANSACTION: u8 = 1;
+const RECREATE_ALWAYS: u8 = 2;
+const RECREATE_NEVER: u8 = 4;
+const IRREVERSIBLE: u8 = 8;
+const MISSING_TEXT: u8 = 16;
+const CODE: u8 = 32;
+
+/// What must be known of a revision to see whether it is applied as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Brief<'a> {
+    /// The id.
+    pub id: &'a str,
+    /// The beginning of the second value of the upgrade's checksum.
+    pub short: [u8; SHORT],
+    /// Whether no revision comes after it or depends on it.
+    pub is_head: bool,
+}
+
+/// The revisions of a program.
+#[derive(Clone, Copy)]
+pub struct Packed(&'static [u8]);
+
+impl std::fmt::Debug for Packed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Packed({} revisions)", self.len())
+    }
+}
+
+impl Packed {
+    /// Takes the bytes that [`pack`] made.
+    ///
+    /// # Panics
+    /// When they are not in the form that this version reads: in a constant, as `embedded!()` has it, that is an error
+    /// of the compiler.
+    pub const fn new(bytes: &'static [u8]) -> Self {
+        assert!(bytes.len() >= TABLE, "not what sqlrev::build::embed wrote");
+        let mut at = 0;
+        while at < MARK.len() {
+            assert!(
+                bytes[at] == MARK[at],
+                "sqlrev in [build-dependencies] is another version than sqlrev in [dependencies]"
+            );
+            at += 1;
+        }
+        Self(bytes)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.number(MARK.len()).unwrap_or(0)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Each revision in a few words, in the order of the ids.
+    pub fn brief(&self) -> impl Iterator<Item = Brief<'static>> + use<> {
+        let bytes = self.0;
+        let entries = bytes.get(TABLE..).unwrap_or_default().chunks_exact(ENTRY);
+        entries.take(self.len()).filter_map(move |entry| {
+            let short = entry[..SHORT].try_into().ok()?;
+            let at = u32::from_le_bytes(entry[SHORT..SHORT + 4].try_into().ok()?) as usize;
+            let length = u32::from_le_bytes(entry[SHORT + 4..].try_into().ok()?);
+            let id = bytes.get(at..at + (length & !HEAD) as usize)?;
+            Some(Brief {
+                id: std::str::from_utf8(id).ok()?,
+                short,
+                is_head: length & HEAD != 0,
+            })
+        })
+    }
+
+    /// The dialect that the texts are for, and the revisions in path order; none when the bytes are damaged.
+    pub fn revisions(&self) -> Option<(&'static str, Vec<Revision>)> {
+        let mut reader = Reader {
+            rest: self.0.get(TABLE + self.len() * ENTRY..)?,
+        };
+        let dialect = reader.text()?;
+        let revisions = (0..self.len()).map(|_| reader.revision()).collect::<Option<_>>()?;
+        Some((dialect, revisions))
+    }
+
+    fn number(&self, at: usize) -> Option<usize> {
+        let bytes = self.0.get(at..at + 4)?.try_into().ok()?;
+        Some(u32::from_le_bytes(bytes) as usize)
+    }
+}
+
+struct Reader {
+    rest: &'static [u8],
+}
+
+impl Reader {
+    fn take(&mut self, length: usize) -> Option<&'static [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        Some(taken)
+    }
+
+    fn number(&mut self) -> Option<usize> {
+        Some(u32::from_le_bytes(self.take(4)?.try_into().ok()?) as usize)
+    }
+
+    fn text(&mut self) -> Option<&'static str> {
+        let length = self.number()?;
+        std::str::from_utf8(self.take(length)?).ok()
+    }
+
+    fn texts<T>(&mut self, make: impl Fn(&'static str) -> T) -> Option<Vec<T>> {
+        let count = self.number()?;
+        (0..count).map(|_| self.text().map(&make)).collect()
+    }
+
+    /// Reads whether something follows.
+    fn is_there(&mut self) -> Option<bool> {
+        Some(self.take(1)? != [0])
+    }
+
+    fn script(&mut self) -> Option<Script> {
+        Some(Script {
+            file: SourceFile::new(self.text()?, self.text()?),
+            body: self.number()?,
+            large: None,
+        })
+    }
+
+    fn revision(&mut self) -> Option<Revision> {
+        let flags = self.take(1)?[0];
+        let mut header = Header::new(RevisionId::new(self.text()?));
+        header.down_revisions = self.texts(RevisionId::new)?;
+        header.depends_on = self.texts(Arc::from)?;
+        header.branch_labels = self.texts(BranchLabel::new)?;
+        header.message = self.text()?.into();
+        if self.is_there()? {
+            header.created = Some(self.text()?.into());
+        }
+        if flags & NO_TRANSACTION != 0 {
+            header.transaction = Transaction::None;
+        }
+        header.recreate = match flags & (RECREATE_ALWAYS | RECREATE_NEVER) {
+            RECREATE_ALWAYS => Recreate::Always,
+            RECREATE_NEVER => Recreate::Never,
+            _ => Recreate::Auto,
+        };
+        header.irreversible = flags & IRREVERSIBLE != 0;
+        header.code = flags & CODE != 0;
+        let upgrade = if self.is_there()? { Some(self.script()?) } else { None };
+        let downgrade = if self.is_there()? { Some(self.script()?) } else { None };
+        Some(Revision {
+            header,
+            places: Spans::default(),
+            upgrade,
+            downgrade,
+            missing_text: flags & MISSING_TEXT != 0,
+        })
+    }
+}
+
+/// Puts the revisions of a graph and the checksums of their upgrades, in path order, into one piece; none where it would
+/// be larger than 4 GiB, or where a text is not in memory.
+pub fn pack(dialect: &str, graph: &RevisionGraph, checksums: &[Option<Checksum>]) -> Option<Vec<u8>> {
+    let mut table = Vec::new();
+    let body = TABLE + graph.len() * ENTRY;
+    let mut out = Writer { out: vec![0; body] };
+    out.text(dialect)?;
+    for (node, checksum) in graph.nodes().zip(checksums) {
+        let at = out.revision(graph.revision(node))?;
+        let short = checksum.map_or([0; SHORT], |checksum| short(&checksum));
+        table.push((graph.id(node).as_str(), at, short, graph.is_effective_head(node)));
+    }
+    table.sort_unstable();
+    let mut front = Writer { out: MARK.to_vec() };
+    front.number(graph.len())?;
+    for (id, at, short, is_head) in table {
+        front.out.extend_from_slice(&short);
+        front.number(at)?;
+        let length = u32::try_from(id.len()).ok().filter(|length| *length < HEAD)?;
+        let length = if is_head { length | HEAD } else { length };
+        front.out.extend_from_slice(&length.to_le_bytes());
+    }
+    out.out[..body].copy_from_slice(&front.out);
+    Some(out.out)
+}
+
+/// The beginning of the second value.
+pub fn short(checksum: &Checksum) -> [u8; SHORT] {
+    let mut short = [0; SHORT];
+    short.copy_from_slice(&checksum.tokens[..SHORT]);
+    short
+}
+
+struct Writer {
+    out: Vec<u8>,
+}
+
+impl Writer {
+    fn number(&mut self, number: usize) -> Option<()> {
+        self.out.extend_from_slice(&u32::try_from(number).ok()?.to_le_bytes());
+        Some(())
+    }
+
+    fn text(&mut self, text: &str) -> Option<()> {
+        self.number(text.len())?;
+        self.out.extend_from_slice(text.as_bytes());
+        Some(())
+    }
+
+    fn texts<'t>(&mut self, texts: impl ExactSizeIterator<Item = &'t str>) -> Option<()> {
+        self.number(texts.len())?;
+        texts.into_iter().try_for_each(|text| self.text(text))
+    }
+
+    fn script(&mut self, script: Option<&Script>) -> Option<()> {
+        self.out.push(u8::from(script.is_some()));
+        let Some(script) = script else {
+            return Some(());
+        };
+        if script.large.is_some() {
+            return None;
+        }
+        self.text(&script.file.name)?;
+        self.text(&script.file.text)?;
+        self.number(script.body)
+    }
+
+    /// Writes a revision and tells where its id is.
+    fn revision(&mut self, revision: &Revision) -> Option<usize> {
+        let header = &revision.header;
+        let flag = |is: bool, flag: u8| if is { flag } else { 0 };
+        self.out.push(
+            flag(header.transaction == Transaction::None, NO_TRANSACTION)
+                | flag(header.recreate == Recreate::Always, RECREATE_ALWAYS)
+                | flag(header.recreate == Recreate::Never, RECREATE_NEVER)
+                | flag(header.irreversible, IRREVERSIBLE)
+                | flag(header.code, CODE)
+                | flag(revision.missing_text, MISSING_TEXT),
+        );
+        let at = self.out.len() + 4;
+        self.text(header.id.as_str())?;
+        self.texts(header.down_revisions.iter().map(RevisionId::as_str))?;
+        self.texts(header.depends_on.iter().map(|name| &**name))?;
+        self.texts(header.branch_labels.iter().map(BranchLabel::as_str))?;
+        self.text(&header.message)?;
+        self.out.push(u8::from(header.created.is_some()));
+        if let Some(created) = &header.created {
+            self.text(created)?;
+        }
+        self.script(revision.upgrade.as_ref())?;
+        self.script(revision.downgrade.as_ref())?;
+        Some(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn revision(id: &str, down: &[&str], text: &str) -> Revision {
+        let mut header = Header::new(id);
+        header.down_revisions = down.iter().map(|id| RevisionId::new(*id)).collect();
+        let script = |text: &str| Script {
+            body: text.len() / 2,
+            file: SourceFile::new("a/upgrade.sql", text),
+            large: None,
+        };
+        Revision {
+            header,
+            places: Spans::default(),
+            upgrade: Some(script(text)),
+            downgrade: (!text.is_empty()).then(|| script("DROP é")),
+            missing_text: false,
+        }
+    }
+
+    fn some() -> Vec<Revision> {
+        let mut all = vec![
+            revision("dddd", &[], "SELECT 1;"),
+            revision("aaaa", &["dddd"], ""),
+            revision("bbbb", &["dddd"], "SELECT 'é';"),
+            revision("cccc", &["aaaa"], "x"),
+        ];
+        all[1].header.depends_on = vec!["bbbb".into()];
+        all[1].header.branch_labels = vec![BranchLabel::new("billing")];
+        all[1].header.message = "what é does".into();
+        all[1].header.created = Some("2026-11-22".into());
+        all[2].header.transaction = Transaction::None;
+        all[2].header.recreate = Recreate::Never;
+        all[3].header.recreate = Recreate::Always;
+        all[3].header.irreversible = true;
+        all[0].header.code = true;
+        (all[3].upgrade, all[3].missing_text) = (None, true);
+        all
+    }
+
+    #[test]
+    fn what_is_packed_comes_out_again() {
+        let graph = RevisionGraph::build(some()).unwrap();
+        let sums = [1, 2, 3, 4].map(|tokens| {
+            Some(Checksum {
+                text: [0; 32],
+                tokens: [tokens; 32],
+            })
+        });
+        let packed = Packed::new(pack("sqlite", &graph, &sums).unwrap().leak());
+        let (dialect, again) = packed.revisions().unwrap();
+        assert_eq!(dialect, "sqlite");
+        assert_eq!(format!("{again:?}"), format!("{:?}", some()));
+        let brief: Vec<_> = packed
+            .brief()
+            .map(|it| format!("{} {} {}", it.id, it.short[15], it.is_head))
+            .collect();
+        assert_eq!(brief, ["aaaa 2 false", "bbbb 3 false", "cccc 4 true", "dddd 1 false"]);
+    }
+
+    #[test]
+    fn damaged_bytes_are_no_revisions() {
+        let graph = RevisionGraph::build(some()).unwrap();
+        let whole = pack("sqlite", &graph, &[None; 4]).unwrap();
+        for length in TABLE..whole.len() {
+            assert!(Packed::new(whole[..length].to_vec().leak()).revisions().is_none());
+        }
+    }
+}
