@@ -136,7 +136,7 @@ codes! {
     ScriptUnterminated = "script::unterminated",
         "A string, a quoted name, a comment or a trigger body begins here and never ends.";
     ScriptDirective = "script::directive",
-        "A comment that begins with `sqlrev:` is a directive, and this one is none that there is: `-- sqlrev:reorder TABLE (COLUMN, …)` puts columns in another order, `-- sqlrev:allow RULE` is for lint, `-- sqlrev:renamed from=NAME` is for schema.sql. A directive that nobody heeds would be missed in silence.";
+        "A comment that begins with `sqlrev:` is a directive, and this one is none that there is: `-- sqlrev:reorder TABLE (COLUMN, …)` puts columns in another order, `-- sqlrev:strict TABLE`, `-- sqlrev:without_rowid TABLE` and `-- sqlrev:autoincrement TABLE` switch these options of an SQLite table on, and with `off` behind them off, `-- sqlrev:allow RULE` is for lint, `-- sqlrev:renamed from=NAME` is for schema.sql. A directive that nobody heeds would be missed in silence.";
     ScriptNul = "script::nul",
         "The file holds a NUL byte. SQLite would silently leave out whatever comes after it, so the file is refused. Take the byte out; in a value, write it as CAST(x'00' AS TEXT) or as a blob.";
     NotInTransaction = "execute::not_in_transaction",

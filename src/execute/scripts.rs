@@ -262,21 +262,37 @@ impl Survey<'_> {
             };
             let name: String = words.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             let spaced = text.starts_with("-- sqlrev:");
-            if spaced && DIRECTIVES.contains(&name.as_str()) {
+            if spaced && ELSEWHERE.contains(&name.as_str()) {
                 continue;
             }
-            let error = Error::new(
-                Code::ScriptDirective,
-                format!("there is no directive `{}`", text.trim_start()),
-            );
+            let unreadable = match crate::sql::parse::alter::read(text) {
+                Ok(_) => continue,
+                Err(unreadable) => unreadable,
+            };
+            let known = spaced && DIRECTIVES.contains(&name.as_str());
+            let (message, label, place) = if known {
+                let message = format!("the directive `sqlrev:{name}` cannot be read");
+                (message, format!("expected {}", unreadable.expected), unreadable.span)
+            } else {
+                let message = format!("there is no directive `{}`", text.trim_start());
+                (message, "not a directive".to_owned(), 0..text.len())
+            };
+            let error = Error::new(Code::ScriptDirective, message);
             let start = at + comment.span.start;
             let error = if self.script.large.is_none() {
-                error.at(&self.script.file, start..start + text.len(), "not a directive")
+                error.at(&self.script.file, start + place.start..start + place.end, label)
             } else {
-                error.cause(format!("in `{}`", self.script.file.name))
+                error.cause(format!("in `{}`: {label}", self.script.file.name))
             };
             let near = crate::error::nearest(&name, DIRECTIVES).unwrap_or("reorder");
-            return Err(error.help(format!("write `-- sqlrev:{near} …`, or another word than `sqlrev:`")));
+            return Err(error.help(if known {
+                format!(
+                    "`sqlrev explain {}` shows how it is written",
+                    Code::ScriptDirective.name()
+                )
+            } else {
+                format!("write `-- sqlrev:{near} …`, or another word than `sqlrev:`")
+            }));
         }
         Ok(())
     }
@@ -284,8 +300,17 @@ impl Survey<'_> {
 
 /// How a directive begins, after the dashes of its comment.
 const DIRECTIVE: &str = "sqlrev:";
-/// What there is; `renamed` is for schema.sql, and harmless here.
-const DIRECTIVES: [&str; 3] = ["reorder", "allow", "renamed"];
+/// What there is.
+const DIRECTIVES: [&str; 6] = [
+    "reorder",
+    "strict",
+    "without_rowid",
+    "autoincrement",
+    "allow",
+    "renamed",
+];
+/// Those that say nothing of a table that is altered: `renamed` is for schema.sql, and harmless here.
+const ELSEWHERE: [&str; 2] = ["allow", "renamed"];
 
 fn has_directive(gap: &str, rules: &SplitRules) -> bool {
     directives(gap, rules).next().is_some()

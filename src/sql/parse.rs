@@ -5,5 +5,5 @@
 pub mod alter;
 pub mod cursor;
 pub mod define;
+mod directive;
 pub mod elsewhere;
-mod reorder;

@@ -6,7 +6,7 @@ use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::inspect::{self, Found, Sort, State};
 use crate::dialect::sqlite::prove::{self, Proof};
 use crate::dialect::sqlite::site::Site;
-use crate::dialect::sqlite::{rename, steps, ways};
+use crate::dialect::sqlite::{defaults, rename, steps, ways};
 use crate::dialect::{AlterStatement, Ask, Op, Rewrite};
 use crate::error::{Error, Result, nearest};
 use crate::revision::Recreate;
@@ -64,10 +64,10 @@ pub(super) fn rewrite(run: &[AlterStatement], recreate: Recreate, ask: &mut dyn 
     }
     let early = rename::early(run);
     if let Some(renamed) = rename::renamed(&state, &early, ask)? {
-        let done: Vec<usize> = early
+        let done: Vec<(usize, usize)> = early
             .iter()
             .filter(|rename| rename.whole)
-            .map(|rename| rename.at)
+            .map(|rename| (rename.at, rename.action))
             .collect();
         let (draft, consumed) = read_run(run, &renamed, &done, recreate, ask)?;
         if early.iter().all(|rename| rename.at < consumed) {
@@ -80,19 +80,17 @@ pub(super) fn rewrite(run: &[AlterStatement], recreate: Recreate, ask: &mut dyn 
     finish(run, draft, consumed, recreate, ask)
 }
 
-/// Reads as many statements into one draft as belong together; those at `done` have their own steps before.
+/// Reads as many statements into one draft as belong together; the actions at `done`, each a statement and its place
+/// in it, have their own steps before.
 fn read_run<'s>(
     run: &[AlterStatement],
     state: &'s State,
-    done: &[usize],
+    done: &[(usize, usize)],
     recreate: Recreate,
     ask: &mut dyn Ask,
 ) -> Result<(Draft<'s>, usize)> {
     let mut draft = Draft::new(state, recreate == Recreate::Always);
     for (index, statement) in run.iter().enumerate() {
-        if done.contains(&index) {
-            continue;
-        }
         let Ok(alter) = parse::read(&statement.text) else {
             return Ok((draft, index));
         };
@@ -100,14 +98,18 @@ fn read_run<'s>(
             |kind: &ActionKind| matches!(kind, ActionKind::RenameTable(_) | ActionKind::RenameColumn { .. });
         let same_table =
             alter.table.is(draft.name()) && alter.schema.as_ref().is_none_or(|schema| schema.is(&state.schema));
-        if index > 0 && (!same_table || matches!(&alter.actions[..], [only] if stands_alone(&only.kind))) {
+        let alone = matches!(&alter.actions[..], [only] if stands_alone(&only.kind)) && !done.contains(&(index, 0));
+        if index > 0 && (!same_table || alone) {
             return Ok((draft, index));
         }
         let before = draft.clone();
         draft.settled.clone_from(&draft.columns);
         let single = alter.actions.len() == 1 && index == 0;
         let verbatim = single && prove::takes(ask, state, &statement.text)?;
-        for action in &alter.actions {
+        for (at, action) in alter.actions.iter().enumerate() {
+            if done.contains(&(index, at)) {
+                continue;
+            }
             let site = Site {
                 statement,
                 index,
@@ -150,6 +152,7 @@ fn finish(
     if recreate == Recreate::Always && changed {
         draft.must_copy("the header says `recreate: always`");
     }
+    defaults::fit(ask, &draft, run)?;
     ways::settle_rowid(&mut draft, &site);
     let way = ways::choose(&mut draft, ask)?;
     let proof: Proof = prove::outcome(ask, &draft, run, consumed)?;

@@ -45,6 +45,8 @@ pub(super) struct Draft<'s> {
     pub(super) refers_by_default: bool,
     /// Keys or what refers to them may mean other rows after this: the statement and place that caused it.
     pub(super) keys_converted: Option<(usize, Span)>,
+    /// Columns whose values are converted: the statement and place that said so.
+    pub(super) retyped: Vec<(String, (usize, Span))>,
     /// The primary key changes.
     pub(super) key_changed: bool,
     /// How many columns of foreign keys are new.
@@ -128,6 +130,7 @@ impl<'s> Draft<'s> {
             default_changed: false,
             refers_by_default: false,
             keys_converted: None,
+            retyped: Vec::new(),
             key_changed: false,
             references_added: 0,
             references_dropped: 0,

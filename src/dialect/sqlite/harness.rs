@@ -170,7 +170,7 @@ fn statements(text: &str) -> Vec<AlterStatement> {
         let mut skipped = 0;
         let before = tokens(piece, &SQLITE).take_while(|token| matches!(token.kind, Kind::Space | Kind::Comment));
         for token in before {
-            if piece[token.span.clone()].starts_with("-- sqlrev:reorder") {
+            if piece[token.span.clone()].starts_with("-- sqlrev:") {
                 found.push(AlterStatement {
                     text: piece[token.span.clone()].to_owned(),
                     file: file.clone(),

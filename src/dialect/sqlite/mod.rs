@@ -3,6 +3,7 @@
 mod alter;
 mod batch;
 mod copy;
+mod defaults;
 mod demand;
 mod draft;
 mod expr;

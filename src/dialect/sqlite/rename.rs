@@ -17,41 +17,58 @@ use crate::sql::write::{quoted, sqlite_literal};
 pub(super) struct Early {
     /// Which of the run's statements says it.
     pub(super) at: usize,
-    /// The statement says nothing else.
+    /// Which of the statement's actions.
+    pub(super) action: usize,
+    /// The action says nothing else.
     pub(super) whole: bool,
     /// The rename as SQLite runs it.
     sql: String,
 }
 
-/// The renames of a run that may as well come first, because no statement before them uses either name: then the
-/// statements around them need only one copy. The rename that MySQL's CHANGE says along is one of them.
+/// The renames of a run that may as well come first, because nothing before them uses either name: then everything
+/// around them needs only one copy. The rename that MySQL's CHANGE says along is one of them.
 pub(super) fn early(run: &[AlterStatement]) -> Vec<Early> {
     let mut early = Vec::new();
+    let mut before: Vec<&str> = Vec::new();
     for (at, statement) in run.iter().enumerate() {
         let Ok(alter) = parse::read(&statement.text) else { break };
-        let [only] = &alter.actions[..] else { continue };
-        let (from, to, whole) = match &only.kind {
-            ActionKind::RenameColumn { from, to } if at > 0 => (from, to, true),
-            ActionKind::RenameTable(_) | ActionKind::RenameColumn { .. } => break,
-            ActionKind::ChangeColumn { from, column, .. } if !column.name.is(&from.text) => (from, &column.name, false),
-            _ => continue,
-        };
-        let used = |name: &Name| run[..at].iter().any(|before| uses(&before.text, &name.text));
-        if used(from) || used(to) {
-            break;
+        for (index, action) in alter.actions.iter().enumerate() {
+            let said = &statement.text[action.span.clone()];
+            let renames = match &action.kind {
+                ActionKind::RenameTable(_) => return early,
+                ActionKind::RenameColumn { from, to } => Some((from, to, true)),
+                ActionKind::ChangeColumn { from, column, .. } => Some((from, &column.name, false)),
+                _ => None,
+            };
+            let renames = renames.filter(|(from, to, whole)| *whole || !to.is(&from.text));
+            let Some((from, to, whole)) = renames else {
+                before.push(said);
+                continue;
+            };
+            let used = |name: &Name| before.iter().any(|before| uses(before, &name.text));
+            if used(from) || used(to) {
+                return early;
+            }
+            let words = |name: &Name| &statement.text[name.span.clone()];
+            let schema = alter.schema.as_ref().map(|schema| format!("{}.", words(schema)));
+            let sql = format!(
+                "ALTER TABLE {}{} RENAME COLUMN {} TO {}",
+                schema.unwrap_or_default(),
+                words(&alter.table),
+                words(from),
+                words(to)
+            );
+            early.push(Early {
+                at,
+                action: index,
+                whole,
+                sql,
+            });
+            // Renames keep their order among themselves; what a CHANGE says besides comes after all of them.
+            if !whole {
+                before.push(said);
+            }
         }
-        let words = |name: &Name| &statement.text[name.span.clone()];
-        let schema = alter
-            .schema
-            .as_ref()
-            .map_or_else(String::new, |schema| format!("{}.", words(schema)));
-        let table = words(&alter.table);
-        let sql = format!(
-            "ALTER TABLE {schema}{table} RENAME COLUMN {} TO {}",
-            words(from),
-            words(to)
-        );
-        early.push(Early { at, whole, sql });
     }
     early
 }

@@ -4,7 +4,7 @@ use crate::source::Span;
 use crate::sql::parse::cursor::{Cursor, Name};
 use crate::sql::parse::define::{self, Clause, ClauseKind, ColumnDef, TABLE_CONSTRAINTS};
 use crate::sql::split::SQLITE;
-use crate::sql::token::{Kind, tokens};
+use crate::sql::token::{Kind, significant, tokens};
 
 /// A CREATE TABLE statement as SQLite stores it, taken apart by the places of its parts.
 #[derive(Debug, Clone)]
@@ -185,6 +185,64 @@ impl Table {
                 }
             )
         })
+    }
+
+    /// Where the word AUTOINCREMENT stands.
+    pub(super) fn autoincrement_word(&self) -> Option<Span> {
+        let clause = self.constraints().find_map(|(_, clause)| {
+            let auto = matches!(
+                clause.kind,
+                ClauseKind::PrimaryKey {
+                    autoincrement: true,
+                    ..
+                }
+            );
+            auto.then(|| clause.span.clone())
+        })?;
+        let words = self.at(&clause);
+        let word = significant(words, &SQLITE)
+            .find(|token| words[token.span.clone()].eq_ignore_ascii_case("AUTOINCREMENT"))?;
+        Some(clause.start + word.span.start..clause.start + word.span.end)
+    }
+
+    /// Adds STRICT or WITHOUT ROWID behind the other options of the table.
+    pub(super) fn add_option(&mut self, option: &str) -> Result<(), String> {
+        let tail = &self.text[self.close + 1..];
+        let last = significant(tail, &SQLITE).last();
+        let at = self.close + 1 + last.as_ref().map_or(0, |token| token.span.end);
+        let separator = if last.is_some() { ", " } else { " " };
+        self.edit(&(at..at), &format!("{separator}{option}"))
+    }
+
+    /// Takes the option that ends with this word out, with the comma that goes with it.
+    pub(super) fn remove_option(&mut self, word: &str) -> Result<(), String> {
+        let start = self.close + 1;
+        let tail = &self.text[start..];
+        let tokens: Vec<_> = significant(tail, &SQLITE).collect();
+        let is = |at: usize, word: &str| {
+            tokens
+                .get(at)
+                .is_some_and(|token| tail[token.span.clone()].eq_ignore_ascii_case(word))
+        };
+        let Some(last) = (0..tokens.len()).find(|&at| is(at, word)) else {
+            return Err(self.text.clone());
+        };
+        let first = if last > 0 && is(last - 1, "WITHOUT") {
+            last - 1
+        } else {
+            last
+        };
+        let (from, to) = if first > 0 && is(first - 1, ",") {
+            (tokens[first - 1].span.start, tokens[last].span.end)
+        } else if is(last + 1, ",") {
+            let next = tokens
+                .get(last + 2)
+                .map_or(tokens[last + 1].span.end, |token| token.span.start);
+            (tokens[first].span.start, next)
+        } else {
+            (tail[..tokens[first].span.start].trim_end().len(), tokens[last].span.end)
+        };
+        self.edit(&(start + from..start + to), "")
     }
 
     /// Puts other words in a place.
@@ -431,6 +489,41 @@ mod tests {
         assert_eq!(
             table.text(),
             "CREATE TABLE t(a INT /* x */, b TEXT, CHECK(a>0), UNIQUE(a) /* u */) STRICT"
+        );
+    }
+
+    #[test]
+    fn options_come_and_go_with_their_commas() {
+        let check = |text: &str, change: fn(&mut Table) -> Result<(), String>, expect: &str| {
+            let mut table = Table::read(text).expect("a table");
+            change(&mut table).expect("still a table");
+            assert_eq!(table.text(), expect);
+        };
+        check(
+            "CREATE TABLE t(a)",
+            |table| table.add_option("STRICT"),
+            "CREATE TABLE t(a) STRICT",
+        );
+        check(
+            "CREATE TABLE t(a) without rowid -- end",
+            |table| table.add_option("STRICT"),
+            "CREATE TABLE t(a) without rowid, STRICT -- end",
+        );
+        let both = "CREATE TABLE t(a PRIMARY KEY) strict /* s */, WITHOUT ROWID";
+        check(
+            both,
+            |table| table.remove_option("ROWID"),
+            "CREATE TABLE t(a PRIMARY KEY) strict /* s */",
+        );
+        check(
+            both,
+            |table| table.remove_option("STRICT"),
+            "CREATE TABLE t(a PRIMARY KEY) WITHOUT ROWID",
+        );
+        check(
+            "CREATE TABLE t(a) STRICT",
+            |table| table.remove_option("STRICT"),
+            "CREATE TABLE t(a)",
         );
     }
 

@@ -35,6 +35,16 @@ impl Affinity {
         }
     }
 
+    /// The storage classes of values that belong into a column of this affinity, NULL aside.
+    pub(super) fn classes(self) -> &'static [&'static str] {
+        match self {
+            Affinity::Integer | Affinity::Numeric => &["integer", "real"],
+            Affinity::Real => &["real"],
+            Affinity::Text => &["text"],
+            Affinity::Blob => &["integer", "real", "text", "blob"],
+        }
+    }
+
     /// An expression that is `value` as a column of this affinity holds it.
     pub(super) fn converted(self, value: &str) -> String {
         let name = match self {

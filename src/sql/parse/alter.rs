@@ -6,7 +6,7 @@
 use crate::source::Span;
 use crate::sql::parse::cursor::{Cursor, Name};
 use crate::sql::parse::define::{self, Clause, ColumnDef, TABLE_CONSTRAINTS};
-use crate::sql::parse::reorder;
+use crate::sql::parse::directive;
 
 /// An ALTER TABLE statement.
 #[derive(Debug, Clone)]
@@ -113,8 +113,27 @@ pub enum ActionKind {
         if_exists: bool,
         column: Name,
     },
+    SetExpression {
+        column: Name,
+        expression: Span,
+    },
     ValidateConstraint(Name),
     Reorder(Vec<Name>),
+    SetOption {
+        option: TableOption,
+        on: bool,
+    },
+}
+
+/// What SQLite says of a table as a whole, and of how it numbers its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableOption {
+    /// STRICT
+    Strict,
+    /// WITHOUT ROWID
+    WithoutRowid,
+    /// AUTOINCREMENT
+    Autoincrement,
 }
 
 /// Why an ALTER TABLE could not be read.
@@ -132,8 +151,13 @@ pub struct Unreadable {
 pub fn table(text: &str) -> Option<(Option<Name>, Name)> {
     let head: usize = text.char_indices().nth(HEAD).map_or(text.len(), |(offset, _)| offset);
     let text = &text[..head];
-    if let Some(masked) = reorder::words(text) {
-        return Cursor::new(&masked).name().map(|table| (None, table));
+    if let Some(directive) = directive::of(text) {
+        let mut cursor = Cursor::new(&directive.words);
+        let first = cursor.name()?;
+        return match cursor.take(&["."]) {
+            true => cursor.name().map(|table| (Some(first), table)),
+            false => Some((None, first)),
+        };
     }
     let mut cursor = Cursor::new(text);
     read_table(&mut cursor).ok().map(|(_, schema, table)| (schema, table))
@@ -159,10 +183,10 @@ fn read_table(cursor: &mut Cursor<'_>) -> Result<(bool, Option<Name>, Name), Unr
     Ok((if_exists, Some(first), table))
 }
 
-/// Reads an ALTER TABLE statement, or the directive `-- sqlrev:reorder table (column, …)`.
+/// Reads an ALTER TABLE statement, or a directive that changes a table.
 pub fn read(text: &str) -> Result<Alter, Unreadable> {
-    if let Some(words) = reorder::words(text) {
-        return reorder::read(&words);
+    if let Some(directive) = directive::of(text) {
+        return directive.read();
     }
     let mut cursor = Cursor::new(text);
     let (if_exists, schema, table) = read_table(&mut cursor)?;
@@ -366,6 +390,11 @@ fn alter_column(cursor: &mut Cursor<'_>) -> Result<ActionKind, Unreadable> {
     } else if cursor.take(&["DROP", "EXPRESSION"]) {
         let if_exists = cursor.take(&["IF", "EXISTS"]);
         Ok(ActionKind::DropExpression { if_exists, column })
+    } else if cursor.take(&["SET", "EXPRESSION", "AS"]) {
+        let expression = cursor
+            .group()
+            .ok_or_else(|| stop(cursor, "an expression in parentheses"))?;
+        Ok(ActionKind::SetExpression { column, expression })
     } else if cursor.sees(&["ADD", "GENERATED"]) {
         until_comma(cursor);
         Ok(ActionKind::AddIdentity(column))

@@ -122,6 +122,12 @@ fn unique(
     let resolved = resolved(draft, site, columns)?;
     let columns: Vec<&str> = resolved.iter().map(String::as_str).collect();
     demand_unique(draft, site, &columns);
+    let behind = &site.words(&clause.span)[list.end.saturating_sub(clause.span.start)..];
+    if expr::mentions(behind, "DEFERRABLE") && !expr::mentions(behind, "NOT") {
+        draft
+            .notices
+            .push("SQLite compares the rows of a UNIQUE constraint at once: DEFERRABLE is left out".to_owned());
+    }
     if on_conflict || draft.inline {
         let words = definition(site, clause, None);
         draft

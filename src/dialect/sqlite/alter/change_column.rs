@@ -26,7 +26,12 @@ pub(super) fn apply(
     let position = draft.column(site, from)?;
     let name = draft.columns[position].name.clone();
     if !column.name.is(&name) {
-        let message = format!("`{name}` cannot be renamed and changed in this run of statements");
+        if site.index > 0 {
+            // The statements before this one have to run first.
+            draft.split = true;
+            return Ok(());
+        }
+        let message = format!("`{name}` cannot be renamed after other actions of the statement have changed it");
         return Err(site
             .error(Code::BatchUnsupported, message, &column.name.span, "another name")
             .help("rename it first, in an ALTER TABLE … RENAME COLUMN … TO … of its own"));
@@ -108,21 +113,11 @@ fn reorder(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, place: &Place) ->
     if to == from || to == from + 1 {
         return Ok(());
     }
-    let Some(definition) = draft.table.column(name) else {
-        return Ok(());
-    };
-    let span = definition.span.clone();
-    let words = draft.table.at(&span).to_owned();
-    let after = draft.table.columns().nth(to).map(|column| column.name.text.clone());
-    draft.table.remove_element(&span).map_err(|text| site.broken(&text))?;
-    let target = after.and_then(|after| draft.table.columns().position(|column| column.name.is(&after)));
-    let inserted = match target {
-        Some(index) => draft.table.insert_column(index, &words),
-        None => draft.table.append_column(&words),
-    };
-    inserted.map_err(|text| site.broken(&text))?;
-    let column = draft.columns.remove(from);
-    draft.columns.insert(if to > from { to - 1 } else { to }, column);
+    let mut order: Vec<usize> = (0..draft.columns.len()).collect();
+    let column = order.remove(from);
+    order.insert(if to > from { to - 1 } else { to }, column);
+    draft.table.reorder_columns(&order).map_err(|text| site.broken(&text))?;
+    draft.columns = order.iter().map(|&position| draft.columns[position].clone()).collect();
     draft.must_copy(format!("`{name}` goes to another place among the columns"));
     Ok(())
 }

@@ -1,10 +1,12 @@
-//! PostgreSQL's identity columns and DROP EXPRESSION.
+//! PostgreSQL's identity columns, SET EXPRESSION and DROP EXPRESSION.
 
 use crate::code::Code;
-use crate::dialect::sqlite::alter::not_null;
-use crate::dialect::sqlite::draft::Draft;
+use crate::dialect::sqlite::alter::{not_null, set_type};
+use crate::dialect::sqlite::draft::{Draft, Source};
+use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::site::Site;
 use crate::error::Result;
+use crate::source::Span;
 use crate::sql::parse::cursor::Name;
 use crate::sql::parse::define::ClauseKind;
 
@@ -58,5 +60,27 @@ pub(super) fn drop_expression(draft: &mut Draft<'_>, site: &Site<'_>, column: &N
     not_null::remove(draft, site, &name, |kind| matches!(kind, ClauseKind::Generated { .. }))?;
     draft.columns[position].expect.insert("hidden", "0".to_owned());
     draft.must_copy(format!("the values of `{name}` have to be stored"));
+    Ok(())
+}
+
+pub(super) fn set_expression(draft: &mut Draft<'_>, site: &Site<'_>, column: &Name, words: &Span) -> Result<()> {
+    let position = draft.column(site, column)?;
+    let name = draft.columns[position].name.clone();
+    let old = draft.table.column(&name).and_then(|column| {
+        column.clauses.iter().find_map(|clause| match &clause.kind {
+            ClauseKind::Generated { expression, .. } => Some(expression.clone()),
+            _ => None,
+        })
+    });
+    let Some(old) = old else {
+        let message = format!("column `{name}` of `{}` is not generated", draft.name());
+        return Err(site.error(Code::BatchUnsupported, message, &column.span, "an ordinary column"));
+    };
+    draft.quoted_names(site, words)?;
+    let written = expr::written(site.words(words));
+    draft.table.edit(&old, &written).map_err(|text| site.broken(&text))?;
+    draft.columns[position].source = Source::Added(None);
+    draft.must_copy(format!("the values of `{name}` are computed anew"));
+    set_type::demand_constraints(draft, site, &name, true, true);
     Ok(())
 }

@@ -11,6 +11,7 @@ mod identity;
 mod not_null;
 mod rename_constraint;
 mod reorder;
+mod set_option;
 mod set_type;
 
 use crate::dialect::Ask;
@@ -78,11 +79,18 @@ pub(super) fn apply(
         ActionKind::AddIdentity(column) => identity::add(draft, site, column),
         ActionKind::DropIdentity { if_exists, column } => identity::drop(draft, site, column, *if_exists),
         ActionKind::DropExpression { if_exists, column } => identity::drop_expression(draft, site, column, *if_exists),
+        ActionKind::SetExpression { column, expression } => identity::set_expression(draft, site, column, expression),
         ActionKind::Reorder(columns) => reorder::apply(draft, site, columns),
+        ActionKind::SetOption { option, on } => set_option::apply(draft, site, *option, *on),
+        ActionKind::RenameColumn { .. } if site.index > 0 => {
+            // The statements before this one have to run first.
+            draft.split = true;
+            Ok(())
+        }
         ActionKind::RenameTable(_) | ActionKind::RenameColumn { .. } => Err(site
             .refuse(
                 crate::code::Code::BatchUnsupported,
-                "a RENAME stands alone",
+                "this RENAME cannot come before the other actions of its statement",
                 "among other actions",
             )
             .help("write it as an ALTER TABLE of its own")),

@@ -71,6 +71,7 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, change: &Change<'_>)
             only: (strict && !is_any(&written)).then_some(new),
         };
         convert(draft, site, position, using, keeps);
+        draft.retyped.push((name.clone(), site.at()));
         draft.must_copy(if old == new && change.using.is_none() {
             format!("the collation of `{name}` changes the order of its values")
         } else {
@@ -205,13 +206,13 @@ fn in_foreign_key(draft: &Draft<'_>, name: &str) -> bool {
 }
 
 /// Demands of the converted values what the constraints on the column say.
-fn demand_constraints(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, converts: bool, using: bool) {
+pub(super) fn demand_constraints(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, converts: bool, using: bool) {
     if using && draft.is_not_null(name) {
         let message = format!("column `{name}` of `{}` would hold NULL", draft.name());
         let demand = Demand {
             code: Code::BatchNullValues,
             message: &message,
-            help: "the USING expression has to give a value for these rows",
+            help: "the expression has to give a value for these rows",
         };
         draft.demand(site, demand, &format!("{} IS NULL", quoted(name, '"')), &[]);
     }

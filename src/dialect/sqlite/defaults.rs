@@ -1,0 +1,67 @@
+//! A column whose type changes keeps its default, which has to be of the new type as well.
+
+use crate::code::Code;
+use crate::dialect::sqlite::draft::Draft;
+use crate::dialect::sqlite::site::Site;
+use crate::dialect::sqlite::types::Affinity;
+use crate::dialect::{AlterStatement, Ask};
+use crate::error::Result;
+use crate::sql::parse::define::ClauseKind;
+use crate::sql::write::quoted;
+
+/// Refuses a default that a column of its new type would not keep as a value of that type, as PostgreSQL does.
+pub(super) fn fit(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatement]) -> Result<()> {
+    for (name, (index, span)) in &draft.retyped {
+        let Some(value) = default_of(draft, name) else {
+            continue;
+        };
+        let data_type = draft.type_of(name).to_owned();
+        let Some(class) = stored(ask, &data_type, &value)? else {
+            continue;
+        };
+        let affinity = Affinity::of(&data_type);
+        if class == "null" || affinity.classes().contains(&class.as_str()) {
+            continue;
+        }
+        let site = Site {
+            statement: &run[*index],
+            index: *index,
+            span: span.clone(),
+        };
+        let message = format!(
+            "the default of `{name}` in `{}` is no {data_type}: {value}",
+            draft.name()
+        );
+        let (table, column) = (quoted(draft.name(), '"'), quoted(name, '"'));
+        return Err(site
+            .refuse(Code::BatchValueLost, message, "the column keeps its default")
+            .help(format!(
+                "give it another one in the same statement: ALTER TABLE {table} ALTER COLUMN {column} TYPE {data_type}, \
+                 ALTER COLUMN {column} SET DEFAULT …"
+            ))
+            .help(format!("or none: ALTER COLUMN {column} DROP DEFAULT")));
+    }
+    Ok(())
+}
+
+fn default_of(draft: &Draft<'_>, name: &str) -> Option<String> {
+    let column = draft.table.column(name)?;
+    column.clauses.iter().find_map(|clause| match &clause.kind {
+        ClauseKind::Default(value) => Some(draft.table.at(value).to_owned()),
+        _ => None,
+    })
+}
+
+/// The storage class that the default has in a column of the type; `None` where scratch cannot say, for want of a
+/// function of the application's, say.
+fn stored(ask: &mut dyn Ask, data_type: &str, value: &str) -> Result<Option<String>> {
+    let mut scratch = ask.scratch()?;
+    let made = scratch
+        .execute(&format!("CREATE TABLE t (c {data_type} DEFAULT {value})"))
+        .and_then(|()| scratch.execute("INSERT INTO t DEFAULT VALUES"));
+    if made.is_err() {
+        return Ok(None);
+    }
+    let rows = scratch.query("SELECT typeof(c) FROM t").unwrap_or_default();
+    Ok(rows.into_iter().flatten().flatten().next())
+}
