@@ -101,7 +101,7 @@ pub(super) enum Command {
     /// Sets the version table and runs nothing
     Stamp(Stamp),
     /// Finds what is pending, edited or missing; exits with 3 when there is any
-    Check,
+    Check(Check),
     /// Tries each revision up, down and up again on a scratch database; exits with 3 on a finding
     Test(Test),
     /// Takes edited files as the applied ones
@@ -276,6 +276,17 @@ pub(super) struct Show {
     /// The revision
     #[arg(value_name = "TARGET", allow_negative_numbers = true)]
     pub target: String,
+    /// Prints the schema that the revisions up to this one build, as SQL
+    #[arg(long)]
+    pub schema: bool,
+}
+
+/// `check`
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// Also compares the database's schema with the one that its applied revisions build
+    #[arg(long)]
+    pub drift: bool,
 }
 
 /// `stamp`

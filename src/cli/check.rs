@@ -4,13 +4,16 @@ use serde_json::{Value, json};
 
 use crate::cli::args;
 use crate::cli::run::all_heads;
-use crate::cli::session::Session;
+use crate::cli::session::{History, Session};
 use crate::cli::ui::{ID, Ui, WARN};
 use crate::cli::{FOUND, read, text};
 use crate::code::Code;
+use crate::driver::{self, Driver};
 use crate::error::{Error, Result};
+use crate::execute::diff;
 use crate::execute::event::Event;
 use crate::execute::repair::Edit;
+use crate::execute::schema::{self, Difference, How, Schema};
 use crate::execute::seen::Seen;
 use crate::revision::RevisionId;
 use crate::revision::applied::Applied;
@@ -19,7 +22,7 @@ use crate::revision::plan::Plan;
 use crate::revision::target::Target;
 use crate::version::Unfinished;
 
-pub(crate) fn check(session: &mut Session<'_>, ui: &mut Ui<'_>) -> Result<u8> {
+pub(crate) fn check(session: &mut Session<'_>, args: &args::Check, ui: &mut Ui<'_>) -> Result<u8> {
     let mut history = session.history()?;
     let graph = history.graph()?;
     let mut driver = session.open_to_read(&history)?;
@@ -35,6 +38,10 @@ pub(crate) fn check(session: &mut Session<'_>, ui: &mut Ui<'_>) -> Result<u8> {
         None => (Seen::default(), Vec::new()),
     };
     let (applied, missing) = Applied::known(graph, seen.applied());
+    let drift = match &mut driver {
+        Some(driver) if args.drift => drift(&history, graph, &applied, &mut **driver, ui)?,
+        _ => Vec::new(),
+    };
     let plan = Plan::upgrade(graph, &applied, &[all_heads()])?;
     let pending: Vec<&RevisionId> = plan.steps.iter().map(|step| &step.revision).collect();
     let stopped: Vec<(&RevisionId, Unfinished)> = seen
@@ -43,9 +50,9 @@ pub(crate) fn check(session: &mut Session<'_>, ui: &mut Ui<'_>) -> Result<u8> {
         .filter_map(|row| Some((&row.id, row.unfinished?)))
         .collect();
     let is_edited = edits.iter().any(|edit| !edit.cosmetic);
-    let found = !pending.is_empty() || !missing.is_empty() || !stopped.is_empty() || is_edited;
+    let found = !pending.is_empty() || !missing.is_empty() || !stopped.is_empty() || is_edited || !drift.is_empty();
     if ui.json {
-        ui.value(&document(&pending, &edits, &missing, &stopped));
+        ui.value(&document(&pending, &edits, &missing, &stopped, &drift));
     } else {
         words(graph, &plan, &edits, &missing, ui);
         for (id, at) in &stopped {
@@ -55,6 +62,9 @@ pub(crate) fn check(session: &mut Session<'_>, ui: &mut Ui<'_>) -> Result<u8> {
                 "stopped  {id}  half-way: {done} statements of its {way} are done"
             ));
         }
+        for difference in &drift {
+            drifted(difference, ui);
+        }
         if !found {
             ui.say("everything is applied as the files have it");
         }
@@ -62,11 +72,54 @@ pub(crate) fn check(session: &mut Session<'_>, ui: &mut Ui<'_>) -> Result<u8> {
     Ok(if found { FOUND } else { 0 })
 }
 
+/// How the database differs from what its applied revisions build.
+fn drift(
+    history: &History,
+    graph: &RevisionGraph,
+    applied: &Applied,
+    driver: &mut dyn Driver,
+    ui: &mut Ui<'_>,
+) -> Result<Vec<Difference>> {
+    let (want, trouble) = schema_at(history, graph, applied)?;
+    if let Some(trouble) = trouble {
+        ui.say(&format!("note: in the replay of the history this failed: {trouble}"));
+    }
+    let got = Schema::stored(driver, &history.table)?;
+    Ok(schema::differences(&want, &got))
+}
+
+/// The schema that revisions build, replayed in memory; and what failed in that.
+pub(crate) fn schema_at(
+    history: &History,
+    graph: &RevisionGraph,
+    applied: &Applied,
+) -> Result<(Schema, Option<String>)> {
+    let scratch = || driver::sqlite::memory().map(|db| Box::new(db) as Box<dyn Driver>);
+    Schema::built(&scratch, graph, applied, &history.project, &history.table)
+}
+
+fn drifted(difference: &Difference, ui: &mut Ui<'_>) {
+    let what = ui.paint(WARN, &format!("{} {}", difference.kind, difference.name));
+    let how = match difference.how {
+        How::Missing => "is not there",
+        How::Unexpected => "is there, and no applied revision makes it",
+        How::Changed => "is not as the applied revisions make it",
+    };
+    ui.line(&format!("drift    {what}  {how}"));
+    if difference.how == How::Changed {
+        let now = difference.got.as_deref().unwrap_or_default();
+        for line in diff::lines(&difference.want, now).text.lines() {
+            ui.line(&format!("         {line}"));
+        }
+    }
+}
+
 fn document(
     pending: &[&RevisionId],
     edits: &[Edit],
     missing: &[RevisionId],
     stopped: &[(&RevisionId, Unfinished)],
+    drift: &[Difference],
 ) -> Value {
     let names = |ids: &mut dyn Iterator<Item = &RevisionId>| ids.map(|id| id.as_str().to_owned()).collect::<Vec<_>>();
     let edited: Vec<Value> = edits
@@ -89,8 +142,20 @@ fn document(
         "edited": edited,
         "missing": names(&mut missing.iter()),
         "unfinished": unfinished,
-        "differences": [],
+        "differences": drift.iter().map(difference).collect::<Vec<_>>(),
     })
+}
+
+fn difference(difference: &Difference) -> Value {
+    let mut value = json!({
+        "kind": format!("{}_{}", difference.how.name(), difference.kind),
+        "object": difference.name,
+        "sql": difference.want,
+    });
+    if difference.kind == "table" {
+        value["table"] = json!(difference.name);
+    }
+    value
 }
 
 fn words(graph: &RevisionGraph, plan: &Plan, edits: &[Edit], missing: &[RevisionId], ui: &mut Ui<'_>) {

@@ -36,6 +36,9 @@ fn step(ran: &Ran) -> Value {
         "transaction": transaction(ran.transaction),
         "statements": statements,
     });
+    if let (false, Some(object)) = (ran.notices.is_empty(), value.as_object_mut()) {
+        object.insert("notices".to_owned(), json!(ran.notices));
+    }
     if let (Some(duration), Some(object)) = (ran.duration, value.as_object_mut()) {
         object.insert(
             "duration_ms".to_owned(),
@@ -62,6 +65,11 @@ fn statement(shown: &Shown) -> Value {
         ("reason", shown.reason.as_deref()),
     ] {
         if let Some(value) = value {
+            object.insert(key.to_owned(), json!(value));
+        }
+    }
+    if let Some(size) = shown.size {
+        for (key, value) in [("rows", size.rows), ("bytes", size.bytes), ("disk_bytes", size.disk)] {
             object.insert(key.to_owned(), json!(value));
         }
     }

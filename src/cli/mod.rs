@@ -9,6 +9,7 @@ mod progress;
 mod read;
 mod report;
 mod run;
+mod script;
 mod session;
 mod test;
 mod text;
@@ -180,7 +181,7 @@ fn dispatch(session: &mut Session<'_>, command: &Command, ui: &mut Ui<'_>) -> Re
         Command::Branches => read::branches(session, ui),
         Command::History(args) => read::history(session, args, ui),
         Command::Show(args) => read::show(session, args, ui),
-        Command::Check => check::check(session, ui),
+        Command::Check(args) => check::check(session, args, ui),
         Command::Repair(args) => check::repair(session, args, ui),
         Command::Test(args) => test::test(session, args, ui),
         Command::EnsureVersion(args) => misc::ensure_version(session, args, ui),

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::cli::text::first_line;
 use crate::cli::ui::{DIM, ID, Ui, WARN};
-use crate::execute::event::Event;
+use crate::execute::event::{Event, Work};
 
 /// How often a bar moves while a statement runs.
 const TICK: Duration = Duration::from_millis(200);
@@ -28,6 +28,7 @@ impl<'u, 'w> Progress<'u, 'w> {
                 revision, statements, ..
             } => self.begin(revision, *statements),
             Event::Statement { sql, index } => self.statement(sql, *index),
+            Event::Work(work) => self.work(work),
             Event::Notice(text) => {
                 let line = format!("  {}", self.ui.paint_err(WARN, &format!("note: {text}")));
                 self.above(&line);
@@ -60,10 +61,7 @@ impl<'u, 'w> Progress<'u, 'w> {
             return;
         }
         let bar = ProgressBar::with_draw_target(Some(statements), ProgressDrawTarget::stderr());
-        let look = "{spinner} {msg}  [{bar:24}] {pos}/{len} statements  {elapsed}";
-        if let Ok(style) = ProgressStyle::with_template(look) {
-            bar.set_style(style.progress_chars("=> "));
-        }
+        bar.set_style(style());
         bar.set_message(revision.to_owned());
         bar.enable_steady_tick(TICK);
         self.bar = Some(bar);
@@ -71,12 +69,26 @@ impl<'u, 'w> Progress<'u, 'w> {
 
     fn statement(&mut self, sql: &str, index: u64) {
         if let Some(bar) = &self.bar {
+            bar.set_style(style());
             bar.set_position(index);
         }
         if self.ui.verbose {
             let more = if sql.lines().nth(1).is_some() { " …" } else { "" };
             let line = format!("  {}{more}", self.ui.paint_err(DIM, first_line(sql)));
             self.above(&line);
+        }
+    }
+
+    /// The bar follows one long statement; the ticker draws it while that runs.
+    fn work(&mut self, work: &Work) {
+        let Some(bar) = &self.bar else { return };
+        let (work, began) = (work.clone(), bar.elapsed());
+        let done = move |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let spent = state.elapsed().saturating_sub(began);
+            let _ = out.write_str(&how_far(&work, spent));
+        };
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}  {work}") {
+            bar.set_style(style.with_key("work", done));
         }
     }
 
@@ -100,6 +112,38 @@ impl Drop for Progress<'_, '_> {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// The bar that counts statements.
+fn style() -> ProgressStyle {
+    let look = "{spinner} {msg}  [{bar:24}] {pos}/{len} statements  {elapsed}";
+    let style = ProgressStyle::with_template(look).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.progress_chars("=> ")
+}
+
+/// How many of the bar's places a long statement has.
+const PLACES: usize = 24;
+
+/// How far a long statement has come, after it has run for so long: `copying users  [=====>  ] 23 % of 2000000 rows, 14 s
+/// left`.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "a fraction from 0 to 1, of a few places"
+)]
+fn how_far(work: &Work, spent: Duration) -> String {
+    let fraction = work.fraction();
+    let places = ((fraction * PLACES as f64) as usize).min(PLACES);
+    let bar = format!("{:PLACES$}", format!("{}>", "=".repeat(places.saturating_sub(1))));
+    let left = if fraction > 0.02 && spent >= Duration::from_secs(1) {
+        let left = spent.mul_f64((1.0 - fraction) / fraction).as_secs();
+        format!(", {left} s left")
+    } else {
+        String::new()
+    };
+    let percent = (fraction * 100.0) as u64;
+    format!("{}  [{bar}] {percent} % of {} rows{left}", work.what, work.rows)
 }
 
 /// How long it took, where that is worth a word.

@@ -4,13 +4,14 @@ use crate::cli::args::{self, PlanKind, Run};
 use crate::cli::progress::Progress;
 use crate::cli::session::{History, Session};
 use crate::cli::ui::Ui;
-use crate::cli::{json, text};
+use crate::cli::{json, script, text};
 use crate::code::Code;
 use crate::driver::{self, Driver};
 use crate::error::{Error, Result};
 use crate::execute::event::Event;
 use crate::execute::script::Recorder;
 use crate::execute::seen::Seen;
+use crate::execute::size;
 use crate::execute::{Executor, Report};
 use crate::project::{DatabaseUrl, SqliteUrl};
 use crate::revision::applied::Applied;
@@ -19,12 +20,9 @@ use crate::revision::plan::Plan;
 use crate::revision::resolve::Command;
 use crate::revision::target::{Symbol, Target, TargetRange};
 
-/// Who is said to have run an offline script.
-const BY_SCRIPT: &str = "offline script";
-
 pub(crate) fn upgrade(session: &mut Session<'_>, args: &args::Upgrade, ui: &mut Ui<'_>) -> Result<u8> {
     if args.run.sql {
-        return script(session, PlanKind::Upgrade, &args.targets, ui);
+        return script::write(session, PlanKind::Upgrade, &args.targets, ui);
     }
     no_range(&args.targets)?;
     let targets = targets(&args.targets)?;
@@ -45,7 +43,7 @@ pub(crate) fn upgrade(session: &mut Session<'_>, args: &args::Upgrade, ui: &mut 
 pub(crate) fn downgrade(session: &mut Session<'_>, args: &args::Downgrade, ui: &mut Ui<'_>) -> Result<u8> {
     let words = std::slice::from_ref(&args.target);
     if args.run.sql {
-        return script(session, PlanKind::Downgrade, words, ui);
+        return script::write(session, PlanKind::Downgrade, words, ui);
     }
     no_range(words)?;
     let target: Target = args.target.parse()?;
@@ -75,7 +73,7 @@ pub(crate) fn downgrade(session: &mut Session<'_>, args: &args::Downgrade, ui: &
 
 pub(crate) fn stamp(session: &mut Session<'_>, args: &args::Stamp, ui: &mut Ui<'_>) -> Result<u8> {
     if args.sql {
-        return script(session, PlanKind::Stamp, &args.targets, ui);
+        return script::write(session, PlanKind::Stamp, &args.targets, ui);
     }
     no_range(&args.targets)?;
     let targets = targets(&args.targets)?;
@@ -148,7 +146,7 @@ fn kind_command(kind: PlanKind) -> Command {
     }
 }
 
-fn name(kind: PlanKind) -> &'static str {
+pub(super) fn name(kind: PlanKind) -> &'static str {
     match kind {
         PlanKind::Upgrade => "upgrade",
         PlanKind::Downgrade => "downgrade",
@@ -156,7 +154,7 @@ fn name(kind: PlanKind) -> &'static str {
     }
 }
 
-fn make_plan(
+pub(super) fn make_plan(
     graph: &RevisionGraph,
     applied: &Applied,
     kind: PlanKind,
@@ -178,7 +176,7 @@ fn make_plan(
 }
 
 /// The plan of a range, and what is applied where it begins.
-fn range_plan(graph: &RevisionGraph, kind: PlanKind, words: &[String]) -> Result<(Plan, Applied)> {
+pub(super) fn range_plan(graph: &RevisionGraph, kind: PlanKind, words: &[String]) -> Result<(Plan, Applied)> {
     let [word] = words else {
         return Err(Error::new(Code::Usage, "a range stands alone").help(format!("sqlrev plan {} A:B", name(kind))));
     };
@@ -209,7 +207,7 @@ fn no_range(words: &[String]) -> Result<()> {
     )
 }
 
-fn targets(words: &[String]) -> Result<Vec<Target>> {
+pub(super) fn targets(words: &[String]) -> Result<Vec<Target>> {
     words.iter().map(|word| word.parse()).collect()
 }
 
@@ -232,12 +230,14 @@ fn execute(
 ) -> Result<u8> {
     let timeout = Session::timeout(history, run.lock.lock_timeout)?;
     let mut driver = session.open_to_write(history)?;
+    let watch = ui.live && !ui.quiet;
     let report = {
         let mut progress = Progress::new(ui);
         let mut hear = |event: Event<'_>| progress.hear(&event);
         let patience = session.patience(timeout);
         let mut executor = session.executor(history, graph, &mut *driver, patience, &mut hear);
         executor.single_transaction = run.single_transaction;
+        executor.watch = watch;
         let report = action(&mut executor);
         session.cancel.set_interrupter(None);
         report?
@@ -301,7 +301,7 @@ fn dry_run(
         applied,
         offline: false,
     };
-    show_plan(session, &history, graph, &planned, ui)
+    show_plan_on(session, &history, graph, &planned, driver.as_deref_mut(), ui)
 }
 
 /// A plan, and what is applied where it begins.
@@ -331,12 +331,27 @@ fn show_plan(
     planned: &Planned,
     ui: &mut Ui<'_>,
 ) -> Result<u8> {
+    show_plan_on(session, history, graph, planned, None, ui)
+}
+
+/// The plan for a database, which is asked how large the tables are that it copies.
+fn show_plan_on(
+    session: &Session<'_>,
+    history: &History,
+    graph: &RevisionGraph,
+    planned: &Planned,
+    driver: Option<&mut (dyn Driver + 'static)>,
+    ui: &mut Ui<'_>,
+) -> Result<u8> {
     let mut recorder = recorder(history, graph, &session.user);
     recorder.offline = planned.offline;
-    let report = match planned.kind {
+    let mut report = match planned.kind {
         PlanKind::Stamp => recorder.stamp_report(&planned.plan)?,
         _ => recorder.report(&planned.plan, &planned.applied)?,
     };
+    if let Some(driver) = driver {
+        size::measure(&mut report, driver);
+    }
     if ui.json {
         ui.value(&json::report(&report, name(planned.kind), history.dialect));
     } else {
@@ -345,7 +360,7 @@ fn show_plan(
     Ok(0)
 }
 
-fn recorder<'r>(history: &'r History, graph: &'r RevisionGraph, by: &'r str) -> Recorder<'r> {
+pub(super) fn recorder<'r>(history: &'r History, graph: &'r RevisionGraph, by: &'r str) -> Recorder<'r> {
     Recorder {
         graph,
         sources: &history.project,
@@ -354,75 +369,6 @@ fn recorder<'r>(history: &'r History, graph: &'r RevisionGraph, by: &'r str) -> 
         scratch: &|| driver::sqlite::memory().map(|db| Box::new(db) as Box<dyn Driver>),
         by,
         offline: true,
-    }
-}
-
-/// `--sql`: needs no database. The beginning is the left end of a range, or for an upgrade and a stamp the base.
-fn script(session: &Session<'_>, kind: PlanKind, words: &[String], ui: &mut Ui<'_>) -> Result<u8> {
-    let mut history = session.history()?;
-    let graph = history.graph()?;
-    let ranged = words.iter().any(|word| word.contains(':'));
-    let (plan, applied) = if ranged {
-        range_plan(graph, kind, words)?
-    } else if kind == PlanKind::Downgrade {
-        let message = "a downgrade script needs to know where it begins";
-        return Err(Error::new(Code::Usage, message).help(format!("sqlrev downgrade FROM:{} --sql", words.join(" "))));
-    } else {
-        let applied = Applied::none(graph);
-        (make_plan(graph, &applied, kind, &targets(words)?, false)?, applied)
-    };
-    let recorder = recorder(&history, graph, BY_SCRIPT);
-    if ui.json {
-        return script_document(&recorder, kind, &plan, &applied, ui);
-    }
-    let mut writer = Writer { ui };
-    match kind {
-        PlanKind::Stamp => recorder.stamp_script(&plan, &applied, &mut writer)?,
-        _ => recorder.script(&plan, &applied, &mut writer)?,
-    }
-    Ok(0)
-}
-
-/// The script in one JSON document: the plan, and the text under `script`.
-fn script_document(
-    recorder: &Recorder<'_>,
-    kind: PlanKind,
-    plan: &Plan,
-    applied: &Applied,
-    ui: &mut Ui<'_>,
-) -> Result<u8> {
-    let mut text = Vec::new();
-    let report = match kind {
-        PlanKind::Stamp => {
-            recorder.stamp_script(plan, applied, &mut text)?;
-            recorder.stamp_report(plan)?
-        }
-        _ => {
-            recorder.script(plan, applied, &mut text)?;
-            recorder.report(plan, applied)?
-        }
-    };
-    let mut document = json::report(&report, name(kind), recorder.dialect);
-    if let Some(object) = document.as_object_mut() {
-        object.insert("script".to_owned(), String::from_utf8_lossy(&text).into());
-    }
-    ui.value(&document);
-    Ok(0)
-}
-
-/// Standard output as a script's writer: a reader that goes away is no failure.
-struct Writer<'u, 'w> {
-    ui: &'u mut Ui<'w>,
-}
-
-impl std::io::Write for Writer<'_, '_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.ui.write(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 

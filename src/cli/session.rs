@@ -156,6 +156,7 @@ impl Session<'_> {
             single_transaction: false,
             keep_statements: self.global.format == crate::cli::args::Format::Json,
             lent: Lent::default(),
+            watch: false,
         }
     }
 }

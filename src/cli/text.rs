@@ -1,7 +1,9 @@
 //! Plans and revisions in words.
 
 use crate::cli::ui::{DIM, GOOD, ID, LABEL, Ui};
+use crate::dialect::{COPY, Size};
 use crate::execute::shown::{Kind, Shown};
+use crate::execute::size::in_words;
 use crate::execute::{Ran, Report};
 use crate::revision::graph::RevisionGraph;
 use crate::revision::nodes::Node;
@@ -65,6 +67,10 @@ fn statements(ran: &Ran, ui: &mut Ui<'_>) {
             ui.line(&format!("    … {} more lines", total - LINES));
         }
     }
+    for notice in &ran.notices {
+        let line = ui.paint(DIM, &format!("    -- note: {notice}"));
+        ui.line(&line);
+    }
 }
 
 /// How a batch plan does it, and why.
@@ -76,11 +82,22 @@ fn way(shown: &Shown) -> Option<String> {
         .map(|reason| format!(": {reason}"))
         .unwrap_or_default();
     Some(match strategy {
-        "copy" => format!("{table} is copied{reason}"),
+        COPY => format!("{table} is copied{}{reason}", shown.size.map(size).unwrap_or_default()),
         "in_place" => format!("{table} is edited in place{reason}"),
         "index" => format!("{table} gets an index{reason}"),
         _ => format!("{table}{reason}"),
     })
+}
+
+/// How large a table is that is copied, and what that takes.
+fn size(size: Size) -> String {
+    let rows = if size.rows == 1 { "row" } else { "rows" };
+    format!(
+        " ({} {rows}, {}; takes {} of disk)",
+        size.rows,
+        in_words(size.bytes),
+        in_words(size.disk)
+    )
 }
 
 /// A revision in one line: its id, labels, what it is, its message.

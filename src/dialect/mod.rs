@@ -103,6 +103,9 @@ pub enum Op {
     Set(Setting, Option<bool>),
 }
 
+/// The strategy of a rewrite that copies the table.
+pub const COPY: &str = "copy";
+
 impl Op {
     /// A statement with nothing to ask when it fails.
     pub fn sql(sql: impl Into<String>, at: usize) -> Self {
@@ -156,6 +159,29 @@ pub struct VersionSql {
     pub index: Option<&'static str>,
     /// The moment in UTC as a text `2026-11-22T21:14:00Z`.
     pub now: &'static str,
+}
+
+/// How large a table is, as queries of one row.
+#[derive(Debug, Clone)]
+pub struct SizeSql {
+    /// How many rows it has.
+    pub rows: String,
+    /// A number of bytes of disk that a copy never needs more than; found at once.
+    pub bound: String,
+    /// The bytes that it takes with what hangs on it, and the bytes of disk that a copy needs; takes a look at every
+    /// page of it.
+    pub bytes: String,
+}
+
+/// How large a table is, and what a copy of it needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Its rows.
+    pub rows: u64,
+    /// The bytes that it takes with what hangs on it.
+    pub bytes: u64,
+    /// The bytes of disk that a copy needs besides.
+    pub disk: u64,
 }
 
 /// What becomes of a statement in a replay.
@@ -315,6 +341,19 @@ pub trait Dialect: Sync + std::fmt::Debug {
     /// where one is written. Consecutive statements on one table are rewritten together.
     fn batch_table(&self, statement: &str) -> Option<String> {
         let _ = statement;
+        None
+    }
+
+    /// How to ask for the size of a table.
+    fn size(&self, table: &str) -> Option<SizeSql> {
+        let _ = table;
+        None
+    }
+
+    /// About how many steps of the database's own, as [`crate::driver::Driver::work_done`] counts them, a statement
+    /// takes that goes over so many rows; `None` where it goes over none, or that cannot be foreseen.
+    fn work(&self, statement: &str, rows: u64, ask: &mut dyn Ask) -> Option<u64> {
+        let _ = (statement, rows, ask);
         None
     }
 

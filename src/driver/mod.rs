@@ -7,6 +7,9 @@
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
 use crate::dialect::{Dialect, Rows, Setting};
 
 /// A connection to a database.
@@ -70,6 +73,17 @@ pub trait Driver {
     /// a transaction cannot hold.
     fn exclusive(&self) -> Result<Box<dyn std::any::Any>, DriverError> {
         Ok(Box::new(()))
+    }
+
+    /// The bytes that are free where the database lies, where that can be known.
+    fn free_space(&self) -> Option<u64> {
+        None
+    }
+
+    /// A number that grows with the work of the statement which runs, until the next call; see
+    /// [`Dialect::work`] for what it grows to. `None` where the connection cannot tell.
+    fn work_done(&mut self) -> Option<Arc<AtomicU64>> {
+        None
     }
 
     /// Something that, called from another thread, makes the statement which runs now fail with

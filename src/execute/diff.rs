@@ -13,7 +13,7 @@ const SHOWN: usize = 40;
 
 /// A difference, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Difference {
+pub(crate) struct Difference {
     /// Lines with `-` and `+` before what went and what came, and a space before what stayed.
     pub text: String,
     /// The first changed line of the new text.
@@ -28,7 +28,7 @@ enum Line<'a> {
 }
 
 /// Compares two texts by their lines; line endings do not count.
-pub(super) fn lines(old: &str, new: &str) -> Difference {
+pub(crate) fn lines(old: &str, new: &str) -> Difference {
     let (a, b): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
     let first = (0..a.len().max(b.len())).find(|&i| a.get(i) != b.get(i));
     let first_change = first.map(|line| span_of_line(new, line));

@@ -1,5 +1,7 @@
 //! What an application hears while a plan runs, and the clock that it lends.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::revision::Direction;
@@ -33,6 +35,8 @@ pub enum Event<'a> {
         /// How many came before it in the script.
         index: u64,
     },
+    /// A statement begins that goes over many rows; it is a part of what the last [`Event::Statement`] began.
+    Work(&'a Work),
     /// Something the reader should know, such as what a dropped column took along.
     Notice(&'a str),
     /// A step came to its end. With a transaction around several steps it is not kept yet.
@@ -46,6 +50,28 @@ pub enum Event<'a> {
         /// How long it took.
         duration: Duration,
     },
+}
+
+/// How far a long statement has come. It may be asked from another thread while the statement runs.
+#[derive(Debug, Clone)]
+pub struct Work {
+    /// What is done: `copying users`.
+    pub what: String,
+    /// How many rows it goes over.
+    pub rows: u64,
+    /// The steps that it will take, about.
+    pub(crate) total: u64,
+    /// Those that it has taken.
+    pub(crate) done: Arc<AtomicU64>,
+}
+
+impl Work {
+    /// How much of it is done, from 0 to 1; an estimate.
+    #[expect(clippy::cast_precision_loss, reason = "it is an estimate")]
+    pub fn fraction(&self) -> f64 {
+        let done = self.done.load(Ordering::Relaxed) as f64;
+        (done / self.total.max(1) as f64).min(1.0)
+    }
 }
 
 /// Where the time comes from.

@@ -2,7 +2,7 @@
 
 mod bookkeeping;
 mod cancel;
-mod diff;
+pub(crate) mod diff;
 pub mod event;
 mod fault;
 pub mod ghost;
@@ -14,10 +14,12 @@ mod record;
 pub mod repair;
 mod replay;
 mod run;
+pub mod schema;
 pub mod script;
 mod scripts;
 pub mod seen;
 pub mod shown;
+pub mod size;
 mod stamp;
 pub(crate) mod step;
 mod survey;
@@ -66,6 +68,8 @@ pub struct Executor<'a> {
     pub keep_statements: bool,
     /// What an application lends.
     pub lent: Lent<'a>,
+    /// Long statements are followed by [`event::Event::Work`]; on SQLite this takes the connection's progress handler.
+    pub watch: bool,
 }
 
 /// What was done, or what a plan would do.
@@ -88,6 +92,8 @@ pub struct Ran {
     pub transaction: Transaction,
     /// Its statements, where they were asked for.
     pub statements: Vec<Shown>,
+    /// In a plan, what the reader should know, such as what a dropped column takes along.
+    pub notices: Vec<String>,
     /// How long it took, where it ran.
     pub duration: Option<Duration>,
 }

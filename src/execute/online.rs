@@ -1,7 +1,7 @@
 //! The runner that sends statements to a live database.
 
 use crate::code::Code;
-use crate::dialect::{AlterStatement, Ask, Op, Rewrite, Rows, Scratch, ScratchError, Setting};
+use crate::dialect::{AlterStatement, Ask, COPY, Op, Rewrite, Rows, Scratch, ScratchError, Setting};
 use crate::driver::{Driver, Failure};
 use crate::error::{Error, Result};
 use crate::execute::event::Event;
@@ -9,6 +9,7 @@ use crate::execute::fault;
 use crate::execute::lock::Patience;
 use crate::execute::rebuild::Rebuild;
 use crate::execute::shown::Shown;
+use crate::execute::size;
 use crate::execute::walk::{Place, Runner};
 
 /// How many offending rows an error lists.
@@ -21,6 +22,8 @@ pub(crate) struct Online<'a> {
     pub patience: Patience<'a>,
     /// Each statement as it ran, when somebody wants to know.
     pub shown: Option<&'a mut Vec<Shown>>,
+    /// Somebody wants to know how far long statements have come.
+    pub watch: bool,
     /// Called around each piece when no transaction is open, with the number of statements done after it.
     pub unit: Option<&'a dyn Unit>,
     /// What the script replaces by hand, and the rows that pointed at nothing before it did.
@@ -58,6 +61,14 @@ impl Runner for Online<'_> {
     }
 
     fn rewrite(&mut self, run: &[AlterStatement], rewrite: &Rewrite, done: u64) -> Result<()> {
+        if rewrite.strategy == COPY {
+            size::room(self.driver, run, rewrite)?;
+        }
+        let rows = if self.watch {
+            size::rows(self.driver, rewrite)
+        } else {
+            0
+        };
         if let Some(unit) = self.unit {
             unit.before(self.driver, None)?;
         }
@@ -69,6 +80,9 @@ impl Runner for Online<'_> {
                     sql,
                     index: done.saturating_sub(1),
                 });
+            }
+            if let Some(work) = size::work(switches.driver, rewrite, op, rows) {
+                (self.events)(Event::Work(&work));
             }
             switches.run(op, run)
         });

@@ -115,6 +115,16 @@ impl Replay {
         switches.restore().and(ran)
     }
 
+    /// The replayed database.
+    pub(crate) fn driver(&mut self) -> &mut dyn Driver {
+        &mut *self.db
+    }
+
+    /// The first thing that failed in the replay.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.trouble.borrow().clone()
+    }
+
     /// Asks the replayed database.
     pub(crate) fn asker(&mut self) -> Box<dyn Ask + '_> {
         Box::new(Asker { replay: self })

@@ -152,6 +152,7 @@ impl Recorder<'_> {
                 step: step.clone(),
                 transaction: Transaction::Revision,
                 statements: statements.iter().map(|sql| Shown::version(sql)).collect(),
+                notices: Vec::new(),
                 duration: None,
             });
         }
@@ -192,6 +193,7 @@ impl Reader for Shower {
             step: step.clone(),
             transaction: revision.header.transaction,
             statements: Vec::new(),
+            notices: Vec::new(),
             duration: None,
         });
         self.code = revision.header.code;
@@ -210,7 +212,10 @@ impl Reader for Shower {
         };
         match piece {
             Piece::Native(place) => ran.statements.extend(Shown::native(place)),
-            Piece::Rewritten(run, rewrite) => ran.statements.extend(Shown::rewritten(run, rewrite)),
+            Piece::Rewritten(run, rewrite) => {
+                ran.statements.extend(Shown::rewritten(run, rewrite));
+                ran.notices.extend(rewrite.notices.iter().cloned());
+            }
             Piece::Version(sql) => ran.statements.push(Shown::version(sql)),
         }
         Ok(())

@@ -265,9 +265,8 @@ impl Survey<'_> {
             if spaced && ELSEWHERE.contains(&name.as_str()) {
                 continue;
             }
-            let unreadable = match crate::sql::parse::alter::read(text) {
-                Ok(_) => continue,
-                Err(unreadable) => unreadable,
+            let Err(unreadable) = crate::sql::parse::alter::read(text) else {
+                continue;
             };
             let known = spaced && DIRECTIVES.contains(&name.as_str());
             let (message, label, place) = if known {

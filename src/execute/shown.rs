@@ -1,6 +1,6 @@
 //! Statements as a plan shows them.
 
-use crate::dialect::{AlterStatement, Op, Rewrite};
+use crate::dialect::{AlterStatement, Op, Rewrite, Size};
 use crate::execute::walk::Place;
 use crate::revision::Direction;
 
@@ -17,6 +17,8 @@ pub struct Shown {
     pub strategy: Option<&'static str>,
     /// Why that way, for what the dialect rewrote.
     pub reason: Option<String>,
+    /// How large the table is, for a copy whose table the database was asked for.
+    pub size: Option<Size>,
     /// The file of the statement in the revision that it stands for; empty for the version table's own.
     pub file: String,
     /// Its line, from 1.
@@ -59,6 +61,7 @@ impl Shown {
             table: None,
             strategy: None,
             reason: None,
+            size: None,
             file: place.script.file.name.to_string(),
             line: place.statement.line + 1,
             column: place.statement.column,
@@ -81,6 +84,7 @@ impl Shown {
                 table: Some(rewrite.table.clone()),
                 strategy: Some(rewrite.strategy),
                 reason: Some(rewrite.reason.clone()).filter(|reason| !reason.is_empty()),
+                size: None,
                 file: at.map(|alter| alter.file.name.to_string()).unwrap_or_default(),
                 line,
                 column,
@@ -105,6 +109,7 @@ impl Shown {
             table: None,
             strategy: None,
             reason: None,
+            size: None,
             file: String::new(),
             line: 0,
             column: 0,

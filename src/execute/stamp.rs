@@ -88,6 +88,7 @@ impl Executor<'_> {
             step: step.clone(),
             transaction: Transaction::Revision,
             statements: vec![Shown::version(&sql)],
+            notices: Vec::new(),
             duration: None,
         })
     }

@@ -168,6 +168,7 @@ impl<'a> Executor<'a> {
             events: self.events,
             patience: self.patience,
             shown: self.keep_statements.then_some(shown),
+            watch: self.watch,
             unit,
             rebuild: Rebuild::new(&ready.prepared),
         };
@@ -355,6 +356,7 @@ fn ran(ready: &Ready<'_>, statements: Vec<Shown>, duration: Duration) -> Ran {
         step: ready.step.clone(),
         transaction: ready.revision.header.transaction,
         statements,
+        notices: Vec::new(),
         duration: Some(duration),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::dialect::Rows;
 use crate::error::Result;
+use crate::execute::schema::{self, How, Schema};
 use crate::execute::{Executor, diff, fault};
 use crate::revision::applied::Applied;
 use crate::revision::nodes::Node;
@@ -24,7 +25,7 @@ pub struct Finding {
 /// The schema, and the rows of each table.
 #[derive(PartialEq, Eq)]
 struct Picture {
-    schema: BTreeMap<String, String>,
+    schema: Schema,
     rows: BTreeMap<String, Vec<String>>,
 }
 
@@ -80,35 +81,20 @@ impl Executor<'_> {
     }
 
     fn picture(&mut self) -> Result<Picture> {
+        let dialect = self.driver.dialect();
         let mut picture = Picture {
-            schema: BTreeMap::new(),
+            schema: Schema::stored(self.driver, &self.table)?,
             rows: BTreeMap::new(),
         };
-        let dialect = self.driver.dialect();
-        let Some(objects) = dialect.objects() else {
-            return Ok(picture);
-        };
-        for object in self.ask(objects)? {
-            let mut values = object.into_iter().map(Option::unwrap_or_default);
-            let (kind, name, sql) = (
-                values.next(),
-                values.next().unwrap_or_default(),
-                values.next().unwrap_or_default(),
-            );
-            if self.table.is_own(&name) {
-                continue;
-            }
-            let kind = kind.unwrap_or_default();
-            if kind == "table" {
-                let mut rows: Vec<String> = self
-                    .ask(&format!("SELECT * FROM {}", dialect.ident(&name)))?
-                    .iter()
-                    .map(|row| line(row))
-                    .collect();
-                rows.sort();
-                picture.rows.insert(name.clone(), rows);
-            }
-            picture.schema.insert(format!("{kind} {name}"), sql);
+        let tables = picture.schema.objects.keys().filter(|(kind, _)| kind == "table");
+        for (_, name) in tables {
+            let mut rows: Vec<String> = self
+                .ask(&format!("SELECT * FROM {}", dialect.ident(name)))?
+                .iter()
+                .map(|row| line(row))
+                .collect();
+            rows.sort();
+            picture.rows.insert(name.clone(), rows);
         }
         Ok(picture)
     }
@@ -132,17 +118,19 @@ fn differences(id: &RevisionId, when: &str, want: &Picture, got: &Picture) -> Ve
             difference,
         });
     };
-    for (object, sql) in &want.schema {
-        match got.schema.get(object) {
-            None => find(format!("{object} is missing {when}"), String::new()),
-            Some(now) if canonical(now) != canonical(sql) => {
-                find(format!("{object} is another {when}"), diff::lines(sql, now).text);
+    for difference in schema::differences(&want.schema, &got.schema) {
+        let object = format!("{} {}", difference.kind, difference.name);
+        match difference.how {
+            How::Missing => find(format!("{object} is missing {when}"), String::new()),
+            How::Unexpected => find(format!("{object} is left over {when}"), String::new()),
+            How::Changed => {
+                let now = difference.got.as_deref().unwrap_or_default();
+                find(
+                    format!("{object} is another {when}"),
+                    diff::lines(&difference.want, now).text,
+                );
             }
-            Some(_) => {}
         }
-    }
-    for object in got.schema.keys().filter(|object| !want.schema.contains_key(*object)) {
-        find(format!("{object} is left over {when}"), String::new());
     }
     for (table, rows) in &want.rows {
         if let Some(now) = got.rows.get(table).filter(|now| *now != rows) {
@@ -153,18 +141,4 @@ fn differences(id: &RevisionId, when: &str, want: &Picture, got: &Picture) -> Ve
         }
     }
     findings
-}
-
-/// A definition without its layout, the quotes of its names and their capital letters.
-fn canonical(sql: &str) -> Vec<String> {
-    use crate::sql::token::{self, Kind};
-    let tokens = token::significant(sql, &crate::sql::split::SQLITE);
-    let word = |token: token::Token| {
-        let text = &sql[token.span.clone()];
-        match token.kind {
-            Kind::Word | Kind::Quoted => token::unquoted(text).to_lowercase(),
-            _ => text.to_owned(),
-        }
-    };
-    tokens.map(word).collect()
 }

@@ -277,6 +277,7 @@ impl Terms<'_> {
             },
             events: match &mut self.events {
                 Some(events) => *events,
+            watch: false,
                 None => &mut silent,
             },
             single_transaction: self.single_transaction,

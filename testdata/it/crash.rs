@@ -79,6 +79,7 @@ impl History {
             single_transaction: single,
             keep_statements: false,
             lent: Lent::default(),
+            watch: false,
         };
         match act {
             Act::Up(to) => executor.upgrade(&[target(to)]),

@@ -62,7 +62,7 @@ impl Scratch for Memory {
     }
 }
 
-struct Asker<'a> {
+pub(super) struct Asker<'a> {
     pub(super) connection: &'a Connection,
     pub(super) offline: bool,
 }

@@ -17,6 +17,7 @@ mod rename;
 mod script;
 mod session;
 mod site;
+mod size;
 mod steps;
 mod table;
 mod types;
@@ -31,7 +32,9 @@ mod hazards;
 #[cfg(all(test, feature = "bundled"))]
 mod random;
 
-use crate::dialect::{AlterStatement, Ask, Dialect, Replaces, Replay, Rewrite, ScriptSql, Setting, VersionSql};
+use crate::dialect::{
+    AlterStatement, Ask, Dialect, Replaces, Replay, Rewrite, ScriptSql, Setting, SizeSql, VersionSql,
+};
 use crate::error::Result;
 use crate::revision::Recreate;
 use crate::sql::split::{self, SplitRules};
@@ -126,6 +129,14 @@ impl Dialect for Sqlite {
             None => table.text,
         };
         Some(name.to_ascii_lowercase())
+    }
+
+    fn size(&self, table: &str) -> Option<SizeSql> {
+        Some(size::queries(table))
+    }
+
+    fn work(&self, statement: &str, rows: u64, ask: &mut dyn Ask) -> Option<u64> {
+        size::work(statement, rows, ask)
     }
 
     fn rewrite(&self, run: &[AlterStatement], recreate: Recreate, ask: &mut dyn Ask) -> Result<Rewrite> {

@@ -2,7 +2,6 @@
 //! definition, an index, a copy.
 
 use crate::code::Code;
-use crate::dialect::Ask;
 use crate::dialect::sqlite::copy;
 use crate::dialect::sqlite::demand::Demand;
 use crate::dialect::sqlite::draft::{Draft, Source};
@@ -10,6 +9,7 @@ use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::oracle::Model;
 use crate::dialect::sqlite::prove;
 use crate::dialect::sqlite::site::Site;
+use crate::dialect::{Ask, COPY};
 use crate::error::Result;
 use crate::sql::parse::define::ClauseKind;
 use crate::sql::write::quoted;
@@ -37,7 +37,7 @@ impl Way {
     /// The strategy as plans show it.
     pub(super) fn name(&self, draft: &Draft<'_>) -> &'static str {
         match self {
-            Way::Copy => "copy",
+            Way::Copy => COPY,
             Way::Native { edit: true, .. } => "in_place",
             Way::Native { .. }
                 if draft.natives.is_empty() && draft.indexes.iter().any(|index| index.old != index.kept) =>

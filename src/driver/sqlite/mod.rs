@@ -2,8 +2,11 @@
 
 mod exclusive;
 mod holder;
+mod space;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -21,6 +24,8 @@ const WAIT: Duration = Duration::from_millis(100);
 
 /// The most columns that a query asked row by row may have.
 const COLUMNS: usize = 4;
+/// After how many instructions of its virtual machine SQLite counts on.
+const STEPS: i32 = 10_000;
 
 /// What may be done with a database file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,6 +152,21 @@ impl Driver for Connection {
             Some(path) => Ok(Box::new(exclusive::take(path)?)),
             None => Ok(Box::new(())),
         }
+    }
+
+    fn free_space(&self) -> Option<u64> {
+        space::free(self.path().filter(|path| !path.is_empty())?)
+    }
+
+    fn work_done(&mut self) -> Option<Arc<AtomicU64>> {
+        let done = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&done);
+        let count = move || {
+            counter.fetch_add(u64::from(STEPS.unsigned_abs()), Ordering::Relaxed);
+            false
+        };
+        self.progress_handler(STEPS, Some(count)).ok()?;
+        Some(done)
     }
 
     fn interrupter(&self) -> Option<Box<dyn Fn() + Send + Sync>> {

@@ -154,9 +154,10 @@ pub fn table(text: &str) -> Option<(Option<Name>, Name)> {
     if let Some(directive) = directive::of(text) {
         let mut cursor = Cursor::new(&directive.words);
         let first = cursor.name()?;
-        return match cursor.take(&["."]) {
-            true => cursor.name().map(|table| (Some(first), table)),
-            false => Some((None, first)),
+        return if cursor.take(&["."]) {
+            cursor.name().map(|table| (Some(first), table))
+        } else {
+            Some((None, first))
         };
     }
     let mut cursor = Cursor::new(text);
