@@ -277,11 +277,11 @@ impl Terms<'_> {
             },
             events: match &mut self.events {
                 Some(events) => *events,
-            watch: false,
                 None => &mut silent,
             },
             single_transaction: self.single_transaction,
             keep_statements: self.keep_statements,
+            watch: false,
             lent: Lent {
                 index: true,
                 no_code: false,
