@@ -88,18 +88,23 @@ impl Spans {
 /// The `header::…` codes, each labelled under the words that are wrong.
 pub fn parse(file: &SourceFile) -> Result<Parsed> {
     let open = opening(file)?;
-    let (reader, root, body);
-    let commented;
-    if let Some((node, end)) = plain::read(&file.text, open.next) {
-        reader = Reader::new(file, &open, Vec::new());
-        (root, body) = (node, end);
-    } else {
-        commented = uncomment(file, &open)?;
-        reader = Reader::new(file, &open, commented.lines);
-        root = yaml::parse(&commented.yaml).map_err(|mistake| reader.mistake(mistake))?;
-        body = commented.body;
+    match plain::read(file, open.next) {
+        Some(parsed) => Ok(parsed),
+        None => by_library(file, &open),
     }
+}
+
+/// Reads a header of any shape.
+fn by_library(file: &SourceFile, open: &Line) -> Result<Parsed> {
+    let commented = uncomment(file, open)?;
+    let reader = Reader {
+        file,
+        open: open.words.clone(),
+        lines: commented.lines,
+    };
+    let root = yaml::parse(&commented.yaml).map_err(|mistake| reader.mistake(mistake))?;
     let (header, places) = reader.header(&root)?;
+    let body = commented.body;
     Ok(Parsed { header, body, places })
 }
 
@@ -115,17 +120,9 @@ struct Reader<'f> {
     lines: Vec<(usize, usize)>,
 }
 
-impl<'f> Reader<'f> {
-    fn new(file: &'f SourceFile, open: &Line, lines: Vec<(usize, usize)>) -> Self {
-        let open = open.words.clone();
-        Self { file, open, lines }
-    }
-
+impl Reader<'_> {
     /// A place in the YAML as a place in the file.
     fn place(&self, span: &Span) -> Span {
-        if self.lines.is_empty() {
-            return span.clone();
-        }
         let start = self.offset(span.start);
         // By way of the last byte, so that a span that ends with its line does not end in the next one.
         let end = if span.is_empty() {

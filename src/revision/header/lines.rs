@@ -19,7 +19,7 @@ pub(super) fn line_at(text: &str, start: usize) -> Option<Line> {
     if bytes.is_empty() {
         return None;
     }
-    let length = bytes.iter().position(|&byte| byte == b'\n').unwrap_or(bytes.len());
+    let length = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
     let words = start..start + length - usize::from(length > 0 && bytes[length - 1] == b'\r');
     let next = start + (length + 1).min(bytes.len());
     Some(Line { words, next })

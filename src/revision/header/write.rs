@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use crate::revision::{BranchLabel, Header, Recreate, RevisionId, Transaction};
-use crate::yaml::Value;
 
 use super::plain;
 
@@ -73,9 +72,10 @@ fn list(words: &[&str]) -> String {
 
 /// Without quotes where YAML surely reads the same text, else in double quotes.
 fn scalar(text: &str) -> String {
-    match plain::sentence(text) {
-        Some(Value::Plain(_)) => text.to_owned(),
-        _ => quoted(text),
+    if plain::is_sentence(text) {
+        text.to_owned()
+    } else {
+        quoted(text)
     }
 }
 
