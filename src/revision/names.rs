@@ -12,7 +12,7 @@ pub struct Names {
     /// Sorted.
     ids: Arc<[RevisionId]>,
     /// Of each id, the [`key`]: a search reads these side by side before it reads an id.
-    keys: Vec<u64>,
+    keys: Vec<u128>,
     nodes: Vec<Node>,
     ranks: Vec<u32>,
     labels: Vec<(BranchLabel, Node)>,
@@ -22,8 +22,12 @@ impl Names {
     pub(crate) fn new(revisions: &[Revision]) -> Self {
         let id = |node: Node| revisions[node.index()].id();
         let all = (0..revisions.len()).map(Node::new);
-        let mut keyed: Vec<(u64, Node)> = all.map(|node| (key(id(node).as_str()), node)).collect();
-        keyed.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| id(a.1).cmp(id(b.1))).then(a.1.cmp(&b.1)));
+        let mut keyed: Vec<(u128, Node)> = all.map(|node| (key(id(node).as_str()), node)).collect();
+        // Numbers are sorted first, in a third of the time; then those ids that begin alike.
+        keyed.sort_unstable();
+        for alike in keyed.chunk_by_mut(|a, b| a.0 == b.0).filter(|alike| alike.len() > 1) {
+            alike.sort_unstable_by(|a, b| id(a.1).cmp(id(b.1)).then(a.1.cmp(&b.1)));
+        }
         let nodes: Vec<Node> = keyed.iter().map(|&(_, node)| node).collect();
         let mut ranks = vec![0; revisions.len()];
         for (rank, node) in (0..).zip(&nodes) {
@@ -72,6 +76,9 @@ impl Names {
     pub fn revision(&self, id: &str) -> Option<Node> {
         let key = key(id);
         let start = self.keys.partition_point(|known| *known < key);
+        if self.keys.get(start) == Some(&key) && id.len() <= KEY && self.ids[start].as_str().len() == id.len() {
+            return Some(self.nodes[start]);
+        }
         let alike = self.keys[start..].partition_point(|known| *known == key);
         let found = self.ids[start..start + alike].binary_search_by(|known| known.as_str().cmp(id));
         let at = start + found.ok()?;
@@ -139,17 +146,23 @@ impl Names {
     }
 }
 
-/// The first eight bytes, as a number that sorts like them.
-fn key(name: &str) -> u64 {
-    let mut bytes = [0; 8];
-    let len = name.len().min(8);
+/// How many bytes of a name are its key: names of no more are the same where key and length are.
+const KEY: usize = 16;
+
+/// The first bytes, as a number that sorts like them.
+fn key(name: &str) -> u128 {
+    let mut bytes = [0; KEY];
+    let len = name.len().min(KEY);
     bytes[..len].copy_from_slice(&name.as_bytes()[..len]);
-    u64::from_be_bytes(bytes)
+    u128::from_be_bytes(bytes)
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::revision::sample::graph;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::revision::sample::{graph, revision};
 
     #[test]
     fn a_near_name_is_offered() {
@@ -170,5 +183,33 @@ mod tests {
         let found: Vec<&str> = names.starting_with("revision_1").map(|(name, _)| name).collect();
         assert_eq!(found, ["revision_1", "revision_10"]);
         assert_eq!(names.starting_with("revisions").count(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn every_id_is_found_and_nothing_else(
+            ids in proptest::collection::btree_set("[ab]{0,1}[\0a]{0,3}|a{12,20}[\0ab]?|[a-c]{1,4}", 0..12),
+            other in "[ab]{0,1}[\0a]{0,3}|a{12,20}[\0ab]?|[a-c]{1,4}",
+            seed in any::<prop::sample::Index>(),
+        ) {
+            let mut ids: Vec<String> = ids.into_iter().collect();
+            if !ids.is_empty() {
+                let middle = seed.index(ids.len());
+                ids.rotate_left(middle);
+            }
+            let named = |id: &String| {
+                let mut revision = revision("like", &[], &[], &[]);
+                revision.header.id = id.as_str().into();
+                revision
+            };
+            let revisions: Vec<Revision> = ids.iter().map(named).collect();
+            let names = Names::new(&revisions);
+            for (i, id) in ids.iter().enumerate() {
+                prop_assert_eq!(names.revision(id), Some(Node::new(i)), "{:?}", id);
+            }
+            prop_assert_eq!(names.revision(&other).is_some(), ids.contains(&other));
+            ids.sort();
+            prop_assert_eq!(names.sorted().iter().map(RevisionId::as_str).collect::<Vec<_>>(), ids);
+        }
     }
 }

@@ -217,6 +217,10 @@ fn invalid(file: &SourceFile, span: Span, label: impl Into<String>) -> Error {
 /// The first character that no id and no label may hold, and where it stands. A comma stands between them where there
 /// are several, in the version table too.
 pub(crate) fn illegal_character(name: &str) -> Option<(usize, char)> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
+    if name.bytes().all(plain) {
+        return None;
+    }
     name.char_indices()
         .find(|(_, c)| matches!(c, '@' | '+' | '-' | ':' | ',') || c.is_whitespace() || c.is_control())
 }
