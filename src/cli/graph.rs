@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::revision::BranchLabel;
 use crate::revision::applied::Applied;
 use crate::revision::graph::RevisionGraph;
 use crate::revision::nodes::Node;
@@ -58,12 +59,12 @@ pub struct Segment<'a> {
 /// A line, without its end.
 pub type Line<'a> = Vec<Segment<'a>>;
 
-/// Draws revisions, given newest first: each before all that it comes after.
+/// Draws revisions, given newest first, each before all that it comes after, and hands every line to `each`.
 ///
 /// Lines lead to what a revision comes after by `down_revision`; where that is not among the revisions given, they end.
 /// Each line waits for one revision, and lines to the same revision join at once, so that the drawing stays narrow and a
 /// revision costs no more than the columns that are shown.
-pub fn draw<'a>(graph: &'a RevisionGraph, order: &[Node], options: Options<'_>) -> Vec<Line<'a>> {
+pub fn draw<'a>(graph: &'a RevisionGraph, order: &[Node], options: Options<'_>, mut each: impl FnMut(&Line<'a>)) {
     let mut shown = vec![false; graph.len()];
     for node in order {
         shown[node.index()] = true;
@@ -73,28 +74,30 @@ pub fn draw<'a>(graph: &'a RevisionGraph, order: &[Node], options: Options<'_>) 
     let most = options.width.map_or(usize::MAX, |width| {
         (width.saturating_sub(WORDS) / 2).max(width / 8).max(1)
     });
-    let mut lines = Vec::with_capacity(order.len() + order.len() / 4);
+    let glyphs = if options.unicode { &UNICODE } else { &ASCII };
+    let mut line = Line::new();
     for &node in order {
         let at = columns.take(node);
-        let glyphs = if options.unicode { &UNICODE } else { &ASCII };
         let mark = if options.applied.is_none_or(|applied| applied.contains(node)) {
             (Role::Applied, glyphs.applied)
         } else {
             (Role::Pending, glyphs.pending)
         };
-        let mut line = columns.row(at, most, mark, glyphs);
+        line.clear();
+        columns.row(at, most, mark, glyphs, &mut line);
         words.of(node, columns.width().min(most) * 2, &mut line);
-        lines.push(line);
+        each(&line);
         let parents = graph
             .down_revisions(node)
             .iter()
             .copied()
             .filter(|parent| shown[parent.index()]);
         if let Some(link) = columns.follow(at, parents, most, glyphs) {
-            lines.push(vec![edge(link)]);
+            line.clear();
+            line.push(edge(link));
+            each(&line);
         }
     }
-    lines
 }
 
 fn edge(text: impl Into<Cow<'static, str>>) -> Segment<'static> {
@@ -202,24 +205,31 @@ impl Columns {
         }
     }
 
-    /// The line of a revision: its mark, and the lines that pass it. A mark beyond the last column stands in that.
-    fn row(&self, at: usize, most: usize, mark: (Role, &'static str), glyphs: &Glyphs) -> Line<'static> {
-        let lines = |columns: std::ops::Range<usize>| {
-            let glyph = |column: usize| match self.open[column] {
+    /// Draws the line of a revision: its mark, and the lines that pass it. A mark beyond the last column stands in that.
+    fn row(&self, at: usize, most: usize, mark: (Role, &'static str), glyphs: &Glyphs, line: &mut Line<'_>) {
+        let pass = |begin: &'static str, columns: &[Option<Node>]| {
+            let glyph = |column: &Option<Node>| match column {
                 Some(_) => glyphs.lines[12],
                 None => glyphs.lines[0],
             };
-            columns.flat_map(|column| [glyph(column), " "]).collect::<String>()
+            if columns.is_empty() {
+                return edge(begin);
+            }
+            let mut text = String::with_capacity(begin.len() + 4 * columns.len());
+            text.push_str(begin);
+            text.extend(columns.iter().flat_map(|column| [glyph(column), " "]));
+            edge(text)
         };
         let shown = self.width().min(most);
         let at = at.min(shown.saturating_sub(1));
-        let mark = Segment {
+        if at > 0 {
+            line.push(pass("", &self.open[..at]));
+        }
+        line.push(Segment {
             role: mark.0,
             text: mark.1.into(),
-        };
-        let before = (at > 0).then(|| edge(lines(0..at)));
-        let after = edge(format!(" {}", lines(at + 1..shown)));
-        before.into_iter().chain([mark, after]).collect()
+        });
+        line.push(pass(" ", self.open.get(at + 1..shown).unwrap_or_default()));
     }
 
     /// Lets the lines below a revision go on to its parents, and draws what turns or joins on the way.
@@ -305,7 +315,7 @@ impl Columns {
 struct Words<'a> {
     graph: &'a RevisionGraph,
     width: Option<usize>,
-    labels: Vec<std::sync::Arc<[crate::revision::BranchLabel]>>,
+    labels: Vec<std::sync::Arc<[BranchLabel]>>,
     current: BTreeSet<Node>,
     ellipsis: &'static str,
 }
@@ -331,59 +341,59 @@ impl<'a> Words<'a> {
         let revision = self.graph.revision(node);
         let header = &revision.header;
         let is_head = self.graph.is_head(node);
-        let labels: Vec<&str> = if is_head {
-            self.labels[node.index()]
-                .iter()
-                .map(crate::revision::BranchLabel::as_str)
-                .collect()
+        let labels: &[BranchLabel] = if is_head {
+            &self.labels[node.index()]
         } else {
-            header
-                .branch_labels
-                .iter()
-                .map(crate::revision::BranchLabel::as_str)
-                .collect()
+            &header.branch_labels
         };
-        let mut words: Vec<(Role, Cow<'a, str>)> = vec![(Role::Id, header.id.as_str().into())];
-        if !labels.is_empty() {
-            words.push((Role::Label, format!("({})", labels.join(", ")).into()));
-        }
-        if is_head {
-            words.push((Role::Head, "(head)".into()));
-        }
-        if self.current.contains(&node) {
-            words.push((Role::Current, "(current)".into()));
-        }
-        if !header.depends_on.is_empty() {
-            words.push((
-                Role::Dependency,
-                format!("(depends on {})", header.depends_on.join(", ")).into(),
-            ));
-        }
-        if !header.message.is_empty() {
-            words.push((Role::Message, (&*header.message).into()));
-        }
+        let labels = (!labels.is_empty()).then(|| {
+            let labels: Vec<&str> = labels.iter().map(BranchLabel::as_str).collect();
+            Cow::from(format!("({})", labels.join(", ")))
+        });
+        let current = self.current.contains(&node);
+        let needs = !header.depends_on.is_empty();
+        let needs = needs.then(|| format!("(depends on {})", header.depends_on.join(", ")).into());
+        let message = (!header.message.is_empty()).then(|| Cow::from(&*header.message));
+        let words = [
+            (Role::Id, Some(header.id.as_str().into())),
+            (Role::Label, labels),
+            (Role::Head, is_head.then(|| "(head)".into())),
+            (Role::Current, current.then(|| "(current)".into())),
+            (Role::Dependency, needs),
+            (Role::Message, message),
+        ];
         let mut left = self.width.map(|width| width.saturating_sub(drawn));
-        let last = words.len() - 1;
-        for (i, (role, text)) in words.into_iter().enumerate() {
+        for (role, text) in words {
+            let Some(text) = text else { continue };
+            if role != Role::Id {
+                line.push(edge(" "));
+            }
             let text = cut(printable(text), left, self.ellipsis);
             if let Some(left) = &mut left {
                 // The space after it counts too.
-                *left = left.saturating_sub(text.width() + 1);
+                *left = left.saturating_sub(columns(&text) + 1);
             }
             line.push(Segment { role, text });
             if left == Some(0) {
                 break;
             }
-            if i < last {
-                line.push(edge(" "));
-            }
         }
     }
 }
 
+/// Whether each byte is a character that takes one column.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
+/// How many columns the text takes.
+fn columns(text: &str) -> usize {
+    if is_plain(text) { text.len() } else { text.width() }
+}
+
 /// The text without what would move the cursor or change its colour.
 fn printable(text: Cow<'_, str>) -> Cow<'_, str> {
-    if text.chars().any(char::is_control) {
+    if !is_plain(&text) && text.chars().any(char::is_control) {
         text.replace(char::is_control, " ").into()
     } else {
         text
@@ -391,12 +401,12 @@ fn printable(text: Cow<'_, str>) -> Cow<'_, str> {
 }
 
 /// The text, cut to a number of columns between two characters as a reader sees them.
-fn cut<'a>(text: Cow<'a, str>, columns: Option<usize>, ellipsis: &str) -> Cow<'a, str> {
-    let Some(columns) = columns.filter(|&columns| text.width() > columns) else {
+fn cut<'a>(text: Cow<'a, str>, room: Option<usize>, ellipsis: &str) -> Cow<'a, str> {
+    let Some(room) = room.filter(|&room| columns(&text) > room) else {
         return text;
     };
-    let Some(room) = columns.checked_sub(ellipsis.width()) else {
-        return Cow::Owned(".".repeat(columns));
+    let Some(room) = room.checked_sub(ellipsis.width()) else {
+        return Cow::Owned(".".repeat(room));
     };
     let mut end = 0;
     let mut joined = false;
@@ -421,14 +431,18 @@ mod tests {
     use crate::revision::history::{by_branch, history};
     use crate::revision::sample::graph;
 
-    fn text(line: &Line<'_>) -> String {
-        line.iter().map(|segment| &*segment.text).collect()
+    fn lines(graph: &RevisionGraph, order: &[Node], options: Options<'_>) -> Vec<String> {
+        let mut lines = Vec::new();
+        draw(graph, order, options, |line| {
+            lines.push(line.iter().map(|segment| &*segment.text).collect());
+        });
+        lines
     }
 
     fn drawn(revisions: &str, options: Options<'_>) -> Vec<String> {
         let graph = graph(revisions);
         let order = by_branch(&graph, &history(&graph, None, None).expect("all of it"));
-        draw(&graph, &order, options).iter().map(text).collect()
+        lines(&graph, &order, options)
     }
 
     const PLAIN: Options<'_> = Options {
@@ -527,7 +541,7 @@ mod tests {
             unicode: false,
             applied: Some(&applied),
         };
-        let lines: Vec<String> = draw(&graph, &order, options).iter().map(text).collect();
+        let lines = lines(&graph, &order, options);
         let expect = "\
 o e (late) (head) about e
 o d about d
@@ -543,7 +557,7 @@ o d about d
     fn of_a_range_the_lines_end_with_it() {
         let graph = graph("a b:a c:b d:b");
         let order = history(&graph, Some(&"b:".parse().expect("a range")), None).expect("a part");
-        let lines: Vec<String> = draw(&graph, &order, PLAIN).iter().map(text).collect();
+        let lines = lines(&graph, &order, PLAIN);
         assert_eq!(
             lines,
             ["● d (head) about d", "│ ● c (head) about c", "├─╯", "● b about b"]
@@ -575,6 +589,16 @@ o d about d
             let widest = drawn(&revisions, options).iter().map(|line| line.width()).max();
             assert!(widest <= Some(width.max(2)), "{widest:?} in {width}");
         }
+    }
+
+    #[test]
+    fn plain_texts_are_as_wide_as_they_are_long() {
+        for byte in 0..=0x7f_u8 {
+            let text = char::from(byte).to_string();
+            assert!(!is_plain(&text) || text.width() == 1, "{byte}");
+            assert_eq!(is_plain(&text), !char::from(byte).is_control(), "{byte}");
+        }
+        assert!(!is_plain("é"));
     }
 
     #[test]

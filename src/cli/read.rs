@@ -140,7 +140,7 @@ fn draw(graph: &RevisionGraph, nodes: &[Node], applied: Option<&Applied>, ui: &m
     };
     let color = ui.color_out;
     let mut out = String::new();
-    for line in graph::draw(graph, nodes, options) {
+    graph::draw(graph, nodes, options, |line| {
         for segment in line {
             let style = match segment.role {
                 Role::Edge | Role::Pending | Role::Dependency => DIM,
@@ -150,12 +150,16 @@ fn draw(graph: &RevisionGraph, nodes: &[Node], applied: Option<&Applied>, ui: &m
                 Role::Current => WARN,
                 Role::Message => anstyle::Style::new(),
             };
-            out.push_str(&paint(color, style, &segment.text));
+            if color {
+                out.push_str(&paint(color, style, &segment.text));
+            } else {
+                out.push_str(&segment.text);
+            }
         }
         let kept = out.trim_end().len();
         out.truncate(kept);
         out.push('\n');
-    }
+    });
     ui.write(out.as_bytes());
 }
 
