@@ -14,11 +14,12 @@ mod template;
 mod url;
 mod write;
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 pub use config::{Config, Location, Schema, duration};
 pub use env::Environment;
@@ -75,7 +76,16 @@ pub struct Project {
     /// `--url`
     url: Option<Secret>,
     /// The root, once a file was read from it.
-    folder: OnceCell<Rc<disk::Folder>>,
+    opened: OnceCell<Rc<Opened>>,
+}
+
+/// The project's folder, open.
+#[derive(Debug)]
+struct Opened {
+    folder: disk::Folder,
+    path: Arc<Path>,
+    /// For the bytes of the file being read.
+    buffer: RefCell<Vec<u8>>,
 }
 
 impl Project {
@@ -139,7 +149,7 @@ impl Project {
             environment: environment.clone(),
             variables,
             url: options.url.clone(),
-            folder: OnceCell::new(),
+            opened: OnceCell::new(),
         })
     }
 
@@ -185,6 +195,7 @@ impl Project {
             variants,
             downgrades: load.downgrades,
             buffer: Vec::new(),
+            name: String::new(),
             nothing: "".into(),
         };
         for location in &self.config.locations {
@@ -209,20 +220,19 @@ impl Project {
     /// # Errors
     /// `file::io`, `file::invalid_utf8`
     pub fn read(&self, name: &str) -> Result<Script> {
-        let folder = match self.folder.get() {
-            Some(folder) => folder,
+        let opened = match self.opened.get() {
+            Some(opened) => opened,
             None => {
                 let folder = disk::Folder::open(&self.root).map_err(|error| files::unreadable(name, &error))?;
-                self.folder.get_or_init(|| Rc::new(folder))
+                self.opened.get_or_init(|| {
+                    let path = self.root.as_path().into();
+                    let buffer = RefCell::default();
+                    Rc::new(Opened { folder, path, buffer })
+                })
             }
         };
-        files::read(
-            folder,
-            name,
-            name.to_owned(),
-            &self.root.as_path().into(),
-            &mut Vec::new(),
-        )
+        let buffer = &mut opened.buffer.borrow_mut();
+        files::read(&opened.folder, name, name.into(), &opened.path, buffer)
     }
 
     /// The paths of a new revision's upgrade and downgrade, in the location of this name or the first one.
@@ -334,6 +344,7 @@ fn loader<'a>(root: &Path, variants: &'a [&'a str]) -> Loader<'a> {
         variants,
         downgrades: true,
         buffer: Vec::new(),
+        name: String::new(),
         nothing: "".into(),
     }
 }

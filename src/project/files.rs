@@ -30,6 +30,8 @@ pub(super) struct Loader<'a> {
     pub(super) downgrades: bool,
     /// For the bytes of the file being read.
     pub(super) buffer: Vec<u8>,
+    /// For names being put together.
+    pub(super) name: String,
     /// The text of what is not read.
     pub(super) nothing: Arc<str>,
 }
@@ -57,6 +59,14 @@ struct Set<'a> {
 impl Set<'_> {
     fn shown(&self, half: Half) -> String {
         self.shown.to_owned() + &half.file_name()
+    }
+
+    /// The same, put together in `buffer`.
+    fn shared(&self, half: Half, buffer: &mut String) -> Arc<str> {
+        buffer.clear();
+        buffer.push_str(self.shown);
+        buffer.push_str(&half.file_name());
+        Arc::from(buffer.as_str())
     }
 
     fn of(&self, is_downgrade: bool) -> impl Iterator<Item = Half> {
@@ -99,25 +109,24 @@ impl Loader<'_> {
         entries.sort_unstable();
         revisions.reserve(entries.len());
         let mut halves = Vec::new();
+        let mut shown = String::new();
         for group in entries.chunk_by(|one, other| one.0 == other.0) {
             let name = &group[0].0;
             let is_folder = group[0].1.is_none();
+            shown.clear();
+            shown.extend([&*location.name, "/", name, "/"]);
             if is_folder {
-                self.folder(
-                    &folder,
-                    name,
-                    &format!("{}/{name}/", location.name),
-                    &mut halves,
-                    revisions,
-                )?;
+                self.folder(&folder, name, &shown, &mut halves, revisions)?;
             }
             halves.clear();
             halves.extend(group.iter().filter_map(|(_, half)| *half));
             if !halves.is_empty() {
+                shown.pop();
+                shown.push('.');
                 let set = Set {
                     texts: Texts::Folder(&folder),
-                    prefix: &format!("{name}."),
-                    shown: &format!("{}/{name}.", location.name),
+                    prefix: &shown[location.name.len() + 1..],
+                    shown: &shown,
                     halves: &halves,
                 };
                 revisions.push(self.revision(&set)?);
@@ -260,7 +269,7 @@ impl Loader<'_> {
         if self.downgrades {
             return self.read(set, half);
         }
-        let name: Arc<str> = set.shown(half).into();
+        let name = set.shared(half, &mut self.name);
         let root = self.root.clone();
         Ok(Script {
             file: SourceFile::new(name.clone(), self.nothing.clone()),
@@ -270,11 +279,11 @@ impl Loader<'_> {
     }
 
     fn read(&mut self, set: &Set<'_>, half: Half) -> Result<Script> {
-        let (name, shown) = (half.file_name(), set.shown(half));
+        let shown = set.shared(half, &mut self.name);
         let folder = match set.texts {
             Texts::Folder(folder) => folder,
             Texts::List(files) => {
-                let text = files.get(&shown).map_or("", String::as_str);
+                let text = files.get(&*shown).map_or("", String::as_str);
                 return Ok(Script {
                     body: mark(text),
                     file: SourceFile::new(shown, text),
@@ -282,12 +291,8 @@ impl Loader<'_> {
                 });
             }
         };
-        let name = if set.prefix.is_empty() {
-            name
-        } else {
-            (set.prefix.to_owned() + &name).into()
-        };
-        read(folder, &name, shown, &self.root, &mut self.buffer)
+        let name = &shown[set.shown.len() - set.prefix.len()..];
+        read(folder, name, shown.clone(), &self.root, &mut self.buffer)
     }
 
     fn no_location(&self, location: &Location, error: &io::Error) -> Error {
@@ -308,7 +313,7 @@ impl Loader<'_> {
 pub(super) fn read(
     folder: &Folder,
     name: &str,
-    shown: String,
+    shown: Arc<str>,
     root: &Arc<Path>,
     buffer: &mut Vec<u8>,
 ) -> Result<Script> {
@@ -353,12 +358,12 @@ fn mark(text: &str) -> usize {
 ///
 /// # Errors
 /// `file::invalid_utf8`, labelled under the first byte that is not.
-pub(super) fn decode(name: String, bytes: &[u8]) -> Result<SourceFile> {
+pub(super) fn decode(name: impl Into<Arc<str>>, bytes: &[u8]) -> Result<SourceFile> {
     let wide = matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..]);
     match std::str::from_utf8(bytes) {
         Ok(text) if !wide => Ok(SourceFile::new(name, text)),
         result => Err(not_utf8(
-            name,
+            &name.into(),
             bytes,
             wide,
             result.err().map_or(0, |error| error.valid_up_to()),
@@ -367,8 +372,8 @@ pub(super) fn decode(name: String, bytes: &[u8]) -> Result<SourceFile> {
 }
 
 #[cold]
-fn not_utf8(name: String, bytes: &[u8], wide: bool, at: usize) -> Error {
-    let file = SourceFile::new(name, String::from_utf8_lossy(bytes));
+fn not_utf8(name: &Arc<str>, bytes: &[u8], wide: bool, at: usize) -> Error {
+    let file = SourceFile::new(name.clone(), String::from_utf8_lossy(bytes));
     let span = at..at + file.text[at..].chars().next().map_or(0, char::len_utf8);
     let name = &file.name;
     if wide {
