@@ -277,8 +277,15 @@ pub trait Dialect: Sync + std::fmt::Debug {
     /// A name in quotes.
     fn ident(&self, name: &str) -> String;
 
+    /// Adds a text as a literal.
+    fn append_literal(&self, out: &mut String, text: &str);
+
     /// A text as a literal.
-    fn literal(&self, text: &str) -> String;
+    fn literal(&self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len() + 2);
+        self.append_literal(&mut out, text);
+        out
+    }
 
     /// The version table.
     fn version_sql(&self) -> &'static VersionSql;

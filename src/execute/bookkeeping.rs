@@ -33,13 +33,13 @@ impl<'a> Record<'a> {
         dialect: &'static dyn Dialect,
     ) -> Result<Self> {
         let upgrade_checksum = match (prepared, &revision.upgrade) {
-            (Some(prepared), _) => prepared.checksum.to_string(),
-            (None, Some(script)) => script.checksum(Some(&revision.header), dialect.rules())?.to_string(),
+            (Some(prepared), _) => prepared.checksum.stored(),
+            (None, Some(script)) => script.checksum(Some(&revision.header), dialect.rules())?.stored(),
             (None, None) => String::new(),
         };
         let downgrade = match sources.downgrade(revision)? {
             Some(script) => Some(Downgrade {
-                checksum: script.checksum(None, dialect.rules())?.to_string(),
+                checksum: script.checksum(None, dialect.rules())?.stored(),
                 text: script.whole(DOWNGRADE_KEPT)?,
             }),
             None => None,

@@ -1,11 +1,10 @@
 //! Revisions that the database knows and the files do not: known again from their rows.
 
-use std::collections::BTreeSet;
-
 use crate::driver::Driver;
 use crate::error::Result;
 use crate::execute::seen::Seen;
 use crate::revision::header::{self, Spans};
+use crate::revision::names::Names;
 use crate::revision::{BranchLabel, Header, Revision, Script};
 use crate::source::SourceFile;
 use crate::version::{Details, VersionTable};
@@ -20,10 +19,10 @@ pub fn strangers(
     seen: &Seen,
     files: &[Revision],
 ) -> Result<Vec<Revision>> {
-    let known: BTreeSet<&str> = files.iter().map(|revision| revision.id().as_str()).collect();
+    let known = Names::new(files);
     let rows = seen.rows.iter().map(|row| row.id.as_str());
     let mut strangers = Vec::new();
-    for id in rows.filter(|id| !known.contains(id)) {
+    for id in rows.filter(|id| known.revision(id).is_none()) {
         strangers.extend(table.details(driver, id)?.map(ghost));
     }
     Ok(strangers)

@@ -1,5 +1,6 @@
 //! Offline scripts, and plans to read.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use crate::code::Code;
@@ -367,30 +368,20 @@ fn end_of(sql: &str, rules: &'static SplitRules) -> &'static str {
 
 impl Reader for Scribe<'_> {
     fn step(&mut self, step: &Step, revision: &Revision, prepared: &Prepared) -> Result<()> {
-        let checksum = prepared.checksum.to_string();
-        let head = format!(
-            "\n-- {} {}: {}\n-- {} -> {}\n-- {checksum}\n",
-            step.direction.name(),
-            step.revision,
-            one_line(&revision.header.message),
-            step.heads_before,
-            step.heads_after,
-        );
-        put(self.out, &head)?;
+        let mut head = String::with_capacity(1024);
+        head.extend(["\n-- ", step.direction.name(), " ", step.revision.as_str(), ": "]);
+        head.extend([&*one_line(&revision.header.message), "\n-- "]);
+        let _ = write!(head, "{} -> {}", step.heads_before, step.heads_after);
+        head.extend(["\n-- ", &*prepared.checksum.stored(), "\n"]);
         self.transaction = revision.header.transaction;
         self.pragmas = prepared.pragmas;
         let off = self.off();
-        put(self.out, &self.sql.begin(off))?;
+        head.push_str(&self.sql.begin(off));
         if self.at == 0 {
-            put(
-                self.out,
-                &self.sql.guard_place(&self.sql.missing_table(&self.table.name())),
-            )?;
+            head.push_str(&self.sql.guard_place(&self.sql.missing_table(&self.table.name())));
         }
-        put(
-            self.out,
-            &guards(self.sql, self.table, &step.heads_before.ids(), self.count),
-        )?;
+        head.push_str(&guards(self.sql, self.table, &step.heads_before.ids(), self.count));
+        put(self.out, &head)?;
         self.prepared = Some(prepared.clone());
         self.by_hand = prepared.rebuilds() && self.transaction == Transaction::Revision;
         // Without a transaction, the author's own switches hold: who replaces a table by hand there may leave orphans.

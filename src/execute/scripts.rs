@@ -103,10 +103,14 @@ impl Script {
             Piece::Statement(statement) => each(statement).map_err(Stop::Error),
             _ => Ok(()),
         });
-        read.map_err(|stop| match stop {
+        read.map_err(|stop| self.stopped(stop))
+    }
+
+    fn stopped(&self, stop: Stop) -> Error {
+        match stop {
             Stop::Error(error) => error,
             Stop::Fault(fault) => self.fault(&fault),
-        })
+        }
     }
 
     /// Reads the script once to its end: it splits, nothing in it tears the transaction, and what its checksum is.
@@ -127,16 +131,16 @@ impl Script {
         let checksum = if self.large.is_some() {
             self.read_through(header, dialect.rules(), |statement| survey.statement(statement))?
         } else {
-            let mut statements = self.statements(dialect.rules())?;
-            while let Some(piece) = statements.next().map_err(|fault| self.fault(&fault))? {
-                if let Piece::Statement(statement) = piece {
-                    survey.statement(&statement)?;
-                }
-            }
-            let rest = statements.rest();
+            let text = &*self.file.text;
+            let each = |piece: &Piece<'_>| match piece {
+                Piece::Statement(statement) => survey.statement(statement).map_err(Stop::Error),
+                _ => Ok(()),
+            };
+            let read = checksum::of_pieces(text, self.body, header, dialect.rules(), each);
+            let (checksum, rest) = read.map_err(|stop| self.stopped(stop))?;
             survey.alters |= has_directive(rest, dialect.rules());
-            survey.directives(rest, self.file.text.len().saturating_sub(rest.len()))?;
-            self.checksum(header, dialect.rules())?
+            survey.directives(rest, text.len() - rest.len())?;
+            checksum
         };
         Ok(Prepared {
             statements: survey.statements,

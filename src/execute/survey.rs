@@ -43,7 +43,7 @@ impl Surveyor {
 
 impl Reader for Surveyor {
     fn step(&mut self, step: &Step, revision: &Revision, prepared: &Prepared) -> Result<()> {
-        let checksum = prepared.checksum.to_string();
+        let checksum = prepared.checksum.stored();
         let checksum = checksum.rsplit_once(':').map_or(checksum.as_str(), |(text, _)| text);
         let message = &revision.header.message;
         self.lines

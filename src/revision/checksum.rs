@@ -45,11 +45,20 @@ pub fn compare(stored: &Checksum, now: &Checksum) -> Change {
     }
 }
 
-impl fmt::Display for Checksum {
-    /// Writes the stored form: `b3:1:<text in hex>:<tokens in hex>`. The `1` is the version of the rules.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Checksum {
+    /// The stored form: `b3:1:<text in hex>:<tokens in hex>`. The `1` is the version of the rules.
+    pub fn stored(&self) -> String {
         let hex = |value: [u8; 32]| blake3::Hash::from_bytes(value).to_hex();
-        write!(f, "b3:1:{}:{}", hex(self.text), hex(self.tokens))
+        let mut out = String::with_capacity(5 + 64 + 1 + 64);
+        out.extend(["b3:1:", &hex(self.text), ":", &hex(self.tokens)]);
+        out
+    }
+}
+
+impl fmt::Display for Checksum {
+    /// Writes the stored form.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.stored())
     }
 }
 
@@ -145,6 +154,30 @@ pub fn of(file_text: &str, body: usize, header: Option<&Header>, rules: &SplitRu
         text: text_only(file_text),
         tokens: tokens.finish(),
     }
+}
+
+/// The checksum of a text, its pieces on the way, and what comes after the last of them: the very value that [`of`]
+/// gives.
+///
+/// # Errors
+/// A script that cannot be cut, and what `each` returns.
+pub fn of_pieces<'t, E: From<Fault>>(
+    file_text: &'t str,
+    body: usize,
+    header: Option<&Header>,
+    rules: &SplitRules,
+    each: impl FnMut(&Piece<'_>) -> Result<(), E>,
+) -> Result<(Checksum, &'t str), E> {
+    let mut pieces = Statements::of_text(file_text, rules);
+    let mut tokens = TokenHasher::new(header, *rules);
+    pieces.skip(body)?;
+    tokens.pieces(&mut pieces, each)?;
+    let rest = &file_text[file_text.len() - pieces.rest().len()..];
+    let checksum = Checksum {
+        text: text_only(file_text),
+        tokens: tokens.finish(),
+    };
+    Ok((checksum, rest))
 }
 
 /// The checksum of a file that is read once, and its pieces on the way: the very value that [`of`] gives.

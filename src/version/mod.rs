@@ -172,7 +172,10 @@ impl VersionTable {
 
     /// The statement that writes the row of an applied revision.
     pub fn insert(&self, row: &NewRow<'_>, stamp: &Stamp<'_>) -> String {
-        let mut values = Values::new(self.dialect);
+        const COLUMNS: &str = "revision, down_revision, depends_on, message, applied_at, applied_by, duration_ms, \
+             tool_version, unfinished, upgrade_checksum, downgrade_checksum, upgrade_sql, downgrade_sql";
+        let texts = [row.upgrade_sql, row.downgrade_sql].into_iter().flatten().map(str::len);
+        let mut values = Values::new(self.dialect, &self.revisions, COLUMNS, 768 + texts.sum::<usize>());
         let parents: Vec<&str> = row.down_revisions.iter().map(RevisionId::as_str).collect();
         values.text(row.id.as_str());
         values.text(&parents.join(","));
@@ -187,12 +190,7 @@ impl VersionTable {
         values.maybe(row.downgrade_checksum.as_deref());
         values.maybe(row.upgrade_sql.map(text::pack).as_deref());
         values.maybe(row.downgrade_sql.map(text::pack).as_deref());
-        format!(
-            "INSERT INTO {} (revision, down_revision, depends_on, message, applied_at, applied_by, duration_ms, \
-             tool_version, unfinished, upgrade_checksum, downgrade_checksum, upgrade_sql, downgrade_sql) \
-             VALUES ({})",
-            self.revisions, values.out
-        )
+        values.end()
     }
 
     /// The statement that takes the row of a revision away.
@@ -233,7 +231,8 @@ impl VersionTable {
 
     /// The statement that adds a line to the log.
     pub fn log(&self, entry: Entry<'_>, stamp: &Stamp<'_>) -> String {
-        let mut values = Values::new(self.dialect);
+        const COLUMNS: &str = "logged_at, logged_by, event, revision, outcome, detail, duration_ms, tool_version";
+        let mut values = Values::new(self.dialect, &self.log, COLUMNS, 384);
         values.time(stamp.at);
         values.text(stamp.by);
         values.text(entry.event);
@@ -242,11 +241,7 @@ impl VersionTable {
         values.maybe(entry.detail);
         values.number(stamp.duration_ms);
         values.text(TOOL_VERSION);
-        format!(
-            "INSERT INTO {} (logged_at, logged_by, event, revision, outcome, detail, duration_ms, tool_version) \
-             VALUES ({})",
-            self.log, values.out
-        )
+        values.end()
     }
 
     /// A query that returns a row unless exactly the ancestors of these heads are applied, `count` in all, the heads
@@ -304,7 +299,16 @@ impl VersionTable {
             return Ok(Vec::new());
         }
         let sql = format!("SELECT revision, upgrade_checksum, unfinished FROM {}", self.revisions);
-        driver.query(&sql)?.into_iter().map(brief).collect()
+        let mut rows = Ok(Vec::new());
+        driver.each_row(&sql, &mut |row| {
+            match (&mut rows, brief(row)) {
+                (Ok(rows), Ok(row)) => rows.push(row),
+                (_, Err(error)) => rows = Err(error),
+                (Err(_), _) => {}
+            }
+            rows.is_ok()
+        })?;
+        rows
     }
 
     /// Everything about one applied revision.
@@ -330,22 +334,20 @@ impl VersionTable {
     }
 }
 
-fn brief(row: Vec<Option<String>>) -> Result<Row, DriverError> {
-    let mut values = row.into_iter();
-    let mut next = || values.next().flatten();
-    let (Some(id), Some(upgrade_checksum), unfinished) = (next(), next(), next()) else {
+fn brief(row: &[Option<&str>]) -> Result<Row, DriverError> {
+    let [Some(id), Some(upgrade_checksum), unfinished] = row else {
         return Err(DriverError::new("a row has no revision or no checksum"));
     };
     let unfinished = match unfinished {
         Some(text) => Some(
-            read_unfinished(&text)
+            read_unfinished(text)
                 .ok_or_else(|| DriverError::new(format!("where revision {id} stopped cannot be read: {text}")))?,
         ),
         None => None,
     };
     Ok(Row {
-        id: RevisionId::new(id),
-        upgrade_checksum,
+        id: RevisionId::from(*id),
+        upgrade_checksum: upgrade_checksum.to_string(),
         unfinished,
     })
 }
@@ -387,30 +389,40 @@ fn full(row: Vec<Option<String>>) -> Details {
     }
 }
 
-/// The values of an INSERT as literals.
+/// An INSERT whose values are added as literals, one after the other.
 struct Values {
     dialect: &'static dyn Dialect,
     out: String,
+    is_first: bool,
 }
 
 impl Values {
-    fn new(dialect: &'static dyn Dialect) -> Self {
+    fn new(dialect: &'static dyn Dialect, table: &str, columns: &str, size: usize) -> Self {
+        let mut out = String::with_capacity(size);
+        out.extend(["INSERT INTO ", table, " (", columns, ") VALUES ("]);
         Self {
             dialect,
-            out: String::with_capacity(1024),
+            out,
+            is_first: true,
         }
     }
 
     fn push(&mut self, value: &str) {
-        if !self.out.is_empty() {
+        if !std::mem::take(&mut self.is_first) {
             self.out.push_str(", ");
         }
         self.out.push_str(value);
     }
 
     fn text(&mut self, text: &str) {
-        let literal = self.dialect.literal(text);
-        self.push(&literal);
+        self.push("");
+        self.dialect.append_literal(&mut self.out, text);
+    }
+
+    /// The statement.
+    fn end(mut self) -> String {
+        self.out.push(')');
+        self.out
     }
 
     fn maybe(&mut self, text: Option<&str>) {

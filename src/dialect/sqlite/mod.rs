@@ -61,8 +61,8 @@ impl Dialect for Sqlite {
         write::quoted(name, '"')
     }
 
-    fn literal(&self, text: &str) -> String {
-        write::sqlite_literal(text)
+    fn append_literal(&self, out: &mut String, text: &str) {
+        write::append_sqlite_literal(out, text);
     }
 
     fn version_sql(&self) -> &'static VersionSql {

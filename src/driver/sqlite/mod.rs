@@ -210,7 +210,11 @@ fn text(value: ValueRef<'_>) -> Option<String> {
         ValueRef::Null => None,
         ValueRef::Integer(number) => Some(number.to_string()),
         ValueRef::Real(number) => Some(format!("{number:?}")),
-        ValueRef::Text(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        // Nearly all texts are UTF-8, and the look at that alone takes a third of the time.
+        ValueRef::Text(bytes) => Some(match str::from_utf8(bytes) {
+            Ok(text) => text.to_owned(),
+            Err(_) => String::from_utf8_lossy(bytes).into_owned(),
+        }),
         ValueRef::Blob(bytes) => Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
     }
 }
@@ -255,9 +259,11 @@ mod tests {
     #[test]
     fn values_come_as_text() {
         let db: &mut dyn Driver = &mut memory().unwrap();
-        let rows = db.query("SELECT 1, 2.5, 'é', x'0aff', NULL, 1e300, 2.0").unwrap();
+        let rows = db
+            .query("SELECT 1, 2.5, 'é', x'0aff', NULL, 1e300, 2.0, CAST(x'61ff' AS TEXT)")
+            .unwrap();
         let row: Vec<&str> = rows[0].iter().map(|v| v.as_deref().unwrap_or("NULL")).collect();
-        assert_eq!(row, ["1", "2.5", "é", "0aff", "NULL", "1e300", "2.0"]);
+        assert_eq!(row, ["1", "2.5", "é", "0aff", "NULL", "1e300", "2.0", "a\u{fffd}"]);
     }
 
     #[test]
