@@ -141,6 +141,8 @@ codes! {
         "The file holds a NUL byte. SQLite would silently leave out whatever comes after it, so the file is refused. Take the byte out; in a value, write it as CAST(x'00' AS TEXT) or as a blob.";
     NotInTransaction = "execute::not_in_transaction",
         "`--single-transaction` runs all or nothing, and a revision on the way says `transaction: none`, since it holds statements that cannot run in a transaction.";
+    OutsideTransaction = "script::outside_transaction",
+        "The database refuses this statement in a transaction (CREATE INDEX CONCURRENTLY, VACUUM, CREATE DATABASE, ALTER SYSTEM and the like), and a revision runs in one. Write `transaction: none` into the header of the revision: then each statement stands alone and is counted, so that a run that stopped goes on with the statement that failed. Best such a revision holds nothing else.";
     ScriptAfterCopy = "script::after_copy",
         "Something follows `COPY … FROM stdin;` on its line. The data begins on the next line, so psql would run the rest of this line only after the data. Put it on a line of its own, after the line `\\.` that ends the data.";
     ScriptTransaction = "script::transaction_control",
@@ -170,6 +172,16 @@ codes! {
     // -- the database and the version table --
     Connect = "database::connect",
         "The database could not be opened or reached.";
+    ConnectRefused = "connect::refused",
+        "Nothing listens at the host and port, or the server there takes no connections now: it is starting, stopping or full. `--wait SECONDS` waits for a server that is starting.";
+    ConnectUnknownHost = "connect::unknown_host",
+        "The name of the host in the URL cannot be found.";
+    ConnectAuthentication = "connect::authentication",
+        "The server does not let this user in: the password is wrong or missing, or its rules (pg_hba.conf) do not allow it. A password stands in the URL, in PGPASSWORD, or in ~/.pgpass, a file that nobody else may read.";
+    ConnectNoDatabase = "connect::no_database",
+        "The server is there, but it has no database of this name.";
+    ConnectTls = "connect::tls",
+        "The connection could not be made secure as `sslmode` asks for: the server has no TLS, its certificate is not signed by a root that is trusted or is for another host, or a certificate or key of this side cannot be used.";
     Database = "database::failed",
         "The database refused something that sqlrev itself asked for.";
     NotADatabase = "database::not_a_database",

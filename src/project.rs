@@ -174,6 +174,11 @@ impl Project {
         self.variable("DATABASE_URL").unwrap_or_else(|| Err(self.no_url()))
     }
 
+    /// The environment, with the variables of `.env` files.
+    pub fn variables(&self) -> &BTreeMap<String, String> {
+        &self.variables.variables
+    }
+
     /// The schema as it should be, if the configuration names one.
     ///
     /// # Errors

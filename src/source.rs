@@ -27,6 +27,17 @@ impl SourceFile {
         }
     }
 
+    /// The line of this number, counted from 1 in the whole file, without its end; none when it is not in memory.
+    pub fn line_span(&self, line: usize) -> Option<Span> {
+        let at = line.checked_sub(self.lines_before + 1)?;
+        let start = match at {
+            0 => 0,
+            _ => self.text.match_indices('\n').nth(at - 1)?.0 + 1,
+        };
+        let rest = self.text.get(start..).filter(|rest| !rest.is_empty())?;
+        Some(start..start + rest.find('\n').unwrap_or(rest.len()))
+    }
+
     /// Line and column of a byte offset, both counted from 1; the column counts characters.
     ///
     /// ```

@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests make folders and files of their own")]
 
 mod case;
+mod server;
 mod standing;
 mod world;
 
@@ -12,10 +13,12 @@ use std::path::{Path, PathBuf};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
+use crate::world::Kind;
+
 fn main() {
     let arguments = Arguments::from_args();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let trials = files(root).into_iter().map(|path| {
+    let trials = files(root).into_iter().flat_map(|path| {
         let name = path
             .strip_prefix(root.join("testdata"))
             .or_else(|_| path.strip_prefix(root));
@@ -24,7 +27,17 @@ fn main() {
             .with_extension("")
             .to_string_lossy()
             .replace('\\', "/");
-        Trial::test(name, move || run(&path))
+        let text = std::fs::read_to_string(&path).expect("a text");
+        let on = move |kind: Kind| {
+            let path = path.clone();
+            let name = match kind {
+                Kind::Sqlite => name.clone(),
+                Kind::Postgresql if name.starts_with("postgresql/") => name.clone(),
+                Kind::Postgresql => format!("{name} on postgresql"),
+            };
+            Trial::test(name, move || run(&path, kind))
+        };
+        case::kinds(&text).into_iter().map(on)
     });
     libtest_mimic::run(&arguments, trials.collect()).exit();
 }
@@ -47,12 +60,14 @@ fn files(root: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn run(path: &Path) -> Result<(), Failed> {
+fn run(path: &Path, kind: Kind) -> Result<(), Failed> {
     let text = std::fs::read_to_string(path)?;
     let mut case = case::Case::parse(&text);
-    let mut world = world::World::new();
+    let mut world = world::World::new(kind);
     let wrong = case.run(&mut world);
-    if !wrong.is_empty() && std::env::var_os("UPDATE").is_some() {
+    // What a case shows, it shows of the first of its databases.
+    let updates = case::kinds(&text).first() == Some(&kind);
+    if updates && !wrong.is_empty() && std::env::var_os("UPDATE").is_some() {
         std::fs::write(path, case.text())?;
         return Ok(());
     }

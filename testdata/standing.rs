@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
-use crate::world::{World, schema, shown};
+use crate::world::{Kind, World, schema, shown};
 
 /// Tables and their rows, and the schema.
 type Picture = (Vec<String>, BTreeMap<String, Vec<String>>);
@@ -14,6 +14,9 @@ type Picture = (Vec<String>, BTreeMap<String, Vec<String>>);
 /// Checks that an offline script does what `upgrade` does, that a second `upgrade` does nothing, and that `downgrade
 /// base` and `upgrade` again lead to the same schema.
 pub(crate) fn check(world: &mut World) -> Result<(), String> {
+    if world.kind == Kind::Postgresql {
+        return check_postgres(world);
+    }
     let online = world.command("sqlrev upgrade heads --url sqlite:standing-online.db");
     if failed(&online) || !world.path("standing-online.db").exists() {
         return Ok(());
@@ -46,6 +49,69 @@ pub(crate) fn check(world: &mut World) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// The same on PostgreSQL, where `psql` runs the scripts and `pg_dump` draws the pictures.
+fn check_postgres(world: &mut World) -> Result<(), String> {
+    let name = world.server.as_ref().expect("a server").name.clone();
+    let (online, offline) = (format!("{name}_online"), format!("{name}_script"));
+    for database in [&online, &offline] {
+        world.server.as_mut().expect("a server").create(database);
+    }
+    let on = |command: &str| format!("sqlrev --url postgresql:///{online} {command}");
+    let run = |world: &mut World, command: &str| {
+        let lines = world.command(&on(command));
+        if failed(&lines) {
+            Err(format!("`{command}` fails:\n{}", lines.join("\n")))
+        } else {
+            Ok(lines)
+        }
+    };
+    let picture = |world: &World, database: &str| world.server.as_ref().expect("a server").picture(database);
+    let by_script = |world: &mut World, command: &str| {
+        run(world, &format!("{command} --sql > standing.sql"))?;
+        let ran = world.command(&format!("psql -v ON_ERROR_STOP=1 -d {offline} < standing.sql"));
+        if failed(&ran) {
+            return Err(format!("the script of `{command}` fails:\n{}", ran.join("\n")));
+        }
+        same(command, &picture(world, &online), &picture(world, &offline))
+    };
+    if run(world, "upgrade heads").is_err() || run(world, "heads")?.is_empty() {
+        return Ok(());
+    }
+    let first = picture(world, &online);
+    by_script(world, "upgrade base:heads")?;
+    let again = run(world, "upgrade heads --format json")?;
+    if !again.iter().any(|line| line.trim() == "\"steps\": [],") {
+        return Err(format!("a second upgrade does something:\n{}", again.join("\n")));
+    }
+    run(world, "check")?;
+    let down = world.command(&on("downgrade base"));
+    if down.iter().any(|line| line.contains("graph::irreversible")) {
+        return Ok(());
+    }
+    if failed(&down) {
+        return Err(format!("the downgrade to base fails:\n{}", down.join("\n")));
+    }
+    by_script(world, "downgrade heads:base")?;
+    run(world, "upgrade heads")?;
+    // Without the rows.
+    let schema = |picture: &str| {
+        let before = picture.split("\nCOPY ").next().unwrap_or_default();
+        before.split("\n-- sqlrev\n").next().unwrap_or_default().to_owned()
+    };
+    same("down and up again", &schema(&first), &schema(&picture(world, &online)))
+}
+
+fn same(what: &str, want: &str, got: &str) -> Result<(), String> {
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+    if want == got {
+        return Ok(());
+    }
+    Err(format!(
+        "`{what}` leads elsewhere:\n{}",
+        difference(&lines(want), &lines(got))
+    ))
 }
 
 fn failed(lines: &[String]) -> bool {

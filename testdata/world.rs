@@ -14,6 +14,8 @@ use sqlrev::cli;
 use sqlrev::execute::event::Clock;
 use tempfile::TempDir;
 
+use crate::server::Database;
+
 /// The moment at which every case plays.
 const NOW: &str = "2026-11-22T21:14:00Z";
 
@@ -27,7 +29,17 @@ const IDS: [&str; 6] = [
     "3ae9f4c1b08d",
 ];
 
+/// A kind of database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Sqlite,
+    Postgresql,
+}
+
 pub(crate) struct World {
+    pub(crate) kind: Kind,
+    /// The database, where it is one on a server.
+    pub(crate) server: Option<Database>,
     folder: TempDir,
     /// Where the commands run, below the temporary folder.
     directory: PathBuf,
@@ -71,7 +83,7 @@ impl Write for Screen {
 }
 
 impl World {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(kind: Kind) -> Self {
         // Memory-backed where there is such a folder: a case that waits for the disk tests nothing more.
         let shm = Path::new("/dev/shm");
         let folder = if shm.is_dir() {
@@ -80,11 +92,17 @@ impl World {
             TempDir::new()
         };
         let folder = folder.expect("a temporary folder");
+        let server = (kind == Kind::Postgresql).then(Database::new);
         Self {
+            kind,
             directory: folder.path().to_owned(),
             folder,
             ids: 0,
-            variables: BTreeMap::new(),
+            variables: server
+                .as_ref()
+                .map(|server| server.variables.clone())
+                .unwrap_or_default(),
+            server,
             held: None,
         }
     }
@@ -135,7 +153,7 @@ impl World {
         }
         let text = String::from_utf8_lossy(&screen.take()).into_owned();
         let folder = self.folder.path().to_string_lossy().into_owned();
-        let text = text.replace(&folder, "/home/project").replace('\u{1b}', "␛");
+        let text = self.tame(&text.replace(&folder, "/home/project").replace('\u{1b}', "␛"));
         let mut lines: Vec<String> = text.lines().map(|line| line.trim_end().to_owned()).collect();
         if status != 0 {
             lines.push(format!("[exit status: {status}]"));
@@ -164,9 +182,17 @@ impl World {
                 let script = std::fs::read(self.path(script)).expect("the script is there");
                 return self.script(options, &script, out, talk);
             }
+            ["psql" | "pg_dump", ..] => return self.client(words, input, out, talk),
             ["sqlite3", database, sql] => return self.sqlite3(database, sql, out),
             ["sqlite3", options @ ..] => return self.script(options, input, out, talk),
             ["export", setting] => self.set(setting),
+            ["unset", name] => drop(self.variables.remove(*name)),
+            ["chmod", mode, path] => {
+                use std::os::unix::fs::PermissionsExt;
+                let mode = std::fs::Permissions::from_mode(u32::from_str_radix(mode, 8).expect("an octal number"));
+                std::fs::set_permissions(self.path(path), mode).expect("it is ours");
+            }
+            ["certificates"] => Database::certificates(&self.path("tls")),
             ["cd", folder] => self.directory = self.directory.join(folder).canonicalize().expect("it is there"),
             ["rm", path] => remove(&self.path(path)),
             ["rm", "-r", path] => std::fs::remove_dir_all(self.path(path)).expect("it can be removed"),
@@ -199,6 +225,18 @@ impl World {
             _ => panic!("the command `{}` is not built in", words.join(" ")),
         }
         0
+    }
+
+    /// The text without what is different on each server: where it is, and the name of the database.
+    fn tame(&self, text: &str) -> String {
+        let Some(server) = &self.server else {
+            return text.to_owned();
+        };
+        let host = server.variables.get("PGHOST").map_or("", String::as_str);
+        let port = server.variables.get("PGPORT").map_or("", String::as_str);
+        let text = text.replace(host, "/run/postgresql").replace(&server.name, "app");
+        text.replace(&format!(".{port}"), ".5432")
+            .replace(&format!(":{port}"), ":5432")
     }
 
     fn set(&mut self, setting: &str) {
@@ -235,6 +273,34 @@ impl World {
             },
             cancel: cli::Cancel::default(),
         })
+    }
+
+    /// Runs a client of PostgreSQL: the real one. `psql … < SCRIPT` reads that script.
+    fn client(&self, words: &[&str], input: &[u8], out: &mut Screen, talk: &mut Screen) -> u8 {
+        let server = self.server.as_ref().expect("a case with psql plays on postgresql");
+        let (options, script) = match words {
+            [_, options @ .., "<", script] => (options, std::fs::read(self.path(script)).expect("the script is there")),
+            [_, options @ ..] => (options, input.to_owned()),
+            [] => return 0,
+        };
+        let mut command = server.client(words[0]);
+        if words[0] == "psql" {
+            command.arg("-Xq");
+        }
+        let mut child = command
+            .args(options)
+            .envs(&self.variables)
+            .current_dir(&self.directory)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .expect("the client is installed");
+        let _ = child.stdin.take().expect("it is piped").write_all(&script);
+        let output = child.wait_with_output().expect("it ends");
+        out.write_all(&output.stdout).expect("memory takes everything");
+        talk.write_all(&output.stderr).expect("memory takes everything");
+        u8::from(!output.status.success())
     }
 
     /// What the `sqlite3` command prints in list mode.
@@ -307,13 +373,16 @@ impl World {
 
     /// The rows of a table of app.db, or of a query.
     pub(crate) fn rows(&self, table: &str) -> Vec<String> {
-        let Some(db) = self.open("app.db") else {
-            return vec!["there is no app.db".to_owned()];
-        };
         let sql = if table.contains(' ') {
             table.to_owned()
         } else {
             format!("SELECT * FROM \"{table}\"")
+        };
+        if let Some(server) = &self.server {
+            return server.query(&sql);
+        }
+        let Some(db) = self.open("app.db") else {
+            return vec!["there is no app.db".to_owned()];
         };
         let mut out = String::new();
         match db.prepare(&sql) {

@@ -33,9 +33,12 @@ pub(super) struct Global {
         long,
         global = true,
         value_name = "URL",
-        help = "The database: sqlite:PATH or sqlite::memory:"
+        help = "The database: sqlite:PATH, sqlite::memory: or postgresql://USER@HOST/DATABASE"
     )]
     pub url: Option<String>,
+    /// How many seconds to wait for a server that is starting
+    #[arg(long, global = true, value_name = "SECONDS")]
+    pub wait: Option<f64>,
     /// What results look like: for people, or one JSON document
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     pub format: Format,

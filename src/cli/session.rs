@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use crate::cli::args::Global;
 use crate::code::Code;
-use crate::dialect::Dialect;
 use crate::dialect::sqlite::Sqlite;
-use crate::driver::{self, Driver, DriverError};
+use crate::dialect::{self, Dialect};
+use crate::driver::{self, Driver, DriverError, Opening};
 use crate::error::{Error, Result};
 use crate::execute::event::{Clock, Event};
 use crate::execute::seen::Seen;
@@ -68,13 +68,7 @@ impl Session<'_> {
         let Some(seconds) = option else {
             return Ok(history.project.config.lock_timeout);
         };
-        Duration::try_from_secs_f64(seconds).map_err(|_| {
-            Error::new(
-                Code::Usage,
-                format!("`--lock-timeout {seconds}` is not a number of seconds"),
-            )
-            .help("for example: --lock-timeout 5")
-        })
+        Duration::try_from_secs_f64(seconds).map_err(|_| no_seconds("--lock-timeout", seconds))
     }
 
     /// Opens the database for reading; nothing is created. None when there is no such file yet.
@@ -85,19 +79,34 @@ impl Session<'_> {
         {
             return Ok(None);
         }
-        self.open(&url, false).map(Some)
+        self.open(&url, false, &history.project).map(Some)
     }
 
     /// Opens the database for writing, creating it where the URL lets it be created.
     pub(crate) fn open_to_write(&self, history: &History) -> Result<Box<dyn Driver>> {
-        self.open(&history.project.url()?, true)
+        self.open(&history.project.url()?, true, &history.project)
     }
 
-    fn open(&self, url: &DatabaseUrl, write: bool) -> Result<Box<dyn Driver>> {
-        let DatabaseUrl::Sqlite(place) = url else {
-            return Err(unsupported(url));
+    fn open_server(&self, url: &DatabaseUrl, dialect: &str, text: &str, project: &Project) -> Result<Box<dyn Driver>> {
+        let wait = self.global.wait.unwrap_or_default();
+        let opening = Opening {
+            variables: project.variables(),
+            user: &self.user,
+            folders: [&self.directory, &project.root],
+            wait: Duration::try_from_secs_f64(wait).map_err(|_| no_seconds("--wait", wait))?,
+            cancelled: self.cancel.flag(),
         };
+        let driver = driver::server(dialect, text, opening).unwrap_or_else(|| Err(unsupported(url)))?;
+        self.cancel.set_interrupter(driver.interrupter());
+        Ok(driver)
+    }
+
+    fn open(&self, url: &DatabaseUrl, write: bool, project: &Project) -> Result<Box<dyn Driver>> {
         *self.opened.borrow_mut() = Some(url.to_string());
+        let place = match url {
+            DatabaseUrl::Sqlite(place) => place,
+            DatabaseUrl::Server { dialect, text } => return self.open_server(url, dialect, text, project),
+        };
         let opened = match (&place.path, place.mode) {
             (None, _) => driver::sqlite::memory(),
             (Some(path), SqliteMode::Create) if write => driver::sqlite::open(path, driver::sqlite::Access::Create),
@@ -184,11 +193,16 @@ impl Sources for Project {
     }
 }
 
+fn no_seconds(option: &str, given: f64) -> Error {
+    Error::new(Code::Usage, format!("`{option} {given}` is not a number of seconds"))
+        .help(format!("for example: {option} 5"))
+}
+
 /// The dialect of the project's database. Where none is named, or its URL is wrong, commands that need no database
 /// still work, as if it were SQLite.
 fn dialect_of(project: &Project) -> Result<&'static dyn Dialect> {
     match project.url() {
-        Ok(url @ DatabaseUrl::Server { .. }) => Err(unsupported(&url)),
+        Ok(url @ DatabaseUrl::Server { dialect, .. }) => dialect::named(dialect).ok_or_else(|| unsupported(&url)),
         _ => Ok(&Sqlite),
     }
 }
@@ -198,7 +212,14 @@ fn unsupported(url: &DatabaseUrl) -> Error {
         Code::UnsupportedDatabase,
         format!("this build has no driver for {}", url.dialect()),
     )
-    .help("it has one for SQLite: --url sqlite:app.db")
+    .help(format!(
+        "it has those for {}",
+        ["sqlite"]
+            .into_iter()
+            .chain(driver::servers())
+            .collect::<Vec<_>>()
+            .join(", ")
+    ))
 }
 
 fn not_opened(url: &DatabaseUrl, place: &SqliteUrl, error: &DriverError) -> Error {

@@ -20,6 +20,14 @@ pub(crate) fn test(session: &mut Session<'_>, args: &args::Test, ui: &mut Ui<'_>
     let wanted = history_of(graph, range.as_ref(), None)?;
     let mut scratch =
         driver::sqlite::memory().map_err(|error| Error::new(crate::code::Code::Connect, error.message))?;
+    if driver::Driver::dialect(&scratch).name() != history.dialect.name() {
+        let message = format!(
+            "there are no scratch databases of {} to test on",
+            history.dialect.name()
+        );
+        return Err(Error::new(crate::code::Code::UnsupportedDatabase, message)
+            .help("try the revisions on a database of their own: sqlrev upgrade --url URL"));
+    }
     session.cancel.set_interrupter(driver::Driver::interrupter(&scratch));
     let mut silent = |_: Event<'_>| {};
     let patience = session.patience(history.project.config.lock_timeout);

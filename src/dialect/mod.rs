@@ -2,6 +2,7 @@
 //!
 //! A dialect knows SQL and never sees a connection. Where it must ask the database, it asks through [`Ask`].
 
+pub mod postgres;
 pub mod sqlite;
 
 use crate::code::Code;
@@ -9,6 +10,14 @@ use crate::error::Result;
 use crate::revision::Recreate;
 use crate::source::{SourceFile, Span};
 use crate::sql::split::SplitRules;
+
+/// Every dialect that scripts can be written for.
+static DIALECTS: [&dyn Dialect; 2] = [&sqlite::Sqlite, &postgres::Postgres];
+
+/// The dialect of a name: `sqlite` or `postgresql`.
+pub fn named(name: &str) -> Option<&'static dyn Dialect> {
+    DIALECTS.iter().copied().find(|dialect| dialect.name() == name)
+}
 
 /// The rows of a query, every value as text; `None` is NULL.
 pub type Rows = Vec<Vec<Option<String>>>;
@@ -150,7 +159,8 @@ pub struct Rewrite {
 pub struct VersionSql {
     /// Creates both tables, named `{revisions}` and `{log}`; statements end at `;` before a line end.
     pub create: &'static str,
-    /// A query that returns a row when the table is there; `{revisions}` is its name as a literal.
+    /// A query that returns a row when the table is there; `{revisions}` is its name as a literal, `{table}` the name as
+    /// it stands in statements, as a literal.
     pub exists: &'static str,
     /// A query for id, checksum and progress of every revision in the version table `{revisions}`, in the order of the
     /// ids; none where a program had better not ask at each start.
@@ -159,6 +169,8 @@ pub struct VersionSql {
     pub index: Option<&'static str>,
     /// The moment in UTC as a text `2026-11-22T21:14:00Z`.
     pub now: &'static str,
+    /// The milliseconds since the transaction began, where the database can say so.
+    pub elapsed: Option<&'static str>,
 }
 
 /// How large a table is, as queries of one row.
@@ -233,6 +245,11 @@ pub trait ScriptSql: Sync + std::fmt::Debug {
     /// Ends it.
     fn commit(&self, foreign_keys_off: bool) -> String;
 
+    /// Puts the session back to what it was at the beginning of the script.
+    fn reset(&self) -> String {
+        String::new()
+    }
+
     /// Stops the script, and keeps what came before in the transaction from being committed, when the query returns a
     /// row: the database is not where the script begins.
     fn guard_place(&self, query: &str) -> String;
@@ -276,6 +293,11 @@ pub trait Dialect: Sync + std::fmt::Debug {
 
     /// A name in quotes.
     fn ident(&self, name: &str) -> String;
+
+    /// The name of a table of sqlrev's own, as it stands in statements.
+    fn table(&self, name: &str) -> String {
+        self.ident(name)
+    }
 
     /// Adds a text as a literal.
     fn append_literal(&self, out: &mut String, text: &str);
@@ -334,6 +356,26 @@ pub trait Dialect: Sync + std::fmt::Debug {
 
     /// Whether the statement cannot stand in a transaction, or is one that opens or closes it.
     fn stands_alone(&self, statement: &str) -> bool;
+
+    /// What the statement is, where the database would refuse it in a transaction: `VACUUM`.
+    fn not_in_transaction(&self, statement: &str) -> Option<&'static str> {
+        let _ = statement;
+        None
+    }
+
+    /// Whether the statement may change settings of the connection, which the next revision must not inherit.
+    fn touches_session(&self, statement: &str) -> bool;
+
+    /// The statements that put a connection back to what it was at its beginning, in the transaction of a step.
+    fn reset(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The statements that give the session its own rights back until the end of the transaction, whatever role a script
+    /// has taken.
+    fn own_role(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// Whether what the statement does lasts only as long as the connection.
     fn sets_up_connection(&self, statement: &str) -> bool;

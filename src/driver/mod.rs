@@ -4,13 +4,56 @@
 //! statement at a time, give every value as text, and keep the connection's settings between calls. Three methods are
 //! asked for; the others have answers that suit a connection which cannot do better.
 
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
 
 use crate::dialect::{Dialect, Rows, Setting};
+use crate::error::Result as Outcome;
+
+/// What a session on a server is opened with, beside the URL.
+#[derive(Debug, Clone, Copy)]
+pub struct Opening<'a> {
+    /// The environment, from which a URL is completed.
+    pub variables: &'a BTreeMap<String, String>,
+    /// The user of this process, for a URL that names none.
+    pub user: &'a str,
+    /// Where files that are named without a folder are looked for: the working directory, then the project's folder.
+    pub folders: [&'a Path; 2],
+    /// How long to wait for a server that is starting; zero tries once.
+    pub wait: Duration,
+    /// Set when the wait is to end.
+    pub cancelled: &'a AtomicBool,
+}
+
+type Open = fn(&str, Opening<'_>) -> Outcome<Box<dyn Driver>>;
+
+/// The servers that this build can speak to, by their dialects.
+static SERVERS: &[(&str, Open)] = &[
+    #[cfg(feature = "postgres")]
+    ("postgresql", postgres::open),
+];
+
+/// Opens a session on the server of a URL; none when this build has no driver for its dialect.
+///
+/// # Errors
+/// The `connect::…` codes, in words that show no password; `config::url` for parameters that are wrong.
+pub fn server(dialect: &str, url: &str, opening: Opening<'_>) -> Option<Outcome<Box<dyn Driver>>> {
+    let (_, open) = SERVERS.iter().find(|(name, _)| *name == dialect)?;
+    Some(open(url, opening))
+}
+
+/// The dialects of the servers that this build can speak to.
+pub fn servers() -> impl Iterator<Item = &'static str> {
+    SERVERS.iter().map(|(name, _)| *name)
+}
 
 /// A connection to a database.
 pub trait Driver {
@@ -86,6 +129,65 @@ pub trait Driver {
         None
     }
 
+    /// Takes the lock that keeps other runs on the table of this name away until [`Driver::release`], and tells that it
+    /// did; `false` where the transaction of a step locks the database itself. [`Failure::Busy`] when another run has it.
+    fn hold(&mut self, table: &str) -> Result<bool, DriverError> {
+        let _ = table;
+        Ok(false)
+    }
+
+    /// Gives up the lock of [`Driver::hold`]; the end of the connection does so as well.
+    fn release(&mut self) {}
+
+    /// Sends a statement of a transaction whose result matters only later: an error may come with any later call, at the
+    /// latest with [`Driver::flush`], and then carries the ticket. After an error nothing that was queued has run.
+    fn queue(&mut self, sql: &str, ticket: Option<u64>) -> Result<(), DriverError> {
+        self.execute(sql).map_err(|error| DriverError { ticket, ..error })
+    }
+
+    /// Waits for everything that was queued.
+    fn flush(&mut self) -> Result<(), DriverError> {
+        Ok(())
+    }
+
+    /// Takes back what was queued and not sent yet.
+    fn forget(&mut self) {}
+
+    /// [`Driver::each_row`] of a query on a table that may not be there: `false` when `exists` returns no row.
+    fn each_row_if_there(
+        &mut self,
+        exists: &str,
+        query: &str,
+        each: &mut dyn FnMut(&[Option<&str>]) -> bool,
+    ) -> Result<bool, DriverError> {
+        if self.query(exists)?.is_empty() {
+            return Ok(false);
+        }
+        self.each_row(query, each).map(|()| true)
+    }
+
+    /// Begins a statement that takes lines of data: `COPY … FROM stdin`.
+    fn copy_in(&mut self, sql: &str) -> Result<(), DriverError> {
+        let _ = sql;
+        Err(DriverError::new("this driver sends no data for COPY"))
+    }
+
+    /// Sends lines of data.
+    fn copy_data(&mut self, lines: &str) -> Result<(), DriverError> {
+        let _ = lines;
+        Ok(())
+    }
+
+    /// Ends the data.
+    fn copy_end(&mut self) -> Result<(), DriverError> {
+        Ok(())
+    }
+
+    /// What the database had to say beside results since this was asked last.
+    fn notices(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Something that, called from another thread, makes the statement which runs now fail with
     /// [`Failure::Interrupted`].
     fn interrupter(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
@@ -101,6 +203,8 @@ pub enum Failure {
     Statement,
     /// Somebody else holds a lock; trying again may succeed.
     Busy,
+    /// Somebody else held a lock for too long, and the transaction is lost; doing all of it again may succeed.
+    Contended,
     /// The run was interrupted.
     Interrupted,
     /// The database cannot be written to.
@@ -124,6 +228,21 @@ pub struct DriverError {
     pub offset: Option<usize>,
     /// What kind it is.
     pub failure: Failure,
+    /// What else is known of it.
+    pub remarks: Box<Remarks>,
+    /// The ticket of the queued statement that failed; none where it is the statement that was sent last.
+    pub ticket: Option<u64>,
+}
+
+/// What else a database says of a failure.
+#[derive(Debug, Clone, Default)]
+pub struct Remarks {
+    /// Details, a line each.
+    pub details: Vec<String>,
+    /// What it advises.
+    pub hint: Option<String>,
+    /// The line of the data of a COPY that was wrong, from 1.
+    pub data_line: Option<usize>,
 }
 
 impl DriverError {
@@ -134,6 +253,8 @@ impl DriverError {
             code: None,
             offset: None,
             failure: Failure::default(),
+            remarks: Box::default(),
+            ticket: None,
         }
     }
 }

@@ -3,12 +3,60 @@
 use crate::code::Code;
 use crate::driver::{DriverError, Failure};
 use crate::error::Error;
+use crate::execute::walk;
+use crate::revision::Script;
 use crate::source::{SourceFile, Span};
+use crate::sql::split::SplitRules;
 
 /// The error for something that sqlrev itself asked for.
 pub(crate) fn database(error: &DriverError) -> Error {
-    let (code, message, help) = match error.failure {
-        Failure::Interrupted => return interrupted(),
+    let (code, message, help) = kind(error.failure);
+    if error.failure == Failure::Interrupted {
+        return interrupted();
+    }
+    let failed = Error::new(code, message).cause(error.message.clone());
+    detailed(failed, error).help(error.remarks.hint.as_deref().unwrap_or(help).to_owned())
+}
+
+/// What else the database said.
+fn detailed(mut failed: Error, error: &DriverError) -> Error {
+    for line in &error.remarks.details {
+        failed = failed.cause(line.as_str());
+    }
+    failed
+}
+
+/// The error for what was queued: for a statement of the script where it has a ticket.
+pub(crate) fn queued(error: &DriverError, script: &Script, rules: &'static SplitRules) -> Error {
+    match error.ticket.and_then(|index| walk::place_of(script, index, rules)) {
+        Some((file, span)) => statement(error, &file, &span),
+        None => database(error),
+    }
+}
+
+/// The error for a script whose statements all ran and that could not be committed: deferred constraints.
+pub(crate) fn commit(error: &DriverError, script: &Script) -> Error {
+    let file = &script.file;
+    let failed = Error::new(Code::StatementFailed, format!("`{}` could not be committed", file.name));
+    let failed = detailed(failed.at(file, script.body..script.body, error.message.clone()), error);
+    match &error.remarks.hint {
+        Some(hint) => failed.help(hint.clone()),
+        None => failed,
+    }
+}
+
+fn kind(failure: Failure) -> (Code, &'static str, &'static str) {
+    match failure {
+        Failure::Interrupted => (
+            Code::Interrupted,
+            "interrupted",
+            "running the same command again goes on",
+        ),
+        Failure::Contended => (
+            Code::LockTimeout,
+            "somebody else held a lock for too long",
+            "run the same command again when it is free",
+        ),
         Failure::Busy => (
             Code::LockTimeout,
             "somebody else holds the database",
@@ -39,8 +87,7 @@ pub(crate) fn database(error: &DriverError) -> Error {
             "the database refused what sqlrev asked for",
             "`sqlrev -v` shows each statement as it runs",
         ),
-    };
-    Error::new(code, message).cause(error.message.clone()).help(help)
+    }
 }
 
 /// The error for a statement of a script, labelled under the word that the database points at, or under all of it.
@@ -52,8 +99,8 @@ pub(crate) fn statement(error: &DriverError, file: &SourceFile, span: &Span) -> 
         .offset
         .map_or_else(|| span.clone(), |offset| word(file, span, offset));
     let failed = Error::new(Code::StatementFailed, format!("`{}` failed", file.name));
-    let failed = failed.at(file, place, error.message.clone());
-    match advice(&error.message) {
+    let failed = detailed(failed.at(file, place, error.message.clone()), error);
+    match error.remarks.hint.as_deref().or_else(|| advice(&error.message)) {
         Some(help) => failed.help(help),
         None => failed,
     }

@@ -2,15 +2,17 @@
 
 use crate::code::Code;
 use crate::dialect::{AlterStatement, Ask, COPY, Op, Rewrite, Rows, Scratch, ScratchError, Setting};
-use crate::driver::{Driver, Failure};
+use crate::driver::{Driver, DriverError, Failure};
 use crate::error::{Error, Result};
 use crate::execute::event::Event;
 use crate::execute::fault;
 use crate::execute::lock::Patience;
-use crate::execute::rebuild::Rebuild;
+use crate::execute::rebuild::{self, Rebuild};
 use crate::execute::shown::Shown;
 use crate::execute::size;
 use crate::execute::walk::{Place, Runner};
+use crate::source::{SourceFile, Span};
+use crate::sql::split::Data;
 
 /// How many offending rows an error lists.
 const OFFENDERS: usize = 10;
@@ -28,6 +30,17 @@ pub(crate) struct Online<'a> {
     pub unit: Option<&'a dyn Unit>,
     /// What the script replaces by hand, and the rows that pointed at nothing before it did.
     pub rebuild: Rebuild<'a>,
+    /// The statement that takes data.
+    pub copying: Option<Copying>,
+}
+
+/// A statement that takes lines of data.
+pub(crate) struct Copying {
+    file: SourceFile,
+    span: Span,
+    index: u64,
+    /// How many lines of the file come before the data.
+    lines_before: Option<usize>,
 }
 
 /// What stands around each piece of a revision that has no transaction.
@@ -49,13 +62,36 @@ impl Runner for Online<'_> {
         if let Some(unit) = self.unit {
             unit.before(self.driver, Some(sql))?;
         }
+        if let Some(shown) = self.shown.as_deref_mut() {
+            shown.extend(Shown::native(place));
+        }
+        if place.statement.takes_data {
+            return self.copy_in(place);
+        }
         let in_transaction = self.unit.is_none();
         self.rebuild.statement(self.driver, place, in_transaction)?;
+        self.pass_notices_on();
         if let Some(unit) = self.unit {
             unit.after(self.driver, place.index + 1)?;
         }
-        if let Some(shown) = &mut self.shown {
-            shown.extend(Shown::native(place));
+        Ok(())
+    }
+
+    fn data(&mut self, data: &Data<'_>) -> Result<()> {
+        self.patience.check()?;
+        if let Some(copying) = &mut self.copying {
+            copying.lines_before.get_or_insert(data.line);
+        }
+        let sent = self.driver.copy_data(data.text);
+        sent.map_err(|error| self.copy_failed(&error))
+    }
+
+    fn data_end(&mut self) -> Result<()> {
+        let ended = self.driver.copy_end();
+        ended.map_err(|error| self.copy_failed(&error))?;
+        self.pass_notices_on();
+        if let (Some(unit), Some(copying)) = (self.unit, self.copying.take()) {
+            unit.after(self.driver, copying.index + 1)?;
         }
         Ok(())
     }
@@ -102,6 +138,37 @@ impl Runner for Online<'_> {
 
     fn ask(&mut self) -> Result<Box<dyn Ask + '_>> {
         Ok(Box::new(Live { driver: self.driver }))
+    }
+}
+
+impl Online<'_> {
+    fn copy_in(&mut self, place: &Place<'_>) -> Result<()> {
+        let begun = self.driver.copy_in(place.sql());
+        begun.map_err(|error| rebuild::failed(&error, place, self.driver.dialect()))?;
+        let (file, span) = place.in_file();
+        self.copying = Some(Copying {
+            file,
+            span,
+            index: place.index,
+            lines_before: None,
+        });
+        Ok(())
+    }
+
+    /// The error of a COPY, under the line of data that the database names, where it does.
+    fn copy_failed(&self, error: &DriverError) -> Error {
+        let Some(copying) = &self.copying else {
+            return fault::database(error);
+        };
+        let line = error.remarks.data_line.zip(copying.lines_before);
+        let place = line.and_then(|(line, before)| copying.file.line_span(before + line));
+        fault::statement(error, &copying.file, &place.unwrap_or_else(|| copying.span.clone()))
+    }
+
+    fn pass_notices_on(&mut self) {
+        for notice in self.driver.notices() {
+            (self.events)(Event::Notice(&notice));
+        }
     }
 }
 

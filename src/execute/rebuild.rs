@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::code::Code;
 use crate::dialect::{Dialect, Replaces, Rows, Setting};
-use crate::driver::Driver;
+use crate::driver::{Driver, DriverError};
 use crate::error::{Error, Result};
 use crate::execute::fault;
 use crate::execute::scripts::Prepared;
@@ -37,18 +37,18 @@ impl<'a> Rebuild<'a> {
             return driver.setting(setting, Some(on)).map(drop).map_err(failed);
         }
         let Some(Replaces::Drops(table)) = dialect.replaces(text) else {
-            return run(driver, place);
+            return run(driver, place, in_transaction);
         };
         if !self.prepared.replaced.contains(&table) {
             self.takes_nothing_along(driver, place, &table)?;
-            return run(driver, place);
+            return run(driver, place, in_transaction);
         }
         if in_transaction {
             self.look_before(driver)?;
         }
         let was = driver.setting(Setting::ForeignKeys, None).map_err(failed)?;
         driver.setting(Setting::ForeignKeys, Some(false)).map_err(failed)?;
-        let ran = run(driver, place);
+        let ran = run(driver, place, in_transaction);
         driver.setting(Setting::ForeignKeys, Some(was)).map_err(failed)?;
         ran
     }
@@ -135,11 +135,23 @@ pub(crate) fn followers(rows: Rows, dialect: &'static dyn Dialect, prepared: &Pr
     .collect()
 }
 
-fn run(driver: &mut dyn Driver, place: &Place<'_>) -> Result<()> {
-    driver.execute(place.sql()).map_err(|error| {
-        let (file, span) = place.in_file();
-        fault::statement(&error, &file, &span)
-    })
+/// In a transaction the driver need not wait for the answer: nothing counts before the commit.
+fn run(driver: &mut dyn Driver, place: &Place<'_>, in_transaction: bool) -> Result<()> {
+    let sent = if in_transaction {
+        driver.queue(place.sql(), Some(place.index))
+    } else {
+        driver.execute(place.sql())
+    };
+    sent.map_err(|error| failed(&error, place, driver.dialect()))
+}
+
+/// The error for a statement of the script, or for an earlier one whose answer came only now.
+pub(crate) fn failed(error: &DriverError, place: &Place<'_>, dialect: &'static dyn Dialect) -> Error {
+    if error.ticket.is_some_and(|index| index != place.index) {
+        return fault::queued(error, place.script, dialect.rules());
+    }
+    let (file, span) = place.in_file();
+    fault::statement(error, &file, &span)
 }
 
 /// The rows that point at nothing: what tells each from the others, and what it is.

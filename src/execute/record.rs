@@ -12,12 +12,17 @@ use crate::revision::graph::RevisionGraph;
 use crate::revision::nodes::NodeSet;
 use crate::revision::plan::{Plan, Step};
 use crate::revision::{Direction, Revision, Script};
+use crate::sql::split::Data;
 use crate::version::{Stamp, VersionTable};
 
 /// A piece of a plan.
 pub(crate) enum Piece<'p> {
     /// A statement as it is written.
     Native(&'p Place<'p>),
+    /// Lines of data for the statement before.
+    Data(&'p str),
+    /// The end of those lines.
+    DataEnd,
     /// What some ALTERs became.
     Rewritten(&'p [AlterStatement], &'p Rewrite),
     /// The bookkeeping.
@@ -146,7 +151,7 @@ impl Recorder<'_> {
         Stamp {
             at: None,
             by: self.by,
-            duration_ms: None,
+            took: None,
         }
     }
 }
@@ -175,6 +180,14 @@ impl Runner for Reading<'_> {
             }
             None => self.reader.piece(&Piece::Native(place), None),
         }
+    }
+
+    fn data(&mut self, data: &Data<'_>) -> Result<()> {
+        self.reader.piece(&Piece::Data(data.text), None)
+    }
+
+    fn data_end(&mut self) -> Result<()> {
+        self.reader.piece(&Piece::DataEnd, None)
     }
 
     fn rewrite(&mut self, run: &[AlterStatement], rewrite: &Rewrite, _index: u64) -> Result<()> {

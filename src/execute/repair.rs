@@ -84,12 +84,14 @@ impl<'a> Executor<'a> {
     /// # Errors
     /// `target::unknown_revision` for a revision that is not applied, `lock::timeout`, `database::…`.
     pub fn accept(&mut self, revisions: &[RevisionId]) -> Result<Vec<RevisionId>> {
-        self.begin()?;
-        let accepted = self.accept_locked(revisions);
-        if accepted.is_err() {
-            self.rollback();
-        }
-        accepted
+        self.locked(|executor, _| {
+            executor.begin()?;
+            let accepted = executor.accept_locked(revisions);
+            if accepted.is_err() {
+                executor.rollback();
+            }
+            accepted
+        })
     }
 
     fn accept_locked(&mut self, revisions: &[RevisionId]) -> Result<Vec<RevisionId>> {

@@ -3,7 +3,9 @@
 
 use crate::code::Code;
 use crate::dialect::Dialect;
+use crate::driver::DriverError;
 use crate::error::{Error, Result};
+use crate::execute::event::Event;
 use crate::execute::seen::{self, Seen};
 use crate::execute::step::Ready;
 use crate::execute::{Executor, Ran, Report, fault, lock};
@@ -29,6 +31,8 @@ struct Progress {
     at: usize,
     /// Whether something of that step may have been done.
     begun: bool,
+    /// No other run can come between two steps.
+    held: bool,
 }
 
 impl<'a> Executor<'a> {
@@ -93,30 +97,46 @@ impl<'a> Executor<'a> {
             return Ok(Report::of(&plan, Vec::new()));
         }
         let mut ready = self.all_ready(&plan)?;
-        loop {
-            if let Some(first) = self.lent.first {
-                first.before(self.driver, &plan)?;
-            }
-            self.begin()?;
-            match self.again_if_stale(&seen, make) {
-                Ok(None) => break,
-                Ok(Some(now)) => (seen, plan, ready) = now,
-                Err(error) => {
-                    self.rollback();
-                    return Err(error.state("nothing was run"));
+        self.locked(|executor, held| {
+            loop {
+                if let Some(first) = executor.lent.first {
+                    first.before(executor.driver, &plan)?;
                 }
+                executor.begin()?;
+                match executor.again_if_stale(&seen, make) {
+                    Ok(None) => break,
+                    Ok(Some(now)) => (seen, plan, ready) = now,
+                    Err(error) => {
+                        executor.rollback();
+                        return Err(error.state("nothing was run"));
+                    }
+                }
+                if executor.lent.first.is_none() || plan.is_empty() {
+                    break;
+                }
+                // What was done first was done to another state of the database.
+                executor.rollback();
             }
-            if self.lent.first.is_none() || plan.is_empty() {
-                break;
+            let mut progress = Progress {
+                held,
+                ..Progress::default()
+            };
+            match executor.steps(&seen, &ready, &mut progress) {
+                Ok(()) => Ok(Report::of(&plan, progress.ran)),
+                Err(error) => Err(executor.failed(error, &ready, &progress)),
             }
-            // What was done first was done to another state of the database.
-            self.rollback();
+        })
+    }
+
+    /// Does something while no other run can, where the database has a lock for that; `action` hears whether it has.
+    pub(crate) fn locked<T>(&mut self, action: impl FnOnce(&mut Self, bool) -> Result<T>) -> Result<T> {
+        let place = self.table.place();
+        let held = lock::retry(self.driver, self.patience, self.events, |driver| driver.hold(place))?;
+        let done = action(self, held);
+        if held {
+            self.driver.release();
         }
-        let mut progress = Progress::default();
-        match self.steps(&seen, &ready, &mut progress) {
-            Ok(()) => Ok(Report::of(&plan, progress.ran)),
-            Err(error) => Err(self.failed(error, &ready, &progress)),
-        }
+        done
     }
 
     /// Plans once more when others wrote to the database before it was locked.
@@ -133,10 +153,15 @@ impl<'a> Executor<'a> {
     /// Runs a plan that was made elsewhere, each step in its own transaction.
     pub(crate) fn all(&mut self, seen: &Seen, plan: &Plan) -> Result<()> {
         let ready = self.all_ready(plan)?;
-        self.begin()?;
-        let mut progress = Progress::default();
-        let ran = self.steps(seen, &ready, &mut progress);
-        ran.map_err(|error| self.failed(error, &ready, &progress))
+        self.locked(|executor, held| {
+            executor.begin()?;
+            let mut progress = Progress {
+                held,
+                ..Progress::default()
+            };
+            let ran = executor.steps(seen, &ready, &mut progress);
+            ran.map_err(|error| executor.failed(error, &ready, &progress))
+        })
     }
 
     fn all_ready(&self, plan: &Plan) -> Result<Vec<Ready<'a>>> {
@@ -167,7 +192,7 @@ impl<'a> Executor<'a> {
         for (at, ready) in ready.iter().enumerate() {
             (progress.at, progress.begun) = (at, false);
             if ready.revision.header.transaction == Transaction::None {
-                self.end(&mut open)?;
+                self.end(&mut open, None)?;
                 progress.kept = progress.ran.len();
                 progress.begun = true;
                 let ran = self.run_alone(ready)?;
@@ -179,7 +204,7 @@ impl<'a> Executor<'a> {
             if !open {
                 self.begin()?;
                 open = true;
-                others |= self.stale(seen)?;
+                others |= !progress.held && self.stale(seen)?;
             }
             if others && !self.still_to_do(ready)? {
                 continue;
@@ -188,9 +213,11 @@ impl<'a> Executor<'a> {
                 return Err(changed_half_way(ready));
             }
             progress.begun = true;
-            let ran = self.run_step(ready)?;
+            let began = self.clock.elapsed();
+            let mut ran = self.run_step(ready)?;
             if !progress.whole {
-                self.end(&mut open)?;
+                self.end(&mut open, Some(ready))?;
+                ran.duration = Some(self.clock.elapsed().saturating_sub(began));
             }
             self.finished(ready, Some(&ran));
             progress.ran.push(ran);
@@ -198,13 +225,29 @@ impl<'a> Executor<'a> {
                 progress.kept = progress.ran.len();
             }
         }
-        self.end(&mut open)?;
+        self.end(&mut open, None)?;
         progress.kept = progress.ran.len();
         Ok(())
     }
 
-    fn end(&mut self, open: &mut bool) -> Result<()> {
-        if std::mem::take(open) { self.commit() } else { Ok(()) }
+    /// Commits what is open, of a step or of sqlrev's own.
+    fn end(&mut self, open: &mut bool, ready: Option<&Ready<'a>>) -> Result<()> {
+        if !std::mem::take(open) {
+            return Ok(());
+        }
+        let mut late = None;
+        let Err(error) = self.commit_hearing(&mut late) else {
+            return Ok(());
+        };
+        let (Some(why), Some(ready)) = (late, ready) else {
+            return Err(error);
+        };
+        let rules = self.driver.dialect().rules();
+        match error.code() {
+            _ if why.ticket.is_some() => Err(fault::queued(&why, &ready.script, rules)),
+            Code::Database => Err(fault::commit(&why, &ready.script)),
+            _ => Err(error),
+        }
     }
 
     /// Whether a step is still to be done, after others wrote to the database while it was not locked; and whether
@@ -231,7 +274,8 @@ impl<'a> Executor<'a> {
     }
 
     fn stale(&mut self, seen: &Seen) -> Result<bool> {
-        seen.is_stale(self.driver).map_err(|error| fault::database(&error))
+        seen.is_stale(self.driver, &self.table)
+            .map_err(|error| fault::database(&error))
     }
 
     /// Whether the database holds nothing at all.
@@ -246,12 +290,13 @@ impl<'a> Executor<'a> {
     /// Creates the version table unless it is `there`, and the log where it is missing: somebody may have dropped
     /// one without the other.
     pub(crate) fn create_table(&mut self, there: bool) -> Result<()> {
-        let script = self.driver.dialect().script();
-        for (at, create) in self.table.create().iter().enumerate() {
-            match at {
-                0 if there => {}
-                0 => self.own(create)?,
-                _ => self.own(&script.create_if_missing(create))?,
+        let log = self
+            .table
+            .has_log(self.driver)
+            .map_err(|error| fault::database(&error))?;
+        for (create, there) in self.table.create().iter().zip([there, log]) {
+            if !there {
+                self.own(create)?;
             }
         }
         match self.table.index() {
@@ -263,15 +308,26 @@ impl<'a> Executor<'a> {
     /// Locks the database for writing.
     pub(crate) fn begin(&mut self) -> Result<()> {
         let begin = self.driver.dialect().begin();
-        lock::retry(self.driver, self.patience, self.events, |driver| driver.execute(begin))
+        lock::retry(self.driver, self.patience, self.events, |driver| {
+            driver.queue(begin, None)
+        })
     }
 
     /// Commits. Readers may hold it up for a while; rows that point at nothing stop it for good.
     pub(crate) fn commit(&mut self) -> Result<()> {
+        self.commit_hearing(&mut None)
+    }
+
+    /// Commits, and hands on the database's own error.
+    fn commit_hearing(&mut self, late: &mut Option<DriverError>) -> Result<()> {
         let dialect = self.driver.dialect();
         let committed = lock::retry(self.driver, self.patience, self.events, |driver| {
-            driver.execute("COMMIT")
+            let sent = driver.queue("COMMIT", None).and_then(|()| driver.flush());
+            sent.inspect_err(|error| *late = Some(error.clone()))
         });
+        for notice in self.driver.notices() {
+            (self.events)(Event::Notice(&notice));
+        }
         match committed {
             Err(error) if error.code() == Code::Database => Err(self.orphans(dialect).unwrap_or(error)),
             other => other,
@@ -290,6 +346,7 @@ impl<'a> Executor<'a> {
 
     /// Rolls back whatever is open. SQLite may have done so itself; then there is nothing to do.
     pub(crate) fn rollback(&mut self) {
+        self.driver.forget();
         if self.driver.in_transaction() != Some(false) {
             let _ = self.driver.execute("ROLLBACK");
         }

@@ -99,7 +99,7 @@ impl Recorder<'_> {
                 put(out, &format!("{};\n", sql.create_if_missing(&create)))?;
             }
         } else {
-            put(out, &sql.guard_place(&sql.missing_table(&self.table.name())))?;
+            put(out, &sql.guard_place(&sql.missing_table(self.table.name())))?;
         }
         put(out, &guards(sql, &self.table, &plan.from.ids(), applied.set().len()))?;
         for statement in self.stamp_statements(plan)? {
@@ -218,6 +218,7 @@ impl Reader for Shower {
                 ran.notices.extend(rewrite.notices.iter().cloned());
             }
             Piece::Version(sql) => ran.statements.push(Shown::version(sql)),
+            Piece::Data(_) | Piece::DataEnd => {}
         }
         Ok(())
     }
@@ -378,7 +379,7 @@ impl Reader for Scribe<'_> {
         let off = self.off();
         head.push_str(&self.sql.begin(off));
         if self.at == 0 {
-            head.push_str(&self.sql.guard_place(&self.sql.missing_table(&self.table.name())));
+            head.push_str(&self.sql.guard_place(&self.sql.missing_table(self.table.name())));
         }
         head.push_str(&guards(self.sql, self.table, &step.heads_before.ids(), self.count));
         put(self.out, &head)?;
@@ -408,6 +409,8 @@ impl Reader for Scribe<'_> {
                 self.takes_nothing_along(place.statement.text, ask)?;
                 self.statement(&self.sql.statement(place.sql()))
             }
+            Piece::Data(lines) => put(self.out, lines),
+            Piece::DataEnd => put(self.out, "\\.\n"),
             Piece::Rewritten(run, rewrite) => {
                 self.originals(run)?;
                 if self.transaction == Transaction::Revision {
@@ -430,6 +433,9 @@ impl Reader for Scribe<'_> {
         }
         if let Some(orphans) = self.orphans.take() {
             put(self.out, &self.sql.guard_orphans(orphans))?;
+        }
+        if self.pragmas {
+            put(self.out, &self.sql.reset())?;
         }
         put(self.out, "-- version table\n")?;
         for row in std::mem::take(&mut self.rows) {

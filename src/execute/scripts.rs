@@ -138,7 +138,7 @@ impl Script {
             };
             let read = checksum::of_pieces(text, self.body, header, dialect.rules(), each);
             let (checksum, rest) = read.map_err(|stop| self.stopped(stop))?;
-            survey.alters |= has_directive(rest, dialect.rules());
+            survey.alters |= has_directive(rest, dialect);
             survey.directives(rest, text.len() - rest.len())?;
             checksum
         };
@@ -216,9 +216,9 @@ struct Survey<'s> {
 
 impl Survey<'_> {
     fn statement(&mut self, statement: &Statement<'_>) -> Result<()> {
-        self.alters |= self.dialect.batch_table(statement.text).is_some()
-            || has_directive(statement.gap_before, self.dialect.rules());
-        self.pragmas |= starts_with(statement.text, b'p');
+        self.alters |=
+            self.dialect.batch_table(statement.text).is_some() || has_directive(statement.gap_before, self.dialect);
+        self.pragmas |= self.dialect.touches_session(statement.text);
         let start = usize::try_from(statement.offset).unwrap_or(usize::MAX);
         self.directives(statement.gap_before, start.saturating_sub(statement.gap_before.len()))?;
         match self.dialect.replaces(statement.text) {
@@ -243,6 +243,7 @@ impl Survey<'_> {
                 index: self.statements,
             };
             no_transaction_control(&place, self.dialect)?;
+            can_stand_in_transaction(&place, self.dialect)?;
         }
         self.statements += 1;
         Ok(())
@@ -315,14 +316,9 @@ const DIRECTIVES: [&str; 6] = [
 /// Those that say nothing of a table that is altered: `renamed` is for schema.sql, and harmless here.
 const ELSEWHERE: [&str; 2] = ["allow", "renamed"];
 
-fn has_directive(gap: &str, rules: &SplitRules) -> bool {
-    directives(gap, rules).next().is_some()
-}
-
-fn starts_with(text: &str, letter: u8) -> bool {
-    text.as_bytes()
-        .first()
-        .is_some_and(|first| first.to_ascii_lowercase() == letter)
+/// Whether comments hold a directive that this dialect turns into a change of a table.
+fn has_directive(gap: &str, dialect: &dyn Dialect) -> bool {
+    directives(gap, dialect.rules()).any(|(_, text)| dialect.batch_table(text).is_some())
 }
 
 /// Refuses statements that would end or begin the transaction in which the revision and its row stand together.
@@ -331,14 +327,14 @@ fn no_transaction_control(place: &Place<'_>, dialect: &'static dyn Dialect) -> R
     if !text
         .as_bytes()
         .first()
-        .is_some_and(|first| b"bBcCeErRsSaA".contains(first))
+        .is_some_and(|first| b"bBcCeErRsSaApP".contains(first))
     {
         return Ok(());
     }
     let words = token::keywords(text, dialect.rules(), 3);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let tears = match words.as_slice() {
-        ["BEGIN" | "COMMIT" | "END" | "ABORT", ..] | ["START", "TRANSACTION", ..] => true,
+        ["BEGIN" | "COMMIT" | "END" | "ABORT", ..] | ["START" | "PREPARE", "TRANSACTION", ..] => true,
         ["ROLLBACK", rest @ ..] => !rest.contains(&"TO"),
         _ => false,
     };
@@ -355,6 +351,19 @@ fn no_transaction_control(place: &Place<'_>, dialect: &'static dyn Dialect) -> R
     .help(
         "take the statement out; where statements cannot run in a transaction, say `transaction: none` in the header",
     ))
+}
+
+/// Refuses statements that the database would refuse in the revision's transaction.
+fn can_stand_in_transaction(place: &Place<'_>, dialect: &'static dyn Dialect) -> Result<()> {
+    let Some(what) = dialect.not_in_transaction(place.statement.text) else {
+        return Ok(());
+    };
+    let (file, span) = place.in_file();
+    let message = format!("`{}` has a statement that cannot run in a transaction", file.name);
+    Err(Error::new(Code::OutsideTransaction, message)
+        .at(&file, span, format!("{what} runs outside of transactions only"))
+        .state("nothing was run")
+        .help("write `transaction: none` into the revision's header; best, let it stand there alone"))
 }
 
 #[cfg(test)]

@@ -26,18 +26,21 @@ impl Seen {
     /// Reads the version table.
     pub(crate) fn read(driver: &mut dyn Driver, table: &VersionTable) -> Result<Self, DriverError> {
         let mark = mark(driver)?;
-        let exists = table.exists(driver)?;
-        let rows = if exists { table.read(driver)? } else { Vec::new() };
+        let rows = table.read(driver)?;
         Ok(Self {
-            rows,
-            table: exists,
+            table: rows.is_some(),
+            rows: rows.unwrap_or_default(),
             mark,
         })
     }
 
-    /// Whether others may have written to the database since.
-    pub(crate) fn is_stale(&self, driver: &mut dyn Driver) -> Result<bool, DriverError> {
-        Ok(self.mark.is_none() || mark(driver)? != self.mark)
+    /// Whether others may have written to the database since. Where it has no mark that tells, the rows do.
+    pub(crate) fn is_stale(&self, driver: &mut dyn Driver, table: &VersionTable) -> Result<bool, DriverError> {
+        if self.mark.is_some() {
+            return Ok(mark(driver)? != self.mark);
+        }
+        let now = Self::read(driver, table)?;
+        Ok(now.table != self.table || now.rows != self.rows)
     }
 
     /// The ids of the applied revisions.

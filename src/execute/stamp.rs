@@ -18,12 +18,14 @@ impl Executor<'_> {
     /// # Errors
     /// Those of the targets, `lock::timeout` and `database::…`.
     pub fn stamp_to(&mut self, targets: &[Target], purge: bool) -> Result<Report> {
-        self.begin()?;
-        let done = self.stamp_locked(targets, purge);
-        if done.is_err() {
-            self.rollback();
-        }
-        done.map_err(|error| error.state("the version table is as it was"))
+        self.locked(|executor, _| {
+            executor.begin()?;
+            let done = executor.stamp_locked(targets, purge);
+            if done.is_err() {
+                executor.rollback();
+            }
+            done.map_err(|error| error.state("the version table is as it was"))
+        })
     }
 
     /// The plan of [`Executor::stamp_to`].
@@ -113,12 +115,14 @@ impl Executor<'_> {
         if self.look()?.table {
             return Ok(false);
         }
-        self.begin()?;
-        let created = self.ensure_locked();
-        if created.is_err() {
-            self.rollback();
-        }
-        created
+        self.locked(|executor, _| {
+            executor.begin()?;
+            let created = executor.ensure_locked();
+            if created.is_err() {
+                executor.rollback();
+            }
+            created
+        })
     }
 
     fn ensure_locked(&mut self) -> Result<bool> {

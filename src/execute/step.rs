@@ -19,7 +19,7 @@ use crate::execute::walk::Walk;
 use crate::execute::{Executor, Ran, fault};
 use crate::revision::plan::Step;
 use crate::revision::{Direction, Revision, Script};
-use crate::version::{Details, Entry, Stamp, Unfinished, VersionTable};
+use crate::version::{Details, Entry, Stamp, Took, Unfinished, VersionTable};
 
 /// A step with what was found out about it before anything ran.
 pub(crate) struct Ready<'a> {
@@ -84,15 +84,29 @@ impl<'a> Executor<'a> {
         if direction == Direction::Upgrade {
             self.code(ready, &mut statements)?;
         }
+        let dialect = self.driver.dialect();
+        if ready.prepared.pragmas {
+            for sql in dialect.reset() {
+                self.later(sql, ready)?;
+            }
+        }
         let duration = self.clock.elapsed().saturating_sub(began);
         let at = self.clock.now();
-        let stamp = self.stamp(&at, Some(duration));
+        let mut stamp = self.stamp(&at, Some(duration));
+        if dialect.version_sql().elapsed.is_some() && !self.single_transaction {
+            // The statements may still be on their way.
+            stamp.took = Some(Took::Transaction);
+        }
         let id = ready.step.revision.as_str();
         for sql in bookkeeping::of_step(&self.table, ready.step.direction, ready.record.as_ref(), id, &stamp) {
-            self.own(&sql)?;
+            self.later(&sql, ready)?;
             if self.keep_statements {
                 statements.push(Shown::version(&sql));
             }
+        }
+        if self.single_transaction {
+            // The next step has tickets of its own.
+            self.settle(ready)?;
         }
         Ok(ran(ready, statements, duration))
     }
@@ -103,6 +117,7 @@ impl<'a> Executor<'a> {
             return Ok(());
         };
         self.patience.check()?;
+        self.settle(ready)?;
         code.run(ready.step.revision.as_str(), ready.step.direction, self.driver)?;
         if self.driver.in_transaction() == Some(false) {
             let message = format!(
@@ -115,6 +130,20 @@ impl<'a> Executor<'a> {
             statements.push(Shown::code(ready.step.direction));
         }
         Ok(())
+    }
+
+    /// Sends a statement of sqlrev's own after those of a script, without waiting for any.
+    fn later(&mut self, sql: &str, ready: &Ready<'_>) -> Result<()> {
+        let rules = self.driver.dialect().rules();
+        let sent = self.driver.queue(sql, None);
+        sent.map_err(|error| fault::queued(&error, &ready.script, rules))
+    }
+
+    /// Waits for everything of a step.
+    fn settle(&mut self, ready: &Ready<'_>) -> Result<()> {
+        let rules = self.driver.dialect().rules();
+        let sent = self.driver.flush();
+        sent.map_err(|error| fault::queued(&error, &ready.script, rules))
     }
 
     fn started(&mut self, ready: &Ready<'_>) {
@@ -142,7 +171,7 @@ impl<'a> Executor<'a> {
         Stamp {
             at: Some(at),
             by: self.by,
-            duration_ms: duration.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+            took: duration.map(|time| Took::Milliseconds(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))),
         }
     }
 
@@ -171,6 +200,7 @@ impl<'a> Executor<'a> {
             watch: self.watch,
             unit,
             rebuild: Rebuild::new(&ready.prepared),
+            copying: None,
         };
         let walked = walk.run(&mut online);
         let Online { driver, rebuild, .. } = online;
@@ -236,6 +266,11 @@ impl<'a> Executor<'a> {
         self.script(ready, skip, Some(&counting), &mut statements)?;
         if self.driver.in_transaction() == Some(true) {
             return Err(left_open(ready));
+        }
+        if ready.prepared.pragmas {
+            for sql in self.driver.dialect().reset() {
+                self.own(sql)?;
+            }
         }
         let duration = self.clock.elapsed().saturating_sub(began);
         self.mark_done(ready, duration, &mut statements)?;
@@ -342,8 +377,18 @@ impl Unit for Counting<'_> {
             direction: self.direction,
             statements: done,
         });
+        let dialect = driver.dialect();
+        let own_role = dialect.own_role();
+        let opened = self.opened.take();
+        let begin = !opened && !own_role.is_empty() && driver.in_transaction() == Some(false);
+        if begin {
+            self.tell(driver, dialect.begin())?;
+        }
+        for sql in own_role {
+            self.tell(driver, sql)?;
+        }
         self.tell(driver, &self.table.progress(&self.id, unfinished))?;
-        if self.opened.take() {
+        if opened || begin {
             self.tell(driver, "COMMIT")
         } else {
             Ok(())

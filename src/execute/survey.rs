@@ -64,7 +64,7 @@ impl Reader for Surveyor {
                     *changes |= !creates;
                 }
             }
-            Piece::Version(_) => {}
+            Piece::Version(_) | Piece::Data(_) | Piece::DataEnd => {}
         }
         match piece {
             Piece::Rewritten(_, rewrite) if needs_foreign_keys_off(rewrite) => {

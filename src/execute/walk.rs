@@ -5,7 +5,7 @@ use crate::dialect::{AlterStatement, Ask, Dialect, Rewrite};
 use crate::error::Result;
 use crate::revision::{Recreate, Script};
 use crate::source::{SourceFile, Span};
-use crate::sql::split::{Piece, SplitRules, Statement};
+use crate::sql::split::{Data, Piece, SplitRules, Statement};
 use crate::sql::token::{self, Kind};
 
 /// One statement of a script, where it stands.
@@ -42,10 +42,44 @@ impl Place<'_> {
     }
 }
 
+/// The file and the place of a statement, by how many come before it.
+pub(crate) fn place_of(script: &Script, index: u64, rules: &'static SplitRules) -> Option<(SourceFile, Span)> {
+    let mut statements = script.statements(rules).ok()?;
+    let mut at = 0;
+    while let Ok(Some(piece)) = statements.next() {
+        if let Piece::Statement(statement) = piece {
+            if at == index {
+                let statement = &statement;
+                return Some(
+                    Place {
+                        script,
+                        statement,
+                        index,
+                    }
+                    .in_file(),
+                );
+            }
+            at += 1;
+        }
+    }
+    None
+}
+
 /// What becomes of the pieces of a script.
 pub(crate) trait Runner {
     /// A statement that is sent as it is written.
     fn statement(&mut self, place: &Place<'_>) -> Result<()>;
+
+    /// Lines of data for the statement before, which takes them.
+    fn data(&mut self, data: &Data<'_>) -> Result<()> {
+        let _ = data;
+        Ok(())
+    }
+
+    /// The data of the statement before ended.
+    fn data_end(&mut self) -> Result<()> {
+        Ok(())
+    }
 
     /// What the ALTERs of `run` became; when they are done, `done` statements of the script are.
     fn rewrite(&mut self, run: &[AlterStatement], rewrite: &Rewrite, done: u64) -> Result<()>;
@@ -74,8 +108,18 @@ impl Walk<'_> {
         let mut waiting = Waiting::default();
         let mut index = 0;
         while let Some(piece) = statements.next().map_err(|fault| self.script.fault(&fault))? {
-            let Piece::Statement(statement) = piece else {
-                continue;
+            let statement = match piece {
+                Piece::Statement(statement) => statement,
+                // What belongs to a statement that has run is stepped over with it.
+                _ if index <= self.skip => continue,
+                Piece::Data(data) => {
+                    runner.data(&data)?;
+                    continue;
+                }
+                Piece::DataEnd => {
+                    runner.data_end()?;
+                    continue;
+                }
             };
             if index >= self.skip {
                 let place = Place {

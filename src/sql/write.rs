@@ -41,6 +41,23 @@ pub fn append_sqlite_literal(out: &mut String, text: &str) {
     }
 }
 
+/// A text literal of PostgreSQL, which reads the same whatever `standard_conforming_strings` says.
+pub fn postgres_literal(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    append_postgres_literal(&mut out, text);
+    out
+}
+
+/// Adds such a literal.
+pub fn append_postgres_literal(out: &mut String, text: &str) {
+    if text.contains('\\') {
+        out.push('E');
+        append_quoted(out, &text.replace('\\', "\\\\"), '\'');
+    } else {
+        append_quoted(out, text, '\'');
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,6 +68,8 @@ mod tests {
         assert_eq!(quoted("\"", '"'), "\"\"\"\"");
         assert_eq!(sqlite_literal("it's"), "'it''s'");
         assert_eq!(sqlite_literal(""), "''");
+        assert_eq!(postgres_literal("it's"), "'it''s'");
+        assert_eq!(postgres_literal("a\\'b"), "E'a\\\\''b'");
         assert_eq!(sqlite_literal("a\r\nb"), "('a' || char(13) || '\nb')");
         assert_eq!(sqlite_literal("a\0b"), "CAST(x'610062' AS TEXT)");
     }

@@ -20,6 +20,10 @@ pub const TOOL_VERSION: &str = env!("CARGO_PKG_VERSION");
 #[derive(Debug, Clone)]
 pub struct VersionTable {
     dialect: &'static dyn Dialect,
+    /// The names as they are configured.
+    name: String,
+    log_name: String,
+    /// The names as they stand in statements.
     revisions: String,
     log: String,
 }
@@ -101,7 +105,16 @@ pub struct Stamp<'a> {
     /// The user.
     pub by: &'a str,
     /// How long it took; none where nothing ran or nobody measured.
-    pub duration_ms: Option<u64>,
+    pub took: Option<Took>,
+}
+
+/// How long something took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Took {
+    /// So many milliseconds.
+    Milliseconds(u64),
+    /// From the beginning of the transaction on, as the database itself measures it.
+    Transaction,
 }
 
 /// A line of the log.
@@ -126,8 +139,10 @@ impl VersionTable {
         };
         Self {
             dialect,
-            revisions: dialect.ident(name),
-            log: dialect.ident(&log),
+            name: name.to_owned(),
+            revisions: dialect.table(name),
+            log: dialect.table(&log),
+            log_name: log,
         }
     }
 
@@ -183,7 +198,7 @@ impl VersionTable {
         values.text(row.message);
         values.time(stamp.at);
         values.text(stamp.by);
-        values.number(stamp.duration_ms);
+        values.took(stamp.took);
         values.text(TOOL_VERSION);
         values.maybe(row.unfinished.map(written).as_deref());
         values.text(&row.upgrade_checksum);
@@ -239,7 +254,7 @@ impl VersionTable {
         values.text(entry.revision);
         values.text(if entry.done { "done" } else { "failed" });
         values.maybe(entry.detail);
-        values.number(stamp.duration_ms);
+        values.took(stamp.took);
         values.text(TOOL_VERSION);
         values.end()
     }
@@ -258,15 +273,18 @@ impl VersionTable {
     }
 
     /// The name of the table, unquoted.
-    pub fn name(&self) -> String {
-        crate::sql::token::unquoted(&self.revisions).into_owned()
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The name of the table as it stands in statements.
+    pub fn place(&self) -> &str {
+        &self.revisions
     }
 
     /// Whether a table of this name is one of the two.
     pub fn is_own(&self, name: &str) -> bool {
-        [&self.revisions, &self.log]
-            .iter()
-            .any(|own| crate::sql::token::unquoted(own) == name)
+        name == self.name || name == self.log_name
     }
 
     /// The stored checksums of all downgrades; none for a revision that was irreversible.
@@ -283,24 +301,27 @@ impl VersionTable {
         Ok(pairs.collect())
     }
 
-    /// Whether the version table is there.
-    pub fn exists(&self, driver: &mut dyn Driver) -> Result<bool, DriverError> {
-        let name = self.dialect.literal(&self.name());
-        let sql = self.dialect.version_sql().exists.replace("{revisions}", &name);
-        Ok(!driver.query(&sql)?.is_empty())
+    /// A query that returns a row when the table of this name is there.
+    fn exists(&self, name: &str, place: &str) -> String {
+        let exists = self.dialect.version_sql().exists;
+        let exists = exists.replace("{revisions}", &self.dialect.literal(name));
+        exists.replace("{table}", &self.dialect.literal(place))
+    }
+
+    /// Whether the log is there.
+    pub(crate) fn has_log(&self, driver: &mut dyn Driver) -> Result<bool, DriverError> {
+        Ok(!driver.query(&self.exists(&self.log_name, &self.log))?.is_empty())
     }
 
     /// The applied revisions; none when the table is not there.
     ///
     /// # Errors
-    /// `database::failed`, `version::unreadable`.
-    pub fn read(&self, driver: &mut dyn Driver) -> Result<Vec<Row>, DriverError> {
-        if !self.exists(driver)? {
-            return Ok(Vec::new());
-        }
+    /// What the driver fails with, and rows that are not sqlrev's.
+    pub fn read(&self, driver: &mut dyn Driver) -> Result<Option<Vec<Row>>, DriverError> {
+        let exists = self.exists(&self.name, &self.revisions);
         let sql = format!("SELECT revision, upgrade_checksum, unfinished FROM {}", self.revisions);
         let mut rows = Ok(Vec::new());
-        driver.each_row(&sql, &mut |row| {
+        let there = driver.each_row_if_there(&exists, &sql, &mut |row| {
             match (&mut rows, brief(row)) {
                 (Ok(rows), Ok(row)) => rows.push(row),
                 (_, Err(error)) => rows = Err(error),
@@ -308,7 +329,7 @@ impl VersionTable {
             }
             rows.is_ok()
         })?;
-        rows
+        rows.map(|rows| there.then_some(rows))
     }
 
     /// Everything about one applied revision.
@@ -432,12 +453,13 @@ impl Values {
         }
     }
 
-    fn number(&mut self, number: Option<u64>) {
-        match number {
-            Some(number) => {
+    fn took(&mut self, took: Option<Took>) {
+        match took {
+            Some(Took::Milliseconds(number)) => {
                 self.push("");
                 let _ = write!(self.out, "{number}");
             }
+            Some(Took::Transaction) => self.push(self.dialect.version_sql().elapsed.unwrap_or("NULL")),
             None => self.push("NULL"),
         }
     }

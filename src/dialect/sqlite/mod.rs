@@ -105,6 +105,10 @@ impl Dialect for Sqlite {
         session::stands_alone(statement)
     }
 
+    fn touches_session(&self, statement: &str) -> bool {
+        statement.as_bytes().first().is_some_and(|first| b"pP".contains(first))
+    }
+
     fn sets_up_connection(&self, statement: &str) -> bool {
         session::sets_up_connection(statement)
     }

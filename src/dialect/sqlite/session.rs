@@ -11,6 +11,7 @@ pub(super) static VERSION: VersionSql = VersionSql {
     brief: Some("SELECT revision, upgrade_checksum, unfinished FROM {revisions} ORDER BY revision"),
     index: Some("CREATE INDEX IF NOT EXISTS {index} ON {revisions} (revision, upgrade_checksum, unfinished)"),
     now: "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')",
+    elapsed: None,
 };
 
 /// Takes the lock for writing at once: what is read afterwards stays true until the end.

@@ -222,21 +222,22 @@ fn text(value: ValueRef<'_>) -> Option<String> {
 /// The error in the words of SQLite. An error in the text of a statement ends in " in STATEMENT at offset N": the
 /// offset is taken out, and the statement with it, since the label shows it.
 fn failed(error: &rusqlite::Error, sql: &str) -> DriverError {
-    let mut message = error.to_string();
+    let text = error.to_string();
+    let mut message = text.as_str();
     let mut offset = None;
-    if let Some((front, number)) = message.rsplit_once(" at offset ")
+    if let Some((front, number)) = text.rsplit_once(" at offset ")
         && let Some(words) = front.strip_suffix(sql).and_then(|front| front.strip_suffix(" in "))
     {
         offset = number.parse().ok();
-        message = words.to_owned();
+        message = words;
     }
     DriverError {
         failure: error
             .sqlite_error()
             .map_or(Failure::Statement, |error| kind(error.code)),
         code: error.sqlite_error().map(|error| error.extended_code.to_string()),
-        message,
         offset,
+        ..DriverError::new(message)
     }
 }
 

@@ -66,6 +66,8 @@ pub struct Statement<'a> {
     pub end: u64,
     /// White space, comments and empty statements between the previous piece and `text`.
     pub gap_before: &'a str,
+    /// Whether lines of data follow: the statement is a `COPY … FROM stdin`.
+    pub takes_data: bool,
     /// `text` and what stands between it and the terminator.
     pub(crate) raw: &'a str,
     /// Where white space and comments stand in `raw`; empty unless [`Statements::note_gaps`] asked for them.

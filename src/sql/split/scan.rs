@@ -139,6 +139,7 @@ impl<'a> Statements<'a> {
                     column,
                     end: self.buffer.offset(self.at),
                     gap_before: &text[gap..self.start],
+                    takes_data: self.phase == Phase::CopyLine,
                     raw: &text[self.start..terminator],
                     gaps: self.gaps.as_deref().unwrap_or_default(),
                 })))

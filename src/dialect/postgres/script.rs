@@ -1,0 +1,150 @@
+//! Offline scripts for `psql`.
+//!
+//! A guard is a DO block that raises an error: in a transaction, what came before in it is undone, and `ON_ERROR_STOP`,
+//! which the script sets for itself, ends the run.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use crate::dialect::postgres::Postgres;
+use crate::dialect::{Ask, Dialect, ScriptHead, ScriptSql, Setting};
+use crate::error::Result;
+use crate::sql::split;
+use crate::sql::token::{self, Kind};
+use crate::sql::write;
+
+/// The frame of a script for PostgreSQL.
+#[derive(Debug)]
+pub(super) struct PostgresScript;
+
+/// How the script is to be read, whatever the locale and the server's configuration say. RESET ALL undoes it.
+const READ_SO: &str = "SET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\n";
+
+/// Between the quotes of a DO: no text of ours or of a name ends it.
+const QUOTE: &str = "$sqlrev$";
+
+impl PostgresScript {
+    fn guard(query: &str, message: &str) -> String {
+        let message = write::postgres_literal(message);
+        format!(
+            "DO {QUOTE} BEGIN\nIF EXISTS ({query}) THEN RAISE EXCEPTION USING MESSAGE = {message}; END IF;\nEND {QUOTE};\n"
+        )
+    }
+}
+
+impl ScriptSql for PostgresScript {
+    fn head(&self, head: &ScriptHead<'_>) -> String {
+        let mut out = format!("-- {}\n--\n", head.title);
+        out.push_str("-- Run it with:  psql -X -v ON_ERROR_STOP=1 -f SCRIPT DATABASE\n");
+        out.push_str("-- Nothing stays of a revision that is refused; those before it do.\n");
+        let list = if head.revisions.is_empty() {
+            ""
+        } else {
+            "; the revisions and their checksums:"
+        };
+        let _ = writeln!(out, "--\n-- written by {}{list}", head.tool);
+        for revision in head.revisions {
+            let _ = writeln!(out, "--   {revision}");
+        }
+        out.push_str("\n\\set ON_ERROR_STOP on\n");
+        out.push_str(READ_SO);
+        out
+    }
+
+    /// psql replaces `:name`, `:'name'` and `:"name"` by its variables; a space before the name keeps it from that.
+    fn statement<'s>(&self, sql: &'s str) -> Cow<'s, str> {
+        let bytes = sql.as_bytes();
+        let is_variable = |at: usize| {
+            let before = at.checked_sub(1).map(|at| bytes[at]);
+            let after = bytes.get(at + 1).copied().unwrap_or(b' ');
+            before != Some(b':') && (after.is_ascii_alphanumeric() || matches!(after, b'_' | b'\'' | b'"'))
+        };
+        if !sql.match_indices(':').any(|(at, _)| is_variable(at)) {
+            return Cow::Borrowed(sql);
+        }
+        let mut out = String::with_capacity(sql.len() + 8);
+        for token in token::tokens(sql, &split::POSTGRESQL) {
+            let word = &sql[token.span.clone()];
+            if token.kind == Kind::Symbol && word == ":" && is_variable(token.span.start) {
+                out.push_str(": ");
+            } else {
+                out.push_str(word);
+            }
+        }
+        Cow::Owned(out)
+    }
+
+    fn begin(&self, _foreign_keys_off: bool) -> String {
+        "BEGIN;\n".to_owned()
+    }
+
+    fn commit(&self, _foreign_keys_off: bool) -> String {
+        "COMMIT;\n".to_owned()
+    }
+
+    fn reset(&self) -> String {
+        let mut out = String::new();
+        for statement in Postgres.reset() {
+            let _ = writeln!(out, "{statement};");
+        }
+        out + READ_SO
+    }
+
+    fn guard_place(&self, query: &str) -> String {
+        Self::guard(query, "refused: the database is not where this script begins")
+    }
+
+    fn guard_rows(&self, query: &str, message: &str) -> String {
+        Self::guard(query, message)
+    }
+
+    fn keep_orphans(&self, _query: &str) -> String {
+        String::new()
+    }
+
+    fn guard_orphans(&self, _query: &str) -> String {
+        String::new()
+    }
+
+    fn missing_table(&self, name: &str) -> String {
+        let name = write::postgres_literal(&Postgres.table(name));
+        format!("SELECT 1 WHERE pg_catalog.to_regclass({name}) IS NULL")
+    }
+
+    fn create_if_missing(&self, create: &str) -> String {
+        create.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)
+    }
+
+    fn switch(&self, _setting: Setting, _on: Option<bool>) -> Option<String> {
+        None
+    }
+
+    fn foreign_key_effect(&self, _statement: &str, _ask: &mut dyn Ask) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    fn tail(&self) -> String {
+        String::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PostgresScript;
+    use crate::dialect::ScriptSql as _;
+
+    #[test]
+    fn psql_finds_no_variables() {
+        let cases = [
+            (
+                "SELECT a[1:USER], ':USER', x::int",
+                "SELECT a[1: USER], ':USER', x::int",
+            ),
+            ("SELECT '12:30'::time", "SELECT '12:30'::time"),
+            ("SELECT $$ :x $$, a[b:c]", "SELECT $$ :x $$, a[b: c]"),
+        ];
+        for (sql, want) in cases {
+            assert_eq!(PostgresScript.statement(sql), want);
+        }
+    }
+}

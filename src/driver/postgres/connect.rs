@@ -1,0 +1,339 @@
+//! Connecting: from the URL to an open session, or to words about why there is none.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use tokio_postgres::config::{ChannelBinding, LoadBalanceHosts, SslMode, SslNegotiation, TargetSessionAttrs};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Config, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::code::Code;
+use crate::driver::Opening;
+use crate::driver::postgres::link::Link;
+use crate::driver::postgres::params::{Params, wrong};
+use crate::driver::postgres::tls::{self, Canceller, Mode};
+use crate::driver::postgres::{Postgres, fault};
+use crate::error::{Error, Result};
+
+/// The pause between two tries to reach a server that is starting.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Opens a session on the server of a URL `postgresql://…`, completed from the environment as libpq does.
+///
+/// # Errors
+/// The `connect::…` codes, in words that show no password; `config::url` for parameters that are wrong.
+pub fn connect(url: &str, opening: Opening<'_>) -> Result<Postgres> {
+    let params = Params::new(url, opening)?;
+    let mode = Mode::of(&params)?;
+    let config = config(&params)?;
+    let sockets = params.hosts().iter().all(|(host, _)| host.starts_with('/'));
+    let connector = match mode {
+        // As for libpq, there is no TLS over a socket of this machine.
+        _ if sockets => None,
+        Mode::Disable => None,
+        _ => Some(tls::connector(&params, mode)?),
+    };
+    let started = Instant::now();
+    loop {
+        let error = match open(&config, mode, connector.as_ref()) {
+            Ok((link, secured)) => return prepared(link, Canceller(connector.filter(|_| secured))),
+            Err(error) => error,
+        };
+        if opening.cancelled.load(Ordering::Relaxed) {
+            return Err(Error::new(Code::Interrupted, "interrupted"));
+        }
+        let may_come = is_starting(&error) && started.elapsed() < opening.wait;
+        if !may_come {
+            return Err(not_connected(&error, &params, started.elapsed(), opening));
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Tries once; `allow` tries without TLS first, `prefer` without it at last.
+fn open(
+    config: &Config,
+    mode: Mode,
+    connector: Option<&MakeRustlsConnect>,
+) -> std::result::Result<(Link, bool), tokio_postgres::Error> {
+    let plain = || {
+        let mut config = config.clone();
+        config.ssl_mode(SslMode::Disable);
+        Link::open(&config, NoTls).map(|link| (link, false))
+    };
+    let Some(connector) = connector else { return plain() };
+    let secure = |ssl_mode| {
+        let mut config = config.clone();
+        config.ssl_mode(ssl_mode);
+        Link::open(&config, connector.clone()).map(|link| (link, true))
+    };
+    match mode {
+        Mode::Allow => plain().or_else(|first| secure(SslMode::Require).map_err(|_| first)),
+        Mode::Prefer => secure(SslMode::Prefer).or_else(|first| {
+            let handshake = first.to_string().contains("TLS");
+            if handshake { plain() } else { Err(first) }
+        }),
+        _ => secure(SslMode::Require),
+    }
+}
+
+/// A session in which backslashes mean what the splitter takes them for.
+fn prepared(link: Link, cancel: Canceller) -> Result<Postgres> {
+    let mut session = Postgres::new(link, cancel);
+    session
+        .ready()
+        .map_err(|error| Error::new(Code::Connect, "the session cannot be prepared").cause(error.message))?;
+    Ok(session)
+}
+
+fn config(params: &Params) -> Result<Config> {
+    let mut config = Config::new();
+    let text = |name: &str| params.get(name);
+    config.user(text("user").unwrap_or_default());
+    config.dbname(text("dbname").unwrap_or_default());
+    if let Some(password) = text("password") {
+        config.password(password);
+    }
+    for (host, port) in params.hosts() {
+        config.host(host);
+        config.port(port.parse().map_err(|_| wrong(format!("`{port}` is no port")))?);
+    }
+    for address in text("hostaddr").into_iter().flat_map(|list| list.split(',')) {
+        config.hostaddr(
+            address
+                .parse()
+                .map_err(|_| wrong(format!("`{address}` is no address")))?,
+        );
+    }
+    if let Some(options) = text("options") {
+        config.options(options);
+    }
+    let name = text("application_name").or(text("fallback_application_name"));
+    config.application_name(name.unwrap_or("sqlrev"));
+    timeouts(params, &mut config)?;
+    config.channel_binding(match text("channel_binding") {
+        Some("disable") => ChannelBinding::Disable,
+        Some("require") => ChannelBinding::Require,
+        None | Some("prefer") => ChannelBinding::Prefer,
+        Some(other) => return Err(unknown("channel_binding", other, "disable, prefer and require")),
+    });
+    config.target_session_attrs(match text("target_session_attrs") {
+        None | Some("any" | "prefer-standby") => TargetSessionAttrs::Any,
+        Some("read-write" | "primary") => TargetSessionAttrs::ReadWrite,
+        Some("read-only" | "standby") => TargetSessionAttrs::ReadOnly,
+        Some(other) => {
+            return Err(unknown(
+                "target_session_attrs",
+                other,
+                "any, read-write, read-only, primary and standby",
+            ));
+        }
+    });
+    if text("load_balance_hosts") == Some("random") {
+        config.load_balance_hosts(LoadBalanceHosts::Random);
+    }
+    if text("sslnegotiation") == Some("direct") {
+        config.ssl_negotiation(SslNegotiation::Direct);
+    }
+    if text("gssencmode") == Some("require") {
+        return Err(wrong("`gssencmode=require` is not supported").help("sslmode=verify-full secures the connection"));
+    }
+    Ok(config)
+}
+
+fn timeouts(params: &Params, config: &mut Config) -> Result<()> {
+    let seconds = |name: &str| Ok::<_, Error>(params.number(name)?.filter(|n| *n > 0).map(Duration::from_secs));
+    if let Some(timeout) = seconds("connect_timeout")? {
+        config.connect_timeout(timeout.max(Duration::from_secs(2)));
+    }
+    if params.get("keepalives") == Some("0") {
+        config.keepalives(false);
+    }
+    // A connection that a firewall forgot would keep the lock and this process waiting for two hours.
+    config.keepalives_idle(seconds("keepalives_idle")?.unwrap_or(Duration::from_secs(60)));
+    if let Some(interval) = seconds("keepalives_interval")? {
+        config.keepalives_interval(interval);
+    }
+    if let Some(count) = params.number("keepalives_count")? {
+        config.keepalives_retries(u32::try_from(count).unwrap_or(u32::MAX));
+    }
+    if let Some(timeout) = params.number("tcp_user_timeout")?.filter(|n| *n > 0) {
+        config.tcp_user_timeout(Duration::from_millis(timeout));
+    }
+    Ok(())
+}
+
+fn unknown(name: &str, value: &str, known: &str) -> Error {
+    wrong(format!("`{name}={value}` is not known")).help(format!("the values are {known}"))
+}
+
+/// Whether the server may answer in a moment.
+fn is_starting(error: &tokio_postgres::Error) -> bool {
+    match error.as_db_error() {
+        Some(db) => *db.code() == SqlState::CANNOT_CONNECT_NOW || *db.code() == SqlState::TOO_MANY_CONNECTIONS,
+        None => io_of(error).is_some(),
+    }
+}
+
+fn io_of(error: &tokio_postgres::Error) -> Option<&std::io::Error> {
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
+            return Some(io);
+        }
+        source = inner.source();
+    }
+    None
+}
+
+/// Why there is no connection, by its kinds.
+fn not_connected(error: &tokio_postgres::Error, params: &Params, waited: Duration, opening: Opening<'_>) -> Error {
+    let place = place(params);
+    let (user, database) = (
+        params.get("user").unwrap_or_default(),
+        params.get("dbname").unwrap_or_default(),
+    );
+    let text = format!("{error}: {}", fault::words(error));
+    let failed = if let Some(db) = error.as_db_error() {
+        refused_by_server(db, &place, user, database, params)
+    } else if text.contains("password missing") {
+        no_password(&place, user, params)
+    } else if text.contains("TLS") || text.contains("channel binding") || is_tls(error) {
+        let secured = Error::new(Code::ConnectTls, format!("there is no secure connection to {place}"));
+        secured.cause(fault::words(error)).help(tls_help(&fault::words(error)))
+    } else if text.contains("authentication") {
+        Error::new(
+            Code::ConnectAuthentication,
+            format!("{place} and this program do not agree on how to log in"),
+        )
+        .cause(fault::words(error))
+        .help("the ways are a password (scram-sha-256, md5), a client certificate, and trust")
+    } else {
+        unreachable_server(error, &place, params)
+    };
+    if opening.wait.is_zero() || !is_starting(error) {
+        return failed;
+    }
+    failed.cause(format!("waited for {:.0} s", waited.as_secs_f64()))
+}
+
+fn is_tls(error: &tokio_postgres::Error) -> bool {
+    io_of(error).is_some_and(|io| {
+        io.get_ref()
+            .is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>)
+    })
+}
+
+fn tls_help(words: &str) -> &'static str {
+    if words.contains("UnknownIssuer") {
+        "the server's certificate is not signed by the root that was given: sslrootcert=FILE names another one"
+    } else if words.contains("not valid for name") || words.contains("NotValidForName") {
+        "the certificate is for another host: connect by the name it has, or use sslmode=verify-ca"
+    } else if words.contains("Expired") || words.contains("expired") {
+        "the server's certificate has expired: renew it"
+    } else if words.contains("does not support TLS") {
+        "turn TLS on at the server (ssl = on), or use sslmode=disable where the network is safe"
+    } else {
+        "check sslmode, sslrootcert, sslcert and sslkey"
+    }
+}
+
+fn refused_by_server(
+    db: &tokio_postgres::error::DbError,
+    place: &str,
+    user: &str,
+    database: &str,
+    params: &Params,
+) -> Error {
+    let code = db.code();
+    let error = if *code == SqlState::INVALID_CATALOG_NAME {
+        Error::new(
+            Code::ConnectNoDatabase,
+            format!("there is no database `{database}` on {place}"),
+        )
+        .help(format!("create it: createdb {database}"))
+    } else if *code == SqlState::INVALID_PASSWORD {
+        let error = Error::new(
+            Code::ConnectAuthentication,
+            format!("{place} does not accept the password of user `{user}`"),
+        );
+        match params.get("password") {
+            Some(_) => error.help("check the password in the URL, PGPASSWORD or ~/.pgpass"),
+            None => error.help("give one: PGPASSWORD=… or a line in ~/.pgpass"),
+        }
+    } else if *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION {
+        Error::new(
+            Code::ConnectAuthentication,
+            format!("{place} does not let user `{user}` in"),
+        )
+        .help("check the user, and the rules in pg_hba.conf")
+    } else if *code == SqlState::CANNOT_CONNECT_NOW {
+        Error::new(Code::ConnectRefused, format!("{place} is not ready yet")).help("--wait SECONDS waits for it")
+    } else if *code == SqlState::TOO_MANY_CONNECTIONS {
+        Error::new(Code::ConnectRefused, format!("{place} has no connection left")).help("--wait SECONDS waits for one")
+    } else {
+        Error::new(Code::Connect, format!("{place} refused the connection"))
+            .help("check the URL, and what the server's log says")
+    };
+    error.cause(format!("{} (SQLSTATE {})", db.message(), code.code()))
+}
+
+fn no_password(place: &str, user: &str, params: &Params) -> Error {
+    let error = Error::new(
+        Code::ConnectAuthentication,
+        format!("{place} wants a password of user `{user}`"),
+    );
+    match &params.open_passfile {
+        Some(file) => error
+            .cause(format!("`{}` has one, but others may read that file", file.display()))
+            .help(format!("chmod 0600 {}", file.display())),
+        None => error.help("give one: PGPASSWORD=… or a line in ~/.pgpass"),
+    }
+}
+
+fn unreachable_server(error: &tokio_postgres::Error, place: &str, params: &Params) -> Error {
+    use std::io::ErrorKind;
+
+    let words = fault::words(error);
+    let io = io_of(error);
+    let sockets = params.hosts().iter().all(|(host, _)| host.starts_with('/'));
+    let unresolved = !sockets && io.is_some_and(|io| io.raw_os_error().is_none() && io.kind() != ErrorKind::TimedOut);
+    let failed = if unresolved && words.contains("lookup") {
+        Error::new(
+            Code::ConnectUnknownHost,
+            format!("the host of {} is not known", bare(params)),
+        )
+        .help("check the host in the URL")
+    } else if io.is_some_and(|io| matches!(io.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound)) {
+        Error::new(Code::ConnectRefused, format!("nothing listens at {}", bare(params)))
+            .help("check host and port, and that the server runs; --wait SECONDS waits for one that is starting")
+    } else {
+        Error::new(Code::Connect, format!("{place} cannot be reached"))
+            .help("check host and port, and the network between")
+    };
+    failed.cause(words)
+}
+
+/// The server, for people.
+fn place(params: &Params) -> String {
+    format!("the server at {}", bare(params))
+}
+
+/// Where it is.
+fn bare(params: &Params) -> String {
+    let places: Vec<String> = params
+        .hosts()
+        .iter()
+        .map(|(host, port)| {
+            if host.starts_with('/') {
+                format!("{host}/.s.PGSQL.{port}")
+            } else if host.contains(':') {
+                format!("[{host}]:{port}")
+            } else {
+                format!("{host}:{port}")
+            }
+        })
+        .collect();
+    places.join(", ")
+}

@@ -1,0 +1,162 @@
+//! The server's words as errors of a driver.
+
+use tokio_postgres::Error;
+use tokio_postgres::error::{DbError, ErrorPosition, SqlState};
+
+use crate::driver::{DriverError, Failure, Remarks};
+
+/// What to do when the connection is gone.
+const GONE: &str = "see whether the server runs, and its log; then run the same command again";
+
+/// The error for a statement that was sent as `sql`.
+pub(super) fn failed(error: &Error, sql: &str, interrupted: bool) -> DriverError {
+    match error.as_db_error() {
+        Some(db) => said(db, sql, interrupted),
+        None => DriverError {
+            failure: Failure::Disconnected,
+            remarks: Box::new(Remarks {
+                hint: Some(GONE.to_owned()),
+                ..Remarks::default()
+            }),
+            ..DriverError::new(words(error))
+        },
+    }
+}
+
+/// The innermost words of an error that the server did not send.
+pub(super) fn words(error: &Error) -> String {
+    let mut source: Option<&dyn std::error::Error> = std::error::Error::source(error);
+    let mut text = error.to_string();
+    while let Some(inner) = source {
+        text = inner.to_string();
+        source = inner.source();
+    }
+    text
+}
+
+fn said(db: &DbError, sql: &str, interrupted: bool) -> DriverError {
+    let mut details = Vec::new();
+    details.extend(db.detail().map(str::to_owned));
+    let mut offset = None;
+    match db.position() {
+        Some(ErrorPosition::Original(at)) => offset = byte_of(sql, *at),
+        Some(ErrorPosition::Internal { query, .. }) => details.push(format!("in: {}", one_line(query))),
+        None => {}
+    }
+    details.extend(
+        db.where_()
+            .map(|context| context.lines().next().unwrap_or_default().to_owned()),
+    );
+    details.push(format!("SQLSTATE {}", db.code().code()));
+    let failure = kind(db, interrupted);
+    DriverError {
+        code: Some(db.code().code().to_owned()),
+        offset,
+        failure,
+        remarks: Box::new(Remarks {
+            details,
+            hint: db.hint().map(str::to_owned).or_else(|| advice(db, failure)),
+            data_line: db.where_().and_then(data_line),
+        }),
+        ..DriverError::new(db.message())
+    }
+}
+
+/// The line that a context names: `COPY t, line 2, column a: "x"`, in whatever language.
+fn data_line(context: &str) -> Option<usize> {
+    let first = context.lines().next()?;
+    let (_, rest) = first.strip_prefix("COPY ")?.split_once(", ")?;
+    let digits = rest.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    digits[..end].parse().ok()
+}
+
+/// The byte of a place that the server counts in characters, from 1.
+fn byte_of(sql: &str, at: u32) -> Option<usize> {
+    let at = usize::try_from(at.checked_sub(1)?).ok()?;
+    let end = (at == sql.chars().count()).then_some(sql.len());
+    sql.char_indices().nth(at).map(|(byte, _)| byte).or(end)
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn kind(db: &DbError, interrupted: bool) -> Failure {
+    let code = db.code();
+    if *code == SqlState::QUERY_CANCELED && interrupted {
+        return Failure::Interrupted;
+    }
+    if *code == SqlState::LOCK_NOT_AVAILABLE || *code == SqlState::T_R_DEADLOCK_DETECTED {
+        return Failure::Contended;
+    }
+    if *code == SqlState::READ_ONLY_SQL_TRANSACTION {
+        return Failure::ReadOnly;
+    }
+    if *code == SqlState::DISK_FULL {
+        return Failure::DiskFull;
+    }
+    let gone = [
+        SqlState::ADMIN_SHUTDOWN,
+        SqlState::CRASH_SHUTDOWN,
+        SqlState::CANNOT_CONNECT_NOW,
+        SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+    ];
+    if gone.contains(code) || code.code().starts_with("08") || code.code() == "57P05" {
+        return Failure::Disconnected;
+    }
+    Failure::Statement
+}
+
+/// What to do about errors that people meet often, where the server has no advice.
+fn advice(db: &DbError, failure: Failure) -> Option<String> {
+    let code = db.code();
+    let text = if failure == Failure::ReadOnly {
+        "this server is a standby, or the role's transactions are read-only: connect to the primary"
+    } else if failure == Failure::DiskFull {
+        "make room on the server, then run the same command again"
+    } else if failure == Failure::Disconnected {
+        GONE
+    } else if *code == SqlState::ACTIVE_SQL_TRANSACTION {
+        "a statement that cannot run in a transaction needs `transaction: none` in the revision's header"
+    } else if code.code() == "55P04" {
+        "a new value of a type can be used once it is committed: add it in a revision of its own"
+    } else if *code == SqlState::OUT_OF_MEMORY && db.message().contains("shared memory") {
+        "too many locks for one transaction: leave --single-transaction out, or split the revision"
+    } else {
+        return None;
+    };
+    Some(text.to_owned())
+}
+
+/// A notice in one text.
+pub(super) fn notice(notice: &DbError) -> String {
+    let mut text = match notice.severity() {
+        "NOTICE" | "INFO" => notice.message().to_owned(),
+        severity => format!("{severity}: {}", notice.message()),
+    };
+    for more in notice.detail().into_iter().chain(notice.hint()) {
+        text.push_str("; ");
+        text.push_str(more);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{byte_of, data_line};
+
+    #[test]
+    fn a_line_of_data_is_named() {
+        assert_eq!(data_line("COPY t, line 12, column a: \"3\""), Some(12));
+        assert_eq!(data_line("PL/pgSQL function f() line 3 at RAISE"), None);
+    }
+
+    #[test]
+    fn places_are_counted_in_characters() {
+        assert_eq!(byte_of("éa", 2), Some(2));
+        assert_eq!(byte_of("éa", 3), Some(3));
+        assert_eq!(byte_of("éa", 0), None);
+        assert_eq!(byte_of("éa", 9), None);
+    }
+}

@@ -1,0 +1,165 @@
+//! The connection and the little runtime that drives it: synchronous outside, asynchronous inside.
+//!
+//! One thread does everything. A call polls the connection and its own future together until the future is done; between
+//! calls nothing runs. Called from within a runtime of the application's, it waits on a thread of its own instead, since
+//! a runtime cannot be entered twice.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use futures_util::stream::{self, Stream};
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{AsyncMessage, Client, Config, Error, Socket};
+
+/// Why parts of a link are there.
+const HERE: &str = "it is there until the link is dropped";
+
+type Messages = Pin<Box<dyn Stream<Item = Result<AsyncMessage, Error>> + Send>>;
+
+/// A connection.
+pub(super) struct Link {
+    /// None only while it is dropped.
+    runtime: Option<Runtime>,
+    /// Likewise.
+    client: Option<Client>,
+    wire: Wire,
+    /// Whether backslashes in plain texts mean nothing, as the server told at the beginning.
+    pub(super) standard_strings: bool,
+}
+
+/// What comes over the connection beside answers.
+struct Wire {
+    /// None once the connection is gone.
+    messages: Option<Messages>,
+    /// Why it is gone, where the server or the system said so.
+    broken: Option<Error>,
+    notices: Vec<String>,
+}
+
+impl Link {
+    /// Connects.
+    pub(super) fn open<T>(config: &Config, tls: T) -> Result<Self, Error>
+    where
+        T: MakeTlsConnect<Socket> + Send,
+        T::Stream: Send + 'static,
+        T::TlsConnect: Send,
+        <T::TlsConnect as tokio_postgres::tls::TlsConnect<Socket>>::Future: Send,
+    {
+        let runtime = runtime();
+        let (client, mut connection) = wait(&runtime, config.connect(tls))?;
+        let standard_strings = connection.parameter("standard_conforming_strings") != Some("off");
+        let messages = Box::pin(stream::poll_fn(move |cx: &mut Context<'_>| connection.poll_message(cx)));
+        Ok(Self {
+            runtime: Some(runtime),
+            client: Some(client),
+            standard_strings,
+            wire: Wire {
+                messages: Some(messages),
+                broken: None,
+                notices: Vec::new(),
+            },
+        })
+    }
+
+    /// Runs what `make` makes of the client to its end.
+    pub(super) fn run<'l, T, F>(&'l mut self, make: impl FnOnce(&'l Client) -> F) -> Result<T, Error>
+    where
+        T: Send,
+        F: Future<Output = Result<T, Error>> + Send,
+    {
+        let Self {
+            runtime, client, wire, ..
+        } = self;
+        let future = make(client.as_ref().expect(HERE));
+        let both = async {
+            let mut future = pin!(future);
+            poll_fn(|cx| {
+                wire.poll(cx);
+                future.as_mut().poll(cx)
+            })
+            .await
+        };
+        let runtime = runtime.as_ref().expect(HERE);
+        let done = wait(runtime, both);
+        match done {
+            // The connection knows better than the answer why there is none.
+            Err(error) if error.is_closed() => Err(self.wire.broken.take().unwrap_or(error)),
+            done => done,
+        }
+    }
+
+    /// Whether the connection is gone.
+    pub(super) fn is_closed(&self) -> bool {
+        self.wire.messages.is_none() || self.client().is_closed()
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        self.client.as_ref().expect(HERE)
+    }
+
+    /// The server's notices since this was asked last.
+    pub(super) fn notices(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.wire.notices)
+    }
+}
+
+impl Wire {
+    /// Moves everything that can move.
+    fn poll(&mut self, cx: &mut Context<'_>) {
+        while let Some(messages) = &mut self.messages {
+            match messages.as_mut().poll_next(cx) {
+                Poll::Pending => return,
+                Poll::Ready(Some(Ok(AsyncMessage::Notice(notice)))) => {
+                    self.notices.push(super::fault::notice(&notice));
+                }
+                Poll::Ready(Some(Ok(_))) => {}
+                Poll::Ready(Some(Err(error))) => {
+                    self.broken = Some(error);
+                    self.messages = None;
+                }
+                Poll::Ready(None) => self.messages = None,
+            }
+        }
+    }
+}
+
+impl Drop for Link {
+    /// Says goodbye to the server, and lets the runtime go without waiting: it may be dropped inside another one.
+    fn drop(&mut self) {
+        drop(self.client.take());
+        let Some(runtime) = self.runtime.take() else { return };
+        let wire = &mut self.wire;
+        if wire.messages.is_some() {
+            let goodbye = poll_fn(|cx| {
+                wire.poll(cx);
+                Poll::Ready(())
+            });
+            wait(&runtime, goodbye);
+        }
+        runtime.shutdown_background();
+    }
+}
+
+/// A runtime for one connection.
+pub(super) fn runtime() -> Runtime {
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("the system lets a process watch its sockets")
+}
+
+/// Waits for a future, wherever this is called.
+pub(super) fn wait<T: Send>(runtime: &Runtime, future: impl Future<Output = T> + Send) -> T {
+    if Handle::try_current().is_err() {
+        return runtime.block_on(future);
+    }
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| runtime.block_on(future));
+        match waiting.join() {
+            Ok(value) => value,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}

@@ -1,0 +1,395 @@
+//! PostgreSQL through `tokio-postgres`: the simple query protocol, everything as text.
+
+mod connect;
+mod fault;
+mod files;
+mod link;
+mod lock;
+mod params;
+mod tls;
+
+use std::io::Cursor;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::{SinkExt, TryStreamExt};
+use tokio_postgres::{CopyInSink, SimpleQueryMessage};
+
+use crate::dialect::postgres::Postgres as Sql;
+use crate::dialect::{Dialect, Rows};
+use crate::driver::{Driver, DriverError, Failure, Opening};
+use crate::error::Error;
+use crate::sql::split;
+use crate::sql::token;
+
+pub use connect::connect;
+
+use link::Link;
+
+/// [`connect`], for a list of drivers.
+pub(super) fn open(url: &str, opening: Opening<'_>) -> Result<Box<dyn Driver>, Error> {
+    connect(url, opening).map(|session| Box::new(session) as Box<dyn Driver>)
+}
+
+/// The most statements, and bytes of them, that wait to be sent together.
+const QUEUED: usize = 256;
+const QUEUED_BYTES: usize = 64 << 10;
+
+/// A connection to a PostgreSQL server.
+pub struct Postgres {
+    link: Link,
+    /// Whether a transaction is open, once what is queued has run.
+    open: bool,
+    /// Whether a statement of that transaction has failed, so that the server would turn a COMMIT into a ROLLBACK and
+    /// say nothing.
+    failed: bool,
+    queue: Vec<Queued>,
+    bytes: usize,
+    copy: Option<Copying>,
+    /// Set when the running statement was told to stop.
+    interrupted: Arc<AtomicBool>,
+    cancel: tls::Canceller,
+    lock: lock::Lock,
+}
+
+/// A COPY that takes data.
+type Copying = Pin<Box<CopyInSink<Cursor<Vec<u8>>>>>;
+
+struct Queued {
+    sql: String,
+    ticket: Option<u64>,
+}
+
+impl std::fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Postgres")
+            .field("open", &self.open)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Postgres {
+    fn new(link: Link, cancel: tls::Canceller) -> Self {
+        Self {
+            link,
+            open: false,
+            failed: false,
+            queue: Vec::new(),
+            bytes: 0,
+            copy: None,
+            interrupted: Arc::default(),
+            cancel,
+            lock: lock::Lock::default(),
+        }
+    }
+
+    /// Makes the session read texts as the splitter does, whatever the server's configuration says.
+    fn ready(&mut self) -> Result<(), DriverError> {
+        if self.link.standard_strings {
+            return Ok(());
+        }
+        self.send("SET standard_conforming_strings = on").map(drop)
+    }
+
+    /// Sends one statement and waits for its rows.
+    fn send(&mut self, sql: &str) -> Result<Rows, DriverError> {
+        let sent = self.link.run(|client| async move {
+            let mut rows = Rows::new();
+            let mut messages = Box::pin(client.simple_query_raw(sql).await?);
+            while let Some(message) = messages.try_next().await? {
+                if let SimpleQueryMessage::Row(row) = message {
+                    rows.push((0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect());
+                }
+            }
+            Ok(rows)
+        });
+        sent.map_err(|error| fault::failed(&error, sql, self.interrupted.swap(false, Ordering::Relaxed)))
+    }
+
+    /// Sends everything that is queued at once, and waits for all of it. In a failed transaction the server refuses the
+    /// rest, so the first error is the one that counts.
+    fn send_queue(&mut self) -> Result<(), DriverError> {
+        self.bytes = 0;
+        let queue = std::mem::take(&mut self.queue);
+        if queue.is_empty() {
+            return Ok(());
+        }
+        let mut wrong = None;
+        let statements = &queue;
+        let sent = self.link.run(|client| {
+            let wrong = &mut wrong;
+            async move {
+                let mut answers = Vec::with_capacity(statements.len());
+                for queued in statements {
+                    answers.push(Box::pin(client.simple_query_raw(&queued.sql).await?));
+                }
+                for (at, mut messages) in answers.into_iter().enumerate() {
+                    loop {
+                        match messages.try_next().await {
+                            Ok(Some(_)) => {}
+                            Ok(None) => break,
+                            Err(error) if error.as_db_error().is_none() => return Err(error),
+                            Err(error) => {
+                                wrong.get_or_insert((at, error));
+                                break;
+                            }
+                        }
+                    }
+                }
+                Ok(())
+            }
+        });
+        let (at, error) = match (wrong, sent) {
+            (Some(wrong), _) => wrong,
+            (None, Err(error)) => (0, error),
+            (None, Ok(())) => return Ok(()),
+        };
+        let interrupted = self.interrupted.swap(false, Ordering::Relaxed);
+        Err(DriverError {
+            ticket: queue[at].ticket,
+            ..fault::failed(&error, &queue[at].sql, interrupted)
+        })
+    }
+
+    /// Follows the statements that begin and end transactions: the protocol's own answer is not handed on.
+    fn follow(&mut self, sql: &str) {
+        if !sql
+            .as_bytes()
+            .first()
+            .is_some_and(|first| b"bBsScCeErRaApP".contains(first))
+        {
+            return;
+        }
+        let words = token::keywords(sql, &split::POSTGRESQL, 4);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let chains = || words.ends_with(&["AND", "CHAIN"]) || words.windows(2).any(|pair| pair == ["AND", "CHAIN"]);
+        match words.as_slice() {
+            ["BEGIN", ..] | ["START", "TRANSACTION", ..] => (self.open, self.failed) = (true, false),
+            ["ROLLBACK", rest @ ..] if rest.contains(&"TO") => self.failed = false,
+            ["COMMIT" | "ROLLBACK", "PREPARED", ..] => {}
+            ["COMMIT" | "END" | "ROLLBACK" | "ABORT", ..] => (self.open, self.failed) = (chains(), false),
+            ["PREPARE", "TRANSACTION", ..] => (self.open, self.failed) = (false, false),
+            _ => {}
+        }
+    }
+
+    /// What has to be known after an error: a statement that ends a transaction has ended it also when it failed.
+    fn ends_in_error(&mut self, sql: &str, error: DriverError) -> DriverError {
+        self.failed = self.open;
+        if ends(sql) {
+            self.follow(sql);
+        }
+        if self.link.is_closed() {
+            self.open = false;
+            self.queue.clear();
+            return DriverError {
+                failure: Failure::Disconnected,
+                ..error
+            };
+        }
+        error
+    }
+}
+
+/// Whether a statement commits or prepares what is open.
+fn ends(sql: &str) -> bool {
+    ["COMMIT", "END", "PREPARE TRANSACTION"].iter().any(|word| {
+        sql.get(..word.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(word))
+    })
+}
+
+fn has_failed() -> DriverError {
+    DriverError::new("a statement of this transaction has failed, so there is nothing to commit")
+}
+
+/// Whether a statement undoes the failure of an earlier one, so that it must not follow it unseen.
+fn rolls_back(sql: &str) -> bool {
+    sql.get(..8).is_some_and(|word| word.eq_ignore_ascii_case("ROLLBACK"))
+        || sql.get(..5).is_some_and(|word| word.eq_ignore_ascii_case("ABORT"))
+}
+
+impl Driver for Postgres {
+    fn dialect(&self) -> &'static dyn Dialect {
+        &Sql
+    }
+
+    fn execute(&mut self, sql: &str) -> Result<(), DriverError> {
+        self.query(sql).map(drop)
+    }
+
+    fn query(&mut self, sql: &str) -> Result<Rows, DriverError> {
+        self.flush()?;
+        if self.failed && ends(sql) {
+            return Err(has_failed());
+        }
+        let sent = self.send(sql);
+        match sent {
+            Ok(rows) => {
+                self.follow(sql);
+                Ok(rows)
+            }
+            Err(error) => Err(self.ends_in_error(sql, error)),
+        }
+    }
+
+    fn in_transaction(&self) -> Option<bool> {
+        Some(self.open)
+    }
+
+    fn queue(&mut self, sql: &str, ticket: Option<u64>) -> Result<(), DriverError> {
+        if rolls_back(sql) || self.queue.len() >= QUEUED || self.bytes >= QUEUED_BYTES {
+            self.flush()?;
+        }
+        if self.failed && ends(sql) {
+            return Err(has_failed());
+        }
+        self.follow(sql);
+        self.bytes += sql.len();
+        self.queue.push(Queued {
+            sql: sql.to_owned(),
+            ticket,
+        });
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), DriverError> {
+        let sent = self.send_queue();
+        sent.map_err(|error| {
+            // What was queued may have ended the transaction already, as a COMMIT does that comes after an error.
+            let open = self.open;
+            let error = self.ends_in_error("", error);
+            self.failed = open;
+            error
+        })
+    }
+
+    fn forget(&mut self) {
+        let begins = |queued: &Queued| queued.sql == Sql.begin();
+        if self.queue.iter().any(begins) {
+            self.open = false;
+        }
+        self.queue.clear();
+        self.bytes = 0;
+    }
+
+    fn each_row_if_there(
+        &mut self,
+        exists: &str,
+        query: &str,
+        each: &mut dyn FnMut(&[Option<&str>]) -> bool,
+    ) -> Result<bool, DriverError> {
+        self.flush()?;
+        if self.open {
+            // An error would end the transaction.
+            return if self.send(exists)?.is_empty() {
+                Ok(false)
+            } else {
+                self.each_row(query, each).map(|()| true)
+            };
+        }
+        // Both at once. Where the table is not there, the second one fails, and nobody minds.
+        let sent = self.link.run(|client| async move {
+            let there = client.simple_query_raw(exists).await?;
+            let rows = client.simple_query_raw(query).await?;
+            let there: Vec<SimpleQueryMessage> = there.try_collect().await?;
+            let rows: Result<Vec<SimpleQueryMessage>, _> = rows.try_collect().await;
+            Ok((there, rows))
+        });
+        let interrupted = self.interrupted.swap(false, Ordering::Relaxed);
+        let (there, rows) = sent.map_err(|error| fault::failed(&error, exists, interrupted))?;
+        if !there
+            .iter()
+            .any(|message| matches!(message, SimpleQueryMessage::Row(_)))
+        {
+            return Ok(false);
+        }
+        for message in rows.map_err(|error| fault::failed(&error, query, interrupted))? {
+            if let SimpleQueryMessage::Row(row) = message
+                && !each(&(0..row.len()).map(|i| row.get(i)).collect::<Vec<_>>())
+            {
+                break;
+            }
+        }
+        Ok(true)
+    }
+
+    fn copy_in(&mut self, sql: &str) -> Result<(), DriverError> {
+        self.flush()?;
+        let begun = self.link.run(|client| client.copy_in(sql));
+        match begun {
+            Ok(sink) => {
+                self.copy = Some(Box::pin(sink));
+                Ok(())
+            }
+            Err(error) => {
+                let error = fault::failed(&error, sql, self.interrupted.swap(false, Ordering::Relaxed));
+                Err(self.ends_in_error("", error))
+            }
+        }
+    }
+
+    fn copy_data(&mut self, lines: &str) -> Result<(), DriverError> {
+        let Some(mut copy) = self.copy.take() else {
+            return Ok(());
+        };
+        let lines = Cursor::new(lines.as_bytes().to_vec());
+        let sent = self.link.run(|_| async {
+            let sent = copy.send(lines).await;
+            Ok((sent, copy))
+        });
+        match sent {
+            Ok((Ok(()), copy)) => {
+                self.copy = Some(copy);
+                Ok(())
+            }
+            // Why the server does not want more, it says at the end.
+            Ok((Err(_), copy)) => {
+                self.copy = Some(copy);
+                self.copy_end()
+            }
+            Err(error) => Err(fault::failed(&error, "", false)),
+        }
+    }
+
+    fn copy_end(&mut self) -> Result<(), DriverError> {
+        let Some(mut copy) = self.copy.take() else {
+            return Ok(());
+        };
+        let ended = self.link.run(|_| async move { copy.as_mut().finish().await });
+        match ended {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let error = fault::failed(&error, "", self.interrupted.swap(false, Ordering::Relaxed));
+                Err(self.ends_in_error("", error))
+            }
+        }
+    }
+
+    fn notices(&mut self) -> Vec<String> {
+        self.link.notices()
+    }
+
+    fn hold(&mut self, table: &str) -> Result<bool, DriverError> {
+        self.flush()?;
+        self.take_lock(table).map(|()| true)
+    }
+
+    fn release(&mut self) {
+        self.give_lock_back();
+    }
+
+    fn lock_holder(&self) -> Option<String> {
+        self.lock.holder.clone()
+    }
+
+    fn interrupter(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
+        let token = self.link.client().cancel_token();
+        let (cancel, interrupted) = (self.cancel.clone(), self.interrupted.clone());
+        Some(Box::new(move || {
+            interrupted.store(true, Ordering::Relaxed);
+            cancel.cancel(&token);
+        }))
+    }
+}
