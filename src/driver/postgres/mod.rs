@@ -32,9 +32,8 @@ pub(super) fn open(url: &str, opening: Opening<'_>) -> Result<Box<dyn Driver>, E
     connect(url, opening).map(|session| Box::new(session) as Box<dyn Driver>)
 }
 
-/// The most statements, and bytes of them, that wait to be sent together.
-const QUEUED: usize = 256;
-const QUEUED_BYTES: usize = 64 << 10;
+/// The most bytes of statements that wait to be sent together.
+const QUEUED: usize = 64 << 10;
 
 /// A connection to a PostgreSQL server.
 pub struct Postgres {
@@ -44,8 +43,7 @@ pub struct Postgres {
     /// Whether a statement of that transaction has failed, so that the server would turn a COMMIT into a ROLLBACK and
     /// say nothing.
     failed: bool,
-    queue: Vec<Queued>,
-    bytes: usize,
+    queue: Queue,
     copy: Option<Copying>,
     /// Set when the running statement was told to stop.
     interrupted: Arc<AtomicBool>,
@@ -56,8 +54,20 @@ pub struct Postgres {
 /// A COPY that takes data.
 type Copying = Pin<Box<CopyInSink<Cursor<Vec<u8>>>>>;
 
-struct Queued {
+/// Statements that wait to be sent in one message.
+#[derive(Default)]
+struct Queue {
+    /// The message.
     sql: String,
+    parts: Vec<Part>,
+    /// Whether a transaction was open before it.
+    was_open: bool,
+}
+
+/// A statement in a message.
+struct Part {
+    start: usize,
+    end: usize,
     ticket: Option<u64>,
 }
 
@@ -75,8 +85,7 @@ impl Postgres {
             link,
             open: false,
             failed: false,
-            queue: Vec::new(),
-            bytes: 0,
+            queue: Queue::default(),
             copy: None,
             interrupted: Arc::default(),
             cancel,
@@ -107,49 +116,40 @@ impl Postgres {
         sent.map_err(|error| fault::failed(&error, sql, self.interrupted.swap(false, Ordering::Relaxed)))
     }
 
-    /// Sends everything that is queued at once, and waits for all of it. In a failed transaction the server refuses the
-    /// rest, so the first error is the one that counts.
+    /// Sends everything that is queued in one message, and waits for all of it. After an error the server leaves out the
+    /// rest of the message.
     fn send_queue(&mut self) -> Result<(), DriverError> {
-        self.bytes = 0;
-        let queue = std::mem::take(&mut self.queue);
-        if queue.is_empty() {
+        let Queue { sql, parts, was_open } = std::mem::take(&mut self.queue);
+        if parts.is_empty() {
             return Ok(());
         }
-        let mut wrong = None;
-        let statements = &queue;
+        let mut done = 0;
         let sent = self.link.run(|client| {
-            let wrong = &mut wrong;
+            let (sql, done) = (&sql, &mut done);
             async move {
-                let mut answers = Vec::with_capacity(statements.len());
-                for queued in statements {
-                    answers.push(Box::pin(client.simple_query_raw(&queued.sql).await?));
-                }
-                for (at, mut messages) in answers.into_iter().enumerate() {
-                    loop {
-                        match messages.try_next().await {
-                            Ok(Some(_)) => {}
-                            Ok(None) => break,
-                            Err(error) if error.as_db_error().is_none() => return Err(error),
-                            Err(error) => {
-                                wrong.get_or_insert((at, error));
-                                break;
-                            }
-                        }
-                    }
+                let mut messages = Box::pin(client.simple_query_raw(sql).await?);
+                while let Some(message) = messages.try_next().await? {
+                    *done += usize::from(matches!(message, SimpleQueryMessage::CommandComplete(_)));
                 }
                 Ok(())
             }
         });
-        let (at, error) = match (wrong, sent) {
-            (Some(wrong), _) => wrong,
-            (None, Err(error)) => (0, error),
-            (None, Ok(())) => return Ok(()),
-        };
+        let Err(error) = sent else { return Ok(()) };
         let interrupted = self.interrupted.swap(false, Ordering::Relaxed);
-        Err(DriverError {
-            ticket: queue[at].ticket,
-            ..fault::failed(&error, &queue[at].sql, interrupted)
-        })
+        let mut error = fault::failed(&error, &sql, interrupted);
+        // Where it points says more than how far it came: a text that cannot be read stops all of them before the first.
+        let at = match error.offset {
+            Some(offset) => parts.partition_point(|part| part.start <= offset).saturating_sub(1),
+            None => done.min(parts.len() - 1),
+        };
+        let part = &parts[at];
+        error.offset = error.offset.map(|offset| offset.min(part.end) - part.start);
+        error.ticket = part.ticket;
+        self.open = was_open;
+        for part in &parts[..done.min(parts.len())] {
+            self.follow(&sql[part.start..part.end]);
+        }
+        Err(self.ends_in_error(&sql[part.start..part.end], error))
     }
 
     /// Follows the statements that begin and end transactions: the protocol's own answer is not handed on.
@@ -182,7 +182,7 @@ impl Postgres {
         }
         if self.link.is_closed() {
             self.open = false;
-            self.queue.clear();
+            self.queue = Queue::default();
             return DriverError {
                 failure: Failure::Disconnected,
                 ..error
@@ -239,39 +239,34 @@ impl Driver for Postgres {
     }
 
     fn queue(&mut self, sql: &str, ticket: Option<u64>) -> Result<(), DriverError> {
-        if rolls_back(sql) || self.queue.len() >= QUEUED || self.bytes >= QUEUED_BYTES {
+        if rolls_back(sql) || self.queue.sql.len() >= QUEUED {
             self.flush()?;
         }
         if self.failed && ends(sql) {
             return Err(has_failed());
         }
+        if self.queue.parts.is_empty() {
+            self.queue.was_open = self.open;
+        }
         self.follow(sql);
-        self.bytes += sql.len();
-        self.queue.push(Queued {
-            sql: sql.to_owned(),
-            ticket,
-        });
+        let start = self.queue.sql.len();
+        self.queue.sql.push_str(sql);
+        let end = self.queue.sql.len();
+        self.queue.parts.push(Part { start, end, ticket });
+        // A statement may end in a line comment.
+        self.queue.sql.push_str("\n;\n");
         Ok(())
     }
 
     fn flush(&mut self) -> Result<(), DriverError> {
-        let sent = self.send_queue();
-        sent.map_err(|error| {
-            // What was queued may have ended the transaction already, as a COMMIT does that comes after an error.
-            let open = self.open;
-            let error = self.ends_in_error("", error);
-            self.failed = open;
-            error
-        })
+        self.send_queue()
     }
 
     fn forget(&mut self) {
-        let begins = |queued: &Queued| queued.sql == Sql.begin();
-        if self.queue.iter().any(begins) {
-            self.open = false;
+        let queue = std::mem::take(&mut self.queue);
+        if !queue.parts.is_empty() {
+            self.open = queue.was_open;
         }
-        self.queue.clear();
-        self.bytes = 0;
     }
 
     fn each_row_if_there(
