@@ -4,9 +4,11 @@
 //! the median of rounds in which the contenders take turns; a machine that is busy with other things stretches the
 //! clock and hardly these. `ratios limit DATABASE SCRIPT` is the limit itself: `sqlite3_exec` on a whole script.
 
+mod batch;
 mod limit;
 mod make;
 mod measure;
+mod peers;
 mod table;
 mod work;
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::batch;
 use crate::make::{self, Layout, Shape};
 use crate::measure::{Contender, flushes, rounds, run};
 use crate::table;
@@ -44,7 +45,7 @@ pub fn all(sqlrev: &Path, only: &[&str]) {
         println!("peers: python3 has no alembic, so it is left out");
     }
     table::head();
-    let work: [Workload; 8] = [
+    let work: [Workload; 9] = [
         ("start", start),
         ("upgrade", upgrade),
         ("flushes", count_flushes),
@@ -52,6 +53,7 @@ pub fn all(sqlrev: &Path, only: &[&str]) {
         ("read", read),
         ("inserts", inserts),
         ("offline", offline),
+        ("batch", batch),
         ("size", size),
     ];
     for (name, work) in work {
@@ -274,6 +276,14 @@ fn offline(bench: &Bench) {
             bench.factor,
         );
     }
+}
+
+fn batch(bench: &Bench) {
+    let tools = batch::Tools {
+        sqlrev: &|root, args| bench.sqlrev(root, args),
+        limit: &|database, script| bench.limit(database, script),
+    };
+    batch::all(&bench.memory, &tools, bench.factor);
 }
 
 fn size(bench: &Bench) {

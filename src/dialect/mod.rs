@@ -99,6 +99,14 @@ pub enum Op {
         /// Which of the run's statements the label goes under, and where in it; an empty place is the whole statement.
         at: (usize, Span),
     },
+    /// Runs the query; only when it returns a row are the checks run, in order. It goes over the rows once for all of
+    /// them. Never offline.
+    AnyOf {
+        /// The query.
+        sql: String,
+        /// The checks.
+        checks: Vec<Op>,
+    },
     /// Prepares the statement without running it: it must still compile. Offline this was proven on scratch.
     Compiles {
         /// The statement, beginning with EXPLAIN.

@@ -127,6 +127,11 @@ impl Runner for Online<'_> {
         if let Some(unit) = self.unit {
             unit.after(self.driver, done)?;
         }
+        for statement in run {
+            if let Some(notice) = self.rebuild.renamed(self.driver, &statement.text) {
+                (self.events)(Event::Notice(&notice));
+            }
+        }
         for notice in &rewrite.notices {
             (self.events)(Event::Notice(notice));
         }
@@ -222,6 +227,11 @@ impl<'a> Switches<'a> {
                     return Ok(());
                 }
                 Err(offending(labelled(*code, message, run, at), &rows).help(help.clone()))
+            }
+            Op::AnyOf { sql, checks } => {
+                let rows = self.driver.query(sql).map_err(|error| fault::database(&error))?;
+                let checks = checks.iter().filter(|_| !rows.is_empty());
+                checks.into_iter().try_for_each(|check| self.run(check, run))
             }
             Op::Compiles { sql, object, at } => self.driver.query(sql).map(drop).map_err(|error| {
                 labelled(Code::BatchInUse, &format!("{object} would no longer work"), run, at).cause(error.message)

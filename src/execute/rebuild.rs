@@ -1,6 +1,6 @@
 //! Tables that an author replaces by hand: their DROP deletes nothing elsewhere, and no row is left pointing at nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::code::Code;
 use crate::dialect::{Dialect, Replaces, Rows, Setting};
@@ -17,11 +17,17 @@ const SHOWN: usize = 10;
 pub(crate) struct Rebuild<'a> {
     prepared: &'a Prepared,
     before: Option<BTreeSet<String>>,
+    /// How many rows the tables had that were dropped and whose names another one takes.
+    counts: BTreeMap<String, String>,
 }
 
 impl<'a> Rebuild<'a> {
     pub(crate) fn new(prepared: &'a Prepared) -> Self {
-        Self { prepared, before: None }
+        Self {
+            prepared,
+            before: None,
+            counts: BTreeMap::new(),
+        }
     }
 
     /// Runs a statement. One that means to switch foreign keys does so even in a transaction; while a table that is
@@ -46,11 +52,28 @@ impl<'a> Rebuild<'a> {
         if in_transaction {
             self.look_before(driver)?;
         }
+        if let Some(count) = count(driver, &table) {
+            self.counts.insert(table, count);
+        }
         let was = driver.setting(Setting::ForeignKeys, None).map_err(failed)?;
         driver.setting(Setting::ForeignKeys, Some(false)).map_err(failed)?;
         let ran = run(driver, place, in_transaction);
         driver.setting(Setting::ForeignKeys, Some(was)).map_err(failed)?;
         ran
+    }
+
+    /// What to say after a table has taken the name of one that was dropped, when it has not as many rows. The author
+    /// may well mean to leave rows out, but not without a word.
+    pub(crate) fn renamed(&mut self, driver: &mut dyn Driver, statement: &str) -> Option<String> {
+        if self.counts.is_empty() {
+            return None;
+        }
+        let Some(Replaces::TakesName(table)) = driver.dialect().replaces(statement) else {
+            return None;
+        };
+        let before = self.counts.remove(&table)?;
+        let now = count(driver, &table)?;
+        (before != now).then(|| format!("`{table}` had {before} rows, and the table that replaces it has {now}"))
     }
 
     /// Refuses to drop a table when rows of others would go or change with it, unless those are dropped as well.
@@ -133,6 +156,11 @@ pub(crate) fn followers(rows: Rows, dialect: &'static dyn Dialect, prepared: &Pr
         (child, query)
     })
     .collect()
+}
+
+fn count(driver: &mut dyn Driver, table: &str) -> Option<String> {
+    let sql = driver.dialect().size(table)?.rows;
+    driver.query(&sql).ok()?.into_iter().flatten().flatten().next()
 }
 
 /// In a transaction the driver need not wait for the answer: nothing counts before the commit.

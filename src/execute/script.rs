@@ -335,19 +335,21 @@ impl Scribe<'_> {
                 one_line(&rewrite.reason)
             ),
         )?;
-        for op in &rewrite.ops {
-            match op {
-                Op::Sql { sql, .. } => self.statement(sql)?,
-                Op::Check { sql, message, .. } => put(self.out, &self.sql.guard_rows(sql, message))?,
-                Op::Compiles { .. } => {}
-                Op::Set(setting, on) => {
-                    if let Some(switch) = self.sql.switch(*setting, *on) {
-                        put(self.out, &switch)?;
-                    }
-                }
-            }
+        rewrite.ops.iter().try_for_each(|op| self.op(op))
+    }
+
+    fn op(&mut self, op: &Op) -> Result<()> {
+        match op {
+            Op::Sql { sql, .. } => self.statement(sql),
+            Op::Check { sql, message, .. } => put(self.out, &self.sql.guard_rows(sql, message)),
+            Op::AnyOf { checks, .. } => checks.iter().try_for_each(|check| self.op(check)),
+            // It was proven on scratch.
+            Op::Compiles { .. } => Ok(()),
+            Op::Set(setting, on) => match self.sql.switch(*setting, *on) {
+                Some(switch) => put(self.out, &switch),
+                None => Ok(()),
+            },
         }
-        Ok(())
     }
 }
 

@@ -144,6 +144,15 @@ impl Executor<'_> {
                     let guard = format!("SELECT 1 WHERE EXISTS({sql})");
                     assert_eq!(rows(self.connection, &guard).expect("a guard"), Rows::new(), "{sql}");
                 }
+                Op::AnyOf { sql, checks } => {
+                    if !rows(self.connection, sql)
+                        .map_err(|error| Self::failed(&error, sql))?
+                        .is_empty()
+                    {
+                        self.run(checks)?;
+                        panic!("none of the checks finds the row: {sql}");
+                    }
+                }
                 Op::Compiles { sql, object, .. } => {
                     self.connection
                         .prepare(sql)

@@ -87,8 +87,42 @@ fn checks(draft: &Draft<'_>, way: &Way, offline: bool) -> Checks {
             break;
         }
     }
-    checks.first = rest.into_iter().map(|demanded| demanded.check).collect();
+    checks.first = if offline {
+        rest.into_iter().map(|demanded| demanded.check).collect()
+    } else {
+        together(draft, rest)
+    };
     checks
+}
+
+/// Consecutive demands of single rows are asked about in one go.
+fn together(draft: &Draft<'_>, demands: Vec<Demanded>) -> Vec<Op> {
+    let mut ops = Vec::new();
+    let mut group: Vec<Demanded> = Vec::new();
+    let from = format!("{} AS {}", draft.state.qualified(), quoted(draft.name(), '"'));
+    let close = |group: &mut Vec<Demanded>, ops: &mut Vec<Op>| {
+        let conditions: Vec<String> = group
+            .iter()
+            .flat_map(|demanded| &demanded.condition)
+            .map(|text| format!("({text})"))
+            .collect();
+        if !conditions.is_empty() {
+            ops.push(Op::AnyOf {
+                sql: format!("SELECT 1 FROM {from} WHERE {} LIMIT 1", conditions.join(" OR ")),
+                checks: group.drain(..).map(|demanded| demanded.check).collect(),
+            });
+        }
+    };
+    for demanded in demands {
+        if demanded.condition.is_some() {
+            group.push(demanded);
+        } else {
+            close(&mut group, &mut ops);
+            ops.push(demanded.check);
+        }
+    }
+    close(&mut group, &mut ops);
+    ops
 }
 
 fn copied(draft: &Draft<'_>, demanded: &[Demanded], last: usize, ask: &mut dyn Ask, ops: &mut Vec<Op>) -> Result<()> {
