@@ -94,6 +94,11 @@ pub(crate) fn schema_at(
     graph: &RevisionGraph,
     applied: &Applied,
 ) -> Result<(Schema, Option<String>)> {
+    if history.dialect.objects().is_none() {
+        let message = format!("schemas are read on SQLite alone, and not on {}", history.dialect.name());
+        return Err(Error::new(Code::UnsupportedDatabase, message)
+            .help("without `--drift` and `--schema` the command works on every database"));
+    }
     let scratch = || driver::sqlite::memory().map(|db| Box::new(db) as Box<dyn Driver>);
     Schema::built(&scratch, graph, applied, &history.project, &history.table)
 }
