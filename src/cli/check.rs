@@ -95,7 +95,10 @@ pub(crate) fn schema_at(
     applied: &Applied,
 ) -> Result<(Schema, Option<String>)> {
     if history.dialect.objects().is_none() {
-        let message = format!("schemas are read on SQLite alone, and not on {}", history.dialect.name());
+        let message = format!(
+            "schemas are read on SQLite alone, and not on {}",
+            history.dialect.name()
+        );
         return Err(Error::new(Code::UnsupportedDatabase, message)
             .help("without `--drift` and `--schema` the command works on every database"));
     }
