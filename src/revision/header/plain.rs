@@ -66,16 +66,19 @@ fn entry(key: &str, text: &str, value: Span, header: &mut Header, places: &mut S
                 _ => return None,
             }
         }
-        "irreversible" => {
-            header.irreversible = match words {
-                "true" => true,
-                "false" => false,
-                _ => return None,
-            }
-        }
+        "irreversible" => header.irreversible = truth(words)?,
+        "code" => header.code = truth(words)?,
         _ => return None,
     }
     Some(())
+}
+
+fn truth(words: &str) -> Option<bool> {
+    match words {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
 }
 
 /// The span without spaces at its ends.

@@ -315,7 +315,7 @@ fn headers_of_the_usual_shape_need_no_library() {
         "revision: ae1027a6acf0\ndown_revision: [1975ea83b712, b5b2d72c76c8]\nmessage: add user table (2)\ncreated: \
          2026-11-22T21:14:00Z",
         "revision: a\ndown_revision: b\nbranch_labels: [billing]\ndepends_on:\ntransaction: none\nrecreate: never\n\
-         irreversible: true\nmessage: \"fix: names\"",
+         irreversible: true\ncode: false\nmessage: \"fix: names\"",
     ] {
         let file = SourceFile::new("a", block(lines));
         assert!(plain::read(&file, 7).is_some(), "{lines}");
