@@ -176,6 +176,8 @@ codes! {
         "Nothing listens at the host and port, or the server there takes no connections now: it is starting, stopping or full. `--wait SECONDS` waits for a server that is starting.";
     ConnectUnknownHost = "connect::unknown_host",
         "The name of the host in the URL cannot be found.";
+    ConnectionLost = "connect::lost",
+        "The connection to the server ended while something ran: the server stopped, somebody ended the session, or the network failed. What became of the revision is looked up on a new connection, after the old session has ended, and told; where the server does not come back, that is said to be unknown.";
     ConnectAuthentication = "connect::authentication",
         "The server does not let this user in: the password is wrong or missing, or its rules (pg_hba.conf) do not allow it. A password stands in the URL, in PGPASSWORD, or in ~/.pgpass, a file that nobody else may read.";
     ConnectNoDatabase = "connect::no_database",
@@ -194,6 +196,8 @@ codes! {
         "This build of sqlrev has no driver for this kind of database.";
     LockTimeout = "lock::timeout",
         "Somebody else held the database for longer than `--lock-timeout`. Nothing was run.";
+    Contended = "lock::contended",
+        "A statement waited for a lock that another session held, and the database gave up: its `lock_timeout` was over, or the two waited for each other (a deadlock). The revision was rolled back and tried again until `--lock-timeout` was over. A revision without a transaction is not tried again by itself.";
     VersionTable = "version::unreadable",
         "The version table is there, but not as sqlrev writes it. It may belong to another tool; `version_table:` in `migrations.yaml` chooses another name.";
     NewerDatabase = "version::newer_database",

@@ -20,9 +20,14 @@ mod own_code;
 mod picture;
 #[path = "it/place.rs"]
 mod place;
+#[cfg(unix)]
+#[path = "it/postgres.rs"]
+mod postgres;
 #[path = "it/property.rs"]
 mod property;
 #[path = "it/race.rs"]
 mod race;
+#[cfg(unix)]
+mod server;
 #[path = "it/tidy.rs"]
 mod tidy;

@@ -114,6 +114,7 @@ impl Database {
         child.wait_with_output().expect("it ends")
     }
 
+    #[allow(dead_code, reason = "used by one of the two test programs")]
     /// Everything in a database but the version table and the log, as `pg_dump` has it, and what matters of those two.
     pub(crate) fn picture(&self, database: &str) -> String {
         let mut dump = self.client("pg_dump");

@@ -187,6 +187,9 @@ pub(super) struct Run {
     /// Runs all steps in one transaction: all or nothing
     #[arg(long)]
     pub single_transaction: bool,
+    /// Drops an invalid index that an earlier try left, before the statement is tried again
+    #[arg(long)]
+    pub clean_invalid: bool,
     #[command(flatten)]
     pub lock: Lock,
 }

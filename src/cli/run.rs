@@ -237,6 +237,7 @@ fn execute(
         let patience = session.patience(timeout);
         let mut executor = session.executor(history, graph, &mut *driver, patience, &mut hear);
         executor.single_transaction = run.single_transaction;
+        executor.clean_invalid = run.clean_invalid;
         executor.watch = watch;
         let report = action(&mut executor);
         session.cancel.set_interrupter(None);

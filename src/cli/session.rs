@@ -163,6 +163,7 @@ impl Session<'_> {
             patience,
             events,
             single_transaction: false,
+            clean_invalid: false,
             keep_statements: self.global.format == crate::cli::args::Format::Json,
             lent: Lent::default(),
             watch: false,

@@ -371,6 +371,13 @@ pub trait Dialect: Sync + std::fmt::Debug {
         None
     }
 
+    /// A query for what the statement leaves behind when it fails outside of transactions: what it is, and the statement
+    /// that drops it.
+    fn leftovers(&self, statement: &str) -> Option<String> {
+        let _ = statement;
+        None
+    }
+
     /// Whether the statement may change settings of the connection, which the next revision must not inherit.
     fn touches_session(&self, statement: &str) -> bool;
 

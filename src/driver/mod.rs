@@ -129,6 +129,12 @@ pub trait Driver {
         None
     }
 
+    /// Opens the connection again after it was lost, with nothing of the old session; does nothing while it is there.
+    /// [`Failure::Busy`] when the server may be back in a moment.
+    fn reconnect(&mut self) -> Result<(), DriverError> {
+        Err(DriverError::new("this driver does not connect again"))
+    }
+
     /// Takes the lock that keeps other runs on the table of this name away until [`Driver::release`], and tells that it
     /// did; `false` where the transaction of a step locks the database itself. [`Failure::Busy`] when another run has it.
     fn hold(&mut self, table: &str) -> Result<bool, DriverError> {
@@ -213,8 +219,10 @@ pub enum Failure {
     DiskFull,
     /// The file is not a database.
     NotADatabase,
-    /// The connection is gone.
+    /// There is no connection.
     Disconnected,
+    /// The connection was lost on the way: what was sent last may have been done or not.
+    Lost,
 }
 
 /// A failure that the database reported, in its own words.

@@ -53,9 +53,9 @@ fn kind(failure: Failure) -> (Code, &'static str, &'static str) {
             "running the same command again goes on",
         ),
         Failure::Contended => (
-            Code::LockTimeout,
-            "somebody else held a lock for too long",
-            "run the same command again when it is free",
+            Code::Contended,
+            "a statement did not get the lock that it needs",
+            "end the session that holds it, or wait for it; --lock-timeout SECONDS tries for longer",
         ),
         Failure::Busy => (
             Code::LockTimeout,
@@ -81,6 +81,11 @@ fn kind(failure: Failure) -> (Code, &'static str, &'static str) {
             Code::Connect,
             "the database cannot be opened or reached",
             "check the URL, and that the file or server is there",
+        ),
+        Failure::Lost => (
+            Code::ConnectionLost,
+            "the connection to the database was lost",
+            "run the same command again",
         ),
         Failure::Statement => (
             Code::Database,

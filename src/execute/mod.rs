@@ -2,13 +2,17 @@
 
 mod bookkeeping;
 mod cancel;
+mod counting;
 pub(crate) mod diff;
 pub mod event;
 mod fault;
 pub mod ghost;
+mod leftover;
 pub mod lent;
 mod lock;
+mod lost;
 mod online;
+mod patient;
 mod rebuild;
 mod record;
 pub mod repair;
@@ -64,6 +68,8 @@ pub struct Executor<'a> {
     pub events: &'a mut dyn FnMut(Event<'_>),
     /// Runs all steps in one transaction.
     pub single_transaction: bool,
+    /// Takes away what a statement that failed outside of transactions left behind, before it is tried again.
+    pub clean_invalid: bool,
     /// Keeps the statements that ran for the report.
     pub keep_statements: bool,
     /// What an application lends.

@@ -213,12 +213,7 @@ impl<'a> Executor<'a> {
                 return Err(changed_half_way(ready));
             }
             progress.begun = true;
-            let began = self.clock.elapsed();
-            let mut ran = self.run_step(ready)?;
-            if !progress.whole {
-                self.end(&mut open, Some(ready))?;
-                ran.duration = Some(self.clock.elapsed().saturating_sub(began));
-            }
+            let ran = self.run_patiently(ready, &mut open, progress.whole, seen.table || at > 0)?;
             self.finished(ready, Some(&ran));
             progress.ran.push(ran);
             if !progress.whole {
@@ -231,7 +226,7 @@ impl<'a> Executor<'a> {
     }
 
     /// Commits what is open, of a step or of sqlrev's own.
-    fn end(&mut self, open: &mut bool, ready: Option<&Ready<'a>>) -> Result<()> {
+    pub(crate) fn end(&mut self, open: &mut bool, ready: Option<&Ready<'a>>) -> Result<()> {
         if !std::mem::take(open) {
             return Ok(());
         }
@@ -359,10 +354,14 @@ impl<'a> Executor<'a> {
 
     /// Rolls back, writes the failure into the log, and says in the error what state the database is in.
     fn failed(&mut self, error: Error, ready: &[Ready<'a>], progress: &Progress) -> Error {
-        self.rollback();
         let Some(ready) = ready.get(progress.at) else {
+            self.rollback();
             return error;
         };
+        if error.code() == Code::ConnectionLost && progress.begun {
+            return self.lost(error, ready, progress.held, &kept(progress.kept));
+        }
+        self.rollback();
         let alone = ready.revision.header.transaction == Transaction::None;
         if !progress.fresh || progress.kept > 0 || alone {
             self.log_failure(ready, &error);
@@ -371,7 +370,7 @@ impl<'a> Executor<'a> {
         error.state(state)
     }
 
-    fn log_failure(&mut self, ready: &Ready<'a>, error: &Error) {
+    pub(crate) fn log_failure(&mut self, ready: &Ready<'a>, error: &Error) {
         let now = self.clock.now();
         let detail = format!("{}: {}", error.code().name(), error.message());
         let entry = Entry {
@@ -387,11 +386,7 @@ impl<'a> Executor<'a> {
 
     fn state(&mut self, ready: &Ready<'a>, progress: &Progress, alone: bool) -> String {
         let id = &ready.step.revision;
-        let kept = match progress.kept {
-            0 => String::new(),
-            1 => "; the revision before it is kept".to_owned(),
-            n => format!("; the {n} revisions before it are kept"),
-        };
+        let kept = kept(progress.kept);
         if alone && progress.begun {
             // Not `look`: an interrupted run does not wait any more, and has to say what it did nevertheless.
             let seen = Seen::read(self.driver, &self.table).ok();
@@ -417,6 +412,15 @@ impl<'a> Executor<'a> {
             return "everything was rolled back: the database is as it was before".to_owned();
         }
         format!("revision `{id}` was rolled back{kept}")
+    }
+}
+
+/// That the revisions before are kept, where there are any.
+fn kept(revisions: usize) -> String {
+    match revisions {
+        0 => String::new(),
+        1 => "; the revision before it is kept".to_owned(),
+        n => format!("; the {n} revisions before it are kept"),
     }
 }
 

@@ -1,15 +1,13 @@
 //! One step: the script of one revision in one direction, and its row.
 
-use std::cell::Cell;
 use std::time::Duration;
 
 use crate::code::Code;
 use crate::dialect::Setting;
-use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::execute::bookkeeping::{self, Record};
+use crate::execute::counting::Counting;
 use crate::execute::event::Event;
-use crate::execute::lock::{self, Patience};
 use crate::execute::online::{Online, Unit};
 use crate::execute::rebuild::Rebuild;
 use crate::execute::scripts::Prepared;
@@ -19,7 +17,7 @@ use crate::execute::walk::Walk;
 use crate::execute::{Executor, Ran, fault};
 use crate::revision::plan::Step;
 use crate::revision::{Direction, Revision, Script};
-use crate::version::{Details, Entry, Stamp, Took, Unfinished, VersionTable};
+use crate::version::{Details, Entry, Stamp, Took, Unfinished};
 
 /// A step with what was found out about it before anything ran.
 pub(crate) struct Ready<'a> {
@@ -230,7 +228,7 @@ impl<'a> Executor<'a> {
 
     /// Runs a step of a revision with `transaction: none`: each statement stands alone and is counted, so that a run
     /// that stopped goes on where it was. No transaction is open before or after.
-    pub(crate) fn run_alone(&mut self, ready: &Ready<'_>) -> Result<Option<Ran>> {
+    pub(crate) fn run_alone(&mut self, ready: &Ready<'a>) -> Result<Option<Ran>> {
         let _only_one = self.only_one()?;
         self.begin()?;
         let seen = self.look()?;
@@ -256,14 +254,13 @@ impl<'a> Executor<'a> {
         let began = self.clock.elapsed();
         let mut statements = Vec::new();
         self.connection_again(ready, skip)?;
-        let counting = Counting {
-            table: self.table.clone(),
-            id: id.to_string(),
-            direction,
-            patience: self.patience,
-            opened: Cell::new(false),
-        };
-        self.script(ready, skip, Some(&counting), &mut statements)?;
+        let counting = Counting::new(self.table.clone(), id.to_string(), direction, self.patience);
+        self.clean(ready, skip)?;
+        let ran_all = self.script(ready, skip, Some(&counting), &mut statements);
+        ran_all.map_err(|error| match error.code() {
+            Code::StatementFailed => self.name_leftovers(error, ready),
+            _ => error,
+        })?;
         if self.driver.in_transaction() == Some(true) {
             return Err(left_open(ready));
         }
@@ -339,60 +336,6 @@ impl<'a> Executor<'a> {
             }
         }
         Ok(())
-    }
-}
-
-/// Counts the statements of a revision without a transaction. A statement that can stand in a transaction is counted
-/// in the same one, so that the count is never wrong; for the others the count follows.
-struct Counting<'a> {
-    table: VersionTable,
-    id: String,
-    direction: Direction,
-    patience: Patience<'a>,
-    /// Whether the transaction that is open was opened for this piece, not by the author's own BEGIN.
-    opened: Cell<bool>,
-}
-
-impl Counting<'_> {
-    fn tell(&self, driver: &mut dyn Driver, sql: &str) -> Result<()> {
-        lock::retry(driver, self.patience, &mut |_| {}, |driver| driver.execute(sql))
-    }
-}
-
-impl Unit for Counting<'_> {
-    fn before(&self, driver: &mut dyn Driver, statement: Option<&str>) -> Result<()> {
-        let dialect = driver.dialect();
-        let alone = statement.is_some_and(|sql| dialect.stands_alone(sql));
-        let opens = !alone && driver.in_transaction() != Some(true);
-        self.opened.set(opens);
-        if opens {
-            self.tell(driver, dialect.begin())
-        } else {
-            Ok(())
-        }
-    }
-
-    fn after(&self, driver: &mut dyn Driver, done: u64) -> Result<()> {
-        let unfinished = Some(Unfinished {
-            direction: self.direction,
-            statements: done,
-        });
-        let dialect = driver.dialect();
-        let own_role = dialect.own_role();
-        let opened = self.opened.take();
-        let begin = !opened && !own_role.is_empty() && driver.in_transaction() == Some(false);
-        if begin {
-            self.tell(driver, dialect.begin())?;
-        }
-        for sql in own_role {
-            self.tell(driver, sql)?;
-        }
-        self.tell(driver, &self.table.progress(&self.id, unfinished))?;
-        if opened || begin {
-            self.tell(driver, "COMMIT")
-        } else {
-            Ok(())
-        }
     }
 }
 

@@ -280,6 +280,7 @@ impl Terms<'_> {
                 None => &mut silent,
             },
             single_transaction: self.single_transaction,
+            clean_invalid: false,
             keep_statements: self.keep_statements,
             watch: false,
             lent: Lent {

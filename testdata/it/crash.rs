@@ -77,6 +77,7 @@ impl History {
             },
             events: &mut |_| {},
             single_transaction: single,
+            clean_invalid: false,
             keep_statements: false,
             lent: Lent::default(),
             watch: false,

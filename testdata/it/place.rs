@@ -1,5 +1,6 @@
 //! A temporary project, and the real program run in it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -11,6 +12,8 @@ const SQLREV: &str = env!("CARGO_BIN_EXE_sqlrev");
 /// A folder with `migrations.yaml`, revisions, and the database `app.db`.
 pub(crate) struct Place {
     folder: TempDir,
+    /// More of the environment.
+    pub variables: BTreeMap<String, String>,
 }
 
 impl Place {
@@ -31,7 +34,10 @@ impl Place {
 
     fn within(parent: &Path) -> Self {
         let folder = TempDir::new_in(parent).expect("a temporary folder");
-        let place = Self { folder };
+        let place = Self {
+            folder,
+            variables: BTreeMap::new(),
+        };
         place.write("migrations.yaml", "url: sqlite:app.db\n");
         std::fs::create_dir(place.path("migrations")).expect("a folder");
         place
@@ -85,6 +91,7 @@ impl Place {
     fn at_home(&self, mut command: Command) -> Command {
         let path = std::env::var_os("PATH").unwrap_or_default();
         command.current_dir(self.folder()).env_clear().env("PATH", path);
+        command.envs(&self.variables);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -55,6 +55,10 @@ impl Dialect for Postgres {
         session::not_in_transaction(statement)
     }
 
+    fn leftovers(&self, statement: &str) -> Option<String> {
+        session::leftovers(statement)
+    }
+
     fn touches_session(&self, statement: &str) -> bool {
         session::touches_session(statement)
     }

@@ -3,6 +3,7 @@
 use crate::dialect::VersionSql;
 use crate::sql::split;
 use crate::sql::token::{self, Kind};
+use crate::sql::write;
 
 /// The version table.
 pub(super) static VERSION: VersionSql = VersionSql {
@@ -78,6 +79,37 @@ pub(super) fn not_in_transaction(statement: &str) -> Option<&'static str> {
         ["DISCARD", "ALL"] => Some("DISCARD ALL"),
         _ => None,
     }
+}
+
+/// The invalid indexes that a statement CONCURRENTLY is about, unless somebody is building them at this moment: those that
+/// it names, those of a table that it names, and what a REINDEX was building.
+pub(super) fn leftovers(statement: &str) -> Option<String> {
+    if !has_word(statement, "CONCURRENTLY") || words(statement).first().is_some_and(|word| word == "DROP") {
+        return None;
+    }
+    let names: Vec<String> = token::significant(statement, &split::POSTGRESQL)
+        .filter_map(|token| {
+            let word = &statement[token.span];
+            match token.kind {
+                Kind::Word => Some(word.to_lowercase()),
+                Kind::Quoted => Some(token::unquoted(word).into_owned()),
+                _ => None,
+            }
+        })
+        .map(|name| write::postgres_literal(&name))
+        .collect();
+    let names = names.join(", ");
+    Some(format!(
+        "SELECT 'index ' || i.indexrelid::pg_catalog.regclass, \
+         'DROP INDEX CONCURRENTLY ' || i.indexrelid::pg_catalog.regclass \
+         FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
+         JOIN pg_catalog.pg_class t ON t.oid = i.indrelid \
+         WHERE NOT i.indisvalid AND c.relkind = 'i' \
+         AND (c.relname IN ({names}) OR t.relname IN ({names}) \
+         OR pg_catalog.regexp_replace(c.relname, '_cc(new|old)[0-9]*$', '') IN ({names})) \
+         AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid) \
+         ORDER BY 1"
+    ))
 }
 
 fn sets_tablespace(statement: &str) -> bool {

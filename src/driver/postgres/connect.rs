@@ -9,11 +9,12 @@ use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::code::Code;
-use crate::driver::Opening;
 use crate::driver::postgres::link::Link;
+use crate::driver::postgres::lock::Lock;
 use crate::driver::postgres::params::{Params, wrong};
 use crate::driver::postgres::tls::{self, Canceller, Mode};
 use crate::driver::postgres::{Postgres, fault};
+use crate::driver::{DriverError, Failure, Opening};
 use crate::error::{Error, Result};
 
 /// The pause between two tries to reach a server that is starting.
@@ -34,10 +35,16 @@ pub fn connect(url: &str, opening: Opening<'_>) -> Result<Postgres> {
         Mode::Disable => None,
         _ => Some(tls::connector(&params, mode)?),
     };
+    let mut opener = Opener {
+        config,
+        mode,
+        connector,
+        secured: false,
+    };
     let started = Instant::now();
     loop {
-        let error = match open(&config, mode, connector.as_ref()) {
-            Ok((link, secured)) => return prepared(link, Canceller(connector.filter(|_| secured))),
+        let error = match opener.open() {
+            Ok(link) => return prepared(link, opener),
             Err(error) => error,
         };
         if opening.cancelled.load(Ordering::Relaxed) {
@@ -49,6 +56,50 @@ pub fn connect(url: &str, opening: Opening<'_>) -> Result<Postgres> {
         }
         std::thread::sleep(PAUSE);
     }
+}
+
+/// What opens a session, and opens it again.
+pub(super) struct Opener {
+    config: Config,
+    mode: Mode,
+    connector: Option<MakeRustlsConnect>,
+    /// Whether the last one that it opened goes over TLS.
+    secured: bool,
+}
+
+impl Opener {
+    pub(super) fn open(&mut self) -> std::result::Result<Link, tokio_postgres::Error> {
+        let (mut link, secured) = open(&self.config, self.mode, self.connector.as_ref())?;
+        self.secured = secured;
+        let mut config = self.config.clone();
+        config.ssl_mode(if secured { SslMode::Require } else { SslMode::Disable });
+        link.watch_with(config, self.connector.clone().filter(|_| secured));
+        Ok(link)
+    }
+
+    /// Whether one of the ports that it connects to is this one.
+    pub(super) fn is_port(&self, port: &str) -> bool {
+        self.config.get_ports().iter().any(|own| own.to_string() == port)
+    }
+
+    /// What stops the statement that runs on a link.
+    pub(super) fn canceller(&self, link: &Link) -> Canceller {
+        Canceller {
+            token: link.client().cancel_token(),
+            connector: self.connector.clone().filter(|_| self.secured),
+        }
+    }
+}
+
+/// Why a lost session cannot be opened again, or not yet.
+pub(super) fn not_back(error: &tokio_postgres::Error, lock: &mut Lock) -> DriverError {
+    let mut failed = fault::failed(error, "", false);
+    if is_starting(error) {
+        failed.failure = Failure::Busy;
+        lock.holder = Some("the server, which is not back yet".to_owned());
+        std::thread::sleep(PAUSE);
+    }
+    failed
 }
 
 /// Tries once; `allow` tries without TLS first, `prefer` without it at last.
@@ -79,8 +130,8 @@ fn open(
 }
 
 /// A session in which backslashes mean what the splitter takes them for.
-fn prepared(link: Link, cancel: Canceller) -> Result<Postgres> {
-    let mut session = Postgres::new(link, cancel);
+fn prepared(link: Link, opener: Opener) -> Result<Postgres> {
+    let mut session = Postgres::new(link, opener);
     session
         .ready()
         .map_err(|error| Error::new(Code::Connect, "the session cannot be prepared").cause(error.message))?;

@@ -13,7 +13,7 @@ pub(super) fn failed(error: &Error, sql: &str, interrupted: bool) -> DriverError
     match error.as_db_error() {
         Some(db) => said(db, sql, interrupted),
         None => DriverError {
-            failure: Failure::Disconnected,
+            failure: Failure::Lost,
             remarks: Box::new(Remarks {
                 hint: Some(GONE.to_owned()),
                 ..Remarks::default()
@@ -103,7 +103,7 @@ fn kind(db: &DbError, interrupted: bool) -> Failure {
         SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
     ];
     if gone.contains(code) || code.code().starts_with("08") || code.code() == "57P05" {
-        return Failure::Disconnected;
+        return Failure::Lost;
     }
     Failure::Statement
 }
@@ -115,7 +115,7 @@ fn advice(db: &DbError, failure: Failure) -> Option<String> {
         "this server is a standby, or the role's transactions are read-only: connect to the primary"
     } else if failure == Failure::DiskFull {
         "make room on the server, then run the same command again"
-    } else if failure == Failure::Disconnected {
+    } else if failure == Failure::Lost {
         GONE
     } else if *code == SqlState::ACTIVE_SQL_TRANSACTION {
         "a statement that cannot run in a transaction needs `transaction: none` in the revision's header"

@@ -12,6 +12,9 @@ use futures_util::stream::{self, Stream};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{AsyncMessage, Client, Config, Error, Socket};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::driver::postgres::watch::Watch;
 
 /// Why parts of a link are there.
 const HERE: &str = "it is there until the link is dropped";
@@ -25,6 +28,7 @@ pub(super) struct Link {
     /// Likewise.
     client: Option<Client>,
     wire: Wire,
+    watch: Option<Watch>,
     /// Whether backslashes in plain texts mean nothing, as the server told at the beginning.
     pub(super) standard_strings: bool,
 }
@@ -55,6 +59,7 @@ impl Link {
             runtime: Some(runtime),
             client: Some(client),
             standard_strings,
+            watch: None,
             wire: Wire {
                 messages: Some(messages),
                 broken: None,
@@ -70,13 +75,25 @@ impl Link {
         F: Future<Output = Result<T, Error>> + Send,
     {
         let Self {
-            runtime, client, wire, ..
+            runtime,
+            client,
+            wire,
+            watch,
+            ..
         } = self;
         let future = make(client.as_ref().expect(HERE));
         let both = async {
             let mut future = pin!(future);
+            let mut watching = pin!(async {
+                match watch {
+                    Some(watch) => watch.look().await,
+                    None => std::future::pending().await,
+                }
+            });
             poll_fn(|cx| {
                 wire.poll(cx);
+                // It never ends by itself.
+                let _ = watching.as_mut().poll(cx);
                 future.as_mut().poll(cx)
             })
             .await
@@ -97,6 +114,25 @@ impl Link {
 
     pub(super) fn client(&self) -> &Client {
         self.client.as_ref().expect(HERE)
+    }
+
+    /// Lets somebody look who stands in the way, once the process of the session is known.
+    pub(super) fn watch_with(&mut self, config: Config, connector: Option<MakeRustlsConnect>) {
+        self.watch = Some(Watch::new(config, connector));
+    }
+
+    pub(super) fn is_process(&mut self, process: Option<i32>) {
+        if let Some(watch) = &mut self.watch {
+            watch.process = process;
+        }
+    }
+
+    /// Who stood in the way of the last statement.
+    pub(super) fn blockers(&mut self) -> Vec<String> {
+        self.watch
+            .as_mut()
+            .map(|watch| std::mem::take(&mut watch.blockers))
+            .unwrap_or_default()
     }
 
     /// The server's notices since this was asked last.

@@ -6,8 +6,10 @@
 
 use std::time::Duration;
 
+use tokio_postgres::SimpleQueryMessage;
+
 use crate::driver::postgres::Postgres;
-use crate::driver::{DriverError, Failure};
+use crate::driver::{DriverError, Failure, Remarks};
 
 /// The pause after a try that failed; the caller tries again as long as it likes.
 const PAUSE: Duration = Duration::from_millis(90);
@@ -33,17 +35,53 @@ impl Postgres {
     /// Tries to take the lock.
     pub(super) fn take_lock(&mut self, table: &str) -> Result<(), DriverError> {
         let key = key(table);
-        let taken = self.send(&format!("SELECT pg_catalog.pg_try_advisory_lock({key})"))?;
-        if taken.first().and_then(|row| row.first()) == Some(&Some("t".to_owned())) {
+        let taken = self.send(&format!(
+            "SELECT pg_catalog.pg_try_advisory_lock({key}), pg_catalog.pg_backend_pid(), \
+             pg_catalog.current_setting('port')"
+        ))?;
+        let value = |at: usize| taken.first()?.get(at)?.as_deref();
+        if value(0) == Some("t") {
+            self.link.is_process(value(1).and_then(|process| process.parse().ok()));
+            let direct = value(2).is_some_and(|port| self.opener.is_port(port));
             self.lock.held = Some(key);
             self.lock.holder = None;
-            return Ok(());
+            return if direct { Ok(()) } else { self.is_own_session(key) };
         }
         self.lock.holder = self.who_holds(key);
         std::thread::sleep(PAUSE);
         Err(DriverError {
             failure: Failure::Busy,
             ..DriverError::new("another run of sqlrev has locked the version table")
+        })
+    }
+
+    /// Refuses a pooler that gives each transaction another session: no lock holds there, nor does anything else that
+    /// belongs to a session. Asked only where the server listens on another port than the one that was connected to.
+    fn is_own_session(&mut self, key: i64) -> Result<(), DriverError> {
+        let Ok(mut other) = self.opener.open() else {
+            return Ok(());
+        };
+        let tried = other.run(|client| async move {
+            let sql = format!("SELECT pg_catalog.pg_try_advisory_lock({key}) AND pg_catalog.pg_advisory_unlock({key})");
+            client.simple_query(&sql).await
+        });
+        let taken =
+            |message: &SimpleQueryMessage| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("t"));
+        if !tried.is_ok_and(|messages| messages.iter().any(taken)) {
+            return Ok(());
+        }
+        self.give_lock_back();
+        Err(DriverError {
+            failure: Failure::Disconnected,
+            remarks: Box::new(Remarks {
+                hint: Some(
+                    "connect to the server itself, or to a pool with pool_mode = session: the lock of a run, and what \
+                     scripts set up, belong to a session"
+                        .to_owned(),
+                ),
+                ..Remarks::default()
+            }),
+            ..DriverError::new("this is a connection pooler in transaction mode: two connections share one session")
         })
     }
 

@@ -7,11 +7,12 @@ mod link;
 mod lock;
 mod params;
 mod tls;
+mod watch;
 
 use std::io::Cursor;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{SinkExt, TryStreamExt};
 use tokio_postgres::{CopyInSink, SimpleQueryMessage};
@@ -47,8 +48,13 @@ pub struct Postgres {
     copy: Option<Copying>,
     /// Set when the running statement was told to stop.
     interrupted: Arc<AtomicBool>,
-    cancel: tls::Canceller,
+    /// What stops it.
+    cancel: Arc<Mutex<tls::Canceller>>,
     lock: lock::Lock,
+    /// How the session was opened, to open it again.
+    opener: connect::Opener,
+    /// The connection was lost, and not opened again yet.
+    lost: bool,
 }
 
 /// A COPY that takes data.
@@ -80,7 +86,8 @@ impl std::fmt::Debug for Postgres {
 }
 
 impl Postgres {
-    fn new(link: Link, cancel: tls::Canceller) -> Self {
+    fn new(link: Link, opener: connect::Opener) -> Self {
+        let cancel = Arc::new(Mutex::new(opener.canceller(&link)));
         Self {
             link,
             open: false,
@@ -90,6 +97,8 @@ impl Postgres {
             interrupted: Arc::default(),
             cancel,
             lock: lock::Lock::default(),
+            opener,
+            lost: false,
         }
     }
 
@@ -180,13 +189,15 @@ impl Postgres {
         if ends(sql) {
             self.follow(sql);
         }
-        if self.link.is_closed() {
+        let mut error = error;
+        if self.link.is_closed() || error.failure == Failure::Lost {
             self.open = false;
+            self.lost = true;
             self.queue = Queue::default();
-            return DriverError {
-                failure: Failure::Disconnected,
-                ..error
-            };
+            error.failure = Failure::Lost;
+        }
+        if error.failure == Failure::Contended {
+            error.remarks.details.extend(self.link.blockers());
         }
         error
     }
@@ -366,6 +377,22 @@ impl Driver for Postgres {
         self.link.notices()
     }
 
+    fn reconnect(&mut self) -> Result<(), DriverError> {
+        if !self.lost {
+            return Ok(());
+        }
+        match self.opener.open() {
+            Ok(link) => {
+                *self.cancel.lock().unwrap_or_else(PoisonError::into_inner) = self.opener.canceller(&link);
+                self.link = link;
+                (self.open, self.failed, self.lost) = (false, false, false);
+                (self.queue, self.copy, self.lock) = (Queue::default(), None, lock::Lock::default());
+                self.ready()
+            }
+            Err(error) => Err(connect::not_back(&error, &mut self.lock)),
+        }
+    }
+
     fn hold(&mut self, table: &str) -> Result<bool, DriverError> {
         self.flush()?;
         self.take_lock(table).map(|()| true)
@@ -380,11 +407,10 @@ impl Driver for Postgres {
     }
 
     fn interrupter(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
-        let token = self.link.client().cancel_token();
         let (cancel, interrupted) = (self.cancel.clone(), self.interrupted.clone());
         Some(Box::new(move || {
             interrupted.store(true, Ordering::Relaxed);
-            cancel.cancel(&token);
+            cancel.lock().unwrap_or_else(PoisonError::into_inner).cancel();
         }))
     }
 }

@@ -50,16 +50,18 @@ impl Mode {
 }
 
 /// What stops a running statement: a connection of its own that speaks as the first one does.
-#[derive(Clone)]
-pub(super) struct Canceller(pub(super) Option<MakeRustlsConnect>);
+pub(super) struct Canceller {
+    pub(super) token: CancelToken,
+    pub(super) connector: Option<MakeRustlsConnect>,
+}
 
 impl Canceller {
-    pub(super) fn cancel(&self, token: &CancelToken) {
+    pub(super) fn cancel(&self) {
         let runtime = link::runtime();
         // Where the server cannot be reached any more, there is nothing to stop.
-        let _ = match &self.0 {
-            Some(tls) => link::wait(&runtime, token.cancel_query(tls.clone())),
-            None => link::wait(&runtime, token.cancel_query(NoTls)),
+        let _ = match &self.connector {
+            Some(tls) => link::wait(&runtime, self.token.cancel_query(tls.clone())),
+            None => link::wait(&runtime, self.token.cancel_query(NoTls)),
         };
         runtime.shutdown_background();
     }

@@ -1,0 +1,100 @@
+//! Who stands in the way while a statement waits: a second connection looks, since the first one is busy.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// How long a statement may take before anybody looks, and the pause between two looks.
+const FIRST: Duration = Duration::from_millis(150);
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Looks for those whom a session waits for.
+pub(super) struct Watch {
+    pub(super) config: Config,
+    pub(super) connector: Option<MakeRustlsConnect>,
+    /// The process of the session, once it is known.
+    pub(super) process: Option<i32>,
+    client: Option<Client>,
+    /// Who stood in the way when somebody looked last.
+    pub(super) blockers: Vec<String>,
+}
+
+impl Watch {
+    pub(super) fn new(config: Config, connector: Option<MakeRustlsConnect>) -> Self {
+        Self {
+            config,
+            connector,
+            process: None,
+            client: None,
+            blockers: Vec::new(),
+        }
+    }
+
+    /// Looks again and again, until this is dropped because the statement came to its end.
+    pub(super) async fn look(&mut self) {
+        self.blockers.clear();
+        let Some(process) = self.process else {
+            return std::future::pending().await;
+        };
+        sleep(FIRST).await;
+        loop {
+            if self.client.as_ref().is_none_or(Client::is_closed) {
+                self.client = connect(&self.config, self.connector.as_ref()).await;
+            }
+            if let Some(client) = &self.client
+                && let Ok(found) = client.simple_query(&query(process)).await
+            {
+                let found: Vec<String> = found.iter().filter_map(words).collect();
+                if !found.is_empty() {
+                    self.blockers = found;
+                }
+            }
+            sleep(AGAIN).await;
+        }
+    }
+}
+
+async fn connect(config: &Config, connector: Option<&MakeRustlsConnect>) -> Option<Client> {
+    let mut config = config.clone();
+    config.application_name("sqlrev (watching)");
+    // Driven only while a statement of the main connection runs, which is when it is asked.
+    match connector {
+        Some(tls) => {
+            let (client, connection) = config.connect(tls.clone()).await.ok()?;
+            tokio::spawn(connection);
+            Some(client)
+        }
+        None => {
+            let (client, connection) = config.connect(NoTls).await.ok()?;
+            tokio::spawn(connection);
+            Some(client)
+        }
+    }
+}
+
+fn query(process: i32) -> String {
+    format!(
+        "SELECT a.pid, a.application_name, a.usename, a.state, left(regexp_replace(a.query, '\\s+', ' ', 'g'), 120) \
+         FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids({process})) AS b (pid) \
+         JOIN pg_catalog.pg_stat_activity a ON a.pid = b.pid ORDER BY 1"
+    )
+}
+
+fn words(message: &SimpleQueryMessage) -> Option<String> {
+    let SimpleQueryMessage::Row(row) = message else {
+        return None;
+    };
+    let value = |at: usize| row.get(at).unwrap_or_default();
+    let program = Some(value(1))
+        .filter(|name| !name.is_empty())
+        .unwrap_or("a program without a name");
+    Some(format!(
+        "process {} of the server ({program}, user {}, {}) stood in the way: {}",
+        value(0),
+        value(2),
+        value(3),
+        value(4)
+    ))
+}

@@ -1,0 +1,69 @@
+//! A connection that was lost: what became of the revision is looked up, never guessed.
+
+use crate::error::{Error, Result};
+use crate::execute::seen::Seen;
+use crate::execute::step::Ready;
+use crate::execute::{Executor, fault, lock};
+use crate::revision::{Direction, RevisionId, Transaction};
+
+impl<'a> Executor<'a> {
+    /// Connects again and says in the error what the database has.
+    pub(crate) fn lost(&mut self, error: Error, ready: &Ready<'a>, held: bool, kept: &str) -> Error {
+        let id = &ready.step.revision;
+        let seen = match self.look_again(held) {
+            Ok(seen) => seen,
+            Err(why) => {
+                let why = why
+                    .causes()
+                    .first()
+                    .cloned()
+                    .unwrap_or_else(|| why.message().to_owned());
+                return error
+                    .state(format!(
+                        "whether revision `{id}` was committed is not known{kept}: {why}"
+                    ))
+                    .help("when the server is back, see what it has: sqlrev check");
+            }
+        };
+        let row = seen.row(id).and_then(|row| row.unfinished);
+        if let (Some(at), Transaction::None) = (row, ready.revision.header.transaction) {
+            let (done, next) = (at.statements, at.statements + 1);
+            return error
+                .state(format!(
+                    "looked up on a new connection: {done} of {} statements of revision `{id}` ran and are recorded{kept}",
+                    ready.prepared.statements
+                ))
+                .help(format!(
+                    "statement {next} may have been done as well, if it is one that runs outside of transactions: see for \
+                     yourself, then run the same command again, which goes on with it"
+                ));
+        }
+        if is_done(&seen, id, ready.step.direction) {
+            return error.state(format!(
+                "looked up on a new connection: the {} of revision `{id}` is committed{kept}",
+                ready.step.direction.name()
+            ));
+        }
+        self.log_failure(ready, &error);
+        error.state(format!(
+            "looked up on a new connection: revision `{id}` was rolled back{kept}"
+        ))
+    }
+
+    /// Reads the version table on a new connection, once the lost session has ended for good: it held a lock.
+    fn look_again(&mut self, held: bool) -> Result<Seen> {
+        let place = self.table.place();
+        lock::retry(self.driver, self.patience, self.events, |driver| {
+            driver.reconnect()?;
+            if held { driver.hold(place) } else { Ok(false) }
+        })?;
+        Seen::read(self.driver, &self.table).map_err(|error| fault::database(&error))
+    }
+}
+
+fn is_done(seen: &Seen, id: &RevisionId, direction: Direction) -> bool {
+    match direction {
+        Direction::Upgrade => seen.row(id).is_some_and(|row| row.unfinished.is_none()),
+        Direction::Downgrade => seen.row(id).is_none(),
+    }
+}

@@ -1,0 +1,360 @@
+//! PostgreSQL: races, kills on both sides, interruptions, and what outlives them.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use crate::place::{Done, Place};
+use crate::server::Database;
+
+const PROCESSES: usize = 8;
+const REVISIONS: usize = 24;
+
+fn id(i: usize) -> String {
+    format!("rev{i:03}")
+}
+
+/// Revisions that would fail or count twice if they ran twice; one has no transaction, one takes data.
+fn history(place: &Place, revisions: usize) {
+    for i in 0..revisions {
+        let parent = i.checked_sub(1).map(id);
+        let alone = i == revisions / 2;
+        let options: &[&str] = if alone { &["transaction: none"] } else { &[] };
+        let concurrently = if alone { "CONCURRENTLY" } else { "" };
+        let up = format!(
+            "CREATE TABLE t{i} (a int GENERATED ALWAYS AS IDENTITY, b text);\nINSERT INTO t{i} (b) VALUES ('x');\n\
+             COPY t{i} (b) FROM stdin;\ny\n\\.\nCREATE INDEX {concurrently} t{i}_b ON t{i} (b);\n\
+             INSERT INTO t{i} (b) SELECT b FROM t{i};"
+        );
+        let parents: Vec<&str> = parent.iter().map(String::as_str).collect();
+        place.revision(&id(i), &parents, options, &up, &format!("DROP TABLE t{i};"));
+    }
+}
+
+fn place_on(database: &Database) -> Place {
+    let mut place = Place::new();
+    place.variables = database.variables.clone();
+    place.write("migrations.yaml", "locations: [migrations]\n");
+    place
+}
+
+/// Every revision that is applied has all of its rows, no other one has anything, and each was done once.
+fn is_sound(database: &Database, revisions: usize) -> usize {
+    let applied = database.query("SELECT revision FROM sqlrev_revisions WHERE unfinished IS NULL ORDER BY 1");
+    let there = database.query("SELECT tablename FROM pg_tables WHERE tablename ~ '^t[0-9]+$'");
+    let rows: Vec<String> = there
+        .iter()
+        .map(|table| format!("SELECT '{table} ' || coalesce(string_agg(b, '' ORDER BY a), '') FROM {table}"))
+        .collect();
+    let rows = if rows.is_empty() {
+        rows
+    } else {
+        database.query(&rows.join(" UNION ALL "))
+    };
+    for i in 0..revisions {
+        let whole = rows.contains(&format!("t{i} xyxy"));
+        if applied.contains(&id(i)) {
+            assert!(whole, "t{i} of {rows:?}");
+        } else {
+            let unfinished = i == revisions / 2;
+            let is_there = there.contains(&format!("t{i}"));
+            assert!(!is_there || unfinished, "table t{i} is there without its revision");
+        }
+    }
+    let twice =
+        "SELECT revision FROM sqlrev_log WHERE event = 'upgrade' AND outcome = 'done' GROUP BY 1 HAVING count(*) > 1";
+    assert_eq!(database.query(twice), [""; 0]);
+    applied.len()
+}
+
+fn tables_are_there(database: &Database) -> bool {
+    database.query("SELECT to_regclass('sqlrev_revisions') IS NOT NULL") == ["t"]
+}
+
+fn all_at_once(place: &Place, args: &[&str]) {
+    let children: Vec<Child> = (0..PROCESSES).map(|_| place.start(args)).collect();
+    for child in children {
+        let done: Done = child.wait_with_output().expect("it ends").into();
+        assert_eq!(done.status, Some(0), "{done:?}");
+    }
+}
+
+#[test]
+fn eight_processes_on_postgresql() {
+    let database = Database::new();
+    let place = place_on(&database);
+    history(&place, REVISIONS);
+    all_at_once(&place, &["upgrade", "heads"]);
+    assert_eq!(is_sound(&database, REVISIONS), REVISIONS);
+    all_at_once(&place, &["downgrade", "base"]);
+    assert_eq!(is_sound(&database, REVISIONS), 0);
+}
+
+/// Kills the program at many moments; what stays is whole, and the next run goes on.
+#[test]
+fn killed_clients_on_postgresql() {
+    let database = Database::new();
+    let place = place_on(&database);
+    history(&place, REVISIONS);
+    let mut kills = 0;
+    for pause in (0..120).step_by(8) {
+        let mut child = place.start(&["upgrade", "heads"]);
+        std::thread::sleep(Duration::from_millis(pause));
+        let ended = child.try_wait().expect("it can be asked").is_some();
+        child.kill().expect("it can be killed");
+        child.wait().expect("it ends");
+        kills += usize::from(!ended);
+        if tables_are_there(&database) {
+            // The server may still be busy with the last statement of the one that was killed.
+            wait_for_quiet(&database);
+            is_sound(&database, REVISIONS);
+        }
+    }
+    assert!(kills > 0);
+    finish(&place, &database);
+}
+
+fn wait_for_quiet(database: &Database) {
+    let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    while database.query(others) != ["0"] {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Lets the history come to its end: an index that was being built when its run died is in the way, and named.
+fn finish(place: &Place, database: &Database) {
+    let middle = REVISIONS / 2;
+    for _ in 0..4 {
+        let done = place.run(&["upgrade", "heads"]);
+        if done.status == Some(0) {
+            assert_eq!(is_sound(database, REVISIONS), REVISIONS);
+            return;
+        }
+        assert!(done.stderr.contains(&format!("t{middle}_b")), "{done:?}");
+        database.query(&format!("DROP INDEX IF EXISTS t{middle}_b"));
+    }
+    panic!("it does not come to its end");
+}
+
+/// Ends the server's side of the connection at many moments: the program says what became of the revision, truly.
+#[test]
+fn killed_backends_on_postgresql() {
+    let database = Database::new();
+    let place = place_on(&database);
+    history(&place, REVISIONS);
+    let mut lost = 0;
+    for pause in (0..160).step_by(10) {
+        let child = place.start(&["upgrade", "heads"]);
+        std::thread::sleep(Duration::from_millis(pause));
+        database.query(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+             WHERE datname = current_database() AND application_name = 'sqlrev'",
+        );
+        let done: Done = child.wait_with_output().expect("it ends").into();
+        assert!(!done.stderr.contains("panicked"), "{done:?}");
+        if !tables_are_there(&database) {
+            continue;
+        }
+        is_sound(&database, REVISIONS);
+        if done.stderr.contains("error[sqlrev::connect::lost]") {
+            lost += 1;
+            told_truly(&done, &database);
+        }
+    }
+    assert!(lost > 0, "no connection was lost");
+    finish(&place, &database);
+}
+
+/// What the error says of a revision is what the database has.
+fn told_truly(done: &Done, database: &Database) {
+    let applied = database.query("SELECT revision FROM sqlrev_revisions WHERE unfinished IS NULL");
+    let word = |before: &str, after: &str| {
+        let (_, rest) = done.stderr.split_once(before)?;
+        rest.split_once(after).map(|(id, _)| id.to_owned())
+    };
+    if let Some(id) = word("the upgrade of revision `", "` is committed") {
+        assert!(applied.contains(&id), "{done:?}");
+    } else if let Some(id) = word("connection: revision `", "` was rolled back") {
+        assert!(!applied.contains(&id), "{done:?}");
+    } else if done.stderr.contains("looked up") {
+        assert!(done.stderr.contains("statements of revision"), "{done:?}");
+    }
+}
+
+/// Waits until a line of a child's standard error holds a text.
+fn wait_for(child: &mut Child, text: &str) -> BufReader<std::process::ChildStderr> {
+    let mut lines = BufReader::new(child.stderr.take().expect("it is piped"));
+    let mut line = String::new();
+    while !line.contains(text) {
+        line.clear();
+        assert!(lines.read_line(&mut line).expect("it can be read") > 0, "no `{text}`");
+    }
+    lines
+}
+
+fn rest(mut lines: BufReader<std::process::ChildStderr>) -> String {
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut lines, &mut text).expect("it can be read");
+    text
+}
+
+#[test]
+fn an_interrupt_cancels_the_statement_on_postgresql() {
+    let database = Database::new();
+    let place = place_on(&database);
+    let up = "CREATE TABLE t (a int);\nSELECT pg_sleep(600);";
+    place.revision("aaaa", &[], &[], up, "DROP TABLE t;");
+    let mut child = place.start(&["-v", "upgrade"]);
+    let lines = wait_for(&mut child, "pg_sleep");
+    let sleeping = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(600)%' \
+                    AND pid <> pg_backend_pid() AND state = 'active'";
+    while database.query(sleeping) != ["1"] {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(killed.expect("kill is there").success());
+    let text = rest(lines);
+    assert_eq!(child.wait().expect("it ends").code(), Some(130), "{text}");
+    assert!(
+        text.contains("execute::interrupted") && text.contains("rolled back"),
+        "{text}"
+    );
+    assert_eq!(database.query(sleeping), ["0"]);
+    assert_eq!(database.query("SELECT to_regclass('t') IS NULL"), ["t"]);
+}
+
+#[test]
+fn a_second_run_waits_and_names_the_first_on_postgresql() {
+    let database = Database::new();
+    let place = place_on(&database);
+    place.revision("aaaa", &[], &[], "SELECT pg_sleep(600);", "");
+    let mut first = place.start(&["-v", "upgrade"]);
+    let _lines = wait_for(&mut first, "pg_sleep");
+    let done = place.run(&["upgrade", "--lock-timeout", "0.2"]);
+    done.failed_with(1, "lock::timeout");
+    assert!(done.stderr.contains("(sqlrev, user "), "{done:?}");
+    first.kill().expect("it can be killed");
+    first.wait().expect("it ends");
+    // A session whose client is gone goes on until its statement ends, as the server has it.
+    database.query(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+         WHERE datname = current_database() AND application_name = 'sqlrev'",
+    );
+    place.revision("aaaa", &[], &[], "SELECT 1;", "");
+    place.must(&["upgrade"]);
+}
+
+#[test]
+fn concurrently_does_not_deadlock_with_a_run_that_waits_on_postgresql() {
+    let database = Database::new();
+    let place = place_on(&database);
+    place.revision("aaaa", &[], &[], "CREATE TABLE t (a int);", "DROP TABLE t;");
+    for i in 0..6 {
+        let parent = if i == 0 {
+            "aaaa".to_owned()
+        } else {
+            format!("bbb{}", i - 1)
+        };
+        let up = format!("CREATE INDEX CONCURRENTLY t{i} ON t (a);");
+        place.revision(&format!("bbb{i}"), &[&parent], &["transaction: none"], &up, "");
+    }
+    all_at_once(&place, &["upgrade", "heads"]);
+    assert_eq!(
+        database.query("SELECT count(*) FROM pg_index WHERE indrelid = 't'::regclass AND indisvalid"),
+        ["6"]
+    );
+}
+
+#[test]
+fn a_large_copy_on_postgresql() {
+    let database = Database::new();
+    let place = place_on(&database);
+    let lines: String = (0..200_000).map(|i| format!("{i}\trow number {i} of many\n")).collect();
+    let up = format!("CREATE TABLE t (a int, b text);\nCOPY t FROM stdin;\n{lines}\\.\n");
+    place.revision("aaaa", &[], &[], &up, "DROP TABLE t;");
+    place.must(&["upgrade"]);
+    assert_eq!(database.query("SELECT count(*), sum(a) FROM t"), ["200000|19999900000"]);
+    place.must(&["downgrade", "base"]);
+    // A line that is refused in the middle of much data.
+    let wrong = up.replace("\n100000\t", "\nx\t");
+    place.revision("aaaa", &[], &[], &wrong, "DROP TABLE t;");
+    let done = place.run(&["upgrade"]);
+    done.failed_with(1, "execute::statement_failed");
+    assert!(done.stderr.contains("line 100001"), "{done:?}");
+    assert_eq!(
+        database.query("SELECT outcome FROM sqlrev_log ORDER BY id DESC LIMIT 1"),
+        ["failed"]
+    );
+    assert_eq!(database.query("SELECT to_regclass('t') IS NULL"), ["t"]);
+}
+
+/// A session that holds a lock until it is dropped.
+struct Holder(Child);
+
+impl Holder {
+    fn of(database: &Database, table: &str) -> Self {
+        let sql = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600)");
+        let mut psql = database.client("psql");
+        let child = psql
+            .args(["-Xqc", &sql])
+            .env("PGAPPNAME", "holder")
+            .spawn()
+            .expect("psql is installed");
+        let held = format!(
+            "SELECT count(*) FROM pg_locks WHERE relation = '{table}'::regclass AND mode = 'AccessExclusiveLock' AND granted"
+        );
+        while database.query(&held) != ["1"] {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Self(child)
+    }
+
+    fn end(mut self, database: &Database) {
+        database.query(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+             WHERE datname = current_database() AND application_name = 'holder'",
+        );
+        self.0.wait().expect("it ends");
+    }
+}
+
+/// A statement that does not get its lock is tried again, and who stands in the way is named.
+#[test]
+fn a_lock_that_others_hold_is_tried_again_on_postgresql() {
+    let database = Database::new();
+    let place = place_on(&database);
+    place.revision("aaaa", &[], &[], "CREATE TABLE t (a int);", "DROP TABLE t;");
+    place.must(&["upgrade"]);
+    let up = "CREATE TABLE u (a int);\nSET lock_timeout = '400ms';\nALTER TABLE t ADD b int;";
+    place.revision("bbbb", &["aaaa"], &[], up, "ALTER TABLE t DROP b; DROP TABLE u;");
+    let holder = Holder::of(&database, "t");
+    let done = place.run(&["upgrade", "--lock-timeout", "1"]);
+    done.failed_with(1, "lock::contended");
+    assert!(done.stderr.contains("(holder, user "), "{done:?}");
+    assert!(done.stderr.contains("trying again"), "{done:?}");
+    assert_eq!(database.query("SELECT to_regclass('u') IS NULL"), ["t"]);
+    let mut waiting = place.start(&["upgrade", "--lock-timeout", "60"]);
+    let lines = wait_for(&mut waiting, "trying again");
+    holder.end(&database);
+    let text = rest(lines);
+    assert_eq!(waiting.wait().expect("it ends").code(), Some(0), "{text}");
+    assert_eq!(database.query("SELECT count(*) FROM t, u"), ["0"]);
+}
+
+/// A port that leads to the server in some other way is no pooler.
+#[test]
+fn a_forwarded_port_is_no_pooler_on_postgresql() {
+    let database = Database::new();
+    let place = place_on(&database);
+    place.revision("aaaa", &[], &[], "CREATE TABLE t (a int);", "DROP TABLE t;");
+    // A socket under the name of another port is the same server.
+    let folder = place.path("socket");
+    std::fs::create_dir(&folder).expect("a folder");
+    let from = format!(
+        "{}/.s.PGSQL.{}",
+        database.variables["PGHOST"], database.variables["PGPORT"]
+    );
+    std::os::unix::fs::symlink(from, folder.join(".s.PGSQL.7777")).expect("a link");
+    let url = format!("postgresql:///{}?port=7777&host={}", database.name, folder.display());
+    place.must(&["upgrade", "--url", &url]);
+}
