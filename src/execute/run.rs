@@ -354,6 +354,10 @@ impl<'a> Executor<'a> {
 
     /// Rolls back, writes the failure into the log, and says in the error what state the database is in.
     fn failed(&mut self, error: Error, ready: &[Ready<'a>], progress: &Progress) -> Error {
+        // What the database said before it failed may say why.
+        for notice in self.driver.notices() {
+            (self.events)(Event::Notice(&notice));
+        }
         let Some(ready) = ready.get(progress.at) else {
             self.rollback();
             return error;

@@ -19,7 +19,7 @@ use tokio_postgres::{CopyInSink, SimpleQueryMessage};
 
 use crate::dialect::postgres::Postgres as Sql;
 use crate::dialect::{Dialect, Rows};
-use crate::driver::{Driver, DriverError, Failure, Opening};
+use crate::driver::{Driver, DriverError, Failure, Opening, Remarks};
 use crate::error::Error;
 use crate::sql::split;
 use crate::sql::token;
@@ -215,6 +215,27 @@ fn has_failed() -> DriverError {
     DriverError::new("a statement of this transaction has failed, so there is nothing to commit")
 }
 
+/// Refuses a COPY that would send rows: nobody reads them, and the protocol could not go on.
+fn refuse_copy_out(sql: &str) -> Result<(), DriverError> {
+    let is_copy = sql.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("COPY"));
+    if !is_copy {
+        return Ok(());
+    }
+    let words: Vec<String> = token::significant(sql, &split::POSTGRESQL)
+        .map(|token| sql[token.span].to_ascii_uppercase())
+        .collect();
+    if !words.windows(2).any(|pair| pair == ["TO", "STDOUT"]) {
+        return Ok(());
+    }
+    Err(DriverError {
+        remarks: Box::new(Remarks {
+            hint: Some("take the statement out: a revision changes the database and prints nothing".to_owned()),
+            ..Remarks::default()
+        }),
+        ..DriverError::new("COPY … TO STDOUT has nowhere to send its rows")
+    })
+}
+
 /// Whether a statement undoes the failure of an earlier one, so that it must not follow it unseen.
 fn rolls_back(sql: &str) -> bool {
     sql.get(..8).is_some_and(|word| word.eq_ignore_ascii_case("ROLLBACK"))
@@ -235,6 +256,7 @@ impl Driver for Postgres {
         if self.failed && ends(sql) {
             return Err(has_failed());
         }
+        refuse_copy_out(sql)?;
         let sent = self.send(sql);
         match sent {
             Ok(rows) => {
@@ -256,6 +278,7 @@ impl Driver for Postgres {
         if self.failed && ends(sql) {
             return Err(has_failed());
         }
+        refuse_copy_out(sql).map_err(|error| DriverError { ticket, ..error })?;
         if self.queue.parts.is_empty() {
             self.queue.was_open = self.open;
         }
