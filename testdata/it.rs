@@ -3,6 +3,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests make folders and files of their own")]
 
+#[cfg(unix)]
+#[path = "it/change.rs"]
+mod change;
 #[path = "it/crash.rs"]
 mod crash;
 #[cfg(unix)]

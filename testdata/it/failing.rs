@@ -135,3 +135,64 @@ impl Driver for Watched {
         self.db.exclusive()
     }
 }
+
+/// A connection beside which something else is done after every call, which is told whether a transaction that writes
+/// has begun and whether it has been committed.
+pub(crate) struct Spied<F> {
+    db: Connection,
+    beside: F,
+    begun: bool,
+    committed: bool,
+}
+
+impl<F: FnMut(bool, bool)> Spied<F> {
+    pub(crate) fn new(db: Connection, beside: F) -> Self {
+        Self {
+            db,
+            beside,
+            begun: false,
+            committed: false,
+        }
+    }
+
+    fn look(&mut self) {
+        let open = !self.db.is_autocommit();
+        self.committed |= self.begun && !open;
+        self.begun = open;
+        (self.beside)(self.begun, self.committed);
+    }
+}
+
+impl<F: FnMut(bool, bool)> Driver for Spied<F> {
+    fn dialect(&self) -> &'static dyn Dialect {
+        self.db.dialect()
+    }
+
+    fn execute(&mut self, sql: &str) -> Result<(), DriverError> {
+        let done = Driver::execute(&mut self.db, sql);
+        self.look();
+        done
+    }
+
+    fn query(&mut self, sql: &str) -> Result<Rows, DriverError> {
+        let done = self.db.query(sql);
+        self.look();
+        done
+    }
+
+    fn setting(&mut self, setting: Setting, on: Option<bool>) -> Result<bool, DriverError> {
+        self.db.setting(setting, on)
+    }
+
+    fn in_transaction(&self) -> Option<bool> {
+        self.db.in_transaction()
+    }
+
+    fn scratch(&self) -> Result<Box<dyn Driver>, DriverError> {
+        self.db.scratch()
+    }
+
+    fn exclusive(&self) -> Result<Box<dyn Any>, DriverError> {
+        self.db.exclusive()
+    }
+}

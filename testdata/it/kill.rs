@@ -13,6 +13,8 @@ use crate::place::{Done, Place};
 
 /// How many times the program is killed in each journal mode.
 const KILLS: u32 = 32;
+/// How many times it is killed in the course of one copy, in each journal mode.
+const KILLS_OF_A_COPY: u32 = 50;
 /// How many times it is interrupted.
 const INTERRUPTS: u32 = 10;
 
@@ -62,6 +64,34 @@ fn history(place: &Place) {
     );
 }
 
+/// One copy of a table that others refer to, fire at and look at.
+fn copy(place: &Place) {
+    place.revision(
+        "aaaa",
+        &[],
+        &[],
+        "CREATE TABLE big (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, size TEXT);\n\
+         CREATE INDEX big_size ON big (size, name);\n\
+         INSERT INTO big WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000)\n\
+         SELECT i, 'name ' || (i * 7 % 10007), i FROM n;\n\
+         CREATE TABLE child (big INTEGER NOT NULL REFERENCES big (id) ON DELETE CASCADE ON UPDATE CASCADE);\n\
+         INSERT INTO child SELECT id FROM big WHERE id % 2 = 0;\n\
+         CREATE TABLE changes (what TEXT);\n\
+         CREATE TRIGGER big_change AFTER UPDATE ON big BEGIN INSERT INTO changes VALUES (NEW.name); END;\n\
+         CREATE VIEW sizes AS SELECT size, count(*) AS n FROM big GROUP BY size;\n\
+         DELETE FROM big WHERE id > 5900;",
+        "DROP VIEW sizes;\nDROP TABLE child;\nDROP TABLE big;\nDROP TABLE changes;",
+    );
+    place.revision(
+        "bbbb",
+        &["aaaa"],
+        &["recreate: always"],
+        "ALTER TABLE big ALTER COLUMN size TYPE INTEGER USING CAST(size AS INTEGER), ADD CHECK (size > 0);\n\
+         DELETE FROM big WHERE id < 100;",
+        "ALTER TABLE big ALTER COLUMN size TYPE TEXT;",
+    );
+}
+
 /// Brings `app.db` back to where it was, with nothing beside it.
 fn again(place: &Place) {
     for suffix in ["", "-journal", "-wal", "-shm", "-sqlrev-lock"] {
@@ -106,9 +136,10 @@ fn ended(place: &Place, delay: Duration, how: End) -> Done {
     child.wait_with_output().expect("it ends").into()
 }
 
-fn check(journal: &str, how: End, times: u32) {
+/// Ends the program at as many moments, spread over all of its work, or by chance over all but its beginning.
+fn check(write: fn(&Place), journal: &str, how: End, times: u32, by_chance: bool) {
     let place = Place::on_disk();
-    history(&place);
+    write(&place);
     place.must(&["upgrade", "aaaa", "--url", "sqlite:start.db"]);
     let start = Connection::open(place.path("start.db")).expect("a database");
     start.pragma_update(None, "journal_mode", journal).expect("a mode");
@@ -125,9 +156,19 @@ fn check(journal: &str, how: End, times: u32) {
     place.must(&["upgrade"]);
     let whole = began.elapsed();
     assert_eq!(look(&place), *end);
+    let began = Instant::now();
+    place.must(&["upgrade"]);
+    let idle = began.elapsed().min(whole) / 2;
+    let mut chance = 1_u32;
     for i in 0..times {
         again(&place);
-        let done = ended(&place, whole * (2 * i + 1) / (2 * times), how);
+        chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let moment = if by_chance {
+            idle + whole.saturating_sub(idle) * (chance >> 16) / 65_536
+        } else {
+            whole * (2 * i + 1) / (2 * times)
+        };
+        let done = ended(&place, moment, how);
         let now = look(&place);
         assert!(
             states.contains(&now),
@@ -152,20 +193,30 @@ fn check(journal: &str, how: End, times: u32) {
 
 #[test]
 fn killed_with_a_rollback_journal() {
-    check("delete", End::Kill, KILLS);
+    check(history, "delete", End::Kill, KILLS, false);
 }
 
 #[test]
 fn killed_with_a_wal() {
-    check("wal", End::Kill, KILLS);
+    check(history, "wal", End::Kill, KILLS, false);
+}
+
+#[test]
+fn killed_in_a_copy_with_a_rollback_journal() {
+    check(copy, "delete", End::Kill, KILLS_OF_A_COPY, true);
+}
+
+#[test]
+fn killed_in_a_copy_with_a_wal() {
+    check(copy, "wal", End::Kill, KILLS_OF_A_COPY, true);
 }
 
 #[test]
 fn interrupted_with_a_rollback_journal() {
-    check("delete", End::Interrupt, INTERRUPTS);
+    check(history, "delete", End::Interrupt, INTERRUPTS, false);
 }
 
 #[test]
 fn interrupted_with_a_wal() {
-    check("wal", End::Interrupt, INTERRUPTS);
+    check(history, "wal", End::Interrupt, INTERRUPTS, false);
 }

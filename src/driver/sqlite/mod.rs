@@ -234,15 +234,17 @@ fn failed(error: &rusqlite::Error, sql: &str) -> DriverError {
     DriverError {
         failure: error
             .sqlite_error()
-            .map_or(Failure::Statement, |error| kind(error.code)),
+            .map_or(Failure::Statement, |error| kind(error.code, error.extended_code)),
         code: error.sqlite_error().map(|error| error.extended_code.to_string()),
         offset,
         ..DriverError::new(message)
     }
 }
 
-fn kind(code: ErrorCode) -> Failure {
+fn kind(code: ErrorCode, extended: i32) -> Failure {
     match code {
+        // The index of a write-ahead log is memory in a file, for which there is no room.
+        ErrorCode::SystemIoFailure if extended == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => Failure::DiskFull,
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Failure::Busy,
         ErrorCode::OperationInterrupted => Failure::Interrupted,
         ErrorCode::ReadOnly | ErrorCode::PermissionDenied => Failure::ReadOnly,
