@@ -2,13 +2,13 @@
 
 use rusqlite::Connection;
 
-use crate::dialect::sqlite::harness::{leaked, rows, run_offline, run_online};
+use crate::dialect::sqlite::harness::{rows, run_offline, run_online};
 use crate::revision::Recreate;
 
-fn database(setup: &str) -> &'static Connection {
+fn database(setup: &str) -> Connection {
     let connection = Connection::open_in_memory().expect("a database");
     connection.execute_batch(setup).expect("the set-up");
-    leaked(connection)
+    connection
 }
 
 fn definition(connection: &Connection) -> String {
@@ -27,20 +27,22 @@ fn definition(connection: &Connection) -> String {
 /// The ways and the definition that come out of an upgrade, which a script has to reach as well.
 fn check(setup: &str, alter: &str, ways: &str, expect: &str) {
     let mut taken = Vec::new();
-    let (connection, outcome) = run_online(database(setup), alter, Recreate::Auto, &mut |rewrite| {
+    let connection = database(setup);
+    let outcome = run_online(&connection, alter, Recreate::Auto, &mut |rewrite| {
         taken.push(rewrite.strategy);
     });
     outcome.unwrap_or_else(|error| panic!("{alter}: {error:?}"));
     assert_eq!(taken.join(" "), ways, "{alter}");
-    assert_eq!(definition(connection), expect, "{alter}");
-    let (script, outcome) = run_offline(database(setup), alter);
+    assert_eq!(definition(&connection), expect, "{alter}");
+    let script = database(setup);
+    let outcome = run_offline(&script, alter);
     outcome.unwrap_or_else(|error| panic!("script of {alter}: {error:?}"));
-    assert_eq!(definition(script), expect, "script of {alter}");
+    assert_eq!(definition(&script), expect, "script of {alter}");
 }
 
 /// The code of a refusal, the words under its label, and the offenders.
 fn check_refused(setup: &str, alter: &str, code: &str, words: &str) {
-    let (_, outcome) = run_online(database(setup), alter, Recreate::Auto, &mut |_| {});
+    let outcome = run_online(&database(setup), alter, Recreate::Auto, &mut |_| {});
     let error = outcome.expect_err(alter);
     assert_eq!(
         error.code().name(),
@@ -119,11 +121,9 @@ fn what_is_broken_anyway_does_not_stand_in_the_way() {
         "CREATE TABLE t(id INTEGER PRIMARY KEY, c TEXT, b INT)",
     );
     let connection = database(&setup);
-    run_online(connection, "ALTER TABLE t RENAME TO u", Recreate::Auto, &mut |_| {})
-        .1
-        .expect("renamed");
+    run_online(&connection, "ALTER TABLE t RENAME TO u", Recreate::Auto, &mut |_| {}).expect("renamed");
     let views = rows(
-        connection,
+        &connection,
         "SELECT name FROM sqlite_schema WHERE type IN ('view', 'trigger') ORDER BY name",
     );
     assert_eq!(views.expect("a schema").len(), 2);
@@ -136,11 +136,9 @@ fn temporary_tables_are_tables() {
         "ALTER TABLE t ALTER a SET NOT NULL",
         "ALTER TABLE t ALTER a TYPE INTEGER",
     ] {
-        run_online(connection, alter, Recreate::Auto, &mut |_| {})
-            .1
-            .expect("altered");
+        run_online(&connection, alter, Recreate::Auto, &mut |_| {}).expect("altered");
     }
-    let stored = rows(connection, "SELECT sql FROM sqlite_temp_schema").expect("a schema");
+    let stored = rows(&connection, "SELECT sql FROM sqlite_temp_schema").expect("a schema");
     assert_eq!(
         stored[0][0].as_deref(),
         Some("CREATE TABLE t(id INTEGER PRIMARY KEY, a INTEGER NOT NULL)")
@@ -253,12 +251,12 @@ fn what_sqlite_takes_and_nobody_reads_passes() {
 fn another_connection_sees_the_edit() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("x.db");
-    let connection = leaked(Connection::open(&path).expect("a database"));
+    let connection = Connection::open(&path).expect("a database");
     connection.execute_batch(T).expect("the set-up");
     let other = Connection::open(&path).expect("a database");
     other.execute_batch("INSERT INTO t(a) VALUES ('x')").expect("a row");
-    let (_, outcome) = run_online(
-        connection,
+    let outcome = run_online(
+        &connection,
         "ALTER TABLE t ALTER COLUMN a SET NOT NULL",
         Recreate::Auto,
         &mut |_| {},
@@ -274,34 +272,121 @@ fn the_last_rowid_outlives_a_copy() {
     let connection = database(T);
     let alter = "INSERT INTO t VALUES (40, '5', 6); ALTER TABLE t ALTER COLUMN a TYPE INTEGER; \
                  UPDATE t SET b = 99 WHERE id = last_insert_rowid();";
-    let (_, outcome) = run_online(connection, alter, Recreate::Auto, &mut |_| {});
+    let outcome = run_online(&connection, alter, Recreate::Auto, &mut |_| {});
     outcome.expect("all is well");
     assert_eq!(
-        rows(connection, "SELECT id FROM t WHERE b = 99").expect("rows"),
+        rows(&connection, "SELECT id FROM t WHERE b = 99").expect("rows"),
         [vec![Some("40".to_owned())]]
     );
-    let (script, outcome) = run_offline(database(T), alter);
+    let script = database(T);
+    let outcome = run_offline(&script, alter);
     outcome.expect("all is well");
     assert_eq!(
-        rows(script, "SELECT id FROM t WHERE b = 99").expect("rows"),
+        rows(&script, "SELECT id FROM t WHERE b = 99").expect("rows"),
         [vec![Some("40".to_owned())]]
     );
 }
 
 #[test]
 fn never_refuses_a_copy() {
-    let (_, outcome) = run_online(
-        database(T),
+    let outcome = run_online(
+        &database(T),
         "ALTER TABLE t ALTER COLUMN a TYPE INTEGER",
         Recreate::Never,
         &mut |_| {},
     );
     assert_eq!(outcome.expect_err("a copy").code(), crate::code::Code::BatchNever);
-    let (_, outcome) = run_online(
-        database(T),
+    let outcome = run_online(
+        &database(T),
         "ALTER TABLE t ALTER COLUMN a SET NOT NULL",
         Recreate::Never,
         &mut |_| {},
     );
     outcome.expect("no copy");
+}
+
+#[test]
+fn what_stands_close_together_is_kept_apart() {
+    check(
+        "CREATE TABLE t(\"a\"CHECK(\"a\">0),\"b\"int\"x\"default 7)",
+        "ALTER TABLE t ALTER a SET NOT NULL; ALTER TABLE t ALTER b SET NOT NULL",
+        "in_place",
+        "CREATE TABLE t(\"a\" NOT NULL CHECK(\"a\">0),\"b\"int\"x\" NOT NULL default 7)",
+    );
+    check(
+        T,
+        "ALTER TABLE t ADD COLUMN c INT -- it's (\n UNIQUE, ADD COLUMN d INT",
+        "native",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, b INT, c INT, d INT); \
+         CREATE UNIQUE INDEX \"t_c_key\" ON t (c)",
+    );
+}
+
+#[test]
+fn a_key_that_is_taken_away_from_under_references_is_missed() {
+    let setup = "CREATE TABLE t(id INTEGER PRIMARY KEY, up INT, FOREIGN KEY (up) REFERENCES t(id))";
+    check_refused(setup, "ALTER TABLE t DROP PRIMARY KEY", "in_use", "DROP PRIMARY KEY");
+    // The values of the new key are the numbers of the rows, which refer to nothing.
+    let setup = "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE t(a); INSERT INTO t VALUES (1)";
+    let alter = "ALTER TABLE t ADD COLUMN id INTEGER PRIMARY KEY REFERENCES p(id)";
+    check_refused(setup, alter, "foreign_key_violated", "");
+}
+
+#[test]
+fn a_key_may_refer_to_what_the_run_adds() {
+    check(
+        "CREATE TABLE t(a); CREATE TABLE o(x); INSERT INTO t VALUES (NULL); \
+         CREATE TRIGGER tr AFTER DELETE ON o BEGIN INSERT INTO t VALUES (old.x); END",
+        "ALTER TABLE o ADD COLUMN y; ALTER TABLE t RENAME a TO b",
+        "native native",
+        "CREATE TABLE t(b)",
+    );
+    check(
+        "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE t(a); CREATE TABLE o(x); \
+         CREATE TRIGGER tr AFTER DELETE ON o BEGIN INSERT INTO t VALUES (old.x); END",
+        "ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES p",
+        "in_place",
+        "CREATE TABLE t(a, FOREIGN KEY (a) REFERENCES p)",
+    );
+    check(
+        "CREATE TABLE t(a); INSERT INTO t VALUES (NULL)",
+        "ALTER TABLE t ADD COLUMN b INT UNIQUE, ADD FOREIGN KEY (a) REFERENCES t (b)",
+        "in_place",
+        "CREATE TABLE t(a, b INT, FOREIGN KEY (a) REFERENCES t (b)); CREATE UNIQUE INDEX \"t_b_key\" ON t (b)",
+    );
+}
+
+#[test]
+fn names_are_those_of_their_moment() {
+    check(
+        T,
+        "-- sqlrev:reorder t (b)\nALTER TABLE t RENAME COLUMN b TO c",
+        "copy native",
+        "CREATE TABLE t(c INT, id INTEGER PRIMARY KEY, a TEXT)",
+    );
+    check(
+        T,
+        "ALTER TABLE t ALTER a SET NOT NULL; ALTER TABLE t CHANGE a c TEXT",
+        "in_place in_place",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, c TEXT, b INT)",
+    );
+}
+
+#[test]
+fn values_are_kept_when_only_their_order_or_their_place_changes() {
+    let held = |alter: &str, query: &str| {
+        let connection = database("CREATE TABLE t(id INTEGER PRIMARY KEY, a INT); INSERT INTO t VALUES (1, 'odd')");
+        run_online(&connection, alter, Recreate::Auto, &mut |_| {}).expect(alter);
+        let values = rows(&connection, query).expect("rows");
+        values.into_iter().flatten().flatten().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        held("ALTER TABLE t ALTER a TYPE INT COLLATE NOCASE", "SELECT a FROM t"),
+        "odd"
+    );
+    let alter = "ALTER TABLE t ADD COLUMN b INT AS (length(a)); ALTER TABLE t ALTER b DROP EXPRESSION";
+    assert_eq!(held(alter, "SELECT b FROM t"), "3");
+    // A key that numbered the rows never was NULL.
+    let alter = "ALTER TABLE t ALTER id TYPE TEXT";
+    assert_eq!(held(alter, "SELECT \"notnull\" FROM pragma_table_info('t')"), "1 0");
 }

@@ -44,7 +44,7 @@ impl Demand<'_> {
 impl Draft<'_> {
     /// The rows that a condition holds for, in the words of a FROM clause, a key to name a row by, and an order:
     /// the table itself, or the rows as they will be where the condition uses values that are yet to come.
-    fn rows(&self, used: &[&str]) -> (String, String, String) {
+    pub(super) fn rows(&self, used: &[&str]) -> (String, String, String) {
         let name = quoted(self.name(), '"');
         let key = self.key();
         let order = self.order();

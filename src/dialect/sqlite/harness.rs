@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
 
 use crate::code::Code;
@@ -201,10 +200,10 @@ fn statements(text: &str) -> Vec<AlterStatement> {
 }
 
 /// Runs a script as the executor would, and hands every rewrite to `seen`.
-fn upgrade(
+fn upgrade<'c>(
     text: &str,
     recreate: Recreate,
-    ask: &mut dyn FnMut() -> Asker<'static>,
+    ask: &mut dyn FnMut() -> Asker<'c>,
     run: &mut dyn FnMut(&[Op]) -> Result<()>,
     seen: &mut dyn FnMut(&Rewrite),
 ) -> Result<()> {
@@ -227,13 +226,8 @@ fn upgrade(
     Ok(())
 }
 
-pub(super) fn leaked(connection: Connection) -> &'static Connection {
-    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 10).expect("a limit");
-    Box::leak(Box::new(connection))
-}
-
 /// The schema of a database without its rows.
-fn replay(original: &Connection) -> &'static Connection {
+fn replay(original: &Connection) -> Connection {
     let copy = Connection::open_in_memory().expect("a database");
     let shadow = "SELECT name FROM pragma_table_list WHERE type = 'shadow'";
     let sql = format!(
@@ -245,16 +239,16 @@ fn replay(original: &Connection) -> &'static Connection {
         copy.execute_batch(&sql)
             .unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
-    leaked(copy)
+    copy
 }
 
 /// Upgrades a database in a transaction.
 pub(super) fn run_online(
-    connection: &'static Connection,
+    connection: &Connection,
     text: &str,
     recreate: Recreate,
     seen: &mut dyn FnMut(&Rewrite),
-) -> (&'static Connection, Result<()>) {
+) -> Result<()> {
     connection.execute_batch("BEGIN IMMEDIATE").expect("a transaction");
     let executor = Executor {
         connection,
@@ -268,7 +262,7 @@ pub(super) fn run_online(
     finish(connection, outcome)
 }
 
-fn finish(connection: &'static Connection, outcome: Result<()>) -> (&'static Connection, Result<()>) {
+fn finish(connection: &Connection, outcome: Result<()>) -> Result<()> {
     let outcome = outcome.and_then(|()| {
         connection
             .execute_batch("COMMIT")
@@ -279,12 +273,12 @@ fn finish(connection: &'static Connection, outcome: Result<()>) -> (&'static Con
             .execute_batch("ROLLBACK; PRAGMA foreign_keys=ON")
             .expect("a rollback");
     }
-    (connection, outcome)
+    outcome
 }
 
 /// Plans on a replay of the schema, then runs what came out on the database as a script.
-pub(super) fn run_offline(connection: &'static Connection, text: &str) -> (&'static Connection, Result<()>) {
-    let replayed = replay(connection);
+pub(super) fn run_offline(connection: &Connection, text: &str) -> Result<()> {
+    let replayed = &replay(connection);
     let mut script: Vec<Op> = Vec::new();
     let replaying = Executor {
         connection: replayed,
@@ -310,9 +304,9 @@ pub(super) fn run_offline(connection: &'static Connection, text: &str) -> (&'sta
         script: true,
     };
     let outcome = planned.and_then(|()| executor.run(&script));
-    let (connection, outcome) = finish(connection, outcome);
+    let outcome = finish(connection, outcome);
     connection.execute_batch("PRAGMA foreign_keys=ON").expect("a pragma");
-    (connection, outcome)
+    outcome
 }
 
 /// Every stored definition and every row.

@@ -5,27 +5,31 @@ use rusqlite::types::ValueRef;
 use serde_json::{Value, json};
 
 use crate::dialect::Rewrite;
-use crate::dialect::sqlite::harness::{dump, leaked, rows, run_offline, run_online};
+use crate::dialect::sqlite::harness::{dump, rows, run_offline, run_online};
 use crate::error::Result;
 use crate::revision::Recreate;
 
 const CASES: &str = include_str!("../../../testdata/batch/hazards.jsonl");
 
-fn set_up(case: &Value) -> &'static Connection {
+fn set_up(case: &Value) -> Connection {
     let connection = Connection::open_in_memory().expect("a database");
     connection
         .execute_batch(case["setup_sql"].as_str().expect("text"))
         .expect("the set-up");
     connection.execute_batch("PRAGMA foreign_keys=ON").expect("a pragma");
-    leaked(connection)
+    connection
 }
 
-fn online(case: &Value, recreate: Recreate, seen: &mut dyn FnMut(&Rewrite)) -> (&'static Connection, Result<()>) {
-    run_online(set_up(case), case["alter_sql"].as_str().expect("text"), recreate, seen)
+fn online(case: &Value, recreate: Recreate, seen: &mut dyn FnMut(&Rewrite)) -> (Connection, Result<()>) {
+    let connection = set_up(case);
+    let outcome = run_online(&connection, case["alter_sql"].as_str().expect("text"), recreate, seen);
+    (connection, outcome)
 }
 
-fn offline(case: &Value) -> (&'static Connection, Result<()>) {
-    run_offline(set_up(case), case["alter_sql"].as_str().expect("text"))
+fn offline(case: &Value) -> (Connection, Result<()>) {
+    let connection = set_up(case);
+    let outcome = run_offline(&connection, case["alter_sql"].as_str().expect("text"));
+    (connection, outcome)
 }
 
 fn values(connection: &Connection, sql: &str) -> rusqlite::Result<Value> {
@@ -109,7 +113,7 @@ fn hazards_online() {
     let mut failures = Vec::new();
     for case in cases() {
         let (connection, outcome) = online(&case, Recreate::Auto, &mut |_| {});
-        judge(&case, connection, &outcome, &mut failures);
+        judge(&case, &connection, &outcome, &mut failures);
     }
     report(&failures);
 }
@@ -119,7 +123,7 @@ fn hazards_always_copied() {
     let mut failures = Vec::new();
     for case in cases() {
         let (connection, outcome) = online(&case, Recreate::Always, &mut |_| {});
-        judge(&case, connection, &outcome, &mut failures);
+        judge(&case, &connection, &outcome, &mut failures);
     }
     report(&failures);
 }
@@ -138,16 +142,16 @@ fn hazards_offline_leave_the_same_database() {
         }
         let (connection, outcome) = offline(&case);
         let (other, _) = online(&case, Recreate::Auto, &mut |_| {});
-        if !random(name) && dump(connection) != dump(other) {
-            let pairs: Vec<String> = dump(connection)
+        if !random(name) && dump(&connection) != dump(&other) {
+            let pairs: Vec<String> = dump(&connection)
                 .iter()
-                .zip(dump(other))
+                .zip(dump(&other))
                 .filter(|(a, b)| *a != b)
                 .map(|(a, b)| format!("\n  offline {a}\n  online  {b}"))
                 .collect();
             failures.push(format!("{name}: differs{}", pairs.concat()));
         }
-        judge(&case, connection, &outcome, &mut failures);
+        judge(&case, &connection, &outcome, &mut failures);
     }
     report(&failures);
 }

@@ -6,6 +6,9 @@ mod copy;
 mod defaults;
 mod demand;
 mod draft;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod editing;
 mod expr;
 mod inspect;
 mod kept;
@@ -26,11 +29,13 @@ mod ways;
 #[cfg(all(test, feature = "bundled"))]
 mod cases;
 #[cfg(all(test, feature = "bundled"))]
+mod definitions;
+#[cfg(all(test, feature = "bundled"))]
 mod harness;
 #[cfg(all(test, feature = "bundled"))]
 mod hazards;
 #[cfg(all(test, feature = "bundled"))]
-mod random;
+mod model;
 
 use crate::dialect::{
     AlterStatement, Ask, Dialect, Replaces, Replay, Rewrite, ScriptSql, Setting, SizeSql, VersionSql,

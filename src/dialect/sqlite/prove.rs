@@ -94,6 +94,10 @@ pub(super) fn outcome(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatemen
     let related: Vec<&Object> = state.related.iter().collect();
     let mut before = ask.scratch()?;
     let mut after = ask.scratch()?;
+    for scratch in [&mut before, &mut after] {
+        // Not every table that is referred to is there, and what keys need is looked at by itself.
+        let _ = scratch.execute("PRAGMA foreign_keys = OFF");
+    }
     let hanging: Vec<&Object> = state.indexes.iter().chain(&state.triggers).collect();
     let indexes = draft
         .indexes
@@ -200,15 +204,14 @@ fn broken(
             return Some((probe.object, error.message));
         }
     }
-    for object in related.iter().filter(|object| object.kind == "table") {
-        let sql = format!(
-            "SELECT 1 FROM pragma_foreign_key_check({})",
-            sqlite_literal(&object.name)
-        );
+    let tables = related.iter().filter(|object| object.kind == "table");
+    let itself = state.table.name().text.as_str();
+    for name in tables.map(|object| object.name.as_str()).chain([itself]) {
+        let sql = format!("SELECT 1 FROM pragma_foreign_key_check({})", sqlite_literal(name));
         if before.query(&sql).is_ok()
             && let Err(error) = after.query(&sql)
         {
-            return Some((format!("a foreign key of table `{}`", object.name), error.message));
+            return Some((format!("a foreign key of table `{name}`"), error.message));
         }
     }
     None

@@ -75,6 +75,8 @@ pub(super) fn early(run: &[AlterStatement]) -> Vec<Early> {
 
 /// Whether a statement uses a column, or may speak of a constraint whose default name is made of the column's.
 fn uses(statement: &str, column: &str) -> bool {
+    // A directive is a comment, whose words are read all the same.
+    let statement = statement.strip_prefix("--").unwrap_or(statement);
     let (text, name) = (statement.to_ascii_lowercase(), column.to_ascii_lowercase());
     expr::mentions(statement, column) || text.contains("constraint") && text.contains(&name)
 }

@@ -6,7 +6,7 @@ use crate::source::Span;
 use crate::sql::parse::cursor::{Cursor, Name};
 use crate::sql::parse::define::{self, Clause, ClauseKind, ColumnDef, TABLE_CONSTRAINTS};
 use crate::sql::split::SQLITE;
-use crate::sql::token::{Kind, significant, tokens};
+use crate::sql::token::{Kind, significant, unquoted};
 
 /// A CREATE TABLE statement as SQLite stores it, taken apart by the places of its parts.
 #[derive(Debug, Clone)]
@@ -66,7 +66,12 @@ impl Table {
             ) {
                 return None;
             }
-            elements.push(element(&mut cursor, comma)?);
+            let next = element(&mut cursor, comma)?;
+            let is_constraint = |element: &Element| matches!(element.part, Part::Constraint(_));
+            if elements.last().is_some_and(is_constraint) && !is_constraint(&next) {
+                return None;
+            }
+            elements.push(next);
         };
         cursor.skip();
         let mut options = Vec::new();
@@ -86,6 +91,18 @@ impl Table {
     /// The definition.
     pub(super) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Its columns and constraints, in order.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn elements(&self) -> &[Element] {
+        &self.elements
+    }
+
+    /// The words behind the closing parenthesis.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn options(&self) -> &[String] {
+        &self.options
     }
 
     /// The words at a place.
@@ -212,7 +229,9 @@ impl Table {
     /// # Errors
     /// The text that came out, when it is no longer a definition that can be read.
     pub(super) fn edit(&mut self, span: &Span, words: &str) -> Result<(), String> {
-        let text = format!("{}{words}{}", &self.text[..span.start], &self.text[span.end..]);
+        let (head, tail) = (&self.text[..span.start], &self.text[span.end..]);
+        let left = if words.is_empty() { head } else { words };
+        let text = format!("{head}{}{words}{}{tail}", gap(head, words), gap(left, tail));
         match Self::read(&text) {
             Some(table) => {
                 *self = table;
@@ -220,6 +239,16 @@ impl Table {
             }
             None => Err(text),
         }
+    }
+}
+
+/// What keeps two words apart that would be one if they met; texts such as `"a"text` leave no space between.
+fn gap(left: &str, right: &str) -> &'static str {
+    let word = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '$' || !letter.is_ascii();
+    let quote = |letter: char| matches!(letter, '"' | '\'' | '`');
+    match (left.chars().next_back(), right.chars().next()) {
+        (Some(one), Some(other)) if word(one) && word(other) || quote(one) && one == other => " ",
+        _ => "",
     }
 }
 
@@ -241,15 +270,15 @@ fn element(cursor: &mut Cursor<'_>, comma: Option<usize>) -> Option<Element> {
     })
 }
 
-/// A type without the quotes around it, for comparing.
+/// A type without the quotes around it, for comparing. Where its first word is quoted, SQLite sees no other.
 pub(super) fn unquoted_type(text: &str) -> String {
-    let mut words = Vec::new();
-    for token in tokens(text, &SQLITE) {
-        if !matches!(token.kind, Kind::Space | Kind::Comment) {
-            words.push(crate::sql::token::unquoted(&text[token.span.clone()]).into_owned());
-        }
-    }
-    words.join(" ")
+    let seen: Vec<_> = significant(text, &SQLITE).collect();
+    let first = seen
+        .first()
+        .is_some_and(|token| matches!(token.kind, Kind::Quoted | Kind::Text));
+    let count = if first { 1 } else { seen.len() };
+    let words = seen[..count].iter().map(|token| unquoted(&text[token.span.clone()]));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -118,8 +118,8 @@ pub const TABLE_CONSTRAINTS: &[&str] = &["CONSTRAINT", "PRIMARY", "UNIQUE", "CHE
 
 fn at_starter(cursor: &Cursor<'_>) -> bool {
     cursor.sees_any(STARTERS)
-        || cursor.sees(&["GENERATED", "ALWAYS"])
-        || cursor.sees(&["GENERATED", "BY"])
+        || cursor.sees(&["GENERATED", "ALWAYS", "AS"])
+        || cursor.sees(&["GENERATED", "BY", "DEFAULT"])
         || at_element_end(cursor)
 }
 

@@ -12,7 +12,7 @@ use crate::source::Span;
 use crate::sql::parse::alter::Place;
 use crate::sql::parse::define::{Clause, ClauseKind, ColumnDef};
 use crate::sql::split::SQLITE;
-use crate::sql::token::{Kind, significant, unquoted};
+use crate::sql::token::{Kind, significant, tokens, unquoted};
 use crate::sql::write::{quoted, sqlite_literal};
 
 /// What an ADD COLUMN says apart from the column itself.
@@ -106,13 +106,26 @@ fn written(draft: &mut Draft<'_>, site: &Site<'_>, column: &ColumnDef) -> Result
         let start = span.start - column.span.start;
         let end = span.end - column.span.start;
         let start = if words.is_empty() {
-            text[..start].trim_end().len()
+            end_before(&text, start)
         } else {
             start
         };
         text.replace_range(start..end, &words);
     }
+    // A comment before a clause that is gone would be the end of the definition.
+    let end = significant(&text, &SQLITE).last().map_or(0, |token| token.span.end);
+    text.truncate(end);
     Ok(text)
+}
+
+/// Where the text before `start` ends when what follows is taken out: a line comment keeps its line end.
+fn end_before(text: &str, start: usize) -> usize {
+    let before = &text[..start];
+    let comment = tokens(before, &SQLITE)
+        .filter(|token| token.kind != Kind::Space)
+        .last()
+        .is_some_and(|token| token.kind == Kind::Comment && before[token.span].starts_with("--"));
+    if comment { start } else { before.trim_end().len() }
 }
 
 fn edit(draft: &Draft<'_>, site: &Site<'_>, clause: &Clause) -> Option<(Span, String)> {
@@ -231,7 +244,10 @@ fn demand_rows(draft: &mut Draft<'_>, site: &Site<'_>, column: &ColumnDef, ask: 
             ClauseKind::PrimaryKey { .. } => primary_key(draft, site, clause)?,
             ClauseKind::References(key) => {
                 draft.references_added += 1;
-                if !null {
+                if draft.table.rowid_alias().is_some_and(|alias| alias.name.is(name)) {
+                    // Its values are the numbers of the rows, which only the copy has.
+                    draft.keys_converted = Some(site.at());
+                } else if !null {
                     draft.refers_by_default = true;
                     foreign_key::demand_parents(draft, site, key, &[name.to_owned()], ask)?;
                 }

@@ -25,6 +25,11 @@ pub(super) fn apply(
     };
     let position = draft.column(site, from)?;
     let name = draft.columns[position].name.clone();
+    if !column.name.is(&name) && site.index > 0 {
+        // The statements before use one of the names, so they have to run first.
+        draft.split = true;
+        return Ok(());
+    }
     if !column.name.is(&name) {
         if site.index > 0 {
             // The statements before this one have to run first.

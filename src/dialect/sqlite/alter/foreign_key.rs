@@ -4,7 +4,7 @@ use crate::code::Code;
 use crate::dialect::Ask;
 use crate::dialect::sqlite::alter::add_constraint::{definition, is_not_valid, resolved};
 use crate::dialect::sqlite::demand::Demand;
-use crate::dialect::sqlite::draft::{Draft, unique_columns};
+use crate::dialect::sqlite::draft::{Draft, unique_columns, uses_new_values};
 use crate::dialect::sqlite::inspect::{self, Sort};
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
@@ -61,9 +61,8 @@ pub(super) fn demand_parents(
         .map(|(child, parent)| format!("sqlrev_parent.{} = +{name}.{}", quoted(parent, '"'), quoted(child, '"')))
         .collect();
     conditions.push(format!(
-        "NOT EXISTS (SELECT 1 FROM {}.{} AS sqlrev_parent WHERE {})",
-        quoted(&draft.state.schema, '"'),
-        quoted(&table, '"'),
+        "NOT EXISTS (SELECT 1 FROM {} AS sqlrev_parent WHERE {})",
+        rows_of_parent(draft, key, &table, &parents),
         pairs.join(" AND ")
     ));
     let message = format!(
@@ -82,6 +81,17 @@ pub(super) fn demand_parents(
         demanded.condition = None;
     }
     Ok(())
+}
+
+/// The rows that are referred to: those of the table, or where it refers to itself those that it is about to have.
+fn rows_of_parent(draft: &Draft<'_>, key: &ForeignKey, table: &str, parents: &[String]) -> String {
+    let names: Vec<String> = parents.iter().map(|name| quoted(name, '"')).collect();
+    let used: Vec<&str> = names.iter().map(String::as_str).collect();
+    if key.table.is(draft.name()) && uses_new_values(&draft.columns, &used) {
+        let (from, ..) = draft.rows(&used);
+        return format!("(SELECT * FROM {from})");
+    }
+    format!("{}.{}", quoted(&draft.state.schema, '"'), quoted(table, '"'))
 }
 
 /// The table that a foreign key refers to, and the columns of it.

@@ -2,9 +2,10 @@
 
 use crate::code::Code;
 use crate::dialect::sqlite::alter::{not_null, set_type};
-use crate::dialect::sqlite::draft::{Draft, Source};
+use crate::dialect::sqlite::draft::{Draft, Source, uses_new_values};
 use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::site::Site;
+use crate::dialect::sqlite::types::Affinity;
 use crate::error::Result;
 use crate::source::Span;
 use crate::sql::parse::cursor::Name;
@@ -56,6 +57,19 @@ pub(super) fn drop_expression(draft: &mut Draft<'_>, site: &Site<'_>, column: &N
         }
         let message = format!("column `{name}` of `{}` is not generated", draft.name());
         return Err(site.error(Code::BatchUnsupported, message, &column.span, "an ordinary column"));
+    }
+    if matches!(draft.columns[position].source, Source::Added(_)) {
+        // A new column keeps what its expression gives for each row.
+        let expression = draft.table.column(&name).and_then(|column| {
+            column.clauses.iter().find_map(|clause| match &clause.kind {
+                ClauseKind::Generated { expression, .. } => Some(draft.table.at(expression).to_owned()),
+                _ => None,
+            })
+        });
+        let expression = expression.unwrap_or_default();
+        draft.split |= uses_new_values(&draft.columns, &[&expression]);
+        let affinity = Affinity::of(draft.type_of(&name));
+        draft.columns[position].source = Source::Converted(format!("({expression})"), affinity);
     }
     not_null::remove(draft, site, &name, |kind| matches!(kind, ClauseKind::Generated { .. }))?;
     draft.columns[position].expect.insert("hidden", "0".to_owned());

@@ -1,6 +1,7 @@
 //! ALTER COLUMN … TYPE, with COLLATE and USING.
 
 use crate::code::Code;
+use crate::dialect::sqlite::alter::not_null;
 use crate::dialect::sqlite::demand::Demand;
 use crate::dialect::sqlite::draft::{Draft, Source};
 use crate::dialect::sqlite::expr;
@@ -64,7 +65,8 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, change: &Change<'_>)
         }
         draft.quoted_names(site, using)?;
     }
-    if converts || recollated {
+    // Another collation alone leaves the values as they are.
+    if converts {
         let using = change.using.map(|span| expr::written(site.words(span)));
         let keeps = Keeps {
             affinity: new,
@@ -72,6 +74,8 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, change: &Change<'_>)
         };
         convert(draft, site, position, using, keeps);
         draft.retyped.push((name.clone(), site.at()));
+    }
+    if converts || recollated {
         draft.must_copy(if old == new && change.using.is_none() {
             format!("the collation of `{name}` changes the order of its values")
         } else {
@@ -83,6 +87,10 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, change: &Change<'_>)
             .push(format!("{written} stores the values of `{name}` as they are"));
     }
     write_type(draft, site, &name, &written)?;
+    if alias && draft.table.rowid_alias().is_none() {
+        // What numbered the rows never was NULL; a PRIMARY KEY of another type may be.
+        not_null::write_not_null(draft, site, &name)?;
+    }
     if let Some(collation) = change.collation {
         write_collation(draft, site, &name, site.words(&collation.span))?;
     }

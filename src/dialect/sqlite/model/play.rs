@@ -1,0 +1,201 @@
+//! One seed: a scene, a script of ALTERs and other statements, and what has to come out on every way.
+
+use std::collections::BTreeSet;
+
+use rusqlite::Connection;
+
+use crate::dialect::sqlite::harness::{dump, rows, run_offline, run_online};
+use crate::dialect::sqlite::model::compare;
+use crate::dialect::sqlite::model::random::Random;
+use crate::dialect::sqlite::model::scene::{Scene, scene};
+use crate::dialect::sqlite::model::schema::Piece;
+use crate::dialect::sqlite::model::script::Script;
+use crate::revision::Recreate;
+use crate::sql::write::sqlite_literal;
+
+/// How the script is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    Auto,
+    Always,
+    Never,
+    Offline,
+}
+
+impl Mode {
+    pub(super) fn of(seed: u64) -> Self {
+        match seed / 4 % 8 {
+            0..=3 => Mode::Auto,
+            4 | 5 => Mode::Always,
+            6 => Mode::Never,
+            _ => Mode::Offline,
+        }
+    }
+}
+
+/// What a seed led to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Played {
+    pub(super) altered: bool,
+    pub(super) refused: bool,
+}
+
+pub(super) fn play(seed: u64, mode: Mode) -> Result<Played, String> {
+    let mut random = Random(seed);
+    let found = (0..30).find_map(|_| {
+        let scene = scene(&mut random)?;
+        let (state, db) = scene.state.settle().ok()?;
+        open(&scene.setup).ok()?;
+        Some((scene, state, db))
+    });
+    let Some((scene, state, db)) = found else {
+        return Err("no scene".to_owned());
+    };
+    let mut script = Script {
+        text: String::new(),
+        state,
+        db,
+        refused: None,
+        renamed: false,
+        wrote: false,
+        fresh: 0,
+        touched: BTreeSet::new(),
+        retyped: BTreeSet::new(),
+    };
+    for _ in 0..=random.below(5) {
+        script.statement(&mut random, mode);
+        if script.refused.is_some() {
+            break;
+        }
+    }
+    judge(&scene, &script, mode, &mut random)
+        .map_err(|what| format!("{mode:?}: {what}\n{}{}", scene.setup, script.text))
+}
+
+fn open(setup: &str) -> Result<Connection, String> {
+    let db = Connection::open_in_memory().expect("a database");
+    db.execute_batch("PRAGMA foreign_keys = OFF").expect("a pragma");
+    db.execute_batch(setup)
+        .map_err(|error| format!("the set-up: {error}"))?;
+    db.execute_batch("PRAGMA foreign_keys = ON").expect("a pragma");
+    Ok(db)
+}
+
+fn judge(scene: &Scene, script: &Script, mode: Mode, random: &mut Random) -> Result<Played, String> {
+    let before = open(&scene.setup)?;
+    let (state, built) = scene.state.settle()?;
+    if let Some(what) = compare::differs(&before, &built, &state.schema) {
+        return Err(format!("the model itself is wrong, the set-up {what}"));
+    }
+    let untouched = dump(&before);
+    let mut ways = Vec::new();
+    let outcome = match mode {
+        Mode::Offline if script.wrote => return Ok(Played::default()),
+        Mode::Offline => run_offline(&before, &script.text),
+        Mode::Auto | Mode::Always | Mode::Never => {
+            let recreate = match mode {
+                Mode::Always => Recreate::Always,
+                Mode::Never => Recreate::Never,
+                _ => Recreate::Auto,
+            };
+            run_online(&before, &script.text, recreate, &mut |rewrite| {
+                ways.push(format!("{} ({})", rewrite.strategy, rewrite.reason));
+            })
+        }
+    };
+    let after = before;
+    let never = |name: &str| mode == Mode::Never && name.ends_with("recreate_never");
+    match (&outcome, &script.refused) {
+        (Err(error), _) if never(error.code().name()) => {
+            let kept = dump(&after) == untouched;
+            return if kept {
+                Ok(Played::default())
+            } else {
+                Err("a refusal left traces".to_owned())
+            };
+        }
+        (Err(error), None) => return Err(format!("refused: {error:?}\n{ways:?}")),
+        (Ok(()), Some(why)) => return Err(format!("must be refused, for {why}\n{ways:?}")),
+        (Err(error), Some(_)) => {
+            let late = late(error, script);
+            if mode != Mode::Offline && late {
+                return Err(format!("refused late: {error:?}\n{ways:?}"));
+            }
+            let kept = dump(&after) == untouched;
+            let refused = Played {
+                refused: true,
+                ..Played::default()
+            };
+            return if kept {
+                Ok(refused)
+            } else {
+                Err("a refusal left traces".to_owned())
+            };
+        }
+        (Ok(()), None) => {}
+    }
+    let fail = |what: String| Err(format!("{what}\n{ways:?}"));
+    if let Some(what) = compare::differs(&after, &script.db, &script.state.schema) {
+        return fail(what);
+    }
+    if let Some(what) = bytes(scene, script, &after) {
+        return fail(what);
+    }
+    if let Some(what) = compare::behaves(&after, &script.db, &script.state.schema, random) {
+        return fail(what);
+    }
+    Ok(Played {
+        altered: !script.text.is_empty(),
+        refused: false,
+    })
+}
+
+/// Whether it is SQLite that refuses, in the middle of the work, what should have been seen before.
+fn late(error: &crate::error::Error, script: &Script) -> bool {
+    let code = error.code().name();
+    let late = ["statement_failed", "verification", "internal"];
+    // Nobody asks beforehand for the rows that an index of expressions or other collations finds equal, nor whether a
+    // STRICT table takes a default.
+    let known = script.text.contains("ADD UNIQUE INDEX") || format!("{error:?}").contains("cannot store");
+    late.iter().any(|late| code.contains(late)) && !known
+}
+
+/// A text that nobody meant to change and that is not stored as it was.
+fn bytes(scene: &Scene, script: &Script, after: &Connection) -> Option<String> {
+    if script.renamed {
+        return None;
+    }
+    for table in &script.state.schema.tables {
+        let sql = format!(
+            "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = {}",
+            sqlite_literal(&table.name)
+        );
+        let text = rows(after, &sql).expect("a schema")[0][0]
+            .clone()
+            .expect("a definition");
+        // A definition that names its own table loses that name on every way, as it must for a copy.
+        let checks = table.checks.iter().flat_map(|check| &check.condition);
+        let names_itself = checks.clone().any(|piece| matches!(piece, Piece::Table(_)));
+        for (id, definition) in &scene.columns {
+            if !names_itself
+                && table.column(*id).is_some()
+                && !script.touched.contains(id)
+                && !text.contains(definition)
+            {
+                return Some(format!("`{definition}` has become\n{text}"));
+            }
+        }
+    }
+    let stored = rows(
+        after,
+        "SELECT sql FROM sqlite_schema WHERE type <> 'table' AND sql IS NOT NULL",
+    )
+    .expect("a schema");
+    let kept = |text: &String| stored.iter().any(|row| row[0].as_ref() == Some(text));
+    let lost = scene.hanging.iter().find(|text| {
+        let index = text.starts_with("CREATE INDEX") || text.starts_with("CREATE UNIQUE");
+        // An index may have been dropped; the comparison has seen to that.
+        !kept(text) && !index
+    });
+    lost.map(|text| format!("`{text}` is not stored any more"))
+}
