@@ -9,6 +9,7 @@ mod config;
 mod disk;
 mod env;
 mod files;
+pub mod glob;
 mod names;
 mod template;
 mod url;
@@ -21,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-pub use config::{Config, Location, Schema, duration};
+pub use config::{Config, Location, Schema, When, duration};
 pub use env::Environment;
 pub use template::{Naming, Template, slug};
 pub use url::{DatabaseUrl, SqliteMode, SqliteUrl, redacted};

@@ -6,6 +6,8 @@
 #[cfg(unix)]
 #[path = "it/change.rs"]
 mod change;
+#[path = "it/copies.rs"]
+mod copies;
 #[path = "it/crash.rs"]
 mod crash;
 #[cfg(unix)]

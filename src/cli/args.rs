@@ -89,6 +89,10 @@ pub(super) enum Command {
     Upgrade(Upgrade),
     /// Runs the downgrades that lead back to the target
     Downgrade(Downgrade),
+    /// Runs the upgrades on a copy of the database and tells what became of it; exits with 3 on a finding
+    Rehearse(Rehearse),
+    /// Puts a copy of the database back; lists the copies when none is named
+    Restore(Restore),
     /// Shows the steps and their statements, and runs nothing
     Plan(Plan),
     /// Shows the revisions at which the database is
@@ -184,6 +188,9 @@ pub(super) struct Run {
     /// Shows the plan instead of running it
     #[arg(long)]
     pub dry_run: bool,
+    /// Makes a copy of an SQLite database first, instead of what `backup:` in migrations.yaml says
+    #[arg(long, value_name = "WHEN", conflicts_with_all = ["sql", "dry_run"])]
+    pub backup: Option<When>,
     /// Runs all steps in one transaction: all or nothing
     #[arg(long)]
     pub single_transaction: bool,
@@ -192,6 +199,17 @@ pub(super) struct Run {
     pub clean_invalid: bool,
     #[command(flatten)]
     pub lock: Lock,
+}
+
+/// When to make a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum When {
+    /// Not at all
+    Never,
+    /// Before steps that do more than create
+    Auto,
+    /// Before every step
+    Always,
 }
 
 /// How long to wait for others.
@@ -210,6 +228,32 @@ pub(super) struct Upgrade {
     pub targets: Vec<String>,
     #[command(flatten)]
     pub run: Run,
+    #[command(flatten)]
+    pub fleet: Fleet,
+}
+
+/// Many databases.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Many databases")]
+pub(super) struct Fleet {
+    /// Upgrades each of these databases: a pattern for files ('tenants/*.db', 'data/**/*.db'), or a URL; may come again
+    #[arg(long, value_name = "PATTERN", conflicts_with_all = ["sql", "dry_run"])]
+    pub each: Vec<String>,
+    /// Upgrades each database that stands in this file, a path, pattern or URL a line; `-` is standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["sql", "dry_run"])]
+    pub each_from: Option<PathBuf>,
+    /// How many are upgraded at once [default: one for each processor]
+    #[arg(long, value_name = "NUMBER")]
+    pub jobs: Option<usize>,
+    /// How many go first, one after the other; when one of them fails, the others are left alone [default: 1]
+    #[arg(long, value_name = "NUMBER")]
+    pub canary: Option<usize>,
+}
+
+impl Fleet {
+    pub(super) fn is_asked(&self) -> bool {
+        !self.each.is_empty() || self.each_from.is_some()
+    }
 }
 
 /// `downgrade`
@@ -220,6 +264,24 @@ pub(super) struct Downgrade {
     pub target: String,
     #[command(flatten)]
     pub run: Run,
+}
+
+/// `rehearse`
+#[derive(Debug, Args)]
+pub(super) struct Rehearse {
+    /// Where to: head, heads, an id, +2, a label …
+    #[arg(value_name = "TARGET", default_value = "heads", allow_negative_numbers = true)]
+    pub targets: Vec<String>,
+    #[command(flatten)]
+    pub lock: Lock,
+}
+
+/// `restore`
+#[derive(Debug, Args)]
+pub(super) struct Restore {
+    /// The copy; what is in the database now is kept as a copy too
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
 }
 
 /// `plan`

@@ -1,7 +1,9 @@
 //! The command line.
 
 mod args;
+mod backup;
 mod check;
+mod fleet;
 pub mod graph;
 mod json;
 mod misc;
@@ -172,9 +174,12 @@ fn dispatch(session: &mut Session<'_>, command: &Command, ui: &mut Ui<'_>) -> Re
         Command::Revision(args) => write::revision(session, args, ui),
         Command::Merge(args) => write::merge(session, args, ui),
         Command::Edit(args) => write::edit(session, args, ui),
+        Command::Upgrade(args) if args.fleet.is_asked() => fleet::upgrade(session, args, ui),
         Command::Upgrade(args) => run::upgrade(session, args, ui),
         Command::Downgrade(args) => run::downgrade(session, args, ui),
         Command::Stamp(args) => run::stamp(session, args, ui),
+        Command::Rehearse(args) => backup::rehearse(session, args, ui),
+        Command::Restore(args) => backup::restore(session, args, ui),
         Command::Plan(args) => run::plan(session, args, ui),
         Command::Current(args) => read::current(session, args, ui),
         Command::Heads(args) => read::heads(session, args, ui),

@@ -33,6 +33,16 @@ impl<'u, 'w> Progress<'u, 'w> {
                 let line = format!("  {}", self.ui.paint_err(WARN, &format!("note: {text}")));
                 self.above(&line);
             }
+            Event::BackedUp { file } => {
+                let line = self.ui.paint_err(
+                    DIM,
+                    &format!(
+                        "a copy of the database is in {}",
+                        file.file_name().unwrap_or_default().display()
+                    ),
+                );
+                self.above(&line);
+            }
             Event::Waiting { holder, waited } => {
                 let who = holder.as_deref().unwrap_or("somebody else");
                 let line = format!("waiting for {who}, who holds the database ({} s)", waited.as_secs());

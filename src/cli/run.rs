@@ -4,7 +4,7 @@ use crate::cli::args::{self, PlanKind, Run};
 use crate::cli::progress::Progress;
 use crate::cli::session::{History, Session};
 use crate::cli::ui::Ui;
-use crate::cli::{json, script, text};
+use crate::cli::{backup, json, script, text};
 use crate::code::Code;
 use crate::driver::{self, Driver};
 use crate::error::{Error, Result};
@@ -195,7 +195,7 @@ pub(super) fn range_plan(graph: &RevisionGraph, kind: PlanKind, words: &[String]
 }
 
 /// Targets that are no ranges: without `--sql`, where to begin is what the database says.
-fn no_range(words: &[String]) -> Result<()> {
+pub(super) fn no_range(words: &[String]) -> Result<()> {
     let Some(word) = words.iter().find(|word| word.contains(':')) else {
         return Ok(());
     };
@@ -239,6 +239,8 @@ fn execute(
         executor.single_transaction = run.single_transaction;
         executor.clean_invalid = run.clean_invalid;
         executor.watch = watch;
+        let backup = backup::configured(session, history, run.backup);
+        executor.lent.first = Some(&backup);
         let report = action(&mut executor);
         session.cancel.set_interrupter(None);
         report?

@@ -208,7 +208,7 @@ fn dialect_of(project: &Project) -> Result<&'static dyn Dialect> {
     }
 }
 
-fn unsupported(url: &DatabaseUrl) -> Error {
+pub(crate) fn unsupported(url: &DatabaseUrl) -> Error {
     Error::new(
         Code::UnsupportedDatabase,
         format!("this build has no driver for {}", url.dialect()),

@@ -83,6 +83,38 @@ pub trait Driver {
         None
     }
 
+    /// The file of the database, where it is one.
+    fn file(&self) -> Option<std::path::PathBuf> {
+        None
+    }
+
+    /// How many bytes a copy of the database takes.
+    fn size(&mut self) -> Option<u64> {
+        None
+    }
+
+    /// Copies the database as it is at one moment into a new file, by the database's own means, and opens the copy.
+    /// `each` hears how many pages are copied of how many, and ends it by returning `false`.
+    fn copy_to(
+        &mut self,
+        file: &std::path::Path,
+        each: &mut dyn FnMut(u64, u64) -> bool,
+    ) -> Result<Box<dyn Driver>, DriverError> {
+        let _ = (file, each);
+        Err(DriverError::new("this driver makes no copies"))
+    }
+
+    /// Puts such a copy in the place of the database, in one transaction, when it is sound.
+    fn copy_from(&mut self, file: &std::path::Path) -> Result<(), DriverError> {
+        let _ = file;
+        Err(DriverError::new("this driver makes no copies"))
+    }
+
+    /// What the database says is wrong with its own structures; nothing when they are sound.
+    fn check(&mut self) -> Result<Vec<String>, DriverError> {
+        Ok(Vec::new())
+    }
+
     /// How long a statement waits for a lock before it fails with [`Failure::Busy`]; sets it first when `wait` is given.
     /// `None` where the connection cannot tell, and then it is not asked to change it.
     fn wait(&mut self, wait: Option<std::time::Duration>) -> Result<Option<std::time::Duration>, DriverError> {

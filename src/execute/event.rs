@@ -17,6 +17,11 @@ pub enum Event<'a> {
         /// For how long it has waited.
         waited: Duration,
     },
+    /// A copy of the database was made before the first step.
+    BackedUp {
+        /// The copy.
+        file: &'a std::path::Path,
+    },
     /// A step begins.
     Started {
         /// The revision's id.

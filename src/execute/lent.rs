@@ -1,10 +1,16 @@
 //! What an application lends to its runs.
 
 use crate::code::Code;
+use crate::dialect::Dialect;
 use crate::driver::Driver;
 use crate::error::{Error, Result};
-use crate::revision::plan::Plan;
+use crate::execute::Executor;
+use crate::execute::event::Event;
+use crate::execute::shown::Shown;
+use crate::execute::step::Ready;
 use crate::revision::{Direction, Revision, Transaction};
+use crate::sql::split::Piece;
+use crate::sql::token;
 
 /// What an application lends to its runs; the command line lends nothing.
 #[derive(Clone, Copy, Default)]
@@ -37,8 +43,11 @@ pub trait First {
     ///
     /// # Errors
     /// Whatever stops the run before anything is changed.
-    fn before(&self, driver: &mut dyn Driver, plan: &Plan) -> Result<()>;
+    fn before(&self, driver: &mut dyn Driver, changes: Changes<'_>, events: &mut dyn FnMut(Event<'_>)) -> Result<()>;
 }
+
+/// Tells whether the steps do more than create tables, indexes, views and triggers.
+pub type Changes<'c> = &'c dyn Fn() -> Result<bool>;
 
 impl Lent<'_> {
     /// Whether code runs in a step; refuses where it should and is not here.
@@ -78,4 +87,51 @@ fn placed(error: Error, revision: &Revision) -> Error {
         Some(file) => error.at(file, revision.places.id(), "says `code: true`"),
         None => error,
     }
+}
+
+impl Executor<'_> {
+    /// Runs the code of the application, where there is any.
+    pub(crate) fn code(&mut self, ready: &Ready<'_>, statements: &mut Vec<Shown>) -> Result<()> {
+        let (Some(code), true) = (self.lent.code, ready.code) else {
+            return Ok(());
+        };
+        self.patience.check()?;
+        self.settle(ready)?;
+        code.run(ready.step.revision.as_str(), ready.step.direction, self.driver)?;
+        if self.driver.in_transaction() == Some(false) {
+            let message = format!(
+                "the code of revision `{}` ended the transaction it ran in",
+                ready.step.revision
+            );
+            return Err(Error::new(Code::ScriptTransaction, message).help("leave COMMIT and ROLLBACK to the run"));
+        }
+        if self.keep_statements {
+            statements.push(Shown::code(ready.step.direction));
+        }
+        Ok(())
+    }
+}
+
+impl Ready<'_> {
+    /// Whether the step does more than create tables, indexes, views and triggers.
+    pub(crate) fn changes(&self, dialect: &'static dyn Dialect) -> Result<bool> {
+        if self.step.direction == Direction::Downgrade || self.code {
+            return Ok(true);
+        }
+        let mut statements = self.script.statements(dialect.rules())?;
+        while let Some(piece) = statements.next().map_err(|fault| self.script.fault(&fault))? {
+            match piece {
+                Piece::Statement(statement) if !only_creates(statement.text, dialect) => return Ok(true),
+                Piece::Statement(_) => {}
+                _ => return Ok(true),
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn only_creates(statement: &str, dialect: &'static dyn Dialect) -> bool {
+    let words = token::keywords(statement, dialect.rules(), 2);
+    matches!(words.first().map(String::as_str), Some("CREATE" | "ANALYZE" | "PRAGMA"))
+        && words.get(1).is_none_or(|word| word != "OR")
 }

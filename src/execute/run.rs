@@ -100,7 +100,13 @@ impl<'a> Executor<'a> {
         self.locked(|executor, held| {
             loop {
                 if let Some(first) = executor.lent.first {
-                    first.before(executor.driver, &plan)?;
+                    let dialect = executor.driver.dialect();
+                    let changes = || {
+                        ready
+                            .iter()
+                            .try_fold(false, |any, ready| Ok(any || ready.changes(dialect)?))
+                    };
+                    first.before(executor.driver, &changes, executor.events)?;
                 }
                 executor.begin()?;
                 match executor.again_if_stale(&seen, make) {

@@ -17,6 +17,7 @@ use crate::execute::walk::Walk;
 use crate::execute::{Executor, Ran, fault};
 use crate::revision::plan::Step;
 use crate::revision::{Direction, Revision, Script};
+use crate::sql::split::Piece;
 use crate::version::{Details, Entry, Stamp, Took, Unfinished};
 
 /// A step with what was found out about it before anything ran.
@@ -109,27 +110,6 @@ impl<'a> Executor<'a> {
         Ok(ran(ready, statements, duration))
     }
 
-    /// Runs the code of the application, where there is any.
-    fn code(&mut self, ready: &Ready<'_>, statements: &mut Vec<Shown>) -> Result<()> {
-        let (Some(code), true) = (self.lent.code, ready.code) else {
-            return Ok(());
-        };
-        self.patience.check()?;
-        self.settle(ready)?;
-        code.run(ready.step.revision.as_str(), ready.step.direction, self.driver)?;
-        if self.driver.in_transaction() == Some(false) {
-            let message = format!(
-                "the code of revision `{}` ended the transaction it ran in",
-                ready.step.revision
-            );
-            return Err(Error::new(Code::ScriptTransaction, message).help("leave COMMIT and ROLLBACK to the run"));
-        }
-        if self.keep_statements {
-            statements.push(Shown::code(ready.step.direction));
-        }
-        Ok(())
-    }
-
     /// Sends a statement of sqlrev's own after those of a script, without waiting for any.
     fn later(&mut self, sql: &str, ready: &Ready<'_>) -> Result<()> {
         let rules = self.driver.dialect().rules();
@@ -138,7 +118,7 @@ impl<'a> Executor<'a> {
     }
 
     /// Waits for everything of a step.
-    fn settle(&mut self, ready: &Ready<'_>) -> Result<()> {
+    pub(crate) fn settle(&mut self, ready: &Ready<'_>) -> Result<()> {
         let rules = self.driver.dialect().rules();
         let sent = self.driver.flush();
         sent.map_err(|error| fault::queued(&error, &ready.script, rules))
@@ -327,7 +307,7 @@ impl<'a> Executor<'a> {
             let Some(piece) = statements.next().map_err(|fault| ready.script.fault(&fault))? else {
                 break;
             };
-            if let crate::sql::split::Piece::Statement(statement) = piece {
+            if let Piece::Statement(statement) = piece {
                 if dialect.sets_up_connection(statement.text) {
                     let sql = statement.text.to_owned();
                     self.driver.execute(&sql).map_err(|error| fault::database(&error))?;

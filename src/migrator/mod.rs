@@ -18,9 +18,11 @@
 //! # }
 //! ```
 
+pub mod backup;
 mod borrowed;
 mod clock;
 mod code;
+pub mod rehearse;
 mod run;
 mod source;
 mod status;
@@ -29,7 +31,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+pub use backup::{Backup, When};
 pub use code::{BoxError, Data};
+pub use rehearse::Rehearsal;
 pub use run::Run;
 pub use source::Embedded;
 pub use status::Status;
@@ -40,7 +44,7 @@ use crate::driver::Driver;
 use crate::error::Result;
 use crate::execute::Report;
 use crate::project;
-use crate::revision::{Direction, RevisionId};
+use crate::revision::{Direction, Revision, RevisionId};
 use crate::version::VersionTable;
 use code::Registered;
 use source::Source;
@@ -54,6 +58,7 @@ pub struct Migrator {
     by: String,
     lock_timeout: Duration,
     code: Registered,
+    backup: Backup,
 }
 
 impl Migrator {
@@ -83,8 +88,7 @@ impl Migrator {
             .into_iter()
             .map(|(name, text)| (name.into(), text.into()))
             .collect();
-        let revisions = project::in_list(&files, dialect.variants())?;
-        Ok(Self::of(Source::read(dialect, revisions)?, "application"))
+        Self::from_revisions(dialect, project::in_list(&files, dialect.variants())?)
     }
 
     /// The revisions in a folder, for SQLite, read now.
@@ -100,7 +104,11 @@ impl Migrator {
     /// # Errors
     /// The `file::…`, `header::…` and `graph::…` codes.
     pub fn from_folder_for(dialect: &'static dyn Dialect, folder: impl AsRef<Path>) -> Result<Self> {
-        let revisions = project::in_folder(folder.as_ref(), dialect.variants())?;
+        Self::from_revisions(dialect, project::in_folder(folder.as_ref(), dialect.variants())?)
+    }
+
+    /// Revisions that were read before, with the texts of their downgrades.
+    pub(crate) fn from_revisions(dialect: &'static dyn Dialect, revisions: Vec<Revision>) -> Result<Self> {
         Ok(Self::of(Source::read(dialect, revisions)?, "application"))
     }
 
@@ -111,6 +119,7 @@ impl Migrator {
             by: by.to_owned(),
             lock_timeout: Duration::from_secs(30),
             code: Registered::default(),
+            backup: Backup::default(),
         }
     }
 
@@ -134,6 +143,32 @@ impl Migrator {
     #[must_use]
     pub fn lock_timeout(mut self, timeout: Duration) -> Self {
         self.lock_timeout = timeout;
+        self
+    }
+
+    /// Makes a copy of the database before it is changed: `Backup::auto()`. Without this there is none.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use sqlrev::migrator::{Backup, Migrator, backup};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let mut db = rusqlite::Connection::open(folder.path().join("notes.db"))?;
+    /// # let one = ("1/upgrade.sql", "-- ---\n-- revision: a1f0\n-- ---\nCREATE TABLE notes (body);");
+    /// # let two = ("2/upgrade.sql", "-- ---\n-- revision: b2e9\n-- down_revision: a1f0\n-- ---\nDROP TABLE notes;");
+    /// # Migrator::from_files([one])?.upgrade(&mut db)?;
+    /// let backup = Backup::auto().keep(5);
+    /// let migrator = Migrator::from_files([one, two])?.backup(backup.clone());
+    /// migrator.upgrade(&mut db)?;
+    /// // The user would rather have it as it was.
+    /// let copies = backup.list(&folder.path().join("notes.db"))?;
+    /// backup::restore(&mut db, &copies[0], &backup)?;
+    /// assert!(db.table_exists(None, "notes")?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn backup(mut self, backup: Backup) -> Self {
+        self.backup = backup;
         self
     }
 

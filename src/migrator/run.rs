@@ -12,6 +12,7 @@ use crate::execute::{Cancel, Executor, InMemory, Lent, Patience, Report, ghost};
 use crate::migrator::Migrator;
 use crate::migrator::borrowed::{Borrowed, no_transaction};
 use crate::migrator::clock::System;
+use crate::migrator::rehearse::{self, Rehearsal};
 use crate::migrator::status::Status;
 use crate::revision::RevisionId;
 use crate::revision::applied::Applied;
@@ -33,6 +34,8 @@ struct Terms<'a> {
     cancel: Option<&'a Cancel>,
     single_transaction: bool,
     keep_statements: bool,
+    /// The database is a copy, of which no copy is made.
+    rehearsal: bool,
 }
 
 impl std::fmt::Debug for Run<'_> {
@@ -175,6 +178,36 @@ impl<'a> Run<'a> {
         recorder.report(&plan, &Applied::known(graph, seen.applied()).0)
     }
 
+    /// Runs [`Run::upgrade`] on a copy of the database, which is deleted, and tells what became of schema and rows.
+    ///
+    /// # Errors
+    /// As [`Run::upgrade`], and what copying fails with.
+    pub fn rehearse(self, target: &str) -> Result<Rehearsal> {
+        no_transaction(self.driver)?;
+        let table = self.migrator.table_in(self.driver.dialect());
+        let Self {
+            migrator,
+            driver,
+            mut terms,
+        } = self;
+        terms.rehearsal = true;
+        rehearse::rehearse(driver, &table, &System::new(), |driver| {
+            let terms = Terms {
+                events: match &mut terms.events {
+                    Some(events) => Some(&mut **events),
+                    None => None,
+                },
+                ..terms
+            };
+            Run {
+                migrator,
+                driver,
+                terms,
+            }
+            .upgrade(target)
+        })
+    }
+
     /// Where the database stands.
     ///
     /// # Errors
@@ -287,7 +320,7 @@ impl Terms<'_> {
                 index: true,
                 no_code: false,
                 code: Some(&migrator.code),
-                first: None,
+                first: if self.rehearsal { None } else { Some(&migrator.backup) },
             },
         };
         let done = act(&mut executor);

@@ -52,6 +52,8 @@ struct Settings {
     /// Whether it is a command, and its words.
     schema: Option<(bool, Vec<Raw>)>,
     lock_timeout: Option<Raw>,
+    backup: Option<Raw>,
+    backup_keep: Option<Raw>,
 }
 
 /// A folder of revisions.
@@ -61,6 +63,18 @@ pub struct Location {
     pub name: String,
     /// Where the configuration names it.
     pub(super) place: Option<Span>,
+}
+
+/// When a copy of the database is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum When {
+    /// Not at all.
+    #[default]
+    Never,
+    /// Before steps that do more than create tables, indexes, views and triggers.
+    Auto,
+    /// Before every step.
+    Always,
 }
 
 /// The configuration of one database.
@@ -74,6 +88,10 @@ pub struct Config {
     pub version_table: String,
     /// How long to wait for somebody else's lock.
     pub lock_timeout: Duration,
+    /// When a copy of the database is made before it is changed.
+    pub backup: When,
+    /// How many copies are kept.
+    pub backup_keep: usize,
     /// The file, with stars for passwords; none when there is no configuration.
     pub(super) file: Option<SourceFile>,
     /// The names under `databases`.
@@ -93,6 +111,8 @@ impl Config {
             file_template: Template::parse(FILE_TEMPLATE).expect("the default is right"),
             version_table: VERSION_TABLE.to_owned(),
             lock_timeout: LOCK_TIMEOUT,
+            backup: When::Never,
+            backup_keep: 3,
             file: None,
             databases: Vec::new(),
             url: None,
@@ -154,6 +174,8 @@ impl Settings {
             version_table: self.version_table.or(base.version_table),
             schema: self.schema.or(base.schema),
             lock_timeout: self.lock_timeout.or(base.lock_timeout),
+            backup: self.backup.or(base.backup),
+            backup_keep: self.backup_keep.or(base.backup_keep),
         }
     }
 }

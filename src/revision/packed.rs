@@ -1,8 +1,9 @@
 //! Revisions in one piece of bytes, as a build script puts them into a program: nothing of it is read at start but a
 //! table of what is applied when everything is.
 //!
-//! The bytes: a mark with the version of the form; how many revisions; the table, 24 bytes each, sorted by id; the
-//! dialect; the revisions. Numbers are little-endian, texts come after their length.
+//! The bytes: a mark with the version of the form; how many revisions; where the revisions begin; the table, sorted by id:
+//! for each the digits of its checksum and the length of its id; the ids, one after the other; the dialect; the revisions.
+//! What is read at each start lies together, so that few pages of the program are touched. Numbers are little-endian, texts come after their length.
 
 use std::sync::Arc;
 
@@ -14,14 +15,14 @@ use crate::source::SourceFile;
 
 /// What the bytes begin with; the last one is the version of the form.
 const MARK: [u8; 8] = *b"sqlrev\0\x01";
-/// The beginning of a checksum's second value that stands for the whole in the table.
-pub const SHORT: usize = 16;
+/// How many digits of a checksum's second value stand for the whole in the table: 128 bits.
+pub const SHORT: usize = 32;
 /// The length of an entry of the table.
-const ENTRY: usize = 24;
+const ENTRY: usize = SHORT + 4;
 /// In the length of an id: nothing comes after this revision.
 const HEAD: u32 = 1 << 31;
 /// Where the table begins.
-const TABLE: usize = MARK.len() + 4;
+const TABLE: usize = MARK.len() + 8;
 
 const NO_TRANSACTION: u8 = 1;
 const RECREATE_ALWAYS: u8 = 2;
@@ -35,7 +36,7 @@ const CODE: u8 = 32;
 pub struct Brief<'a> {
     /// The id.
     pub id: &'a str,
-    /// The beginning of the second value of the upgrade's checksum.
+    /// The first digits of the second value of the upgrade's checksum.
     pub short: [u8; SHORT],
     /// Whether no revision comes after it or depends on it.
     pub is_head: bool,
@@ -82,16 +83,19 @@ impl Packed {
 
     /// Each revision in a few words, in the order of the ids.
     pub fn brief(&self) -> impl Iterator<Item = Brief<'static>> + use<> {
-        let bytes = self.0;
-        let entries = bytes.get(TABLE..).unwrap_or_default().chunks_exact(ENTRY);
-        entries.take(self.len()).filter_map(move |entry| {
-            let short = entry[..SHORT].try_into().ok()?;
-            let at = u32::from_le_bytes(entry[SHORT..SHORT + 4].try_into().ok()?) as usize;
-            let length = u32::from_le_bytes(entry[SHORT + 4..].try_into().ok()?);
-            let id = bytes.get(at..at + (length & !HEAD) as usize)?;
+        let (table, mut ids) = self
+            .0
+            .get(TABLE..)
+            .and_then(|rest| rest.split_at_checked(self.len() * ENTRY))
+            .unwrap_or_default();
+        table.chunks_exact(ENTRY).map_while(move |entry| {
+            let (short, length) = entry.split_at(SHORT);
+            let length = u32::from_le_bytes(length.try_into().ok()?);
+            let (id, rest) = ids.split_at_checked((length & !HEAD) as usize)?;
+            ids = rest;
             Some(Brief {
                 id: std::str::from_utf8(id).ok()?,
-                short,
+                short: short.try_into().ok()?,
                 is_head: length & HEAD != 0,
             })
         })
@@ -100,7 +104,7 @@ impl Packed {
     /// The dialect that the texts are for, and the revisions in path order; none when the bytes are damaged.
     pub fn revisions(&self) -> Option<(&'static str, Vec<Revision>)> {
         let mut reader = Reader {
-            rest: self.0.get(TABLE + self.len() * ENTRY..)?,
+            rest: self.0.get(self.number(MARK.len() + 4)?..)?,
         };
         let dialect = reader.text()?;
         let revisions = (0..self.len()).map(|_| reader.revision()).collect::<Option<_>>()?;
@@ -186,33 +190,39 @@ impl Reader {
 /// Puts the revisions of a graph and the checksums of their upgrades, in path order, into one piece; none where it would
 /// be larger than 4 GiB, or where a text is not in memory.
 pub fn pack(dialect: &str, graph: &RevisionGraph, checksums: &[Option<Checksum>]) -> Option<Vec<u8>> {
+    let mut body = Writer { out: Vec::new() };
+    body.text(dialect)?;
     let mut table = Vec::new();
-    let body = TABLE + graph.len() * ENTRY;
-    let mut out = Writer { out: vec![0; body] };
-    out.text(dialect)?;
     for (node, checksum) in graph.nodes().zip(checksums) {
-        let at = out.revision(graph.revision(node))?;
-        let short = checksum.map_or([0; SHORT], |checksum| short(&checksum));
-        table.push((graph.id(node).as_str(), at, short, graph.is_effective_head(node)));
+        body.revision(graph.revision(node))?;
+        let short = checksum.map_or([b'0'; SHORT], |checksum| short(&checksum));
+        table.push((graph.id(node).as_str(), short, graph.is_effective_head(node)));
     }
     table.sort_unstable();
-    let mut front = Writer { out: MARK.to_vec() };
-    front.number(graph.len())?;
-    for (id, at, short, is_head) in table {
-        front.out.extend_from_slice(&short);
-        front.number(at)?;
+    let ids: usize = table.iter().map(|(id, ..)| id.len()).sum();
+    let mut out = Writer { out: MARK.to_vec() };
+    out.number(graph.len())?;
+    out.number(TABLE + graph.len() * ENTRY + ids)?;
+    for (id, short, is_head) in &table {
+        out.out.extend_from_slice(short);
         let length = u32::try_from(id.len()).ok().filter(|length| *length < HEAD)?;
-        let length = if is_head { length | HEAD } else { length };
-        front.out.extend_from_slice(&length.to_le_bytes());
+        let length = if *is_head { length | HEAD } else { length };
+        out.out.extend_from_slice(&length.to_le_bytes());
     }
-    out.out[..body].copy_from_slice(&front.out);
+    for (id, ..) in &table {
+        out.out.extend_from_slice(id.as_bytes());
+    }
+    out.out.append(&mut body.out);
     Some(out.out)
 }
 
-/// The beginning of the second value.
+/// The first digits of the second value.
 pub fn short(checksum: &Checksum) -> [u8; SHORT] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut short = [0; SHORT];
-    short.copy_from_slice(&checksum.tokens[..SHORT]);
+    for (digits, byte) in short.chunks_exact_mut(2).zip(checksum.tokens) {
+        digits.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
     short
 }
 
@@ -250,8 +260,7 @@ impl Writer {
         self.number(script.body)
     }
 
-    /// Writes a revision and tells where its id is.
-    fn revision(&mut self, revision: &Revision) -> Option<usize> {
+    fn revision(&mut self, revision: &Revision) -> Option<()> {
         let header = &revision.header;
         let flag = |is: bool, flag: u8| if is { flag } else { 0 };
         self.out.push(
@@ -262,7 +271,6 @@ impl Writer {
                 | flag(header.code, CODE)
                 | flag(revision.missing_text, MISSING_TEXT),
         );
-        let at = self.out.len() + 4;
         self.text(header.id.as_str())?;
         self.texts(header.down_revisions.iter().map(RevisionId::as_str))?;
         self.texts(header.depends_on.iter().map(|name| &**name))?;
@@ -273,8 +281,7 @@ impl Writer {
             self.text(created)?;
         }
         self.script(revision.upgrade.as_ref())?;
-        self.script(revision.downgrade.as_ref())?;
-        Some(at)
+        self.script(revision.downgrade.as_ref())
     }
 }
 
@@ -334,9 +341,12 @@ mod tests {
         assert_eq!(format!("{again:?}"), format!("{:?}", some()));
         let brief: Vec<_> = packed
             .brief()
-            .map(|it| format!("{} {} {}", it.id, it.short[15], it.is_head))
+            .map(|it| format!("{} {} {}", it.id, str::from_utf8(&it.short[..2]).unwrap(), it.is_head))
             .collect();
-        assert_eq!(brief, ["aaaa 2 false", "bbbb 3 false", "cccc 4 true", "dddd 1 false"]);
+        assert_eq!(
+            brief,
+            ["aaaa 02 false", "bbbb 03 false", "cccc 04 true", "dddd 01 false"]
+        );
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! SQLite through `rusqlite`.
 
+mod copy;
 mod exclusive;
 mod holder;
-mod space;
+pub(crate) mod space;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -107,6 +108,32 @@ impl Driver for Connection {
         Some(self)
     }
 
+    fn file(&self) -> Option<PathBuf> {
+        self.path().filter(|path| !path.is_empty()).map(PathBuf::from)
+    }
+
+    fn size(&mut self) -> Option<u64> {
+        copy::size(self)
+    }
+
+    fn copy_to(&mut self, file: &Path, each: &mut dyn FnMut(u64, u64) -> bool) -> Result<Box<dyn Driver>, DriverError> {
+        Ok(Box::new(copy::to(self, file, each)?))
+    }
+
+    fn copy_from(&mut self, file: &Path) -> Result<(), DriverError> {
+        copy::from(self, file)
+    }
+
+    fn check(&mut self) -> Result<Vec<String>, DriverError> {
+        let rows = Driver::query(self, "PRAGMA integrity_check")?;
+        Ok(rows
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter(|word| word != "ok")
+            .collect())
+    }
+
     fn wait(&mut self, wait: Option<Duration>) -> Result<Option<Duration>, DriverError> {
         if let Some(wait) = wait {
             self.busy_timeout(wait).map_err(|error| failed(&error, ""))?;
@@ -155,7 +182,7 @@ impl Driver for Connection {
     }
 
     fn free_space(&self) -> Option<u64> {
-        space::free(self.path().filter(|path| !path.is_empty())?)
+        space::free(self.path().filter(|path| !path.is_empty())?.as_ref())
     }
 
     fn work_done(&mut self) -> Option<Arc<AtomicU64>> {

@@ -1,13 +1,15 @@
 //! How much room a file system has.
 
-/// The bytes that are free for this process on the file system of a file; known on Linux, for the command.
-#[cfg(all(feature = "cli", target_os = "linux"))]
-pub(super) fn free(path: &str) -> Option<u64> {
+use std::path::Path;
+
+/// The bytes that are free for this process on the file system of a file or a folder; known on Linux.
+#[cfg(target_os = "linux")]
+pub(crate) fn free(path: &Path) -> Option<u64> {
     let system = rustix::fs::statvfs(path).ok()?;
     system.f_bavail.checked_mul(system.f_frsize)
 }
 
-#[cfg(not(all(feature = "cli", target_os = "linux")))]
-pub(super) fn free(_path: &str) -> Option<u64> {
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn free(_path: &Path) -> Option<u64> {
     None
 }

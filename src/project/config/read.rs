@@ -9,16 +9,18 @@ use crate::project::url;
 use crate::source::{SourceFile, Span};
 use crate::yaml::{self, Key, Mistake, Node, Value};
 
-use super::{Config, Location, Raw, Settings, duration, expand, within};
+use super::{Config, Location, Raw, Settings, When, duration, expand, within};
 
 /// The keys at the top, in the order of the documented file.
-pub(super) const KEYS: [&str; 7] = [
+pub(super) const KEYS: [&str; 9] = [
     "url",
     "locations",
     "file_template",
     "version_table",
     "schema",
     "lock_timeout",
+    "backup",
+    "backup_keep",
     "databases",
 ];
 
@@ -113,6 +115,8 @@ impl Reader<'_> {
             "version_table" => settings.version_table = self.word(key, node)?,
             "schema" => settings.schema = self.schema(key, node)?,
             "lock_timeout" => settings.lock_timeout = self.word(key, node)?,
+            "backup" => settings.backup = self.word(key, node)?,
+            "backup_keep" => settings.backup_keep = self.word(key, node)?,
             _ => {
                 let known = if at_top { &KEYS[..] } else { &KEYS[..KEYS.len() - 1] };
                 let message = format!("`{}` has an unknown key `{}`", self.file.name, key.text);
@@ -232,6 +236,19 @@ impl Reader<'_> {
                     "seconds, or a time like 500ms, 30s or 5m",
                 )
             })?;
+        }
+        if let Some(raw) = &settings.backup {
+            config.backup = match &*self.expand(raw)? {
+                "never" => When::Never,
+                "auto" => When::Auto,
+                "always" => When::Always,
+                _ => return Err(self.wrong_at("backup", raw.span.clone(), "`never`, `auto` or `always`")),
+            };
+        }
+        if let Some(raw) = &settings.backup_keep {
+            let count = self.expand(raw)?.trim().parse().ok().filter(|count| *count > 0);
+            let wrong = || self.wrong_at("backup_keep", raw.span.clone(), "a number, 1 at least");
+            config.backup_keep = count.ok_or_else(wrong)?;
         }
         config.file = Some(self.file);
         Ok(config)

@@ -1,0 +1,2 @@
+ALTER TABLE people DROP CONSTRAINT people_name_key;
+ALTER TABLE people ALTER COLUMN name DROP NOT NULL;

@@ -1,0 +1,345 @@
+//! `upgrade --each`: many databases, several at once. The first one goes alone, a line for each, a summary at the end.
+//!
+//! Each database says itself what it has, so a run that was stopped is resumed by running it again.
+
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+use serde_json::{Value, json};
+
+use crate::cli::args;
+use crate::cli::backup;
+use crate::cli::run::{no_range, targets};
+use crate::cli::session::{Session, unsupported};
+use crate::cli::text;
+use crate::cli::ui::{DIM, GOOD, ID, Ui, WARN};
+use crate::code::Code;
+use crate::driver::sqlite::{self, Access};
+use crate::error::{Error, Result};
+use crate::execute::{Cancel, Report};
+use crate::migrator::Migrator;
+use crate::project::{DatabaseUrl, Load, SqliteMode, glob};
+
+/// The status of a run that was interrupted.
+const INTERRUPTED: u8 = 130;
+
+/// One of the databases.
+struct Database {
+    /// As it was named, or as it is called from the working directory.
+    name: String,
+    url: DatabaseUrl,
+}
+
+/// What became of one.
+type Outcome = (usize, Result<Report>);
+
+/// How many ended in which way.
+#[derive(Default)]
+struct Count {
+    upgraded: usize,
+    current: usize,
+    failed: usize,
+    interrupted: bool,
+}
+
+pub(super) fn upgrade(session: &mut Session<'_>, args: &args::Upgrade, ui: &mut Ui<'_>) -> Result<u8> {
+    no_range(&args.targets)?;
+    targets(&args.targets)?;
+    if session.global.url.is_some() {
+        let message = "`--url` names one database, and `--each` several";
+        return Err(Error::new(Code::Usage, message).help("say --each URL for each of them"));
+    }
+    let databases = named(session, &args.fleet)?;
+    let history = session.history()?;
+    let timeout = Session::timeout(&history, args.run.lock.lock_timeout)?;
+    let revisions = history
+        .project
+        .revisions(history.dialect.variants(), Load { downgrades: true })?;
+    let migrator = Migrator::from_revisions(history.dialect, revisions)?
+        .version_table(&history.project.config.version_table)
+        .application(&session.user)
+        .lock_timeout(timeout)
+        .backup(backup::configured(session, &history, args.run.backup));
+    let fleet = Fleet {
+        databases,
+        migrator: &migrator,
+        target: args.targets.join(" "),
+        single: args.run.single_transaction,
+        cancel: &session.cancel,
+    };
+    let all = fleet.databases.len();
+    let canaries = args.fleet.canary.unwrap_or(1).min(all);
+    let jobs = args
+        .fleet
+        .jobs
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
+    let mut teller = Teller {
+        fleet: &fleet,
+        count: Count::default(),
+        documents: Vec::new(),
+        ui,
+    };
+    fleet.run(0..canaries, 1, &mut |outcome| teller.tell(&outcome));
+    let sound = teller.count.failed == 0;
+    if sound {
+        fleet.run(canaries..all, jobs.max(1), &mut |outcome| teller.tell(&outcome));
+    }
+    Ok(teller.end(sound, canaries))
+}
+
+/// The databases that the options name, in order, each once.
+fn named(session: &Session<'_>, args: &args::Fleet) -> Result<Vec<Database>> {
+    let mut words = args.each.clone();
+    if let Some(file) = &args.each_from {
+        words.extend(listed(session, file)?);
+    }
+    let mut databases: Vec<Database> = Vec::new();
+    let mut known = std::collections::BTreeSet::new();
+    for word in &words {
+        for database in matching(session, word)? {
+            if known.insert(database.url.to_string()) {
+                databases.push(database);
+            }
+        }
+    }
+    if databases.is_empty() {
+        let message = format!("no database fits {}", words.join(" "));
+        return Err(
+            Error::new(Code::Usage, message).help("--each 'tenants/*.db', in quotes, so that the shell leaves it")
+        );
+    }
+    Ok(databases)
+}
+
+/// The lines of a file, or of standard input; empty ones and those that begin with `#` aside.
+#[expect(clippy::disallowed_methods, reason = "a list is named on the command line")]
+fn listed(session: &Session<'_>, file: &std::path::Path) -> Result<Vec<String>> {
+    let mut text = String::new();
+    let read = if file.as_os_str() == "-" {
+        std::io::stdin().read_to_string(&mut text)
+    } else {
+        std::fs::File::open(session.directory.join(file)).and_then(|mut file| file.read_to_string(&mut text))
+    };
+    read.map_err(|error| {
+        Error::new(Code::FileIo, format!("cannot read `{}`", file.display())).cause(error.to_string())
+    })?;
+    let lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    Ok(lines.map(str::to_owned).collect())
+}
+
+fn matching(session: &Session<'_>, word: &str) -> Result<Vec<Database>> {
+    let directory = &session.directory;
+    let of = |path: PathBuf| {
+        let name = path.strip_prefix(directory).unwrap_or(&path).display().to_string();
+        let url = DatabaseUrl::Sqlite(crate::project::SqliteUrl {
+            path: Some(path),
+            mode: SqliteMode::ReadWrite,
+        });
+        Database { name, url }
+    };
+    if word.contains("://") || word.starts_with("sqlite:") || word.starts_with("file:") {
+        let url = DatabaseUrl::parse(word, directory)?;
+        let name = crate::project::redacted(word);
+        return Ok(vec![Database { name, url }]);
+    }
+    if !glob::is_pattern(word) {
+        return Ok(vec![of(directory.join(word))]);
+    }
+    let found = glob::files(directory, word);
+    let found =
+        found.map_err(|error| Error::new(Code::FileIo, format!("cannot look for {word}")).cause(error.to_string()))?;
+    Ok(found.into_iter().map(of).collect())
+}
+
+struct Fleet<'a> {
+    databases: Vec<Database>,
+    migrator: &'a Migrator,
+    target: String,
+    single: bool,
+    cancel: &'a Cancel,
+}
+
+impl Fleet<'_> {
+    /// Upgrades some of the databases, `jobs` at once, and tells of each when it is done. Only what runs is in memory.
+    fn run(&self, which: std::ops::Range<usize>, jobs: usize, tell: &mut dyn FnMut(Outcome)) {
+        let next = AtomicUsize::new(which.start);
+        let stop = AtomicBool::new(false);
+        let work = |sender: mpsc::SyncSender<Outcome>| {
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let stopped = stop.load(Ordering::Relaxed) || self.cancel.flag().load(Ordering::Relaxed);
+                if at >= which.end || stopped {
+                    return;
+                }
+                if sender.send((at, self.one(at))).is_err() {
+                    return;
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            let (sender, receiver) = mpsc::sync_channel(jobs);
+            for _ in 0..jobs.min(which.len()) {
+                let sender = sender.clone();
+                scope.spawn(|| work(sender));
+            }
+            drop(sender);
+            for outcome in receiver {
+                stop.fetch_or(
+                    matches!(&outcome.1, Err(error) if error.code() == Code::Interrupted),
+                    Ordering::Relaxed,
+                );
+                tell(outcome);
+            }
+        });
+    }
+
+    fn one(&self, at: usize) -> Result<Report> {
+        let url = &self.databases[at].url;
+        let DatabaseUrl::Sqlite(place) = url else {
+            return Err(unsupported(url));
+        };
+        let access = match place.mode {
+            SqliteMode::Create => Access::Create,
+            SqliteMode::ReadWrite => Access::Write,
+            SqliteMode::ReadOnly => Access::Read,
+        };
+        let opened = match &place.path {
+            Some(path) => sqlite::open(path, access),
+            None => sqlite::memory(),
+        };
+        let mut db = opened.map_err(|error| Error::new(Code::Connect, "cannot be opened").cause(error.message))?;
+        let run = self.migrator.run(&mut db).cancel(self.cancel);
+        let run = if self.single { run.single_transaction() } else { run };
+        run.upgrade(&self.target)
+    }
+}
+
+/// Tells of each database, and counts.
+struct Teller<'t, 'w> {
+    fleet: &'t Fleet<'t>,
+    count: Count,
+    documents: Vec<Value>,
+    ui: &'t mut Ui<'w>,
+}
+
+impl Teller<'_, '_> {
+    fn tell(&mut self, (at, result): &Outcome) {
+        let name = &self.fleet.databases[*at].name;
+        let (outcome, words) = match result {
+            Ok(report) if report.steps.is_empty() => {
+                self.count.current += 1;
+                ("current", self.ui.paint(DIM, "nothing to do"))
+            }
+            Ok(report) => {
+                self.count.upgraded += 1;
+                let steps = counted(report.steps.len(), "revision", "revisions");
+                let to = self.ui.paint(ID, &text::heads(&report.to));
+                (
+                    "upgraded",
+                    format!("{}  {steps} -> {to}", self.ui.paint(GOOD, "upgraded")),
+                )
+            }
+            Err(error) => {
+                self.count.failed += 1;
+                self.count.interrupted |= error.code() == Code::Interrupted;
+                let word = self.ui.paint(WARN, "failed");
+                ("failed", format!("{word}  {}", in_one_line(error)))
+            }
+        };
+        if self.ui.json {
+            self.documents.push(document(name, outcome, result));
+        } else if outcome != "current" || !self.ui.quiet {
+            self.ui.line(&format!("{name}  {words}"));
+        }
+    }
+
+    /// The summary; the exit status is that of the worst.
+    fn end(self, sound: bool, canaries: usize) -> u8 {
+        let Self {
+            fleet,
+            count,
+            documents,
+            ui,
+        } = self;
+        let all = fleet.databases.len();
+        let left = all - count.upgraded - count.current - count.failed;
+        let interrupted = count.interrupted || fleet.cancel.flag().load(Ordering::Relaxed);
+        if ui.json {
+            ui.value(&json!({
+                "command": "upgrade",
+                "databases": documents,
+                "summary": {
+                    "upgraded": count.upgraded, "current": count.current, "failed": count.failed, "left": left,
+                },
+            }));
+        } else {
+            if !sound && left > 0 {
+                let first = if canaries == 1 {
+                    "the first one"
+                } else {
+                    "one of the first"
+                };
+                ui.tell(&format!(
+                    "{first} failed, so the others were left alone; --canary 0 goes on all the same"
+                ));
+            }
+            ui.say(&format!(
+                "{}: {} upgraded, {} with nothing to do, {} failed, {left} left alone",
+                counted(all, "database", "databases"),
+                count.upgraded,
+                count.current,
+                count.failed
+            ));
+        }
+        match (interrupted, count.failed) {
+            (true, _) => INTERRUPTED,
+            (false, 0) => 0,
+            (false, _) => 1,
+        }
+    }
+}
+
+fn counted(count: usize, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
+}
+
+/// What is wrong, where, and what state the database is in.
+fn in_one_line(error: &Error) -> String {
+    let mut line = format!("[{}] {}", error.code().name(), error.message());
+    let label = error.labels().first().map(|label| label.text.clone());
+    let more = label.into_iter().filter(|text| !text.is_empty());
+    for words in more
+        .chain(error.causes().iter().cloned())
+        .chain(error.state_line().map(str::to_owned))
+    {
+        line.push_str("; ");
+        line.push_str(&words);
+    }
+    line.replace(['\n', '\r'], " ")
+}
+
+fn document(name: &str, outcome: &str, result: &Result<Report>) -> Value {
+    match result {
+        Ok(report) => {
+            let ids = |ids: &[crate::revision::RevisionId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+            let steps: Vec<_> = report.steps.iter().map(|ran| ran.step.revision.to_string()).collect();
+            json!({
+                "database": name, "outcome": outcome,
+                "from": ids(&report.from), "to": ids(&report.to), "revisions": steps,
+            })
+        }
+        Err(error) => {
+            let mut document = crate::cli::report::object(error);
+            if let Some(object) = document.as_object_mut() {
+                object.insert("database".to_owned(), name.into());
+                object.insert("outcome".to_owned(), outcome.into());
+            }
+            document
+        }
+    }
+}
