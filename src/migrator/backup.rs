@@ -304,11 +304,14 @@ fn has_room(driver: &mut dyn Driver, folder: &Path) -> Result<()> {
 }
 
 /// Where it is not known, a copy that finds no room fails when it is written, and is deleted.
+#[cfg(feature = "sqlite")]
 fn free_space(folder: &Path) -> Option<u64> {
-    #[cfg(feature = "sqlite")]
-    return crate::driver::sqlite::space::free(folder);
-    #[cfg(not(feature = "sqlite"))]
-    return None;
+    crate::driver::sqlite::space::free(folder)
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn free_space(_folder: &Path) -> Option<u64> {
+    None
 }
 
 fn not_copied(error: &DriverError, message: &str) -> Error {
