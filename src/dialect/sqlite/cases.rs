@@ -370,6 +370,22 @@ fn names_are_those_of_their_moment() {
         "in_place in_place",
         "CREATE TABLE t(id INTEGER PRIMARY KEY, c TEXT, b INT)",
     );
+    check(
+        "CREATE TABLE t(a, \"b\"\"c\" CHECK (\"b\"\"c\" > 0), UNIQUE (a))",
+        "ALTER TABLE t DROP CHECK \"t_b\"\"c_check\", DROP INDEX t_a_key; \
+         ALTER TABLE t RENAME \"b\"\"c\" TO d; ALTER TABLE t RENAME a TO e",
+        "copy native native",
+        "CREATE TABLE t(e, \"d\")",
+    );
+}
+
+#[test]
+fn a_new_key_numbers_the_rows() {
+    let connection = database("CREATE TABLE t(a); INSERT INTO t(rowid, a) VALUES (7, 'x')");
+    let alter = "ALTER TABLE t ADD COLUMN id INTEGER PRIMARY KEY, ALTER COLUMN id SET NOT NULL, DROP PRIMARY KEY";
+    run_online(&connection, alter, Recreate::Auto, &mut |_| {}).expect(alter);
+    let values = rows(&connection, "SELECT rowid, id, a FROM t").expect("rows");
+    assert_eq!(values.concat(), ["7", "7", "x"].map(|value| Some(value.to_owned())));
 }
 
 #[test]

@@ -10,6 +10,8 @@ use crate::dialect::{AlterStatement, Ask, Op, Rewrite, Setting};
 use crate::error::Result;
 use crate::sql::parse::alter::{self as parse, ActionKind};
 use crate::sql::parse::cursor::Name;
+use crate::sql::split::SQLITE;
+use crate::sql::token::{significant, unquoted};
 use crate::sql::write::{quoted, sqlite_literal};
 
 /// A rename that runs before the other statements of a run.
@@ -77,8 +79,17 @@ pub(super) fn early(run: &[AlterStatement]) -> Vec<Early> {
 fn uses(statement: &str, column: &str) -> bool {
     // A directive is a comment, whose words are read all the same.
     let statement = statement.strip_prefix("--").unwrap_or(statement);
-    let (text, name) = (statement.to_ascii_lowercase(), column.to_ascii_lowercase());
-    expr::mentions(statement, column) || text.contains("constraint") && text.contains(&name)
+    let part = format!("_{}", column.to_ascii_lowercase());
+    let by_default = |name: &str| {
+        let ends = ["_key", "_fkey", "_check", "_not_null", "_idx"];
+        name.contains(&part)
+            && ends
+                .iter()
+                .any(|end| name.trim_end_matches(char::is_numeric).ends_with(end))
+    };
+    expr::mentions(statement, column)
+        || significant(statement, &SQLITE)
+            .any(|token| by_default(&unquoted(&statement[token.span]).to_ascii_lowercase()))
 }
 
 /// The table with everything that hangs on it after some of a run's statements, as SQLite does them on scratch;

@@ -175,6 +175,13 @@ fn insert(
             expect: std::collections::BTreeMap::new(),
         },
     );
+    if let Some(rowid) = draft.rowid()
+        && draft.table.rowid_alias().is_some_and(|alias| alias.name.is(name))
+    {
+        // A new key has the numbers that the rows have, whatever becomes of the key.
+        let value = format!("{}.{rowid}", quoted(draft.name(), '"'));
+        draft.columns[at].source = Source::Converted(value, types::Affinity::Integer);
+    }
     let table = draft.state.qualified();
     draft
         .natives

@@ -132,6 +132,13 @@ fn insert(db: &Connection, table: &Table, row: &Row) -> rusqlite::Result<()> {
     }
     for column in stored(table) {
         if let Some(value) = row.values.get(&column.id) {
+            if table.alias() == Some(column.id) && *value == Value::Null {
+                // SQLite would number the row.
+                return Err(rusqlite::Error::InvalidParameterName(format!(
+                    "{} is NULL",
+                    column.name
+                )));
+            }
             names.push(quoted(&column.name, '"'));
             values.push(value.clone());
         } else if let (Some(rowid), true) = (row.rowid, table.alias() == Some(column.id)) {
