@@ -31,6 +31,10 @@ fn values(db: &Connection, sql: &str) -> rusqlite::Result<Value> {
     Ok(Value::Array(rows))
 }
 
+fn bare(rows: &Value) -> String {
+    rows.to_string().replace('"', "")
+}
+
 /// What of a case's expectations does not hold.
 fn wrong(case: &Value, db: &Connection) -> Vec<String> {
     let of = |key: &str| case["expect"][key].as_array().cloned().unwrap_or_default();
@@ -50,6 +54,8 @@ fn wrong(case: &Value, db: &Connection) -> Vec<String> {
         }
         match values(db, sql) {
             Ok(rows) if rows == check["rows"] => {}
+            // An older quote() gives a number for a number.
+            Ok(rows) if rusqlite::version_number() < 3_041_000 && bare(&rows) == bare(&check["rows"]) => {}
             other => wrong.push(format!("{sql}: {other:?} and not {}", check["rows"])),
         }
     }

@@ -116,11 +116,25 @@ fn sort(ask: &mut dyn Ask, object: &Object) -> Sort {
         Sort::System
     } else if cursor.take(&["CREATE", "VIRTUAL"]) {
         Sort::Virtual
-    } else if ask.query(&shadow).is_ok_and(|rows| !rows.is_empty()) {
+    } else if is_shadow(ask, object, &shadow) {
         Sort::Shadow
     } else {
         Sort::Table
     }
+}
+
+/// Whether the table belongs to a virtual one. SQLite says so from 3.37 on; before, its name is all there is to go by.
+fn is_shadow(ask: &mut dyn Ask, object: &Object, listed: &str) -> bool {
+    if let Ok(rows) = ask.query(listed) {
+        return !rows.is_empty();
+    }
+    let name = sqlite_literal(&object.name);
+    let by_name = format!(
+        "SELECT 1 FROM {}.sqlite_schema WHERE type = 'table' AND upper(substr(sql, 1, 15)) = 'CREATE VIRTUAL ' \
+         AND lower(substr({name}, 1, length(name) + 1)) = lower(name || '_')",
+        quoted(&object.schema, '"')
+    );
+    ask.query(&by_name).is_ok_and(|rows| !rows.is_empty())
 }
 
 /// The names of the tables that an ALTER may name, for a message.
