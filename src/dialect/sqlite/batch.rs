@@ -6,7 +6,7 @@ use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::inspect::{self, Found, Sort, State};
 use crate::dialect::sqlite::prove::{self, Proof};
 use crate::dialect::sqlite::site::Site;
-use crate::dialect::sqlite::{defaults, rename, steps, ways};
+use crate::dialect::sqlite::{defaults, dependents, rename, steps, ways};
 use crate::dialect::{AlterStatement, Ask, Op, Rewrite};
 use crate::error::{Error, Result, nearest};
 use crate::revision::Recreate;
@@ -48,6 +48,12 @@ pub(super) fn rewrite(run: &[AlterStatement], recreate: Recreate, ask: &mut dyn 
     };
     if let Some(unreadable) = unreadable {
         return pass_or_refuse(&site, &state, &found, &unreadable, ask);
+    }
+    for (index, statement) in run.iter().enumerate() {
+        let actions = parse::read(&statement.text).map_or_else(|_| Vec::new(), |alter| alter.actions);
+        for action in &actions {
+            dependents::refuse_rename(&state, &Site::whole(statement, index), action)?;
+        }
     }
     if let [only] = &alter.actions[..]
         && let ActionKind::RenameTable(_) | ActionKind::RenameColumn { .. } = &only.kind
@@ -153,7 +159,8 @@ fn finish(
         draft.must_copy("the header says `recreate: always`");
     }
     defaults::fit(ask, &draft, run)?;
-    ways::settle_rowid(&mut draft, &site);
+    dependents::keep_their_meaning(&draft, &site)?;
+    ways::settle_rowid(&mut draft, &site)?;
     let way = ways::choose(&mut draft, ask)?;
     let proof: Proof = prove::outcome(ask, &draft, run, consumed)?;
     if way.copies() && recreate == Recreate::Never {

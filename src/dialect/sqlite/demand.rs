@@ -5,7 +5,7 @@ use crate::dialect::Op;
 use crate::dialect::sqlite::draft::{Draft, uses_new_values};
 use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::site::Site;
-use crate::sql::parse::define::ClauseKind;
+use crate::sql::parse::define::{ClauseKind, ColumnDef};
 use crate::sql::write::{quoted, sqlite_literal};
 
 /// What an error says when a demand is not met.
@@ -62,14 +62,7 @@ impl Draft<'_> {
                 )
             })
             .collect();
-        let generated = self.table.columns().filter_map(|column| {
-            let expression = column.clauses.iter().find_map(|clause| match &clause.kind {
-                ClauseKind::Generated { expression, .. } => Some(expression),
-                _ => None,
-            });
-            expression.map(|span| format!("({}) AS {}", self.table.at(span), quoted(&column.name.text, '"')))
-        });
-        let generated: Vec<String> = generated.collect();
+        let generated = self.generated();
         let order = self
             .rowid()
             .map_or_else(|| key.clone(), |rowid| format!("{name}.{rowid}"));
@@ -77,15 +70,39 @@ impl Draft<'_> {
             "SELECT {key} AS sqlrev_key, {order} AS sqlrev_order, {} FROM {table}",
             columns.join(", ")
         );
-        let from = if generated.is_empty() {
-            format!("({inner}) AS {name}")
-        } else {
-            format!(
-                "(SELECT *, {} FROM ({inner}) AS {name}) AS {name}",
-                generated.join(", ")
-            )
-        };
+        let mut from = format!("({inner}) AS {name}");
+        for (column, expression) in generated {
+            let column = quoted(&column, '"');
+            from = format!("(SELECT *, ({expression}) AS {column} FROM {from}) AS {name}");
+        }
         (from, "sqlrev_key".to_owned(), "sqlrev_order".to_owned())
+    }
+
+    /// The generated columns and their expressions, each behind those that it uses.
+    fn generated(&self) -> Vec<(String, String)> {
+        let expression = |column: &ColumnDef| {
+            column.clauses.iter().find_map(|clause| match &clause.kind {
+                ClauseKind::Generated { expression, .. } => Some(self.table.at(expression).to_owned()),
+                _ => None,
+            })
+        };
+        let mut rest: Vec<(String, String)> = self
+            .table
+            .columns()
+            .filter_map(|column| Some((column.name.text.clone(), expression(column)?)))
+            .collect();
+        let mut sorted = Vec::new();
+        while !rest.is_empty() {
+            let free = |(name, text): &(String, String)| {
+                !rest
+                    .iter()
+                    .any(|(other, _)| other != name && expr::mentions(text, other))
+            };
+            // SQLite refuses columns that use each other in a circle, so there is always one.
+            let next = rest.iter().position(free).unwrap_or(0);
+            sorted.push(rest.remove(next));
+        }
+        sorted
     }
 
     fn key(&self) -> String {

@@ -2,6 +2,7 @@
 
 use crate::dialect::sqlite::types::{self, Affinity};
 use crate::source::Span;
+use crate::sql::parse::cursor::Cursor;
 use crate::sql::split::{POSTGRESQL, SQLITE};
 use crate::sql::token::{Kind, Token, significant, unquoted};
 
@@ -17,6 +18,29 @@ pub(super) fn written(text: &str) -> String {
         text.replace_range(span, &words);
     }
     text
+}
+
+/// The column and the affinity of an expression that is nothing but a conversion to a number: `a::int` or
+/// `CAST(a AS NUMERIC)`.
+pub(super) fn number_cast(text: &str) -> Option<(String, Affinity)> {
+    let text = written(text);
+    let mut cursor = Cursor::new(&text);
+    while cursor.take(&["("]) {}
+    if !cursor.take(&["CAST", "("]) {
+        return None;
+    }
+    let column = cursor.name()?;
+    if !cursor.take(&["AS"]) {
+        return None;
+    }
+    let start = cursor.here().start;
+    while !cursor.at_end() && !cursor.sees(&[")"]) {
+        cursor.skip();
+    }
+    let affinity = Affinity::of(&text[start..cursor.here().start]);
+    while cursor.take(&[")"]) {}
+    let number = matches!(affinity, Affinity::Integer | Affinity::Real | Affinity::Numeric);
+    (cursor.at_end() && number).then_some((column.text, affinity))
 }
 
 /// The value of a DEFAULT as SQLite takes it: what is more than a literal stands in parentheses.

@@ -22,20 +22,22 @@ pub(super) fn statistics(draft: &Draft<'_>, ask: &mut dyn Ask) -> Result<Vec<Str
 pub(super) fn forget_statistics(draft: &Draft<'_>, tables: &[&str], last: usize, ops: &mut Vec<Op>) {
     let dropped = draft.indexes.iter().filter(|index| index.old && !index.kept);
     let mut gone: Vec<String> = dropped.map(|index| sqlite_literal(&index.object.name)).collect();
+    // The columns of the indexes that constraints make, in the order in which those are numbered.
     let made = |text: &str| {
-        let table = Table::read(text);
-        table.map(|table| {
-            let keys = table
-                .constraints()
-                .filter(|(_, clause)| matches!(clause.kind, ClauseKind::Unique { .. } | ClauseKind::PrimaryKey { .. }));
-            keys.map(|(column, clause)| {
-                (
-                    column.map(|column| column.name.text.clone()),
-                    table.at(&clause.body).to_owned(),
-                )
-            })
-            .collect::<Vec<_>>()
-        })
+        let table = Table::read(text)?;
+        let alias = table.rowid_alias().map(|alias| alias.name.text.clone());
+        let keys = table.constraints().filter_map(|(column, clause)| {
+            let (ClauseKind::Unique { columns, .. } | ClauseKind::PrimaryKey { columns, .. }) = &clause.kind else {
+                return None;
+            };
+            let columns: Vec<String> = match column {
+                Some(column) => vec![column.name.text.clone()],
+                None => columns.iter().map(|column| column.text.clone()).collect(),
+            };
+            let rowid = matches!(clause.kind, ClauseKind::PrimaryKey { .. }) && alias.is_some();
+            (!rowid).then_some(columns)
+        });
+        Some(keys.collect::<Vec<_>>())
     };
     if made(draft.state.table.text()) != made(draft.table.text()) {
         gone.extend((1..=64).map(|number| sqlite_literal(&format!("sqlite_autoindex_{}_{number}", draft.name()))));
@@ -90,14 +92,15 @@ pub(super) fn keys(draft: &Draft<'_>) -> Keys {
         keys.before.push(run(format!("CREATE TABLE {memory} AS {violations}")));
         keys.after.push(Op::Check {
             sql: format!(
-                "SELECT {} || id FROM (SELECT id, fkid FROM ({violations}) EXCEPT SELECT id, fkid FROM {memory}) \
+                "SELECT {} || id FROM (SELECT id, fkid FROM ({violations}) EXCEPT SELECT id, fkid FROM {memory}) WHERE id IS NOT NULL \
                  UNION ALL SELECT 'rows of a table without rowids' \
-                 WHERE (SELECT count(*) FROM ({violations})) > (SELECT count(*) FROM {memory}) LIMIT 10",
+                 WHERE (SELECT count(*) FROM ({violations}) WHERE id IS NULL) > \
+                 (SELECT count(*) FROM {memory} WHERE id IS NULL) LIMIT 10",
                 sqlite_literal(&format!("{table}: rowid "))
             ),
             code: Code::BatchForeignKey,
             message: format!("rows of `{table}` would no longer refer to a row that is there"),
-            help: "change the referring column in the same way".to_owned(),
+            help: "drop the foreign key first, change both columns in the same way, and add the key again".to_owned(),
             at: at.clone(),
         });
         keys.after.push(run(format!("DROP TABLE {memory}")));

@@ -5,6 +5,7 @@ mod batch;
 mod copy;
 mod defaults;
 mod demand;
+mod dependents;
 mod draft;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]

@@ -218,8 +218,28 @@ fn rename_column(site: &Site<'_>, state: &State, from: &Name, to: &Name, ops: &m
         let message = format!("table `{}` already has a column `{}`", draft.name(), to.text);
         return Err(site.error(Code::BatchDuplicate, message, &to.span, "taken"));
     }
-    ops.push(Op::sql(site.statement.text.clone(), site.index));
+    ops.push(Op::sql(
+        plainly(
+            site,
+            &format!("RENAME COLUMN {} TO {}", site.words(&from.span), site.words(&to.span)),
+        ),
+        site.index,
+    ));
     Ok(())
+}
+
+/// The statement as it is written, or in SQLite's words where it says IF EXISTS or ONLY, which SQLite does not know.
+fn plainly(site: &Site<'_>, action: &str) -> String {
+    let text = &site.statement.text;
+    let Some((schema, table)) = parse::table(text) else {
+        return text.clone();
+    };
+    let first = schema.as_ref().unwrap_or(&table).span.start;
+    if significant(&text[..first], &SQLITE).count() == 2 {
+        return text.clone();
+    }
+    let name = &text[first..table.span.end];
+    format!("ALTER TABLE {name} {action}")
 }
 
 fn rename_table(site: &Site<'_>, state: &State, to: &Name, ask: &mut dyn Ask, ops: &mut Vec<Op>) -> Result<()> {
@@ -251,7 +271,10 @@ fn rename_table(site: &Site<'_>, state: &State, to: &Name, ask: &mut dyn Ask, op
             ops.push(Op::sql(sql, site.index));
         }
     } else {
-        ops.push(Op::sql(site.statement.text.clone(), site.index));
+        ops.push(Op::sql(
+            plainly(site, &format!("RENAME TO {}", site.words(&to.span))),
+            site.index,
+        ));
     }
     if !ask.offline() {
         carry_statistics(site, state, to, ask, ops)?;

@@ -6,7 +6,7 @@ use crate::source::Span;
 use crate::sql::parse::cursor::{Cursor, Name};
 use crate::sql::parse::define::{self, Clause, ClauseKind, ColumnDef, TABLE_CONSTRAINTS};
 use crate::sql::split::SQLITE;
-use crate::sql::token::{Kind, significant, unquoted};
+use crate::sql::token::{Kind, significant, tokens, unquoted};
 
 /// A CREATE TABLE statement as SQLite stores it, taken apart by the places of its parts.
 #[derive(Debug, Clone)]
@@ -206,6 +206,12 @@ impl Table {
         })
     }
 
+    /// Whether there are comments behind the columns, among the options of the table.
+    pub(super) fn comments_behind(&self) -> bool {
+        let tail = &self.text[self.close + 1..];
+        tokens(tail, &SQLITE).any(|token| token.kind == Kind::Comment)
+    }
+
     /// Where the word AUTOINCREMENT stands.
     pub(super) fn autoincrement_word(&self) -> Option<Span> {
         let clause = self.constraints().find_map(|(_, clause)| {
@@ -355,13 +361,13 @@ mod tests {
         check(
             "CREATE TABLE t(a) without rowid -- end",
             |table| table.add_option("STRICT"),
-            "CREATE TABLE t(a) without rowid, STRICT -- end",
+            "CREATE TABLE t(a) without rowid, STRICT",
         );
         let both = "CREATE TABLE t(a PRIMARY KEY) strict /* s */, WITHOUT ROWID";
         check(
             both,
             |table| table.remove_option("ROWID"),
-            "CREATE TABLE t(a PRIMARY KEY) strict /* s */",
+            "CREATE TABLE t(a PRIMARY KEY) strict",
         );
         check(
             both,

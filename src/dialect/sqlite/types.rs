@@ -57,8 +57,15 @@ impl Affinity {
     }
 
     /// A condition that holds where a column of this affinity would not keep what `value` is.
+    ///
+    /// A text survives as a number when the number is written like it, zeros behind the point aside: `'007'`, `'+49'`
+    /// and more digits than a number has are lost.
     pub(super) fn loses(self, value: &str) -> Option<String> {
         let numeric = format!("CAST({value} AS NUMERIC)");
+        let trimmed =
+            format!("CASE WHEN instr({value}, '.') > 0 THEN rtrim(rtrim({value}, '0'), '.') ELSE {value} END");
+        let unlike = format!("typeof({value}) = 'text' AND CAST({numeric} AS TEXT) <> {trimmed}");
+        let exact = format!("CAST({numeric} AS REAL) <> {numeric}");
         match self {
             Affinity::Blob => None,
             Affinity::Text => Some(format!(
@@ -67,17 +74,13 @@ impl Affinity {
             Affinity::Integer => Some(format!(
                 "CASE typeof({value}) WHEN 'null' THEN 0 WHEN 'integer' THEN 0 WHEN 'blob' THEN 1 \
                  WHEN 'real' THEN CAST({value} AS INTEGER) <> {value} \
-                 ELSE typeof({numeric}) <> 'integer' OR {numeric} <> {value} END"
+                 ELSE typeof({numeric}) <> 'integer' OR {unlike} END"
             )),
             Affinity::Real | Affinity::Numeric => {
-                let exact = if self == Affinity::Real {
-                    format!("CAST({value} AS REAL) <> {value}")
-                } else {
-                    "0".to_owned()
-                };
+                let inexact = if self == Affinity::Real { exact.as_str() } else { "0" };
                 Some(format!(
                     "CASE typeof({value}) WHEN 'null' THEN 0 WHEN 'real' THEN 0 WHEN 'blob' THEN 1 \
-                     WHEN 'integer' THEN {exact} ELSE {numeric} <> {value} END"
+                     WHEN 'integer' THEN {inexact} ELSE {unlike} OR {inexact} END"
                 ))
             }
         }

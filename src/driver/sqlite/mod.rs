@@ -270,6 +270,8 @@ fn failed(error: &rusqlite::Error, sql: &str) -> DriverError {
 
 fn kind(code: ErrorCode, extended: i32) -> Failure {
     match code {
+        // A virtual table's own trouble: the file is sound.
+        ErrorCode::DatabaseCorrupt if extended == rusqlite::ffi::SQLITE_CORRUPT_VTAB => Failure::Statement,
         // The index of a write-ahead log is memory in a file, for which there is no room.
         ErrorCode::SystemIoFailure if extended == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => Failure::DiskFull,
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Failure::Busy,

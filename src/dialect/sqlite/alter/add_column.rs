@@ -46,6 +46,17 @@ pub(super) fn apply(
             .error(Code::BatchDuplicate, message, &column.name.span, "already there")
             .help("ADD COLUMN IF NOT EXISTS passes over a column that is there"));
     }
+    if ["rowid", "oid", "_rowid_"].iter().any(|taken| column.name.is(taken)) && !draft.table.without_rowid() {
+        let message = format!("a column `{name}` would hide the rowid of `{}`", draft.name());
+        return Err(site
+            .error(
+                Code::BatchUnsupported,
+                message,
+                &column.name.span,
+                "SQLite's own name for the rowid",
+            )
+            .help("give the column another name"));
+    }
     let definition = if add.verbatim {
         site.words(&column.span).to_owned()
     } else {
@@ -254,7 +265,9 @@ fn demand_rows(draft: &mut Draft<'_>, site: &Site<'_>, column: &ColumnDef, ask: 
                 if draft.table.rowid_alias().is_some_and(|alias| alias.name.is(name)) {
                     // Its values are the numbers of the rows, which only the copy has.
                     draft.keys_converted = Some(site.at());
-                } else if !null {
+                } else if null {
+                    foreign_key::refuse_no_key(draft, site, key, ask)?;
+                } else {
                     draft.refers_by_default = true;
                     foreign_key::demand_parents(draft, site, key, &[name.to_owned()], ask)?;
                 }

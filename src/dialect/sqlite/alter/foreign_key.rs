@@ -83,6 +83,15 @@ pub(super) fn demand_parents(
     Ok(())
 }
 
+/// Refuses a key of one column that refers to columns which are not unique. A table that is not there yet may come: only
+/// rows with a value would miss it.
+pub(super) fn refuse_no_key(draft: &Draft<'_>, site: &Site<'_>, key: &ForeignKey, ask: &mut dyn Ask) -> Result<()> {
+    match parent(draft, site, key, 1, ask) {
+        Err(error) if error.code() != Code::BatchNoTable => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// The rows that are referred to: those of the table, or where it refers to itself those that it is about to have.
 fn rows_of_parent(draft: &Draft<'_>, key: &ForeignKey, table: &str, parents: &[String]) -> String {
     let names: Vec<String> = parents.iter().map(|name| quoted(name, '"')).collect();

@@ -25,6 +25,13 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, option: TableOption,
             .push(format!("`{}` is {already} {name}: skipped", draft.name()));
         return Ok(());
     }
+    let behind = draft.table.comments_behind();
+    if behind && option != TableOption::Autoincrement {
+        draft.notices.push(format!(
+            "SQLite keeps no comment behind the definition of `{}`: it goes with the change",
+            draft.name()
+        ));
+    }
     match (option, on) {
         (TableOption::Strict, true) => strict(draft, site),
         (TableOption::Strict, false) => loose(draft, site),

@@ -138,6 +138,9 @@ fn convert(draft: &mut Draft<'_>, site: &Site<'_>, position: usize, using: Optio
         return;
     };
     let name = draft.columns[position].name.clone();
+    if let Some((cast, _)) = using.as_deref().and_then(expr::number_cast) {
+        demand_number(draft, site, &cast);
+    }
     let plain = format!("{}.{}", quoted(draft.name(), '"'), quoted(&old, '"'));
     let value = match using {
         Some(using) => {
@@ -164,6 +167,21 @@ fn convert(draft: &mut Draft<'_>, site: &Site<'_>, position: usize, using: Optio
         draft.demand(site, demand, &lost, &[&name]);
     }
     draft.columns[position].source = Source::Converted(value, new.affinity);
+}
+
+/// SQLite's CAST takes a text that is no number for 0, where PostgreSQL's fails.
+fn demand_number(draft: &mut Draft<'_>, site: &Site<'_>, column: &str) {
+    let Some(position) = draft.position(column) else { return };
+    let value = draft.value(position);
+    let message = format!("a value of `{column}` in `{}` is no number", draft.name());
+    let demand = Demand {
+        code: Code::BatchValueLost,
+        message: &message,
+        help: "say what becomes of it in the USING expression: CASE WHEN … THEN … ELSE … END",
+    };
+    let condition =
+        format!("typeof({value}) = 'text' AND CAST({value} AS NUMERIC) <> {value} OR typeof({value}) = 'blob'");
+    draft.demand(site, demand, &condition, &[column]);
 }
 
 /// Writes a type into the definition of a column.

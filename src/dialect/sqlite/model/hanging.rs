@@ -5,9 +5,9 @@ use crate::dialect::sqlite::model::scene::some_columns;
 use crate::dialect::sqlite::model::schema::{Hanging, Id, Index, Phrase, Piece, Schema};
 
 /// Indexes, triggers and views.
-pub(super) fn hang(random: &mut Random, schema: &mut Schema, log: Id) {
+pub(super) fn hang(random: &mut Random, schema: &mut Schema, log: (Id, Id)) {
     for at in 0..schema.tables.len() {
-        if schema.tables[at].id == log {
+        if schema.tables[at].id == log.0 {
             continue;
         }
         let Some(columns) = some_columns(random, &schema.tables[at], 2) else {
@@ -102,9 +102,9 @@ pub(super) fn index(random: &mut Random, columns: &[Id], name: String) -> Index 
     }
 }
 
-fn trigger(random: &mut Random, columns: &[Id], table: Id, other: Id, log: Id) -> Phrase {
+fn trigger(random: &mut Random, columns: &[Id], table: Id, other: Id, (log, written): (Id, Id)) -> Phrase {
     let (one, two) = (Piece::Column(columns[0]), Piece::Column(columns[1]));
-    let (on, log) = (Piece::Table(table), Piece::Table(log));
+    let (on, log, written) = (Piece::Table(table), Piece::Table(log), Piece::Column(written));
     let bodies = [
         vec![
             Piece::Words("AFTER UPDATE OF "),
@@ -113,7 +113,9 @@ fn trigger(random: &mut Random, columns: &[Id], table: Id, other: Id, log: Id) -
             on.clone(),
             Piece::Words(" BEGIN INSERT INTO "),
             log.clone(),
-            Piece::Words(" VALUES (new."),
+            Piece::Words(" ("),
+            written.clone(),
+            Piece::Words(") VALUES (new."),
             two.clone(),
             Piece::Words("); END"),
         ],
@@ -122,7 +124,9 @@ fn trigger(random: &mut Random, columns: &[Id], table: Id, other: Id, log: Id) -
             on.clone(),
             Piece::Words(" BEGIN INSERT INTO "),
             log.clone(),
-            Piece::Words(" VALUES (old."),
+            Piece::Words(" ("),
+            written.clone(),
+            Piece::Words(") VALUES (old."),
             one.clone(),
             Piece::Words("); END"),
         ],
@@ -149,7 +153,9 @@ fn trigger(random: &mut Random, columns: &[Id], table: Id, other: Id, log: Id) -
             Piece::Table(other),
             Piece::Words(" BEGIN INSERT INTO "),
             log,
-            Piece::Words(" SELECT count(*) FROM "),
+            Piece::Words(" ("),
+            written,
+            Piece::Words(") SELECT count(*) FROM "),
             on,
             Piece::Words("; END"),
         ],

@@ -255,7 +255,7 @@ pub(super) fn scene(random: &mut Random) -> Option<Scene> {
         strict: false,
         without_rowid: false,
     });
-    hanging::hang(random, &mut schema, log);
+    hanging::hang(random, &mut schema, (log, column));
     let empty = State {
         schema,
         ..State::default()

@@ -13,7 +13,8 @@ impl Table {
         let last = significant(tail, &SQLITE).last();
         let at = self.close + 1 + last.as_ref().map_or(0, |token| token.span.end);
         let separator = if last.is_some() { ", " } else { " " };
-        self.edit(&(at..at), &format!("{separator}{option}"))
+        self.edit(&(at..at), &format!("{separator}{option}"))?;
+        self.end_with_its_words()
     }
 
     /// Takes the option that ends with this word out, with the comma that goes with it.
@@ -44,7 +45,16 @@ impl Table {
         } else {
             (tail[..tokens[first].span.start].trim_end().len(), tokens[last].span.end)
         };
-        self.edit(&(start + from..start + to), "")
+        self.edit(&(start + from..start + to), "")?;
+        self.end_with_its_words()
+    }
+
+    /// SQLite stores a definition up to its last word: comments behind that are none of it.
+    fn end_with_its_words(&mut self) -> Result<(), String> {
+        let end = significant(&self.text, &SQLITE)
+            .last()
+            .map_or(0, |token| token.span.end);
+        self.edit(&(end..self.text.len()), "")
     }
 
     /// Adds a column behind the last one, with the very bytes that SQLite's own ADD COLUMN stores.

@@ -1,0 +1,238 @@
+//! What hangs on a table by more than its names: by the order of its columns, by its rowids, by which columns its
+//! primary key has. SQLite compiles all of it after a change, and it means something else.
+
+use crate::code::Code;
+use crate::dialect::sqlite::draft::{Draft, Source};
+use crate::dialect::sqlite::expr;
+use crate::dialect::sqlite::inspect::{Object, State};
+use crate::dialect::sqlite::site::Site;
+use crate::dialect::sqlite::table::Table;
+use crate::error::{Error, Result};
+use crate::sql::parse::alter::{Action, ActionKind};
+use crate::sql::parse::define::ClauseKind;
+use crate::sql::split::SQLITE;
+use crate::sql::token::{significant, unquoted};
+
+/// Refuses a draft that would give something else a new meaning.
+pub(super) fn keep_their_meaning(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
+    implied_keys(draft, site)?;
+    content_tables(draft, site)?;
+    positions(draft, site)
+}
+
+/// The name in the old table of the column that a column of the draft is.
+fn origin<'d>(draft: &'d Draft<'_>, position: usize) -> Option<&'d str> {
+    let column = draft.columns.get(position)?;
+    match &column.source {
+        Source::Same(old) => Some(old),
+        Source::Converted(..) => Some(&column.name),
+        Source::Added(_) => None,
+    }
+}
+
+fn refuse(site: &Site<'_>, what: &str, why: &str) -> Error {
+    site.refuse(Code::BatchInUse, format!("{what} {why}"), "")
+        .help("drop it first and create it anew afterwards, in the same revision")
+}
+
+/// A foreign key that names no columns means the primary key of its parent, whatever that is.
+fn implied_keys(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
+    let before = draft.state.table.primary_key();
+    let after = draft.table.primary_key();
+    let same = before.len() == after.len()
+        && before.iter().zip(&after).all(|(before, after)| {
+            let position = draft.position(after);
+            position
+                .and_then(|position| origin(draft, position))
+                .is_some_and(|origin| origin.eq_ignore_ascii_case(before))
+        });
+    if same {
+        return Ok(());
+    }
+    let implies = |table: &Table| {
+        table.constraints().any(|(_, clause)| {
+            matches!(&clause.kind, ClauseKind::References(key) if key.table.is(draft.name()) && key.parent.is_empty())
+        })
+    };
+    let others = draft.state.related.iter().filter(|object| object.kind == "table");
+    let other = others
+        .filter_map(|object| Table::read(&object.sql))
+        .find(|table| implies(table))
+        .map(|table| table.name().text.clone());
+    match other.or_else(|| implies(&draft.table).then(|| draft.name().to_owned())) {
+        Some(table) => Err(refuse(
+            site,
+            &format!("a foreign key of table `{table}`"),
+            &format!(
+                "means the primary key of `{}` and would mean other columns",
+                draft.name()
+            ),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The virtual tables that read their rows from this one by name and rowid (FTS5's and FTS4's `content=`).
+fn reading(state: &State) -> impl Iterator<Item = &Object> {
+    state.related.iter().filter(|object| {
+        let sql = &object.sql;
+        let words: Vec<_> = significant(sql, &SQLITE).map(|token| &sql[token.span]).collect();
+        object.kind == "table"
+            && words.get(1).is_some_and(|word| word.eq_ignore_ascii_case("VIRTUAL"))
+            && words.windows(3).any(|window| {
+                window[0].eq_ignore_ascii_case("content")
+                    && window[1] == "="
+                    && unquoted(window[2]).eq_ignore_ascii_case(&state.table.name().text)
+            })
+    })
+}
+
+fn content_tables(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
+    let alias = |table: &Table| table.rowid_alias().map(|alias| alias.name.text.clone());
+    let (before, after) = (alias(&draft.state.table), alias(&draft.table));
+    let moved = match (&before, &after) {
+        (Some(before), Some(after)) => draft
+            .position(after)
+            .and_then(|position| origin(draft, position))
+            .is_none_or(|origin| !origin.eq_ignore_ascii_case(before)),
+        (None, Some(_)) => true,
+        // The copy keeps the numbers of the rows.
+        (_, None) => false,
+    } || draft.state.table.without_rowid() != draft.table.without_rowid();
+    for object in reading(draft.state) {
+        let what = format!("virtual table `{}`", object.name);
+        if moved {
+            let why = format!(
+                "finds the rows of `{}` by their rowids, which would change",
+                draft.name()
+            );
+            return Err(refuse(site, &what, &why));
+        }
+        for old in draft.state.table.columns().map(|column| &column.name.text) {
+            let kept = (0..draft.columns.len()).any(|position| {
+                draft.columns[position].name.eq_ignore_ascii_case(old)
+                    && origin(draft, position).is_some_and(|origin| origin.eq_ignore_ascii_case(old))
+            });
+            if !kept && expr::mentions(&object.sql, old) {
+                let why = format!("reads column `{old}` of `{}`", draft.name());
+                return Err(refuse(site, &what, &why));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a rename that SQLite would not carry into a virtual table that reads its rows from this one.
+pub(super) fn refuse_rename(state: &State, site: &Site<'_>, action: &Action) -> Result<()> {
+    let column = match &action.kind {
+        ActionKind::RenameTable(_) => None,
+        ActionKind::RenameColumn { from, .. } => Some(from),
+        ActionKind::ChangeColumn { from, column, .. } if !column.name.is(&from.text) => Some(from),
+        _ => return Ok(()),
+    };
+    for object in reading(state) {
+        if column.is_none_or(|column| expr::mentions(&object.sql, &column.text)) {
+            let site = Site {
+                span: action.span.clone(),
+                ..site.clone()
+            };
+            let what = format!("virtual table `{}`", object.name);
+            return Err(refuse(&site, &what, "goes by the old name, and SQLite leaves it there"));
+        }
+    }
+    Ok(())
+}
+
+/// Columns that change their places change the meaning of what goes by places.
+fn positions(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
+    let moved = draft.state.table.columns().enumerate().any(|(position, column)| {
+        position < draft.columns.len() && origin(draft, position).is_none_or(|origin| !column.name.is(origin))
+    });
+    if !moved {
+        return Ok(());
+    }
+    let all = draft.state.related.iter().chain(&draft.state.triggers);
+    for object in all {
+        let goes_by_places = match object.kind.as_str() {
+            "view" => has_star(&object.sql) && has_column_list(&object.sql),
+            "trigger" => has_star(&object.sql) || inserts_by_place(&object.sql, draft.name()),
+            _ => false,
+        };
+        if goes_by_places {
+            let why = format!(
+                "goes by the places of the columns of `{}`, not by their names, and places change",
+                draft.name()
+            );
+            return Err(refuse(site, &format!("{} `{}`", object.kind, object.name), &why));
+        }
+    }
+    Ok(())
+}
+
+/// `SELECT *` or `t.*`; not a product, and not `count(*)`.
+fn has_star(sql: &str) -> bool {
+    let words: Vec<_> = significant(sql, &SQLITE).map(|token| &sql[token.span]).collect();
+    words.windows(2).any(|pair| {
+        pair[1] == "*"
+            && ["SELECT", "DISTINCT", "ALL", ",", "."]
+                .iter()
+                .any(|word| pair[0].eq_ignore_ascii_case(word))
+    })
+}
+
+/// `CREATE VIEW v (a, b) AS …`
+fn has_column_list(sql: &str) -> bool {
+    let words: Vec<_> = significant(sql, &SQLITE).map(|token| &sql[token.span]).collect();
+    let first = words.iter().position(|word| *word == "(");
+    let body = words.iter().position(|word| word.eq_ignore_ascii_case("AS"));
+    matches!((first, body), (Some(first), Some(body)) if first < body)
+}
+
+/// `INSERT INTO t VALUES …` or `INSERT INTO t SELECT …`, without a list of columns.
+fn inserts_by_place(sql: &str, table: &str) -> bool {
+    let words: Vec<_> = significant(sql, &SQLITE).map(|token| &sql[token.span]).collect();
+    let is_table = |at: usize| {
+        words
+            .get(at)
+            .is_some_and(|word| unquoted(word).eq_ignore_ascii_case(table))
+    };
+    words.iter().enumerate().any(|(at, word)| {
+        let after = |at: usize| {
+            is_table(at)
+                && words.get(at + 1).is_some_and(|next| {
+                    ["VALUES", "SELECT", "WITH"]
+                        .iter()
+                        .any(|word| next.eq_ignore_ascii_case(word))
+                })
+        };
+        word.eq_ignore_ascii_case("INTO") && after(at + 1)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_by_places_is_seen() {
+        let check = |sql: &str, star: bool, list: bool, insert: bool| {
+            let found = (has_star(sql), has_column_list(sql), inserts_by_place(sql, "t"));
+            assert_eq!(found, (star, list, insert), "{sql}");
+        };
+        check("CREATE VIEW v(i, j) AS SELECT * FROM t", true, true, false);
+        check("CREATE VIEW v AS SELECT a * 2, count(*) FROM t", false, false, false);
+        check("CREATE VIEW v AS SELECT t.*, (1) FROM t", true, false, false);
+        check(
+            "CREATE TRIGGER r AFTER INSERT ON o BEGIN INSERT OR IGNORE INTO \"T\" VALUES (new.x); END",
+            false,
+            false,
+            true,
+        );
+        check(
+            "CREATE TRIGGER r AFTER INSERT ON o BEGIN INSERT INTO t (a) SELECT x FROM o; END",
+            false,
+            false,
+            false,
+        );
+    }
+}
