@@ -353,7 +353,7 @@ impl TokenHasher {
         pieces: &mut Statements<'_>,
         mut each: impl FnMut(&Piece<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        pieces.note_gaps();
+        pieces.squeeze();
         while let Some(piece) = pieces.next()? {
             each(&piece)?;
             match &piece {

@@ -9,10 +9,16 @@ use crate::sql::token::{self, Kind};
 
 /// Appends the squeezed statement to `out`, and a NUL byte.
 ///
-/// The statement must come from a pass that notes gaps.
+/// The statement must come from a pass that squeezes or notes gaps.
 pub(crate) fn statement(statement: &Statement<'_>, rules: SplitRules, out: &mut Vec<u8>) {
     let bytes = statement.raw.as_bytes();
     let begin = out.len();
+    if let Some(squeezed) = statement.squeezed {
+        out.extend_from_slice(squeezed);
+        newlines(out, begin);
+        out.push(0);
+        return;
+    }
     out.reserve(bytes.len() + 1);
     let mut squeezer = Squeezer {
         bytes,

@@ -80,6 +80,10 @@ impl<'a> Buffer<'a> {
             between = &between[newline + 1..];
             self.line += 1;
             self.column = 1;
+            // Most statements begin a line.
+            if between.is_empty() {
+                break;
+            }
         }
         self.column += between.chars().count();
         self.mark = at;

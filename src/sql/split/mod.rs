@@ -5,6 +5,7 @@
 mod buffer;
 mod fault;
 mod machine;
+mod plain;
 mod scan;
 mod step;
 #[cfg(test)]
@@ -70,8 +71,11 @@ pub struct Statement<'a> {
     pub takes_data: bool,
     /// `text` and what stands between it and the terminator.
     pub(crate) raw: &'a str,
-    /// Where white space and comments stand in `raw`; empty unless [`Statements::note_gaps`] asked for them.
+    /// Where white space and comments stand in `raw`; empty unless [`Statements::note_gaps`] asked for them, and where `squeezed` is there.
     pub(crate) gaps: &'a [Span],
+    /// The statement without white space that means nothing, where [`Statements::squeeze`] asked for it and the
+    /// statement is plain.
+    pub(crate) squeezed: Option<&'a [u8]>,
 }
 
 /// Whole lines of data, each with the end of its line.

@@ -44,6 +44,8 @@ pub struct Statements<'a> {
     pub(super) machine: Machine,
     pub(super) special: Special,
     pub(super) gaps: Option<Vec<Span>>,
+    /// The statement squeezed, or nothing where it is not plain.
+    pub(super) squeezed: Option<Vec<u8>>,
 }
 
 /// What comes next.
@@ -87,6 +89,7 @@ impl<'a> Statements<'a> {
             machine: Machine::new(flavor, true),
             special: Special::new(flavor, b';', false),
             gaps: None,
+            squeezed: None,
         }
     }
 
@@ -109,6 +112,12 @@ impl<'a> Statements<'a> {
     pub(crate) fn note_gaps(&mut self) {
         self.gaps = Some(Vec::new());
         self.special = Special::new(self.flavor, self.delimiter[0], true);
+    }
+
+    /// Squeezes plain statements on the way, and notes the gaps of the others.
+    pub(crate) fn squeeze(&mut self) {
+        self.note_gaps();
+        self.squeezed = Some(Vec::new());
     }
 
     /// The next piece; `None` at the end, and after a fault.
@@ -142,6 +151,7 @@ impl<'a> Statements<'a> {
                     takes_data: self.phase == Phase::CopyLine,
                     raw: &text[self.start..terminator],
                     gaps: self.gaps.as_deref().unwrap_or_default(),
+                    squeezed: self.squeezed.as_deref().filter(|squeezed| !squeezed.is_empty()),
                 })))
             }
         }
@@ -238,7 +248,11 @@ impl<'a> Statements<'a> {
         if let Some(gaps) = &mut self.gaps {
             gaps.clear();
         }
-        let terminator = self.terminator()?;
+        if let Some(squeezed) = &mut self.squeezed {
+            squeezed.clear();
+        }
+        let terminator = self.plain_terminator();
+        let terminator = terminator.map_or_else(|| self.terminator(), Ok)?;
         let end = trimmed(self.buffer.text().as_bytes(), self.comment, terminator);
         let end = if end > self.comment { end } else { self.solid };
         let gap = std::mem::replace(&mut self.gap, self.at);
@@ -250,6 +264,14 @@ impl<'a> Statements<'a> {
 
     /// Goes to the beginning of the next statement. `false` when there is none.
     fn gap_end(&mut self) -> Result<bool, Fault> {
+        // Most gaps are a newline. In MySQL a letter may begin a DELIMITER.
+        if let Some([b'\n', next]) = self.buffer.text().as_bytes().get(self.at..self.at + 2)
+            && next.is_ascii_alphabetic()
+            && self.flavor != Flavor::Mysql
+        {
+            self.at += 1;
+            return Ok(true);
+        }
         loop {
             self.peek(self.delimiter.len().max(4))?;
             let last = self.buffer.is_last();

@@ -46,7 +46,7 @@ impl Special {
     }
 
     /// The first of the bytes at or after `at`; the end of the text where there is none.
-    fn next(&self, bytes: &[u8], at: usize) -> usize {
+    pub(super) fn next(&self, bytes: &[u8], at: usize) -> usize {
         let is = |byte: u8| self.0[usize::from(byte)];
         let mut at = at;
         // Eight at a time, without a branch for each.

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use rusqlite::fallible_iterator::FallibleIterator;
 
 use super::*;
+use crate::sql::squeeze;
 use crate::sql::token::{self, Kind};
 
 const ALL: [SplitRules; 3] = [SQLITE, POSTGRESQL, MYSQL];
@@ -225,6 +226,17 @@ fn soup() -> impl Strategy<Value = String> {
     proptest::collection::vec(part, 0..40).prop_map(|parts| parts.concat())
 }
 
+/// What nearly all of a large script is made of, and now and then something that asks for a slower look.
+fn rows() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        8 => "insert|into|a|b1|values|e|U|x|é|\\(|\\)|,|, |1|-1|2.5|1e|\\.5|=|<|\\|\\||-|\\*|'a'|'it''s'|'a;\r\nb'|\"c\"|'d@'",
+        6 => "( |\n|\t|\r\n|  ){1,2}",
+        2 => ";( |\n)?",
+        1 => "\\$1|\\?|:v|--c\n|/\\*c\\*/|\\[a\\]|\u{feff}|\u{b}|create |copy |'\\\\'|\\$\\$;\\$\\$|'|-- sqlrev:reorder a\n",
+    ];
+    proptest::collection::vec(part, 0..40).prop_map(|parts| parts.concat())
+}
+
 /// SQL that SQLite prepares on the schema of the test, with things in it that mislead a splitter.
 #[cfg(feature = "bundled")]
 const VALID: [&str; 16] = [
@@ -372,6 +384,36 @@ proptest! {
                 }
                 prop_assert_eq!(it.gaps, &gaps, "{:?}", it.raw);
             }
+        }
+    }
+
+    #[test]
+    fn plain_statements_are_cut_and_squeezed_as_all_others(text in prop_oneof![rows(), soup()]) {
+        for rules in ALL {
+            let squeezed = |quick: bool| {
+                let mut pieces = Statements::of_text(&text, &rules);
+                if quick { pieces.squeeze() } else { pieces.note_gaps() }
+                let mut out = Vec::new();
+                while let Ok(Some(piece)) = pieces.next() {
+                    if let Piece::Statement(statement) = piece {
+                        squeeze::statement(&statement, rules, &mut out);
+                    }
+                }
+                String::from_utf8(out).unwrap()
+            };
+            prop_assert_eq!(squeezed(true), squeezed(false));
+            let told_of = |quick: Option<bool>| {
+                let mut pieces = Statements::of_text(&text, &rules);
+                match quick {
+                    Some(true) => pieces.squeeze(),
+                    Some(false) => pieces.note_gaps(),
+                    None => {}
+                }
+                told(pieces)
+            };
+            let slow = told_of(Some(false));
+            prop_assert_eq!(&told_of(None), &slow);
+            prop_assert_eq!(&told_of(Some(true)), &slow);
         }
     }
 }
