@@ -344,6 +344,12 @@ pub trait Dialect: Sync + std::fmt::Debug {
         None
     }
 
+    /// A query for how many rows of a table point at rows which do not exist.
+    fn orphans_of(&self, table: &str) -> Option<String> {
+        let _ = table;
+        None
+    }
+
     /// The switch that a statement means to throw, where the database leaves it undone in a transaction without a word.
     fn meant_switch(&self, statement: &str) -> Option<(Setting, bool)> {
         let _ = statement;

@@ -127,6 +127,9 @@ impl Runner for Online<'_> {
         if let Some(unit) = self.unit {
             unit.after(self.driver, done)?;
         }
+        if let Some(notice) = rebuild::old_orphans(self.driver, rewrite) {
+            (self.events)(Event::Notice(&notice));
+        }
         for statement in run {
             if let Some(notice) = self.rebuild.renamed(self.driver, &statement.text) {
                 (self.events)(Event::Notice(&notice));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::code::Code;
-use crate::dialect::{Dialect, Replaces, Rows, Setting};
+use crate::dialect::{COPY, Dialect, Replaces, Rewrite, Rows, Setting};
 use crate::driver::{Driver, DriverError};
 use crate::error::{Error, Result};
 use crate::execute::fault;
@@ -53,13 +53,36 @@ impl<'a> Rebuild<'a> {
             self.look_before(driver)?;
         }
         if let Some(count) = count(driver, &table) {
-            self.counts.insert(table, count);
+            self.counts.insert(table.clone(), count);
         }
         let was = driver.setting(Setting::ForeignKeys, None).map_err(failed)?;
         driver.setting(Setting::ForeignKeys, Some(false)).map_err(failed)?;
-        let ran = run(driver, place, in_transaction);
+        let ran = self.nothing_goes_along(driver, place, &table, in_transaction);
         driver.setting(Setting::ForeignKeys, Some(was)).map_err(failed)?;
         ran
+    }
+
+    /// Drops a table that is replaced, and counts the rows of those that follow it before and after.
+    fn nothing_goes_along(
+        &self,
+        driver: &mut dyn Driver,
+        place: &Place<'_>,
+        table: &str,
+        in_transaction: bool,
+    ) -> Result<()> {
+        let before = tally(driver, table)?;
+        run(driver, place, in_transaction)?;
+        for (child, query, count) in before {
+            let now = driver.query(&query).map_err(|error| fault::database(&error))?;
+            if now != count {
+                let (file, span) = place.in_file();
+                let message = format!("to drop `{table}` changed rows of `{child}`");
+                return Err(Error::new(Code::WouldDeleteRows, message)
+                    .at(&file, span, format!("rows of `{child}` went along"))
+                    .help("please report this"));
+            }
+        }
+        Ok(())
     }
 
     /// What to say after a table has taken the name of one that was dropped, when it has not as many rows. The author
@@ -156,6 +179,41 @@ pub(crate) fn followers(rows: Rows, dialect: &'static dyn Dialect, prepared: &Pr
         (child, query)
     })
     .collect()
+}
+
+/// What to say of rows of a copied table that point at nothing: a copy makes none, so they did before.
+pub(crate) fn old_orphans(driver: &mut dyn Driver, rewrite: &Rewrite) -> Option<String> {
+    let query = driver
+        .dialect()
+        .orphans_of(&rewrite.table)
+        .filter(|_| rewrite.strategy == COPY)?;
+    // A key that is no key is an error of its own elsewhere.
+    let count = driver.query(&query).ok()?.into_iter().flatten().flatten().next()?;
+    let words = format!(
+        "{count} rows of `{}` point at rows that are not there, as they did before",
+        rewrite.table
+    );
+    (count != "0").then_some(words)
+}
+
+/// The tables that follow one: each with the query that counts its rows and what refers, and the counts.
+fn tally(driver: &mut dyn Driver, table: &str) -> Result<Vec<(String, String, Rows)>> {
+    let dialect = driver.dialect();
+    let failed = |error| fault::database(&error);
+    let Some(query) = dialect.followers(table) else {
+        return Ok(Vec::new());
+    };
+    let mut counts = Vec::new();
+    for row in driver.query(&query).map_err(failed)? {
+        let mut values = row.into_iter().flatten();
+        if let (Some(child), Some(column)) = (values.next(), values.next()) {
+            let (name, column) = (dialect.ident(&child), dialect.ident(&column));
+            let query = format!("SELECT count(*), count({column}) FROM {name}");
+            let count = driver.query(&query).map_err(failed)?;
+            counts.push((child, query, count));
+        }
+    }
+    Ok(counts)
 }
 
 fn count(driver: &mut dyn Driver, table: &str) -> Option<String> {

@@ -3,6 +3,7 @@
 mod alter;
 mod batch;
 mod copy;
+mod counts;
 mod defaults;
 mod demand;
 mod dependents;
@@ -101,6 +102,11 @@ impl Dialect for Sqlite {
 
     fn replaces(&self, statement: &str) -> Option<Replaces> {
         rebuild::replaces(statement)
+    }
+
+    fn orphans_of(&self, table: &str) -> Option<String> {
+        let table = write::sqlite_literal(table);
+        Some(format!("SELECT count(*) FROM pragma_foreign_key_check({table})"))
     }
 
     fn orphans(&self) -> Option<&'static str> {

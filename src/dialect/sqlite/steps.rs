@@ -7,9 +7,9 @@ use crate::dialect::sqlite::copy::Copy;
 use crate::dialect::sqlite::demand::Demanded;
 use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::inspect::Object;
-use crate::dialect::sqlite::kept;
 use crate::dialect::sqlite::prove::{self, Proof};
 use crate::dialect::sqlite::ways::Way;
+use crate::dialect::sqlite::{counts, kept};
 use crate::dialect::{Ask, Op, Setting};
 use crate::error::Result;
 use crate::sql::write::{quoted, sqlite_literal};
@@ -38,7 +38,13 @@ pub(super) fn ops(draft: &Draft<'_>, way: &Way, proof: &Proof, last: usize, ask:
             "compare them: sqlrev check --drift; or run the upgrade online, which reads the table as it is",
         ));
     }
+    let counts = if way.copies() {
+        counts::of_others(draft, last)
+    } else {
+        kept::Keys::default()
+    };
     ops.extend(keys.before);
+    ops.extend(counts.before);
     match way {
         Way::Copy => copied(draft, &by_copy, last, ask, &mut ops)?,
         Way::Native { edit, materialise } => {
@@ -70,6 +76,7 @@ pub(super) fn ops(draft: &Draft<'_>, way: &Way, proof: &Proof, last: usize, ask:
         at: (last, 0..0),
     });
     ops.extend(prove::compiles(&proof.probes, &(last, 0..0)));
+    ops.extend(counts.after);
     ops.extend(keys.after);
     Ok(ops)
 }
