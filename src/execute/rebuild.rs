@@ -57,32 +57,9 @@ impl<'a> Rebuild<'a> {
         }
         let was = driver.setting(Setting::ForeignKeys, None).map_err(failed)?;
         driver.setting(Setting::ForeignKeys, Some(false)).map_err(failed)?;
-        let ran = self.nothing_goes_along(driver, place, &table, in_transaction);
+        let ran = drop_alone(driver, place, &table, in_transaction);
         driver.setting(Setting::ForeignKeys, Some(was)).map_err(failed)?;
         ran
-    }
-
-    /// Drops a table that is replaced, and counts the rows of those that follow it before and after.
-    fn nothing_goes_along(
-        &self,
-        driver: &mut dyn Driver,
-        place: &Place<'_>,
-        table: &str,
-        in_transaction: bool,
-    ) -> Result<()> {
-        let before = tally(driver, table)?;
-        run(driver, place, in_transaction)?;
-        for (child, query, count) in before {
-            let now = driver.query(&query).map_err(|error| fault::database(&error))?;
-            if now != count {
-                let (file, span) = place.in_file();
-                let message = format!("to drop `{table}` changed rows of `{child}`");
-                return Err(Error::new(Code::WouldDeleteRows, message)
-                    .at(&file, span, format!("rows of `{child}` went along"))
-                    .help("please report this"));
-            }
-        }
-        Ok(())
     }
 
     /// What to say after a table has taken the name of one that was dropped, when it has not as many rows. The author
@@ -181,6 +158,23 @@ pub(crate) fn followers(rows: Rows, dialect: &'static dyn Dialect, prepared: &Pr
     .collect()
 }
 
+/// Drops a table that is replaced, and counts the rows of those that follow it before and after.
+fn drop_alone(driver: &mut dyn Driver, place: &Place<'_>, table: &str, in_transaction: bool) -> Result<()> {
+    let before = tally(driver, table)?;
+    run(driver, place, in_transaction)?;
+    for (child, query, count) in before {
+        let now = driver.query(&query).map_err(|error| fault::database(&error))?;
+        if now != count {
+            let (file, span) = place.in_file();
+            let message = format!("to drop `{table}` changed rows of `{child}`");
+            return Err(Error::new(Code::WouldDeleteRows, message)
+                .at(&file, span, format!("rows of `{child}` went along"))
+                .help("please report this"));
+        }
+    }
+    Ok(())
+}
+
 /// What to say of rows of a copied table that point at nothing: a copy makes none, so they did before.
 pub(crate) fn old_orphans(driver: &mut dyn Driver, rewrite: &Rewrite) -> Option<String> {
     let query = driver
@@ -189,10 +183,8 @@ pub(crate) fn old_orphans(driver: &mut dyn Driver, rewrite: &Rewrite) -> Option<
         .filter(|_| rewrite.strategy == COPY)?;
     // A key that is no key is an error of its own elsewhere.
     let count = driver.query(&query).ok()?.into_iter().flatten().flatten().next()?;
-    let words = format!(
-        "{count} rows of `{}` point at rows that are not there, as they did before",
-        rewrite.table
-    );
+    let rows = if count == "1" { "row" } else { "rows" };
+    let words = format!("{count} {rows} of `{}` without a parent, as before", rewrite.table);
     (count != "0").then_some(words)
 }
 
