@@ -69,6 +69,7 @@ impl Recorder<'_> {
             at: 0,
             transaction: Transaction::Revision,
             pragmas: false,
+            foreign_keys_on: false,
             rows: Vec::new(),
             count: applied.set().len(),
         };
@@ -263,6 +264,8 @@ struct Scribe<'s> {
     transaction: Transaction,
     /// Whether the step may have thrown switches that the next one must not inherit.
     pragmas: bool,
+    /// In a step without a transaction: the author has switched foreign keys on.
+    foreign_keys_on: bool,
     /// The statements of the bookkeeping that close the step.
     rows: Vec<String>,
     /// How many revisions are applied before the step.
@@ -378,6 +381,7 @@ impl Reader for Scribe<'_> {
         head.extend(["\n-- ", &*prepared.checksum.stored(), "\n"]);
         self.transaction = revision.header.transaction;
         self.pragmas = prepared.pragmas;
+        self.foreign_keys_on = false;
         let off = self.off();
         head.push_str(&self.sql.begin(off));
         if self.at == 0 {
@@ -408,6 +412,9 @@ impl Reader for Scribe<'_> {
                     let line = one_line(place.statement.text);
                     return put(self.out, &format!("-- {line}: done around this transaction\n"));
                 }
+                if let Some((Setting::ForeignKeys, on)) = self.dialect.meant_switch(place.statement.text) {
+                    self.foreign_keys_on = on;
+                }
                 self.takes_nothing_along(place.statement.text, ask)?;
                 self.statement(&self.sql.statement(place.sql()))
             }
@@ -418,9 +425,11 @@ impl Reader for Scribe<'_> {
                 if self.transaction == Transaction::Revision {
                     return self.rewritten(rewrite);
                 }
-                put(self.out, &self.sql.begin(false))?;
+                // The author may have switched foreign keys on since the step began: nothing may follow a copy.
+                let off = self.foreign_keys_on && self.off();
+                put(self.out, &self.sql.begin(off))?;
                 self.rewritten(rewrite)?;
-                put(self.out, &self.sql.commit(false))
+                put(self.out, &self.sql.commit(off))
             }
             Piece::Version(sql) => {
                 self.rows.push((*sql).to_owned());

@@ -59,7 +59,9 @@ fn implied_keys(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
         .filter_map(|object| Table::read(&object.sql))
         .find(|table| implies(table))
         .map(|table| table.name().text.clone());
-    match other.or_else(|| implies(&draft.table).then(|| draft.name().to_owned())) {
+    // A key of its own that is new means the new primary key.
+    let own = implies(&draft.state.table) && implies(&draft.table);
+    match other.or_else(|| own.then(|| draft.name().to_owned())) {
         Some(table) => Err(refuse(
             site,
             &format!("a foreign key of table `{table}`"),
