@@ -46,9 +46,9 @@ fn share(part: u64, parts: u64) {
         mine.len(),
         failures[..failures.len().min(4)].join("\n\n")
     );
-    // A generator that leads nowhere would prove nothing.
+    // A generator that leads nowhere would prove nothing; a few seeds say nothing of that.
     assert!(
-        altered * 2 > mine.len() && refused * 50 > mine.len(),
+        mine.len() < 100 || altered * 2 > mine.len() && refused * 50 > mine.len(),
         "{altered} altered, {refused} refused"
     );
 }
