@@ -258,10 +258,14 @@ fn failed(error: &rusqlite::Error, sql: &str) -> DriverError {
         offset = number.parse().ok();
         message = words;
     }
+    let failure = error
+        .sqlite_error()
+        .map_or(Failure::Statement, |error| kind(error.code, error.extended_code));
+    // An ALTER that is interrupted while it reads the schema anew says so in words alone.
+    let stopped =
+        failure == Failure::Statement && message.starts_with("error in ") && message.ends_with(": interrupted");
     DriverError {
-        failure: error
-            .sqlite_error()
-            .map_or(Failure::Statement, |error| kind(error.code, error.extended_code)),
+        failure: if stopped { Failure::Interrupted } else { failure },
         code: error.sqlite_error().map(|error| error.extended_code.to_string()),
         offset,
         ..DriverError::new(message)
