@@ -10,6 +10,7 @@ use crate::dialect::sqlite::model::random::Random;
 use crate::dialect::sqlite::model::scene::{Scene, scene};
 use crate::dialect::sqlite::model::schema::Piece;
 use crate::dialect::sqlite::model::script::Script;
+use crate::error::Error;
 use crate::revision::Recreate;
 use crate::sql::write::sqlite_literal;
 
@@ -81,6 +82,11 @@ fn open(setup: &str) -> Result<Connection, String> {
     Ok(db)
 }
 
+/// The engine says so where one statement would have to be two.
+fn two_statements(error: &Error) -> bool {
+    error.message().starts_with("two actions of the statement")
+}
+
 fn judge(scene: &Scene, script: &Script, mode: Mode, random: &mut Random) -> Result<Played, String> {
     let before = open(&scene.setup)?;
     let (state, built) = scene.state.settle()?;
@@ -106,7 +112,7 @@ fn judge(scene: &Scene, script: &Script, mode: Mode, random: &mut Random) -> Res
     let after = before;
     let never = |name: &str| mode == Mode::Never && name.ends_with("recreate_never");
     match (&outcome, &script.refused) {
-        (Err(error), _) if never(error.code().name()) => {
+        (Err(error), why) if never(error.code().name()) || why.is_none() && two_statements(error) => {
             let kept = dump(&after) == untouched;
             return if kept {
                 Ok(Played::default())
@@ -116,13 +122,6 @@ fn judge(scene: &Scene, script: &Script, mode: Mode, random: &mut Random) -> Res
         }
         // SQLite's own RENAME does not get on with every definition.
         (Err(error), None) if format!("{error:?}").contains("after rename: ") => return Ok(Played::default()),
-        // The engine says so where one statement would have to be two.
-        (Err(error), None) if error.message().starts_with("two actions of the statement") => {
-            let kept = dump(&after) == untouched;
-            return kept
-                .then(Played::default)
-                .ok_or_else(|| "a refusal left traces".to_owned());
-        }
         (Err(error), None) => return Err(format!("refused: {error:?}\n{ways:?}")),
         (Ok(()), Some(why)) => return Err(format!("must be refused, for {why}\n{ways:?}")),
         (Err(error), Some(_)) => {
