@@ -70,7 +70,7 @@ codes! {
     DuplicateRevision = "graph::duplicate_revision",
         "Two files carry the same revision id. Give one of them a new id; if it is the copy of an applied revision, delete the copy.";
     IllegalRevisionId = "graph::illegal_revision_id",
-        "A revision id or branch label holds characters that targets need for themselves, or is a word with a meaning of its own (head, heads, base, current). Ids and labels are letters, digits, `_`, `.` and the like, without `@`, `+`, `-` and `:`.";
+        "A revision id or branch label holds characters that targets need for themselves, or is a word with a meaning of its own (head, heads, base, current). Ids and labels are letters, digits, `_`, `.` and the like, without `@`, `+`, `-`, `:` and `,`.";
     MissingReference = "graph::missing_reference",
         "A header's down_revision or depends_on names a revision that no file holds. Restore the file, or correct the header.";
     Irreversible = "graph::irreversible",
@@ -193,7 +193,7 @@ codes! {
     DiskFull = "database::disk_full",
         "There is no space left for the database, its journal or its temporary files.";
     UnsupportedDatabase = "database::unsupported",
-        "This build of sqlrev has no driver for this kind of database.";
+        "This build of sqlrev has no driver for this kind of database, or the command does not know it: the message says which.";
     LockTimeout = "lock::timeout",
         "Somebody else held the database for longer than `--lock-timeout`. Nothing was run.";
     Contended = "lock::contended",

@@ -107,7 +107,7 @@ pub(super) enum Command {
     Show(Show),
     /// Sets the version table and runs nothing
     Stamp(Stamp),
-    /// Finds what is pending, edited or missing; exits with 3 when there is any
+    /// Finds what is pending, edited, missing or stopped half-way; exits with 3 when more than comments differ
     Check(Check),
     /// Tries each revision up, down and up again on a scratch database; exits with 3 on a finding
     Test(Test),
@@ -215,7 +215,7 @@ pub(super) enum When {
 /// How long to wait for others.
 #[derive(Debug, Args)]
 pub(super) struct Lock {
-    /// How many seconds to wait for somebody else who holds the database [default: 60]
+    /// How many seconds to wait for somebody else who holds the database [default: 60, or `lock_timeout`]
     #[arg(long, value_name = "SECONDS")]
     pub lock_timeout: Option<f64>,
 }

@@ -14,8 +14,13 @@ use crate::revision::graph::RevisionGraph;
 pub(crate) fn ensure_version(session: &mut Session<'_>, args: &args::EnsureVersion, ui: &mut Ui<'_>) -> Result<u8> {
     let history = session.history()?;
     if args.sql {
-        for create in history.table.create() {
-            ui.line(&format!("{};", history.dialect.script().create_if_missing(&create)));
+        let creates = history.table.create();
+        let statement = |create: &String| format!("{};\n", history.dialect.script().create_if_missing(create));
+        let script: String = creates.iter().map(statement).collect();
+        if ui.json {
+            ui.value(&json!({ "script": script }));
+        } else {
+            ui.write(script.as_bytes());
         }
         return Ok(0);
     }

@@ -21,6 +21,12 @@ use crate::revision::resolve::Command;
 use crate::revision::target::{Symbol, Target, TargetRange};
 
 pub(crate) fn upgrade(session: &mut Session<'_>, args: &args::Upgrade, ui: &mut Ui<'_>) -> Result<u8> {
+    if args.fleet.jobs.is_some() || args.fleet.canary.is_some() {
+        return Err(
+            Error::new(Code::Usage, "`--jobs` and `--canary` are for many databases")
+                .help("name them: --each 'tenants/*.db', or --each-from FILE"),
+        );
+    }
     if args.run.sql {
         return script::write(session, PlanKind::Upgrade, &args.targets, ui);
     }
@@ -105,6 +111,10 @@ pub(crate) fn plan(session: &mut Session<'_>, args: &args::Plan, ui: &mut Ui<'_>
     let mut history = session.history()?;
     let command = kind_command(args.direction);
     if ranged {
+        if args.from.is_some() {
+            let message = "a range says where it begins, and so does `--from`";
+            return Err(Error::new(Code::Usage, message).help("leave one of them out"));
+        }
         let graph = history.graph()?;
         let (plan, applied) = range_plan(graph, args.direction, &args.targets)?;
         return show_plan(

@@ -233,8 +233,16 @@ impl<'a> Switches<'a> {
             }
             Op::AnyOf { sql, checks } => {
                 let rows = self.driver.query(sql).map_err(|error| fault::database(&error))?;
-                let checks = checks.iter().filter(|_| !rows.is_empty());
-                checks.into_iter().try_for_each(|check| self.run(check, run))
+                if rows.is_empty() {
+                    return Ok(());
+                }
+                checks.iter().try_for_each(|check| self.run(check, run))?;
+                let at = match checks.last() {
+                    Some(Op::Check { at, .. }) => at.clone(),
+                    _ => whole(run, 0),
+                };
+                let message = "a row stands in the way, and none of the checks finds it";
+                Err(labelled(Code::BatchInternal, message, run, &at).help("please report this"))
             }
             Op::Compiles { sql, object, at } => self.driver.query(sql).map(drop).map_err(|error| {
                 labelled(Code::BatchInUse, &format!("{object} would no longer work"), run, at).cause(error.message)

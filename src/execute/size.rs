@@ -69,19 +69,30 @@ pub(crate) fn room(driver: &mut dyn Driver, run: &[AlterStatement], rewrite: &Re
 /// What a statement of a copy will be at work on; `None` when it is not worth a word.
 pub(crate) fn work(driver: &mut dyn Driver, rewrite: &Rewrite, op: &Op, rows: u64) -> Option<Work> {
     let Op::Sql { sql, .. } = op else { return None };
-    if rows < MANY {
-        return None;
-    }
+    let what = match sql {
+        _ if rows < MANY => return None,
+        sql if sql.starts_with("INSERT ") => "copying",
+        sql if ["CREATE INDEX ", "CREATE UNIQUE INDEX "]
+            .iter()
+            .any(|words| starts_with(sql, words)) =>
+        {
+            "building an index of"
+        }
+        _ => return None,
+    };
     let dialect = driver.dialect();
     let total = dialect.work(sql, rows, &mut Live { driver: &mut *driver })?;
-    let index = sql.starts_with("CREATE");
-    let what = if index { "building an index of" } else { "copying" };
     Some(Work {
         what: format!("{what} {}", rewrite.table),
         rows,
         total,
         done: driver.work_done()?,
     })
+}
+
+fn starts_with(sql: &str, words: &str) -> bool {
+    sql.get(..words.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(words))
 }
 
 /// The rows of a table that is copied, where somebody watches.
@@ -183,7 +194,7 @@ mod tests {
         };
         let error = with(needed - 1).expect_err("too small");
         assert_eq!(error.code(), Code::DiskFull);
-        assert!(error.message().contains("and"), "{}", error.message());
+        assert!(error.message().contains(&in_words(needed)), "{}", error.message());
         with(needed).expect("it just fits");
     }
 }

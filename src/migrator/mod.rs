@@ -117,7 +117,7 @@ impl Migrator {
             source,
             table: "sqlrev_revisions".to_owned(),
             by: by.to_owned(),
-            lock_timeout: Duration::from_secs(30),
+            lock_timeout: Duration::from_secs(60),
             code: Registered::default(),
             backup: Backup::default(),
         }
@@ -139,7 +139,7 @@ impl Migrator {
         self
     }
 
-    /// How long to wait for another process that has the database, instead of 30 seconds.
+    /// How long to wait for another process that has the database, instead of 60 seconds.
     #[must_use]
     pub fn lock_timeout(mut self, timeout: Duration) -> Self {
         self.lock_timeout = timeout;

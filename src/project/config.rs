@@ -17,7 +17,7 @@ use super::template::Template;
 const LOCATION: &str = "migrations";
 const FILE_TEMPLATE: &str = "{date}_{revision}_{slug}";
 const VERSION_TABLE: &str = "sqlrev_revisions";
-const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A value as it is written, before `${…}` is expanded.
 #[derive(Clone)]

@@ -400,7 +400,7 @@ impl<'a> Resolver<'a> {
 fn no_current() -> Error {
     Error::new(
         Code::UnknownRevision,
-        "`current` is the state of a database, and none is asked here",
+        "`current` is where the database is, and no place to go to",
     )
     .help("steps from what is applied are +N and -N; the base is base")
 }

@@ -160,7 +160,7 @@ fn finish(
     }
     defaults::fit(ask, &draft, run)?;
     dependents::keep_their_meaning(&draft, &site)?;
-    ways::settle_rowid(&mut draft, &site)?;
+    ways::settle_rowid(&mut draft, &site);
     let way = ways::choose(&mut draft, ask)?;
     let proof: Proof = prove::outcome(ask, &draft, run, consumed)?;
     if way.copies() && recreate == Recreate::Never {

@@ -10,7 +10,6 @@ use crate::dialect::sqlite::draft::{Draft, Source, rowid_name};
 use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::inspect::Object;
 use crate::dialect::{Op, Setting};
-use crate::sql::parse::define::ClauseKind;
 use crate::sql::write::{quoted, sqlite_literal};
 
 /// What a copy needs to know besides the draft.
@@ -214,7 +213,7 @@ fn insert(draft: &Draft<'_>, into: &str, from: &str, stop: &str) -> String {
             .is_some_and(|alias| alias.eq_ignore_ascii_case(&column.name));
         let value = match (&column.source, old_rowid) {
             (Source::Added(_), Some(rowid)) if is_alias => format!("{name}.{rowid}"),
-            (Source::Added(value), _) if default_text(draft, &column.name) == *value => continue,
+            (Source::Added(value), _) if draft.table.default_of(&column.name) == value.as_deref() => continue,
             (Source::Added(value), _) => value.clone().unwrap_or_else(|| "NULL".to_owned()),
             (Source::Converted(value, _), _) => value.clone(),
             (Source::Same(_), _) => draft.value(position),
@@ -264,16 +263,4 @@ fn order(draft: &Draft<'_>, alias: Option<&str>) -> String {
             if key.is_empty() { "1".to_owned() } else { key.join(", ") }
         })
     }
-}
-
-fn default_text(draft: &Draft<'_>, name: &str) -> Option<String> {
-    draft
-        .table
-        .column(name)?
-        .clauses
-        .iter()
-        .find_map(|clause| match &clause.kind {
-            ClauseKind::Default(value) => Some(draft.table.at(value).to_owned()),
-            _ => None,
-        })
 }

@@ -6,13 +6,12 @@ use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::types::Affinity;
 use crate::dialect::{AlterStatement, Ask};
 use crate::error::Result;
-use crate::sql::parse::define::ClauseKind;
 use crate::sql::write::quoted;
 
 /// Refuses a default that a column of its new type would not keep as a value of that type, as PostgreSQL does.
 pub(super) fn fit(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatement]) -> Result<()> {
     for (name, (index, span)) in &draft.retyped {
-        let Some(value) = default_of(draft, name) else {
+        let Some(value) = draft.table.default_of(name).map(str::to_owned) else {
             continue;
         };
         let data_type = draft.type_of(name).to_owned();
@@ -42,14 +41,6 @@ pub(super) fn fit(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatement]) 
             .help(format!("or none: ALTER COLUMN {column} DROP DEFAULT")));
     }
     Ok(())
-}
-
-fn default_of(draft: &Draft<'_>, name: &str) -> Option<String> {
-    let column = draft.table.column(name)?;
-    column.clauses.iter().find_map(|clause| match &clause.kind {
-        ClauseKind::Default(value) => Some(draft.table.at(value).to_owned()),
-        _ => None,
-    })
 }
 
 /// The storage class that the default has in a column of the type; `None` where scratch cannot say, for want of a

@@ -5,7 +5,6 @@ use crate::dialect::Op;
 use crate::dialect::sqlite::draft::{Draft, uses_new_values};
 use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::site::Site;
-use crate::sql::parse::define::{ClauseKind, ColumnDef};
 use crate::sql::write::{quoted, sqlite_literal};
 
 /// What an error says when a demand is not met.
@@ -80,16 +79,9 @@ impl Draft<'_> {
 
     /// The generated columns and their expressions, each behind those that it uses.
     fn generated(&self) -> Vec<(String, String)> {
-        let expression = |column: &ColumnDef| {
-            column.clauses.iter().find_map(|clause| match &clause.kind {
-                ClauseKind::Generated { expression, .. } => Some(self.table.at(expression).to_owned()),
-                _ => None,
-            })
-        };
-        let mut rest: Vec<(String, String)> = self
-            .table
-            .columns()
-            .filter_map(|column| Some((column.name.text.clone(), expression(column)?)))
+        let names = self.table.columns().map(|column| &column.name.text);
+        let mut rest: Vec<(String, String)> = names
+            .filter_map(|name| Some((name.clone(), self.table.at(&self.table.expression_of(name)?).to_owned())))
             .collect();
         let mut sorted = Vec::new();
         while !rest.is_empty() {

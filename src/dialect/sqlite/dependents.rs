@@ -12,6 +12,7 @@ use crate::sql::parse::alter::{Action, ActionKind};
 use crate::sql::parse::define::ClauseKind;
 use crate::sql::split::SQLITE;
 use crate::sql::token::{significant, unquoted};
+use crate::sql::write::quoted;
 
 /// Refuses a draft that would give something else a new meaning.
 pub(super) fn keep_their_meaning(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
@@ -62,14 +63,16 @@ fn implied_keys(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
     // A key of its own that is new means the new primary key.
     let own = implies(&draft.state.table) && implies(&draft.table);
     match other.or_else(|| own.then(|| draft.name().to_owned())) {
-        Some(table) => Err(refuse(
-            site,
-            &format!("a foreign key of table `{table}`"),
-            &format!(
-                "means the primary key of `{}` and would mean other columns",
+        Some(table) => {
+            let message = format!(
+                "a foreign key of table `{table}` means the primary key of `{}` and would mean other columns",
                 draft.name()
-            ),
-        )),
+            );
+            Err(site.refuse(Code::BatchInUse, message, "").help(format!(
+                "drop that key of `{table}` first, and add it again with the columns that it means: REFERENCES {} (…)",
+                quoted(draft.name(), '"')
+            )))
+        }
         None => Ok(()),
     }
 }
@@ -145,18 +148,22 @@ pub(super) fn refuse_rename(state: &State, site: &Site<'_>, action: &Action) -> 
     Ok(())
 }
 
-/// Columns that change their places change the meaning of what goes by places.
+/// Columns that change their places change the meaning of what goes by places. Where there are more of them or fewer
+/// than before, SQLite says so itself.
 fn positions(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
-    let moved = draft.state.table.columns().enumerate().any(|(position, column)| {
-        position < draft.columns.len() && origin(draft, position).is_none_or(|origin| !column.name.is(origin))
-    });
-    if !moved {
+    let moved = draft
+        .state
+        .table
+        .columns()
+        .enumerate()
+        .any(|(position, column)| origin(draft, position).is_none_or(|origin| !column.name.is(origin)));
+    if !moved || draft.state.table.columns().count() != draft.columns.len() {
         return Ok(());
     }
     let all = draft.state.related.iter().chain(&draft.state.triggers);
     for object in all {
         let goes_by_places = match object.kind.as_str() {
-            "view" => has_star(&object.sql) && has_column_list(&object.sql),
+            "view" => has_star(&object.sql) && (has_column_list(&object.sql) || is_compound(&object.sql)),
             "trigger" => has_star(&object.sql) || inserts_by_place(&object.sql, draft.name()),
             _ => false,
         };
@@ -182,6 +189,16 @@ fn has_star(sql: &str) -> bool {
     })
 }
 
+/// `… UNION …`, whose parts are put together by places.
+fn is_compound(sql: &str) -> bool {
+    significant(sql, &SQLITE).any(|token| {
+        let word = &sql[token.span];
+        ["UNION", "INTERSECT", "EXCEPT"]
+            .iter()
+            .any(|compound| word.eq_ignore_ascii_case(compound))
+    })
+}
+
 /// `CREATE VIEW v (a, b) AS …`
 fn has_column_list(sql: &str) -> bool {
     let words: Vec<_> = significant(sql, &SQLITE).map(|token| &sql[token.span]).collect();
@@ -198,17 +215,13 @@ fn inserts_by_place(sql: &str, table: &str) -> bool {
             .get(at)
             .is_some_and(|word| unquoted(word).eq_ignore_ascii_case(table))
     };
-    words.iter().enumerate().any(|(at, word)| {
-        let after = |at: usize| {
-            is_table(at)
-                && words.get(at + 1).is_some_and(|next| {
-                    ["VALUES", "SELECT", "WITH"]
-                        .iter()
-                        .any(|word| next.eq_ignore_ascii_case(word))
-                })
-        };
-        word.eq_ignore_ascii_case("INTO") && after(at + 1)
-    })
+    let is = |at: usize, word: &str| words.get(at).is_some_and(|next| next.eq_ignore_ascii_case(word));
+    (0..words.len())
+        .filter(|&at| is(at, "INTO") && is_table(at + 1))
+        .any(|at| {
+            let next = if is(at + 2, "AS") { at + 4 } else { at + 2 };
+            ["VALUES", "SELECT", "WITH"].iter().any(|word| is(next, word))
+        })
 }
 
 #[cfg(test)]
@@ -226,6 +239,12 @@ mod tests {
         check("CREATE VIEW v AS SELECT t.*, (1) FROM t", true, false, false);
         check(
             "CREATE TRIGGER r AFTER INSERT ON o BEGIN INSERT OR IGNORE INTO \"T\" VALUES (new.x); END",
+            false,
+            false,
+            true,
+        );
+        check(
+            "CREATE TRIGGER r AFTER INSERT ON o BEGIN INSERT INTO t AS n SELECT 1; END",
             false,
             false,
             true,

@@ -20,9 +20,8 @@ pub(super) fn written(text: &str) -> String {
     text
 }
 
-/// The column and the affinity of an expression that is nothing but a conversion to a number: `a::int` or
-/// `CAST(a AS NUMERIC)`.
-pub(super) fn number_cast(text: &str) -> Option<(String, Affinity)> {
+/// The column of an expression that is nothing but its conversion to a number: `a::int` or `CAST(a AS NUMERIC)`.
+pub(super) fn number_cast(text: &str) -> Option<String> {
     let text = written(text);
     let mut cursor = Cursor::new(&text);
     while cursor.take(&["("]) {}
@@ -40,7 +39,7 @@ pub(super) fn number_cast(text: &str) -> Option<(String, Affinity)> {
     let affinity = Affinity::of(&text[start..cursor.here().start]);
     while cursor.take(&[")"]) {}
     let number = matches!(affinity, Affinity::Integer | Affinity::Real | Affinity::Numeric);
-    (cursor.at_end() && number).then_some((column.text, affinity))
+    (cursor.at_end() && number).then_some(column.text)
 }
 
 /// The value of a DEFAULT as SQLite takes it: what is more than a literal stands in parentheses.

@@ -25,7 +25,7 @@ pub(super) fn forget_statistics(draft: &Draft<'_>, tables: &[&str], last: usize,
     // The columns of the indexes that constraints make, in the order in which those are numbered.
     let made = |text: &str| {
         let table = Table::read(text)?;
-        let alias = table.rowid_alias().map(|alias| alias.name.text.clone());
+        let has_alias = table.rowid_alias().is_some();
         let keys = table.constraints().filter_map(|(column, clause)| {
             let (ClauseKind::Unique { columns, .. } | ClauseKind::PrimaryKey { columns, .. }) = &clause.kind else {
                 return None;
@@ -34,7 +34,7 @@ pub(super) fn forget_statistics(draft: &Draft<'_>, tables: &[&str], last: usize,
                 Some(column) => vec![column.name.text.clone()],
                 None => columns.iter().map(|column| column.text.clone()).collect(),
             };
-            let rowid = matches!(clause.kind, ClauseKind::PrimaryKey { .. }) && alias.is_some();
+            let rowid = matches!(clause.kind, ClauseKind::PrimaryKey { .. }) && has_alias;
             (!rowid).then_some(columns)
         });
         Some(keys.collect::<Vec<_>>())

@@ -138,6 +138,24 @@ impl Table {
         self.columns().find(|column| column.name.is(name))
     }
 
+    /// The default of a column, as written.
+    pub(super) fn default_of(&self, column: &str) -> Option<&str> {
+        let clauses = &self.column(column)?.clauses;
+        clauses.iter().find_map(|clause| match &clause.kind {
+            ClauseKind::Default(value) => Some(self.at(value)),
+            _ => None,
+        })
+    }
+
+    /// Where the expression of a generated column stands.
+    pub(super) fn expression_of(&self, column: &str) -> Option<Span> {
+        let clauses = &self.column(column)?.clauses;
+        clauses.iter().find_map(|clause| match &clause.kind {
+            ClauseKind::Generated { expression, .. } => Some(expression.clone()),
+            _ => None,
+        })
+    }
+
     /// Every clause that constrains: those of columns with the column, those of the table.
     pub(super) fn constraints(&self) -> impl Iterator<Item = (Option<&ColumnDef>, &Clause)> {
         self.elements.iter().flat_map(|element| {
@@ -206,10 +224,30 @@ impl Table {
         })
     }
 
-    /// Whether there are comments behind the columns, among the options of the table.
-    pub(super) fn comments_behind(&self) -> bool {
+    /// How many comments there are behind the columns, among the options of the table.
+    pub(super) fn comments_behind(&self) -> usize {
         let tail = &self.text[self.close + 1..];
-        tokens(tail, &SQLITE).any(|token| token.kind == Kind::Comment)
+        tokens(tail, &SQLITE)
+            .filter(|token| token.kind == Kind::Comment)
+            .count()
+    }
+
+    /// Where the word AUTOINCREMENT goes: behind the key of a column, or the last one in the list of a table's key.
+    pub(super) fn autoincrement_place(&self) -> Option<usize> {
+        let (column, clause) = self
+            .constraints()
+            .find(|(_, clause)| matches!(clause.kind, ClauseKind::PrimaryKey { .. }))?;
+        if column.is_some() {
+            return Some(clause.span.end);
+        }
+        let mut cursor = Cursor::new(self.at(&clause.body));
+        while !cursor.at_end() && !cursor.sees(&["("]) {
+            cursor.skip();
+        }
+        let list = cursor.group()?;
+        let words = self.at(&clause.body);
+        let last = significant(&words[list.clone()], &SQLITE).last()?;
+        Some(clause.body.start + list.start + last.span.end)
     }
 
     /// Where the word AUTOINCREMENT stands.

@@ -2,10 +2,9 @@
 //! definition, an index, a copy.
 
 use crate::code::Code;
-use crate::dialect::sqlite::alter::not_null;
 use crate::dialect::sqlite::copy;
 use crate::dialect::sqlite::demand::Demand;
-use crate::dialect::sqlite::draft::{Column, Draft, Source};
+use crate::dialect::sqlite::draft::{Draft, Source};
 use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::oracle::Model;
 use crate::dialect::sqlite::prove;
@@ -69,7 +68,7 @@ impl Way {
 
 /// Where a column becomes another name for the rowid, or stops being one, the rows have to be copied and its values
 /// have to be whole numbers.
-pub(super) fn settle_rowid(draft: &mut Draft<'_>, site: &Site<'_>) -> Result<()> {
+pub(super) fn settle_rowid(draft: &mut Draft<'_>, site: &Site<'_>) {
     let old = draft.state.table.rowid_alias().map(|alias| alias.name.text.clone());
     let new = draft.table.rowid_alias().map(|alias| alias.name.text.clone());
     let source = new
@@ -82,21 +81,7 @@ pub(super) fn settle_rowid(draft: &mut Draft<'_>, site: &Site<'_>) -> Result<()>
         _ => false,
     };
     if same {
-        return Ok(());
-    }
-    // What was the rowid could not be NULL, and goes on like that.
-    let keeps = |draft: &Draft<'_>, old: &str| {
-        let kept = |column: &&Column| {
-            matches!(&column.source, Source::Same(from) if from.eq_ignore_ascii_case(old))
-                || matches!(column.source, Source::Converted(..)) && column.name.eq_ignore_ascii_case(old)
-        };
-        draft.columns.iter().find(kept).map(|column| column.name.clone())
-    };
-    if let (Some(old), None) = (&old, &new)
-        && !draft.table.without_rowid()
-        && let Some(name) = keeps(draft, old)
-    {
-        not_null::write_not_null(draft, site, &name)?;
+        return;
     }
     draft.must_copy("the primary key is part of how the table is stored");
     if let (Some(new), Some(Source::Same(_) | Source::Converted(..))) = (new, source) {
@@ -121,7 +106,6 @@ pub(super) fn settle_rowid(draft: &mut Draft<'_>, site: &Site<'_>) -> Result<()>
         };
         draft.demand(site, demand, &format!("{name} IS NULL"), &[]);
     }
-    Ok(())
 }
 
 /// Chooses the way, and writes the definition so that it comes out the same on every one.

@@ -203,15 +203,7 @@ fn insert(
 
 /// The default of a column of the draft, as an expression.
 fn default_of(draft: &Draft<'_>, name: &str) -> Option<String> {
-    let value = draft
-        .table
-        .column(name)?
-        .clauses
-        .iter()
-        .find_map(|clause| match &clause.kind {
-            ClauseKind::Default(value) => Some(draft.table.at(value)),
-            _ => None,
-        })?;
+    let value = draft.table.default_of(name)?;
     let tokens: Vec<_> = significant(value, &SQLITE).collect();
     let constant = [
         "NULL",

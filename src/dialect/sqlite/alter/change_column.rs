@@ -25,14 +25,9 @@ pub(super) fn apply(
     };
     let position = draft.column(site, from)?;
     let name = draft.columns[position].name.clone();
-    if !column.name.is(&name) && site.index > 0 {
-        // The statements before use one of the names, so they have to run first.
-        draft.split = true;
-        return Ok(());
-    }
     if !column.name.is(&name) {
         if site.index > 0 {
-            // The statements before this one have to run first.
+            // The statements before use one of the names, so they have to run first.
             draft.split = true;
             return Ok(());
         }
@@ -93,14 +88,9 @@ pub(super) fn apply(
 }
 
 fn set_default(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, value: Option<&str>) -> Result<()> {
-    let now = draft.table.column(name).and_then(|column| {
-        column.clauses.iter().find_map(|clause| match &clause.kind {
-            ClauseKind::Default(span) => Some(draft.table.at(span).to_owned()),
-            _ => None,
-        })
-    });
+    let now = draft.table.default_of(name);
     match value {
-        Some(value) if now.as_deref() != Some(value) => default::write(draft, site, name, value),
+        Some(value) if now != Some(value) => default::write(draft, site, name, value),
         None if now.is_some() => default::erase(draft, site, name),
         _ => Ok(()),
     }

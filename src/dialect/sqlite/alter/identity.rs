@@ -58,15 +58,10 @@ pub(super) fn drop_expression(draft: &mut Draft<'_>, site: &Site<'_>, column: &N
         let message = format!("column `{name}` of `{}` is not generated", draft.name());
         return Err(site.error(Code::BatchUnsupported, message, &column.span, "an ordinary column"));
     }
-    if matches!(draft.columns[position].source, Source::Added(_)) {
-        // A new column keeps what its expression gives for each row.
-        let expression = draft.table.column(&name).and_then(|column| {
-            column.clauses.iter().find_map(|clause| match &clause.kind {
-                ClauseKind::Generated { expression, .. } => Some(draft.table.at(expression).to_owned()),
-                _ => None,
-            })
-        });
-        let expression = expression.unwrap_or_default();
+    let is_stored = matches!(draft.columns[position].source, Source::Same(_));
+    if let Some(span) = draft.table.expression_of(&name).filter(|_| !is_stored) {
+        // What is new keeps what its expression gives for each row.
+        let expression = draft.table.at(&span).to_owned();
         draft.split |= uses_new_values(&draft.columns, &[&expression]);
         let affinity = Affinity::of(draft.type_of(&name));
         draft.columns[position].source = Source::Converted(format!("({expression})"), affinity);
@@ -80,20 +75,15 @@ pub(super) fn drop_expression(draft: &mut Draft<'_>, site: &Site<'_>, column: &N
 pub(super) fn set_expression(draft: &mut Draft<'_>, site: &Site<'_>, column: &Name, words: &Span) -> Result<()> {
     let position = draft.column(site, column)?;
     let name = draft.columns[position].name.clone();
-    let old = draft.table.column(&name).and_then(|column| {
-        column.clauses.iter().find_map(|clause| match &clause.kind {
-            ClauseKind::Generated { expression, .. } => Some(expression.clone()),
-            _ => None,
-        })
-    });
-    let Some(old) = old else {
+    let Some(old) = draft.table.expression_of(&name) else {
         let message = format!("column `{name}` of `{}` is not generated", draft.name());
         return Err(site.error(Code::BatchUnsupported, message, &column.span, "an ordinary column"));
     };
     draft.quoted_names(site, words)?;
     let written = expr::written(site.words(words));
     draft.table.edit(&old, &written).map_err(|text| site.broken(&text))?;
-    draft.columns[position].source = Source::Added(None);
+    let affinity = Affinity::of(draft.type_of(&name));
+    draft.columns[position].source = Source::Converted(format!("({written})"), affinity);
     draft.must_copy(format!("the values of `{name}` are computed anew"));
     set_type::demand_constraints(draft, site, &name, true, true);
     Ok(())

@@ -8,7 +8,7 @@ mod drop_column;
 mod drop_constraint;
 mod foreign_key;
 mod identity;
-pub(super) mod not_null;
+mod not_null;
 mod rename_constraint;
 mod reorder;
 mod set_option;

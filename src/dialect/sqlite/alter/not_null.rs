@@ -39,7 +39,7 @@ pub(super) fn demand_values(draft: &mut Draft<'_>, site: &Site<'_>, name: &str) 
 }
 
 /// Writes NOT NULL into the definition of a column that does not have it.
-pub(in crate::dialect::sqlite) fn write_not_null(draft: &mut Draft<'_>, site: &Site<'_>, name: &str) -> Result<()> {
+pub(super) fn write_not_null(draft: &mut Draft<'_>, site: &Site<'_>, name: &str) -> Result<()> {
     if draft.is_not_null(name) {
         return Ok(());
     }

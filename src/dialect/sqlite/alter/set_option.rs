@@ -9,7 +9,6 @@ use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::unquoted_type;
 use crate::error::Result;
 use crate::sql::parse::alter::TableOption;
-use crate::sql::parse::define::ClauseKind;
 use crate::sql::write::quoted;
 
 pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, option: TableOption, on: bool) -> Result<()> {
@@ -25,25 +24,27 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, option: TableOption,
             .push(format!("`{}` is {already} {name}: skipped", draft.name()));
         return Ok(());
     }
-    let behind = draft.table.comments_behind();
-    if behind && option != TableOption::Autoincrement {
+    let comments = draft.table.comments_behind();
+    match (option, on) {
+        (TableOption::Strict, true) => strict(draft, site)?,
+        (TableOption::Strict, false) => loose(draft, site)?,
+        (TableOption::WithoutRowid, true) => without_rowid(draft, site)?,
+        (TableOption::WithoutRowid, false) => with_rowid(draft, site)?,
+        (TableOption::Autoincrement, true) => autoincrement(draft, site)?,
+        (TableOption::Autoincrement, false) => {
+            if let Some(span) = draft.table.autoincrement_word() {
+                draft.table.remove_clause(&span).map_err(|text| site.broken(&text))?;
+            }
+            draft.must_copy("AUTOINCREMENT is part of how rows are numbered");
+        }
+    }
+    if draft.table.comments_behind() < comments {
         draft.notices.push(format!(
             "SQLite keeps no comment behind the definition of `{}`: it goes with the change",
             draft.name()
         ));
     }
-    match (option, on) {
-        (TableOption::Strict, true) => strict(draft, site),
-        (TableOption::Strict, false) => loose(draft, site),
-        (TableOption::WithoutRowid, true) => without_rowid(draft, site),
-        (TableOption::WithoutRowid, false) => with_rowid(draft, site),
-        (TableOption::Autoincrement, true) => autoincrement(draft, site),
-        (TableOption::Autoincrement, false) => {
-            remove_autoincrement(draft, site)?;
-            draft.must_copy("AUTOINCREMENT is part of how rows are numbered");
-            Ok(())
-        }
-    }
+    Ok(())
 }
 
 /// The types of STRICT tables (<https://www.sqlite.org/stricttables.html>) and the storage class of each; ANY has none.
@@ -207,24 +208,8 @@ fn autoincrement(draft: &mut Draft<'_>, site: &Site<'_>) -> Result<()> {
     if draft.table.without_rowid() {
         return refuse("it is WITHOUT ROWID");
     }
-    let Some(alias) = draft.table.rowid_alias() else {
-        return refuse("its primary key is no INTEGER PRIMARY KEY");
-    };
-    let alias = alias.name.text.clone();
-    let inline = draft.table.column(&alias).and_then(|column| {
-        let mut clauses = column.clauses.iter();
-        clauses
-            .find(|clause| matches!(clause.kind, ClauseKind::PrimaryKey { .. }))
-            .map(|clause| clause.span.end)
-    });
-    let listed = || {
-        let mut constraints = draft.table.constraints();
-        constraints.find_map(|(_, clause)| match &clause.kind {
-            ClauseKind::PrimaryKey { columns, .. } => columns.first().map(|column| column.span.end),
-            _ => None,
-        })
-    };
-    let Some(at) = inline.or_else(listed) else {
+    let place = draft.table.autoincrement_place();
+    let Some(at) = place.filter(|_| draft.table.rowid_alias().is_some()) else {
         return refuse("its primary key is no INTEGER PRIMARY KEY");
     };
     draft
@@ -233,11 +218,4 @@ fn autoincrement(draft: &mut Draft<'_>, site: &Site<'_>) -> Result<()> {
         .map_err(|text| site.broken(&text))?;
     draft.must_copy("AUTOINCREMENT is part of how rows are numbered");
     Ok(())
-}
-
-fn remove_autoincrement(draft: &mut Draft<'_>, site: &Site<'_>) -> Result<()> {
-    match draft.table.autoincrement_word() {
-        Some(span) => draft.table.remove_clause(&span).map_err(|text| site.broken(&text)),
-        None => Ok(()),
-    }
 }

@@ -138,7 +138,7 @@ fn convert(draft: &mut Draft<'_>, site: &Site<'_>, position: usize, using: Optio
         return;
     };
     let name = draft.columns[position].name.clone();
-    if let Some((cast, _)) = using.as_deref().and_then(expr::number_cast) {
+    if let Some(cast) = using.as_deref().and_then(expr::number_cast) {
         demand_number(draft, site, &cast);
     }
     let plain = format!("{}.{}", quoted(draft.name(), '"'), quoted(&old, '"'));
