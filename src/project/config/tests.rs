@@ -52,7 +52,7 @@ fn the_examples_in_the_documented_file_are_right() {
         let config = read(&text, None).expect(&text);
         assert_eq!(config.file_template, Config::without_file().file_template);
         assert_eq!(config.version_table, "sqlrev_revisions");
-        assert_eq!(config.lock_timeout, Duration::from_secs(30));
+        assert_eq!(config.lock_timeout, Duration::from_secs(60));
         assert!(config.schema.is_some());
     }
     let config = read(&(one.to_owned() + other), Some("audit")).expect("it is shown");
