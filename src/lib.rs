@@ -11,6 +11,7 @@ pub mod driver;
 pub mod error;
 pub mod execute;
 pub mod migrator;
+pub mod percent;
 pub mod project;
 pub mod revision;
 pub mod source;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::code::Code;
 use crate::error::{Error, Result, nearest};
+use crate::percent::{self, Undecodable};
 use crate::source::Span;
 
 /// Where a database is.
@@ -159,26 +160,11 @@ fn modes(query: &str) -> Result<(SqliteMode, bool)> {
 
 /// The text with each `%XX` as the byte it stands for.
 fn decode(text: &str) -> Result<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let digit = |index: usize| tail.get(index).and_then(|&byte| char::from(byte).to_digit(16));
-        let (Some(high), Some(low)) = (digit(0), digit(1)) else {
-            return Err(wrong("a `%` in the URL is not followed by two hexadecimal digits")
-                .help("a `%` in a file name is written %25"));
-        };
-        bytes.push(u8::try_from(high * 16 + low).expect("two hexadecimal digits are a byte"));
-        rest = &tail[2..];
-    }
-    match String::from_utf8(bytes) {
-        Ok(text) if !text.contains('\0') => Ok(text),
-        _ => Err(wrong("the file name in the URL is not a text")),
-    }
+    percent::decode(text).map_err(|why| match why {
+        Undecodable::Percent => wrong("a `%` in the URL is not followed by two hexadecimal digits")
+            .help("a `%` in a file name is written %25"),
+        Undecodable::NoText => wrong("the file name in the URL is not a text"),
+    })
 }
 
 fn wrong(message: impl Into<String>) -> Error {

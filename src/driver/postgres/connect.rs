@@ -11,7 +11,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::code::Code;
 use crate::driver::postgres::link::Link;
 use crate::driver::postgres::lock::Lock;
-use crate::driver::postgres::params::{Params, wrong};
+use crate::driver::postgres::params::{Params, discreet, wrong};
 use crate::driver::postgres::tls::{self, Canceller, Mode};
 use crate::driver::postgres::{Postgres, fault};
 use crate::driver::{DriverError, Failure, Opening};
@@ -26,8 +26,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// The `connect::…` codes, in words that show no password; `config::url` for parameters that are wrong.
 pub fn connect(url: &str, opening: Opening<'_>) -> Result<Postgres> {
     let params = Params::new(url, opening)?;
-    let mode = Mode::of(&params)?;
-    let config = config(&params)?;
+    let mode = Mode::of(&params).map_err(|error| discreet(url, error))?;
+    let config = config(&params).map_err(|error| discreet(url, error))?;
     let sockets = params.hosts().iter().all(|(host, _)| host.starts_with('/'));
     let connector = match mode {
         // As for libpq, there is no TLS over a socket of this machine.
@@ -44,7 +44,8 @@ pub fn connect(url: &str, opening: Opening<'_>) -> Result<Postgres> {
     let started = Instant::now();
     loop {
         let error = match opener.open() {
-            Ok(link) => return prepared(link, opener),
+            Ok(link) if !link.standard_strings => return Err(other_texts()),
+            Ok(link) => return Ok(Postgres::new(link, opener)),
             Err(error) => error,
         };
         if opening.cancelled.load(Ordering::Relaxed) {
@@ -58,6 +59,15 @@ pub fn connect(url: &str, opening: Opening<'_>) -> Result<Postgres> {
     }
 }
 
+/// Where a backslash in a plain text begins an escape, statements end elsewhere than they are cut.
+fn other_texts() -> Error {
+    Error::new(
+        Code::Connect,
+        "`standard_conforming_strings` is off, and this connection cannot switch it on",
+    )
+    .help("a pooler in between takes no options: connect to the server itself; or switch it on for the role")
+}
+
 /// What opens a session, and opens it again.
 pub(super) struct Opener {
     config: Config,
@@ -69,7 +79,15 @@ pub(super) struct Opener {
 
 impl Opener {
     pub(super) fn open(&mut self) -> std::result::Result<Link, tokio_postgres::Error> {
-        let (mut link, secured) = open(&self.config, self.mode, self.connector.as_ref())?;
+        let (mut link, mut secured) = open(&self.config, self.mode, self.connector.as_ref())?;
+        if !link.standard_strings {
+            // As an option of the session it is what RESET ALL leads back to. Not asked for where it is so anyway: some
+            // poolers know no options.
+            let options = self.config.get_options().unwrap_or_default();
+            let options = format!("{options} -c standard_conforming_strings=on");
+            self.config.options(options.trim_start());
+            (link, secured) = open(&self.config, self.mode, self.connector.as_ref())?;
+        }
         self.secured = secured;
         let mut config = self.config.clone();
         config.ssl_mode(if secured { SslMode::Require } else { SslMode::Disable });
@@ -129,15 +147,6 @@ fn open(
     }
 }
 
-/// A session in which backslashes mean what the splitter takes them for.
-fn prepared(link: Link, opener: Opener) -> Result<Postgres> {
-    let mut session = Postgres::new(link, opener);
-    session
-        .ready()
-        .map_err(|error| Error::new(Code::Connect, "the session cannot be prepared").cause(error.message))?;
-    Ok(session)
-}
-
 fn config(params: &Params) -> Result<Config> {
     let mut config = Config::new();
     let text = |name: &str| params.get(name);
@@ -148,7 +157,7 @@ fn config(params: &Params) -> Result<Config> {
     }
     for (host, port) in params.hosts() {
         config.host(host);
-        config.port(port.parse().map_err(|_| wrong(format!("`{port}` is no port")))?);
+        config.port(port.parse().map_err(|_| no_port())?);
     }
     for address in text("hostaddr").into_iter().flat_map(|list| list.split(',')) {
         config.hostaddr(
@@ -191,6 +200,12 @@ fn config(params: &Params) -> Result<Config> {
         return Err(wrong("`gssencmode=require` is not supported").help("sslmode=verify-full secures the connection"));
     }
     Ok(config)
+}
+
+/// What stands there is not shown: `user:password` without a host is read as a host and its port.
+fn no_port() -> Error {
+    wrong("the port in the URL is not a number up to 65535")
+        .help("after a user and a password comes the host: postgresql://USER:PASSWORD@HOST/DATABASE")
 }
 
 fn timeouts(params: &Params, config: &mut Config) -> Result<()> {
@@ -353,7 +368,7 @@ fn unreachable_server(error: &tokio_postgres::Error, place: &str, params: &Param
     let failed = if unresolved && words.contains("lookup") {
         Error::new(
             Code::ConnectUnknownHost,
-            format!("the host of {} is not known", bare(params)),
+            format!("the host {} is not known", hosts(params)),
         )
         .help("check the host in the URL")
     } else if io.is_some_and(|io| matches!(io.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound)) {
@@ -364,6 +379,16 @@ fn unreachable_server(error: &tokio_postgres::Error, place: &str, params: &Param
             .help("check host and port, and the network between")
     };
     failed.cause(words)
+}
+
+/// The hosts alone. Where none of them is known, what was taken for a port may be a password.
+fn hosts(params: &Params) -> String {
+    let hosts: Vec<String> = params
+        .hosts()
+        .into_iter()
+        .map(|(host, _)| format!("`{host}`"))
+        .collect();
+    hosts.join(", ")
 }
 
 /// The server, for people.

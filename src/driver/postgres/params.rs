@@ -8,6 +8,7 @@ use crate::code::Code;
 use crate::driver::Opening;
 use crate::driver::postgres::files;
 use crate::error::{Error, Result, nearest};
+use crate::percent::{self, Undecodable};
 
 /// The parameters that are understood, each with its environment variable.
 const KNOWN: [(&str, &str); 34] = [
@@ -68,6 +69,10 @@ pub(super) struct Params {
 impl Params {
     /// Reads a URL `postgresql://…` and completes it.
     pub(super) fn new(url: &str, opening: Opening<'_>) -> Result<Self> {
+        Self::read(url, opening).map_err(|error| discreet(url, error))
+    }
+
+    fn read(url: &str, opening: Opening<'_>) -> Result<Self> {
         let Opening { variables, user, .. } = opening;
         let home = variables.get("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
         let mut params = Self {
@@ -203,7 +208,7 @@ impl Params {
         let number = text.trim().parse();
         number
             .map(Some)
-            .map_err(|_| wrong(format!("the connection parameter `{name}` is no number: `{text}`")))
+            .map_err(|_| wrong(format!("the connection parameter `{name}` is no number")))
     }
 
     fn check_names(&self) -> Result<()> {
@@ -221,6 +226,17 @@ impl Params {
 
 pub(super) fn wrong(message: impl Into<String>) -> Error {
     Error::new(Code::ConfigUrl, message)
+}
+
+/// The error, unless what it shows may come from a password: one with a `?` or `@` in it, which should not stand there as
+/// it is, looks like parameters.
+pub(super) fn discreet(url: &str, error: Error) -> Error {
+    let before = url.rfind('@').map_or("", |at| &url[..at]);
+    if !before.contains('?') {
+        return error;
+    }
+    wrong("the URL cannot be read: a `?` stands before an `@`")
+        .help("in a password, `?` is written %3F, `@` %40, `/` %2F and `%` %25; so is an `@` in a parameter")
 }
 
 /// The parts of `postgresql://user:password@host:port,host:port/database?name=value&…`.
@@ -252,7 +268,10 @@ fn read_url(url: &str) -> Result<BTreeMap<String, String>> {
     put("port", &ports)?;
     for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
         let Some((name, value)) = parameter.split_once('=') else {
-            return Err(wrong(format!("the connection parameter `{parameter}` has no value")));
+            // What no one knows may be part of a password.
+            let known = KNOWN.iter().find(|(name, _)| *name == parameter);
+            let which = known.map_or_else(String::new, |(name, _)| format!(" `{name}`"));
+            return Err(wrong(format!("the connection parameter{which} has no value")));
         };
         match name {
             "ssl" if value == "true" => put("sslmode", "require")?,
@@ -286,26 +305,11 @@ fn split_hosts(text: &str) -> (String, String) {
 
 /// The text with each `%XX` as the byte it stands for.
 fn decode(text: &str) -> Result<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let digit = |index: usize| tail.get(index).and_then(|&byte| char::from(byte).to_digit(16));
-        let (Some(high), Some(low)) = (digit(0), digit(1)) else {
-            return Err(wrong("a `%` in the URL is not followed by two hexadecimal digits")
-                .help("a `%` in a password is written %25"));
-        };
-        bytes.push(u8::try_from(high * 16 + low).expect("two hexadecimal digits are a byte"));
-        rest = &tail[2..];
-    }
-    match String::from_utf8(bytes) {
-        Ok(text) if !text.contains('\0') => Ok(text),
-        _ => Err(wrong("a part of the URL is not a text")),
-    }
+    percent::decode(text).map_err(|why| match why {
+        Undecodable::Percent => wrong("a `%` in the URL is not followed by two hexadecimal digits")
+            .help("a `%` in a password is written %25"),
+        Undecodable::NoText => wrong("a part of the URL is not a text"),
+    })
 }
 
 #[cfg(test)]
@@ -358,5 +362,16 @@ mod tests {
             "postgresql://h/d?sslmode",
             "the connection parameter `sslmode` has no value",
         );
+        check("postgresql://h/d?user=a@b", "dbname=d host=h user=a@b");
+    }
+
+    #[test]
+    fn no_error_shows_a_password() {
+        let looks_wrong = "the URL cannot be read: a `?` stands before an `@`";
+        check("postgresql://u:p?ss&word@h/d", looks_wrong);
+        check("postgresql://u:p?ss=word@h/d", looks_wrong);
+        check("postgresql://u:p@a?ss&word@h/d", looks_wrong);
+        check("postgresql://u:secret?@h/d", looks_wrong);
+        check("postgresql://h/d?secret", "the connection parameter has no value");
     }
 }

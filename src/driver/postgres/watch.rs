@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::sleep;
+use tokio_postgres::config::Host;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -16,6 +17,8 @@ pub(super) struct Watch {
     pub(super) connector: Option<MakeRustlsConnect>,
     /// The process of the session, once it is known.
     pub(super) process: Option<i32>,
+    /// Whether nobody else can read what comes over the connection.
+    private: bool,
     client: Option<Client>,
     /// Who stood in the way when somebody looked last.
     pub(super) blockers: Vec<String>,
@@ -23,7 +26,9 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(config: Config, connector: Option<MakeRustlsConnect>) -> Self {
+        let private = connector.is_some() || config.get_hosts().iter().all(is_here);
         Self {
+            private,
             config,
             connector,
             process: None,
@@ -44,7 +49,7 @@ impl Watch {
                 self.client = connect(&self.config, self.connector.as_ref()).await;
             }
             if let Some(client) = &self.client
-                && let Ok(found) = client.simple_query(&query(process)).await
+                && let Ok(found) = client.simple_query(&query(process, self.private)).await
             {
                 let found: Vec<String> = found.iter().filter_map(words).collect();
                 if !found.is_empty() {
@@ -74,9 +79,23 @@ async fn connect(config: &Config, connector: Option<&MakeRustlsConnect>) -> Opti
     }
 }
 
-fn query(process: i32) -> String {
+/// Whether a host is this machine.
+fn is_here(host: &Host) -> bool {
+    match host {
+        Host::Tcp(name) => ["localhost", "127.0.0.1", "::1"].contains(&name.as_str()),
+        #[cfg(unix)]
+        Host::Unix(_) => true,
+    }
+}
+
+/// Whom the process waits for. The texts of others' statements may hold what is nobody's business: of one about passwords,
+/// and over a network without TLS of any, only the first word leaves the server.
+fn query(process: i32, private: bool) -> String {
+    let secret = if private { "a.query ~* 'password'" } else { "true" };
     format!(
-        "SELECT a.pid, a.application_name, a.usename, a.state, left(regexp_replace(a.query, '\\s+', ' ', 'g'), 120) \
+        "SELECT a.pid, a.application_name, a.usename, a.state, \
+         CASE WHEN {secret} THEN pg_catalog.substring(a.query, '[[:alpha:]]+') || ' …' \
+         ELSE pg_catalog.left(pg_catalog.regexp_replace(a.query, '\\s+', ' ', 'g'), 120) END \
          FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids({process})) AS b (pid) \
          JOIN pg_catalog.pg_stat_activity a ON a.pid = b.pid ORDER BY 1"
     )
@@ -86,7 +105,7 @@ fn words(message: &SimpleQueryMessage) -> Option<String> {
     let SimpleQueryMessage::Row(row) = message else {
         return None;
     };
-    let value = |at: usize| row.get(at).unwrap_or_default();
+    let value = |at: usize| row.try_get(at).ok().flatten().unwrap_or_default();
     let program = Some(value(1))
         .filter(|name| !name.is_empty())
         .unwrap_or("a program without a name");
