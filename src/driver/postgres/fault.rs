@@ -117,6 +117,8 @@ fn advice(db: &DbError, failure: Failure) -> Option<String> {
         "make room on the server, then run the same command again"
     } else if failure == Failure::Lost {
         GONE
+    } else if *code == SqlState::ACTIVE_SQL_TRANSACTION && db.message().contains("ISOLATION LEVEL") {
+        "let it be the first statement of its revision, and leave --single-transaction out"
     } else if *code == SqlState::ACTIVE_SQL_TRANSACTION {
         "a statement that cannot run in a transaction needs `transaction: none` in the revision's header"
     } else if code.code() == "55P04" {

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{SinkExt, TryStreamExt};
-use tokio_postgres::{CopyInSink, SimpleQueryMessage};
+use tokio_postgres::{CopyInSink, SimpleQueryMessage, SimpleQueryRow};
 
 use crate::dialect::postgres::Postgres as Sql;
 use crate::dialect::{Dialect, Rows};
@@ -102,27 +102,59 @@ impl Postgres {
         }
     }
 
-    /// Makes the session read texts as the splitter does, whatever the server's configuration says.
-    fn ready(&mut self) -> Result<(), DriverError> {
-        if self.link.standard_strings {
-            return Ok(());
-        }
-        self.send("SET standard_conforming_strings = on").map(drop)
-    }
-
     /// Sends one statement and waits for its rows.
     fn send(&mut self, sql: &str) -> Result<Rows, DriverError> {
         let sent = self.link.run(|client| async move {
-            let mut rows = Rows::new();
+            let mut rows = Some(Rows::new());
             let mut messages = Box::pin(client.simple_query_raw(sql).await?);
             while let Some(message) = messages.try_next().await? {
-                if let SimpleQueryMessage::Row(row) = message {
-                    rows.push((0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect());
+                if let (SimpleQueryMessage::Row(row), Some(known)) = (message, &mut rows) {
+                    match values(&row) {
+                        Some(values) => known.push(values.into_iter().map(|value| value.map(str::to_owned)).collect()),
+                        None => rows = None,
+                    }
                 }
             }
             Ok(rows)
         });
+        match sent {
+            Ok(rows) => rows.ok_or_else(no_text),
+            Err(error) => Err(fault::failed(
+                &error,
+                sql,
+                self.interrupted.swap(false, Ordering::Relaxed),
+            )),
+        }
+    }
+
+    /// Sends one statement, and looks at no row.
+    fn send_blindly(&mut self, sql: &str) -> Result<(), DriverError> {
+        let sent = self.link.run(|client| async move {
+            let mut messages = Box::pin(client.simple_query_raw(sql).await?);
+            while messages.try_next().await?.is_some() {}
+            Ok(())
+        });
         sent.map_err(|error| fault::failed(&error, sql, self.interrupted.swap(false, Ordering::Relaxed)))
+    }
+
+    /// Runs a statement in whatever way, and follows what it does to transactions.
+    fn one<T>(
+        &mut self,
+        sql: &str,
+        send: impl FnOnce(&mut Self, &str) -> Result<T, DriverError>,
+    ) -> Result<T, DriverError> {
+        self.flush()?;
+        if self.failed && ends(sql) {
+            return Err(has_failed());
+        }
+        refuse_copy_out(sql)?;
+        match send(self, sql) {
+            Ok(sent) => {
+                self.follow(sql);
+                Ok(sent)
+            }
+            Err(error) => Err(self.ends_in_error(sql, error)),
+        }
     }
 
     /// Sends everything that is queued in one message, and waits for all of it. After an error the server leaves out the
@@ -203,6 +235,23 @@ impl Postgres {
     }
 }
 
+/// The values of a row, where they are texts: a database in `SQL_ASCII` holds whatever bytes it was given.
+fn values(row: &SimpleQueryRow) -> Option<Vec<Option<&str>>> {
+    (0..row.len()).map(|at| row.try_get(at).ok()).collect()
+}
+
+fn no_text() -> DriverError {
+    DriverError {
+        remarks: Box::new(Remarks {
+            hint: Some(
+                "the database's encoding is SQL_ASCII, which lets any bytes in: see SHOW server_encoding".to_owned(),
+            ),
+            ..Remarks::default()
+        }),
+        ..DriverError::new("a value is not UTF-8")
+    }
+}
+
 /// Whether a statement commits or prepares what is open.
 fn ends(sql: &str) -> bool {
     ["COMMIT", "END", "PREPARE TRANSACTION"].iter().any(|word| {
@@ -248,23 +297,11 @@ impl Driver for Postgres {
     }
 
     fn execute(&mut self, sql: &str) -> Result<(), DriverError> {
-        self.query(sql).map(drop)
+        self.one(sql, Self::send_blindly)
     }
 
     fn query(&mut self, sql: &str) -> Result<Rows, DriverError> {
-        self.flush()?;
-        if self.failed && ends(sql) {
-            return Err(has_failed());
-        }
-        refuse_copy_out(sql)?;
-        let sent = self.send(sql);
-        match sent {
-            Ok(rows) => {
-                self.follow(sql);
-                Ok(rows)
-            }
-            Err(error) => Err(self.ends_in_error(sql, error)),
-        }
+        self.one(sql, Self::send)
     }
 
     fn in_transaction(&self) -> Option<bool> {
@@ -312,7 +349,7 @@ impl Driver for Postgres {
         self.flush()?;
         if self.open {
             // An error would end the transaction.
-            return if self.send(exists)?.is_empty() {
+            return if self.query(exists)?.is_empty() {
                 Ok(false)
             } else {
                 self.each_row(query, each).map(|()| true)
@@ -327,7 +364,10 @@ impl Driver for Postgres {
             Ok((there, rows))
         });
         let interrupted = self.interrupted.swap(false, Ordering::Relaxed);
-        let (there, rows) = sent.map_err(|error| fault::failed(&error, exists, interrupted))?;
+        let (there, rows) = match sent {
+            Ok(answers) => answers,
+            Err(error) => return Err(self.ends_in_error("", fault::failed(&error, exists, interrupted))),
+        };
         if !there
             .iter()
             .any(|message| matches!(message, SimpleQueryMessage::Row(_)))
@@ -336,7 +376,7 @@ impl Driver for Postgres {
         }
         for message in rows.map_err(|error| fault::failed(&error, query, interrupted))? {
             if let SimpleQueryMessage::Row(row) = message
-                && !each(&(0..row.len()).map(|i| row.get(i)).collect::<Vec<_>>())
+                && !each(&values(&row).ok_or_else(no_text)?)
             {
                 break;
             }
@@ -378,7 +418,10 @@ impl Driver for Postgres {
                 self.copy = Some(copy);
                 self.copy_end()
             }
-            Err(error) => Err(fault::failed(&error, "", false)),
+            Err(error) => {
+                let error = fault::failed(&error, "", false);
+                Err(self.ends_in_error("", error))
+            }
         }
     }
 
@@ -401,7 +444,8 @@ impl Driver for Postgres {
     }
 
     fn reconnect(&mut self) -> Result<(), DriverError> {
-        if !self.lost {
+        // Whoever asks may have heard of it in another way: the server itself says whether the session is there.
+        if !self.lost && !self.link.is_closed() && self.send_blindly("").is_ok() {
             return Ok(());
         }
         match self.opener.open() {
@@ -410,7 +454,7 @@ impl Driver for Postgres {
                 self.link = link;
                 (self.open, self.failed, self.lost) = (false, false, false);
                 (self.queue, self.copy, self.lock) = (Queue::default(), None, lock::Lock::default());
-                self.ready()
+                Ok(())
             }
             Err(error) => Err(connect::not_back(&error, &mut self.lock)),
         }
