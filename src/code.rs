@@ -147,12 +147,14 @@ codes! {
         "Something follows `COPY … FROM stdin;` on its line. The data begins on the next line, so psql would run the rest of this line only after the data. Put it on a line of its own, after the line `\\.` that ends the data.";
     ScriptTransaction = "script::transaction_control",
         "A revision runs in a transaction that sqlrev opens and closes, together with its row in the version table. A BEGIN, COMMIT or ROLLBACK of its own would tear the two apart. Take the statement out; `transaction: none` in the header is for statements that cannot run in a transaction.";
+    ScriptSession = "script::session",
+        "A statement would take from the session what the run stands on. DISCARD ALL and pg_advisory_unlock_all() give up the lock that keeps other runs away; another client_encoding garbles what is sent, since files are UTF-8; standard_conforming_strings = off makes statements end elsewhere than sqlrev sees. Take the statement out: settings, roles and temporary tables of a script end with its revision by themselves.";
     StatementFailed = "execute::statement_failed",
         "The database refused a statement. The label stands under it, or under the word that the database pointed at.";
     Interrupted = "execute::interrupted",
         "The run was interrupted. What was not complete was rolled back; running the same command again goes on.";
     UnfinishedRevision = "execute::unfinished",
-        "A revision with `transaction: none` stopped half-way, and its file was changed in the part that had run already, so it is not known where to go on.";
+        "A revision with `transaction: none` stopped half-way, and cannot go on: its file was changed in the part that had run already, so it is not known where; or that part kept rows in a temporary table, which went with its connection. Made again it would be empty, and a statement such as DELETE … WHERE id NOT IN (SELECT id FROM it) would take that for the truth. Do the rest by hand and stamp the revision, or undo by hand what has run and `sqlrev stamp --purge` where the database was before.";
     ForeignKeys = "execute::foreign_keys",
         "Rows would point at rows that do not exist. Everything of this revision was rolled back.";
 

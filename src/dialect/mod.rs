@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::revision::Recreate;
 use crate::source::{SourceFile, Span};
 use crate::sql::split::SplitRules;
+use crate::sql::temporary;
 
 /// Every dialect that scripts can be written for.
 static DIALECTS: [&dyn Dialect; 2] = [&sqlite::Sqlite, &postgres::Postgres];
@@ -179,6 +180,31 @@ pub struct VersionSql {
     pub now: &'static str,
     /// The milliseconds since the transaction began, where the database can say so.
     pub elapsed: Option<&'static str>,
+    /// What makes an UPDATE or DELETE return a row for each that it changed, where two runs could come to the same row
+    /// at once; empty where a lock keeps them apart.
+    pub returning: &'static str,
+}
+
+/// How copies of a database are made by other means than ours, in words of advice.
+#[derive(Debug, Clone, Copy)]
+pub struct CopiedBy {
+    /// A backup.
+    pub backup: &'static str,
+    /// What puts one back.
+    pub restore: &'static str,
+    /// A second database to try things on.
+    pub rehearse: &'static str,
+}
+
+/// What a statement leaves behind when it fails outside of transactions.
+#[derive(Debug, Clone)]
+pub struct Leftovers {
+    /// A query for them: what each is, and the statement that drops it.
+    pub query: String,
+    /// Whether they are certainly of this statement, or may be of another one.
+    pub certain: bool,
+    /// Whether the statement would pass over them as if all were well.
+    pub passes_over: bool,
 }
 
 /// How large a table is, as queries of one row.
@@ -371,17 +397,27 @@ pub trait Dialect: Sync + std::fmt::Debug {
     /// Whether the statement cannot stand in a transaction, or is one that opens or closes it.
     fn stands_alone(&self, statement: &str) -> bool;
 
+    /// How copies of a database are made and put back, where a driver makes none itself.
+    fn copied_by(&self) -> Option<&'static CopiedBy> {
+        None
+    }
+
     /// What the statement is, where the database would refuse it in a transaction: `VACUUM`.
     fn not_in_transaction(&self, statement: &str) -> Option<&'static str> {
         let _ = statement;
         None
     }
 
-    /// A query for what the statement leaves behind when it fails outside of transactions: what it is, and the statement
-    /// that drops it.
-    fn leftovers(&self, statement: &str) -> Option<String> {
+    /// What the statement leaves behind when it fails outside of transactions.
+    fn leftovers(&self, statement: &str) -> Option<Leftovers> {
         let _ = statement;
         None
+    }
+
+    /// Whether the statement has to come before any query of its transaction.
+    fn comes_first(&self, statement: &str) -> bool {
+        let _ = statement;
+        false
     }
 
     /// Whether the statement may change settings of the connection, which the next revision must not inherit.
@@ -396,6 +432,22 @@ pub trait Dialect: Sync + std::fmt::Debug {
     /// has taken.
     fn own_role(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// The statements that give a script the role back that [`Dialect::own_role`] took from it, in the same transaction.
+    fn role_again(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Why a statement would take from the session what the run itself stands on, and what to do instead.
+    fn refused(&self, statement: &str) -> Option<(&'static str, &'static str)> {
+        let _ = statement;
+        None
+    }
+
+    /// What the statement makes that holds rows and goes with the connection: `temporary table` and its name.
+    fn temporary(&self, statement: &str) -> Option<(&'static str, String)> {
+        temporary::made(statement, self.rules())
     }
 
     /// Whether what the statement does lasts only as long as the connection.

@@ -1,8 +1,8 @@
 //! What a statement that failed outside of transactions leaves behind, and the next try finds in its way.
 
+use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::execute::event::Event;
-use crate::execute::seen::Seen;
 use crate::execute::step::Ready;
 use crate::execute::{Executor, fault, walk};
 
@@ -15,7 +15,8 @@ impl<'a> Executor<'a> {
         if !self.clean_invalid {
             return Ok(());
         }
-        for (what, drop) in self.leftovers(ready, index) {
+        let (leftovers, certain) = self.leftovers(ready, index);
+        for (what, drop) in leftovers.into_iter().filter(|_| certain) {
             self.own(&drop)?;
             (self.events)(Event::Notice(&format!(
                 "{what} was left by an earlier try and is dropped"
@@ -25,38 +26,47 @@ impl<'a> Executor<'a> {
     }
 
     /// Names in the error what the statement that failed left behind.
-    pub(crate) fn name_leftovers(&mut self, mut error: Error, ready: &Ready<'a>) -> Error {
-        if self.driver.in_transaction() == Some(true) {
+    pub(crate) fn name_leftovers(&mut self, mut error: Error, ready: &Ready<'a>, done: u64) -> Error {
+        // Whether it was ended by an error, for want of a lock or by Ctrl-C.
+        if error.code() == Code::ConnectionLost || self.driver.in_transaction() == Some(true) {
             return error;
         }
-        let seen = Seen::read(self.driver, &self.table).ok();
-        let row = seen.as_ref().and_then(|seen| seen.row(&ready.step.revision));
-        let Some(at) = row.and_then(|row| row.unfinished) else {
-            return error;
-        };
-        for (what, drop) in self.leftovers(ready, at.statements) {
-            error = error
-                .cause(format!("{what} is left, and is invalid"))
-                .help(format!("drop it: {drop}; or let the next run do so: --clean-invalid"));
+        let (leftovers, certain) = self.leftovers(ready, done);
+        for (what, drop) in leftovers {
+            let (is_left, help) = if certain {
+                (
+                    "is left, and is invalid",
+                    format!("drop it: {drop}; or let the next run do so: --clean-invalid"),
+                )
+            } else {
+                (
+                    "is invalid: this statement may have left it",
+                    format!("if so, drop it: {drop}"),
+                )
+            };
+            error = error.cause(format!("{what} {is_left}")).help(help);
         }
         error
     }
 
-    /// What is left of a statement, and what drops it.
-    fn leftovers(&mut self, ready: &Ready<'a>, index: u64) -> Vec<(String, String)> {
+    /// What is left of a statement, and what drops it; and whether it is certainly of this statement.
+    fn leftovers(&mut self, ready: &Ready<'a>, index: u64) -> (Vec<(String, String)>, bool) {
         let dialect = self.driver.dialect();
         let Some((file, span)) = walk::place_of(&ready.script, index, dialect.rules()) else {
-            return Vec::new();
+            return (Vec::new(), false);
         };
         let text = file.text.get(span).unwrap_or_default();
-        let Some(query) = dialect.leftovers(text) else {
-            return Vec::new();
+        let Some(leftovers) = dialect.leftovers(text) else {
+            return (Vec::new(), false);
         };
-        let rows = self.driver.query(&query).map_err(|error| fault::database(&error));
+        let rows = self
+            .driver
+            .query(&leftovers.query)
+            .map_err(|error| fault::database(&error));
         let pairs = rows.unwrap_or_default().into_iter().filter_map(|row| {
             let mut values = row.into_iter();
             Some((values.next()??, values.next()??))
         });
-        pairs.collect()
+        (pairs.collect(), leftovers.certain)
     }
 }

@@ -1,5 +1,6 @@
 //! Runs plans, one revision at a time, and writes down what was done.
 
+mod again;
 mod bookkeeping;
 mod cancel;
 mod counting;

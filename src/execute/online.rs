@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::execute::event::Event;
 use crate::execute::fault;
 use crate::execute::lock::Patience;
+use crate::execute::patient::Tries;
 use crate::execute::rebuild::{self, Rebuild};
 use crate::execute::shown::Shown;
 use crate::execute::size;
@@ -46,9 +47,13 @@ pub(crate) struct Copying {
 /// What stands around each piece of a revision that has no transaction.
 pub(crate) trait Unit {
     /// Before the piece; `None` is a piece that the dialect rewrote.
-    fn before(&self, driver: &mut dyn Driver, statement: Option<&str>) -> Result<()>;
+    /// When it is done, `done` statements of the script have run.
+    fn before(&self, driver: &mut dyn Driver, statement: Option<&str>, done: u64) -> Result<()>;
     /// After it, when `done` statements of the script have run.
     fn after(&self, driver: &mut dyn Driver, done: u64) -> Result<()>;
+    /// Undoes a statement that failed, where it has done anything and that can be undone, so that it may be tried again;
+    /// tells whether it may.
+    fn takes_back(&self, driver: &mut dyn Driver, statement: &str) -> Result<bool>;
 }
 
 impl Runner for Online<'_> {
@@ -59,17 +64,37 @@ impl Runner for Online<'_> {
             sql,
             index: place.index,
         });
-        if let Some(unit) = self.unit {
-            unit.before(self.driver, Some(sql))?;
-        }
         if let Some(shown) = self.shown.as_deref_mut() {
             shown.extend(Shown::native(place));
         }
-        if place.statement.takes_data {
-            return self.copy_in(place);
+        let mut tries = Tries::new();
+        loop {
+            if let Some(unit) = self.unit {
+                unit.before(self.driver, Some(sql), place.index + 1)?;
+            }
+            let in_transaction = self.unit.is_none();
+            let ran = if place.statement.takes_data {
+                self.copy_in(place)
+            } else {
+                self.rebuild.statement(self.driver, place, in_transaction)
+            };
+            let (Err(error), Some(unit)) = (&ran, self.unit) else {
+                ran?;
+                break;
+            };
+            let again = error.code() == Code::Contended && tries.has_time(self.patience);
+            if !again || !unit.takes_back(self.driver, sql)? {
+                return ran;
+            }
+            tries.wait(error, self.patience, self.events)?;
         }
-        let in_transaction = self.unit.is_none();
-        self.rebuild.statement(self.driver, place, in_transaction)?;
+        if self.unit.is_some() {
+            self.is_whole(place)?;
+        }
+        if place.statement.takes_data {
+            // The rest comes with its data.
+            return Ok(());
+        }
         self.pass_notices_on();
         if let Some(unit) = self.unit {
             unit.after(self.driver, place.index + 1)?;
@@ -106,7 +131,7 @@ impl Runner for Online<'_> {
             0
         };
         if let Some(unit) = self.unit {
-            unit.before(self.driver, None)?;
+            unit.before(self.driver, None, done)?;
         }
         let mut switches = Switches::new(self.driver);
         let ran = rewrite.ops.iter().try_for_each(|op| {
@@ -171,6 +196,26 @@ impl Online<'_> {
         let line = error.remarks.data_line.zip(copying.lines_before);
         let place = line.and_then(|(line, before)| copying.file.line_span(before + line));
         fault::statement(error, &copying.file, &place.unwrap_or_else(|| copying.span.clone()))
+    }
+
+    /// Refuses to go on where a statement passed over what an earlier try of it left: an invalid index, and IF NOT EXISTS.
+    fn is_whole(&mut self, place: &Place<'_>) -> Result<()> {
+        let Some(leftovers) = self.driver.dialect().leftovers(place.statement.text) else {
+            return Ok(());
+        };
+        if !leftovers.passes_over {
+            return Ok(());
+        }
+        let rows = self
+            .driver
+            .query(&leftovers.query)
+            .map_err(|error| fault::database(&error))?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let (file, span) = place.in_file();
+        let message = format!("`{}` passed over an index that is invalid", file.name);
+        Err(Error::new(Code::StatementFailed, message).at(&file, span, "what is there already is not what this makes"))
     }
 
     fn pass_notices_on(&mut self) {

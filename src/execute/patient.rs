@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::execute::event::Event;
+use crate::execute::lock::Patience;
 use crate::execute::step::Ready;
 use crate::execute::{Executor, Ran};
 
@@ -14,6 +15,54 @@ const PAUSE: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(10);
 /// How often somebody who wants to stop is heard.
 const NAP: Duration = Duration::from_millis(50);
+
+/// The tries of something.
+pub(crate) struct Tries {
+    started: Instant,
+    pause: Duration,
+}
+
+impl Tries {
+    /// The first one begins.
+    pub(crate) fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            pause: PAUSE,
+        }
+    }
+
+    /// Whether there is time for another one.
+    pub(crate) fn has_time(&self, patience: Patience<'_>) -> bool {
+        self.started.elapsed() + self.pause <= patience.timeout
+    }
+
+    /// Says why the last one failed and was rolled back, and waits.
+    pub(crate) fn wait(
+        &mut self,
+        error: &Error,
+        patience: Patience<'_>,
+        events: &mut dyn FnMut(Event<'_>),
+    ) -> Result<()> {
+        let label = error.labels().first().map(|label| label.text.as_str());
+        let words: Vec<&str> = label
+            .into_iter()
+            .chain(error.causes().iter().map(String::as_str))
+            .collect();
+        let text = format!(
+            "{}; rolled back, trying again in {:.1} s",
+            words.join("; "),
+            self.pause.as_secs_f64()
+        );
+        events(Event::Notice(&text));
+        let until = Instant::now() + self.pause;
+        while Instant::now() < until {
+            patience.check()?;
+            std::thread::sleep(NAP.min(until.saturating_duration_since(Instant::now())));
+        }
+        self.pause = (self.pause * 2).min(LONGEST);
+        Ok(())
+    }
+}
 
 impl<'a> Executor<'a> {
     /// Runs a step and commits it, unless it is part of a `whole`. When the database gave up a lock that a statement
@@ -26,8 +75,7 @@ impl<'a> Executor<'a> {
         whole: bool,
         table: bool,
     ) -> Result<Ran> {
-        let started = Instant::now();
-        let mut pause = PAUSE;
+        let mut tries = Tries::new();
         loop {
             let began = self.clock.elapsed();
             let mut done = self.run_step(ready);
@@ -41,41 +89,16 @@ impl<'a> Executor<'a> {
                 Err(error) if error.code() == Code::Contended && !whole => error,
                 done => return done,
             };
-            if started.elapsed() + pause > self.patience.timeout {
+            if !tries.has_time(self.patience) {
                 return Err(error);
             }
             self.rollback();
-            self.tell_why(&error, pause);
-            self.nap(pause)?;
-            pause = (pause * 2).min(LONGEST);
+            tries.wait(&error, self.patience, self.events)?;
             self.begin()?;
             *open = true;
             if !table {
                 self.create_table(false)?;
             }
         }
-    }
-
-    fn tell_why(&mut self, error: &Error, pause: Duration) {
-        let label = error.labels().first().map(|label| label.text.as_str());
-        let words: Vec<&str> = label
-            .into_iter()
-            .chain(error.causes().iter().map(String::as_str))
-            .collect();
-        let text = format!(
-            "{}; rolled back, trying again in {:.1} s",
-            words.join("; "),
-            pause.as_secs_f64()
-        );
-        (self.events)(Event::Notice(&text));
-    }
-
-    fn nap(&self, pause: Duration) -> Result<()> {
-        let until = Instant::now() + pause;
-        while Instant::now() < until {
-            self.patience.check()?;
-            std::thread::sleep(NAP.min(until.saturating_duration_since(Instant::now())));
-        }
-        Ok(())
     }
 }

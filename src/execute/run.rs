@@ -195,6 +195,12 @@ impl<'a> Executor<'a> {
             .collect();
         let mut open = true;
         let mut others = false;
+        let apart = progress.held && !progress.whole && !ready.is_empty();
+        if apart {
+            // A script may begin with SET TRANSACTION, which wants to stand before any query of its transaction.
+            self.own_later("COMMIT")?;
+            open = false;
+        }
         for (at, ready) in ready.iter().enumerate() {
             (progress.at, progress.begun) = (at, false);
             if ready.revision.header.transaction == Transaction::None {
@@ -219,7 +225,7 @@ impl<'a> Executor<'a> {
                 return Err(changed_half_way(ready));
             }
             progress.begun = true;
-            let ran = self.run_patiently(ready, &mut open, progress.whole, seen.table || at > 0)?;
+            let ran = self.run_patiently(ready, &mut open, progress.whole, seen.table || apart || at > 0)?;
             self.finished(ready, Some(&ran));
             progress.ran.push(ran);
             if !progress.whole {
@@ -229,6 +235,11 @@ impl<'a> Executor<'a> {
         self.end(&mut open, None)?;
         progress.kept = progress.ran.len();
         Ok(())
+    }
+
+    /// Sends a statement of sqlrev's own with what comes next.
+    fn own_later(&mut self, sql: &str) -> Result<()> {
+        self.driver.queue(sql, None).map_err(|error| fault::database(&error))
     }
 
     /// Commits what is open, of a step or of sqlrev's own.
@@ -373,6 +384,13 @@ impl<'a> Executor<'a> {
         }
         self.rollback();
         let alone = ready.revision.header.transaction == Transaction::None;
+        if alone {
+            // A role or setting that the script left must not hide the version table.
+            let reset = self.driver.dialect().reset();
+            let queued = reset.iter().try_for_each(|sql| self.driver.queue(sql, None));
+            // Where it fails, so does what follows, which says so.
+            let _ = queued.and_then(|()| self.driver.flush());
+        }
         if !progress.fresh || progress.kept > 0 || alone {
             self.log_failure(ready, &error);
         }
@@ -399,18 +417,34 @@ impl<'a> Executor<'a> {
         let kept = kept(progress.kept);
         if alone && progress.begun {
             // Not `look`: an interrupted run does not wait any more, and has to say what it did nevertheless.
-            let seen = Seen::read(self.driver, &self.table).ok();
-            let row = seen
-                .as_ref()
-                .and_then(|seen| seen.row(id))
-                .and_then(|row| row.unfinished);
-            return match row {
-                Some(at) if at.statements > 0 => format!(
-                    "{} of {} statements of revision `{id}` ran and are recorded{kept}; the next run goes on after them",
-                    at.statements, ready.prepared.statements
-                ),
-                _ => format!("nothing of revision `{id}` was done{kept}"),
+            let read = match Seen::read(self.driver, &self.table) {
+                Ok(seen) if seen.table => Ok(seen),
+                Ok(_) => Err("the version table is gone".to_owned()),
+                Err(why) => Err(why.message),
             };
+            let seen = match read {
+                Ok(seen) => seen,
+                Err(why) => {
+                    return format!(
+                        "how far revision `{id}` came is not known{kept}: {why}; see it with: sqlrev check"
+                    );
+                }
+            };
+            let Some(at) = seen
+                .row(id)
+                .and_then(|row| row.unfinished)
+                .filter(|at| at.statements > 0)
+            else {
+                return format!("nothing of revision `{id}` was done{kept}");
+            };
+            let next = match self.gone(ready, at.statements) {
+                Ok(Some((_, what))) => format!("the next run cannot go on after them, since {what} goes with this one"),
+                _ => "the next run goes on after them".to_owned(),
+            };
+            return format!(
+                "{} of {} statements of revision `{id}` ran and are recorded{kept}; {next}",
+                at.statements, ready.prepared.statements
+            );
         }
         if !progress.begun {
             return format!("revision `{id}` was not begun{kept}");

@@ -70,6 +70,8 @@ impl Recorder<'_> {
             transaction: Transaction::Revision,
             pragmas: false,
             foreign_keys_on: false,
+            first: String::new(),
+            returns: false,
             rows: Vec::new(),
             count: applied.set().len(),
         };
@@ -266,6 +268,10 @@ struct Scribe<'s> {
     pragmas: bool,
     /// In a step without a transaction: the author has switched foreign keys on.
     foreign_keys_on: bool,
+    /// What stands before the first statement of the step, and is not written yet.
+    first: String,
+    /// The last line of data ends with a carriage return.
+    returns: bool,
     /// The statements of the bookkeeping that close the step.
     rows: Vec<String>,
     /// How many revisions are applied before the step.
@@ -306,6 +312,11 @@ impl Scribe<'_> {
             put(self.out, &self.sql.guard_rows(&query, &message))?;
         }
         Ok(())
+    }
+
+    /// What stands before the first statement, once.
+    fn first(&mut self) -> Result<()> {
+        put(self.out, &std::mem::take(&mut self.first))
     }
 
     /// The author's comments before a statement.
@@ -384,20 +395,23 @@ impl Reader for Scribe<'_> {
         self.foreign_keys_on = false;
         let off = self.off();
         head.push_str(&self.sql.begin(off));
-        if self.at == 0 {
-            head.push_str(&self.sql.guard_place(&self.sql.missing_table(self.table.name())));
-        }
-        head.push_str(&guards(self.sql, self.table, &step.heads_before.ids(), self.count));
         put(self.out, &head)?;
+        let mut first = String::new();
+        if self.at == 0 {
+            first.push_str(&self.sql.guard_place(&self.sql.missing_table(self.table.name())));
+        }
+        first.push_str(&guards(self.sql, self.table, &step.heads_before.ids(), self.count));
         self.prepared = Some(prepared.clone());
         self.by_hand = prepared.rebuilds() && self.transaction == Transaction::Revision;
         // Without a transaction, the author's own switches hold: who replaces a table by hand there may leave orphans.
         let unwatched = off && self.changes_rows.get(self.at).copied().unwrap_or(false) && !prepared.rebuilds();
         self.orphans = self.dialect.orphans().filter(|_| self.by_hand || unwatched);
         if let Some(orphans) = self.orphans {
-            put(self.out, &self.sql.keep_orphans(orphans))?;
+            first.push_str(&self.sql.keep_orphans(orphans));
         }
+        self.first = first;
         if self.transaction == Transaction::None {
+            self.first()?;
             // Foreign keys that were switched off stay so until the end of the revision.
             put(self.out, &self.sql.commit(false))?;
         }
@@ -407,6 +421,9 @@ impl Reader for Scribe<'_> {
     fn piece(&mut self, piece: &Piece<'_>, ask: Option<&mut dyn Ask>) -> Result<()> {
         match piece {
             Piece::Native(place) => {
+                if !self.dialect.comes_first(place.statement.text) {
+                    self.first()?;
+                }
                 self.comments(place.statement.gap_before)?;
                 if self.by_hand && self.dialect.meant_switch(place.statement.text).is_some() {
                     let line = one_line(place.statement.text);
@@ -418,9 +435,15 @@ impl Reader for Scribe<'_> {
                 self.takes_nothing_along(place.statement.text, ask)?;
                 self.statement(&self.sql.statement(place.sql()))
             }
-            Piece::Data(lines) => put(self.out, lines),
+            Piece::Data(lines) => {
+                self.returns = lines.ends_with("\r\n");
+                put(self.out, lines)
+            }
+            // The server wants the end to be written as the lines are.
+            Piece::DataEnd if std::mem::take(&mut self.returns) => put(self.out, "\\.\r\n"),
             Piece::DataEnd => put(self.out, "\\.\n"),
             Piece::Rewritten(run, rewrite) => {
+                self.first()?;
                 self.originals(run)?;
                 if self.transaction == Transaction::Revision {
                     return self.rewritten(rewrite);
@@ -439,6 +462,7 @@ impl Reader for Scribe<'_> {
     }
 
     fn end(&mut self, step: &Step) -> Result<()> {
+        self.first()?;
         if self.transaction == Transaction::None {
             put(self.out, &self.sql.begin(false))?;
         }

@@ -219,6 +219,14 @@ impl Survey<'_> {
         self.alters |=
             self.dialect.batch_table(statement.text).is_some() || has_directive(statement.gap_before, self.dialect);
         self.pragmas |= self.dialect.touches_session(statement.text);
+        if let Some((what, instead)) = self.dialect.refused(statement.text) {
+            let place = Place {
+                script: self.script,
+                statement,
+                index: self.statements,
+            };
+            return Err(takes_from_the_run(&place, what, instead));
+        }
         let start = usize::try_from(statement.offset).unwrap_or(usize::MAX);
         self.directives(statement.gap_before, start.saturating_sub(statement.gap_before.len()))?;
         match self.dialect.replaces(statement.text) {
@@ -351,6 +359,16 @@ fn no_transaction_control(place: &Place<'_>, dialect: &'static dyn Dialect) -> R
     .help(
         "take the statement out; where statements cannot run in a transaction, say `transaction: none` in the header",
     ))
+}
+
+/// The error for a statement that would take from the session what the run stands on.
+fn takes_from_the_run(place: &Place<'_>, what: &str, instead: &str) -> Error {
+    let (file, span) = place.in_file();
+    let message = format!("`{}` would change what the run itself stands on", file.name);
+    Error::new(Code::ScriptSession, message)
+        .at(&file, span, what)
+        .state("nothing was run")
+        .help(instead)
 }
 
 /// Refuses statements that the database would refuse in the revision's transaction.

@@ -6,7 +6,7 @@ use crate::code::Code;
 use crate::dialect::Setting;
 use crate::error::{Error, Result};
 use crate::execute::bookkeeping::{self, Record};
-use crate::execute::counting::Counting;
+use crate::execute::counting::{self, Counting};
 use crate::execute::event::Event;
 use crate::execute::online::{Online, Unit};
 use crate::execute::rebuild::Rebuild;
@@ -17,8 +17,7 @@ use crate::execute::walk::Walk;
 use crate::execute::{Executor, Ran, fault};
 use crate::revision::plan::Step;
 use crate::revision::{Direction, Revision, Script};
-use crate::sql::split::Piece;
-use crate::version::{Details, Entry, Stamp, Took, Unfinished};
+use crate::version::{Details, Entry, Row, Stamp, Took, Unfinished};
 
 /// A step with what was found out about it before anything ran.
 pub(crate) struct Ready<'a> {
@@ -97,8 +96,16 @@ impl<'a> Executor<'a> {
             stamp.took = Some(Took::Transaction);
         }
         let id = ready.step.revision.as_str();
-        for sql in bookkeeping::of_step(&self.table, ready.step.direction, ready.record.as_ref(), id, &stamp) {
-            self.later(&sql, ready)?;
+        let own = bookkeeping::of_step(&self.table, ready.step.direction, ready.record.as_ref(), id, &stamp);
+        for (at, sql) in own.into_iter().enumerate() {
+            if at == 0 && direction == Direction::Downgrade {
+                // Two runs cannot add the same row; that both take it away has to be seen.
+                self.settle(ready)?;
+                let delete = self.table.delete_from(id, &[]);
+                counting::changed(self.driver, self.patience, &delete, id)?;
+            } else {
+                self.later(&sql, ready)?;
+            }
             if self.keep_statements {
                 statements.push(Shown::version(&sql));
             }
@@ -215,7 +222,7 @@ impl<'a> Executor<'a> {
         let id = &ready.step.revision;
         let direction = ready.step.direction;
         let row = seen.row(id).cloned();
-        let applied = row.as_ref().is_some_and(crate::version::Row::is_applied);
+        let applied = row.as_ref().is_some_and(Row::is_applied);
         if applied == (direction == Direction::Upgrade) {
             self.rollback();
             return Ok(None);
@@ -228,19 +235,19 @@ impl<'a> Executor<'a> {
         if let (true, Some(details)) = (skip > 0, self.table.details(self.driver, id.as_str())?) {
             same_beginning(ready, &details, skip, self.driver.dialect())?;
         }
-        self.mark_begun(ready, row.is_some(), skip)?;
+        self.refuse_without_rows(ready, skip)?;
+        self.mark_begun(ready, row.as_ref(), skip)?;
         self.commit()?;
         self.started(ready);
         let began = self.clock.elapsed();
         let mut statements = Vec::new();
         self.connection_again(ready, skip)?;
-        let counting = Counting::new(self.table.clone(), id.to_string(), direction, self.patience);
-        self.clean(ready, skip)?;
+        let counting = Counting::new(self.table.clone(), id.to_string(), direction, self.patience, skip);
+        if row.is_some() {
+            self.clean(ready, skip)?;
+        }
         let ran_all = self.script(ready, skip, Some(&counting), &mut statements);
-        ran_all.map_err(|error| match error.code() {
-            Code::StatementFailed => self.name_leftovers(error, ready),
-            _ => error,
-        })?;
+        ran_all.map_err(|error| self.name_leftovers(error, ready, counting.done()))?;
         if self.driver.in_transaction() == Some(true) {
             return Err(left_open(ready));
         }
@@ -250,36 +257,48 @@ impl<'a> Executor<'a> {
             }
         }
         let duration = self.clock.elapsed().saturating_sub(began);
-        self.mark_done(ready, duration, &mut statements)?;
+        self.mark_done(ready, duration, counting.done(), &mut statements)?;
         Ok(Some(ran(ready, statements, duration)))
     }
 
-    fn mark_begun(&mut self, ready: &Ready<'_>, is_there: bool, skip: u64) -> Result<()> {
+    fn mark_begun(&mut self, ready: &Ready<'_>, row: Option<&Row>, skip: u64) -> Result<()> {
         let direction = ready.step.direction;
         let unfinished = Some(Unfinished {
             direction,
             statements: skip,
         });
         let at = self.clock.now();
-        let sql = match &ready.record {
-            Some(record) if !is_there => self.table.insert(&record.row(unfinished), &self.stamp(&at, None)),
-            Some(record) => {
-                let accept = self.table.accept(&record.row(unfinished));
-                self.own(&accept)?;
-                self.table.progress(ready.step.revision.as_str(), unfinished)
+        match (&ready.record, row) {
+            (Some(record), None) => {
+                let insert = self.table.insert(&record.row(unfinished), &self.stamp(&at, None));
+                return self.own(&insert);
             }
-            None => self.table.progress(ready.step.revision.as_str(), unfinished),
-        };
-        self.own(&sql)
+            (Some(record), Some(_)) => self.own(&self.table.accept(&record.row(unfinished)))?,
+            (None, _) => {}
+        }
+        let from: Vec<Unfinished> = row.and_then(|row| row.unfinished).into_iter().collect();
+        let id = ready.step.revision.as_str();
+        let sql = self.table.progress_from(id, &from, unfinished);
+        counting::changed(self.driver, self.patience, &sql, id)
     }
 
-    fn mark_done(&mut self, ready: &Ready<'_>, duration: Duration, statements: &mut Vec<Shown>) -> Result<()> {
+    fn mark_done(
+        &mut self,
+        ready: &Ready<'_>,
+        duration: Duration,
+        done: u64,
+        statements: &mut Vec<Shown>,
+    ) -> Result<()> {
         let id = ready.step.revision.as_str();
         let at = self.clock.now();
         let stamp = self.stamp(&at, Some(duration));
+        let from = [Unfinished {
+            direction: ready.step.direction,
+            statements: done,
+        }];
         let row = match ready.step.direction {
-            Direction::Upgrade => self.table.progress(id, None),
-            Direction::Downgrade => self.table.delete(id),
+            Direction::Upgrade => self.table.progress_from(id, &from, None),
+            Direction::Downgrade => self.table.delete_from(id, &from),
         };
         let entry = Entry {
             event: ready.step.direction.name(),
@@ -289,33 +308,16 @@ impl<'a> Executor<'a> {
         };
         let log = self.table.log(entry, &stamp);
         self.begin()?;
-        for sql in [row, log] {
-            self.own(&sql)?;
+        for (at, sql) in [row, log].into_iter().enumerate() {
+            match at {
+                0 => counting::changed(self.driver, self.patience, &sql, id)?,
+                _ => self.own(&sql)?,
+            }
             if self.keep_statements {
                 statements.push(Shown::version(&sql));
             }
         }
         self.commit()
-    }
-
-    /// What an interrupted run had set up for its connection is gone with it, and is done once more.
-    fn connection_again(&mut self, ready: &Ready<'_>, skip: u64) -> Result<()> {
-        let dialect = self.driver.dialect();
-        let mut statements = ready.script.statements(dialect.rules())?;
-        let mut index = 0;
-        while index < skip {
-            let Some(piece) = statements.next().map_err(|fault| ready.script.fault(&fault))? else {
-                break;
-            };
-            if let Piece::Statement(statement) = piece {
-                if dialect.sets_up_connection(statement.text) {
-                    let sql = statement.text.to_owned();
-                    self.driver.execute(&sql).map_err(|error| fault::database(&error))?;
-                }
-                index += 1;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -4,5 +4,6 @@ mod lex;
 pub mod parse;
 pub mod split;
 pub(crate) mod squeeze;
+pub mod temporary;
 pub mod token;
 pub mod write;

@@ -229,6 +229,30 @@ impl VersionTable {
         format!("UPDATE {} SET unfinished = {at} WHERE revision = {id}", self.revisions)
     }
 
+    /// Likewise, for a row that stands at one of these places and at no other; nowhere is the end of an upgrade.
+    pub fn progress_from(&self, id: &str, from: &[Unfinished], unfinished: Option<Unfinished>) -> String {
+        self.progress(id, unfinished) + &self.still_at(from)
+    }
+
+    /// [`VersionTable::delete`], likewise.
+    pub fn delete_from(&self, id: &str, from: &[Unfinished]) -> String {
+        self.delete(id) + &self.still_at(from)
+    }
+
+    fn still_at(&self, from: &[Unfinished]) -> String {
+        let returning = self.dialect.version_sql().returning;
+        if returning.is_empty() {
+            // A lock keeps others away, and the author's own ROLLBACK TO may lead back to any place.
+            return String::new();
+        }
+        let places: Vec<String> = from.iter().map(|at| self.dialect.literal(&written(*at))).collect();
+        let is_there = match places.as_slice() {
+            [] => "IS NULL".to_owned(),
+            places => format!("IN ({})", places.join(", ")),
+        };
+        format!(" AND unfinished {is_there}{returning}")
+    }
+
     /// The statement that takes the file as it is now for the applied one.
     pub fn accept(&self, row: &NewRow<'_>) -> String {
         let literal = |text: Option<&str>| text.map_or_else(|| "NULL".to_owned(), |text| self.dialect.literal(text));

@@ -158,27 +158,64 @@ fn killed_backends_on_postgresql() {
         is_sound(&database, REVISIONS);
         if done.stderr.contains("error[sqlrev::connect::lost]") {
             lost += 1;
-            told_truly(&done, &database);
+            let told = told_truly(&done, &database);
+            assert!(["committed", "rolled back", "half-way", "not begun"].contains(&told));
         }
     }
     assert!(lost > 0, "no connection was lost");
     finish(&place, &database);
 }
 
-/// What the error says of a revision is what the database has.
-fn told_truly(done: &Done, database: &Database) {
+/// What the error says of a revision is what the database has. Returns what it says.
+fn told_truly(done: &Done, database: &Database) -> &'static str {
     let applied = database.query("SELECT revision FROM sqlrev_revisions WHERE unfinished IS NULL");
+    let half = database.query("SELECT unfinished, revision FROM sqlrev_revisions WHERE unfinished IS NOT NULL");
     let word = |before: &str, after: &str| {
         let (_, rest) = done.stderr.split_once(before)?;
         rest.split_once(after).map(|(id, _)| id.to_owned())
     };
     if let Some(id) = word("the upgrade of revision `", "` is committed") {
         assert!(applied.contains(&id), "{done:?}");
+        "committed"
     } else if let Some(id) = word("connection: revision `", "` was rolled back") {
         assert!(!applied.contains(&id), "{done:?}");
-    } else if done.stderr.contains("looked up") {
-        assert!(done.stderr.contains("statements of revision"), "{done:?}");
+        assert!(half.is_empty(), "{half:?} {done:?}");
+        "rolled back"
+    } else if let Some(count) = word("new connection: ", " of ") {
+        let id = word("statements of revision `", "`").expect("it names the revision");
+        assert_eq!(half, [format!("upgrade:{count}|{id}")], "{done:?}");
+        "half-way"
+    } else if done.stderr.contains("was not begun") {
+        assert!(half.is_empty(), "{half:?} {done:?}");
+        "not begun"
+    } else {
+        panic!("it does not say what became of the revision: {done:?}");
     }
+}
+
+/// Each of the four answers, at a moment that is known: the backend ends itself, in a function that looks at the row.
+#[test]
+fn what_became_of_a_revision_on_postgresql() {
+    let database = Database::new();
+    let place = place_on(&database);
+    place.revision("aaaa", &[], &[], "CREATE TABLE t (a int);", "DROP TABLE t;");
+    place.must(&["upgrade"]);
+    let end = "SELECT pg_terminate_backend(pg_backend_pid());";
+    place.revision("bbbb", &["aaaa"], &[], &format!("INSERT INTO t VALUES (1);\n{end}"), "");
+    let done = place.run(&["upgrade"]);
+    done.failed_with(1, "connect::lost");
+    assert_eq!(told_truly(&done, &database), "rolled back");
+    assert_eq!(database.query("SELECT count(*) FROM t"), ["0"]);
+    let none = format!("INSERT INTO t VALUES (1);\nINSERT INTO t VALUES (2);\n{end}");
+    place.revision("bbbb", &["aaaa"], &["transaction: none"], &none, "");
+    let done = place.run(&["upgrade"]);
+    done.failed_with(1, "connect::lost");
+    assert_eq!(told_truly(&done, &database), "half-way");
+    assert_eq!(
+        database.query("SELECT unfinished FROM sqlrev_revisions WHERE revision = 'bbbb'"),
+        ["upgrade:2"]
+    );
+    assert_eq!(database.query("SELECT sum(a) FROM t"), ["3"]);
 }
 
 /// Waits until a line of a child's standard error holds a text.
@@ -293,7 +330,13 @@ struct Holder(Child);
 
 impl Holder {
     fn of(database: &Database, table: &str) -> Self {
-        let sql = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600)");
+        let lock = format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
+        Self::with(database, &lock, table, "AccessExclusiveLock")
+    }
+
+    /// A session that runs this, and then holds a lock in this mode on the table.
+    fn with(database: &Database, sql: &str, table: &str, mode: &str) -> Self {
+        let sql = format!("BEGIN; {sql}; SELECT pg_sleep(600)");
         let mut psql = database.client("psql");
         let child = psql
             .args(["-Xqc", &sql])
@@ -301,7 +344,7 @@ impl Holder {
             .spawn()
             .expect("psql is installed");
         let held = format!(
-            "SELECT count(*) FROM pg_locks WHERE relation = '{table}'::regclass AND mode = 'AccessExclusiveLock' AND granted"
+            "SELECT count(*) FROM pg_locks WHERE relation = '{table}'::regclass AND mode = '{mode}' AND granted"
         );
         while database.query(&held) != ["1"] {
             std::thread::sleep(Duration::from_millis(10));
@@ -315,6 +358,14 @@ impl Holder {
              WHERE datname = current_database() AND application_name = 'holder'",
         );
         self.0.wait().expect("it ends");
+    }
+}
+
+impl Drop for Holder {
+    /// A session whose client is gone would go on.
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -357,4 +408,122 @@ fn a_forwarded_port_is_no_pooler_on_postgresql() {
     std::os::unix::fs::symlink(from, folder.join(".s.PGSQL.7777")).expect("a link");
     let url = format!("postgresql:///{}?port=7777&host={}", database.name, folder.display());
     place.must(&["upgrade", "--url", &url]);
+}
+
+/// Without a transaction a statement that does not get its lock is tried again as well, one that runs outside of
+/// transactions too, and what was done before it is not done twice.
+#[test]
+fn a_lock_is_tried_again_without_a_transaction_on_postgresql() {
+    let database = Database::new();
+    let place = place_on(&database);
+    let up = "CREATE TABLE t (a int);\nCREATE TABLE u (a int);";
+    place.revision("aaaa", &[], &[], up, "DROP TABLE t, u;");
+    place.must(&["upgrade"]);
+    let up = "SET lock_timeout = '200ms';\nINSERT INTO u VALUES (1);\nALTER TABLE t ADD b int;\n\
+              CREATE INDEX CONCURRENTLY t_b ON t (b);\nCOPY t FROM stdin;\n1\t2\n\\.\n";
+    place.revision("bbbb", &["aaaa"], &["transaction: none"], up, "ALTER TABLE t DROP b;");
+    let holder = Holder::of(&database, "t");
+    let done = place.run(&["upgrade", "--lock-timeout", "1"]);
+    holder.end(&database);
+    done.failed_with(1, "lock::contended");
+    assert!(done.stderr.contains("trying again"), "{done:?}");
+    assert!(done.stderr.contains("2 of 5 statements"), "{done:?}");
+    // Each of the three that are left is held up once.
+    let holder = Holder::of(&database, "t");
+    let mut waiting = place.start(&["upgrade", "--lock-timeout", "60"]);
+    let mut lines = wait_for(&mut waiting, "trying again");
+    holder.end(&database);
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut lines, &mut text).expect("it can be read");
+    assert_eq!(waiting.wait().expect("it ends").code(), Some(0), "{text}");
+    assert_eq!(database.query("SELECT a, b FROM t"), ["1|2"]);
+    assert_eq!(database.query("SELECT a FROM u"), ["1"]);
+    place.revision(
+        "cccc",
+        &["bbbb"],
+        &["transaction: none"],
+        "SET lock_timeout = '200ms';\nCREATE INDEX CONCURRENTLY t_a ON t (a);",
+        "",
+    );
+    let holder = Holder::of(&database, "t");
+    let mut waiting = place.start(&["upgrade", "--lock-timeout", "60"]);
+    let lines = wait_for(&mut waiting, "trying again");
+    holder.end(&database);
+    let text = rest(lines);
+    assert_eq!(waiting.wait().expect("it ends").code(), Some(0), "{text}");
+    assert_eq!(
+        database.query("SELECT indisvalid FROM pg_index WHERE indexrelid = 't_a'::regclass"),
+        ["t"]
+    );
+}
+
+/// An index whose building ends for want of a lock, or by Ctrl-C, is named and not tried again over what is left of it.
+#[test]
+fn an_index_that_is_half_built_is_named_on_postgresql() {
+    let database = Database::new();
+    let place = place_on(&database);
+    place.revision(
+        "aaaa",
+        &[],
+        &[],
+        "CREATE TABLE t (a int);\nINSERT INTO t VALUES (1);",
+        "DROP TABLE t;",
+    );
+    place.must(&["upgrade"]);
+    // Whoever has written holds up the second half.
+    let writer = Holder::with(&database, "INSERT INTO t VALUES (2)", "t", "RowExclusiveLock");
+    let up = "SET lock_timeout = '200ms';\nCREATE INDEX CONCURRENTLY t_a ON t (a);";
+    place.revision("bbbb", &["aaaa"], &["transaction: none"], up, "DROP INDEX t_a;");
+    let done = place.run(&["upgrade", "--lock-timeout", "2"]);
+    done.failed_with(1, "lock::contended");
+    assert!(!done.stderr.contains("trying again"), "{done:?}");
+    assert!(done.stderr.contains("index t_a is left, and is invalid"), "{done:?}");
+    writer.end(&database);
+    let done = place.must(&["upgrade", "--clean-invalid"]);
+    assert!(
+        done.stderr.contains("was left by an earlier try and is dropped"),
+        "{done:?}"
+    );
+    let writer = Holder::with(&database, "INSERT INTO t VALUES (2)", "t", "RowExclusiveLock");
+    let up = "CREATE INDEX CONCURRENTLY t_b ON t (a);";
+    place.revision("cccc", &["bbbb"], &["transaction: none"], up, "");
+    let mut child = place.start(&["upgrade"]);
+    let lines = BufReader::new(child.stderr.take().expect("it is piped"));
+    let building = "SELECT count(*) FROM pg_stat_progress_create_index \
+                    WHERE datname = current_database() AND phase LIKE 'waiting%'";
+    while database.query(building) != ["1"] {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(killed.expect("kill is there").success());
+    let text = rest(lines);
+    assert_eq!(child.wait().expect("it ends").code(), Some(130), "{text}");
+    assert!(text.contains("index t_b is left, and is invalid"), "{text}");
+    writer.end(&database);
+    place.must(&["upgrade", "--clean-invalid"]);
+    assert_eq!(
+        database.query("SELECT count(*) FROM pg_index WHERE indrelid = 't'::regclass AND indisvalid"),
+        ["2"]
+    );
+}
+
+/// What others run may hold a password; who they are is told nevertheless.
+#[test]
+fn what_others_run_shows_no_password_on_postgresql() {
+    let database = Database::new();
+    let place = place_on(&database);
+    place.revision("aaaa", &[], &[], "CREATE TABLE t (a int);", "DROP TABLE t;");
+    place.must(&["upgrade"]);
+    let up = "SET lock_timeout = '400ms';\nALTER TABLE t ADD b int;";
+    place.revision("bbbb", &["aaaa"], &[], up, "ALTER TABLE t DROP b;");
+    for (secret, shown) in [("PASSWORD 'geheim'", false), ("harmless", true)] {
+        let sql = format!("SELECT $${secret}$$; LOCK TABLE t IN ACCESS EXCLUSIVE MODE");
+        let holder = Holder::with(&database, &sql, "t", "AccessExclusiveLock");
+        let done = place.run(&["upgrade", "--lock-timeout", "1"]);
+        done.failed_with(1, "lock::contended");
+        assert!(done.stderr.contains("(holder, user "), "{done:?}");
+        assert_eq!(done.stderr.contains(secret), shown, "{done:?}");
+        assert!(!done.stderr.contains("geheim"), "{done:?}");
+        holder.end(&database);
+    }
 }

@@ -1,9 +1,10 @@
 //! PostgreSQL.
 
+mod leftover;
 mod script;
 mod session;
 
-use crate::dialect::{AlterStatement, Ask, Dialect, Replay, Rewrite, ScriptSql, VersionSql};
+use crate::dialect::{AlterStatement, Ask, CopiedBy, Dialect, Leftovers, Replay, Rewrite, ScriptSql, VersionSql};
 use crate::error::Result;
 use crate::revision::Recreate;
 use crate::sql::split::{self, SplitRules};
@@ -11,6 +12,12 @@ use crate::sql::write;
 
 /// The schema of a version table whose name says none.
 const SCHEMA: &str = "public";
+
+static COPIED_BY: CopiedBy = CopiedBy {
+    backup: "take copies with pg_dump or the server's own backups, and say --backup never",
+    restore: "pg_restore or psql puts back what pg_dump made",
+    rehearse: "try it on a copy: createdb --template=DATABASE COPY, then: sqlrev --url postgresql:///COPY upgrade",
+};
 
 /// The dialect of PostgreSQL.
 #[derive(Debug)]
@@ -55,12 +62,17 @@ impl Dialect for Postgres {
         session::not_in_transaction(statement)
     }
 
-    fn leftovers(&self, statement: &str) -> Option<String> {
-        session::leftovers(statement)
+    fn copied_by(&self) -> Option<&'static CopiedBy> {
+        Some(&COPIED_BY)
     }
 
-    fn touches_session(&self, statement: &str) -> bool {
-        session::touches_session(statement)
+    fn leftovers(&self, statement: &str) -> Option<Leftovers> {
+        leftover::of(statement)
+    }
+
+    /// Any of them may, by way of a function or a trigger.
+    fn touches_session(&self, _statement: &str) -> bool {
+        true
     }
 
     fn reset(&self) -> &'static [&'static str] {
@@ -68,11 +80,23 @@ impl Dialect for Postgres {
     }
 
     fn own_role(&self) -> &'static [&'static str] {
-        &["SET LOCAL SESSION AUTHORIZATION DEFAULT", "SET LOCAL ROLE NONE"]
+        session::OWN_ROLE
+    }
+
+    fn role_again(&self) -> &'static [&'static str] {
+        session::ROLE_AGAIN
+    }
+
+    fn refused(&self, statement: &str) -> Option<(&'static str, &'static str)> {
+        session::refused(statement)
     }
 
     fn stands_alone(&self, statement: &str) -> bool {
         session::stands_alone(statement)
+    }
+
+    fn comes_first(&self, statement: &str) -> bool {
+        session::comes_first(statement)
     }
 
     fn sets_up_connection(&self, statement: &str) -> bool {

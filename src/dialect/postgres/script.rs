@@ -51,8 +51,16 @@ impl ScriptSql for PostgresScript {
         out
     }
 
-    /// psql replaces `:name`, `:'name'` and `:"name"` by its variables; a space before the name keeps it from that.
+    /// What takes the reading of the script back to the server's configuration is followed by what it began with. psql
+    /// replaces `:name`, `:'name'` and `:"name"` by its variables; a space before the name keeps it from that.
     fn statement<'s>(&self, sql: &'s str) -> Cow<'s, str> {
+        if takes_reading_back(sql) {
+            return Cow::Owned(format!(
+                "{};\n{}",
+                sql.trim_end(),
+                READ_SO.trim_end().trim_end_matches(';')
+            ));
+        }
         let bytes = sql.as_bytes();
         let is_variable = |at: usize| {
             let before = at.checked_sub(1).map(|at| bytes[at]);
@@ -125,6 +133,18 @@ impl ScriptSql for PostgresScript {
 
     fn tail(&self) -> String {
         String::new()
+    }
+}
+
+/// Whether a statement undoes [`READ_SO`].
+fn takes_reading_back(sql: &str) -> bool {
+    let words = token::keywords(sql, &split::POSTGRESQL, 5);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let is_read_so = |name: &str| name == "CLIENT_ENCODING" || name == "STANDARD_CONFORMING_STRINGS" || name == "NAMES";
+    match words.as_slice() {
+        ["RESET", name] => *name == "ALL" || is_read_so(name),
+        ["SET", rest @ ..] => rest.iter().any(|word| is_read_so(word)) && sql.to_ascii_uppercase().contains("DEFAULT"),
+        _ => false,
     }
 }
 

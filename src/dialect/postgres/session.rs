@@ -2,8 +2,8 @@
 
 use crate::dialect::VersionSql;
 use crate::sql::split;
+use crate::sql::temporary;
 use crate::sql::token::{self, Kind};
-use crate::sql::write;
 
 /// The version table.
 pub(super) static VERSION: VersionSql = VersionSql {
@@ -13,6 +13,7 @@ pub(super) static VERSION: VersionSql = VersionSql {
     index: None,
     now: "to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')",
     elapsed: Some("CAST(extract(epoch FROM clock_timestamp() - now()) * 1000 AS bigint)"),
+    returning: " RETURNING revision",
 };
 
 /// Puts a session back to what it was when it began: roles, settings, temporary tables, prepared statements, cursors.
@@ -25,6 +26,21 @@ pub(super) const RESET: &[&str] = &[
     "DEALLOCATE ALL",
     "CLOSE ALL",
     "UNLISTEN *",
+];
+
+/// The session's own role, which ALTER ROLE … SET role may have given to it, until the end of the transaction. What the
+/// script has taken is kept in settings that end with the transaction as well.
+pub(super) const OWN_ROLE: &[&str] = &[
+    "SELECT pg_catalog.set_config('sqlrev.role', pg_catalog.current_setting('role'), true), \
+     pg_catalog.set_config('sqlrev.authorization', pg_catalog.current_setting('session_authorization'), true)",
+    "SET LOCAL SESSION AUTHORIZATION DEFAULT",
+    "SET LOCAL role TO DEFAULT",
+];
+
+/// What the script has taken, again. The first one forgets the role, so the second one comes after it.
+pub(super) const ROLE_AGAIN: &[&str] = &[
+    "SELECT pg_catalog.set_config('session_authorization', pg_catalog.current_setting('sqlrev.authorization'), true)",
+    "SELECT pg_catalog.set_config('role', pg_catalog.current_setting('sqlrev.role'), true)",
 ];
 
 /// The first words in upper case, at most six.
@@ -81,37 +97,6 @@ pub(super) fn not_in_transaction(statement: &str) -> Option<&'static str> {
     }
 }
 
-/// The invalid indexes that a statement CONCURRENTLY is about, unless somebody is building them at this moment: those that
-/// it names, those of a table that it names, and what a REINDEX was building.
-pub(super) fn leftovers(statement: &str) -> Option<String> {
-    if !has_word(statement, "CONCURRENTLY") || words(statement).first().is_some_and(|word| word == "DROP") {
-        return None;
-    }
-    let names: Vec<String> = token::significant(statement, &split::POSTGRESQL)
-        .filter_map(|token| {
-            let word = &statement[token.span];
-            match token.kind {
-                Kind::Word => Some(word.to_lowercase()),
-                Kind::Quoted => Some(token::unquoted(word).into_owned()),
-                _ => None,
-            }
-        })
-        .map(|name| write::postgres_literal(&name))
-        .collect();
-    let names = names.join(", ");
-    Some(format!(
-        "SELECT 'index ' || i.indexrelid::pg_catalog.regclass, \
-         'DROP INDEX CONCURRENTLY ' || i.indexrelid::pg_catalog.regclass \
-         FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
-         JOIN pg_catalog.pg_class t ON t.oid = i.indrelid \
-         WHERE NOT i.indisvalid AND c.relkind = 'i' \
-         AND (c.relname IN ({names}) OR t.relname IN ({names}) \
-         OR pg_catalog.regexp_replace(c.relname, '_cc(new|old)[0-9]*$', '') IN ({names})) \
-         AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid) \
-         ORDER BY 1"
-    ))
-}
-
 fn sets_tablespace(statement: &str) -> bool {
     has_word(statement, "SET") && has_word(statement, "TABLESPACE")
 }
@@ -139,23 +124,76 @@ pub(super) fn stands_alone(statement: &str) -> bool {
     }
 }
 
-/// What may leave something behind in the session: settings, roles, temporary tables, and whatever a function does.
-pub(super) fn touches_session(statement: &str) -> bool {
-    let word = statement.bytes().take(12).take_while(u8::is_ascii_alphabetic);
-    let word: String = word.map(|byte| byte.to_ascii_uppercase() as char).collect();
-    match word.as_str() {
-        "ALTER" | "DROP" | "COMMENT" | "GRANT" | "REVOKE" | "INSERT" | "UPDATE" | "DELETE" | "TRUNCATE" | "COPY"
-        | "LOCK" | "ANALYZE" | "VACUUM" | "REINDEX" | "REFRESH" | "MERGE" => false,
-        "CREATE" => {
-            let words = words(statement);
-            let kind = words
-                .iter()
-                .skip(1)
-                .find(|word| !matches!(word.as_str(), "OR" | "REPLACE" | "LOCAL" | "GLOBAL"));
-            kind.is_some_and(|word| word == "TEMP" || word == "TEMPORARY")
-        }
-        _ => true,
+/// Why a statement would take from the session what the run stands on: its lock, and how texts are read.
+pub(super) fn refused(statement: &str) -> Option<(&'static str, &'static str)> {
+    // Scripts of millions of statements come by here. What a function does when it is called is not seen.
+    if !statement
+        .as_bytes()
+        .first()
+        .is_some_and(|first| b"dDsSwW".contains(first))
+    {
+        return None;
     }
+    let words = words(statement);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["DISCARD", "ALL"] => Some(GIVES_LOCK_UP),
+        ["SET", "SESSION" | "LOCAL", name, ..] | ["SET", name, ..] => match *name {
+            "CLIENT_ENCODING" | "NAMES" if !is_set_to(statement, &["utf8", "utf-8", "unicode", "default"]) => {
+                Some(ANOTHER_ENCODING)
+            }
+            "STANDARD_CONFORMING_STRINGS" if !is_set_to(statement, &["on", "true", "yes", "1", "default"]) => {
+                Some(OTHER_TEXTS)
+            }
+            _ => None,
+        },
+        ["DO" | "SELECT" | "WITH", ..] => {
+            let sets = |name| {
+                let sets = mentions(statement, "set_config") || (words[0] == "DO" && mentions(statement, "SET"));
+                sets && mentions(statement, name)
+            };
+            if mentions(statement, "pg_advisory_unlock_all") {
+                Some(GIVES_LOCK_UP)
+            } else if sets("client_encoding") && !mentions(statement, "utf8") {
+                Some(ANOTHER_ENCODING)
+            } else if sets("standard_conforming_strings") && mentions(statement, "off") {
+                Some(OTHER_TEXTS)
+            } else {
+                None
+            }
+        }
+        _ => None,
+    }
+}
+
+const GIVES_LOCK_UP: (&str, &str) = (
+    "this gives up the lock that keeps other runs away",
+    "take it out: what a script does to its session ends with the revision; one lock of the author's own is given back \
+     by pg_advisory_unlock(KEY), temporary tables by DISCARD TEMP",
+);
+const ANOTHER_ENCODING: (&str, &str) = (
+    "files are UTF-8, and are sent as they are",
+    "take it out; data in another encoding is read by COPY … FROM 'FILE' (ENCODING 'latin1')",
+);
+const OTHER_TEXTS: (&str, &str) = (
+    "a backslash in a plain text would begin an escape, and statements end elsewhere",
+    "take it out, and write E'…' where backslashes are escapes",
+);
+
+/// Whether the last word of the statement is one of these.
+fn is_set_to(statement: &str, values: &[&str]) -> bool {
+    let last = token::significant(statement, &split::POSTGRESQL).last();
+    last.is_some_and(|token| {
+        let word = &statement[token.span];
+        let value = word.trim_matches('\'').to_ascii_lowercase();
+        values.contains(&token::unquoted(&value).as_ref())
+    })
+}
+
+/// `SET TRANSACTION`.
+pub(super) fn comes_first(statement: &str) -> bool {
+    let begins = statement.as_bytes().first().is_some_and(u8::is_ascii_alphabetic);
+    begins && matches!(words(statement).as_slice(), [set, what, ..] if set == "SET" && what == "TRANSACTION")
 }
 
 /// What lives in the session, and has to be done again in a new one.
@@ -165,7 +203,8 @@ pub(super) fn sets_up_connection(statement: &str) -> bool {
     match words.as_slice() {
         ["SET", "LOCAL", ..] | ["PREPARE", "TRANSACTION", ..] => false,
         ["SET" | "RESET" | "PREPARE" | "DEALLOCATE" | "LISTEN" | "LOAD", ..] => true,
-        ["CREATE", "TEMP" | "TEMPORARY" | "LOCAL" | "GLOBAL", ..] => true,
+        // What is dropped at the end of its transaction is gone when the statement is counted.
+        ["CREATE", "TEMP" | "TEMPORARY" | "LOCAL" | "GLOBAL", ..] => !temporary::is_dropped_at_commit(statement),
         ["SELECT", ..] => mentions(statement, "set_config"),
         _ => false,
     }
@@ -220,10 +259,39 @@ mod tests {
             "create temp table t (a int)",
             "CREATE LOCAL TEMPORARY TABLE t (a int)",
         ] {
-            assert!(sets_up_connection(sql) && touches_session(sql), "{sql}");
+            assert!(sets_up_connection(sql), "{sql}");
         }
         assert!(!sets_up_connection("SET LOCAL work_mem = '1MB'"));
-        assert!(!touches_session("CREATE TABLE temp (a int)"));
-        assert!(touches_session("DO $$ BEGIN SET ROLE x; END $$"));
+        assert!(!sets_up_connection("CREATE TEMP TABLE t (a int) ON COMMIT DROP"));
+        assert!(sets_up_connection("CREATE TEMP TABLE t (a int) ON COMMIT DELETE ROWS"));
+    }
+
+    #[test]
+    fn what_the_run_stands_on() {
+        for sql in [
+            "discard all",
+            "SELECT 1, pg_catalog.PG_ADVISORY_UNLOCK_ALL()",
+            "DO $$ BEGIN PERFORM pg_advisory_unlock_all(); END $$",
+            "SET client_encoding = 'latin1'",
+            "SET SESSION client_encoding TO latin1",
+            "SET NAMES 'LATIN1'",
+            "SELECT set_config('client_encoding', 'LATIN1', false)",
+            "SET LOCAL standard_conforming_strings = off",
+            "DO $$ BEGIN SET standard_conforming_strings = off; END $$",
+        ] {
+            assert!(refused(sql).is_some(), "{sql}");
+        }
+        for sql in [
+            "DISCARD TEMP",
+            "SET client_encoding = 'UTF8'",
+            "SET NAMES utf8",
+            "SET standard_conforming_strings = on",
+            "SELECT pg_advisory_unlock(1)",
+            "SELECT pg_catalog.set_config('search_path', '', false)",
+            "SELECT current_setting('client_encoding')",
+            "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'SELECT pg_advisory_unlock_all()'",
+        ] {
+            assert_eq!(refused(sql), None, "{sql}");
+        }
     }
 }

@@ -12,6 +12,7 @@ pub(super) static VERSION: VersionSql = VersionSql {
     index: Some("CREATE INDEX IF NOT EXISTS {index} ON {revisions} (revision, upgrade_checksum, unfinished)"),
     now: "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')",
     elapsed: None,
+    returning: "",
 };
 
 /// Takes the lock for writing at once: what is read afterwards stays true until the end.
