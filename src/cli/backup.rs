@@ -122,7 +122,12 @@ fn document(rehearsal: &Rehearsal, history: &History) -> Value {
 pub(super) fn restore(session: &mut Session<'_>, args: &args::Restore, ui: &mut Ui<'_>) -> Result<u8> {
     let history = session.history()?;
     let backup = configured(session, &history, None);
-    let DatabaseUrl::Sqlite(SqliteUrl { path: Some(path), .. }) = history.project.url()? else {
+    let url = history.project.url()?;
+    if let (DatabaseUrl::Server { .. }, Some(by)) = (&url, history.dialect.copied_by()) {
+        let message = "the database is on a server, and sqlrev has no copies of it";
+        return Err(Error::new(Code::UnsupportedDatabase, message).help(by.restore));
+    }
+    let DatabaseUrl::Sqlite(SqliteUrl { path: Some(path), .. }) = url else {
         let message = "the database is in memory, and has no copies";
         return Err(Error::new(Code::UnsupportedDatabase, message).help("--url sqlite:app.db names a file"));
     };

@@ -16,7 +16,9 @@ use crate::cli::session::{Session, unsupported};
 use crate::cli::text;
 use crate::cli::ui::{DIM, GOOD, ID, Ui, WARN};
 use crate::code::Code;
+use crate::dialect::{self, Dialect};
 use crate::driver::sqlite::{self, Access};
+use crate::driver::{self, Driver, Opening};
 use crate::error::{Error, Result};
 use crate::execute::{Cancel, Report};
 use crate::migrator::Migrator;
@@ -52,7 +54,7 @@ pub(super) fn upgrade(session: &mut Session<'_>, args: &args::Upgrade, ui: &mut 
         return Err(Error::new(Code::Usage, message).help("say --each URL for each of them"));
     }
     let databases = named(session, &args.fleet)?;
-    let history = session.history()?;
+    let history = Session::history_for(session.project()?, common_dialect(&databases)?)?;
     let timeout = Session::timeout(&history, args.run.lock.lock_timeout)?;
     let revisions = history
         .project
@@ -68,6 +70,7 @@ pub(super) fn upgrade(session: &mut Session<'_>, args: &args::Upgrade, ui: &mut 
         target: args.targets.join(" "),
         single: args.run.single_transaction,
         cancel: &session.cancel,
+        opening: session.opening(&history.project)?,
     };
     let all = fleet.databases.len();
     let canaries = args.fleet.canary.unwrap_or(1).min(all);
@@ -111,6 +114,19 @@ fn named(session: &Session<'_>, args: &args::Fleet) -> Result<Vec<Database>> {
         );
     }
     Ok(databases)
+}
+
+/// The dialect of all of them, whose texts of the revisions run.
+fn common_dialect(databases: &[Database]) -> Result<&'static dyn Dialect> {
+    let first = &databases[0];
+    if let Some(other) = databases
+        .iter()
+        .find(|other| other.url.dialect() != first.url.dialect())
+    {
+        let message = format!("`{}` and `{}` are not of one kind", first.name, other.name);
+        return Err(Error::new(Code::Usage, message).help("upgrade those of each kind in a run of its own"));
+    }
+    dialect::named(first.url.dialect()).ok_or_else(|| unsupported(&first.url))
 }
 
 /// The lines of a file, or of standard input; empty ones and those that begin with `#` aside.
@@ -162,6 +178,7 @@ struct Fleet<'a> {
     target: String,
     single: bool,
     cancel: &'a Cancel,
+    opening: Opening<'a>,
 }
 
 impl Fleet<'_> {
@@ -200,8 +217,12 @@ impl Fleet<'_> {
 
     fn one(&self, at: usize) -> Result<Report> {
         let url = &self.databases[at].url;
-        let DatabaseUrl::Sqlite(place) = url else {
-            return Err(unsupported(url));
+        let place = match url {
+            DatabaseUrl::Sqlite(place) => place,
+            DatabaseUrl::Server { dialect, text } => {
+                let opened = driver::server(dialect, text, self.opening);
+                return self.on(&mut *opened.unwrap_or_else(|| Err(unsupported(url)))?);
+            }
         };
         let access = match place.mode {
             SqliteMode::Create => Access::Create,
@@ -213,7 +234,11 @@ impl Fleet<'_> {
             None => sqlite::memory(),
         };
         let mut db = opened.map_err(|error| Error::new(Code::Connect, "cannot be opened").cause(error.message))?;
-        let run = self.migrator.run(&mut db).cancel(self.cancel);
+        self.on(&mut db)
+    }
+
+    fn on(&self, driver: &mut dyn Driver) -> Result<Report> {
+        let run = self.migrator.run(driver).cancel(self.cancel);
         let run = if self.single { run.single_transaction() } else { run };
         run.upgrade(&self.target)
     }

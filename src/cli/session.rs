@@ -55,6 +55,11 @@ impl Session<'_> {
     pub(crate) fn history(&self) -> Result<History> {
         let project = self.project()?;
         let dialect = dialect_of(&project)?;
+        Self::history_for(project, dialect)
+    }
+
+    /// Likewise, for this dialect.
+    pub(crate) fn history_for(project: Project, dialect: &'static dyn Dialect) -> Result<History> {
         let revisions = project.revisions(dialect.variants(), Load { downgrades: false })?;
         Ok(History {
             table: VersionTable::new(dialect, &project.config.version_table),
@@ -87,15 +92,20 @@ impl Session<'_> {
         self.open(&history.project.url()?, true, &history.project)
     }
 
-    fn open_server(&self, url: &DatabaseUrl, dialect: &str, text: &str, project: &Project) -> Result<Box<dyn Driver>> {
+    /// What sessions on servers are opened with.
+    pub(crate) fn opening<'o>(&'o self, project: &'o Project) -> Result<Opening<'o>> {
         let wait = self.global.wait.unwrap_or_default();
-        let opening = Opening {
+        Ok(Opening {
             variables: project.variables(),
             user: &self.user,
             folders: [&self.directory, &project.root],
             wait: Duration::try_from_secs_f64(wait).map_err(|_| no_seconds("--wait", wait))?,
             cancelled: self.cancel.flag(),
-        };
+        })
+    }
+
+    fn open_server(&self, url: &DatabaseUrl, dialect: &str, text: &str, project: &Project) -> Result<Box<dyn Driver>> {
+        let opening = self.opening(project)?;
         let driver = driver::server(dialect, text, opening).unwrap_or_else(|| Err(unsupported(url)))?;
         self.cancel.set_interrupter(driver.interrupter());
         Ok(driver)

@@ -164,7 +164,16 @@ impl First for Backup {
             When::Auto => changes()?,
             When::Always => true,
         };
-        if !wanted || is_empty(driver)? {
+        if !wanted {
+            return Ok(());
+        }
+        if let (When::Always, Some(by)) = (self.when, driver.dialect().copied_by()) {
+            let message = "no copy can be made before the change: the database is on a server";
+            return Err(Error::new(Code::UnsupportedDatabase, message)
+                .state("nothing was run")
+                .help(by.backup));
+        }
+        if is_empty(driver)? {
             return Ok(());
         }
         if let Some(file) = self.make(driver)? {
@@ -208,6 +217,10 @@ impl Rehearsed {
     /// Copies the database into a new file beside it.
     pub(super) fn of(driver: &mut dyn Driver) -> Result<Self> {
         let Some(file) = driver.file() else {
+            if let Some(by) = driver.dialect().copied_by() {
+                let message = "the database is on a server, and is not copied";
+                return Err(Error::new(Code::UnsupportedDatabase, message).help(by.rehearse));
+            }
             let message = "the database is in memory, and is not copied";
             return Err(Error::new(Code::UnsupportedDatabase, message).help("rehearse on a file: --url sqlite:app.db"));
         };
