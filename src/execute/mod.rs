@@ -26,6 +26,7 @@ pub mod seen;
 pub mod shown;
 pub mod size;
 mod stamp;
+mod state;
 pub(crate) mod step;
 mod survey;
 pub mod test;

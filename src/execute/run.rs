@@ -7,6 +7,7 @@ use crate::driver::DriverError;
 use crate::error::{Error, Result};
 use crate::execute::event::Event;
 use crate::execute::seen::{self, Seen};
+use crate::execute::state::kept;
 use crate::execute::step::Ready;
 use crate::execute::{Executor, Ran, Report, fault, lock};
 use crate::revision::plan::Plan;
@@ -19,18 +20,18 @@ type MakePlan<'p, 'a> = &'p dyn Fn(&mut Executor<'a>, &Seen) -> Result<Plan>;
 
 /// How far a run came.
 #[derive(Default)]
-struct Progress {
+pub(super) struct Progress {
     ran: Vec<Ran>,
     /// How many of them are committed.
-    kept: usize,
+    pub(super) kept: usize,
     /// All steps share one transaction.
-    whole: bool,
+    pub(super) whole: bool,
     /// The database holds nothing but what this run makes.
-    fresh: bool,
+    pub(super) fresh: bool,
     /// The step that runs, or was to run next.
     at: usize,
     /// Whether something of that step may have been done.
-    begun: bool,
+    pub(super) begun: bool,
     /// No other run can come between two steps.
     held: bool,
 }
@@ -410,61 +411,6 @@ impl<'a> Executor<'a> {
         let sql = self.table.log(entry, &self.stamp(&now, None));
         // What failed is told in any case; a log that cannot be written, on a full disk say, must not hide it.
         let _ = self.driver.execute(&sql);
-    }
-
-    fn state(&mut self, ready: &Ready<'a>, progress: &Progress, alone: bool) -> String {
-        let id = &ready.step.revision;
-        let kept = kept(progress.kept);
-        if alone && progress.begun {
-            // Not `look`: an interrupted run does not wait any more, and has to say what it did nevertheless.
-            let read = match Seen::read(self.driver, &self.table) {
-                Ok(seen) if seen.table => Ok(seen),
-                Ok(_) => Err("the version table is gone".to_owned()),
-                Err(why) => Err(why.message),
-            };
-            let seen = match read {
-                Ok(seen) => seen,
-                Err(why) => {
-                    return format!(
-                        "how far revision `{id}` came is not known{kept}: {why}; see it with: sqlrev check"
-                    );
-                }
-            };
-            let Some(at) = seen
-                .row(id)
-                .and_then(|row| row.unfinished)
-                .filter(|at| at.statements > 0)
-            else {
-                return format!("nothing of revision `{id}` was done{kept}");
-            };
-            let next = match self.gone(ready, at.statements) {
-                Ok(Some((_, what))) => format!("the next run cannot go on after them, since {what} goes with this one"),
-                _ => "the next run goes on after them".to_owned(),
-            };
-            return format!(
-                "{} of {} statements of revision `{id}` ran and are recorded{kept}; {next}",
-                at.statements, ready.prepared.statements
-            );
-        }
-        if !progress.begun {
-            return format!("revision `{id}` was not begun{kept}");
-        }
-        if progress.fresh && progress.kept == 0 {
-            return "everything was rolled back: the database is empty, as it was before".to_owned();
-        }
-        if progress.whole && progress.kept == 0 {
-            return "everything was rolled back: the database is as it was before".to_owned();
-        }
-        format!("revision `{id}` was rolled back{kept}")
-    }
-}
-
-/// That the revisions before are kept, where there are any.
-fn kept(revisions: usize) -> String {
-    match revisions {
-        0 => String::new(),
-        1 => "; the revision before it is kept".to_owned(),
-        n => format!("; the {n} revisions before it are kept"),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::place::Place;
 
 /// The floors of ARCHITECTURE.md, from the ground up. A module may use what is below it.
 const FLOORS: &[&[&str]] = &[
-    &["source", "error", "code"],
+    &["source", "error", "code", "percent"],
     &["sql", "yaml"],
     &["revision", "schema"],
     &["dialect"],

@@ -6,6 +6,8 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use futures_util::stream::{self, Stream};
@@ -31,6 +33,8 @@ pub(super) struct Link {
     watch: Option<Watch>,
     /// Whether backslashes in plain texts mean nothing, as the server told at the beginning.
     pub(super) standard_strings: bool,
+    /// Whether the server takes what is sent for another encoding than UTF-8.
+    garbles: Arc<AtomicBool>,
 }
 
 /// What comes over the connection beside answers.
@@ -54,11 +58,21 @@ impl Link {
         let runtime = runtime();
         let (client, mut connection) = wait(&runtime, config.connect(tls))?;
         let standard_strings = connection.parameter("standard_conforming_strings") != Some("off");
-        let messages = Box::pin(stream::poll_fn(move |cx: &mut Context<'_>| connection.poll_message(cx)));
+        let garbles = Arc::new(AtomicBool::new(false));
+        let told = garbles.clone();
+        let messages = Box::pin(stream::poll_fn(move |cx: &mut Context<'_>| {
+            let message = connection.poll_message(cx);
+            told.store(
+                connection.parameter("client_encoding") != Some("UTF8"),
+                Ordering::Relaxed,
+            );
+            message
+        }));
         Ok(Self {
             runtime: Some(runtime),
             client: Some(client),
             standard_strings,
+            garbles,
             watch: None,
             wire: Wire {
                 messages: Some(messages),
@@ -105,6 +119,11 @@ impl Link {
             Err(error) if error.is_closed() => Err(self.wire.broken.take().unwrap_or(error)),
             done => done,
         }
+    }
+
+    /// Whether the server would read another text than this one.
+    pub(super) fn garbles(&self, text: &str) -> bool {
+        self.garbles.load(Ordering::Relaxed) && !text.is_ascii()
     }
 
     /// Whether the connection is gone.

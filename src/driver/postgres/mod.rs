@@ -6,6 +6,7 @@ mod files;
 mod link;
 mod lock;
 mod params;
+mod refuse;
 mod tls;
 mod watch;
 
@@ -19,7 +20,7 @@ use tokio_postgres::{CopyInSink, SimpleQueryMessage, SimpleQueryRow};
 
 use crate::dialect::postgres::Postgres as Sql;
 use crate::dialect::{Dialect, Rows};
-use crate::driver::{Driver, DriverError, Failure, Opening, Remarks};
+use crate::driver::{Driver, DriverError, Failure, Opening};
 use crate::error::Error;
 use crate::sql::split;
 use crate::sql::token;
@@ -27,6 +28,7 @@ use crate::sql::token;
 pub use connect::connect;
 
 use link::Link;
+use refuse::{ends, has_failed, no_text, other_encoding, refuse_copy_out, rolls_back};
 
 /// [`connect`], for a list of drivers.
 pub(super) fn open(url: &str, opening: Opening<'_>) -> Result<Box<dyn Driver>, Error> {
@@ -148,6 +150,10 @@ impl Postgres {
             return Err(has_failed());
         }
         refuse_copy_out(sql)?;
+        if self.link.garbles(sql) {
+            self.failed = self.open;
+            return Err(other_encoding());
+        }
         match send(self, sql) {
             Ok(sent) => {
                 self.follow(sql);
@@ -163,6 +169,15 @@ impl Postgres {
         let Queue { sql, parts, was_open } = std::mem::take(&mut self.queue);
         if parts.is_empty() {
             return Ok(());
+        }
+        if self.link.garbles(&sql) {
+            (self.open, self.failed) = (was_open, was_open);
+            let part = parts.iter().find(|part| !sql[part.start..part.end].is_ascii());
+            let ticket = part.and_then(|part| part.ticket);
+            return Err(DriverError {
+                ticket,
+                ..other_encoding()
+            });
         }
         let mut done = 0;
         let sent = self.link.run(|client| {
@@ -235,60 +250,9 @@ impl Postgres {
     }
 }
 
-/// The values of a row, where they are texts: a database in `SQL_ASCII` holds whatever bytes it was given.
+/// The values of a row, where they are texts: in another encoding than UTF-8 they may not be.
 fn values(row: &SimpleQueryRow) -> Option<Vec<Option<&str>>> {
     (0..row.len()).map(|at| row.try_get(at).ok()).collect()
-}
-
-fn no_text() -> DriverError {
-    DriverError {
-        remarks: Box::new(Remarks {
-            hint: Some(
-                "the database's encoding is SQL_ASCII, which lets any bytes in: see SHOW server_encoding".to_owned(),
-            ),
-            ..Remarks::default()
-        }),
-        ..DriverError::new("a value is not UTF-8")
-    }
-}
-
-/// Whether a statement commits or prepares what is open.
-fn ends(sql: &str) -> bool {
-    ["COMMIT", "END", "PREPARE TRANSACTION"].iter().any(|word| {
-        sql.get(..word.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(word))
-    })
-}
-
-fn has_failed() -> DriverError {
-    DriverError::new("a statement of this transaction has failed, so there is nothing to commit")
-}
-
-/// Refuses a COPY that would send rows: nobody reads them, and the protocol could not go on.
-fn refuse_copy_out(sql: &str) -> Result<(), DriverError> {
-    let is_copy = sql.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("COPY"));
-    if !is_copy {
-        return Ok(());
-    }
-    let words: Vec<String> = token::significant(sql, &split::POSTGRESQL)
-        .map(|token| sql[token.span].to_ascii_uppercase())
-        .collect();
-    if !words.windows(2).any(|pair| pair == ["TO", "STDOUT"]) {
-        return Ok(());
-    }
-    Err(DriverError {
-        remarks: Box::new(Remarks {
-            hint: Some("take the statement out: a revision changes the database and prints nothing".to_owned()),
-            ..Remarks::default()
-        }),
-        ..DriverError::new("COPY … TO STDOUT has nowhere to send its rows")
-    })
-}
-
-/// Whether a statement undoes the failure of an earlier one, so that it must not follow it unseen.
-fn rolls_back(sql: &str) -> bool {
-    sql.get(..8).is_some_and(|word| word.eq_ignore_ascii_case("ROLLBACK"))
-        || sql.get(..5).is_some_and(|word| word.eq_ignore_ascii_case("ABORT"))
 }
 
 impl Driver for Postgres {
@@ -386,6 +350,11 @@ impl Driver for Postgres {
 
     fn copy_in(&mut self, sql: &str) -> Result<(), DriverError> {
         self.flush()?;
+        // The data may be in any encoding.
+        if self.link.garbles("é") {
+            self.failed = self.open;
+            return Err(other_encoding());
+        }
         let begun = self.link.run(|client| client.copy_in(sql));
         match begun {
             Ok(sink) => {

@@ -1,0 +1,64 @@
+//! What state a run that failed leaves the database in, in words.
+
+use crate::execute::Executor;
+use crate::execute::run::Progress;
+use crate::execute::seen::Seen;
+use crate::execute::step::Ready;
+
+impl<'a> Executor<'a> {
+    /// What became of the step that failed, and of those before it; `alone` is one without a transaction.
+    pub(super) fn state(&mut self, ready: &Ready<'a>, progress: &Progress, alone: bool) -> String {
+        let id = &ready.step.revision;
+        let kept = kept(progress.kept);
+        if alone && progress.begun {
+            // Not `look`: an interrupted run does not wait any more, and has to say what it did nevertheless.
+            let read = match Seen::read(self.driver, &self.table) {
+                Ok(seen) if seen.table => Ok(seen),
+                Ok(_) => Err("the version table is gone".to_owned()),
+                Err(why) => Err(why.message),
+            };
+            let seen = match read {
+                Ok(seen) => seen,
+                Err(why) => {
+                    return format!(
+                        "how far revision `{id}` came is not known{kept}: {why}; see it with: sqlrev check"
+                    );
+                }
+            };
+            let Some(at) = seen
+                .row(id)
+                .and_then(|row| row.unfinished)
+                .filter(|at| at.statements > 0)
+            else {
+                return format!("nothing of revision `{id}` was done{kept}");
+            };
+            let next = match self.gone(ready, at.statements) {
+                Ok(Some((_, what))) => format!("the next run cannot go on after them, since {what} goes with this one"),
+                _ => "the next run goes on after them".to_owned(),
+            };
+            return format!(
+                "{} of {} statements of revision `{id}` ran and are recorded{kept}; {next}",
+                at.statements, ready.prepared.statements
+            );
+        }
+        if !progress.begun {
+            return format!("revision `{id}` was not begun{kept}");
+        }
+        if progress.fresh && progress.kept == 0 {
+            return "everything was rolled back: the database is empty, as it was before".to_owned();
+        }
+        if progress.whole && progress.kept == 0 {
+            return "everything was rolled back: the database is as it was before".to_owned();
+        }
+        format!("revision `{id}` was rolled back{kept}")
+    }
+}
+
+/// That the revisions before are kept, where there are any.
+pub(super) fn kept(revisions: usize) -> String {
+    match revisions {
+        0 => String::new(),
+        1 => "; the revision before it is kept".to_owned(),
+        n => format!("; the {n} revisions before it are kept"),
+    }
+}
