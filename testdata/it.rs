@@ -28,6 +28,9 @@ mod place;
 #[cfg(unix)]
 #[path = "it/postgres.rs"]
 mod postgres;
+#[cfg(unix)]
+#[path = "it/postgres_locks.rs"]
+mod postgres_locks;
 #[path = "it/property.rs"]
 mod property;
 #[path = "it/race.rs"]

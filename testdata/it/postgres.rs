@@ -31,7 +31,7 @@ fn history(place: &Place, revisions: usize) {
     }
 }
 
-fn place_on(database: &Database) -> Place {
+pub(crate) fn place_on(database: &Database) -> Place {
     let mut place = Place::new();
     place.variables = database.variables.clone();
     place.write("migrations.yaml", "locations: [migrations]\n");
@@ -219,7 +219,7 @@ fn what_became_of_a_revision_on_postgresql() {
 }
 
 /// Waits until a line of a child's standard error holds a text.
-fn wait_for(child: &mut Child, text: &str) -> BufReader<std::process::ChildStderr> {
+pub(crate) fn wait_for(child: &mut Child, text: &str) -> BufReader<std::process::ChildStderr> {
     let mut lines = BufReader::new(child.stderr.take().expect("it is piped"));
     let mut line = String::new();
     while !line.contains(text) {
@@ -229,7 +229,7 @@ fn wait_for(child: &mut Child, text: &str) -> BufReader<std::process::ChildStder
     lines
 }
 
-fn rest(mut lines: BufReader<std::process::ChildStderr>) -> String {
+pub(crate) fn rest(mut lines: BufReader<std::process::ChildStderr>) -> String {
     let mut text = String::new();
     std::io::Read::read_to_string(&mut lines, &mut text).expect("it can be read");
     text
@@ -325,73 +325,6 @@ fn a_large_copy_on_postgresql() {
     assert_eq!(database.query("SELECT to_regclass('t') IS NULL"), ["t"]);
 }
 
-/// A session that holds a lock until it is dropped.
-struct Holder(Child);
-
-impl Holder {
-    fn of(database: &Database, table: &str) -> Self {
-        let lock = format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
-        Self::with(database, &lock, table, "AccessExclusiveLock")
-    }
-
-    /// A session that runs this, and then holds a lock in this mode on the table.
-    fn with(database: &Database, sql: &str, table: &str, mode: &str) -> Self {
-        let sql = format!("BEGIN; {sql}; SELECT pg_sleep(600)");
-        let mut psql = database.client("psql");
-        let child = psql
-            .args(["-Xqc", &sql])
-            .env("PGAPPNAME", "holder")
-            .spawn()
-            .expect("psql is installed");
-        let held = format!(
-            "SELECT count(*) FROM pg_locks WHERE relation = '{table}'::regclass AND mode = '{mode}' AND granted"
-        );
-        while database.query(&held) != ["1"] {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        Self(child)
-    }
-
-    fn end(mut self, database: &Database) {
-        database.query(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
-             WHERE datname = current_database() AND application_name = 'holder'",
-        );
-        self.0.wait().expect("it ends");
-    }
-}
-
-impl Drop for Holder {
-    /// A session whose client is gone would go on.
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A statement that does not get its lock is tried again, and who stands in the way is named.
-#[test]
-fn a_lock_that_others_hold_is_tried_again_on_postgresql() {
-    let database = Database::new();
-    let place = place_on(&database);
-    place.revision("aaaa", &[], &[], "CREATE TABLE t (a int);", "DROP TABLE t;");
-    place.must(&["upgrade"]);
-    let up = "CREATE TABLE u (a int);\nSET lock_timeout = '400ms';\nALTER TABLE t ADD b int;";
-    place.revision("bbbb", &["aaaa"], &[], up, "ALTER TABLE t DROP b; DROP TABLE u;");
-    let holder = Holder::of(&database, "t");
-    let done = place.run(&["upgrade", "--lock-timeout", "1"]);
-    done.failed_with(1, "lock::contended");
-    assert!(done.stderr.contains("(holder, user "), "{done:?}");
-    assert!(done.stderr.contains("trying again"), "{done:?}");
-    assert_eq!(database.query("SELECT to_regclass('u') IS NULL"), ["t"]);
-    let mut waiting = place.start(&["upgrade", "--lock-timeout", "60"]);
-    let lines = wait_for(&mut waiting, "trying again");
-    holder.end(&database);
-    let text = rest(lines);
-    assert_eq!(waiting.wait().expect("it ends").code(), Some(0), "{text}");
-    assert_eq!(database.query("SELECT count(*) FROM t, u"), ["0"]);
-}
-
 /// A port that leads to the server in some other way is no pooler.
 #[test]
 fn a_forwarded_port_is_no_pooler_on_postgresql() {
@@ -408,122 +341,4 @@ fn a_forwarded_port_is_no_pooler_on_postgresql() {
     std::os::unix::fs::symlink(from, folder.join(".s.PGSQL.7777")).expect("a link");
     let url = format!("postgresql:///{}?port=7777&host={}", database.name, folder.display());
     place.must(&["upgrade", "--url", &url]);
-}
-
-/// Without a transaction a statement that does not get its lock is tried again as well, one that runs outside of
-/// transactions too, and what was done before it is not done twice.
-#[test]
-fn a_lock_is_tried_again_without_a_transaction_on_postgresql() {
-    let database = Database::new();
-    let place = place_on(&database);
-    let up = "CREATE TABLE t (a int);\nCREATE TABLE u (a int);";
-    place.revision("aaaa", &[], &[], up, "DROP TABLE t, u;");
-    place.must(&["upgrade"]);
-    let up = "SET lock_timeout = '200ms';\nINSERT INTO u VALUES (1);\nALTER TABLE t ADD b int;\n\
-              CREATE INDEX CONCURRENTLY t_b ON t (b);\nCOPY t FROM stdin;\n1\t2\n\\.\n";
-    place.revision("bbbb", &["aaaa"], &["transaction: none"], up, "ALTER TABLE t DROP b;");
-    let holder = Holder::of(&database, "t");
-    let done = place.run(&["upgrade", "--lock-timeout", "1"]);
-    holder.end(&database);
-    done.failed_with(1, "lock::contended");
-    assert!(done.stderr.contains("trying again"), "{done:?}");
-    assert!(done.stderr.contains("2 of 5 statements"), "{done:?}");
-    // Each of the three that are left is held up once.
-    let holder = Holder::of(&database, "t");
-    let mut waiting = place.start(&["upgrade", "--lock-timeout", "60"]);
-    let mut lines = wait_for(&mut waiting, "trying again");
-    holder.end(&database);
-    let mut text = String::new();
-    std::io::Read::read_to_string(&mut lines, &mut text).expect("it can be read");
-    assert_eq!(waiting.wait().expect("it ends").code(), Some(0), "{text}");
-    assert_eq!(database.query("SELECT a, b FROM t"), ["1|2"]);
-    assert_eq!(database.query("SELECT a FROM u"), ["1"]);
-    place.revision(
-        "cccc",
-        &["bbbb"],
-        &["transaction: none"],
-        "SET lock_timeout = '200ms';\nCREATE INDEX CONCURRENTLY t_a ON t (a);",
-        "",
-    );
-    let holder = Holder::of(&database, "t");
-    let mut waiting = place.start(&["upgrade", "--lock-timeout", "60"]);
-    let lines = wait_for(&mut waiting, "trying again");
-    holder.end(&database);
-    let text = rest(lines);
-    assert_eq!(waiting.wait().expect("it ends").code(), Some(0), "{text}");
-    assert_eq!(
-        database.query("SELECT indisvalid FROM pg_index WHERE indexrelid = 't_a'::regclass"),
-        ["t"]
-    );
-}
-
-/// An index whose building ends for want of a lock, or by Ctrl-C, is named and not tried again over what is left of it.
-#[test]
-fn an_index_that_is_half_built_is_named_on_postgresql() {
-    let database = Database::new();
-    let place = place_on(&database);
-    place.revision(
-        "aaaa",
-        &[],
-        &[],
-        "CREATE TABLE t (a int);\nINSERT INTO t VALUES (1);",
-        "DROP TABLE t;",
-    );
-    place.must(&["upgrade"]);
-    // Whoever has written holds up the second half.
-    let writer = Holder::with(&database, "INSERT INTO t VALUES (2)", "t", "RowExclusiveLock");
-    let up = "SET lock_timeout = '200ms';\nCREATE INDEX CONCURRENTLY t_a ON t (a);";
-    place.revision("bbbb", &["aaaa"], &["transaction: none"], up, "DROP INDEX t_a;");
-    let done = place.run(&["upgrade", "--lock-timeout", "2"]);
-    done.failed_with(1, "lock::contended");
-    assert!(!done.stderr.contains("trying again"), "{done:?}");
-    assert!(done.stderr.contains("index t_a is left, and is invalid"), "{done:?}");
-    writer.end(&database);
-    let done = place.must(&["upgrade", "--clean-invalid"]);
-    assert!(
-        done.stderr.contains("was left by an earlier try and is dropped"),
-        "{done:?}"
-    );
-    let writer = Holder::with(&database, "INSERT INTO t VALUES (2)", "t", "RowExclusiveLock");
-    let up = "CREATE INDEX CONCURRENTLY t_b ON t (a);";
-    place.revision("cccc", &["bbbb"], &["transaction: none"], up, "");
-    let mut child = place.start(&["upgrade"]);
-    let lines = BufReader::new(child.stderr.take().expect("it is piped"));
-    let building = "SELECT count(*) FROM pg_stat_progress_create_index \
-                    WHERE datname = current_database() AND phase LIKE 'waiting%'";
-    while database.query(building) != ["1"] {
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(killed.expect("kill is there").success());
-    let text = rest(lines);
-    assert_eq!(child.wait().expect("it ends").code(), Some(130), "{text}");
-    assert!(text.contains("index t_b is left, and is invalid"), "{text}");
-    writer.end(&database);
-    place.must(&["upgrade", "--clean-invalid"]);
-    assert_eq!(
-        database.query("SELECT count(*) FROM pg_index WHERE indrelid = 't'::regclass AND indisvalid"),
-        ["2"]
-    );
-}
-
-/// What others run may hold a password; who they are is told nevertheless.
-#[test]
-fn what_others_run_shows_no_password_on_postgresql() {
-    let database = Database::new();
-    let place = place_on(&database);
-    place.revision("aaaa", &[], &[], "CREATE TABLE t (a int);", "DROP TABLE t;");
-    place.must(&["upgrade"]);
-    let up = "SET lock_timeout = '400ms';\nALTER TABLE t ADD b int;";
-    place.revision("bbbb", &["aaaa"], &[], up, "ALTER TABLE t DROP b;");
-    for (secret, shown) in [("PASSWORD 'geheim'", false), ("harmless", true)] {
-        let sql = format!("SELECT $${secret}$$; LOCK TABLE t IN ACCESS EXCLUSIVE MODE");
-        let holder = Holder::with(&database, &sql, "t", "AccessExclusiveLock");
-        let done = place.run(&["upgrade", "--lock-timeout", "1"]);
-        done.failed_with(1, "lock::contended");
-        assert!(done.stderr.contains("(holder, user "), "{done:?}");
-        assert_eq!(done.stderr.contains(secret), shown, "{done:?}");
-        assert!(!done.stderr.contains("geheim"), "{done:?}");
-        holder.end(&database);
-    }
 }
