@@ -56,6 +56,20 @@ codes! {
     NotOneRevision = "target::not_one_revision",
         "This command takes one revision, and the target names none or several.";
 
+    // -- schemas that are declared and compared --
+    SchemaMissing = "schema::not_configured",
+        "The command compares with the schema as it should be, and nothing says where that is written down. `schema: schema.sql` in migrations.yaml names a file, a folder, a list of them, or {command: [PROGRAM, ARGUMENT]} whose output it is; a file `schema.sql` beside migrations.yaml is found without it.";
+    SchemaCommand = "schema::command_failed",
+        "The command under `schema:` or `process_revision:` in migrations.yaml does not start, or ended with an error. It runs in the folder of migrations.yaml, with the environment that sqlrev has; what it wrote to standard error is shown.";
+    SchemaScratch = "schema::scratch",
+        "To find and to prove the difference between two schemas they are built on a scratch database. The database refused a statement there that it once took elsewhere: it may need an extension, a module or a function that only the live database has. `exclude:` under `autogenerate:` leaves objects out.";
+    SchemaNoWords = "schema::no_words",
+        "Every generated revision is run on scratch before it is written, up and down. For this difference no statement was found that the database takes and that leads to the wanted schema. Nothing was written. Write the revision by hand; `sqlrev check` says when it leads there.";
+    SchemaDrops = "schema::drops",
+        "With --no-drop, or `no_drop: true` under `autogenerate:`, a difference that would drop a table or a column is refused. If it is another name for something that stays, say so with --rename or with a comment in the schema file: `-- sqlrev:renamed from=old_name` above the column or the table.";
+    SchemaRename = "schema::rename",
+        "A rename names what is there now and the name that it gets: --rename table.column=new_name or --rename table=new_name. The old name must be in the present schema and not in the wanted one, the new name the other way round.";
+
     // -- the graph that the files make --
     Cycle = "graph::cycle",
         "These revisions come after one another in a circle by down_revision, so none of them can be first. Correct the header of one of them.";

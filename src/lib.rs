@@ -14,6 +14,7 @@ pub mod migrator;
 pub mod percent;
 pub mod project;
 pub mod revision;
+pub mod schema;
 pub mod source;
 pub mod sql;
 pub mod version;

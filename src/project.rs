@@ -11,6 +11,7 @@ mod env;
 mod files;
 pub mod glob;
 mod names;
+mod schema;
 mod template;
 mod url;
 mod write;
@@ -22,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-pub use config::{Config, Location, Schema, When, duration};
+pub use config::{Autogenerate, Config, Location, Rule, Schema, When, duration};
 pub use env::Environment;
 pub use template::{Naming, Template, slug};
 pub use url::{DatabaseUrl, SqliteMode, SqliteUrl, redacted};

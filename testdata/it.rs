@@ -10,6 +10,8 @@ mod change;
 mod copies;
 #[path = "it/crash.rs"]
 mod crash;
+#[path = "it/declare.rs"]
+mod declare;
 #[cfg(unix)]
 #[path = "it/enemy.rs"]
 mod enemy;

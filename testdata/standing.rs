@@ -28,9 +28,12 @@ pub(crate) fn check(world: &mut World) -> Result<(), String> {
         return Err(format!("a second upgrade does something:\n{}", again.join("\n")));
     }
     let checked = world.command("sqlrev check --url sqlite:standing-online.db");
-    if failed(&checked) {
+    // Some cases declare a schema that their revisions do not build.
+    let otherwise = |line: &String| line.starts_with("differs") || line.starts_with("error[sqlrev::schema::");
+    if failed(&checked) && !checked.iter().any(otherwise) {
         return Err(format!("after an upgrade `check` finds:\n{}", checked.join("\n")));
     }
+    declared(world)?;
     let down = world.command("sqlrev downgrade base --url sqlite:standing-online.db");
     if down.iter().any(|line| line.contains("graph::irreversible")) {
         return Ok(());
@@ -47,6 +50,19 @@ pub(crate) fn check(world: &mut World) -> Result<(), String> {
             up.join("\n"),
             difference(&first.0, &second.0)
         ));
+    }
+    Ok(())
+}
+
+/// Checks that a dump of the database declares the schema that the database has.
+fn declared(world: &mut World) -> Result<(), String> {
+    let dumped = world.command("sqlrev dump --url sqlite:standing-online.db > standing-schema.sql");
+    if failed(&dumped) {
+        return Err(format!("no dump:\n{}", dumped.join("\n")));
+    }
+    let found = world.command("sqlrev diff database standing-schema.sql --exit-code --url sqlite:standing-online.db");
+    if failed(&found) {
+        return Err(format!("the dump declares another schema:\n{}", found.join("\n")));
     }
     Ok(())
 }

@@ -107,8 +107,12 @@ pub(super) enum Command {
     Show(Show),
     /// Sets the version table and runs nothing
     Stamp(Stamp),
-    /// Finds what is pending, edited, missing or stopped half-way; exits with 3 when more than comments differ
+    /// Finds what is pending, edited, missing, stopped half-way or other than declared; exits with 3 when it finds something
     Check(Check),
+    /// Prints the SQL that leads from one schema to another: from the database to the declared one
+    Diff(Diff),
+    /// Prints the database's schema as SQL
+    Dump,
     /// Tries each revision up, down and up again on a scratch database; exits with 3 on a finding
     Test(Test),
     /// Takes edited files as the applied ones
@@ -132,6 +136,10 @@ pub(super) struct Init {
     #[arg(default_value = ".", value_name = "DIR")]
     pub dir: PathBuf,
 }
+
+/// How a rename is said.
+const RENAME: &str =
+    "Says that a column or table has another name now: TABLE.COLUMN=NEW_NAME or TABLE=NEW_NAME; may come again";
 
 /// `revision`
 #[derive(Debug, Args)]
@@ -157,6 +165,35 @@ pub(super) struct NewRevision {
     /// The location to write into, when there are several
     #[arg(long, value_name = "DIR")]
     pub location: Option<String>,
+    /// Writes what leads from the schema that the revisions build to the one that `schema:` declares
+    #[arg(long)]
+    pub autogenerate: bool,
+    /// Takes the schema now from the database instead of from the revisions
+    #[arg(long, requires = "autogenerate")]
+    pub from_database: bool,
+    /// Says that a column or table has another name now
+    #[arg(long, value_name = "OLD=NEW", requires = "autogenerate", help = RENAME)]
+    pub rename: Vec<String>,
+    /// Refuses to drop tables and columns
+    #[arg(long, requires = "autogenerate")]
+    pub no_drop: bool,
+}
+
+/// `diff`
+#[derive(Debug, Args)]
+pub(super) struct Diff {
+    /// What is there: database, schema, empty, a revision, a file or folder of SQL, or a URL [default: database]
+    #[arg(value_name = "FROM", allow_negative_numbers = true)]
+    pub from: Option<String>,
+    /// What it should be, in the same words [default: schema]
+    #[arg(value_name = "TO", allow_negative_numbers = true)]
+    pub to: Option<String>,
+    /// Says that a column or table has another name now
+    #[arg(long, value_name = "OLD=NEW", help = RENAME)]
+    pub rename: Vec<String>,
+    /// Exits with 3 when there is a difference
+    #[arg(long)]
+    pub exit_code: bool,
 }
 
 /// `merge`
@@ -369,6 +406,9 @@ pub(super) struct Stamp {
     /// Writes the script to standard output instead; needs no database
     #[arg(long, conflicts_with = "purge")]
     pub sql: bool,
+    /// Stamps only when the database holds what these revisions build; else prints the difference and exits with 3
+    #[arg(long, conflicts_with = "sql")]
+    pub verify: bool,
     #[command(flatten)]
     pub lock: Lock,
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::cli::args;
+use crate::cli::compare::{self, Found};
 use crate::cli::run::all_heads;
 use crate::cli::session::{History, Session};
 use crate::cli::ui::{ID, Ui, WARN};
@@ -50,9 +51,13 @@ pub(crate) fn check(session: &mut Session<'_>, args: &args::Check, ui: &mut Ui<'
         .filter_map(|row| Some((&row.id, row.unfinished?)))
         .collect();
     let is_edited = edits.iter().any(|edit| !edit.cosmetic);
-    let found = !pending.is_empty() || !missing.is_empty() || !stopped.is_empty() || is_edited || !drift.is_empty();
+    let is_there = pending.is_empty() && missing.is_empty() && stopped.is_empty();
+    let declared = compare::against_declared(session, &history, graph, is_there, ui)?;
+    let found = !is_there || is_edited || !drift.is_empty() || !declared.is_empty();
     if ui.json {
-        ui.value(&document(&pending, &edits, &missing, &stopped, &drift));
+        let mut differences: Vec<Value> = declared.iter().map(Found::value).collect();
+        differences.extend(drift.iter().map(difference));
+        ui.value(&document(&pending, &edits, &missing, &stopped, &differences));
     } else {
         words(graph, &plan, &edits, &missing, ui);
         for (id, at) in &stopped {
@@ -61,6 +66,13 @@ pub(crate) fn check(session: &mut Session<'_>, args: &args::Check, ui: &mut Ui<'
             ui.line(&format!(
                 "stopped  {id}  half-way: {done} statements of its {way} are done"
             ));
+        }
+        for found in &declared {
+            let line = found.words();
+            ui.line(&format!("differs  {line}"));
+        }
+        if let Some(advice) = Found::advice(&declared) {
+            ui.say(advice);
         }
         for difference in &drift {
             drifted(difference, ui);
@@ -127,7 +139,7 @@ fn document(
     edits: &[Edit],
     missing: &[RevisionId],
     stopped: &[(&RevisionId, Unfinished)],
-    drift: &[Difference],
+    differences: &[Value],
 ) -> Value {
     let names = |ids: &mut dyn Iterator<Item = &RevisionId>| ids.map(|id| id.as_str().to_owned()).collect::<Vec<_>>();
     let edited: Vec<Value> = edits
@@ -150,7 +162,7 @@ fn document(
         "edited": edited,
         "missing": names(&mut missing.iter()),
         "unfinished": unfinished,
-        "differences": drift.iter().map(difference).collect::<Vec<_>>(),
+        "differences": differences,
     })
 }
 

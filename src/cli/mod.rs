@@ -1,8 +1,11 @@
 //! The command line.
 
 mod args;
+mod autogenerate;
 mod backup;
 mod check;
+mod compare;
+mod diff;
 mod fleet;
 pub mod graph;
 mod json;
@@ -186,6 +189,8 @@ fn dispatch(session: &mut Session<'_>, command: &Command, ui: &mut Ui<'_>) -> Re
         Command::Branches => read::branches(session, ui),
         Command::History(args) => read::history(session, args, ui),
         Command::Show(args) => read::show(session, args, ui),
+        Command::Diff(args) => diff::diff(session, args, ui),
+        Command::Dump => diff::dump(session, ui),
         Command::Check(args) => check::check(session, args, ui),
         Command::Repair(args) => check::repair(session, args, ui),
         Command::Test(args) => test::test(session, args, ui),

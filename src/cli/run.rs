@@ -1,13 +1,15 @@
 //! `upgrade`, `downgrade`, `stamp` and `plan`.
 
 use crate::cli::args::{self, PlanKind, Run};
+use crate::cli::compare::{self, Compare};
 use crate::cli::progress::Progress;
 use crate::cli::session::{History, Session};
 use crate::cli::ui::Ui;
-use crate::cli::{backup, json, script, text};
+use crate::cli::{FOUND, backup, json, script, text};
 use crate::code::Code;
 use crate::driver::{self, Driver};
 use crate::error::{Error, Result};
+use crate::execute::autogenerate;
 use crate::execute::event::Event;
 use crate::execute::script::Recorder;
 use crate::execute::seen::Seen;
@@ -16,6 +18,7 @@ use crate::execute::{Executor, Report};
 use crate::project::{DatabaseUrl, SqliteUrl};
 use crate::revision::applied::Applied;
 use crate::revision::graph::RevisionGraph;
+use crate::revision::nodes::Node;
 use crate::revision::plan::Plan;
 use crate::revision::resolve::Command;
 use crate::revision::target::{Symbol, Target, TargetRange};
@@ -88,6 +91,9 @@ pub(crate) fn stamp(session: &mut Session<'_>, args: &args::Stamp, ui: &mut Ui<'
     if not_there_yet(&history)? {
         Plan::stamp(graph, &Applied::none(graph), &targets, args.purge)?;
     }
+    if args.verify && !verified(session, &history, graph, &targets, args.purge, ui)? {
+        return Ok(FOUND);
+    }
     let timeout = Session::timeout(&history, args.lock.lock_timeout)?;
     let mut driver = session.open_to_write(&history)?;
     let mut silent = |_: Event<'_>| {};
@@ -104,6 +110,46 @@ pub(crate) fn stamp(session: &mut Session<'_>, args: &args::Stamp, ui: &mut Ui<'
         ));
     }
     Ok(0)
+}
+
+/// Whether the database holds what the revisions build that it is to be stamped with; prints the difference otherwise.
+fn verified(
+    session: &Session<'_>,
+    history: &History,
+    graph: &RevisionGraph,
+    targets: &[Target],
+    purge: bool,
+    ui: &mut Ui<'_>,
+) -> Result<bool> {
+    let compare = Compare::new(history, graph)?;
+    let Some(mut driver) = session.open_to_read(history)? else {
+        return Err(
+            Error::new(Code::Connect, "there is no database yet, so there is nothing to verify").help("sqlrev upgrade"),
+        );
+    };
+    let live = compare.held(&mut *driver)?;
+    let mut silent = |_: Event<'_>| {};
+    let patience = session.patience(history.project.config.lock_timeout);
+    let mut executor = session.executor(history, graph, &mut *driver, patience, &mut silent);
+    let seen = executor.look()?;
+    let plan = executor.plan_stamp(&seen, targets, purge)?;
+    let nodes: Vec<Node> = plan.to.ids().iter().filter_map(|id| graph.node(id.as_str())).collect();
+    let built = compare.built(&graph.ancestors(nodes), ui)?;
+    let pieces = compare.lead(&live, &built, &[])?;
+    if pieces.is_empty() {
+        return Ok(true);
+    }
+    if ui.json {
+        let differences: Vec<_> = pieces.iter().map(compare::difference).collect();
+        ui.value(&serde_json::json!({"stamped": false, "differences": differences}));
+    } else {
+        ui.write(autogenerate::script(&pieces).as_bytes());
+        ui.say(&format!(
+            "not stamped: this leads from the database to what {} builds",
+            text::heads(&plan.to.ids())
+        ));
+    }
+    Ok(false)
 }
 
 pub(crate) fn plan(session: &mut Session<'_>, args: &args::Plan, ui: &mut Ui<'_>) -> Result<u8> {
@@ -255,6 +301,10 @@ fn execute(
         session.cancel.set_interrupter(None);
         report?
     };
+    if !report.steps.is_empty() {
+        compare::keep_dump(history, &mut *driver)
+            .map_err(|error| error.state("the steps are done; the file under `schema_dump` was not written"))?;
+    }
     done(&report, command, history, ui)
 }
 

@@ -92,6 +92,12 @@ impl Session<'_> {
         self.open(&history.project.url()?, true, &history.project)
     }
 
+    /// Opens another database of the same kind for reading.
+    pub(crate) fn open_other(&self, url: &str, history: &History) -> Result<Box<dyn Driver>> {
+        let url = DatabaseUrl::parse(url, &self.directory)?;
+        self.open(&url, false, &history.project)
+    }
+
     /// What sessions on servers are opened with.
     pub(crate) fn opening<'o>(&'o self, project: &'o Project) -> Result<Opening<'o>> {
         let wait = self.global.wait.unwrap_or_default();

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::args;
+use crate::cli::autogenerate;
 use crate::cli::read;
 use crate::cli::session::{History, Session};
 use crate::cli::ui::Ui;
@@ -48,16 +49,40 @@ pub(crate) fn revision(session: &mut Session<'_>, args: &args::NewRevision, ui: 
     let nodes = parents::new_revision(graph, &heads, args.splice)?;
     let depends_on: Vec<Target> = args.depends_on.iter().map(|word| word.parse()).collect::<Result<_>>()?;
     let depends_on = parents::depends_on(graph, &depends_on)?;
+    let generated = if args.autogenerate {
+        let generated = autogenerate::generate(session, &history, graph, args, ui)?;
+        if generated.is_none() {
+            return Ok(nothing_to_write(ui));
+        }
+        generated
+    } else {
+        None
+    };
+    let (upgrade, downgrade) = match &generated {
+        Some(generated) => (generated.upgrade.as_str(), generated.downgrade.as_str()),
+        None => ("\n", ""),
+    };
     let new = New {
         message: &args.message,
         id: args.rev_id.as_deref(),
         labels: &args.branch_label,
         depends_on,
         location: args.location.as_deref(),
-        upgrade: "\n",
-        downgrade: "",
+        upgrade,
+        downgrade,
+        differences: generated.as_ref().map(|generated| generated.differences.as_slice()),
     };
     write(session, &history, graph, &nodes, new, ui)
+}
+
+/// There is no difference, and so no revision.
+fn nothing_to_write(ui: &mut Ui<'_>) -> u8 {
+    if ui.json {
+        ui.value(&json!({"revision": null, "down_revision": [], "files": [], "differences": []}));
+    } else {
+        ui.say("nothing to write: the revisions build the schema as it should be");
+    }
+    0
 }
 
 pub(crate) fn merge(session: &mut Session<'_>, args: &args::Merge, ui: &mut Ui<'_>) -> Result<u8> {
@@ -73,6 +98,7 @@ pub(crate) fn merge(session: &mut Session<'_>, args: &args::Merge, ui: &mut Ui<'
         location: None,
         upgrade: "-- A merge point joins branches; it needs no statement of its own.\n",
         downgrade: "-- Nothing to undo.\n",
+        differences: None,
     };
     write(session, &history, graph, &nodes, new, ui)
 }
@@ -86,6 +112,8 @@ struct New<'a> {
     location: Option<&'a str>,
     upgrade: &'a str,
     downgrade: &'a str,
+    /// What a generated revision changes.
+    differences: Option<&'a [Value]>,
 }
 
 fn write(
@@ -121,15 +149,19 @@ fn write(
     check(graph, &header, &history.project.shown(&upgrade))?;
     let text = header::write(&header) + new.upgrade;
     project::write_all(&[(upgrade.clone(), text), (downgrade.clone(), new.downgrade.to_owned())])?;
-    told(history, &header, &[upgrade, downgrade], ui);
+    told(history, &header, &[upgrade, downgrade], new.differences, ui);
     Ok(0)
 }
 
-fn told(history: &History, header: &Header, files: &[PathBuf], ui: &mut Ui<'_>) {
+fn told(history: &History, header: &Header, files: &[PathBuf], differences: Option<&[Value]>, ui: &mut Ui<'_>) {
     let files: Vec<String> = files.iter().map(|path| history.project.shown(path)).collect();
     if ui.json {
         let parents: Vec<&str> = header.down_revisions.iter().map(RevisionId::as_str).collect();
-        ui.value(&json!({"revision": header.id.as_str(), "down_revision": parents, "files": files}));
+        let mut value = json!({"revision": header.id.as_str(), "down_revision": parents, "files": files});
+        if let Some(differences) = differences {
+            value["differences"] = json!(differences);
+        }
+        ui.value(&value);
     } else {
         for file in &files {
             ui.line(file);

@@ -8,6 +8,8 @@ pub mod sqlite;
 use crate::code::Code;
 use crate::error::Result;
 use crate::revision::Recreate;
+use crate::schema::Model;
+use crate::schema::diff::{Change, Manner};
 use crate::source::{SourceFile, Span};
 use crate::sql::split::SplitRules;
 use crate::sql::temporary;
@@ -361,6 +363,23 @@ pub trait Dialect: Sync + std::fmt::Debug {
 
     /// A query for every table, view, index and trigger: its kind, its name, and the statement that makes it.
     fn objects(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The database as a model, read by few queries whatever its size; none where schemas are not compared.
+    fn model(&self, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Option<Result<Model>> {
+        let _ = query;
+        None
+    }
+
+    /// How changes of a schema are put in order.
+    fn manner(&self) -> Manner {
+        Manner::default()
+    }
+
+    /// The statements of a change, without semicolons, or a directive; none when it has no words for it.
+    fn render(&self, change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {
+        let _ = (change, from, to);
         None
     }
 

@@ -1,9 +1,11 @@
 //! Runs plans, one revision at a time, and writes down what was done.
 
 mod again;
+pub mod autogenerate;
 mod bookkeeping;
 mod cancel;
 mod counting;
+pub mod declared;
 pub(crate) mod diff;
 pub mod event;
 mod fault;

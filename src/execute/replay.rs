@@ -90,14 +90,19 @@ impl Replay {
         self.db.dialect()
     }
 
-    /// Replays a statement that stands as it is written.
-    pub(crate) fn native(&mut self, sql: &str) {
+    /// Replays a statement that stands as it is written, or says why the database refuses it.
+    pub(crate) fn try_native(&mut self, sql: &str) -> Result<(), DriverError> {
         let instead = match self.dialect().replay(sql) {
-            Fate::Skip => return,
+            Fate::Skip => return Ok(()),
             Fate::Run => None,
             Fate::Instead(sql) => Some(sql),
         };
-        if let Err(error) = self.db.execute(instead.as_deref().unwrap_or(sql)) {
+        self.db.execute(instead.as_deref().unwrap_or(sql))
+    }
+
+    /// Replays a statement that stands as it is written, and remembers what fails.
+    pub(crate) fn native(&mut self, sql: &str) {
+        if let Err(error) = self.try_native(sql) {
             let mut trouble = self.trouble.borrow_mut();
             trouble.get_or_insert_with(|| format!("{}: {}", error.message, first_line(sql)));
         }

@@ -1,5 +1,6 @@
 //! `migrations.yaml`: its keys, their kinds, and the values that hold for one database.
 
+mod autogenerate;
 mod read;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,8 @@ use std::time::Duration;
 use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::source::{SourceFile, Span};
+
+pub use autogenerate::{Autogenerate, Rule};
 
 use super::env::{self, Unexpanded};
 use super::template::Template;
@@ -51,6 +54,8 @@ struct Settings {
     version_table: Option<Raw>,
     /// Whether it is a command, and its words.
     schema: Option<(bool, Vec<Raw>)>,
+    schema_dump: Option<Raw>,
+    autogenerate: autogenerate::Written,
     lock_timeout: Option<Raw>,
     backup: Option<Raw>,
     backup_keep: Option<Raw>,
@@ -92,6 +97,10 @@ pub struct Config {
     pub backup: When,
     /// How many copies are kept.
     pub backup_keep: usize,
+    /// What of a schema is compared.
+    pub autogenerate: Autogenerate,
+    /// The file in which the schema is written down after each upgrade.
+    pub schema_dump: Option<String>,
     /// The file, with stars for passwords; none when there is no configuration.
     pub(super) file: Option<SourceFile>,
     /// The names under `databases`.
@@ -113,6 +122,8 @@ impl Config {
             lock_timeout: LOCK_TIMEOUT,
             backup: When::Never,
             backup_keep: 3,
+            autogenerate: Autogenerate::default(),
+            schema_dump: None,
             file: None,
             databases: Vec::new(),
             url: None,
@@ -173,6 +184,8 @@ impl Settings {
             file_template: self.file_template.or(base.file_template),
             version_table: self.version_table.or(base.version_table),
             schema: self.schema.or(base.schema),
+            schema_dump: self.schema_dump.or(base.schema_dump),
+            autogenerate: self.autogenerate.over(base.autogenerate),
             lock_timeout: self.lock_timeout.or(base.lock_timeout),
             backup: self.backup.or(base.backup),
             backup_keep: self.backup_keep.or(base.backup_keep),

@@ -85,7 +85,7 @@ fn entries(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
 }
 
 /// Whether a name fits a part of a pattern.
-fn fits(pattern: &[u8], name: &[u8]) -> bool {
+pub(super) fn fits(pattern: &[u8], name: &[u8]) -> bool {
     if name.first() == Some(&b'.') && pattern.first() != Some(&b'.') {
         return false;
     }

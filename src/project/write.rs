@@ -36,6 +36,22 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     })
 }
 
+/// Writes a file whole, in the place of the one that may be there.
+///
+/// # Errors
+/// `file::io`
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let beside = folder.join(format!(".{name}.{}.{count}.new", std::process::id()));
+    let placed = write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
+    placed.map_err(|error| {
+        remove(&beside);
+        failed(path, &error)
+    })
+}
+
 /// Writes files with the folders they are in, all or none: when one cannot be written, those before it are taken away
 /// again, and so are the folders made for them.
 pub fn write_all(files: &[(PathBuf, String)]) -> Result<()> {

@@ -6,4 +6,5 @@ pub mod split;
 pub(crate) mod squeeze;
 pub mod temporary;
 pub mod token;
+pub mod words;
 pub mod write;

@@ -7,3 +7,4 @@ pub mod cursor;
 pub mod define;
 mod directive;
 pub mod elsewhere;
+pub mod renamed;

@@ -1,10 +1,21 @@
 //! Names and literals, quoted.
 
+use crate::sql::words;
+
 /// A name between `quote` characters, which are doubled inside.
 pub fn quoted(name: &str, quote: char) -> String {
     let mut out = String::with_capacity(name.len() + 16);
     append_quoted(&mut out, name, quote);
     out
+}
+
+/// A name as people write it: in quotes only where it needs them.
+pub fn name(name: &str, quote: char) -> String {
+    if words::is_plain(name) {
+        name.to_owned()
+    } else {
+        quoted(name, quote)
+    }
 }
 
 fn append_quoted(out: &mut String, name: &str, quote: char) {

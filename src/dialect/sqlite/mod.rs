@@ -19,6 +19,8 @@ mod oracle;
 mod prove;
 mod rebuild;
 mod rename;
+mod render;
+mod schema;
 mod script;
 mod session;
 mod site;
@@ -40,10 +42,12 @@ mod hazards;
 mod model;
 
 use crate::dialect::{
-    AlterStatement, Ask, Dialect, Replaces, Replay, Rewrite, ScriptSql, Setting, SizeSql, VersionSql,
+    AlterStatement, Ask, Dialect, Replaces, Replay, Rewrite, Rows, ScriptSql, Setting, SizeSql, VersionSql,
 };
 use crate::error::Result;
 use crate::revision::Recreate;
+use crate::schema::Model;
+use crate::schema::diff::Change;
 use crate::sql::split::{self, SplitRules};
 use crate::sql::{parse, write};
 
@@ -90,6 +94,14 @@ impl Dialect for Sqlite {
 
     fn objects(&self) -> Option<&'static str> {
         Some(session::OBJECTS)
+    }
+
+    fn model(&self, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Option<Result<Model>> {
+        Some(schema::model(query))
+    }
+
+    fn render(&self, change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {
+        render::statements(change, from, to)
     }
 
     fn meant_switch(&self, statement: &str) -> Option<(Setting, bool)> {

@@ -4,6 +4,7 @@ use crate::code::Code;
 use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::site::Site;
+use crate::dialect::sqlite::table::Table;
 use crate::error::Result;
 use crate::sql::parse::cursor::Name;
 use crate::sql::parse::define::{Clause, ClauseKind};
@@ -24,15 +25,20 @@ pub(super) struct Named {
 /// The constraints of the draft, with PostgreSQL's default names for those that have none: `t_pkey`, `t_a_b_key`,
 /// `t_a_fkey`, `t_a_check`, `t_a_not_null`, with a number behind where that is taken.
 pub(super) fn constraints(draft: &Draft<'_>) -> Vec<Named> {
-    let mut taken: Vec<String> = draft
-        .table
+    let columns: Vec<&str> = draft.columns.iter().map(|column| column.name.as_str()).collect();
+    of_table(&draft.table, draft.name(), &columns)
+}
+
+/// Likewise those of a stored definition.
+pub(super) fn of_table(table: &Table, table_name: &str, columns: &[&str]) -> Vec<Named> {
+    let mut taken: Vec<String> = table
         .constraints()
         .filter_map(|(_, clause)| clause.name.as_ref().map(|name| name.text.clone()))
         .collect();
     let mut all = Vec::new();
-    for (column, clause) in draft.table.constraints() {
+    for (column, clause) in table.constraints() {
         let column = column.map(|column| column.name.text.clone());
-        let Some(base) = default_name(draft, column.as_deref(), clause) else {
+        let Some(base) = default_name(table, table_name, columns, column.as_deref(), clause) else {
             continue;
         };
         let name = match &clause.name {
@@ -61,8 +67,13 @@ fn free(base: &str, taken: &mut Vec<String>) -> String {
     name
 }
 
-fn default_name(draft: &Draft<'_>, column: Option<&str>, clause: &Clause) -> Option<String> {
-    let table = draft.name();
+fn default_name(
+    definition: &Table,
+    table: &str,
+    known: &[&str],
+    column: Option<&str>,
+    clause: &Clause,
+) -> Option<String> {
     let joined = |columns: &[Name]| match column {
         Some(column) => column.to_owned(),
         None => columns
@@ -77,11 +88,10 @@ fn default_name(draft: &Draft<'_>, column: Option<&str>, clause: &Clause) -> Opt
         ClauseKind::References(key) => Some(format!("{table}_{}_fkey", joined(&key.columns))),
         ClauseKind::NotNull => column.map(|column| format!("{table}_{column}_not_null")),
         ClauseKind::Check(condition) => {
-            let condition = draft.table.at(condition);
-            let used: Vec<&str> = draft
-                .columns
+            let condition = definition.at(condition);
+            let used: Vec<&str> = known
                 .iter()
-                .map(|column| column.name.as_str())
+                .copied()
                 .filter(|name| expr::mentions(condition, name))
                 .collect();
             match used[..] {

@@ -12,12 +12,14 @@ use crate::yaml::{self, Key, Mistake, Node, Value};
 use super::{Config, Location, Raw, Settings, When, duration, expand, within};
 
 /// The keys at the top, in the order of the documented file.
-pub(super) const KEYS: [&str; 9] = [
+pub(super) const KEYS: [&str; 11] = [
     "url",
     "locations",
     "file_template",
     "version_table",
     "schema",
+    "schema_dump",
+    "autogenerate",
     "lock_timeout",
     "backup",
     "backup_keep",
@@ -46,7 +48,7 @@ pub(super) fn read(
     reader.config(settings, names)
 }
 
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     file: SourceFile,
     variables: &'a BTreeMap<String, String>,
 }
@@ -91,7 +93,7 @@ impl Reader<'_> {
     }
 
     /// The entries of a mapping; nothing has none.
-    fn entries<'n, 'a>(&self, node: &'n Node<'a>, takes: &str) -> Result<&'n [(Key<'a>, Node<'a>)]> {
+    pub(super) fn entries<'n, 'a>(&self, node: &'n Node<'a>, takes: &str) -> Result<&'n [(Key<'a>, Node<'a>)]> {
         match &node.value {
             Value::Map(entries) => Ok(entries),
             Value::Null => Ok(&[]),
@@ -114,21 +116,26 @@ impl Reader<'_> {
             "file_template" => settings.file_template = self.word(key, node)?,
             "version_table" => settings.version_table = self.word(key, node)?,
             "schema" => settings.schema = self.schema(key, node)?,
+            "schema_dump" => settings.schema_dump = self.word(key, node)?,
+            "autogenerate" => settings.autogenerate = self.autogenerate(node)?,
             "lock_timeout" => settings.lock_timeout = self.word(key, node)?,
             "backup" => settings.backup = self.word(key, node)?,
             "backup_keep" => settings.backup_keep = self.word(key, node)?,
             _ => {
                 let known = if at_top { &KEYS[..] } else { &KEYS[..KEYS.len() - 1] };
-                let message = format!("`{}` has an unknown key `{}`", self.file.name, key.text);
-                let mut error =
-                    Error::new(Code::ConfigUnknownKey, message).at(&self.file, key.span.clone(), "not a key here");
-                if let Some(near) = nearest(&key.text, known.iter().copied()) {
-                    error = error.help(format!("did you mean `{near}`?"));
-                }
-                return Err(error.help(format!("the keys are {}", known.join(", "))));
+                return Err(self.unknown_key(key, known));
             }
         }
         Ok(())
+    }
+
+    pub(super) fn unknown_key(&self, key: &Key<'_>, known: &[&str]) -> Error {
+        let message = format!("`{}` has an unknown key `{}`", self.file.name, key.text);
+        let mut error = Error::new(Code::ConfigUnknownKey, message).at(&self.file, key.span.clone(), "not a key here");
+        if let Some(near) = nearest(&key.text, known.iter().copied()) {
+            error = error.help(format!("did you mean `{near}`?"));
+        }
+        error.help(format!("the keys are {}", known.join(", ")))
     }
 
     fn word(&self, key: &Key<'_>, node: &Node<'_>) -> Result<Option<Raw>> {
@@ -142,7 +149,7 @@ impl Reader<'_> {
         }
     }
 
-    fn words(&self, key: &Key<'_>, node: &Node<'_>, takes: &str) -> Result<Option<Vec<Raw>>> {
+    pub(super) fn words(&self, key: &Key<'_>, node: &Node<'_>, takes: &str) -> Result<Option<Vec<Raw>>> {
         let items = match &node.value {
             Value::Null => return Ok(None),
             Value::List(items) if items.is_empty() => return Err(self.wrong(key, node, takes)),
@@ -177,7 +184,7 @@ impl Reader<'_> {
         self.wrong_at(&key.text, place.clone(), takes)
     }
 
-    fn wrong_at(&self, key: &str, place: Span, takes: &str) -> Error {
+    pub(super) fn wrong_at(&self, key: &str, place: Span, takes: &str) -> Error {
         let message = format!("the value of `{key}` in `{}` is not of its kind", self.file.name);
         Error::new(Code::ConfigWrongType, message).at(&self.file, place, format!("takes {takes}"))
     }
@@ -237,6 +244,10 @@ impl Reader<'_> {
                 )
             })?;
         }
+        config.autogenerate = self.autogenerate_values(&settings.autogenerate)?;
+        if let Some(raw) = &settings.schema_dump {
+            config.schema_dump = Some(self.expand(raw)?).filter(|name| !name.trim().is_empty());
+        }
         if let Some(raw) = &settings.backup {
             config.backup = match &*self.expand(raw)? {
                 "never" => When::Never,
@@ -276,7 +287,7 @@ impl Reader<'_> {
         })
     }
 
-    fn expand(&self, raw: &Raw) -> Result<String> {
+    pub(super) fn expand(&self, raw: &Raw) -> Result<String> {
         expand(&self.file, raw, self.variables)
     }
 }

@@ -1,0 +1,112 @@
+//! `diff` and `dump`.
+
+use serde_json::json;
+
+use crate::cli::compare::{self, Compare};
+use crate::cli::session::{History, Session};
+use crate::cli::ui::Ui;
+use crate::cli::{FOUND, args};
+use crate::code::Code;
+use crate::error::{Error, Result};
+use crate::execute::autogenerate;
+use crate::revision::Script;
+use crate::revision::graph::RevisionGraph;
+use crate::revision::resolve::{Command, Resolver};
+use crate::revision::target::Target;
+use crate::schema::Model;
+
+pub(crate) fn diff(session: &mut Session<'_>, args: &args::Diff, ui: &mut Ui<'_>) -> Result<u8> {
+    let mut history = session.history()?;
+    let graph = history.graph()?;
+    let compare = Compare::new(&history, graph)?;
+    let sides = Sides {
+        session,
+        history: &history,
+        graph,
+        compare: &compare,
+    };
+    let from_word = args.from.as_deref().unwrap_or("database");
+    let to_word = args.to.as_deref().unwrap_or("schema");
+    let (from, _) = sides.read(from_word, ui)?;
+    let (to, scripts) = sides.read(to_word, ui)?;
+    let renames = compare.renames(&args.rename, &scripts, &from, &to)?;
+    let pieces = compare.lead(&from, &to, &renames)?;
+    compare::tell_guesses(&compare.seen(from), &compare.seen(to), &renames, ui);
+    if ui.json {
+        let changes: Vec<_> = pieces.iter().map(compare::difference).collect();
+        ui.value(&json!({
+            "dialect": history.dialect.name(),
+            "from": from_word,
+            "to": to_word,
+            "differences": changes,
+            "sql": autogenerate::script(&pieces),
+        }));
+    } else if pieces.is_empty() {
+        ui.say(&format!("no difference between {from_word} and {to_word}"));
+    } else {
+        ui.write(autogenerate::script(&pieces).as_bytes());
+    }
+    Ok(if args.exit_code && !pieces.is_empty() { FOUND } else { 0 })
+}
+
+pub(crate) fn dump(session: &mut Session<'_>, ui: &mut Ui<'_>) -> Result<u8> {
+    let mut history = session.history()?;
+    let graph = history.graph()?;
+    let compare = Compare::new(&history, graph)?;
+    let Some(model) = compare.live(session)? else {
+        return Err(Error::new(Code::Connect, "there is no database yet").help("sqlrev upgrade"));
+    };
+    let text = model.script();
+    if ui.json {
+        ui.value(&json!({ "dialect": history.dialect.name(), "schema": text }));
+    } else {
+        ui.write(text.as_bytes());
+    }
+    Ok(0)
+}
+
+/// What the words of `diff` stand for.
+struct Sides<'a, 's> {
+    session: &'a Session<'s>,
+    history: &'a History,
+    graph: &'a RevisionGraph,
+    compare: &'a Compare<'a>,
+}
+
+impl Sides<'_, '_> {
+    /// A schema, and the scripts that declare it where it is declared.
+    fn read(&self, word: &str, ui: &mut Ui<'_>) -> Result<(Model, Vec<Script>)> {
+        let nothing = Vec::new();
+        match word {
+            "database" => Ok((self.compare.live(self.session)?.unwrap_or_default(), nothing)),
+            "empty" => Ok((Model::default(), nothing)),
+            "schema" => {
+                let scripts = self.compare.scripts()?;
+                Ok((self.compare.declared(&scripts)?, scripts))
+            }
+            url if url.contains("://") || url.starts_with("sqlite:") => {
+                let mut driver = self.session.open_other(url, self.history)?;
+                Ok((self.compare.held(&mut *driver)?, nothing))
+            }
+            path if self.is_file(path) => {
+                let scripts = self
+                    .history
+                    .project
+                    .schema_files(&self.session.directory.join(path).to_string_lossy())?;
+                Ok((self.compare.declared(&scripts)?, scripts))
+            }
+            target => {
+                let target: Target = target.parse().map_err(|error: Error| {
+                    error.help("a side is `database`, `schema`, `empty`, a revision, a file or folder of SQL, or a URL")
+                })?;
+                let nodes = Resolver::new(self.graph, None, Command::Show).absolute(&target)?;
+                Ok((self.compare.built(&self.graph.ancestors(nodes), ui)?, nothing))
+            }
+        }
+    }
+
+    fn is_file(&self, word: &str) -> bool {
+        let path = self.session.directory.join(word);
+        path.is_file() || path.is_dir() && word.contains(['/', '.'])
+    }
+}

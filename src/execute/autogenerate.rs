@@ -1,0 +1,360 @@
+//! From the difference of two schemas to the scripts of a revision, proved on scratch before anybody sees them.
+//!
+//! What is generated is tried at once: the engine runs each change, and the model is read again. Where an ALTER fails or
+//! does not lead to what is wanted, harder means are tried in turn: what stands in the way is dropped and made again,
+//! then the table is made anew and its rows are moved.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use crate::code::Code;
+use crate::error::{Error, Result};
+use crate::execute::declared::{self, Lens};
+use crate::execute::replay::{MakeScratch, Replay};
+use crate::revision::Script;
+use crate::schema::diff::{self, Alter, Change, Force, Manner, Rename};
+use crate::schema::{Key, Kind, Model, order};
+use crate::source::SourceFile;
+use crate::version::VersionTable;
+
+/// How often the model is read again for what a change brought along, such as views that a rename rewrote.
+const ROUNDS: usize = 4;
+
+/// One change with the statements that make it.
+#[derive(Debug, Clone)]
+pub struct Piece {
+    /// The change.
+    pub change: Change,
+    /// What is lost by it: "column `nick` of `users` and what is in it".
+    pub loses: Option<String>,
+    /// The statements, without semicolons.
+    pub statements: Vec<String>,
+    /// The table of an index or trigger.
+    pub table: Option<String>,
+    /// The object's name, as it is spelled.
+    pub object: String,
+}
+
+/// What a comparison needs.
+pub struct Autogenerate<'a> {
+    /// Makes databases to try things on.
+    pub scratch: MakeScratch<'a>,
+    /// The version table, which is no part of a schema.
+    pub table: &'a VersionTable,
+    /// What is left out.
+    pub lens: Lens<'a>,
+}
+
+/// Why a way does not lead there.
+struct Stuck {
+    /// The object at which it stopped.
+    key: Key,
+    /// A change that the database refused may pass when nothing stands in its way; one that led elsewhere will not.
+    refused: bool,
+    error: Error,
+}
+
+impl Autogenerate<'_> {
+    /// The changes that lead from one schema to the other, with the statements that make them. They were run on scratch
+    /// and lead there.
+    ///
+    /// # Errors
+    /// `schema::no_words` for a difference that no statement makes; what the database refuses on scratch.
+    pub fn lead(&self, from: &Model, to: &Model, renames: &[Rename]) -> Result<Vec<Piece>> {
+        let mut wanted = to.clone();
+        (self.lens)(&mut wanted);
+        let mut force = Force::default();
+        loop {
+            match self.attempt(from, &wanted, renames, &force) {
+                Ok(Ok(pieces)) => return self.proved(from, &wanted, pieces),
+                Ok(Err(stuck)) => {
+                    if !harder(&mut force, from, &wanted, &stuck) {
+                        return Err(stuck.error);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// How the two differ, whether or not statements are found for it.
+    ///
+    /// # Errors
+    /// Those of [`Autogenerate::lead`] but for `schema::no_words`.
+    pub fn differences(&self, from: &Model, to: &Model, renames: &[Rename]) -> Result<Vec<Piece>> {
+        match self.lead(from, to, renames) {
+            Err(error) if error.code() == Code::SchemaNoWords => {
+                let (mut from, mut to) = (from.clone(), to.clone());
+                (self.lens)(&mut from);
+                (self.lens)(&mut to);
+                let changes = diff::changes(&from, &to, Manner::default(), &Force::default());
+                Ok(changes
+                    .iter()
+                    .map(|change| piece(change, Vec::new(), &from, &to))
+                    .collect())
+            }
+            lead => lead,
+        }
+    }
+
+    /// A scratch database that holds the schema. What is not compared may be missing there.
+    fn holding(&self, schema: &Model) -> Result<Replay> {
+        let mut replay = Replay::new(self.scratch, false)?;
+        let mut seen = schema.clone();
+        (self.lens)(&mut seen);
+        let mut late = Vec::new();
+        for key in order::creation(schema, &schema.objects.keys().cloned().collect()) {
+            let object = &schema.objects[&key];
+            late.extend(object.late.iter().map(|statement| (key.clone(), statement)));
+            for statement in &object.create {
+                run_for(&mut replay, statement, seen.objects.contains_key(&key))?;
+            }
+        }
+        for (key, statement) in late {
+            run_for(&mut replay, statement, seen.objects.contains_key(&key))?;
+        }
+        Ok(replay)
+    }
+
+    fn model(&self, replay: &mut Replay) -> Result<Model> {
+        let mut model = declared::model(replay.driver(), self.table)?.unwrap_or_default();
+        (self.lens)(&mut model);
+        Ok(model)
+    }
+
+    fn attempt(
+        &self,
+        from: &Model,
+        wanted: &Model,
+        renames: &[Rename],
+        force: &Force,
+    ) -> Result<Result<Vec<Piece>, Stuck>> {
+        let mut replay = self.holding(from)?;
+        let dialect = replay.driver().dialect();
+        let mut pieces = Vec::new();
+        let mut present = self.model(&mut replay)?;
+        for rename in renames {
+            let change = renaming(rename, &present);
+            if let Err(stuck) = Self::run(&mut replay, &[change], (&present, wanted), &mut pieces)? {
+                return Ok(Err(stuck));
+            }
+            present = self.model(&mut replay)?;
+        }
+        let none = Force::default();
+        for round in 0..ROUNDS {
+            let force = if round == 0 { force } else { &none };
+            let changes = diff::changes(&present, wanted, dialect.manner(), force);
+            if changes.is_empty() {
+                return Ok(Ok(pieces));
+            }
+            if round > 0
+                && let Some(change) = changes.iter().find(|change| change.key().kind == Kind::Table)
+            {
+                return Ok(Err(led_elsewhere(change)));
+            }
+            // ALTERs of one table are one run, of which the engine makes one copy.
+            for group in changes
+                .chunk_by(|one, other| matches!((one, other), (Change::Alter(a, _), Change::Alter(b, _)) if a == b))
+            {
+                if let Err(stuck) = Self::run(&mut replay, group, (&present, wanted), &mut pieces)? {
+                    return Ok(Err(stuck));
+                }
+            }
+            present = self.model(&mut replay)?;
+        }
+        let left = diff::changes(&present, wanted, dialect.manner(), &none);
+        Ok(match left.first() {
+            Some(change) => Err(led_elsewhere(change)),
+            None => Ok(pieces),
+        })
+    }
+
+    /// Runs changes on scratch, as they will stand in the script.
+    fn run(
+        replay: &mut Replay,
+        changes: &[Change],
+        (from, to): (&Model, &Model),
+        pieces: &mut Vec<Piece>,
+    ) -> Result<Result<(), Stuck>> {
+        let dialect = replay.driver().dialect();
+        let mut group = Vec::new();
+        for change in changes {
+            let Some(statements) = dialect.render(change, from, to) else {
+                return Ok(Err(led_elsewhere(change)));
+            };
+            group.push(piece(change, statements, from, to));
+        }
+        let text = script(&group);
+        let ran = declared::run(replay, &generated(&text));
+        pieces.extend(group);
+        Ok(ran.map_err(|error| Stuck {
+            key: changes[0].key().clone(),
+            refused: true,
+            error: not_reached(changes).cause(error.labels().first().map_or_else(
+                || error.message().to_owned(),
+                |label| format!("{}: {}", error.message(), label.text),
+            )),
+        }))
+    }
+
+    /// Runs the whole once more in one piece, as it will be read.
+    fn proved(&self, from: &Model, wanted: &Model, pieces: Vec<Piece>) -> Result<Vec<Piece>> {
+        let mut replay = self.holding(from)?;
+        declared::run(&mut replay, &generated(&script(&pieces)))?;
+        let reached = self.model(&mut replay)?;
+        let manner = replay.driver().dialect().manner();
+        match diff::changes(&reached, wanted, manner, &Force::default()).first() {
+            None => Ok(pieces),
+            Some(change) => Err(led_elsewhere(change).error),
+        }
+    }
+}
+
+fn run_for(replay: &mut Replay, statement: &str, is_compared: bool) -> Result<()> {
+    match replay.driver().execute(statement) {
+        Err(error) if is_compared => {
+            let first_line = statement.lines().next().unwrap_or_default();
+            Err(Error::new(Code::SchemaScratch, "the present schema cannot be built on scratch")
+                .cause(format!("{}: {first_line}", error.message))
+                .help("leave out what only the live database can build: `exclude:` under `autogenerate:` in migrations.yaml"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn piece(change: &Change, statements: Vec<String>, from: &Model, to: &Model) -> Piece {
+    let object = from.objects.get(change.key()).or_else(|| to.objects.get(change.key()));
+    let name = object.map_or_else(|| change.key().name.clone(), |object| object.name.clone());
+    let on = object.and_then(|object| object.on.as_ref()).map(Key::shown);
+    let (table, object) = match change {
+        Change::Alter(_, alter) => (Some(name), alter.object().to_owned()),
+        _ if change.key().kind == Kind::Table => (Some(name.clone()), name),
+        _ => (on, name),
+    };
+    Piece {
+        loses: loses(change, from),
+        change: change.clone(),
+        statements,
+        table,
+        object,
+    }
+}
+
+fn generated(text: &str) -> Script {
+    Script {
+        file: SourceFile::new("the generated script", text),
+        body: 0,
+        large: None,
+    }
+}
+
+fn renaming(rename: &Rename, present: &Model) -> Change {
+    match &rename.column {
+        None => Change::RenameTable {
+            table: rename.table.clone(),
+            to: rename.to.clone(),
+        },
+        Some(column) => {
+            let spelled = present.table(&rename.table).and_then(|table| table.column(column));
+            let alter = Alter::RenameColumn {
+                from: spelled.map_or_else(|| column.clone(), |column| column.name.clone()),
+                to: rename.to.clone(),
+            };
+            Change::Alter(rename.table.clone(), Box::new(alter))
+        }
+    }
+}
+
+fn not_reached(changes: &[Change]) -> Error {
+    let change = &changes[0];
+    let what = match change {
+        Change::Alter(table, alter) => format!("{} {} of table {}", alter.name(), alter.object(), table.shown()),
+        other => format!("{} {}", other.name(), other.key().shown()),
+    };
+    Error::new(
+        Code::SchemaNoWords,
+        format!("no statement was found for this difference: {}", what.replace('_', " ")),
+    )
+    .help("write this revision by hand: sqlrev revision -m \"what it does\"")
+}
+
+fn led_elsewhere(change: &Change) -> Stuck {
+    Stuck {
+        key: change.key().clone(),
+        refused: false,
+        error: not_reached(std::slice::from_ref(change)),
+    }
+}
+
+/// Takes the next harder means at the place where a way stopped; `false` when there is none left.
+fn harder(force: &mut Force, from: &Model, wanted: &Model, stuck: &Stuck) -> bool {
+    let table = &stuck.key;
+    if table.kind != Kind::Table || force.replace.contains(table) {
+        return false;
+    }
+    if stuck.refused {
+        let around = from.dependents(&BTreeSet::from([table.clone()]));
+        let around: Vec<Key> = around
+            .into_iter()
+            .filter(|key| wanted.objects.contains_key(key))
+            .collect();
+        let before = force.recreate.len();
+        force.recreate.extend(around);
+        if force.recreate.len() > before {
+            return true;
+        }
+    }
+    let both = from.table(table).is_some() && wanted.table(table).is_some();
+    both && force.replace.insert(table.clone())
+}
+
+/// What is lost by a change.
+fn loses(change: &Change, from: &Model) -> Option<String> {
+    match change {
+        Change::Drop(key) => {
+            let object = from.objects.get(key)?;
+            object
+                .holds_rows
+                .then(|| format!("table {} with its rows", object.name))
+        }
+        Change::Alter(key, alter) => match &**alter {
+            Alter::DropColumn(column) if column.generated.is_none() => {
+                let table = from
+                    .objects
+                    .get(key)
+                    .map_or(key.name.as_str(), |object| object.name.as_str());
+                Some(format!("column {} of {table} with its values", column.name))
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The statements as a script: a paragraph for each object, and what is lost said above the statement that loses it.
+pub fn script(pieces: &[Piece]) -> String {
+    let mut out = String::new();
+    let mut last: Option<&Change> = None;
+    for piece in pieces {
+        let together = matches!((last, &piece.change), (Some(Change::Alter(a, _)), Change::Alter(b, _)) if a == b)
+            || matches!((last, &piece.change), (Some(Change::Drop(_)), Change::Drop(_)));
+        if last.is_some() && !together {
+            out.push('\n');
+        }
+        if let Some(loses) = &piece.loses {
+            let _ = writeln!(out, "-- This drops {}.", loses.replace('\n', " "));
+        }
+        for statement in &piece.statements {
+            out.push_str(statement);
+            // A directive is a comment and has no end of its own; a comment behind a statement would swallow the semicolon.
+            let last_line = statement.rsplit('\n').next().unwrap_or_default();
+            out.push_str(match last_line.contains("--") {
+                _ if statement.starts_with("-- ") => "\n",
+                true => "\n;\n",
+                false => ";\n",
+            });
+        }
+        last = Some(&piece.change);
+    }
+    out
+}

@@ -1,0 +1,101 @@
+//! Schemas that are written down: the files of a project, as the database itself understands them.
+
+use crate::dialect::{AlterStatement, Ask, Rewrite};
+use crate::driver::Driver;
+use crate::error::{Error, Result};
+use crate::execute::fault;
+use crate::execute::replay::{MakeScratch, Replay};
+use crate::execute::scripts::Sources;
+use crate::execute::walk::{Place, Runner, Walk};
+use crate::revision::graph::RevisionGraph;
+use crate::revision::nodes::NodeSet;
+use crate::revision::{Recreate, Script};
+use crate::schema::Model;
+use crate::version::VersionTable;
+
+/// What is left out of a comparison, as a function that takes it out of a model.
+pub type Lens<'a> = &'a dyn Fn(&mut Model);
+
+/// The model of what a database holds, sqlrev's own tables aside; none where schemas of its kind are not compared.
+///
+/// # Errors
+/// What the database refuses.
+pub fn model(driver: &mut dyn Driver, table: &VersionTable) -> Result<Option<Model>> {
+    let dialect = driver.dialect();
+    let mut query = |sql: &str| driver.query(sql).map_err(|error| fault::database(&error));
+    let Some(model) = dialect.model(&mut query) else {
+        return Ok(None);
+    };
+    let mut model = model?;
+    model.keep(&|key| !table.is_own(&key.name));
+    Ok(Some(model))
+}
+
+/// The model that revisions build, replayed on scratch, and what failed in that, if something did.
+///
+/// # Errors
+/// Those of reading and rewriting the scripts.
+pub fn built(
+    scratch: MakeScratch<'_>,
+    graph: &RevisionGraph,
+    nodes: &NodeSet,
+    sources: &dyn Sources,
+    table: &VersionTable,
+) -> Result<(Model, Option<String>)> {
+    let mut replay = Replay::at(scratch, graph, nodes, sources, false)?;
+    let model = model(replay.driver(), table)?.unwrap_or_default();
+    Ok((model, replay.trouble()))
+}
+
+/// The model that scripts declare.
+///
+/// # Errors
+/// What the database refuses, labelled in the file.
+pub fn declared(scratch: MakeScratch<'_>, scripts: &[Script], table: &VersionTable) -> Result<Model> {
+    let mut replay = Replay::new(scratch, false)?;
+    for script in scripts {
+        run(&mut replay, script)?;
+    }
+    Ok(model(replay.driver(), table)?.unwrap_or_default())
+}
+
+/// Runs a script on scratch; what fails is an error.
+pub(crate) fn run(replay: &mut Replay, script: &Script) -> Result<()> {
+    let walk = Walk {
+        dialect: replay.driver().dialect(),
+        script,
+        recreate: Recreate::Auto,
+        skip: 0,
+    };
+    walk.run(&mut Strict { replay })
+}
+
+/// A replay in which nothing may fail.
+struct Strict<'r> {
+    replay: &'r mut Replay,
+}
+
+impl Runner for Strict<'_> {
+    fn statement(&mut self, place: &Place<'_>) -> Result<()> {
+        self.replay.try_native(place.sql()).map_err(|error| {
+            let (file, span) = place.in_file();
+            fault::statement(&error, &file, &span)
+        })
+    }
+
+    fn rewrite(&mut self, run: &[AlterStatement], rewrite: &Rewrite, _done: u64) -> Result<()> {
+        self.replay.ops(run, rewrite)
+    }
+
+    fn ask(&mut self) -> Result<Box<dyn Ask + '_>> {
+        Ok(self.replay.asker())
+    }
+}
+
+/// The error for a database whose schemas cannot be compared.
+pub fn not_compared(dialect: &str) -> Error {
+    Error::new(
+        crate::code::Code::UnsupportedDatabase,
+        format!("schemas of {dialect} are not compared by this build"),
+    )
+}

@@ -1,0 +1,156 @@
+//! The schema as it should be: files, or what a command prints.
+
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::code::Code;
+use crate::error::{Error, Result};
+use crate::project::{Project, Schema, files, write};
+use crate::revision::Script;
+use crate::source::SourceFile;
+
+/// What is read when the configuration names nothing.
+const DEFAULT: &str = "schema.sql";
+
+impl Project {
+    /// The scripts that declare the schema, in order; none when nothing declares it.
+    ///
+    /// # Errors
+    /// `config::variable`, the `file::…` codes, `schema::command_failed`.
+    pub fn declared(&self) -> Result<Option<Vec<Script>>> {
+        match self.schema()? {
+            Some(Schema::Files(names)) => names
+                .iter()
+                .map(|name| self.schema_files(name))
+                .collect::<Result<Vec<_>>>()
+                .map(|lists| Some(lists.concat())),
+            Some(Schema::Command(words)) => {
+                let text = self.output("schema", &words, "")?;
+                let shown = format!("the output of `{}`", words.join(" "));
+                Ok(Some(vec![whole(SourceFile::new(shown, text))]))
+            }
+            None if self.root.join(DEFAULT).is_file() => self.schema_files(DEFAULT).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The scripts of a file, or of a folder: all its `.sql` files and those of the folders in it, by their paths.
+    ///
+    /// # Errors
+    /// The `file::…` codes.
+    pub fn schema_files(&self, name: &str) -> Result<Vec<Script>> {
+        let path = self.root.join(name);
+        let mut found = Vec::new();
+        if path.is_dir() {
+            collect(&path, &mut found).map_err(|error| files::unreadable(name, &error))?;
+            found.sort_unstable();
+        } else {
+            found.push(path);
+        }
+        found.iter().map(|path| read(path, &self.shown(path))).collect()
+    }
+
+    /// Writes a dump of the schema; one that says the same is left alone.
+    ///
+    /// # Errors
+    /// `file::io`
+    pub fn keep_dump(&self, name: &str, text: &str) -> Result<()> {
+        let path = self.root.join(name);
+        if std::fs::read(&path).is_ok_and(|there| there == text.as_bytes()) {
+            return Ok(());
+        }
+        write::replace(&path, text.as_bytes())
+    }
+
+    /// What a command of the configuration prints when it is given a text; it runs in the project's folder.
+    ///
+    /// # Errors
+    /// `schema::command_failed`
+    pub fn output(&self, key: &str, words: &[String], input: &str) -> Result<String> {
+        let shown = words.join(" ");
+        let Some((program, rest)) = words.split_first() else {
+            return Ok(String::new());
+        };
+        let failed = |what: String| {
+            Error::new(
+                Code::SchemaCommand,
+                format!("the command under `{key}` failed: `{shown}`"),
+            )
+            .cause(what)
+        };
+        let mut child = Command::new(program)
+            .args(rest)
+            .current_dir(&self.root)
+            .envs(self.variables())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| failed(error.to_string()).help("check its name, and that it is installed"))?;
+        // Both ends are served at once, so that neither side waits for the other with a full pipe.
+        let mut stdin = child.stdin.take();
+        let text = input.to_owned();
+        let writer = std::thread::spawn(move || stdin.as_mut().map(|stdin| stdin.write_all(text.as_bytes())));
+        let mut stderr = child.stderr.take();
+        let reader = std::thread::spawn(move || {
+            let mut words = Vec::new();
+            stderr.as_mut().map(|stderr| stderr.read_to_end(&mut words));
+            words
+        });
+        let mut out = Vec::new();
+        if let Some(stdout) = child.stdout.as_mut() {
+            stdout
+                .read_to_end(&mut out)
+                .map_err(|error| failed(error.to_string()))?;
+        }
+        let status = child.wait().map_err(|error| failed(error.to_string()))?;
+        // A command that does not read its input is none the worse for it.
+        let _ = writer.join();
+        let complaint = reader.join().unwrap_or_default();
+        if !status.success() {
+            let mut error = failed(status.to_string());
+            let complaint = String::from_utf8_lossy(&complaint);
+            let lines: Vec<&str> = complaint.lines().filter(|line| !line.trim().is_empty()).collect();
+            for line in &lines[lines.len().saturating_sub(5)..] {
+                error = error.cause((*line).to_owned());
+            }
+            return Err(error.help("it is run in the folder of migrations.yaml; try it there"));
+        }
+        String::from_utf8(out).map_err(|_| failed("its output is not UTF-8".to_owned()))
+    }
+}
+
+fn whole(file: SourceFile) -> Script {
+    Script {
+        file,
+        body: 0,
+        large: None,
+    }
+}
+
+fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if hidden {
+            continue;
+        }
+        if path.is_dir() {
+            collect(&path, found)?;
+        } else if path
+            .extension()
+            .is_some_and(|ending| ending.eq_ignore_ascii_case("sql"))
+        {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path, shown: &str) -> Result<Script> {
+    let bytes = std::fs::read(path).map_err(|error| files::unreadable(shown, &error))?;
+    files::decode(shown.to_owned(), &bytes).map(whole)
+}

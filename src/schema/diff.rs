@@ -1,0 +1,360 @@
+//! What leads from one schema to another, in an order that can be run.
+
+mod table;
+
+use std::collections::BTreeSet;
+
+use crate::schema::{Column, Constraint, Key, Kind, Model, order};
+
+/// One thing to change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Makes an object of the wanted schema.
+    Create(Key),
+    /// Completes it when everything else that is new is there.
+    Complete(Key),
+    /// Drops an object of the present schema.
+    Drop(Key),
+    /// Makes a table anew and moves its rows: what no ALTER says.
+    Replace(Key),
+    /// Gives a table another name.
+    RenameTable {
+        /// The table.
+        table: Key,
+        /// The name, as it is spelled.
+        to: String,
+    },
+    /// Alters a table.
+    Alter(Key, Box<Alter>),
+}
+
+/// What an ALTER TABLE does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the words of SQL say it")]
+pub enum Alter {
+    AddColumn(Column),
+    DropColumn(Column),
+    RenameColumn { from: String, to: String },
+    SetType { from: Column, to: Column },
+    SetNotNull(Column),
+    DropNotNull(Column),
+    SetDefault(Column),
+    DropDefault(Column),
+    SetExpression(Column),
+    DropExpression(Column),
+    SetIdentity { from: Column, to: Column },
+    AddConstraint(Constraint),
+    DropConstraint(Constraint),
+    RenameConstraint { from: Constraint, to: Constraint },
+    SetOption { name: &'static str, value: Option<String> },
+}
+
+impl Alter {
+    /// The column or constraint that it is about; the option's name.
+    pub fn object(&self) -> &str {
+        match self {
+            Alter::AddColumn(column)
+            | Alter::DropColumn(column)
+            | Alter::SetNotNull(column)
+            | Alter::DropNotNull(column)
+            | Alter::SetDefault(column)
+            | Alter::DropDefault(column)
+            | Alter::SetExpression(column)
+            | Alter::DropExpression(column)
+            | Alter::SetType { to: column, .. }
+            | Alter::SetIdentity { to: column, .. } => &column.name,
+            Alter::RenameColumn { to, .. } => to,
+            Alter::AddConstraint(constraint)
+            | Alter::DropConstraint(constraint)
+            | Alter::RenameConstraint { to: constraint, .. } => &constraint.name,
+            Alter::SetOption { name, .. } => name,
+        }
+    }
+
+    /// As programs read it: `add_column`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Alter::AddColumn(_) => "add_column",
+            Alter::DropColumn(_) => "drop_column",
+            Alter::RenameColumn { .. } => "rename_column",
+            Alter::SetType { .. } => "set_type",
+            Alter::SetNotNull(_) => "set_not_null",
+            Alter::DropNotNull(_) => "drop_not_null",
+            Alter::SetDefault(_) => "set_default",
+            Alter::DropDefault(_) => "drop_default",
+            Alter::SetExpression(_) => "set_expression",
+            Alter::DropExpression(_) => "drop_expression",
+            Alter::SetIdentity { .. } => "set_identity",
+            Alter::AddConstraint(_) => "add_constraint",
+            Alter::DropConstraint(_) => "drop_constraint",
+            Alter::RenameConstraint { .. } => "rename_constraint",
+            Alter::SetOption { .. } => "set_option",
+        }
+    }
+}
+
+impl Change {
+    /// As programs read it: `create_table`, `add_column`.
+    pub fn name(&self) -> String {
+        match self {
+            Change::Create(key) | Change::Complete(key) => format!("create_{}", key.kind.name()),
+            Change::Drop(key) => format!("drop_{}", key.kind.name()),
+            Change::Replace(_) => "replace_table".to_owned(),
+            Change::RenameTable { .. } => "rename_table".to_owned(),
+            Change::Alter(_, alter) => alter.name().to_owned(),
+        }
+    }
+
+    /// The object that is changed.
+    pub fn key(&self) -> &Key {
+        match self {
+            Change::Create(key)
+            | Change::Complete(key)
+            | Change::Drop(key)
+            | Change::Replace(key)
+            | Change::RenameTable { table: key, .. }
+            | Change::Alter(key, _) => key,
+        }
+    }
+}
+
+/// What must be done by harder means than a difference would need.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Force {
+    /// Tables that no ALTER brings to what they should be.
+    pub replace: BTreeSet<Key>,
+    /// Objects that stand in the way of a change and must be dropped and made again.
+    pub recreate: BTreeSet<Key>,
+}
+
+/// How a dialect wants changes to be ordered.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Manner {
+    /// Foreign keys go before and come after everything else. Where a table is copied for its ALTERs, they stay with
+    /// the others, so that it is copied once.
+    pub foreign_keys_apart: bool,
+}
+
+/// The changes that lead from one schema to the other; none when they are equal.
+pub fn changes(from: &Model, to: &Model, manner: Manner, force: &Force) -> Vec<Change> {
+    let mut aligned = from.clone();
+    align(&mut aligned, to);
+    let mut plan = Plan {
+        from: &aligned,
+        to,
+        drop: BTreeSet::new(),
+        create: BTreeSet::new(),
+        alter: Vec::new(),
+        replace: BTreeSet::new(),
+    };
+    plan.compare(force);
+    plan.follow();
+    plan.ordered(manner)
+}
+
+/// Takes indexes of the present schema for the constraints that the wanted one has in their place, and the other way
+/// round.
+fn align(from: &mut Model, to: &Model) {
+    let indexes = |model: &Model| -> Vec<(Key, Key, Constraint)> {
+        let twins = model
+            .objects
+            .iter()
+            .filter_map(|(key, object)| Some((key.clone(), object.on.clone()?, object.as_constraint.clone()?)));
+        twins.collect()
+    };
+    let same = |one: &Constraint, other: &Constraint| one.folded == other.folded && one.same(other);
+    let has = |model: &Model, table: &Key, wanted: &Constraint| {
+        let constraints = model.table(table).map(|table| &table.constraints);
+        constraints.is_some_and(|list| list.iter().any(|constraint| same(constraint, wanted)))
+    };
+    for (index, on, constraint) in indexes(from) {
+        if !to.objects.contains_key(&index) && has(to, &on, &constraint) {
+            from.objects.remove(&index);
+            if let Some(table) = from.objects.get_mut(&on).and_then(|object| object.table.as_mut()) {
+                table.constraints.push(constraint);
+            }
+        }
+    }
+    for (index, on, constraint) in indexes(to) {
+        if !from.objects.contains_key(&index) && has(from, &on, &constraint) {
+            if let Some(table) = from.objects.get_mut(&on).and_then(|object| object.table.as_mut()) {
+                table.constraints.retain(|other| !same(other, &constraint));
+            }
+            from.objects.insert(index.clone(), to.objects[&index].clone());
+        }
+    }
+}
+
+struct Plan<'m> {
+    from: &'m Model,
+    to: &'m Model,
+    drop: BTreeSet<Key>,
+    create: BTreeSet<Key>,
+    alter: Vec<(Key, Vec<Alter>)>,
+    replace: BTreeSet<Key>,
+}
+
+impl Plan<'_> {
+    fn compare(&mut self, force: &Force) {
+        for (key, object) in &self.from.objects {
+            let Some(wanted) = self.to.objects.get(key) else {
+                self.drop.insert(key.clone());
+                continue;
+            };
+            match (&object.table, &wanted.table) {
+                (Some(_), Some(_)) if force.replace.contains(key) => {
+                    self.replace.insert(key.clone());
+                }
+                (Some(now), Some(then)) => match table::changes(now, then) {
+                    Some(alters) if alters.is_empty() => {}
+                    Some(alters) => self.alter.push((key.clone(), alters)),
+                    None => {
+                        self.replace.insert(key.clone());
+                    }
+                },
+                (None, None)
+                    if object.meaning == wanted.meaning && object.on == wanted.on && !force.recreate.contains(key) => {}
+                _ => self.again(key),
+            }
+        }
+        let new = self
+            .to
+            .objects
+            .keys()
+            .filter(|key| !self.from.objects.contains_key(key));
+        self.create.extend(new.cloned());
+    }
+
+    fn again(&mut self, key: &Key) {
+        self.drop.insert(key.clone());
+        self.create.insert(key.clone());
+    }
+
+    /// What goes along with what goes: objects on a table that is made anew, and what uses something that is dropped.
+    fn follow(&mut self) {
+        let moved: BTreeSet<Key> = self.replace.iter().chain(&self.drop).cloned().collect();
+        for key in self.from.dependents(&moved) {
+            if self.to.objects.contains_key(&key) {
+                self.again(&key);
+            } else {
+                self.drop.insert(key);
+            }
+        }
+        // An index or trigger goes with its table.
+        let with_table = |key: &Key| {
+            let on = self.from.objects.get(key).and_then(|object| object.on.as_ref());
+            on.is_some_and(|table| self.drop.contains(table))
+        };
+        let goes: BTreeSet<Key> = self.drop.iter().filter(|key| with_table(key)).cloned().collect();
+        self.drop.retain(|key| !goes.contains(key));
+    }
+
+    fn ordered(self, manner: Manner) -> Vec<Change> {
+        let is_table = |key: &&Key| key.kind == Kind::Table;
+        // What tables may need comes before them and goes after them; the rest the other way round.
+        let is_base = |key: &&Key| key.kind < Kind::Table;
+        let mut out = Vec::new();
+        let drop = order::removal(self.from, &self.drop);
+        out.extend(
+            drop.iter()
+                .filter(|key| !is_table(key) && !is_base(key))
+                .cloned()
+                .map(Change::Drop),
+        );
+        let (mut before, mut alters, mut after) = (Vec::new(), Vec::new(), Vec::new());
+        for (table, list) in self.alter {
+            for alter in list {
+                let list = match &alter {
+                    Alter::DropConstraint(key) if apart(manner, key) => &mut before,
+                    Alter::AddConstraint(key) if apart(manner, key) => &mut after,
+                    _ => &mut alters,
+                };
+                list.push(Change::Alter(table.clone(), Box::new(alter)));
+            }
+        }
+        out.extend(before);
+        let drops = drop.iter().filter(is_table).cloned().map(Change::Drop);
+        // A table whose name is taken again goes first.
+        let (first, last): (Vec<Change>, Vec<Change>) = drops.partition(|change| self.create.contains(change.key()));
+        out.extend(first);
+        let create = order::creation(self.to, &self.create);
+        let (bases_again, bases_gone): (Vec<&Key>, Vec<&Key>) =
+            drop.iter().filter(is_base).partition(|key| self.create.contains(*key));
+        out.extend(bases_again.into_iter().cloned().map(Change::Drop));
+        let early = |key: &&Key| is_table(key) || is_base(key);
+        out.extend(create.iter().filter(early).cloned().map(Change::Create));
+        out.extend(alters);
+        out.extend(self.replace.into_iter().map(Change::Replace));
+        let late = |key: &&Key| self.to.objects.get(*key).is_some_and(|object| !object.late.is_empty());
+        out.extend(create.iter().filter(late).cloned().map(Change::Complete));
+        out.extend(last);
+        out.extend(bases_gone.into_iter().cloned().map(Change::Drop));
+        out.extend(create.iter().filter(|key| !early(key)).cloned().map(Change::Create));
+        out.extend(after);
+        out
+    }
+}
+
+fn apart(manner: Manner, constraint: &Constraint) -> bool {
+    manner.foreign_keys_apart && constraint.kind == super::ConstraintKind::ForeignKey
+}
+
+/// A drop and an addition that may be one thing under another name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rename {
+    /// The table in the present schema.
+    pub table: Key,
+    /// The column, as names are compared; none for the table itself.
+    pub column: Option<String>,
+    /// The new name, as it is spelled.
+    pub to: String,
+}
+
+impl Rename {
+    /// As it is typed: `users.name=full_name`.
+    pub fn shown(&self) -> String {
+        match &self.column {
+            Some(column) => format!("{}.{column}={}", self.table.shown(), self.to),
+            None => format!("{}={}", self.table.shown(), self.to),
+        }
+    }
+}
+
+/// What looks like a rename: a table that goes and one that comes with the same columns; a column that goes and one of
+/// the same type that comes to the same table, when it is the only such pair of its table.
+pub fn likely_renames(from: &Model, to: &Model) -> Vec<Rename> {
+    let mut found = Vec::new();
+    let gone = |key: &&Key| key.kind == Kind::Table && !to.objects.contains_key(*key);
+    let come = |key: &&Key| key.kind == Kind::Table && !from.objects.contains_key(*key);
+    for old in from.objects.keys().filter(gone) {
+        let Some(table) = from.table(old) else { continue };
+        let same = |key: &&Key| to.table(key).is_some_and(|other| same_columns(table, other));
+        let mut matches = to.objects.keys().filter(come).filter(same);
+        if let (Some(new), None) = (matches.next(), matches.next()) {
+            found.push(Rename {
+                table: old.clone(),
+                column: None,
+                to: to.objects[new].name.clone(),
+            });
+        }
+    }
+    for (key, object) in &from.objects {
+        if let (Some(now), Some(then)) = (&object.table, to.table(key)) {
+            found.extend(table::likely_rename(key, now, then));
+        }
+    }
+    found
+}
+
+fn same_columns(one: &super::Table, other: &super::Table) -> bool {
+    let columns = |table: &super::Table| -> BTreeSet<(String, String)> {
+        let pairs = table.columns.iter();
+        pairs
+            .map(|column| (column.folded.clone(), column.data_type.meaning.clone()))
+            .collect()
+    };
+    !one.columns.is_empty() && columns(one) == columns(other)
+}
+
+#[cfg(test)]
+mod tests;

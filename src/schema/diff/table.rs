@@ -1,0 +1,200 @@
+//! How two tables differ.
+
+use std::collections::BTreeSet;
+
+use crate::schema::diff::{Alter, Rename};
+use crate::schema::{Column, Constraint, ConstraintKind, Key, Table};
+
+/// The ALTERs that lead from one table to the other; `None` when no ALTER does.
+pub(super) fn changes(from: &Table, to: &Table) -> Option<Vec<Alter>> {
+    let mut columns = Columns::default();
+    for now in &from.columns {
+        match to.column(&now.folded) {
+            Some(then) => columns.pair(now, then)?,
+            None => columns.drop.push(now.clone()),
+        }
+    }
+    let new = to.columns.iter().filter(|column| from.column(&column.folded).is_none());
+    columns.add.extend(new.cloned());
+    let mut constraints = Constraints::default();
+    constraints.compare(from, to, &columns);
+    let mut out = constraints.rename;
+    out.extend(constraints.drop.into_iter().map(Alter::DropConstraint));
+    // A table keeps a column at every moment, and a name is free before it is taken again.
+    let again = |column: &Column| columns.add.iter().any(|new| new.folded == column.folded);
+    let (first, last): (Vec<Column>, Vec<Column>) = columns.drop.iter().cloned().partition(again);
+    out.extend(first.into_iter().map(Alter::DropColumn));
+    out.extend(columns.add.into_iter().map(Alter::AddColumn));
+    out.extend(last.into_iter().map(Alter::DropColumn));
+    out.extend(columns.alter);
+    out.extend(options(from, to));
+    out.extend(constraints.add.into_iter().map(Alter::AddConstraint));
+    Some(out)
+}
+
+/// Options that go, then those that come or change.
+fn options(from: &Table, to: &Table) -> Vec<Alter> {
+    let gone = from.options.keys().filter(|name| !to.options.contains_key(*name));
+    let mut out: Vec<Alter> = gone.map(|name| Alter::SetOption { name, value: None }).collect();
+    for (name, value) in &to.options {
+        if from.options.get(name) != Some(value) {
+            out.push(Alter::SetOption {
+                name,
+                value: Some(value.clone()),
+            });
+        }
+    }
+    out
+}
+
+#[derive(Default)]
+struct Columns {
+    add: Vec<Column>,
+    drop: Vec<Column>,
+    alter: Vec<Alter>,
+}
+
+impl Columns {
+    /// What leads from a column to the one it should be; `None` when no ALTER does.
+    fn pair(&mut self, now: &Column, then: &Column) -> Option<()> {
+        if now == then {
+            return Some(());
+        }
+        if now.other != then.other {
+            return None;
+        }
+        match (&now.generated, &then.generated) {
+            (Some(one), Some(other)) if one == other => {}
+            (Some(one), Some(other)) if one.stored == other.stored => {
+                self.alter.push(Alter::SetExpression(then.clone()));
+            }
+            (Some(one), None) if one.stored => self.alter.push(Alter::DropExpression(then.clone())),
+            (None, None) => {}
+            _ => {
+                // Its values are computed, or were: nothing that was written by hand in a computed column is lost.
+                self.drop.push(now.clone());
+                self.add.push(then.clone());
+                return Some(());
+            }
+        }
+        self.values(now, then);
+        Some(())
+    }
+
+    fn values(&mut self, now: &Column, then: &Column) {
+        let type_changes = now.data_type != then.data_type || now.collation != then.collation;
+        if type_changes && now.default.is_some() && now.default != then.default {
+            // A default that is about to go need not survive the change of type.
+            self.alter.push(Alter::DropDefault(now.clone()));
+        }
+        if now.identity.is_some() && then.identity.is_none() {
+            self.alter.push(Alter::SetIdentity {
+                from: now.clone(),
+                to: then.clone(),
+            });
+        }
+        if type_changes {
+            self.alter.push(Alter::SetType {
+                from: now.clone(),
+                to: then.clone(),
+            });
+        }
+        if now.default != then.default {
+            match &then.default {
+                Some(_) => self.alter.push(Alter::SetDefault(then.clone())),
+                None if !type_changes => self.alter.push(Alter::DropDefault(now.clone())),
+                None => {}
+            }
+        }
+        match (now.not_null, then.not_null) {
+            (false, true) => self.alter.push(Alter::SetNotNull(then.clone())),
+            (true, false) => self.alter.push(Alter::DropNotNull(then.clone())),
+            _ => {}
+        }
+        if then.identity.is_some() && now.identity != then.identity {
+            self.alter.push(Alter::SetIdentity {
+                from: now.clone(),
+                to: then.clone(),
+            });
+        }
+    }
+}
+
+#[derive(Default)]
+struct Constraints {
+    rename: Vec<Alter>,
+    drop: Vec<Constraint>,
+    add: Vec<Constraint>,
+}
+
+impl Constraints {
+    fn compare(&mut self, from: &Table, to: &Table, columns: &Columns) {
+        let folded =
+            |list: &[Column]| -> BTreeSet<String> { list.iter().map(|column| column.folded.clone()).collect() };
+        let (gone, new) = (folded(&columns.drop), folded(&columns.add));
+        let same = |one: &&Constraint, other: &Constraint| one.folded == other.folded && one.same(other);
+        let mut before: Vec<&Constraint> = Vec::new();
+        let mut after: Vec<&Constraint> = to.constraints.iter().collect();
+        for now in &from.constraints {
+            match after.iter().position(|then| same(then, now)) {
+                Some(at) => drop(after.remove(at)),
+                None => before.push(now),
+            }
+        }
+        before.retain(|now| {
+            let taken: Vec<&str> = before_names(from, now);
+            let at = after
+                .iter()
+                .position(|then| then.same(now) && !taken.contains(&then.folded.as_str()));
+            let Some(at) = at else { return true };
+            self.rename.push(Alter::RenameConstraint {
+                from: (*now).clone(),
+                to: after.remove(at).clone(),
+            });
+            false
+        });
+        // A column takes the constraints that are about it along.
+        before.retain(|now| now.columns.is_disjoint(&gone));
+        // A new column brings those along that are written in it.
+        after.retain(|then| then.inside.as_ref().is_none_or(|column| !new.contains(column)));
+        let rank = |constraint: &&Constraint| constraint.kind;
+        before.sort_by_key(|constraint| std::cmp::Reverse(rank(constraint)));
+        after.sort_by_key(rank);
+        self.drop = before.into_iter().cloned().collect();
+        self.add = after.into_iter().cloned().collect();
+    }
+}
+
+/// The names that other constraints of the table have.
+fn before_names<'t>(table: &'t Table, but: &Constraint) -> Vec<&'t str> {
+    let names = table.constraints.iter().map(|constraint| constraint.folded.as_str());
+    names.filter(|name| *name != but.folded).collect()
+}
+
+/// The one column that goes and the one of the same type that comes, when there is no other such pair.
+pub(super) fn likely_rename(key: &Key, from: &Table, to: &Table) -> Option<Rename> {
+    let gone: Vec<&Column> = from
+        .columns
+        .iter()
+        .filter(|column| to.column(&column.folded).is_none())
+        .collect();
+    let come: Vec<&Column> = to
+        .columns
+        .iter()
+        .filter(|column| from.column(&column.folded).is_none())
+        .collect();
+    let mut pairs = gone.iter().flat_map(|old| {
+        let same =
+            |new: &&&Column| new.data_type == old.data_type && new.generated.is_none() && old.generated.is_none();
+        come.iter().filter(same).map(move |new| (*old, *new))
+    });
+    let (old, new) = pairs.next()?;
+    pairs.next().is_none().then(|| Rename {
+        table: key.clone(),
+        column: Some(old.folded.clone()),
+        to: new.name.clone(),
+    })
+}
+
+/// The order of kinds in which constraints are added; they are dropped in the opposite one.
+const _: () = assert!((ConstraintKind::PrimaryKey as u8) < (ConstraintKind::ForeignKey as u8));

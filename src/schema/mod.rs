@@ -1,0 +1,333 @@
+//! Schemas as models: what a database's catalogs say, in words that every dialect shares, and how two of them differ.
+//!
+//! Tables are taken apart into columns, constraints and options. Everything else is an object with a definition, which
+//! is dropped and made anew when its meaning changed. Both sides of a comparison were built by the same engine, so that
+//! two texts with one meaning have one spelling.
+
+pub mod diff;
+pub mod order;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A kind of object. The order is the one in which objects of a schema are made when nothing else orders them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names of SQL")]
+pub enum Kind {
+    Schema,
+    Extension,
+    Type,
+    Domain,
+    Sequence,
+    Function,
+    Table,
+    Index,
+    View,
+    Rule,
+    Trigger,
+    Policy,
+    EventTrigger,
+    Comment,
+    Grant,
+}
+
+impl Kind {
+    /// As people and programs read it: `table`, `event_trigger`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Schema => "schema",
+            Kind::Extension => "extension",
+            Kind::Type => "type",
+            Kind::Domain => "domain",
+            Kind::Sequence => "sequence",
+            Kind::Function => "function",
+            Kind::Table => "table",
+            Kind::Index => "index",
+            Kind::View => "view",
+            Kind::Rule => "rule",
+            Kind::Trigger => "trigger",
+            Kind::Policy => "policy",
+            Kind::EventTrigger => "event_trigger",
+            Kind::Comment => "comment",
+            Kind::Grant => "grant",
+        }
+    }
+
+    /// The kind of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        use Kind::{
+            Comment, Domain, EventTrigger, Extension, Function, Grant, Index, Policy, Rule, Schema, Sequence, Table,
+            Trigger, Type, View,
+        };
+        let all = [
+            Schema,
+            Extension,
+            Type,
+            Domain,
+            Sequence,
+            Function,
+            Table,
+            Index,
+            View,
+            Rule,
+            Trigger,
+            Policy,
+            EventTrigger,
+            Comment,
+            Grant,
+        ];
+        all.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// What tells an object from all others of its database.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// Its kind.
+    pub kind: Kind,
+    /// The schema it is in; empty where there is but one.
+    pub schema: String,
+    /// Its name, capital letters undone where they do not count; for what is named only within something else, such as
+    /// a trigger of PostgreSQL, both names, with a dot between.
+    pub name: String,
+}
+
+impl Key {
+    /// A key in the one schema that there is.
+    pub fn new(kind: Kind, name: impl Into<String>) -> Self {
+        Self {
+            kind,
+            schema: String::new(),
+            name: name.into(),
+        }
+    }
+
+    /// The name with its schema, as people read it.
+    pub fn shown(&self) -> String {
+        if self.schema.is_empty() {
+            self.name.clone()
+        } else {
+            format!("{}.{}", self.schema, self.name)
+        }
+    }
+}
+
+/// Words of SQL, and what they mean: two with one meaning are equal, whatever their layout.
+#[derive(Debug, Clone, Default)]
+pub struct Text {
+    /// As they are written.
+    pub written: String,
+    /// As they are compared.
+    pub meaning: String,
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.meaning == other.meaning
+    }
+}
+
+impl Eq for Text {}
+
+/// The expression of a generated column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Generated {
+    /// The expression, without the parentheses around it.
+    pub expression: Text,
+    /// Whether its values are stored.
+    pub stored: bool,
+}
+
+/// A column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// The name as names are compared.
+    pub folded: String,
+    /// Its type; empty where there is none.
+    pub data_type: Text,
+    /// Whether it refuses NULL.
+    pub not_null: bool,
+    /// What it holds when nothing is said.
+    pub default: Option<Text>,
+    /// Its collation, where it has one of its own.
+    pub collation: Option<Text>,
+    /// What it is computed from.
+    pub generated: Option<Generated>,
+    /// How it numbers rows: the words of GENERATED … AS IDENTITY.
+    pub identity: Option<Text>,
+    /// What else there is to it, which no ALTER changes.
+    pub other: Text,
+    /// All of it as it may stand behind ADD COLUMN; not compared.
+    pub definition: Definition,
+}
+
+/// Words that two columns may differ in without being different.
+#[derive(Debug, Clone, Default)]
+pub struct Definition(pub String);
+
+impl PartialEq for Definition {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Definition {}
+
+/// What a constraint is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names of SQL")]
+pub enum ConstraintKind {
+    PrimaryKey,
+    Unique,
+    Check,
+    ForeignKey,
+    Exclude,
+}
+
+impl ConstraintKind {
+    /// As programs read it: `primary_key`.
+    pub fn name(self) -> &'static str {
+        match self {
+            ConstraintKind::PrimaryKey => "primary_key",
+            ConstraintKind::Unique => "unique",
+            ConstraintKind::Check => "check",
+            ConstraintKind::ForeignKey => "foreign_key",
+            ConstraintKind::Exclude => "exclude",
+        }
+    }
+}
+
+/// A constraint of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Constraint {
+    /// The name by which it can be called.
+    pub name: String,
+    /// The name as names are compared.
+    pub folded: String,
+    /// What it is.
+    pub kind: ConstraintKind,
+    /// It without its name, as it stands behind ADD CONSTRAINT.
+    pub definition: Text,
+    /// The columns that it is about, as names are compared.
+    pub columns: BTreeSet<String>,
+    /// The table that it refers to.
+    pub parent: Option<Key>,
+    /// The column in whose definition it is written, as names are compared.
+    pub inside: Option<String>,
+}
+
+impl Constraint {
+    fn same(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.definition == other.definition
+    }
+}
+
+/// A table that can be altered.
+#[derive(Debug, Clone, Default)]
+pub struct Table {
+    /// Its columns, in order.
+    pub columns: Vec<Column>,
+    /// Its constraints, NOT NULL aside.
+    pub constraints: Vec<Constraint>,
+    /// What is said of it as a whole, by its name: `strict` → `on`.
+    pub options: BTreeMap<&'static str, String>,
+}
+
+impl Table {
+    /// The column of a name, as names are compared.
+    pub fn column(&self, folded: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.folded == folded)
+    }
+}
+
+/// An object of a database.
+#[derive(Debug, Clone, Default)]
+pub struct Object {
+    /// Its name as it is spelled, without quotes and without its schema.
+    pub name: String,
+    /// The table that it is on and goes with.
+    pub on: Option<Key>,
+    /// What is compared, for all but tables that can be altered.
+    pub meaning: String,
+    /// The statements that make it.
+    pub create: Vec<String>,
+    /// The statements that complete it when everything else that is new is there: foreign keys in a circle.
+    pub late: Vec<String>,
+    /// The statement that drops it.
+    pub drop: String,
+    /// What must be there before it.
+    pub uses: BTreeSet<Key>,
+    /// Its parts, where it is a table that can be altered.
+    pub table: Option<Table>,
+    /// Whether rows are lost with it.
+    pub holds_rows: bool,
+    /// The constraint of its table that an index is as good as, where the dialect makes one from the other.
+    pub as_constraint: Option<Constraint>,
+}
+
+/// Everything that a database holds, sqlrev's own tables aside.
+#[derive(Debug, Clone, Default)]
+pub struct Model {
+    /// The objects.
+    pub objects: BTreeMap<Key, Object>,
+}
+
+impl Model {
+    /// The table of a key, where it can be altered.
+    pub fn table(&self, key: &Key) -> Option<&Table> {
+        self.objects.get(key)?.table.as_ref()
+    }
+
+    /// The whole schema as statements, in an order that can be run.
+    pub fn statements(&self) -> Vec<&str> {
+        let keys = order::creation(self, &self.objects.keys().cloned().collect());
+        let objects: Vec<&Object> = keys.iter().filter_map(|key| self.objects.get(key)).collect();
+        let first = objects.iter().flat_map(|object| &object.create);
+        let late = objects.iter().flat_map(|object| &object.late);
+        first.chain(late).map(String::as_str).collect()
+    }
+
+    /// The schema as a script.
+    pub fn script(&self) -> String {
+        let mut out = String::new();
+        for statement in self.statements() {
+            out.push_str(statement);
+            // A comment at the end would swallow the semicolon.
+            let last_line = statement.rsplit('\n').next().unwrap_or_default();
+            out.push_str(if last_line.contains("--") { "\n;\n\n" } else { ";\n\n" });
+        }
+        out.truncate(out.trim_end().len());
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        out
+    }
+
+    /// Leaves only what is wanted.
+    pub fn keep(&mut self, wanted: &dyn Fn(&Key) -> bool) {
+        let gone: BTreeSet<Key> = self.objects.keys().filter(|key| !wanted(key)).cloned().collect();
+        self.objects
+            .retain(|key, object| !gone.contains(key) && object.on.as_ref().is_none_or(|table| !gone.contains(table)));
+    }
+
+    /// Everything that uses one of these objects, or something that does, or stands on it.
+    pub fn dependents(&self, of: &BTreeSet<Key>) -> BTreeSet<Key> {
+        let mut found: BTreeSet<Key> = BTreeSet::new();
+        loop {
+            let before = found.len();
+            for (key, object) in &self.objects {
+                let uses = |other: &Key| of.contains(other) || found.contains(other);
+                if !of.contains(key)
+                    && key.kind != Kind::Table
+                    && (object.uses.iter().any(uses) || object.on.as_ref().is_some_and(uses))
+                {
+                    found.insert(key.clone());
+                }
+            }
+            if found.len() == before {
+                return found;
+            }
+        }
+    }
+}

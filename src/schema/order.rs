@@ -1,0 +1,82 @@
+//! In which order objects can be made and dropped.
+
+use std::collections::BTreeSet;
+
+use crate::schema::{Key, Model};
+
+/// The keys in an order in which their objects can be made: what an object uses comes before it, then the order of
+/// kinds and names. In a circle the first by name comes first.
+pub fn creation(model: &Model, keys: &BTreeSet<Key>) -> Vec<Key> {
+    let mut done = BTreeSet::new();
+    let mut out = Vec::with_capacity(keys.len());
+    for key in keys {
+        visit(model, keys, key, &mut done, &mut out);
+    }
+    out
+}
+
+/// The keys in an order in which their objects can be dropped: the opposite.
+pub fn removal(model: &Model, keys: &BTreeSet<Key>) -> Vec<Key> {
+    let mut keys = creation(model, keys);
+    keys.reverse();
+    keys
+}
+
+/// Depth first, without recursion: chains of views may be long.
+fn visit(model: &Model, keys: &BTreeSet<Key>, first: &Key, done: &mut BTreeSet<Key>, out: &mut Vec<Key>) {
+    let mut stack = vec![(first, false)];
+    while let Some((key, seen)) = stack.pop() {
+        if seen {
+            out.push(key.clone());
+            continue;
+        }
+        if !done.insert(key.clone()) {
+            continue;
+        }
+        stack.push((key, true));
+        let Some(object) = model.objects.get(key) else {
+            continue;
+        };
+        let needs = object.uses.iter().chain(object.on.as_ref());
+        let needs: BTreeSet<&Key> = needs.filter(|other| keys.contains(other)).collect();
+        stack.extend(
+            needs
+                .into_iter()
+                .rev()
+                .filter(|other| !done.contains(*other))
+                .map(|other| (other, false)),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::{Kind, Object};
+
+    fn model(edges: &[(&str, &[&str])]) -> Model {
+        let mut model = Model::default();
+        for (name, uses) in edges {
+            let object = Object {
+                uses: uses.iter().map(|name| Key::new(Kind::View, *name)).collect(),
+                ..Object::default()
+            };
+            model.objects.insert(Key::new(Kind::View, *name), object);
+        }
+        model
+    }
+
+    fn check(edges: &[(&str, &[&str])], expect: &[&str]) {
+        let model = model(edges);
+        let order = creation(&model, &model.objects.keys().cloned().collect());
+        let names: Vec<&str> = order.iter().map(|key| key.name.as_str()).collect();
+        assert_eq!(names, expect);
+    }
+
+    #[test]
+    fn what_is_used_comes_first() {
+        check(&[("a", &["c"]), ("b", &[]), ("c", &["b"])], &["b", "c", "a"]);
+        check(&[("a", &["b"]), ("b", &["a"])], &["b", "a"]);
+        check(&[("a", &["a"])], &["a"]);
+    }
+}
