@@ -33,6 +33,9 @@ mod postgres;
 #[cfg(unix)]
 #[path = "it/postgres_locks.rs"]
 mod postgres_locks;
+#[cfg(unix)]
+#[path = "it/postgres_pool.rs"]
+mod postgres_pool;
 #[path = "it/property.rs"]
 mod property;
 #[path = "it/race.rs"]
