@@ -119,6 +119,10 @@ pub(super) enum Command {
     Repair(Repair),
     /// Opens a revision's upgrade file in $VISUAL or $EDITOR
     Edit(Edit),
+    /// Creates the database, unless it is there
+    Create,
+    /// Drops the database with everything in it, after asking
+    Drop(Drop),
     /// Creates the version table
     EnsureVersion(EnsureVersion),
     /// Explains an error code
@@ -311,6 +315,17 @@ pub(super) struct Rehearse {
     pub targets: Vec<String>,
     #[command(flatten)]
     pub lock: Lock,
+}
+
+/// `drop`
+#[derive(Debug, Args)]
+pub(super) struct Drop {
+    /// Asks nothing
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Ends the sessions that others have with it
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// `restore`

@@ -5,6 +5,7 @@ mod autogenerate;
 mod backup;
 mod check;
 mod compare;
+mod database;
 mod diff;
 mod fleet;
 pub mod graph;
@@ -181,6 +182,8 @@ fn dispatch(session: &mut Session<'_>, command: &Command, ui: &mut Ui<'_>) -> Re
         Command::Upgrade(args) => run::upgrade(session, args, ui),
         Command::Downgrade(args) => run::downgrade(session, args, ui),
         Command::Stamp(args) => run::stamp(session, args, ui),
+        Command::Create => database::create(session, ui),
+        Command::Drop(args) => database::drop(session, args, ui),
         Command::Rehearse(args) => backup::rehearse(session, args, ui),
         Command::Restore(args) => backup::restore(session, args, ui),
         Command::Plan(args) => run::plan(session, args, ui),

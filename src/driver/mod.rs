@@ -50,6 +50,38 @@ pub fn server(dialect: &str, url: &str, opening: Opening<'_>) -> Option<Outcome<
     Some(open(url, opening))
 }
 
+/// What is done with a database as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whole {
+    /// Nothing: whether it is there is the answer.
+    IsThere,
+    /// It is created, unless it is there.
+    Create,
+    /// It is dropped, where it is there.
+    Drop {
+        /// The sessions of others are ended.
+        force: bool,
+    },
+}
+
+type OnWhole = fn(&str, Opening<'_>, Whole) -> Outcome<(String, bool)>;
+
+/// Those of the servers whose databases can be created and dropped.
+static WHOLE: &[(&str, OnWhole)] = &[
+    #[cfg(feature = "postgres")]
+    ("postgresql", postgres::whole),
+];
+
+/// Creates or drops the database that a URL leads to; none when this build cannot for its dialect. Returns its name, and
+/// whether anything was done, or whether it is there.
+///
+/// # Errors
+/// The `connect::…` codes, and `database::failed` with the server's words.
+pub fn whole_database(dialect: &str, url: &str, opening: Opening<'_>, what: Whole) -> Option<Outcome<(String, bool)>> {
+    let (_, on_whole) = WHOLE.iter().find(|(name, _)| *name == dialect)?;
+    Some(on_whole(url, opening, what))
+}
+
 /// The dialects of the servers that this build can speak to.
 pub fn servers() -> impl Iterator<Item = &'static str> {
     SERVERS.iter().map(|(name, _)| *name)

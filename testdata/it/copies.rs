@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use sqlrev::{Code, Event};
 
 use crate::library::{line, memory, migrator, number};
-use crate::place::Place;
+use crate::place::{Place, finished};
 
 #[test]
 fn a_copy_is_made_before_a_change_and_can_be_put_back() {
@@ -107,4 +107,27 @@ fn a_fleet_is_brought_up_to_date_by_several_at_once() {
             .contains("199 databases: 0 upgraded, 199 with nothing to do, 0 failed, 0 left alone"),
         "{done:?}"
     );
+}
+
+/// What goes for good is asked for by its name; what is no database is not dropped at all.
+#[test]
+fn a_database_is_dropped_by_its_name_alone() {
+    let place = Place::new();
+    place.write("migrations.yaml", "url: sqlite:app.db\n");
+    place.must(&["create"]);
+    place.write("app.db-journal", "");
+    for answer in ["yes", "", "app"] {
+        let done = finished(place.shell(&format!("echo '{answer}' | $SQLREV drop")));
+        done.failed_with(2, "usage::invalid");
+        assert!(place.path("app.db").exists(), "{answer}");
+    }
+    let done = finished(place.shell("echo app.db | $SQLREV drop"));
+    assert_eq!(done.status, Some(0), "{done:?}");
+    assert!(!place.path("app.db").exists() && !place.path("app.db-journal").exists());
+    place.write(
+        "app.db",
+        "a letter, and no database at all, though it is long enough to hold a header of one",
+    );
+    place.run(&["drop", "--yes"]).failed_with(1, "database::connect");
+    assert!(place.path("app.db").exists());
 }

@@ -318,7 +318,7 @@ fn refused_by_server(
             Code::ConnectNoDatabase,
             format!("there is no database `{database}` on {place}"),
         )
-        .help(format!("create it: createdb {database}"))
+        .help("create it, with the same options: sqlrev create")
     } else if *code == SqlState::INVALID_PASSWORD {
         let error = Error::new(
             Code::ConnectAuthentication,

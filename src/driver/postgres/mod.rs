@@ -9,6 +9,7 @@ mod params;
 mod refuse;
 mod tls;
 mod watch;
+mod whole;
 
 use std::io::Cursor;
 use std::pin::Pin;
@@ -26,6 +27,7 @@ use crate::sql::split;
 use crate::sql::token;
 
 pub use connect::connect;
+pub(super) use whole::whole;
 
 use link::Link;
 use refuse::{ends, has_failed, no_text, other_encoding, refuse_copy_out, rolls_back};

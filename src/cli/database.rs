@@ -1,0 +1,123 @@
+//! `create` and `drop`: the database itself.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::cli::args;
+use crate::cli::session::{Session, unsupported};
+use crate::cli::ui::Ui;
+use crate::code::Code;
+use crate::driver::sqlite::{self, Access};
+use crate::driver::{self, Driver, Whole};
+use crate::error::{Error, Result};
+use crate::project::{DatabaseUrl, Project, SqliteUrl};
+
+pub(super) fn create(session: &mut Session<'_>, ui: &mut Ui<'_>) -> Result<u8> {
+    let project = session.project()?;
+    let url = project.url()?;
+    let (name, created) = match &url {
+        DatabaseUrl::Sqlite(place) => {
+            let path = file(place)?;
+            let created = !path.exists();
+            if created {
+                let opened = sqlite::open(path, Access::Create).and_then(|mut db| Driver::execute(&mut db, "VACUUM"));
+                opened.map_err(|error| failed(path, "create", &error.message))?;
+            }
+            (project.shown(path), created)
+        }
+        DatabaseUrl::Server { .. } => on_server(session, &project, &url, Whole::Create)?,
+    };
+    if ui.json {
+        ui.value(&json!({"database": name, "created": created}));
+    } else if created {
+        ui.say(&format!("created {name}"));
+    } else {
+        ui.say(&format!("nothing to do: {name} is there"));
+    }
+    Ok(0)
+}
+
+pub(super) fn drop(session: &mut Session<'_>, args: &args::Drop, ui: &mut Ui<'_>) -> Result<u8> {
+    let project = session.project()?;
+    let url = project.url()?;
+    let (name, is_there) = match &url {
+        DatabaseUrl::Sqlite(place) => {
+            let path = file(place)?;
+            if path.exists() {
+                // Whatever else the file is, it is not dropped.
+                let opened =
+                    sqlite::open(path, Access::Read).and_then(|mut db| Driver::query(&mut db, "PRAGMA schema_version"));
+                opened.map_err(|error| failed(path, "drop", &error.message))?;
+            }
+            (project.shown(path), path.exists())
+        }
+        DatabaseUrl::Server { .. } => on_server(session, &project, &url, Whole::IsThere)?,
+    };
+    if is_there && !args.yes {
+        ask(&name, ui)?;
+    }
+    let dropped = match &url {
+        _ if !is_there => false,
+        DatabaseUrl::Sqlite(place) => {
+            remove(file(place)?)?;
+            true
+        }
+        DatabaseUrl::Server { .. } => on_server(session, &project, &url, Whole::Drop { force: args.force })?.1,
+    };
+    if ui.json {
+        ui.value(&json!({"database": name, "dropped": dropped}));
+    } else if dropped {
+        ui.say(&format!("dropped {name}"));
+    } else {
+        ui.say(&format!("nothing to do: {name} is not there"));
+    }
+    Ok(0)
+}
+
+/// The name is the answer: a `y` is typed too soon.
+fn ask(name: &str, ui: &mut Ui<'_>) -> Result<()> {
+    ui.tell(&format!(
+        "{name} would be dropped, with everything in it; its name is the answer that goes on:"
+    ));
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer);
+    if read.is_ok() && answer.trim() == name {
+        return Ok(());
+    }
+    Err(
+        Error::new(Code::Usage, "nothing was dropped: the answer was not its name")
+            .help("sqlrev drop --yes asks nothing"),
+    )
+}
+
+fn on_server(session: &Session<'_>, project: &Project, url: &DatabaseUrl, what: Whole) -> Result<(String, bool)> {
+    let DatabaseUrl::Server { dialect, text } = url else {
+        return Err(unsupported(url));
+    };
+    let done = driver::whole_database(dialect, text, session.opening(project)?, what);
+    done.unwrap_or_else(|| Err(unsupported(url)))
+}
+
+fn file(place: &SqliteUrl) -> Result<&Path> {
+    place.path.as_deref().ok_or_else(|| {
+        let message = "the database is in memory: it comes and goes with each command";
+        Error::new(Code::UnsupportedDatabase, message).help("--url sqlite:app.db names a file")
+    })
+}
+
+/// Removes the file, and last what SQLite keeps beside it: with a journal and no database nothing could be recovered.
+#[expect(clippy::disallowed_methods, reason = "the file of the database is asked to go")]
+fn remove(path: &Path) -> Result<()> {
+    std::fs::remove_file(path).map_err(|error| failed(path, "drop", &error.to_string()))?;
+    for suffix in ["-journal", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        let _ = std::fs::remove_file(name);
+    }
+    Ok(())
+}
+
+fn failed(path: &Path, what: &str, why: &str) -> Error {
+    Error::new(Code::Connect, format!("cannot {what} `{}`", path.display())).cause(why)
+}
