@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-pub use config::{Autogenerate, Config, Location, Rule, Schema, When, duration};
+pub use config::{Autogenerate, Config, Location, Rule, Schema, When};
 pub use env::Environment;
 pub use template::{Naming, Template, slug};
 pub use url::{DatabaseUrl, SqliteMode, SqliteUrl, redacted};

@@ -8,6 +8,8 @@ pub mod sqlite;
 
 pub use rewrite::{AlterStatement, COPY, Op, Rewrite, Setting};
 
+use std::time::Duration;
+
 use crate::error::Result;
 use crate::revision::Recreate;
 use crate::schema::Model;
@@ -325,6 +327,13 @@ pub trait Dialect: Sync + std::fmt::Debug {
     fn leftovers(&self, statement: &str) -> Option<Leftovers> {
         let _ = statement;
         None
+    }
+
+    /// The statements that set how long a statement of a revision waits for a lock and how long it may take: until the
+    /// end of the transaction that is open, or of the session where there is none.
+    fn timeouts(&self, lock: Option<Duration>, statement: Option<Duration>, in_transaction: bool) -> Vec<String> {
+        let _ = (lock, statement, in_transaction);
+        Vec::new()
     }
 
     /// Whether the statement has to come before any query of its transaction.

@@ -415,6 +415,12 @@ impl Reader for Scribe<'_> {
             // Foreign keys that were switched off stay so until the end of the revision.
             put(self.out, &self.sql.commit(false))?;
         }
+        let header = &revision.header;
+        let in_transaction = self.transaction == Transaction::Revision;
+        let timeouts = self
+            .dialect
+            .timeouts(header.lock_timeout, header.statement_timeout, in_transaction);
+        timeouts.iter().try_for_each(|sql| self.statement(sql))?;
         Ok(())
     }
 

@@ -71,6 +71,9 @@ impl<'a> Executor<'a> {
         let began = self.clock.elapsed();
         let mut statements = Vec::new();
         let direction = ready.step.direction;
+        for sql in self.timeouts(ready, true) {
+            self.later(&sql, ready)?;
+        }
         // Down is up in a mirror: what ran last is undone first.
         if direction == Direction::Downgrade {
             self.code(ready, &mut statements)?;
@@ -115,6 +118,12 @@ impl<'a> Executor<'a> {
             self.settle(ready)?;
         }
         Ok(ran(ready, statements, duration))
+    }
+
+    fn timeouts(&self, ready: &Ready<'_>, in_transaction: bool) -> Vec<String> {
+        let header = &ready.revision.header;
+        let dialect = self.driver.dialect();
+        dialect.timeouts(header.lock_timeout, header.statement_timeout, in_transaction)
     }
 
     /// Sends a statement of sqlrev's own after those of a script, without waiting for any.
@@ -241,6 +250,9 @@ impl<'a> Executor<'a> {
         self.started(ready);
         let began = self.clock.elapsed();
         let mut statements = Vec::new();
+        for sql in self.timeouts(ready, false) {
+            self.own(&sql)?;
+        }
         self.connection_again(ready, skip)?;
         let counting = Counting::new(self.table.clone(), id.to_string(), direction, self.patience, skip);
         if row.is_some() {

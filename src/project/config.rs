@@ -218,18 +218,5 @@ fn within(file: &SourceFile, raw: &Raw, span: &Span) -> Span {
     }
 }
 
-/// Reads a time: seconds, or a number with `ms`, `s` or `m`.
-pub fn duration(text: &str) -> Option<Duration> {
-    let text = text.trim();
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let number: u32 = text[..digits].parse().ok()?;
-    match text[digits..].trim_start() {
-        "ms" => Some(Duration::from_millis(number.into())),
-        "" | "s" => Some(Duration::from_secs(number.into())),
-        "m" | "min" => Some(Duration::from_secs(u64::from(number) * 60)),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,12 @@
 //! The YAML header of an upgrade file: line comments between two `-- ---` lines. See `grammar/header.ebnf`.
 
+pub mod duration;
 mod lines;
 mod plain;
 mod write;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use write::write;
 
@@ -16,7 +18,7 @@ use crate::yaml::{self, Key, Mistake, Node, Value};
 use lines::{Line, opening, uncomment};
 
 /// The keys of a header, in the order in which they are written.
-pub const KEYS: [&str; 10] = [
+pub const KEYS: [&str; 12] = [
     "revision",
     "down_revision",
     "message",
@@ -24,6 +26,8 @@ pub const KEYS: [&str; 10] = [
     "branch_labels",
     "depends_on",
     "transaction",
+    "lock_timeout",
+    "statement_timeout",
     "recreate",
     "irreversible",
     "code",
@@ -227,6 +231,8 @@ impl Reader<'_> {
                     _ => return Err(self.wrong(key, node, "`revision` or `none`")),
                 }
             }
+            "lock_timeout" => header.lock_timeout = Some(self.time(key, node)?),
+            "statement_timeout" => header.statement_timeout = Some(self.time(key, node)?),
             "recreate" => {
                 header.recreate = match node.value.text() {
                     Some("auto") => Recreate::Auto,
@@ -250,6 +256,11 @@ impl Reader<'_> {
             _ => return Err(self.unknown(key)),
         }
         Ok(())
+    }
+
+    fn time(&self, key: &Key<'_>, node: &Node<'_>) -> Result<Duration> {
+        let time = node.value.text().and_then(duration::duration);
+        time.ok_or_else(|| self.wrong(key, node, duration::TAKES))
     }
 
     /// The text of a scalar, or none for nothing.

@@ -29,6 +29,7 @@ mod vectors;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::source::SourceFile;
 
@@ -124,6 +125,10 @@ pub struct Header {
     pub created: Option<Arc<str>>,
     /// `transaction`
     pub transaction: Transaction,
+    /// `lock_timeout`: how long a statement waits for a lock, where the database has a setting for that.
+    pub lock_timeout: Option<Duration>,
+    /// `statement_timeout`: how long a statement may take, likewise.
+    pub statement_timeout: Option<Duration>,
     /// `recreate`
     pub recreate: Recreate,
     /// `irreversible`
@@ -143,6 +148,8 @@ impl Header {
             message: Arc::default(),
             created: None,
             transaction: Transaction::default(),
+            lock_timeout: None,
+            statement_timeout: None,
             recreate: Recreate::default(),
             irreversible: false,
             code: false,

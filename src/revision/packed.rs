@@ -6,6 +6,7 @@
 //! What is read at each start lies together, so that few pages of the program are touched. Numbers are little-endian, texts come after their length.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::revision::checksum::Checksum;
 use crate::revision::graph::RevisionGraph;
@@ -30,6 +31,10 @@ const RECREATE_NEVER: u8 = 4;
 const IRREVERSIBLE: u8 = 8;
 const MISSING_TEXT: u8 = 16;
 const CODE: u8 = 32;
+/// Two numbers of milliseconds follow the header.
+const TIMEOUTS: u8 = 64;
+/// For none.
+const NO_TIMEOUT: u64 = u64::MAX;
 
 /// What must be known of a revision to see whether it is applied as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,6 +152,10 @@ impl Reader {
         Some(self.take(1)? != [0])
     }
 
+    fn milliseconds(&mut self) -> Option<u64> {
+        Some(u64::from_le_bytes(self.take(8)?.try_into().ok()?))
+    }
+
     fn script(&mut self) -> Option<Script> {
         Some(Script {
             file: SourceFile::new(self.text()?, self.text()?),
@@ -175,6 +184,10 @@ impl Reader {
         };
         header.irreversible = flags & IRREVERSIBLE != 0;
         header.code = flags & CODE != 0;
+        if flags & TIMEOUTS != 0 {
+            header.lock_timeout = time(self.milliseconds()?);
+            header.statement_timeout = time(self.milliseconds()?);
+        }
         let upgrade = if self.is_there()? { Some(self.script()?) } else { None };
         let downgrade = if self.is_there()? { Some(self.script()?) } else { None };
         Some(Revision {
@@ -185,6 +198,10 @@ impl Reader {
             missing_text: flags & MISSING_TEXT != 0,
         })
     }
+}
+
+fn time(milliseconds: u64) -> Option<Duration> {
+    (milliseconds != NO_TIMEOUT).then(|| Duration::from_millis(milliseconds))
 }
 
 /// Puts the revisions of a graph and the checksums of their upgrades, in path order, into one piece; none where it would
@@ -263,12 +280,14 @@ impl Writer {
     fn revision(&mut self, revision: &Revision) -> Option<()> {
         let header = &revision.header;
         let flag = |is: bool, flag: u8| if is { flag } else { 0 };
+        let timeouts = [header.lock_timeout, header.statement_timeout];
         self.out.push(
             flag(header.transaction == Transaction::None, NO_TRANSACTION)
                 | flag(header.recreate == Recreate::Always, RECREATE_ALWAYS)
                 | flag(header.recreate == Recreate::Never, RECREATE_NEVER)
                 | flag(header.irreversible, IRREVERSIBLE)
                 | flag(header.code, CODE)
+                | flag(timeouts.iter().any(Option::is_some), TIMEOUTS)
                 | flag(revision.missing_text, MISSING_TEXT),
         );
         self.text(header.id.as_str())?;
@@ -279,6 +298,12 @@ impl Writer {
         self.out.push(u8::from(header.created.is_some()));
         if let Some(created) = &header.created {
             self.text(created)?;
+        }
+        if timeouts.iter().any(Option::is_some) {
+            for time in timeouts {
+                let milliseconds = time.map_or(Some(NO_TIMEOUT), |time| u64::try_from(time.as_millis()).ok())?;
+                self.out.extend_from_slice(&milliseconds.to_le_bytes());
+            }
         }
         self.script(revision.upgrade.as_ref())?;
         self.script(revision.downgrade.as_ref())
@@ -322,6 +347,8 @@ mod tests {
         all[3].header.recreate = Recreate::Always;
         all[3].header.irreversible = true;
         all[0].header.code = true;
+        all[0].header.lock_timeout = Some(Duration::from_millis(1500));
+        all[3].header.statement_timeout = Some(Duration::ZERO);
         (all[3].upgrade, all[3].missing_text) = (None, true);
         all
     }

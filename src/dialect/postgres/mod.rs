@@ -4,6 +4,8 @@ mod leftover;
 mod script;
 mod session;
 
+use std::time::Duration;
+
 use crate::dialect::{AlterStatement, Ask, CopiedBy, Dialect, Leftovers, Replay, Rewrite, ScriptSql, VersionSql};
 use crate::error::Result;
 use crate::revision::Recreate;
@@ -93,6 +95,15 @@ impl Dialect for Postgres {
 
     fn stands_alone(&self, statement: &str) -> bool {
         session::stands_alone(statement)
+    }
+
+    fn timeouts(&self, lock: Option<Duration>, statement: Option<Duration>, in_transaction: bool) -> Vec<String> {
+        let set = if in_transaction { "SET LOCAL" } else { "SET" };
+        let times = [("lock_timeout", lock), ("statement_timeout", statement)];
+        let times = times
+            .iter()
+            .filter_map(|(name, time)| Some((name, (*time)?.as_millis())));
+        times.map(|(name, time)| format!("{set} {name} = '{time}ms'")).collect()
     }
 
     fn comes_first(&self, statement: &str) -> bool {

@@ -9,7 +9,8 @@ use crate::project::url;
 use crate::source::{SourceFile, Span};
 use crate::yaml::{self, Key, Mistake, Node, Value};
 
-use super::{Config, Location, Raw, Settings, When, duration, expand, within};
+use super::{Config, Location, Raw, Settings, When, expand, within};
+use crate::revision::header::duration::{TAKES, duration};
 
 /// The keys at the top, in the order of the documented file.
 pub(super) const KEYS: [&str; 11] = [
@@ -236,13 +237,8 @@ impl Reader<'_> {
         }
         if let Some(raw) = &settings.lock_timeout {
             let text = self.expand(raw)?;
-            config.lock_timeout = duration(&text).ok_or_else(|| {
-                self.wrong_at(
-                    "lock_timeout",
-                    raw.span.clone(),
-                    "seconds, or a time like 500ms, 30s or 5m",
-                )
-            })?;
+            config.lock_timeout =
+                duration(&text).ok_or_else(|| self.wrong_at("lock_timeout", raw.span.clone(), TAKES))?;
         }
         config.autogenerate = self.autogenerate_values(&settings.autogenerate)?;
         if let Some(raw) = &settings.schema_dump {

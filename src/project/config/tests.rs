@@ -201,14 +201,3 @@ fn no_label_shows_a_password() {
     let config = read("url: postgresql://u:secret@h/d", None).expect("it is right");
     assert!(!format!("{config:?}").contains("secret"));
 }
-
-#[test]
-fn durations() {
-    assert_eq!(duration("30"), Some(Duration::from_secs(30)));
-    assert_eq!(duration(" 2 m"), Some(Duration::from_secs(120)));
-    assert_eq!(duration("0s"), Some(Duration::ZERO));
-    assert_eq!(
-        (duration(""), duration("s"), duration("1h"), duration("99999999999")),
-        (None, None, None, None)
-    );
-}

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::revision::{Header, Recreate, RevisionId, Transaction};
 use crate::source::{SourceFile, Span};
 
+use super::duration::duration;
 use super::lines::{comment, is_fence, line_at};
 use super::{KEYS, Parsed, Spans};
 
@@ -58,6 +59,8 @@ fn entry(key: &str, text: &str, value: Span, header: &mut Header, places: &mut S
                 _ => return None,
             }
         }
+        "lock_timeout" => header.lock_timeout = Some(duration(words)?),
+        "statement_timeout" => header.statement_timeout = Some(duration(words)?),
         "recreate" => {
             header.recreate = match words {
                 "auto" => Recreate::Auto,

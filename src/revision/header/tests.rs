@@ -38,6 +38,8 @@ const FULL: &str = "\
 -- branch_labels: [billing]           # optional
 -- depends_on: [55af2cb1c267, x]
 -- transaction: none
+-- lock_timeout: 500ms
+-- statement_timeout: 300s
 -- recreate: never
 -- irreversible: true
 -- ---
@@ -54,6 +56,8 @@ fn every_key_is_read_with_its_place() {
     expect.branch_labels = vec!["billing".into()];
     expect.depends_on = vec!["55af2cb1c267".into(), "x".into()];
     expect.transaction = Transaction::None;
+    expect.lock_timeout = Some(Duration::from_millis(500));
+    expect.statement_timeout = Some(Duration::from_secs(300));
     expect.recreate = Recreate::Never;
     expect.irreversible = true;
     assert_eq!(parsed.header, expect);
@@ -163,6 +167,8 @@ fn mistakes_of_values_are_labelled() {
     wrong("revision: a\ntransaction: maybe", "maybe");
     wrong("revision: a\ntransaction:", "transaction");
     wrong("revision: a\nrecreate: true", "true");
+    wrong("revision: a\nlock_timeout: soon", "soon");
+    wrong("revision: a\nstatement_timeout: [1s]", "[1s]");
     wrong("revision: a\nirreversible: yes", "yes");
     wrong("revision: a\nirreversible: \"true\"", "\"true\"");
     check(&block("message: x"), Code::HeaderNoRevision, &["-- ---"]);
@@ -291,6 +297,8 @@ prop_compose! {
         created in proptest::option::of(words()),
         none in any::<bool>(),
         recreate in proptest::sample::select(vec![Recreate::Auto, Recreate::Always, Recreate::Never]),
+        lock_timeout in proptest::option::of(0..u32::MAX),
+        statement_timeout in proptest::option::of(0..u32::MAX),
         irreversible in any::<bool>(),
         code in any::<bool>(),
     ) -> Header {
@@ -302,6 +310,8 @@ prop_compose! {
             message: message.into(),
             created: created.map(Arc::from),
             transaction: if none { Transaction::None } else { Transaction::Revision },
+            lock_timeout: lock_timeout.map(|time| Duration::from_millis(time.into())),
+            statement_timeout: statement_timeout.map(|time| Duration::from_secs(time.into())),
             recreate,
             irreversible,
             code,
@@ -314,7 +324,7 @@ fn headers_of_the_usual_shape_need_no_library() {
     for lines in [
         "revision: ae1027a6acf0\ndown_revision: [1975ea83b712, b5b2d72c76c8]\nmessage: add user table (2)\ncreated: \
          2026-11-22T21:14:00Z",
-        "revision: a\ndown_revision: b\nbranch_labels: [billing]\ndepends_on:\ntransaction: none\nrecreate: never\n\
+        "revision: a\ndown_revision: b\nbranch_labels: [billing]\ndepends_on:\ntransaction: none\nlock_timeout: 3s\nrecreate: never\n\
          irreversible: true\ncode: false\nmessage: \"fix: names\"",
     ] {
         let file = SourceFile::new("a", block(lines));

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::revision::{BranchLabel, Header, Recreate, RevisionId, Transaction};
 
-use super::plain;
+use super::{duration, plain};
 
 /// The comment block of a header, from one `-- ---` line to the other, keys in the order of
 /// [`KEYS`](super::KEYS), those that say nothing left out. [`parse`](super::parse) reads the same header from it.
@@ -40,6 +40,15 @@ pub fn write(header: &Header) -> String {
     }
     if header.transaction == Transaction::None {
         line("transaction", "none");
+    }
+    let times = [
+        ("lock_timeout", header.lock_timeout),
+        ("statement_timeout", header.statement_timeout),
+    ];
+    for (key, time) in times {
+        if let Some(time) = time {
+            line(key, &duration::written(time));
+        }
     }
     match header.recreate {
         Recreate::Auto => {}
