@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::cli::database;
+
 /// Schema migrations as plain SQL files: a graph of revisions, each a pair upgrade.sql / downgrade.sql.
 #[derive(Debug, Parser)]
 #[command(name = "sqlrev", version, max_term_width = 100, propagate_version = true)]
@@ -122,7 +124,7 @@ pub(super) enum Command {
     /// Creates the database, unless it is there
     Create,
     /// Drops the database with everything in it, after asking
-    Drop(Drop),
+    Drop(database::Drop),
     /// Creates the version table
     EnsureVersion(EnsureVersion),
     /// Explains an error code
@@ -315,17 +317,6 @@ pub(super) struct Rehearse {
     pub targets: Vec<String>,
     #[command(flatten)]
     pub lock: Lock,
-}
-
-/// `drop`
-#[derive(Debug, Args)]
-pub(super) struct Drop {
-    /// Asks nothing
-    #[arg(short, long)]
-    pub yes: bool,
-    /// Ends the sessions that others have with it
-    #[arg(long)]
-    pub force: bool,
 }
 
 /// `restore`

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use clap::Args;
 use serde_json::json;
 
-use crate::cli::args;
 use crate::cli::session::{Session, unsupported};
 use crate::cli::ui::Ui;
 use crate::code::Code;
@@ -12,6 +12,17 @@ use crate::driver::sqlite::{self, Access};
 use crate::driver::{self, Driver, Whole};
 use crate::error::{Error, Result};
 use crate::project::{DatabaseUrl, Project, SqliteUrl};
+
+/// `drop`
+#[derive(Debug, Args)]
+pub(super) struct Drop {
+    /// Asks nothing
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Ends the sessions that others have with it
+    #[arg(long)]
+    pub force: bool,
+}
 
 pub(super) fn create(session: &mut Session<'_>, ui: &mut Ui<'_>) -> Result<u8> {
     let project = session.project()?;
@@ -38,7 +49,7 @@ pub(super) fn create(session: &mut Session<'_>, ui: &mut Ui<'_>) -> Result<u8> {
     Ok(0)
 }
 
-pub(super) fn drop(session: &mut Session<'_>, args: &args::Drop, ui: &mut Ui<'_>) -> Result<u8> {
+pub(super) fn drop(session: &mut Session<'_>, args: &Drop, ui: &mut Ui<'_>) -> Result<u8> {
     let project = session.project()?;
     let url = project.url()?;
     let (name, is_there) = match &url {
