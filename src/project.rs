@@ -32,6 +32,7 @@ pub use write::{MIGRATIONS_YAML, init, write_all, write_new};
 use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::revision::{Revision, Script};
+use crate::source::SourceFile;
 use files::Loader;
 use write::CONFIG;
 
@@ -220,6 +221,25 @@ impl Project {
             Some(script) if script.large.is_some() => self.read(&script.file.name).map(Some),
             other => Ok(other.clone()),
         }
+    }
+
+    /// The `test.sql` beside a revision, `NAME.test.sql` beside a flat pair, where there is one.
+    ///
+    /// # Errors
+    /// `file::io`, `file::invalid_utf8`
+    pub fn read_test(&self, revision: &Revision) -> Result<Option<SourceFile>> {
+        let file = revision.file_name();
+        let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
+        let stem = match names::Half::of(name) {
+            names::Name::Half("", _) => String::new(),
+            names::Name::Half(stem, _) => format!("{stem}."),
+            _ => return Ok(None),
+        };
+        let name = format!("{folder}/{stem}test.sql");
+        if file.is_empty() || !self.root.join(&name).is_file() {
+            return Ok(None);
+        }
+        self.read(&name).map(|script| Some(script.file))
     }
 
     /// Reads a file by its name from the project's folder.

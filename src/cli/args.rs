@@ -65,6 +65,8 @@ pub(super) enum Format {
     Text,
     /// One JSON document
     Json,
+    /// The results of `test` as `JUnit` writes them, for build servers
+    Junit,
 }
 
 /// When to colour.

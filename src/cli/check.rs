@@ -3,18 +3,18 @@
 use serde_json::{Value, json};
 
 use crate::cli::args;
-use crate::cli::compare::{self, Found};
+use crate::cli::compare::{self, Compare, Found};
 use crate::cli::run::all_heads;
 use crate::cli::session::{History, Session};
 use crate::cli::ui::{ID, Ui, WARN};
 use crate::cli::{FOUND, read, text};
 use crate::code::Code;
-use crate::driver::{self, Driver};
+use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::execute::diff;
 use crate::execute::event::Event;
 use crate::execute::repair::Edit;
-use crate::execute::schema::{self, Difference, How, Schema};
+use crate::execute::schema::{self, Difference, How};
 use crate::execute::seen::Seen;
 use crate::revision::RevisionId;
 use crate::revision::applied::Applied;
@@ -92,30 +92,9 @@ fn drift(
     driver: &mut dyn Driver,
     ui: &mut Ui<'_>,
 ) -> Result<Vec<Difference>> {
-    let (want, trouble) = schema_at(history, graph, applied)?;
-    if let Some(trouble) = trouble {
-        ui.say(&format!("note: in the replay of the history this failed: {trouble}"));
-    }
-    let got = Schema::stored(driver, &history.table)?;
-    Ok(schema::differences(&want, &got))
-}
-
-/// The schema that revisions build, replayed in memory; and what failed in that.
-pub(crate) fn schema_at(
-    history: &History,
-    graph: &RevisionGraph,
-    applied: &Applied,
-) -> Result<(Schema, Option<String>)> {
-    if history.dialect.objects().is_none() {
-        let message = format!(
-            "schemas are read on SQLite alone, and not on {}",
-            history.dialect.name()
-        );
-        return Err(Error::new(Code::UnsupportedDatabase, message)
-            .help("without `--drift` and `--schema` the command works on every database"));
-    }
-    let scratch = || driver::sqlite::memory().map(|db| Box::new(db) as Box<dyn Driver>);
-    Schema::built(&scratch, graph, applied, &history.project, &history.table)
+    let compare = Compare::new(history, graph)?;
+    let want = compare.built(applied.set(), ui)?;
+    Ok(schema::differences(&want, &compare.held(driver)?))
 }
 
 fn drifted(difference: &Difference, ui: &mut Ui<'_>) {

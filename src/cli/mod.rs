@@ -64,6 +64,10 @@ pub fn run(world: World<'_>) -> u8 {
     };
     colors(&mut ui, cli.global.color, &variables, &terminal);
     ui.json = cli.global.format == Format::Json;
+    if cli.global.format == Format::Junit && !matches!(cli.command, Command::Test(_)) {
+        let error = Error::new(Code::Usage, "`--format junit` is for `test` alone").help("for programs: --format json");
+        return finish(Err(error), &mut ui);
+    }
     ui.quiet = cli.global.quiet;
     ui.verbose = cli.global.verbose;
     ui.live = terminal.stderr && !ui.json;

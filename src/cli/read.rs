@@ -1,10 +1,11 @@
 //! `current`, `heads`, `branches`, `history` and `show`: they read, and create nothing.
 
 use crate::cli::args;
+use crate::cli::compare::Compare;
 use crate::cli::graph::{self, Role};
 use crate::cli::session::{History, Session};
 use crate::cli::ui::{DIM, GOOD, ID, LABEL, Ui, WARN, paint};
-use crate::cli::{FOUND, check, json, text};
+use crate::cli::{FOUND, json, text};
 use crate::code::Code;
 use crate::error::Result;
 use crate::execute::seen::Seen;
@@ -176,11 +177,7 @@ pub(crate) fn show(session: &mut Session<'_>, args: &args::Show, ui: &mut Ui<'_>
     let applied = seen.as_ref().map(|seen| Applied::known(graph, seen.applied()).0);
     let nodes = Resolver::new(graph, applied.as_ref(), Command::Show).absolute(&target)?;
     if args.schema {
-        let ids: Vec<Target> = nodes.iter().map(|node| Target::id(graph.id(*node).as_str())).collect();
-        let (schema, trouble) = check::schema_at(&history, graph, &Applied::from_heads(graph, &ids, Command::Show)?)?;
-        if let Some(trouble) = trouble {
-            ui.say(&format!("note: in the replay of the history this failed: {trouble}"));
-        }
+        let schema = Compare::new(&history, graph)?.built(&graph.ancestors(nodes), ui)?;
         if ui.json {
             ui.value(&serde_json::json!({ "schema": schema.script() }));
         } else {

@@ -17,6 +17,7 @@ use crate::execute::{Cancel, Executor, Lent, Patience, Sources, ghost};
 use crate::project::{DatabaseUrl, Environment, Load, Options, Project, Secret, SqliteMode, SqliteUrl};
 use crate::revision::graph::RevisionGraph;
 use crate::revision::{Revision, Script};
+use crate::source::SourceFile;
 use crate::version::VersionTable;
 
 /// What the command was given.
@@ -207,6 +208,10 @@ impl History {
 impl Sources for Project {
     fn downgrade(&self, revision: &Revision) -> Result<Option<Script>> {
         self.read_downgrade(revision)
+    }
+
+    fn test(&self, revision: &Revision) -> Result<Option<SourceFile>> {
+        self.read_test(revision)
     }
 }
 

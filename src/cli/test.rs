@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::cli::args;
+use crate::cli::args::{self, Format};
 use crate::cli::session::Session;
 use crate::cli::ui::{GOOD, ID, Ui, WARN};
 use crate::cli::{FOUND, text};
@@ -10,7 +10,9 @@ use crate::driver;
 use crate::error::{Error, Result};
 use crate::execute::event::Event;
 use crate::execute::test::Finding;
+use crate::revision::graph::RevisionGraph;
 use crate::revision::history::history as history_of;
+use crate::revision::nodes::Node;
 use crate::revision::target::TargetRange;
 
 pub(crate) fn test(session: &mut Session<'_>, args: &args::Test, ui: &mut Ui<'_>) -> Result<u8> {
@@ -34,7 +36,9 @@ pub(crate) fn test(session: &mut Session<'_>, args: &args::Test, ui: &mut Ui<'_>
     let mut executor = session.executor(&history, graph, &mut scratch, patience, &mut silent);
     executor.lent.no_code = true;
     let needed = graph.ancestors(wanted.iter().copied());
+    let junit = session.global.format == Format::Junit;
     let mut findings: Vec<Finding> = Vec::new();
+    let mut suite = Vec::new();
     let mut tested = 0;
     for node in graph.order().iter().copied().filter(|node| needed.contains(*node)) {
         if !wanted.contains(&node) {
@@ -43,7 +47,9 @@ pub(crate) fn test(session: &mut Session<'_>, args: &args::Test, ui: &mut Ui<'_>
         }
         let found = executor.try_revision(node)?;
         tested += 1;
-        if !ui.json {
+        if junit {
+            suite.push(junit_case(graph, node, &found));
+        } else if !ui.json {
             let line = text::line(graph, node, &[], ui);
             let verdict = if found.is_empty() {
                 ui.paint(GOOD, "ok")
@@ -71,10 +77,59 @@ pub(crate) fn test(session: &mut Session<'_>, args: &args::Test, ui: &mut Ui<'_>
             })
             .collect();
         ui.value(&json!({ "tested": tested, "findings": findings }));
+    } else if junit {
+        junit_suite(&suite, ui);
     } else {
         ui.say(&format!("{tested} tested, {} found", findings.len()));
     }
     Ok(if findings.is_empty() { 0 } else { FOUND })
+}
+
+/// All of them, in the form that build servers read (`JUnit`'s, by custom).
+fn junit_suite(cases: &[String], ui: &mut Ui<'_>) {
+    let failures = cases.iter().filter(|case| case.contains("<failure")).count();
+    let counts = format!("tests=\"{}\" failures=\"{failures}\"", cases.len());
+    ui.line("<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
+    ui.line(&format!(
+        "<testsuites {counts}>\n  <testsuite name=\"sqlrev\" {counts}>"
+    ));
+    for case in cases {
+        ui.line(case);
+    }
+    ui.line("  </testsuite>\n</testsuites>");
+}
+
+/// A revision as a test case.
+fn junit_case(graph: &RevisionGraph, node: Node, found: &[Finding]) -> String {
+    let revision = graph.revision(node);
+    let name = escaped(&format!("{} {}", revision.id(), revision.header.message));
+    let file = escaped(revision.file_name());
+    if found.is_empty() {
+        return format!("    <testcase classname=\"{file}\" name=\"{name}\"/>");
+    }
+    let mut out = format!("    <testcase classname=\"{file}\" name=\"{name}\">\n");
+    for finding in found {
+        let (what, difference) = (escaped(&finding.what), escaped(&finding.difference));
+        out.push_str(&format!("      <failure message=\"{what}\">{difference}</failure>\n"));
+    }
+    out + "    </testcase>"
+}
+
+/// A text as XML has it, in an element or an attribute; what XML cannot hold becomes U+FFFD.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\n' | '\t' => out.push_str(&format!("&#{};", u32::from(letter))),
+            letter if letter.is_control() => out.push(char::REPLACEMENT_CHARACTER),
+            letter => out.push(letter),
+        }
+    }
+    out
 }
 
 fn tell(findings: &[Finding], ui: &mut Ui<'_>) {

@@ -8,6 +8,7 @@ mod counting;
 pub mod declared;
 pub(crate) mod diff;
 pub mod event;
+mod expect;
 mod fault;
 pub mod ghost;
 mod leftover;

@@ -1,77 +1,15 @@
-//! Schemas as their definitions: what the database holds, what revisions build, and how the two differ.
+//! What a database holds against what was meant, object by object.
 
-use std::collections::BTreeMap;
-
-use crate::driver::Driver;
-use crate::error::Result;
-use crate::execute::fault;
-use crate::execute::replay::{MakeScratch, Replay};
-use crate::execute::scripts::Sources;
-use crate::revision::applied::Applied;
-use crate::revision::graph::RevisionGraph;
-use crate::sql::token::{self, Kind};
-use crate::version::VersionTable;
-
-/// The definitions of a database's tables, views, indexes and triggers, sqlrev's own tables aside.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Schema {
-    /// By kind and name.
-    pub objects: BTreeMap<(String, String), String>,
-}
-
-impl Schema {
-    /// What the database holds.
-    ///
-    /// # Errors
-    /// What the database refuses.
-    pub fn stored(driver: &mut dyn Driver, table: &VersionTable) -> Result<Self> {
-        let Some(objects) = driver.dialect().objects() else {
-            return Ok(Self::default());
-        };
-        let rows = driver.query(objects).map_err(|error| fault::database(&error))?;
-        let objects = rows.into_iter().filter_map(|row| {
-            let mut values = row.into_iter().map(Option::unwrap_or_default);
-            let (kind, name, sql) = (values.next()?, values.next()?, values.next()?);
-            (!table.is_own(&name)).then_some(((kind, name), sql))
-        });
-        Ok(Self {
-            objects: objects.collect(),
-        })
-    }
-
-    /// What the applied revisions build, replayed in memory; and what failed in that, if something did.
-    ///
-    /// # Errors
-    /// Those of reading and rewriting the scripts.
-    pub fn built(
-        scratch: MakeScratch<'_>,
-        graph: &RevisionGraph,
-        applied: &Applied,
-        sources: &dyn Sources,
-        table: &VersionTable,
-    ) -> Result<(Self, Option<String>)> {
-        let mut replay = Replay::at(scratch, graph, applied.set(), sources, false)?;
-        let schema = Self::stored(replay.driver(), table)?;
-        Ok((schema, replay.trouble()))
-    }
-
-    /// The schema as a script: tables before indexes, views and triggers, each kind by name.
-    pub fn script(&self) -> String {
-        let order = ["table", "index", "view", "trigger"];
-        let place = |kind: &str| order.iter().position(|known| *known == kind);
-        let mut objects: Vec<_> = self.objects.iter().collect();
-        objects.sort_by_key(|((kind, name), _)| (place(kind), name.as_str()));
-        objects.into_iter().map(|(_, sql)| format!("{sql};\n")).collect()
-    }
-}
+use crate::schema::diff;
+use crate::schema::{Key, Model};
 
 /// How an object of the database differs from what was meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// What is the matter.
     pub how: How,
-    /// `table`, `index`, `view` or `trigger`.
-    pub kind: String,
+    /// `table`, `index`, `view`, `trigger` and so on.
+    pub kind: &'static str,
     /// Its name.
     pub name: String,
     /// The definition that was meant; of an unexpected object its own.
@@ -102,88 +40,61 @@ impl How {
     }
 }
 
-/// How a schema differs from the one that was meant. Layout, comments, quotes around names and their capital letters
-/// do not count.
-pub fn differences(want: &Schema, got: &Schema) -> Vec<Difference> {
-    let mut found = Vec::new();
-    for ((kind, name), sql) in &want.objects {
-        let there = got.objects.get(&(kind.clone(), name.clone()));
-        let how = match there {
-            None => How::Missing,
-            Some(now) if canonical(now) != canonical(sql) => How::Changed,
-            Some(_) => continue,
-        };
-        found.push(Difference {
-            how,
-            kind: kind.clone(),
-            name: name.clone(),
-            want: sql.clone(),
-            got: there.cloned(),
-        });
-    }
-    for (key, sql) in &got.objects {
-        if !want.objects.contains_key(key) {
-            found.push(Difference {
-                how: How::Unexpected,
-                kind: key.0.clone(),
-                name: key.1.clone(),
-                want: sql.clone(),
-                got: Some(sql.clone()),
-            });
-        }
-    }
-    found
-}
-
-/// A definition without its layout, the quotes of its names and their capital letters.
-fn canonical(sql: &str) -> Vec<String> {
-    let tokens = token::significant(sql, &crate::sql::split::SQLITE);
-    let word = |token: token::Token| {
-        let text = &sql[token.span.clone()];
-        match token.kind {
-            Kind::Word | Kind::Quoted => token::unquoted(text).to_lowercase(),
-            _ => text.to_owned(),
-        }
+/// How a schema differs from the one that was meant. What means the same in other words does not count.
+pub fn differences(want: &Model, got: &Model) -> Vec<Difference> {
+    let definition = |model: &Model, key: &Key| {
+        let object = model.objects.get(key);
+        object.map(|object| [&object.create[..], &object.late[..]].concat().join(";\n"))
     };
-    tokens.map(word).collect()
+    let all = diff::compare(got, want);
+    all.into_iter()
+        .map(|key| {
+            let (meant, there) = (definition(want, &key), definition(got, &key));
+            let how = match (&meant, &there) {
+                (Some(_), None) => How::Missing,
+                (None, _) => How::Unexpected,
+                (Some(_), Some(_)) => How::Changed,
+            };
+            let spelled = want.objects.get(&key).or_else(|| got.objects.get(&key));
+            Difference {
+                how,
+                kind: key.kind.name(),
+                name: spelled.map_or_else(|| key.shown(), |object| object.name.clone()),
+                want: meant.or_else(|| there.clone()).unwrap_or_default(),
+                got: there,
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::{Kind, Object};
 
-    fn schema(objects: &[(&str, &str, &str)]) -> Schema {
-        let objects = objects
-            .iter()
-            .map(|(kind, name, sql)| (((*kind).to_owned(), (*name).to_owned()), (*sql).to_owned()));
-        Schema {
-            objects: objects.collect(),
+    fn model(objects: &[(&str, &str)]) -> Model {
+        let mut model = Model::default();
+        for (name, meaning) in objects {
+            let object = Object {
+                name: (*name).to_owned(),
+                meaning: (*meaning).to_owned(),
+                create: vec![(*meaning).to_owned()],
+                ..Object::default()
+            };
+            model.objects.insert(Key::new(Kind::View, *name), object);
         }
-    }
-
-    #[test]
-    fn layout_and_quotes_do_not_count() {
-        let want = schema(&[("table", "t", "CREATE TABLE t (a INT)")]);
-        let got = schema(&[("table", "t", "create table \"t\"(\n  A INT -- a\n)")]);
-        assert_eq!(differences(&want, &got), []);
+        model
     }
 
     #[test]
     fn every_kind_of_difference_is_found() {
-        let want = schema(&[
-            ("index", "i", "CREATE INDEX i ON t (a)"),
-            ("table", "t", "CREATE TABLE t (a)"),
-        ]);
-        let got = schema(&[
-            ("table", "t", "CREATE TABLE t (b)"),
-            ("view", "v", "CREATE VIEW v AS SELECT 1"),
-        ]);
+        let want = model(&[("a", "1"), ("b", "1"), ("c", "1")]);
+        let got = model(&[("b", "2"), ("c", "1"), ("d", "1")]);
         let found: Vec<(How, String)> = differences(&want, &got)
             .into_iter()
             .map(|difference| (difference.how, difference.name))
             .collect();
-        let expect = [(How::Missing, "i"), (How::Changed, "t"), (How::Unexpected, "v")];
+        let expect = [(How::Missing, "a"), (How::Changed, "b"), (How::Unexpected, "d")];
         assert_eq!(found, expect.map(|(how, name)| (how, name.to_owned())));
-        assert_eq!(want.script(), "CREATE TABLE t (a);\nCREATE INDEX i ON t (a);\n");
     }
 }

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::execute::walk::{Place, directives};
 use crate::revision::checksum::{self, Checksum};
 use crate::revision::{Header, Revision, Script, Transaction};
+use crate::source::SourceFile;
 use crate::sql::split::{Fault, Piece, SplitRules, Statement, Statements};
 use crate::sql::token;
 
@@ -20,6 +21,12 @@ pub(crate) const KEPT: usize = 1 << 20;
 pub trait Sources {
     /// The downgrade of a revision; none when it has none.
     fn downgrade(&self, revision: &Revision) -> Result<Option<Script>>;
+
+    /// What `sqlrev test` is told of a revision by a file beside it, where there is one.
+    fn test(&self, revision: &Revision) -> Result<Option<SourceFile>> {
+        let _ = revision;
+        Ok(None)
+    }
 }
 
 /// For revisions whose downgrades are in memory.

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::dialect::Rows;
 use crate::error::Result;
-use crate::execute::schema::{self, How, Schema};
-use crate::execute::{Executor, diff, fault};
+use crate::execute::expect::{self, Expected, Query};
+use crate::execute::schema::{self, How};
+use crate::execute::{Executor, declared, diff, fault};
 use crate::revision::applied::Applied;
 use crate::revision::nodes::Node;
 use crate::revision::plan::Plan;
 use crate::revision::{Direction, RevisionId};
+use crate::schema::{Kind, Model};
 
 /// Something that a revision should not do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,9 +25,8 @@ pub struct Finding {
 }
 
 /// The schema, and the rows of each table.
-#[derive(PartialEq, Eq)]
 struct Picture {
-    schema: Schema,
+    schema: Model,
     rows: BTreeMap<String, Vec<String>>,
 }
 
@@ -37,17 +38,35 @@ impl Executor<'_> {
     pub fn try_revision(&mut self, node: Node) -> Result<Vec<Finding>> {
         let graph = self.graph;
         let revision = graph.revision(node);
+        let expected = self.sources.test(revision)?;
+        let expected = expected
+            .map(|file| Expected::read(&file, self.driver.dialect().rules()))
+            .transpose()?;
+        if let Some(expected) = &expected {
+            self.prepare(expected)?;
+        }
+        let id = revision.id();
         let before = self.picture()?;
         self.step_alone(node, Direction::Upgrade)?;
+        let mut findings = match &expected {
+            Some(expected) => self.meets(id, expected, &expected.after_upgrade, "after the upgrade")?,
+            None => Vec::new(),
+        };
         let reversible = revision.downgrade.is_some() && !revision.header.irreversible;
         if !reversible {
-            return Ok(Vec::new());
+            return Ok(findings);
         }
         let up = self.picture()?;
         self.step_alone(node, Direction::Downgrade)?;
-        let down = self.picture()?;
-        let id = revision.id();
-        let mut findings = differences(id, "after the downgrade", &before, &down);
+        let mut down = self.picture()?;
+        if let Some(expected) = &expected
+            && let Some(queries) = &expected.after_downgrade
+        {
+            findings.extend(self.meets(id, expected, queries, "after the downgrade")?);
+            // What is said of the rows takes the place of what they were.
+            down.rows.clone_from(&before.rows);
+        }
+        findings.extend(differences(id, "after the downgrade", &before, &down));
         match self.step_alone(node, Direction::Upgrade) {
             // What the downgrade left is in the way.
             Err(error) if !findings.is_empty() => {
@@ -60,8 +79,39 @@ impl Executor<'_> {
             }
             done => done?,
         }
-        let again = self.picture()?;
+        let mut again = self.picture()?;
+        if expected.is_some_and(|expected| expected.after_downgrade.is_some()) {
+            again.rows.clone_from(&up.rows);
+        }
         findings.extend(differences(id, "after the second upgrade", &up, &again));
+        Ok(findings)
+    }
+
+    /// Runs what a test has before the upgrade.
+    fn prepare(&mut self, expected: &Expected) -> Result<()> {
+        for span in &expected.before {
+            let ran = self.driver.execute(&expected.file.text[span.clone()]);
+            ran.map_err(|error| fault::statement(&error, &expected.file, span))?;
+        }
+        Ok(())
+    }
+
+    /// Asks the queries of a test, and finds those that have other rows.
+    fn meets(&mut self, id: &RevisionId, expected: &Expected, queries: &[Query], when: &str) -> Result<Vec<Finding>> {
+        let mut findings = Vec::new();
+        for query in queries {
+            let rows = self.driver.query(&expected.file.text[query.sql.clone()]);
+            let rows = rows.map_err(|error| fault::statement(&error, &expected.file, &query.sql))?;
+            let rows = expect::lines(&rows);
+            if rows != query.rows {
+                let (line, _) = expected.file.line_column(query.sql.start);
+                findings.push(Finding {
+                    revision: id.clone(),
+                    what: format!("{}:{line} finds other rows {when}", expected.file.name),
+                    difference: diff::lines(&query.rows.join("\n"), &rows.join("\n")).text,
+                });
+            }
+        }
         Ok(findings)
     }
 
@@ -83,18 +133,36 @@ impl Executor<'_> {
     fn picture(&mut self) -> Result<Picture> {
         let dialect = self.driver.dialect();
         let mut picture = Picture {
-            schema: Schema::stored(self.driver, &self.table)?,
+            schema: declared::model(self.driver, &self.table)?.unwrap_or_default(),
             rows: BTreeMap::new(),
         };
-        let tables = picture.schema.objects.keys().filter(|(kind, _)| kind == "table");
-        for (_, name) in tables {
+        let tables = picture.schema.objects.iter().filter(|(key, _)| key.kind == Kind::Table);
+        for (key, object) in tables {
+            let mut columns: Vec<String> = match &object.table {
+                Some(table) => table.columns.iter().map(|column| dialect.ident(&column.name)).collect(),
+                None => vec!["*".to_owned()],
+            };
+            if columns.is_empty() {
+                continue;
+            }
+            // The order of columns is no part of what is compared.
+            columns.sort();
+            let schema = if key.schema.is_empty() {
+                String::new()
+            } else {
+                dialect.ident(&key.schema) + "."
+            };
             let mut rows: Vec<String> = self
-                .ask(&format!("SELECT * FROM {}", dialect.ident(name)))?
+                .ask(&format!(
+                    "SELECT {} FROM {schema}{}",
+                    columns.join(", "),
+                    dialect.ident(&object.name)
+                ))?
                 .iter()
                 .map(|row| line(row))
                 .collect();
             rows.sort();
-            picture.rows.insert(name.clone(), rows);
+            picture.rows.insert(key.shown(), rows);
         }
         Ok(picture)
     }

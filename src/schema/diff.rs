@@ -152,6 +152,22 @@ pub fn changes(from: &Model, to: &Model, manner: Manner, force: &Force) -> Vec<C
     plan.ordered(manner)
 }
 
+/// The objects that are in one of the two schemas alone, or are not the same in both.
+pub fn compare(from: &Model, to: &Model) -> BTreeSet<Key> {
+    let mut aligned = from.clone();
+    align(&mut aligned, to);
+    let differ = |key: &&Key| match (aligned.objects.get(*key), to.objects.get(*key)) {
+        (Some(now), Some(then)) => match (&now.table, &then.table) {
+            (Some(now), Some(then)) => table::changes(now, then).is_none_or(|alters| !alters.is_empty()),
+            (None, None) => now.meaning != then.meaning || now.on != then.on,
+            _ => true,
+        },
+        _ => true,
+    };
+    let keys = aligned.objects.keys().chain(to.objects.keys());
+    keys.filter(differ).cloned().collect()
+}
+
 /// Takes indexes of the present schema for the constraints that the wanted one has in their place, and the other way
 /// round.
 fn align(from: &mut Model, to: &Model) {
