@@ -11,6 +11,7 @@ pub(crate) fn kinds(text: &str) -> Vec<Kind> {
     let kind = |word: &str| match word {
         "sqlite" => Kind::Sqlite,
         "postgresql" => Kind::Postgresql,
+        "mariadb" => Kind::Mariadb,
         other => panic!("no case plays on `{other}`"),
     };
     line.unwrap_or("sqlite").split(' ').map(kind).collect()

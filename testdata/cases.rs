@@ -34,6 +34,8 @@ fn main() {
                 Kind::Sqlite => name.clone(),
                 Kind::Postgresql if name.starts_with("postgresql/") => name.clone(),
                 Kind::Postgresql => format!("{name} on postgresql"),
+                Kind::Mariadb if name.starts_with("mariadb/") => name.clone(),
+                Kind::Mariadb => format!("{name} on mariadb"),
             };
             Trial::test(name, move || run(&path, kind))
         };

@@ -21,6 +21,9 @@ mod failing;
 mod kill;
 #[path = "it/library.rs"]
 mod library;
+#[cfg(unix)]
+#[path = "it/mariadb.rs"]
+mod mariadb;
 #[path = "it/own_code.rs"]
 mod own_code;
 #[path = "it/picture.rs"]

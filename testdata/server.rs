@@ -1,4 +1,5 @@
-//! The PostgreSQL server of a test run: a database of its own for each test, and the clients `psql` and `pg_dump`.
+//! The servers of a test run: a database of its own for each test, and the clients `psql` and `pg_dump`, or `mariadb` and
+//! `mariadb-dump`.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -6,11 +7,19 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+/// A kind of server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Server {
+    Postgresql,
+    Mariadb,
+}
+
 /// A database that goes when the test is over.
 pub(crate) struct Database {
     /// What the clients, and sqlrev, are told through the environment.
     pub variables: BTreeMap<String, String>,
     pub name: String,
+    server: Server,
     /// More databases that were made for the same test.
     others: Vec<String>,
 }
@@ -18,34 +27,60 @@ pub(crate) struct Database {
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
 impl Database {
-    /// A new, empty database on the server of this run.
+    /// A new, empty database on the PostgreSQL server of this run.
+    #[allow(dead_code, reason = "used by one of the two test programs")]
     pub(crate) fn new() -> Self {
+        Self::on(Server::Postgresql)
+    }
+
+    /// A new, empty database on a server of this run.
+    pub(crate) fn on(server: Server) -> Self {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("t{}_{count}", std::process::id());
-        let mut variables = server();
-        variables.insert("PGDATABASE".to_owned(), name.clone());
-        variables.insert("SQLREV_URL".to_owned(), "postgresql://".to_owned());
         let mut database = Self {
-            variables,
+            variables: match server {
+                Server::Postgresql => postgresql(),
+                Server::Mariadb => mariadb(),
+            },
             name: String::new(),
+            server,
             others: Vec::new(),
         };
         database.create(&name);
-        database.name = name;
         database.others.clear();
+        match server {
+            Server::Postgresql => database.variables.insert("PGDATABASE".to_owned(), name.clone()),
+            Server::Mariadb => None,
+        };
+        let url = database.url(&name);
+        database.variables.insert("SQLREV_URL".to_owned(), url);
+        database.name = name;
         database
+    }
+
+    /// The URL of a database on the server.
+    pub(crate) fn url(&self, name: &str) -> String {
+        match self.server {
+            Server::Postgresql if self.variables.get("PGDATABASE").is_some_and(|own| own == name) => {
+                "postgresql://".to_owned()
+            }
+            Server::Postgresql => format!("postgresql:///{name}"),
+            Server::Mariadb => format!("mariadb://root@/{name}?socket={}", self.variables["MYSQL_UNIX_PORT"]),
+        }
     }
 
     /// Makes another database beside it.
     pub(crate) fn create(&mut self, name: &str) {
-        self.maintain(&format!("CREATE DATABASE \"{name}\" TEMPLATE template0"));
+        self.maintain(&match self.server {
+            Server::Postgresql => format!("CREATE DATABASE \"{name}\" TEMPLATE template0"),
+            Server::Mariadb => format!("CREATE DATABASE {name}"),
+        });
         self.others.push(name.to_owned());
     }
 
     fn maintain(&self, sql: &str) {
-        let mut command = self.client("psql");
-        command.env("PGDATABASE", "postgres");
-        let output = command.args(["-Xqc", sql]).output().expect("psql is installed");
+        let mut command = self.on_server(sql);
+        let output = command.output().expect("the client is installed");
         assert!(
             output.status.success(),
             "{sql}: {}",
@@ -53,10 +88,34 @@ impl Database {
         );
     }
 
-    /// A client of PostgreSQL that finds this database.
+    /// The client that runs a statement on the server, in no database of ours.
+    fn on_server(&self, sql: &str) -> Command {
+        let mut command = match self.server {
+            Server::Postgresql => self.client("psql"),
+            Server::Mariadb => self.mariadb("mariadb"),
+        };
+        match self.server {
+            Server::Postgresql => command.env("PGDATABASE", "postgres").args(["-Xqc", sql]),
+            Server::Mariadb => command.args(["-e", sql]),
+        };
+        command
+    }
+
+    /// A client of the server that finds this database.
     pub(crate) fn client(&self, name: &str) -> Command {
+        if self.server == Server::Mariadb {
+            let mut command = self.mariadb(name);
+            command.arg(format!("--database={}", self.name));
+            return command;
+        }
         let mut command = Command::new(name);
         command.envs(&self.variables);
+        command
+    }
+
+    fn mariadb(&self, name: &str) -> Command {
+        let mut command = Command::new(name);
+        command.envs(&self.variables).args(["--no-defaults", "--user=root"]);
         command
     }
 
@@ -80,11 +139,15 @@ impl Database {
     /// What a query returns, a line a row, NULL written out.
     #[allow(dead_code, reason = "used by one of the two test programs")]
     pub(crate) fn query(&self, sql: &str) -> Vec<String> {
-        let mut command = self.client("psql");
-        let output = command
-            .args(["-XqAt", "-P", "null=NULL", "-c", sql])
-            .output()
-            .expect("psql is installed");
+        let mut command = match self.server {
+            Server::Postgresql => self.client("psql"),
+            Server::Mariadb => self.client("mariadb"),
+        };
+        match self.server {
+            Server::Postgresql => command.args(["-XqAt", "-P", "null=NULL", "-c", sql]),
+            Server::Mariadb => command.args(["--batch", "--skip-column-names", "-e", sql]),
+        };
+        let output = command.output().expect("the client is installed");
         assert!(
             output.status.success(),
             "{sql}: {}",
@@ -92,7 +155,10 @@ impl Database {
         );
         String::from_utf8_lossy(&output.stdout)
             .lines()
-            .map(str::to_owned)
+            .map(|line| match self.server {
+                Server::Postgresql => line.to_owned(),
+                Server::Mariadb => line.replace('\t', "|"),
+            })
             .collect()
     }
 
@@ -117,6 +183,9 @@ impl Database {
     #[allow(dead_code, reason = "used by one of the two test programs")]
     /// Everything in a database but the version table and the log, as `pg_dump` has it, and what matters of those two.
     pub(crate) fn picture(&self, database: &str) -> String {
+        if self.server == Server::Mariadb {
+            return self.picture_of_mariadb(database);
+        }
         let mut dump = self.client("pg_dump");
         dump.args([
             "--no-owner",
@@ -144,22 +213,64 @@ impl Database {
         picture.push_str(&String::from_utf8_lossy(&rows.stdout));
         picture
     }
+
+    #[allow(dead_code, reason = "used by one of the two test programs")]
+    fn picture_of_mariadb(&self, database: &str) -> String {
+        let mut dump = self.mariadb("mariadb-dump");
+        dump.args([
+            "--skip-comments",
+            "--skip-dump-date",
+            "--routines",
+            "--events",
+            "--compact",
+        ]);
+        dump.arg(format!("--ignore-table={database}.sqlrev_revisions"));
+        dump.arg(format!("--ignore-table={database}.sqlrev_log"));
+        let output = dump.arg(database).output().expect("mariadb-dump is installed");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let mut picture = String::from_utf8_lossy(&output.stdout).into_owned();
+        let own = "SELECT revision, down_revision, depends_on, message, tool_version, unfinished, upgrade_checksum, \
+                   downgrade_checksum, upgrade_sql, downgrade_sql FROM sqlrev_revisions ORDER BY revision; \
+                   SELECT id, event, revision, outcome, detail FROM sqlrev_log ORDER BY id";
+        let mut command = self.mariadb("mariadb");
+        let rows = command
+            .args(["--batch", "--skip-column-names", "-e", own, database])
+            .output()
+            .expect("mariadb is installed");
+        picture.push_str("-- sqlrev\n");
+        picture.push_str(&String::from_utf8_lossy(&rows.stdout));
+        picture
+    }
 }
 
 impl Drop for Database {
     fn drop(&mut self) {
         for name in self.others.iter().chain([&self.name]) {
-            let mut command = self.client("psql");
-            command.env("PGDATABASE", "postgres");
-            let _ = command
-                .args(["-Xqc", &format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)")])
-                .output();
+            let sql = match self.server {
+                Server::Postgresql => format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)"),
+                Server::Mariadb => format!("DROP DATABASE IF EXISTS {name}"),
+            };
+            let _ = self.on_server(&sql).output();
         }
     }
 }
 
-/// Where the server of this run is, as `PG…` variables.
-fn server() -> BTreeMap<String, String> {
+/// Where the MariaDB server of this run is, as the variables that its clients read.
+fn mariadb() -> BTreeMap<String, String> {
+    let url = std::env::var("SQLREV_TEST_MARIADB_URL").unwrap_or_else(|_| {
+        panic!("no server to test with: run the tests with cargo nextest, or set SQLREV_TEST_MARIADB_URL")
+    });
+    let socket = url.split_once("socket=").expect("a URL with a socket").1;
+    let port = url.rsplit_once(':').and_then(|(_, rest)| rest.split('/').next());
+    let pairs = [("MYSQL_UNIX_PORT", socket), ("MYSQL_TCP_PORT", port.unwrap_or("3306"))];
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into_iter()
+        .collect()
+}
+
+/// Where the PostgreSQL server of this run is, as `PG…` variables.
+fn postgresql() -> BTreeMap<String, String> {
     let url = std::env::var("SQLREV_TEST_POSTGRES_URL").unwrap_or_else(|_| {
         panic!("no server to test with: run the tests with cargo nextest, or set SQLREV_TEST_POSTGRES_URL")
     });

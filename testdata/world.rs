@@ -14,7 +14,7 @@ use sqlrev::cli;
 use sqlrev::execute::event::Clock;
 use tempfile::TempDir;
 
-use crate::server::Database;
+use crate::server::{Database, Server};
 
 /// The moment at which every case plays.
 const NOW: &str = "2026-11-22T21:14:00Z";
@@ -34,6 +34,7 @@ const IDS: [&str; 6] = [
 pub(crate) enum Kind {
     Sqlite,
     Postgresql,
+    Mariadb,
 }
 
 pub(crate) struct World {
@@ -92,7 +93,11 @@ impl World {
             TempDir::new()
         };
         let folder = folder.expect("a temporary folder");
-        let server = (kind == Kind::Postgresql).then(Database::new);
+        let server = match kind {
+            Kind::Sqlite => None,
+            Kind::Postgresql => Some(Database::on(Server::Postgresql)),
+            Kind::Mariadb => Some(Database::on(Server::Mariadb)),
+        };
         Self {
             kind,
             directory: folder.path().to_owned(),
@@ -122,6 +127,7 @@ impl World {
     ///
     /// `COMMAND | COMMAND`, `COMMAND < FILE`, `COMMAND > FILE` and `VARIABLE=VALUE COMMAND` are understood.
     pub(crate) fn command(&mut self, line: &str) -> Vec<String> {
+        let line = &self.with_place(line);
         let words = shlex::split(line).unwrap_or_else(|| panic!("a quote is open in `{line}`"));
         let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
         let into = match words.as_slice() {
@@ -182,7 +188,7 @@ impl World {
                 let script = std::fs::read(self.path(script)).expect("the script is there");
                 return self.script(options, &script, out, talk);
             }
-            ["psql" | "pg_dump", ..] => return self.client(words, input, out, talk),
+            ["psql" | "pg_dump" | "mariadb" | "mariadb-dump", ..] => return self.client(words, input, out, talk),
             ["sqlite3", database, sql] => return self.sqlite3(database, sql, out),
             ["sqlite3", options @ ..] => return self.script(options, input, out, talk),
             ["export", setting] => self.set(setting),
@@ -227,11 +233,28 @@ impl World {
         0
     }
 
+    /// The line with the place of the server for `$DATABASE` and `$PORT`.
+    fn with_place(&self, line: &str) -> String {
+        let Some(server) = self.server.as_ref().filter(|_| self.kind == Kind::Mariadb) else {
+            return line.to_owned();
+        };
+        let port = server.variables.get("MYSQL_TCP_PORT").map_or("", String::as_str);
+        line.replace("$DATABASE", &server.name).replace("$PORT", port)
+    }
+
     /// The text without what is different on each server: where it is, and the name of the database.
     fn tame(&self, text: &str) -> String {
         let Some(server) = &self.server else {
             return text.to_owned();
         };
+        if self.kind == Kind::Mariadb {
+            let socket = &server.variables["MYSQL_UNIX_PORT"];
+            let port = &server.variables["MYSQL_TCP_PORT"];
+            let text = text
+                .replace(socket, "/run/mysqld/mysqld.sock")
+                .replace(&server.name, "app");
+            return text.replace(&format!(":{port}"), ":3306");
+        }
         let host = server.variables.get("PGHOST").map_or("", String::as_str);
         let port = server.variables.get("PGPORT").map_or("", String::as_str);
         let text = text.replace(host, "/run/postgresql").replace(&server.name, "app");
@@ -275,9 +298,9 @@ impl World {
         })
     }
 
-    /// Runs a client of PostgreSQL: the real one. `psql … < SCRIPT` reads that script.
+    /// Runs a client of the server: the real one. `psql … < SCRIPT` reads that script.
     fn client(&self, words: &[&str], input: &[u8], out: &mut Screen, talk: &mut Screen) -> u8 {
-        let server = self.server.as_ref().expect("a case with psql plays on postgresql");
+        let server = self.server.as_ref().expect("a case with a client plays on a server");
         let (options, script) = match words {
             [_, options @ .., "<", script] => (options, std::fs::read(self.path(script)).expect("the script is there")),
             [_, options @ ..] => (options, input.to_owned()),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::cli::database;
+use crate::cli::{check, database};
 
 /// Schema migrations as plain SQL files: a graph of revisions, each a pair upgrade.sql / downgrade.sql.
 #[derive(Debug, Parser)]
@@ -120,7 +120,7 @@ pub(super) enum Command {
     /// Tries each revision up, down and up again on a scratch database; exits with 3 on a finding
     Test(Test),
     /// Takes edited files as the applied ones
-    Repair(Repair),
+    Repair(check::Repair),
     /// Opens a revision's upgrade file in $VISUAL or $EDITOR
     Edit(Edit),
     /// Creates the database, unless it is there
@@ -427,19 +427,6 @@ pub(super) struct Test {
     /// Only these revisions
     #[arg(value_name = "A:B", allow_negative_numbers = true)]
     pub range: Option<String>,
-}
-
-/// `repair`
-#[derive(Debug, Args)]
-pub(super) struct Repair {
-    /// The revisions; every edited one when none is named
-    #[arg(value_name = "REVISION")]
-    pub revisions: Vec<String>,
-    /// Takes the files as they are now for what was applied
-    #[arg(long)]
-    pub accept: bool,
-    #[command(flatten)]
-    pub lock: Lock,
 }
 
 /// `edit`

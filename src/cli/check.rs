@@ -1,5 +1,6 @@
 //! `check` and `repair`.
 
+use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::args;
@@ -22,6 +23,25 @@ use crate::revision::graph::RevisionGraph;
 use crate::revision::plan::Plan;
 use crate::revision::target::Target;
 use crate::version::Unfinished;
+
+/// `repair`
+#[derive(Debug, Args)]
+pub(super) struct Repair {
+    /// The revisions; every edited one when none is named
+    #[arg(value_name = "REVISION")]
+    pub revisions: Vec<String>,
+    /// Takes the files as they are now for what was applied
+    #[arg(long)]
+    pub accept: bool,
+    /// Says of the statement that was begun when a run ended that it has run
+    #[arg(long, conflicts_with_all = ["accept", "not_run"])]
+    pub ran: bool,
+    /// Says that it has not
+    #[arg(long, conflicts_with = "accept")]
+    pub not_run: bool,
+    #[command(flatten)]
+    pub lock: args::Lock,
+}
 
 pub(crate) fn check(session: &mut Session<'_>, args: &args::Check, ui: &mut Ui<'_>) -> Result<u8> {
     let mut history = session.history()?;
@@ -63,8 +83,13 @@ pub(crate) fn check(session: &mut Session<'_>, args: &args::Check, ui: &mut Ui<'
         for (id, at) in &stopped {
             let id = ui.paint(WARN, id.as_str());
             let (way, done) = (at.direction.name(), at.statements);
+            let doubt = if at.begun {
+                ", and the next one may have run"
+            } else {
+                ""
+            };
             ui.line(&format!(
-                "stopped  {id}  half-way: {done} statements of its {way} are done"
+                "stopped  {id}  half-way: {done} statements of its {way} are done{doubt}"
             ));
         }
         for found in &declared {
@@ -134,7 +159,7 @@ fn document(
         .collect();
     let unfinished: Vec<Value> = stopped
         .iter()
-        .map(|(id, at)| json!({"revision": id.as_str(), "direction": at.direction.name(), "statements": at.statements}))
+        .map(|(id, at)| json!({"revision": id.as_str(), "direction": at.direction.name(), "statements": at.statements, "begun": at.begun}))
         .collect();
     json!({
         "pending": names(&mut pending.iter().copied()),
@@ -177,8 +202,15 @@ fn words(graph: &RevisionGraph, plan: &Plan, edits: &[Edit], missing: &[Revision
     }
 }
 
-pub(crate) fn repair(session: &mut Session<'_>, args: &args::Repair, ui: &mut Ui<'_>) -> Result<u8> {
-    if !args.accept {
+pub(super) fn repair(session: &mut Session<'_>, args: &Repair, ui: &mut Ui<'_>) -> Result<u8> {
+    let settles = args.ran || args.not_run;
+    if settles && args.revisions.len() != 1 {
+        return Err(
+            Error::new(Code::Usage, "it is said of one revision whether its statement has run")
+                .help("see which one: sqlrev check"),
+        );
+    }
+    if !args.accept && !settles {
         return Err(Error::new(
             Code::Usage,
             "`repair` changes the version table only when it is told how",
@@ -203,6 +235,17 @@ pub(crate) fn repair(session: &mut Session<'_>, args: &args::Repair, ui: &mut Ui
     let mut silent = |_: Event<'_>| {};
     let patience = session.patience(timeout);
     let mut executor = session.executor(&history, graph, &mut *driver, patience, &mut silent);
+    if let (true, [id]) = (settles, ids.as_slice()) {
+        let statements = executor.settle_begun(id, args.ran)?;
+        if ui.json {
+            ui.value(&json!({"accepted": [], "settled": {"revision": id.as_str(), "statements": statements}}));
+        } else {
+            ui.line(&format!(
+                "settled  {id}  the next run goes on after statement {statements}"
+            ));
+        }
+        return Ok(0);
+    }
     let accepted = executor.accept(&ids)?;
     if ui.json {
         let accepted: Vec<&str> = accepted.iter().map(RevisionId::as_str).collect();

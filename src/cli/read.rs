@@ -35,8 +35,13 @@ pub(crate) fn current(session: &mut Session<'_>, args: &args::Current, ui: &mut 
         }
     }
     for row in seen.rows.iter().filter(|row| row.unfinished.is_some()) {
+        let next = if row.unfinished.is_some_and(|at| at.begun) {
+            "says what to do"
+        } else {
+            "goes on there"
+        };
         ui.say(&format!(
-            "revision {} stopped half-way; the same command again goes on there",
+            "revision {} stopped half-way; the same command again {next}",
             row.id
         ));
     }

@@ -2,6 +2,7 @@
 //!
 //! A dialect knows SQL and never sees a connection. Where it must ask the database, it asks through [`Ask`].
 
+pub mod mysql;
 pub mod postgres;
 mod rewrite;
 pub mod sqlite;
@@ -18,9 +19,9 @@ use crate::sql::split::SplitRules;
 use crate::sql::temporary;
 
 /// Every dialect that scripts can be written for.
-static DIALECTS: [&dyn Dialect; 2] = [&sqlite::Sqlite, &postgres::Postgres];
+static DIALECTS: [&dyn Dialect; 4] = [&sqlite::Sqlite, &postgres::Postgres, &mysql::MYSQL, &mysql::MARIADB];
 
-/// The dialect of a name: `sqlite` or `postgresql`.
+/// The dialect of a name: `sqlite`, `postgresql`, `mysql` or `mariadb`.
 pub fn named(name: &str) -> Option<&'static dyn Dialect> {
     DIALECTS.iter().copied().find(|dialect| dialect.name() == name)
 }
@@ -171,6 +172,23 @@ pub trait ScriptSql: Sync + std::fmt::Debug {
         std::borrow::Cow::Borrowed(sql)
     }
 
+    /// Keeps other runs on the version table of this name away until the script ends, or stops it.
+    fn lock(&self, table: &str) -> String {
+        let _ = table;
+        String::new()
+    }
+
+    /// The comments before a statement, without what only the splitter of a client obeys.
+    fn comments<'s>(&self, gap: &'s str) -> std::borrow::Cow<'s, str> {
+        std::borrow::Cow::Borrowed(gap)
+    }
+
+    /// A statement with its terminator, where a semicolon would not do.
+    fn terminated(&self, sql: &str) -> Option<String> {
+        let _ = sql;
+        None
+    }
+
     /// Begins the transaction of a step.
     fn begin(&self, foreign_keys_off: bool) -> String;
 
@@ -246,6 +264,41 @@ pub trait Dialect: Sync + std::fmt::Debug {
 
     /// Begins the transaction of a step, and keeps others from writing until it ends.
     fn begin(&self) -> &'static str;
+
+    /// A statement after which [`VersionSql::elapsed`] counts, where the database does not count from the beginning of the
+    /// transaction.
+    fn stopwatch(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether what changes the schema commits by itself, so that a revision with such a statement has no transaction.
+    fn ddl_commits(&self) -> bool {
+        false
+    }
+
+    /// Whether the statement, when it fails outside of transactions, may have done a part of its work nevertheless.
+    fn may_stop_half_way(&self, statement: &str) -> bool {
+        let _ = statement;
+        false
+    }
+
+    /// Whether an error with this code tells that a statement was refused before it did anything.
+    fn failed_before_it_began(&self, code: &str) -> bool {
+        let _ = code;
+        false
+    }
+
+    /// The statement that shows people whether this one has run.
+    fn look_at(&self, statement: &str) -> Option<String> {
+        let _ = statement;
+        None
+    }
+
+    /// Whether the statement opens a transaction, or closes the one that is open; none where it does neither.
+    fn begins_or_ends_transaction(&self, statement: &str) -> Option<bool> {
+        let _ = statement;
+        None
+    }
 
     /// A query whose answer changes when another connection has written to the database.
     fn change_mark(&self) -> Option<&'static str> {

@@ -4,10 +4,14 @@
 //! statement at a time, give every value as text, and keep the connection's settings between calls. Three methods are
 //! asked for; the others have answers that suit a connection which cannot do better.
 
+#[cfg(feature = "mysql")]
+pub mod mysql;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod tls;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -39,6 +43,10 @@ type Open = fn(&str, Opening<'_>) -> Outcome<Box<dyn Driver>>;
 static SERVERS: &[(&str, Open)] = &[
     #[cfg(feature = "postgres")]
     ("postgresql", postgres::open),
+    #[cfg(feature = "mysql")]
+    ("mysql", mysql::open),
+    #[cfg(feature = "mysql")]
+    ("mariadb", mysql::open_mariadb),
 ];
 
 /// Opens a session on the server of a URL; none when this build has no driver for its dialect.
@@ -222,6 +230,11 @@ pub trait Driver {
 
     /// Takes back what was queued and not sent yet.
     fn forget(&mut self) {}
+
+    /// What the last ROLLBACK could not undo, in the database's words: tables that know no transactions.
+    fn left_by_rollback(&mut self) -> Option<String> {
+        None
+    }
 
     /// [`Driver::each_row`] of a query on a table that may not be there: `false` when `exists` returns no row.
     fn each_row_if_there(

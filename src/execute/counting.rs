@@ -60,6 +60,7 @@ impl<'a> Counting<'a> {
         let at = |statements| Unfinished {
             direction: self.direction,
             statements,
+            begun: false,
         };
         let mut from = vec![at(self.kept.get())];
         if self.written.get() != self.kept.get() {

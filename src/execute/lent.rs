@@ -70,6 +70,15 @@ impl Lent<'_> {
     }
 }
 
+/// The error for code in a revision whose statements commit by themselves.
+#[cold]
+pub(crate) fn not_held(revision: &Revision) -> Error {
+    let id = revision.id().as_str();
+    let message = format!("revision `{id}` says `code: true`, and a statement of it commits by itself");
+    placed(Error::new(Code::OwnCodeUnexpected, message), revision)
+        .help("code runs in the transaction of its revision: give it a revision of its own")
+}
+
 /// The error where the code of a revision is not at hand.
 #[cold]
 pub(crate) fn missing(revision: &Revision) -> Error {

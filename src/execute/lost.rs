@@ -1,6 +1,7 @@
 //! A connection that was lost: what became of the revision is looked up, never guessed.
 
 use crate::error::{Error, Result};
+use crate::execute::piecemeal::in_doubt;
 use crate::execute::seen::Seen;
 use crate::execute::step::Ready;
 use crate::execute::{Executor, fault, lock};
@@ -26,8 +27,24 @@ impl<'a> Executor<'a> {
             }
         };
         let row = seen.row(id).and_then(|row| row.unfinished);
-        if let (Some(at), Transaction::None) = (row, ready.revision.header.transaction) {
+        if let (Some(at), Transaction::None) = (row, ready.transaction()) {
             let (done, next) = (at.statements, at.statements + 1);
+            if at.begun {
+                let error = error.state(format!(
+                    "looked up on a new connection: {done} of {} statements of revision `{id}` ran and are recorded{kept}; \
+                     statement {next} was begun, and may have run or not",
+                    ready.prepared.statements
+                ));
+                let help = in_doubt(ready, done, self.driver.dialect());
+                return help.into_iter().fold(error, Error::help);
+            }
+            if self.driver.dialect().ddl_commits() {
+                return error.state(format!(
+                    "looked up on a new connection: {done} of {} statements of revision `{id}` ran and are recorded{kept}; \
+                     the next run goes on after them",
+                    ready.prepared.statements
+                ));
+            }
             return error
                 .state(format!(
                     "looked up on a new connection: {done} of {} statements of revision `{id}` ran and are recorded{kept}",

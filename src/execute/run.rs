@@ -177,7 +177,7 @@ impl<'a> Executor<'a> {
             .iter()
             .map(|step| self.ready(step.clone()))
             .collect::<Result<_>>()?;
-        let alone = |ready: &&Ready<'_>| ready.revision.header.transaction == Transaction::None;
+        let alone = |ready: &&Ready<'_>| ready.transaction() == Transaction::None;
         match ready.iter().find(alone) {
             Some(ready) if self.single_transaction => Err(not_in_one(ready)),
             _ => Ok(ready),
@@ -188,6 +188,7 @@ impl<'a> Executor<'a> {
         progress.fresh = self.is_empty()?;
         progress.whole = self.single_transaction || progress.fresh;
         self.create_table(seen.table)?;
+        let commits = self.driver.dialect().ddl_commits();
         let stopped: Vec<&RevisionId> = seen
             .rows
             .iter()
@@ -196,7 +197,7 @@ impl<'a> Executor<'a> {
             .collect();
         let mut open = true;
         let mut others = false;
-        let apart = progress.held && !progress.whole && !ready.is_empty();
+        let apart = commits || progress.held && !progress.whole && !ready.is_empty();
         if apart {
             // A script may begin with SET TRANSACTION, which wants to stand before any query of its transaction.
             self.own_later("COMMIT")?;
@@ -204,11 +205,15 @@ impl<'a> Executor<'a> {
         }
         for (at, ready) in ready.iter().enumerate() {
             (progress.at, progress.begun) = (at, false);
-            if ready.revision.header.transaction == Transaction::None {
+            if ready.transaction() == Transaction::None {
                 self.end(&mut open, None)?;
                 progress.kept = progress.ran.len();
                 progress.begun = true;
-                let ran = self.run_alone(ready)?;
+                let ran = if commits {
+                    self.run_piecemeal(ready, seen.row(&ready.step.revision))?
+                } else {
+                    self.run_alone(ready)?
+                };
                 self.finished(ready, ran.as_ref());
                 progress.ran.extend(ran);
                 progress.kept = progress.ran.len();
@@ -384,7 +389,8 @@ impl<'a> Executor<'a> {
             return self.lost(error, ready, progress.held, &kept(progress.kept));
         }
         self.rollback();
-        let alone = ready.revision.header.transaction == Transaction::None;
+        let stayed = self.driver.left_by_rollback();
+        let alone = ready.transaction() == Transaction::None;
         if alone {
             // A role or setting that the script left must not hide the version table.
             let reset = self.driver.dialect().reset();
@@ -396,7 +402,10 @@ impl<'a> Executor<'a> {
             self.log_failure(ready, &error);
         }
         let state = self.state(ready, progress, alone);
-        error.state(state)
+        match stayed {
+            Some(words) => error.state(format!("{state}; the database says: {words}")),
+            None => error.state(state),
+        }
     }
 
     pub(crate) fn log_failure(&mut self, ready: &Ready<'a>, error: &Error) {
@@ -453,8 +462,13 @@ fn not_in_one(ready: &Ready<'_>) -> Error {
     let id = &ready.step.revision;
     let message = format!("revision `{id}` cannot be part of one transaction");
     let error = Error::new(Code::NotInTransaction, message);
+    let why = if ready.revision.header.transaction == Transaction::Revision {
+        "a statement of it commits by itself"
+    } else {
+        "says `transaction: none`"
+    };
     let error = match ready.revision.places.file() {
-        Some(file) => error.at(file, ready.revision.places.id(), "says `transaction: none`"),
+        Some(file) => error.at(file, ready.revision.places.id(), why),
         None => error,
     };
     error.help("leave --single-transaction out")

@@ -7,11 +7,12 @@ use crate::code::Code;
 use crate::dialect::{AlterStatement, Ask, Dialect, Op, Replaces, Rewrite, ScriptHead, ScriptSql, Setting};
 use crate::error::{Error, Result};
 use crate::execute::bookkeeping::Record;
+use crate::execute::ledger::Ledger;
 use crate::execute::lent;
 use crate::execute::rebuild::followers;
 use crate::execute::record::{Piece, Reader};
 use crate::execute::scripts::Prepared;
-use crate::execute::shown::Shown;
+use crate::execute::shown::{Shower, Shown};
 use crate::execute::survey::Surveyor;
 use crate::execute::{Ran, Report};
 use crate::revision::applied::Applied;
@@ -55,7 +56,10 @@ impl Recorder<'_> {
         };
         let sql = self.dialect.script();
         put(out, &sql.head(&head))?;
+        put(out, &sql.lock(self.table.place()))?;
         let mut scribe = Scribe {
+            recorder: self,
+            ledger: None,
             sql,
             dialect: self.dialect,
             by_hand: false,
@@ -96,6 +100,7 @@ impl Recorder<'_> {
             foreign_keys_off: false,
         };
         put(out, &sql.head(&head))?;
+        put(out, &sql.lock(self.table.place()))?;
         put(out, &sql.begin(false))?;
         if plan.from.is_empty() {
             for create in self.table.create() {
@@ -183,62 +188,6 @@ fn guards(sql: &dyn ScriptSql, table: &VersionTable, heads: &[crate::revision::R
     sql.guard_place(&table.not_at(heads, count))
 }
 
-/// Keeps the statements of each step.
-#[derive(Default)]
-struct Shower {
-    steps: Vec<Ran>,
-    /// Code runs in the step, and was not shown yet.
-    code: bool,
-}
-
-impl Reader for Shower {
-    fn step(&mut self, step: &Step, revision: &Revision, _prepared: &Prepared) -> Result<()> {
-        self.steps.push(Ran {
-            step: step.clone(),
-            transaction: revision.header.transaction,
-            statements: Vec::new(),
-            notices: Vec::new(),
-            duration: None,
-        });
-        self.code = revision.header.code;
-        if step.direction == Direction::Downgrade {
-            self.code();
-        }
-        Ok(())
-    }
-
-    fn piece(&mut self, piece: &Piece<'_>, _ask: Option<&mut dyn Ask>) -> Result<()> {
-        if matches!(piece, Piece::Version(_)) {
-            self.code();
-        }
-        let Some(ran) = self.steps.last_mut() else {
-            return Ok(());
-        };
-        match piece {
-            Piece::Native(place) => ran.statements.extend(Shown::native(place)),
-            Piece::Rewritten(run, rewrite) => {
-                ran.statements.extend(Shown::rewritten(run, rewrite));
-                ran.notices.extend(rewrite.notices.iter().cloned());
-            }
-            Piece::Version(sql) => ran.statements.push(Shown::version(sql)),
-            Piece::Data(_) | Piece::DataEnd => {}
-        }
-        Ok(())
-    }
-
-    fn end(&mut self, _step: &Step) -> Result<()> {
-        Ok(())
-    }
-}
-
-impl Shower {
-    fn code(&mut self) {
-        if let (Some(ran), true) = (self.steps.last_mut(), std::mem::take(&mut self.code)) {
-            ran.statements.push(Shown::code(ran.step.direction));
-        }
-    }
-}
-
 /// The text on one line, without control characters: it goes into a comment.
 pub(super) fn one_line(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control());
@@ -247,6 +196,9 @@ pub(super) fn one_line(text: &str) -> String {
 
 /// Writes the script.
 struct Scribe<'s> {
+    recorder: &'s Recorder<'s>,
+    /// What stands between the statements of a step that no transaction can hold.
+    ledger: Option<Ledger<'static>>,
     sql: &'s dyn ScriptSql,
     dialect: &'static dyn Dialect,
     /// The author replaces a table by hand in this step.
@@ -289,11 +241,27 @@ impl Scribe<'_> {
         put(self.out, &text)
     }
 
+    /// Writes statements of ours.
+    fn own(&mut self, statements: &[String]) -> Result<()> {
+        statements.iter().try_for_each(|sql| self.statement(sql))
+    }
+
+    fn ended(&mut self, step: &Step) {
+        self.at += 1;
+        match step.direction {
+            Direction::Upgrade => self.count += 1,
+            Direction::Downgrade => self.count -= 1,
+        }
+    }
+
     fn off(&self) -> bool {
         self.foreign_keys_off.get(self.at).copied().unwrap_or(false)
     }
 
     fn statement(&mut self, sql: &str) -> Result<()> {
+        if let Some(text) = self.sql.terminated(sql) {
+            return put(self.out, &text);
+        }
         put(self.out, sql)?;
         put(self.out, end_of(sql, self.rules))
     }
@@ -321,6 +289,7 @@ impl Scribe<'_> {
 
     /// The author's comments before a statement.
     fn comments(&mut self, gap: &str) -> Result<()> {
+        let gap = self.sql.comments(gap);
         let comment = gap.trim_matches([' ', '\t', '\r', '\n', ';']);
         if comment.is_empty() {
             Ok(())
@@ -394,7 +363,10 @@ impl Reader for Scribe<'_> {
         self.pragmas = prepared.pragmas;
         self.foreign_keys_on = false;
         let off = self.off();
-        head.push_str(&self.sql.begin(off));
+        self.ledger = Ledger::of_script(self.recorder, step, revision, prepared)?;
+        if self.ledger.is_none() {
+            head.push_str(&self.sql.begin(off));
+        }
         put(self.out, &head)?;
         let mut first = String::new();
         if self.at == 0 {
@@ -410,6 +382,9 @@ impl Reader for Scribe<'_> {
             first.push_str(&self.sql.keep_orphans(orphans));
         }
         self.first = first;
+        if self.ledger.is_some() {
+            return self.first();
+        }
         if self.transaction == Transaction::None {
             self.first()?;
             // Foreign keys that were switched off stay so until the end of the revision.
@@ -439,7 +414,12 @@ impl Reader for Scribe<'_> {
                     self.foreign_keys_on = on;
                 }
                 self.takes_nothing_along(place.statement.text, ask)?;
-                self.statement(&self.sql.statement(place.sql()))
+                let sql = place.sql();
+                let before = self.ledger.as_mut().map(|ledger| ledger.before(sql));
+                self.own(&before.unwrap_or_default())?;
+                self.statement(&self.sql.statement(sql))?;
+                let after = self.ledger.as_mut().map(|ledger| ledger.after(sql));
+                self.own(&after.unwrap_or_default())
             }
             Piece::Data(lines) => {
                 self.returns = lines.ends_with("\r\n");
@@ -469,6 +449,14 @@ impl Reader for Scribe<'_> {
 
     fn end(&mut self, step: &Step) -> Result<()> {
         self.first()?;
+        if let Some(mut ledger) = self.ledger.take() {
+            let log = self.rows.pop().unwrap_or_default();
+            self.rows.clear();
+            put(self.out, "-- version table\n")?;
+            self.own(&ledger.end(self.pragmas, log))?;
+            self.ended(step);
+            return Ok(());
+        }
         if self.transaction == Transaction::None {
             put(self.out, &self.sql.begin(false))?;
         }
@@ -490,11 +478,7 @@ impl Reader for Scribe<'_> {
                 put(self.out, &self.sql.switch(setting, Some(false)).unwrap_or_default())?;
             }
         }
-        self.at += 1;
-        match step.direction {
-            Direction::Upgrade => self.count += 1,
-            Direction::Downgrade => self.count -= 1,
-        }
+        self.ended(step);
         Ok(())
     }
 }

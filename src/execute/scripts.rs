@@ -48,6 +48,8 @@ pub(crate) struct Prepared {
     pub alters: bool,
     /// Whether one of them sets the connection up.
     pub pragmas: bool,
+    /// Whether one of them commits by itself.
+    pub commits: bool,
     /// The tables that are dropped.
     pub dropped: BTreeSet<String>,
     /// Those of them whose name another one takes afterwards.
@@ -129,6 +131,7 @@ impl Script {
             statements: 0,
             alters: false,
             pragmas: false,
+            commits: false,
             dropped: BTreeSet::new(),
             replaced: BTreeSet::new(),
             switches: false,
@@ -154,6 +157,7 @@ impl Script {
             alters: survey.alters,
             pragmas: survey.pragmas || !survey.replaced.is_empty(),
             switches: survey.switches,
+            commits: survey.commits,
             dropped: survey.dropped,
             replaced: survey.replaced,
             checksum,
@@ -216,6 +220,7 @@ struct Survey<'s> {
     statements: u64,
     alters: bool,
     pragmas: bool,
+    commits: bool,
     dropped: BTreeSet<String>,
     replaced: BTreeSet<String>,
     switches: bool,
@@ -260,6 +265,7 @@ impl Survey<'_> {
             no_transaction_control(&place, self.dialect)?;
             can_stand_in_transaction(&place, self.dialect)?;
         }
+        self.commits = self.commits || self.dialect.ddl_commits() && self.dialect.stands_alone(statement.text);
         self.statements += 1;
         Ok(())
     }

@@ -1,8 +1,13 @@
 //! Statements as a plan shows them.
 
-use crate::dialect::{AlterStatement, Op, Rewrite, Size};
+use crate::dialect::{AlterStatement, Ask, Op, Rewrite, Size};
+use crate::error::Result;
+use crate::execute::Ran;
+use crate::execute::record::{Piece, Reader};
+use crate::execute::scripts::Prepared;
 use crate::execute::walk::Place;
-use crate::revision::Direction;
+use crate::revision::plan::Step;
+use crate::revision::{Direction, Revision, Transaction};
 
 /// One statement of a plan, or one that ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +118,66 @@ impl Shown {
             file: String::new(),
             line: 0,
             column: 0,
+        }
+    }
+}
+
+/// Keeps the statements of each step.
+#[derive(Default)]
+pub(crate) struct Shower {
+    pub(crate) steps: Vec<Ran>,
+    /// Code runs in the step, and was not shown yet.
+    code: bool,
+}
+
+impl Reader for Shower {
+    fn step(&mut self, step: &Step, revision: &Revision, prepared: &Prepared) -> Result<()> {
+        self.steps.push(Ran {
+            step: step.clone(),
+            transaction: if prepared.commits {
+                Transaction::None
+            } else {
+                revision.header.transaction
+            },
+            statements: Vec::new(),
+            notices: Vec::new(),
+            duration: None,
+        });
+        self.code = revision.header.code;
+        if step.direction == Direction::Downgrade {
+            self.code();
+        }
+        Ok(())
+    }
+
+    fn piece(&mut self, piece: &Piece<'_>, _ask: Option<&mut dyn Ask>) -> Result<()> {
+        if matches!(piece, Piece::Version(_)) {
+            self.code();
+        }
+        let Some(ran) = self.steps.last_mut() else {
+            return Ok(());
+        };
+        match piece {
+            Piece::Native(place) => ran.statements.extend(Shown::native(place)),
+            Piece::Rewritten(run, rewrite) => {
+                ran.statements.extend(Shown::rewritten(run, rewrite));
+                ran.notices.extend(rewrite.notices.iter().cloned());
+            }
+            Piece::Version(sql) => ran.statements.push(Shown::version(sql)),
+            Piece::Data(_) | Piece::DataEnd => {}
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, _step: &Step) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Shower {
+    fn code(&mut self) {
+        if let (Some(ran), true) = (self.steps.last_mut(), std::mem::take(&mut self.code)) {
+            ran.statements.push(Shown::code(ran.step.direction));
         }
     }
 }

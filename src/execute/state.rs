@@ -25,14 +25,12 @@ impl<'a> Executor<'a> {
                     );
                 }
             };
-            let Some(at) = seen
-                .row(id)
-                .and_then(|row| row.unfinished)
-                .filter(|at| at.statements > 0)
-            else {
+            let at = seen.row(id).and_then(|row| row.unfinished);
+            let Some(at) = at.filter(|at| at.statements > 0 || at.begun) else {
                 return format!("nothing of revision `{id}` was done{kept}");
             };
             let next = match self.gone(ready, at.statements) {
+                _ if at.begun => "the next one may have run, or a part of it".to_owned(),
                 Ok(Some((_, what))) => format!("the next run cannot go on after them, since {what} goes with this one"),
                 _ => "the next run goes on after them".to_owned(),
             };

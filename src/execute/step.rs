@@ -14,9 +14,9 @@ use crate::execute::scripts::Prepared;
 use crate::execute::seen;
 use crate::execute::shown::Shown;
 use crate::execute::walk::Walk;
-use crate::execute::{Executor, Ran, fault};
+use crate::execute::{Executor, Ran, fault, lent};
 use crate::revision::plan::Step;
-use crate::revision::{Direction, Revision, Script};
+use crate::revision::{Direction, Revision, Script, Transaction};
 use crate::version::{Details, Entry, Row, Stamp, Took, Unfinished};
 
 /// A step with what was found out about it before anything ran.
@@ -29,6 +29,16 @@ pub(crate) struct Ready<'a> {
     pub code: bool,
     /// What an upgrade writes into the version table.
     pub record: Option<Record<'a>>,
+}
+
+impl Ready<'_> {
+    /// Whether one transaction holds the step: not where its author says so, nor where a statement of it commits.
+    pub(crate) fn transaction(&self) -> Transaction {
+        if self.prepared.commits {
+            return Transaction::None;
+        }
+        self.revision.header.transaction
+    }
 }
 
 /// The switches that a script may leave thrown, and that the next revision must not inherit.
@@ -54,6 +64,9 @@ impl<'a> Executor<'a> {
         let code = self.lent.runs_code(revision, step.direction)?;
         let dialect = self.driver.dialect();
         let prepared = script.prepare(&revision.header, upgrade, dialect)?;
+        if code && prepared.commits {
+            return Err(lent::not_held(revision));
+        }
         let record = upgrade.then(|| Record::of(revision, Some(&prepared), self.sources, dialect));
         Ok(Ready {
             step,
@@ -71,6 +84,9 @@ impl<'a> Executor<'a> {
         let began = self.clock.elapsed();
         let mut statements = Vec::new();
         let direction = ready.step.direction;
+        if let Some(sql) = self.driver.dialect().stopwatch() {
+            self.later(sql, ready)?;
+        }
         for sql in self.timeouts(ready, true) {
             self.later(&sql, ready)?;
         }
@@ -140,7 +156,7 @@ impl<'a> Executor<'a> {
         sent.map_err(|error| fault::queued(&error, &ready.script, rules))
     }
 
-    fn started(&mut self, ready: &Ready<'_>) {
+    pub(crate) fn started(&mut self, ready: &Ready<'_>) {
         (self.events)(Event::Started {
             revision: ready.step.revision.as_str(),
             message: &ready.revision.header.message,
@@ -278,6 +294,7 @@ impl<'a> Executor<'a> {
         let unfinished = Some(Unfinished {
             direction,
             statements: skip,
+            begun: false,
         });
         let at = self.clock.now();
         match (&ready.record, row) {
@@ -307,6 +324,7 @@ impl<'a> Executor<'a> {
         let from = [Unfinished {
             direction: ready.step.direction,
             statements: done,
+            begun: false,
         }];
         let row = match ready.step.direction {
             Direction::Upgrade => self.table.progress_from(id, &from, None),
@@ -333,10 +351,10 @@ impl<'a> Executor<'a> {
     }
 }
 
-fn ran(ready: &Ready<'_>, statements: Vec<Shown>, duration: Duration) -> Ran {
+pub(crate) fn ran(ready: &Ready<'_>, statements: Vec<Shown>, duration: Duration) -> Ran {
     Ran {
         step: ready.step.clone(),
-        transaction: ready.revision.header.transaction,
+        transaction: ready.transaction(),
         statements,
         notices: Vec::new(),
         duration: Some(duration),
@@ -353,7 +371,7 @@ fn torn(ready: &Ready<'_>) -> Error {
     .help("take out what ends it, such as RAISE(ROLLBACK) or OR ROLLBACK; or say `transaction: none` in the header")
 }
 
-fn left_open(ready: &Ready<'_>) -> Error {
+pub(crate) fn left_open(ready: &Ready<'_>) -> Error {
     let file = &ready.script.file;
     let body = ready.script.body..ready.script.body;
     Error::new(
@@ -378,7 +396,7 @@ pub(crate) fn no_text(revision: &Revision, dialect: &str) -> Error {
 }
 
 /// Refuses to go on in a script whose first statements are not those that ran.
-fn same_beginning(
+pub(crate) fn same_beginning(
     ready: &Ready<'_>,
     details: &Details,
     skip: u64,

@@ -69,6 +69,16 @@ pub fn append_postgres_literal(out: &mut String, text: &str) {
     }
 }
 
+/// Adds a text literal of MySQL, which reads the same whatever `NO_BACKSLASH_ESCAPES` says.
+pub fn append_mysql_literal(out: &mut String, text: &str) {
+    if text.contains(['\\', '\0']) {
+        let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+        out.push_str(&format!("CONVERT(x'{hex}' USING utf8mb4)"));
+    } else {
+        append_quoted(out, text, '\'');
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,5 +93,9 @@ mod tests {
         assert_eq!(postgres_literal("a\\'b"), "E'a\\\\''b'");
         assert_eq!(sqlite_literal("a\r\nb"), "('a' || char(13) || '\nb')");
         assert_eq!(sqlite_literal("a\0b"), "CAST(x'610062' AS TEXT)");
+        let mut mysql = String::new();
+        append_mysql_literal(&mut mysql, "it's");
+        append_mysql_literal(&mut mysql, "\\");
+        assert_eq!(mysql, "'it''s'CONVERT(x'5c' USING utf8mb4)");
     }
 }

@@ -3,6 +3,7 @@
 //! Everything is SQL text, so that the same statements run online, stand in an offline script, and are shown in a plan.
 
 pub mod text;
+mod unfinished;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,6 +13,10 @@ use crate::dialect::Dialect;
 use crate::driver::{Driver, DriverError};
 use crate::error::{Error, Result};
 use crate::revision::{Direction, RevisionId};
+
+pub use unfinished::Unfinished;
+
+use unfinished::{read_unfinished, written};
 
 /// The version of this program, as rows carry it.
 pub const TOOL_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -37,15 +42,6 @@ pub struct Row {
     pub upgrade_checksum: String,
     /// Where it stopped, for a revision without a transaction that did not come to its end.
     pub unfinished: Option<Unfinished>,
-}
-
-/// Where a revision without a transaction stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unfinished {
-    /// Which way it was going.
-    pub direction: Direction,
-    /// How many statements had run.
-    pub statements: u64,
 }
 
 impl Row {
@@ -395,21 +391,6 @@ fn brief(row: &[Option<&str>]) -> Result<Row, DriverError> {
         upgrade_checksum: upgrade_checksum.to_string(),
         unfinished,
     })
-}
-
-fn written(at: Unfinished) -> String {
-    format!("{}:{}", at.direction.name(), at.statements)
-}
-
-fn read_unfinished(text: &str) -> Option<Unfinished> {
-    let (direction, statements) = text.split_once(':')?;
-    let direction = match direction {
-        "upgrade" => Direction::Upgrade,
-        "downgrade" => Direction::Downgrade,
-        _ => return None,
-    };
-    let statements = statements.parse().ok()?;
-    Some(Unfinished { direction, statements })
 }
 
 fn full(row: Vec<Option<String>>) -> Details {

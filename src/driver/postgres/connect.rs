@@ -14,6 +14,7 @@ use crate::driver::postgres::lock::Lock;
 use crate::driver::postgres::params::{Params, discreet, wrong};
 use crate::driver::postgres::tls::{self, Canceller, Mode};
 use crate::driver::postgres::{Postgres, fault};
+use crate::driver::tls::advice;
 use crate::driver::{DriverError, Failure, Opening};
 use crate::error::{Error, Result};
 
@@ -291,18 +292,15 @@ fn is_tls(error: &tokio_postgres::Error) -> bool {
     })
 }
 
-fn tls_help(words: &str) -> &'static str {
-    if words.contains("UnknownIssuer") {
-        "the server's certificate is not signed by the root that was given: sslrootcert=FILE names another one"
-    } else if words.contains("not valid for name") || words.contains("NotValidForName") {
-        "the certificate is for another host: connect by the name it has, or use sslmode=verify-ca"
-    } else if words.contains("Expired") || words.contains("expired") {
-        "the server's certificate has expired: renew it"
-    } else if words.contains("does not support TLS") {
-        "turn TLS on at the server (ssl = on), or use sslmode=disable where the network is safe"
-    } else {
-        "check sslmode, sslrootcert, sslcert and sslkey"
-    }
+fn tls_help(words: &str) -> String {
+    let other = || {
+        if words.contains("does not support TLS") {
+            "turn TLS on at the server (ssl = on), or use sslmode=disable where the network is safe"
+        } else {
+            "check sslmode, sslrootcert, sslcert and sslkey"
+        }
+    };
+    advice(words, "sslrootcert", "sslmode").unwrap_or_else(|| other().to_owned())
 }
 
 fn refused_by_server(

@@ -6,10 +6,10 @@
 )]
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::driver::postgres::params::wrong;
+use crate::driver::tls::is_open_to_others;
 use crate::error::Result;
 
 /// What a password file has for a connection.
@@ -23,28 +23,6 @@ pub(super) enum Password {
 /// Whether a folder holds a file of this name.
 pub(super) fn is_there(folder: &str, name: &str) -> bool {
     Path::new(folder).join(name).exists()
-}
-
-/// A file as bytes.
-pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    std::fs::read(path)
-}
-
-/// Whether others than the owner may read the file; a key owned by root may be readable by a group, as for libpq.
-#[cfg(unix)]
-pub(super) fn is_open_to_others(path: &Path, group_of_root: bool) -> bool {
-    use std::os::unix::fs::MetadataExt;
-
-    let Ok(file) = std::fs::metadata(path) else {
-        return false;
-    };
-    let shared = if group_of_root && file.uid() == 0 { 0o037 } else { 0o077 };
-    file.mode() & shared != 0
-}
-
-#[cfg(not(unix))]
-pub(super) fn is_open_to_others(_path: &Path, _group_of_root: bool) -> bool {
-    false
 }
 
 /// The password of the first line whose host, port, database and user `fits`.

@@ -5,6 +5,7 @@
 mod buffer;
 mod fault;
 mod machine;
+mod mode;
 mod plain;
 mod scan;
 mod step;

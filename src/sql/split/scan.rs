@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::buffer::Buffer;
 use super::fault::{Fault, FaultKind, Unterminated};
 use super::machine::Machine;
+use super::mode::Mode;
 use super::step::{Special, Step, comment, trimmed};
 use super::{Data, Flavor, Piece, SplitRules, Statement};
 use crate::source::Span;
@@ -28,6 +29,8 @@ pub struct Statements<'a> {
     pub(super) buffer: Buffer<'a>,
     pub(super) flavor: Flavor,
     pub(super) delimiter: Vec<u8>,
+    /// MySQL: how the session reads texts from here on.
+    pub(super) mode: Mode,
     pub(super) phase: Phase,
     /// Where the gap before the piece begins.
     pub(super) gap: usize,
@@ -79,6 +82,7 @@ impl<'a> Statements<'a> {
             buffer,
             flavor,
             delimiter: b";".to_vec(),
+            mode: Mode::default(),
             phase: Phase::File,
             gap: 0,
             start: 0,
@@ -256,6 +260,9 @@ impl<'a> Statements<'a> {
         let end = trimmed(self.buffer.text().as_bytes(), self.comment, terminator);
         let end = if end > self.comment { end } else { self.solid };
         let gap = std::mem::replace(&mut self.gap, self.at);
+        if self.flavor == Flavor::Mysql {
+            self.mode.follow(&self.buffer.text()[self.start..end]);
+        }
         if self.machine.is_copy() {
             self.phase = Phase::CopyLine;
         }

@@ -2,6 +2,7 @@
 
 use super::Flavor;
 use super::fault::{Fault, FaultKind, Unterminated};
+use super::mode::Mode;
 use super::scan::Statements;
 use crate::source::Span;
 use crate::sql::lex;
@@ -194,7 +195,7 @@ impl Statements<'_> {
             return step;
         }
         let step = match byte {
-            b'\'' | b'"' | b'`' | b'[' => quoted(bytes, self.quote, at, self.flavor, last),
+            b'\'' | b'"' | b'`' | b'[' => quoted(bytes, self.quote, at, (self.flavor, self.mode), last),
             b'$' if self.flavor == Flavor::Postgresql => self.dollar(bytes, last),
             b'$' | b'@' | b':' | b'#' if self.flavor == Flavor::Sqlite => self.variable(bytes, last),
             b'\\' if self.flavor == Flavor::Postgresql => {
@@ -279,7 +280,7 @@ pub(super) fn comment(bytes: &[u8], at: usize, flavor: Flavor, last: bool) -> Op
 }
 
 /// The string or quoted name whose quote stands at `at`; a prefix of it stands at `start` or later.
-fn quoted(bytes: &[u8], start: usize, at: usize, flavor: Flavor, last: bool) -> Step {
+fn quoted(bytes: &[u8], start: usize, at: usize, (flavor, mode): (Flavor, Mode), last: bool) -> Step {
     let quote = bytes[at];
     let prefixed = |letter: u8| {
         let before = &bytes[start..at];
@@ -305,7 +306,12 @@ fn quoted(bytes: &[u8], start: usize, at: usize, flavor: Flavor, last: bool) -> 
         }
         (Flavor::Mysql, b'\'' | b'"') => {
             what = Unterminated::Text;
-            lex::escaped_end(bytes, at + 1, quote).map(plain)
+            let end = if mode.escapes(quote) {
+                lex::escaped_end(bytes, at + 1, quote)
+            } else {
+                lex::quote_end(bytes, at + 1, quote)
+            };
+            end.map(plain)
         }
         _ => lex::quote_end(bytes, at + 1, quote).map(plain),
     };

@@ -1,0 +1,229 @@
+//! MySQL and MariaDB through their client protocol, as texts.
+//!
+//! What is queued goes out in one packet as several statements, of which the server leaves out those after one that
+//! fails.
+
+mod connect;
+mod fault;
+mod hello;
+mod lock;
+mod params;
+mod talk;
+mod wire;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use crate::dialect::mysql::{self as sql, Mysql as Sql};
+use crate::dialect::{Dialect, Rows};
+use crate::driver::{Driver, DriverError, Opening};
+use crate::error::Error;
+
+pub use connect::connect;
+
+use connect::Opener;
+use talk::Queue;
+use wire::Wire;
+
+/// [`connect`], for a list of drivers.
+pub(super) fn open(url: &str, opening: Opening<'_>) -> Result<Box<dyn Driver>, Error> {
+    connect(url, &sql::MYSQL, opening).map(|session| Box::new(session) as Box<dyn Driver>)
+}
+
+/// Likewise for a URL that says `mariadb`.
+pub(super) fn open_mariadb(url: &str, opening: Opening<'_>) -> Result<Box<dyn Driver>, Error> {
+    connect(url, &sql::MARIADB, opening).map(|session| Box::new(session) as Box<dyn Driver>)
+}
+
+/// The most bytes of statements that wait to be sent together.
+const QUEUED: usize = 64 << 10;
+
+const COM_QUIT: u8 = 1;
+const COM_QUERY: u8 = 3;
+
+/// There is no such table.
+const NO_TABLE: u16 = 1146;
+
+/// A connection to a MySQL or MariaDB server.
+pub struct Mysql {
+    wire: Wire,
+    dialect: &'static Sql,
+    /// The server's number for this connection.
+    id: Arc<AtomicU32>,
+    /// Whether a transaction is open, once what is queued has run.
+    open: bool,
+    /// Whether the server takes several statements in one packet at the moment.
+    several: bool,
+    /// The longest packet that the server takes.
+    longest: usize,
+    queue: Queue,
+    /// Set when the running statement was told to stop.
+    interrupted: Arc<AtomicBool>,
+    lock: lock::Lock,
+    /// How the session was opened, to open it again.
+    opener: Arc<Opener>,
+    /// The connection was lost, and not opened again yet.
+    lost: bool,
+    /// What the last ROLLBACK could not undo.
+    kept: Option<String>,
+}
+
+impl std::fmt::Debug for Mysql {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mysql")
+            .field("open", &self.open)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Mysql {
+    fn new(wire: Wire, id: u32, dialect: &'static Sql, opener: Arc<Opener>) -> Self {
+        Self {
+            wire,
+            dialect,
+            id: Arc::new(AtomicU32::new(id)),
+            open: false,
+            several: true,
+            longest: usize::MAX,
+            queue: Queue::default(),
+            interrupted: Arc::default(),
+            lock: lock::Lock::default(),
+            opener,
+            lost: false,
+            kept: None,
+        }
+    }
+
+    /// Makes the session read texts as the splitter does, and as a script of ours does in a client.
+    fn ready(&mut self) -> Result<(), DriverError> {
+        for sql in sql::READ_SO {
+            self.put(sql, None);
+        }
+        self.put("SELECT @@max_allowed_packet", None);
+        let mut longest = None;
+        self.send_queue(&mut |row| longest = row.first().copied().flatten().and_then(|size| size.parse().ok()))?;
+        self.longest = longest.unwrap_or(1 << 20);
+        Ok(())
+    }
+
+    /// Follows the statements that begin and end transactions while they are queued.
+    fn follow(&mut self, sql: &str) {
+        if self.queue.parts.is_empty() {
+            self.queue.was_open = self.open;
+        }
+        self.open = sql::ends_or_begins(sql).unwrap_or(self.open);
+    }
+}
+
+impl Driver for Mysql {
+    fn dialect(&self) -> &'static dyn Dialect {
+        self.dialect
+    }
+
+    fn execute(&mut self, sql: &str) -> Result<(), DriverError> {
+        self.query(sql).map(drop)
+    }
+
+    fn query(&mut self, sql: &str) -> Result<Rows, DriverError> {
+        self.flush()?;
+        self.rows(sql)
+    }
+
+    fn in_transaction(&self) -> Option<bool> {
+        Some(self.open)
+    }
+
+    fn queue(&mut self, sql: &str, ticket: Option<u64>) -> Result<(), DriverError> {
+        if !sql::can_follow(sql) || sql.len() >= self.longest.min(QUEUED) {
+            self.flush()?;
+            let sent = self.rows(sql).map(drop);
+            return sent.map_err(|error| DriverError { ticket, ..error });
+        }
+        if self.queue.sql.len() + sql.len() >= self.longest.min(QUEUED) {
+            self.flush()?;
+        }
+        self.follow(sql);
+        self.put(sql, ticket);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), DriverError> {
+        self.send_queue(&mut |_| ())
+    }
+
+    fn forget(&mut self) {
+        let queue = std::mem::take(&mut self.queue);
+        if !queue.parts.is_empty() {
+            self.open = queue.was_open;
+        }
+    }
+
+    fn each_row_if_there(
+        &mut self,
+        _exists: &str,
+        query: &str,
+        each: &mut dyn FnMut(&[Option<&str>]) -> bool,
+    ) -> Result<bool, DriverError> {
+        self.flush()?;
+        let mut goes_on = true;
+        let sent = self.send(query, &mut |row| goes_on = goes_on && each(row));
+        match sent {
+            Ok(_) => Ok(true),
+            Err(error) if error.code.as_deref() == Some(&NO_TABLE.to_string()) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn left_by_rollback(&mut self) -> Option<String> {
+        self.kept.take()
+    }
+
+    fn reconnect(&mut self) -> Result<(), DriverError> {
+        if !self.lost {
+            return Ok(());
+        }
+        match self.opener.open() {
+            Ok((wire, id)) => {
+                self.wire = wire;
+                self.id.store(id, Ordering::Relaxed);
+                (self.open, self.several, self.lost) = (false, true, false);
+                (self.queue, self.lock) = (Queue::default(), lock::Lock::default());
+                self.ready()
+            }
+            Err(trouble) => Err(connect::not_back(trouble, &mut self.lock)),
+        }
+    }
+
+    fn hold(&mut self, table: &str) -> Result<bool, DriverError> {
+        self.flush()?;
+        self.take_lock(table).map(|()| true)
+    }
+
+    fn release(&mut self) {
+        self.give_lock_back();
+    }
+
+    fn lock_holder(&self) -> Option<String> {
+        self.lock.holder.clone()
+    }
+
+    fn interrupter(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
+        let (opener, interrupted, id) = (self.opener.clone(), self.interrupted.clone(), self.id.clone());
+        Some(Box::new(move || {
+            interrupted.store(true, Ordering::Relaxed);
+            // Where the server cannot be reached any more, there is nothing to stop.
+            let _ = opener.kill(id.load(Ordering::Relaxed));
+        }))
+    }
+}
+
+impl Drop for Mysql {
+    /// Says goodbye to the server.
+    fn drop(&mut self) {
+        if !self.lost {
+            self.wire.command(COM_QUIT, &[]);
+            let _: io::Result<()> = self.wire.send();
+        }
+    }
+}

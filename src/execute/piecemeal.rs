@@ -1,0 +1,354 @@
+//! A revision that no transaction can hold, since data definition commits by itself: piece by piece, with a count that is
+//! always true.
+
+use crate::code::Code;
+use crate::dialect::{AlterStatement, Ask, Dialect, Rewrite};
+use crate::driver::{Driver, DriverError, Failure};
+use crate::error::{Error, Result};
+use crate::execute::event::Event;
+use crate::execute::ledger::{First, Ledger};
+use crate::execute::lock::Patience;
+use crate::execute::online::Live;
+use crate::execute::seen::Seen;
+use crate::execute::shown::Shown;
+use crate::execute::step::Ready;
+use crate::execute::walk::{self, Place, Runner, Walk};
+use crate::execute::{Executor, Ran, bookkeeping, fault, rebuild, step};
+use crate::revision::{RevisionId, Transaction};
+use crate::version::{Entry, Row, Stamp, Took, Unfinished, VersionTable};
+
+/// Sends the statements of a script with their count, without waiting where the driver need not.
+struct Pieces<'a> {
+    driver: &'a mut dyn Driver,
+    events: &'a mut dyn FnMut(Event<'_>),
+    patience: Patience<'a>,
+    ledger: Ledger<'a>,
+    shown: Option<&'a mut Vec<Shown>>,
+    /// How many statements had run for certain when something failed, unless they stood in a transaction.
+    certain: Option<u64>,
+    /// What kind of failure it was, and the database's code.
+    failure: Option<Failure>,
+    code: Option<String>,
+}
+
+impl Pieces<'_> {
+    /// Sends statements of ours; those before statement `next` were done when they run.
+    fn own(&mut self, statements: &[String], next: u64) -> std::result::Result<(), DriverError> {
+        statements.iter().try_for_each(|sql| {
+            let sent = self.driver.queue(sql, Some(next));
+            sent.inspect_err(|error| self.heard(error))
+        })
+    }
+
+    fn heard(&mut self, error: &DriverError) {
+        self.certain = Some(error.ticket.unwrap_or(self.ledger.done()));
+        self.failure = Some(error.failure);
+        self.code.clone_from(&error.code);
+    }
+
+    /// Whether the statement that failed may have done a part of its work.
+    fn is_half(&self, ready: &Ready<'_>) -> bool {
+        // A statement that cannot be read, or that calls what is not there, has done nothing.
+        let nothing = self
+            .code
+            .as_deref()
+            .is_some_and(|code| self.driver.dialect().failed_before_it_began(code));
+        let (Some(at), Some(Failure::Statement | Failure::Interrupted | Failure::Contended), false) =
+            (self.certain, self.failure, nothing)
+        else {
+            return false;
+        };
+        let dialect = self.driver.dialect();
+        let text = walk::place_of(&ready.script, at, dialect.rules());
+        text.is_some_and(|(file, span)| dialect.may_stop_half_way(file.text.get(span).unwrap_or_default()))
+    }
+
+    fn send(&mut self, place: &Place<'_>) -> std::result::Result<(), DriverError> {
+        let sql = place.sql();
+        let before = self.ledger.before(sql);
+        self.own(&before, place.index)?;
+        let sent = self.driver.queue(sql, Some(place.index));
+        sent.inspect_err(|error| self.heard(error))?;
+        let after = self.ledger.after(sql);
+        self.own(&after, place.index + 1)
+    }
+
+    /// Ends the revision.
+    fn end(&mut self, reset: bool, log: String) -> std::result::Result<(), DriverError> {
+        let done = self.ledger.done();
+        let end = self.ledger.end(reset, log);
+        self.own(&end, done)?;
+        let sent = self.driver.flush();
+        sent.inspect_err(|error| self.heard(error))
+    }
+
+    fn check(&mut self) -> Result<()> {
+        let stop = self.patience.check();
+        if stop.is_err() {
+            // What is on its way comes to its end, so that its count is known.
+            match self.driver.flush() {
+                Ok(()) => self.certain = Some(self.ledger.done()),
+                Err(error) => self.heard(&error),
+            }
+            self.failure = Some(Failure::Busy);
+        }
+        stop
+    }
+
+    fn pass_notices_on(&mut self) {
+        for notice in self.driver.notices() {
+            (self.events)(Event::Notice(&notice));
+        }
+    }
+}
+
+impl Runner for Pieces<'_> {
+    fn statement(&mut self, place: &Place<'_>) -> Result<()> {
+        self.check()?;
+        (self.events)(Event::Statement {
+            sql: place.sql(),
+            index: place.index,
+        });
+        if let Some(shown) = self.shown.as_deref_mut() {
+            shown.extend(Shown::native(place));
+        }
+        let sent = self.send(place);
+        sent.map_err(|error| rebuild::failed(&error, place, self.driver.dialect()))?;
+        self.pass_notices_on();
+        Ok(())
+    }
+
+    /// Not called: nothing is rewritten where no ALTER belongs to a batch.
+    fn rewrite(&mut self, _run: &[AlterStatement], _rewrite: &Rewrite, _done: u64) -> Result<()> {
+        Ok(())
+    }
+
+    fn ask(&mut self) -> Result<Box<dyn Ask + '_>> {
+        Ok(Box::new(Live { driver: self.driver }))
+    }
+}
+
+/// Why a step did not come to its end.
+struct Broken {
+    error: Error,
+    /// How many statements had run for certain, unless they stood in a transaction.
+    certain: Option<u64>,
+    /// The statement that may have done a part of its work.
+    half: Option<u64>,
+}
+
+impl<'a> Executor<'a> {
+    /// Runs a step piece by piece. No transaction is open before or after, and no other run is under way: `row` is what
+    /// the version table has of the revision.
+    pub(crate) fn run_piecemeal(&mut self, ready: &Ready<'a>, row: Option<&Row>) -> Result<Option<Ran>> {
+        let id = &ready.step.revision;
+        let direction = ready.step.direction;
+        let at = row
+            .and_then(|row| row.unfinished)
+            .filter(|at| at.direction == direction);
+        let skip = at.map_or(0, |at| at.statements);
+        if let (true, Some(details)) = (skip > 0, self.table.details(self.driver, id.as_str())?) {
+            step::same_beginning(ready, &details, skip, self.driver.dialect())?;
+        }
+        if at.is_some_and(|at| at.begun) {
+            return Err(not_known(ready, skip, self.driver.dialect()));
+        }
+        self.refuse_without_rows(ready, skip)?;
+        self.started(ready);
+        self.connection_again(ready, skip)?;
+        let mut statements = Vec::new();
+        let began = self.clock.elapsed();
+        let broken = match self.pieces(ready, skip, row.is_some(), &mut statements) {
+            Ok(()) => {
+                let duration = self.clock.elapsed().saturating_sub(began);
+                let ran = step::ran(ready, statements, duration);
+                return Ok(Some(ran));
+            }
+            Err(broken) => broken,
+        };
+        if broken.error.code() == Code::ConnectionLost {
+            return Err(broken.error);
+        }
+        self.driver.forget();
+        // Where nothing is open, it does nothing.
+        let _ = self.driver.execute("ROLLBACK");
+        let stayed = self.driver.left_by_rollback();
+        for sql in self.driver.dialect().reset() {
+            let _ = self.driver.execute(sql);
+        }
+        self.correct(ready, &broken);
+        let helps = broken.half.map(|at| in_doubt(ready, at, self.driver.dialect()));
+        let error = helps.into_iter().flatten().fold(broken.error, Error::help);
+        Err(stayed.into_iter().fold(error, Error::cause))
+    }
+
+    fn pieces(
+        &mut self,
+        ready: &Ready<'a>,
+        skip: u64,
+        is_there: bool,
+        shown: &mut Vec<Shown>,
+    ) -> std::result::Result<(), Broken> {
+        let dialect = self.driver.dialect();
+        let (id, direction) = (ready.step.revision.as_str(), ready.step.direction);
+        let walk = Walk {
+            dialect,
+            script: &ready.script,
+            recreate: ready.revision.header.recreate,
+            skip,
+        };
+        let now = self.clock.now();
+        let log = self.log_of(ready, &now);
+        let stopwatch: Vec<String> = dialect.stopwatch().map(str::to_owned).into_iter().collect();
+        let keep = self.keep_statements;
+        let (table, by) = (self.table.clone(), self.by);
+        let first: First<'_> = Box::new(|at| first(&table, ready, by, &now, is_there, at));
+        let each = ready.revision.header.transaction == Transaction::None;
+        let mut pieces = Pieces {
+            driver: &mut *self.driver,
+            events: &mut *self.events,
+            patience: self.patience,
+            ledger: Ledger::new(dialect, table.clone(), (id, direction), each, skip, first),
+            shown: keep.then_some(&mut *shown),
+            certain: None,
+            failure: None,
+            code: None,
+        };
+        let begun = pieces.own(&stopwatch, skip);
+        let walked = begun
+            .map_err(|error| fault::database(&error))
+            .and_then(|()| walk.run(&mut pieces))
+            .and_then(|()| ready.script.check_unchanged(&ready.prepared))
+            .and_then(|()| {
+                if pieces.ledger.left_open() {
+                    return Err(step::left_open(ready));
+                }
+                let ended = pieces.end(ready.prepared.pragmas, log.clone());
+                ended.map_err(|error| fault::queued(&error, &ready.script, dialect.rules()))
+            });
+        let half = pieces.certain.filter(|_| pieces.is_half(ready));
+        let certain = pieces.certain.filter(|_| half.is_none());
+        drop(pieces);
+        if keep && walked.is_ok() {
+            let stamp = self.stamp(&now, None);
+            let rows = bookkeeping::of_step(&table, direction, ready.record.as_ref(), id, &stamp);
+            shown.extend(rows.iter().map(|sql| Shown::version(sql)));
+        }
+        walked.map_err(|error| Broken { error, certain, half })
+    }
+
+    fn log_of(&self, ready: &Ready<'_>, now: &str) -> String {
+        let entry = Entry {
+            event: ready.step.direction.name(),
+            revision: ready.step.revision.as_str(),
+            done: true,
+            detail: None,
+        };
+        let mut stamp = self.stamp(now, None);
+        stamp.took = self.driver.dialect().stopwatch().map(|_| Took::Transaction);
+        self.table.log(entry, &stamp)
+    }
+
+    /// Writes down how far it came where that is known better than when the last statement was announced.
+    fn correct(&mut self, ready: &Ready<'a>, broken: &Broken) {
+        let Some(certain) = broken.certain else { return };
+        let id = &ready.step.revision;
+        let seen = Seen::read(self.driver, &self.table).ok();
+        let row = seen.as_ref().and_then(|seen| seen.row(id));
+        let Some(at) = row.and_then(|row| row.unfinished).filter(|at| at.begun) else {
+            return;
+        };
+        let known = Unfinished {
+            statements: certain.max(at.statements),
+            begun: false,
+            ..at
+        };
+        // Where this fails, the row says that nobody knows, which is true as well.
+        let _ = self.driver.execute(&self.table.progress(id.as_str(), Some(known)));
+    }
+
+    /// Writes down whether the statement that a run had begun when it ended has run. Returns how many have.
+    ///
+    /// # Errors
+    /// `execute::unfinished` where nothing is in doubt; `lock::timeout`, `database::…`.
+    pub fn settle_begun(&mut self, id: &RevisionId, ran: bool) -> Result<u64> {
+        self.locked(|executor, _| {
+            let seen = executor.look()?;
+            let at = seen.row(id).and_then(|row| row.unfinished).filter(|at| at.begun);
+            let Some(at) = at else {
+                let message = format!("no statement of revision `{id}` is in doubt");
+                return Err(Error::new(Code::UnfinishedRevision, message).help("see what is: sqlrev check"));
+            };
+            let known = Unfinished {
+                statements: at.statements + u64::from(ran),
+                begun: false,
+                ..at
+            };
+            let now = executor.clock.now();
+            let detail = format!(
+                "statement {} {}",
+                at.statements + 1,
+                if ran { "has run" } else { "has not run" }
+            );
+            let entry = Entry {
+                event: "repair",
+                revision: id.as_str(),
+                done: true,
+                detail: Some(&detail),
+            };
+            let log = executor.table.log(entry, &executor.stamp(&now, None));
+            executor.begin()?;
+            executor.own(&executor.table.progress(id.as_str(), Some(known)))?;
+            executor.own(&log)?;
+            executor.commit()?;
+            Ok(known.statements)
+        })
+    }
+}
+
+/// What writes the row of a revision that begins, or goes on.
+fn first(table: &VersionTable, ready: &Ready<'_>, by: &str, now: &str, is_there: bool, at: Unfinished) -> Vec<String> {
+    let id = ready.step.revision.as_str();
+    let stamp = Stamp {
+        at: Some(now),
+        by,
+        took: None,
+    };
+    match &ready.record {
+        Some(record) if !is_there => vec![table.insert(&record.row(Some(at)), &stamp)],
+        Some(record) => vec![table.accept(&record.row(Some(at))), table.progress(id, Some(at))],
+        None => vec![table.progress(id, Some(at))],
+    }
+}
+
+/// The error for a revision that stopped in the middle of a statement which may have run.
+fn not_known(ready: &Ready<'_>, done: u64, dialect: &'static dyn Dialect) -> Error {
+    let id = &ready.step.revision;
+    let next = done + 1;
+    let message = format!("statement {next} of revision `{id}` was begun, and its end was not seen");
+    let mut error = Error::new(Code::UnfinishedRevision, message);
+    if let Some((file, span)) = walk::place_of(&ready.script, done, dialect.rules()) {
+        error = error.at(&file, span, "it may have run or not");
+    }
+    for help in in_doubt(ready, done, dialect) {
+        error = error.help(help);
+    }
+    error
+}
+
+/// How to find out whether a statement has run, and how to say so.
+pub(crate) fn in_doubt(ready: &Ready<'_>, done: u64, dialect: &'static dyn Dialect) -> Vec<String> {
+    let id = &ready.step.revision;
+    let text = walk::place_of(&ready.script, done, dialect.rules());
+    let look = text.and_then(|(file, span)| dialect.look_at(file.text.get(span)?));
+    let look = look.map_or_else(
+        || "see in the database whether it has run".to_owned(),
+        |sql| format!("see whether it has run: {sql}"),
+    );
+    vec![
+        look,
+        format!(
+            "if it has: sqlrev repair {id} --ran; if not: sqlrev repair {id} --not-run; then run the same command again"
+        ),
+    ]
+}

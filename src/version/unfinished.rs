@@ -1,0 +1,54 @@
+//! Where a revision without a transaction stopped, as its row has it.
+
+use crate::revision::Direction;
+
+/// Where a revision without a transaction stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unfinished {
+    /// Which way it was going.
+    pub direction: Direction,
+    /// How many statements had run.
+    pub statements: u64,
+    /// Whether one more was begun, of which nobody knows whether it came to its end.
+    pub begun: bool,
+}
+
+/// What follows the number of statements where one more was begun.
+const BEGUN: &str = ":begun";
+
+/// How it stands in a row.
+pub(super) fn written(at: Unfinished) -> String {
+    let begun = if at.begun { BEGUN } else { "" };
+    format!("{}:{}{begun}", at.direction.name(), at.statements)
+}
+
+/// What stands in a row; none where that cannot be read.
+pub(super) fn read_unfinished(text: &str) -> Option<Unfinished> {
+    let (direction, statements) = text.split_once(':')?;
+    let direction = match direction {
+        "upgrade" => Direction::Upgrade,
+        "downgrade" => Direction::Downgrade,
+        _ => return None,
+    };
+    let done = statements.strip_suffix(BEGUN);
+    Some(Unfinished {
+        direction,
+        statements: done.unwrap_or(statements).parse().ok()?,
+        begun: done.is_some(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_says_where_it_stopped() {
+        for text in ["upgrade:0", "downgrade:12", "upgrade:3:begun"] {
+            assert_eq!(read_unfinished(text).map(written).as_deref(), Some(text));
+        }
+        for text in ["upgrade", "upgrade:", "sideways:1", "upgrade:1:done"] {
+            assert_eq!(read_unfinished(text), None, "{text}");
+        }
+    }
+}
