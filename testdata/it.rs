@@ -6,6 +6,9 @@
 #[cfg(unix)]
 #[path = "it/change.rs"]
 mod change;
+#[cfg(unix)]
+#[path = "it/conformance.rs"]
+mod conformance;
 #[path = "it/copies.rs"]
 mod copies;
 #[path = "it/crash.rs"]
@@ -43,6 +46,9 @@ mod postgres_pool;
 mod property;
 #[path = "it/race.rs"]
 mod race;
+#[cfg(unix)]
+#[path = "it/sample.rs"]
+mod sample;
 #[cfg(unix)]
 mod server;
 #[path = "it/tidy.rs"]

@@ -78,6 +78,10 @@ type OnWhole = fn(&str, Opening<'_>, Whole) -> Outcome<(String, bool)>;
 static WHOLE: &[(&str, OnWhole)] = &[
     #[cfg(feature = "postgres")]
     ("postgresql", postgres::whole),
+    #[cfg(feature = "mysql")]
+    ("mysql", mysql::whole),
+    #[cfg(feature = "mysql")]
+    ("mariadb", mysql::whole),
 ];
 
 /// Creates or drops the database that a URL leads to; none when this build cannot for its dialect. Returns its name, and

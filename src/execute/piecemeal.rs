@@ -9,6 +9,7 @@ use crate::execute::event::Event;
 use crate::execute::ledger::{First, Ledger};
 use crate::execute::lock::Patience;
 use crate::execute::online::Live;
+use crate::execute::patient::Tries;
 use crate::execute::seen::Seen;
 use crate::execute::shown::Shown;
 use crate::execute::step::Ready;
@@ -155,19 +156,42 @@ impl<'a> Executor<'a> {
         }
         self.refuse_without_rows(ready, skip)?;
         self.started(ready);
-        self.connection_again(ready, skip)?;
         let mut statements = Vec::new();
         let began = self.clock.elapsed();
-        let broken = match self.pieces(ready, skip, row.is_some(), &mut statements) {
-            Ok(()) => {
+        let (mut skip, mut is_there) = (skip, row.is_some());
+        let mut tries = Tries::new();
+        self.connection_again(ready, skip)?;
+        loop {
+            let Err(broken) = self.pieces(ready, skip, is_there, &mut statements) else {
                 let duration = self.clock.elapsed().saturating_sub(began);
-                let ran = step::ran(ready, statements, duration);
-                return Ok(Some(ran));
+                return Ok(Some(step::ran(ready, statements, duration)));
+            };
+            let contended = broken.error.code() == Code::Contended && broken.half.is_none();
+            let error = self.pick_up(ready, broken);
+            if !contended || !tries.has_time(self.patience) {
+                return Err(error);
             }
-            Err(broken) => broken,
-        };
+            let at = match self.came(id) {
+                Ok(at) if at.is_none_or(|at| !at.begun) => at,
+                _ => return Err(error),
+            };
+            tries.wait(&error, self.patience, self.events)?;
+            statements.clear();
+            (skip, is_there) = (at.map_or(0, |at| at.statements), is_there || at.is_some());
+            self.connection_again(ready, skip)?;
+        }
+    }
+
+    /// How far the version table says that a revision came.
+    fn came(&mut self, id: &RevisionId) -> std::result::Result<Option<Unfinished>, DriverError> {
+        let seen = Seen::read(self.driver, &self.table)?;
+        Ok(seen.row(id).and_then(|row| row.unfinished))
+    }
+
+    /// Rolls back what is open after a failure, puts the session back, and writes down how far it came.
+    fn pick_up(&mut self, ready: &Ready<'a>, broken: Broken) -> Error {
         if broken.error.code() == Code::ConnectionLost {
-            return Err(broken.error);
+            return broken.error;
         }
         self.driver.forget();
         // Where nothing is open, it does nothing.
@@ -176,10 +200,12 @@ impl<'a> Executor<'a> {
         for sql in self.driver.dialect().reset() {
             let _ = self.driver.execute(sql);
         }
-        self.correct(ready, &broken);
+        if let Some(certain) = broken.certain {
+            self.correct(&ready.step.revision, certain);
+        }
         let helps = broken.half.map(|at| in_doubt(ready, at, self.driver.dialect()));
         let error = helps.into_iter().flatten().fold(broken.error, Error::help);
-        Err(stayed.into_iter().fold(error, Error::cause))
+        stayed.into_iter().fold(error, Error::cause)
     }
 
     fn pieces(
@@ -199,7 +225,8 @@ impl<'a> Executor<'a> {
         };
         let now = self.clock.now();
         let log = self.log_of(ready, &now);
-        let stopwatch: Vec<String> = dialect.stopwatch().map(str::to_owned).into_iter().collect();
+        let mut before = self.timeouts(ready, false);
+        before.extend(dialect.stopwatch().map(str::to_owned));
         let keep = self.keep_statements;
         let (table, by) = (self.table.clone(), self.by);
         let first: First<'_> = Box::new(|at| first(&table, ready, by, &now, is_there, at));
@@ -214,7 +241,7 @@ impl<'a> Executor<'a> {
             failure: None,
             code: None,
         };
-        let begun = pieces.own(&stopwatch, skip);
+        let begun = pieces.own(&before, skip);
         let walked = begun
             .map_err(|error| fault::database(&error))
             .and_then(|()| walk.run(&mut pieces))
@@ -250,12 +277,8 @@ impl<'a> Executor<'a> {
     }
 
     /// Writes down how far it came where that is known better than when the last statement was announced.
-    fn correct(&mut self, ready: &Ready<'a>, broken: &Broken) {
-        let Some(certain) = broken.certain else { return };
-        let id = &ready.step.revision;
-        let seen = Seen::read(self.driver, &self.table).ok();
-        let row = seen.as_ref().and_then(|seen| seen.row(id));
-        let Some(at) = row.and_then(|row| row.unfinished).filter(|at| at.begun) else {
+    fn correct(&mut self, id: &RevisionId, certain: u64) {
+        let Some(at) = self.came(id).ok().flatten().filter(|at| at.begun) else {
             return;
         };
         let known = Unfinished {

@@ -383,9 +383,8 @@ impl Reader for Scribe<'_> {
         }
         self.first = first;
         if self.ledger.is_some() {
-            return self.first();
-        }
-        if self.transaction == Transaction::None {
+            self.first()?;
+        } else if self.transaction == Transaction::None {
             self.first()?;
             // Foreign keys that were switched off stay so until the end of the revision.
             put(self.out, &self.sql.commit(false))?;

@@ -130,7 +130,8 @@ impl Script {
             in_transaction: header.transaction == Transaction::Revision,
             statements: 0,
             alters: false,
-            pragmas: false,
+            // Where no transaction ends them, the end of the revision does.
+            pragmas: dialect.ddl_commits() && (header.lock_timeout.is_some() || header.statement_timeout.is_some()),
             commits: false,
             dropped: BTreeSet::new(),
             replaced: BTreeSet::new(),

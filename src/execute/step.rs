@@ -136,7 +136,7 @@ impl<'a> Executor<'a> {
         Ok(ran(ready, statements, duration))
     }
 
-    fn timeouts(&self, ready: &Ready<'_>, in_transaction: bool) -> Vec<String> {
+    pub(crate) fn timeouts(&self, ready: &Ready<'_>, in_transaction: bool) -> Vec<String> {
         let header = &ready.revision.header;
         let dialect = self.driver.dialect();
         dialect.timeouts(header.lock_timeout, header.statement_timeout, in_transaction)

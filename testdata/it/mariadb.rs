@@ -154,7 +154,7 @@ fn is_sound(database: &Database, revisions: usize) -> usize {
 }
 
 /// Says of a statement in doubt what is so, as a person would who has looked.
-fn settle(place: &Place, database: &Database) -> usize {
+fn settle(place: &Place, database: &Database) {
     let rows = database.query("SELECT revision, unfinished FROM sqlrev_revisions WHERE unfinished LIKE '%:begun'");
     for row in &rows {
         let (id, at) = row.split_once('|').expect("two columns");
@@ -168,7 +168,6 @@ fn settle(place: &Place, database: &Database) -> usize {
         place.run(&["upgrade", "heads"]).failed_with(1, "execute::unfinished");
         place.must(&["repair", id, answer]);
     }
-    rows.len()
 }
 
 fn all_at_once(place: &Place, args: &[&str]) {
@@ -241,49 +240,58 @@ fn killed_clients_on_mariadb() {
     assert_eq!(is_sound(&database, REVISIONS), REVISIONS);
 }
 
-/// Ends the server's side of the connection at many moments: the program says what became of the revision, truly.
+/// Ends the connection while each statement of a revision runs, one after the other; each run goes on where the one before
+/// ended.
 #[test]
-fn killed_connections_on_mariadb() {
+fn a_connection_killed_at_each_statement_on_mariadb() {
     let database = Database::on(Server::Mariadb);
     let place = place_on(&database);
-    history(&place, REVISIONS);
-    let (mut lost, mut doubts) = (0, 0);
-    for round in 0..14 {
-        // It kills what comes after it, some time later.
-        let kill = format!(
-            "BEGIN NOT ATOMIC DECLARE other, tries INT DEFAULT 0; REPEAT DO SLEEP(0.001); SET tries = tries + 1; SET other = (SELECT MAX(id) FROM \
-             information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()); UNTIL other OR tries > 1000 END REPEAT; \
-             DO SLEEP({}); EXECUTE IMMEDIATE CONCAT('KILL ', other); END",
-            0.004 * f64::from(round)
-        );
-        let mut killer = database.client("mariadb");
-        killer
-            .args(["--delimiter=//", "-e", &kill])
-            .stderr(std::process::Stdio::null());
-        let mut killer = killer.spawn().expect("the client is installed");
-        std::thread::sleep(Duration::from_millis(50));
-        let child = place.start(&["upgrade", "heads"]);
-        killer.wait().expect("it ends");
+    let script = |slow: Option<usize>| {
+        let statement = |at: usize| {
+            let value = if slow == Some(at) { "SLEEP(600)" } else { "1" };
+            match at % 3 {
+                0 => format!("CREATE TABLE t{at} AS SELECT {value} AS x;"),
+                _ => format!("INSERT INTO t{} SELECT {value};", at - at % 3),
+            }
+        };
+        let lines: Vec<String> = (0..6).map(statement).collect();
+        place.revision("aaaa", &[], &[], &lines.join("\n"), "DROP TABLE t0; DROP TABLE t3;");
+    };
+    for at in 0..6 {
+        script(Some(at));
+        let child = place.start(&["upgrade"]);
+        wait_until(&database, SLEEPING, "1");
+        kill_others(&database);
         let done: Done = child.wait_with_output().expect("it ends").into();
-        assert!(!done.stderr.contains("panicked"), "{done:?}");
-        if !tables_are_there(&database) {
-            continue;
-        }
-        is_sound(&database, REVISIONS);
-        if done.stderr.contains("error[sqlrev::connect::lost]") {
-            lost += 1;
-            told_truly(&done, &database);
-        }
-        doubts += settle(&place, &database);
-        if is_sound(&database, REVISIONS) == REVISIONS {
-            place.must(&["downgrade", "base"]);
-            database.query("DELETE FROM sqlrev_log");
+        done.failed_with(1, "connect::lost");
+        told_truly(&done, &database);
+        // Those that only change rows go with the one that was running.
+        let (want, tables) = match at {
+            0 => ("upgrade:0:begun", 0),
+            1 | 2 => ("upgrade:1", 1),
+            3 => ("upgrade:3:begun", 1),
+            _ => ("upgrade:4", 2),
+        };
+        assert_eq!(
+            database.query("SELECT unfinished FROM sqlrev_revisions"),
+            [want],
+            "{done:?}"
+        );
+        let there =
+            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name LIKE 't%'";
+        assert_eq!(database.query(there), [tables.to_string()]);
+        if want.ends_with("begun") {
+            assert!(done.stderr.contains("SHOW CREATE TABLE"), "{done:?}");
+            place.run(&["upgrade"]).failed_with(1, "execute::unfinished");
+            place.must(&["repair", "aaaa", "--not-run"]);
         }
     }
-    assert!(lost > 0, "no connection was lost");
-    assert!(doubts > 0, "no statement was in doubt");
-    place.must(&["upgrade", "heads"]);
-    assert_eq!(is_sound(&database, REVISIONS), REVISIONS);
+    script(None);
+    place.must(&["upgrade"]);
+    assert_eq!(
+        database.query("SELECT COUNT(*) FROM t0 UNION ALL SELECT COUNT(*) FROM t3"),
+        ["3", "3"]
+    );
 }
 
 /// What the error says of a revision is what the database has.
@@ -419,4 +427,53 @@ fn a_statement_that_is_too_long_on_mariadb() {
     done.failed_with(1, "execute::statement_failed");
     assert!(done.stderr.contains("max_allowed_packet"), "{done:?}");
     assert!(done.stderr.contains("1 of 2 statements"), "{done:?}");
+}
+
+/// A statement that does not get its lock is tried again, what has run before it is not, and who may stand in the way is
+/// named.
+#[test]
+fn a_lock_that_others_hold_is_tried_again_on_mariadb() {
+    let database = Database::on(Server::Mariadb);
+    let place = place_on(&database);
+    place.revision(
+        "aaaa",
+        &[],
+        &[],
+        "CREATE TABLE t (a INT);\nINSERT INTO t VALUES (1);",
+        "DROP TABLE t;",
+    );
+    place.must(&["upgrade"]);
+    let up = "CREATE TABLE u (a INT);\nSET lock_wait_timeout = 1;\nALTER TABLE t ADD b INT;";
+    place.revision("bbbb", &["aaaa"], &[], up, "ALTER TABLE t DROP b; DROP TABLE u;");
+    let mut holder = database.client("mariadb");
+    holder.args(["-e", "BEGIN; SELECT * FROM t; DO SLEEP(600)"]);
+    let mut holder = holder
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("the client is installed");
+    wait_until(&database, SLEEPING, "1");
+    let done = place.run(&["upgrade", "--lock-timeout", "0.1"]);
+    done.failed_with(1, "lock::contended");
+    assert!(done.stderr.contains("(user root, from localhost"), "{done:?}");
+    assert!(done.stderr.contains("2 of 3 statements"), "{done:?}");
+    let mut waiting = place.start(&["upgrade", "--lock-timeout", "60"]);
+    let mut lines = BufReader::new(waiting.stderr.take().expect("it is piped"));
+    let mut line = String::new();
+    while !line.contains("trying again") {
+        line.clear();
+        assert!(
+            std::io::BufRead::read_line(&mut lines, &mut line).expect("a line") > 0,
+            "it does not try again"
+        );
+    }
+    holder.kill().expect("it can be killed");
+    holder.wait().expect("it ends");
+    // The server goes on with the statement of a client that is gone.
+    let sleeping = "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND info LIKE 'DO SLEEP(600)%'";
+    for id in database.query(sleeping) {
+        database.query(&format!("KILL {id}"));
+    }
+    let text = rest(lines);
+    assert_eq!(waiting.wait().expect("it ends").code(), Some(0), "{text}");
+    assert_eq!(database.query("SELECT COUNT(b) FROM t"), ["0"]);
 }

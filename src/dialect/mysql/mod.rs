@@ -3,6 +3,8 @@
 mod script;
 mod session;
 
+use std::time::Duration;
+
 use crate::dialect::{AlterStatement, Ask, Dialect, Replay, Rewrite, ScriptSql, VersionSql};
 use crate::error::Result;
 use crate::revision::Recreate;
@@ -98,6 +100,10 @@ impl Dialect for Mysql {
 
     fn refused(&self, statement: &str) -> Option<(&'static str, &'static str)> {
         session::refused(statement)
+    }
+
+    fn timeouts(&self, lock: Option<Duration>, statement: Option<Duration>, _in_transaction: bool) -> Vec<String> {
+        session::timeouts(lock, statement)
     }
 
     fn touches_session(&self, statement: &str) -> bool {

@@ -1,5 +1,7 @@
 //! Which statements commit by themselves, which change the session, and how it is put back.
 
+use std::time::Duration;
+
 use crate::dialect::VersionSql;
 use crate::sql::split;
 use crate::sql::token::{self, Kind};
@@ -34,6 +36,20 @@ pub(super) const RESET: &[&str] = &[
      /*!80000 , transaction_isolation = DEFAULT, transaction_read_only = DEFAULT, max_execution_time = DEFAULT */",
     "SET NAMES utf8mb4",
 ];
+
+/// How long a statement waits for locks, in whole seconds, and how long it may take; a query alone on MySQL. The
+/// revision's end puts them back.
+pub(super) fn timeouts(lock: Option<Duration>, statement: Option<Duration>) -> Vec<String> {
+    let lock = lock.map(|time| {
+        let seconds = time.as_millis().div_ceil(1000).max(1);
+        format!("SET SESSION lock_wait_timeout = {seconds}, innodb_lock_wait_timeout = {seconds}")
+    });
+    let statement = statement.map(|time| {
+        let (seconds, millis) = (time.as_secs_f64(), time.as_millis());
+        format!("SET SESSION /*M! max_statement_time = {seconds:.3} */ /*!80000 max_execution_time = {millis} */")
+    });
+    lock.into_iter().chain(statement).collect()
+}
 
 /// The name of the lock of a run, as an expression: locks are the server's, and their names short.
 pub(crate) fn lock_name(table: &str) -> String {

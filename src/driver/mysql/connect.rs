@@ -9,7 +9,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::code::Code;
-use crate::dialect::mysql::Mysql as Sql;
+use crate::dialect::Dialect as _;
+use crate::dialect::mysql::{MYSQL, Mysql as Sql};
 use crate::driver::mysql::fault::{self, Said, Trouble};
 use crate::driver::mysql::hello::{self, Identity, Security};
 use crate::driver::mysql::lock::Lock;
@@ -17,7 +18,7 @@ use crate::driver::mysql::params::{Mode, Params, Place};
 use crate::driver::mysql::wire::{Stream, Wire};
 use crate::driver::mysql::{COM_QUERY, Mysql};
 use crate::driver::tls::{self, Roots, Verify};
-use crate::driver::{DriverError, Failure, Opening};
+use crate::driver::{Driver as _, DriverError, Failure, Opening, Whole};
 use crate::error::{Error, Result};
 
 /// The pause between two tries to reach a server that is starting.
@@ -32,7 +33,13 @@ const SILENT: Duration = Duration::from_secs(60);
 /// The `connect::…` codes, in words that show no password; `config::url` for parameters that are wrong.
 pub fn connect(url: &str, dialect: &'static Sql, opening: Opening<'_>) -> Result<Mysql> {
     let params = Params::new(url, opening)?;
-    let opener = Arc::new(Opener::new(&params)?);
+    let opener = Opener::new(&params)?;
+    reached(opener, &params, dialect, opening)
+}
+
+/// Opens a session, and tries again while the server may come.
+fn reached(opener: Opener, params: &Params, dialect: &'static Sql, opening: Opening<'_>) -> Result<Mysql> {
+    let opener = Arc::new(opener);
     let started = Instant::now();
     loop {
         let trouble = match opener.open() {
@@ -45,7 +52,7 @@ pub fn connect(url: &str, dialect: &'static Sql, opening: Opening<'_>) -> Result
         let starting = is_starting(&trouble);
         let waited = started.elapsed();
         if !starting || waited >= opening.wait {
-            let error = opener.not_connected(trouble, &params);
+            let error = opener.not_connected(trouble, params);
             return Err(if opening.wait.is_zero() || !starting {
                 error
             } else {
@@ -61,6 +68,43 @@ fn prepared(mut session: Mysql) -> Result<Mysql> {
         .ready()
         .map_err(|error| Error::new(Code::Connect, "the session cannot be prepared").cause(error.message))?;
     Ok(session)
+}
+
+/// Creates or drops the database that a URL leads to, over a session that is in none. Returns its name, and whether
+/// anything was done; or whether it is there.
+///
+/// # Errors
+/// The `connect::…` codes, and `database::failed` with the server's words.
+pub(crate) fn whole(url: &str, opening: Opening<'_>, what: Whole) -> Result<(String, bool)> {
+    let params = Params::new(url, opening)?;
+    let name = params.get("database").unwrap_or_default().to_owned();
+    let mut opener = Opener::new(&params)?;
+    opener.identity.database.clear();
+    let mut session = reached(opener, &params, &MYSQL, opening)?;
+    let exists = format!(
+        "SELECT 1 FROM information_schema.schemata WHERE schema_name = {}",
+        MYSQL.literal(&name)
+    );
+    let found = session
+        .query(&exists)
+        .map_err(|error| failed(&name, "looked for", error))?;
+    let is_there = !found.is_empty();
+    let database = MYSQL.ident(&name);
+    let (sql, words) = match what {
+        Whole::IsThere => return Ok((name, is_there)),
+        Whole::Create if is_there => return Ok((name, false)),
+        Whole::Drop { .. } if !is_there => return Ok((name, false)),
+        Whole::Create => (format!("CREATE DATABASE {database} CHARACTER SET utf8mb4"), "created"),
+        // The sessions of others do not stand in the way.
+        Whole::Drop { .. } => (format!("DROP DATABASE {database}"), "dropped"),
+    };
+    session.execute(&sql).map_err(|error| failed(&name, words, error))?;
+    Ok((name, true))
+}
+
+fn failed(name: &str, what: &str, error: DriverError) -> Error {
+    let failed = Error::new(Code::Database, format!("database `{name}` could not be {what}")).cause(error.message);
+    error.remarks.details.into_iter().fold(failed, Error::cause)
 }
 
 /// What opens a session, and opens it again.
@@ -170,9 +214,7 @@ impl Opener {
                 Code::ConnectNoDatabase,
                 format!("there is no database `{database}` on {place}"),
             )
-            .help(format!(
-                "create it: mariadb -e 'CREATE DATABASE {database}', or mysql -e …"
-            )),
+            .help("create it, with the same options: sqlrev create"),
             1044 => authentication(format!("{place} does not let user `{user}` use database `{database}`"))
                 .help("check the name of the database, and the user's rights: GRANT ALL ON … TO …"),
             1045 | 1698 if params.get("password").is_some() => {

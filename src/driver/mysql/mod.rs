@@ -21,6 +21,7 @@ use crate::driver::{Driver, DriverError, Opening};
 use crate::error::Error;
 
 pub use connect::connect;
+pub(super) use connect::whole;
 
 use connect::Opener;
 use talk::Queue;

@@ -1,0 +1,5 @@
+ALTER TABLE loans ADD COLUMN due_on TEXT;
+
+UPDATE loans SET due_on = DATE_ADD(lent_on, INTERVAL 28 DAY);
+
+ALTER TABLE loans MODIFY due_on TEXT NOT NULL;
