@@ -168,7 +168,7 @@ codes! {
     Interrupted = "execute::interrupted",
         "The run was interrupted. What was not complete was rolled back; running the same command again goes on.";
     UnfinishedRevision = "execute::unfinished",
-        "A revision with `transaction: none` stopped half-way, and cannot go on: its file was changed in the part that had run already, so it is not known where; or that part kept rows in a temporary table, which went with its connection. Made again it would be empty, and a statement such as DELETE … WHERE id NOT IN (SELECT id FROM it) would take that for the truth. Do the rest by hand and stamp the revision, or undo by hand what has run and `sqlrev stamp --purge` where the database was before.";
+        "A revision with `transaction: none` stopped half-way, and cannot go on: its file was changed in the part that had run already, so it is not known where; or that part kept rows in a temporary table, which went with its connection. Made again it would be empty, and a statement such as DELETE … WHERE id NOT IN (SELECT id FROM it) would take that for the truth. Do the rest by hand and stamp the revision, or undo by hand what has run and `sqlrev stamp --purge` where the database was before. On MySQL and MariaDB, where data definition commits by itself, a statement may also have been begun when a run or its connection was killed, so that nobody knows whether it ran: see what the database has, and say it with `sqlrev repair REVISION --ran` or `--not-run`.";
     ForeignKeys = "execute::foreign_keys",
         "Rows would point at rows that do not exist. Everything of this revision was rolled back.";
 

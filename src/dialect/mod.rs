@@ -294,6 +294,13 @@ pub trait Dialect: Sync + std::fmt::Debug {
         None
     }
 
+    /// Whether the statement does nothing but open or close a transaction of the author's, so that it may be run again when
+    /// that transaction was rolled back, or when it was committed.
+    fn controls_transaction(&self, statement: &str) -> bool {
+        let _ = statement;
+        false
+    }
+
     /// Whether the statement opens a transaction, or closes the one that is open; none where it does neither.
     fn begins_or_ends_transaction(&self, statement: &str) -> Option<bool> {
         let _ = statement;

@@ -1,7 +1,7 @@
 //! A connection that was lost: what became of the revision is looked up, never guessed.
 
 use crate::error::{Error, Result};
-use crate::execute::piecemeal::in_doubt;
+use crate::execute::piecemeal::{in_doubt, is_control};
 use crate::execute::seen::Seen;
 use crate::execute::step::Ready;
 use crate::execute::{Executor, fault, lock};
@@ -29,7 +29,7 @@ impl<'a> Executor<'a> {
         let row = seen.row(id).and_then(|row| row.unfinished);
         if let (Some(at), Transaction::None) = (row, ready.transaction()) {
             let (done, next) = (at.statements, at.statements + 1);
-            if at.begun {
+            if at.begun && !is_control(ready, done, self.driver.dialect()) {
                 let error = error.state(format!(
                     "looked up on a new connection: {done} of {} statements of revision `{id}` ran and are recorded{kept}; \
                      statement {next} was begun, and may have run or not",

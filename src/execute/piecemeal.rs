@@ -151,7 +151,7 @@ impl<'a> Executor<'a> {
         if let (true, Some(details)) = (skip > 0, self.table.details(self.driver, id.as_str())?) {
             step::same_beginning(ready, &details, skip, self.driver.dialect())?;
         }
-        if at.is_some_and(|at| at.begun) {
+        if at.is_some_and(|at| at.begun) && !is_control(ready, skip, self.driver.dialect()) {
             return Err(not_known(ready, skip, self.driver.dialect()));
         }
         self.refuse_without_rows(ready, skip)?;
@@ -201,7 +201,7 @@ impl<'a> Executor<'a> {
             let _ = self.driver.execute(sql);
         }
         if let Some(certain) = broken.certain {
-            self.correct(&ready.step.revision, certain);
+            self.correct(ready, certain);
         }
         let helps = broken.half.map(|at| in_doubt(ready, at, self.driver.dialect()));
         let error = helps.into_iter().flatten().fold(broken.error, Error::help);
@@ -277,12 +277,19 @@ impl<'a> Executor<'a> {
     }
 
     /// Writes down how far it came where that is known better than when the last statement was announced.
-    fn correct(&mut self, id: &RevisionId, certain: u64) {
+    fn correct(&mut self, ready: &Ready<'a>, certain: u64) {
+        let id = &ready.step.revision;
         let Some(at) = self.came(id).ok().flatten().filter(|at| at.begun) else {
             return;
         };
+        // What a transaction of the author's held was rolled back to its beginning, where the row still is.
+        let known = if is_control(ready, at.statements, self.driver.dialect()) {
+            at.statements
+        } else {
+            certain.max(at.statements)
+        };
         let known = Unfinished {
-            statements: certain.max(at.statements),
+            statements: known,
             begun: false,
             ..at
         };
@@ -342,6 +349,13 @@ fn first(table: &VersionTable, ready: &Ready<'_>, by: &str, now: &str, is_there:
         Some(record) => vec![table.accept(&record.row(Some(at))), table.progress(id, Some(at))],
         None => vec![table.progress(id, Some(at))],
     }
+}
+
+/// Whether a statement only opens or closes a transaction of the author's. The note before it stands in the transaction
+/// that it closes, or before the one that it opens, so it may be run again in any case.
+pub(crate) fn is_control(ready: &Ready<'_>, at: u64, dialect: &'static dyn Dialect) -> bool {
+    let text = walk::place_of(&ready.script, at, dialect.rules());
+    text.is_some_and(|(file, span)| dialect.controls_transaction(file.text.get(span).unwrap_or_default()))
 }
 
 /// The error for a revision that stopped in the middle of a statement which may have run.

@@ -94,6 +94,10 @@ impl Dialect for Mysql {
         session::look_at(statement)
     }
 
+    fn controls_transaction(&self, statement: &str) -> bool {
+        session::controls(statement)
+    }
+
     fn begins_or_ends_transaction(&self, statement: &str) -> Option<bool> {
         session::ends_or_begins(statement)
     }

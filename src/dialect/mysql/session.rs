@@ -211,6 +211,11 @@ pub(crate) fn ends_or_begins(statement: &str) -> Option<bool> {
     (!is(word, &ROWS) && commits(statement)).then_some(false)
 }
 
+/// Whether the statement does nothing but open or close a transaction.
+pub(super) fn controls(statement: &str) -> bool {
+    is(first(statement), &["BEGIN", "START", "COMMIT", "ROLLBACK"]) && ends_or_begins(statement).is_some()
+}
+
 /// Whether other statements may go out in the same packet: it has one result, and no mark that the server could take for
 /// its end.
 #[cfg(feature = "mysql")]
@@ -382,6 +387,7 @@ mod tests {
             ("INSERT INTO t VALUES (1)", None),
         ] {
             assert_eq!(ends_or_begins(sql), want, "{sql}");
+            assert_eq!(controls(sql), want.is_some() && !sql.starts_with("CREATE"), "{sql}");
         }
     }
 
