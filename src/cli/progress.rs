@@ -144,15 +144,24 @@ const PLACES: usize = 24;
 )]
 fn how_far(work: &Work, spent: Duration) -> String {
     let fraction = work.fraction();
+    let phase = work.phase();
+    if phase.as_ref().is_some_and(String::is_empty) {
+        return work.what.clone();
+    }
     let places = ((fraction * PLACES as f64) as usize).min(PLACES);
     let bar = format!("{:PLACES$}", format!("{}>", "=".repeat(places.saturating_sub(1))));
+    let percent = (fraction * 100.0) as u64;
+    if let Some(phase) = phase {
+        // What it says twice would not fit into a line.
+        let phase = phase.trim_start_matches("building index: ");
+        return format!("{}: {phase}  [{bar}] {percent} %", work.what);
+    }
     let left = if fraction > 0.02 && spent >= Duration::from_secs(1) {
         let left = spent.mul_f64((1.0 - fraction) / fraction).as_secs();
         format!(", {left} s left")
     } else {
         String::new()
     };
-    let percent = (fraction * 100.0) as u64;
     format!("{}  [{bar}] {percent} % of {} rows{left}", work.what, work.rows)
 }
 
@@ -160,4 +169,32 @@ fn how_far(work: &Work, spent: Duration) -> String {
 fn took(duration: Duration) -> Option<String> {
     let seconds = duration.as_secs_f64();
     (seconds >= 0.1).then(|| format!("  ({seconds:.1} s)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+    use crate::driver::Phase;
+
+    #[test]
+    fn what_the_database_tells_is_shown() {
+        let phase = Arc::new(Phase::default());
+        let work = Work {
+            what: "CREATE INDEX".to_owned(),
+            rows: 0,
+            total: 0,
+            done: Arc::default(),
+            phase: Some(phase.clone()),
+        };
+        let check = |expect: &str| assert_eq!(how_far(&work, Duration::from_secs(9)), expect);
+        check("CREATE INDEX");
+        "building index: sorting".clone_into(&mut phase.name.lock().unwrap());
+        check("CREATE INDEX: sorting  [>                       ] 0 %");
+        phase.total.store(8, Ordering::Relaxed);
+        phase.done.store(2, Ordering::Relaxed);
+        check("CREATE INDEX: sorting  [=====>                  ] 25 %");
+    }
 }

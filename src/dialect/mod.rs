@@ -95,6 +95,15 @@ pub struct CopiedBy {
     pub rehearse: &'static str,
 }
 
+/// How the progress of a statement is seen from another connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Followed {
+    /// What it does, in a word: `CREATE INDEX`.
+    pub what: &'static str,
+    /// A query for the phase, how much of it is done, and of how much, with `{process}` for the session's process.
+    pub query: &'static str,
+}
+
 /// What a statement leaves behind when it fails outside of transactions.
 #[derive(Debug, Clone)]
 pub struct Leftovers {
@@ -379,6 +388,12 @@ pub trait Dialect: Sync + std::fmt::Debug {
 
     /// What the statement is, where the database would refuse it in a transaction: `VACUUM`.
     fn not_in_transaction(&self, statement: &str) -> Option<&'static str> {
+        let _ = statement;
+        None
+    }
+
+    /// How the progress of the statement is seen from another connection, where the database tells it.
+    fn followed(&self, statement: &str) -> Option<Followed> {
         let _ = statement;
         None
     }

@@ -15,8 +15,8 @@ mod tls;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::dialect::{Dialect, Rows, Setting};
@@ -205,6 +205,13 @@ pub trait Driver {
         None
     }
 
+    /// Asks this again and again on another connection while statements run, until another call: the phase of what runs,
+    /// how much of it is done, and of how much, with `{process}` for this session. `None` where that cannot be done.
+    fn follow(&mut self, query: Option<&'static str>) -> Option<Arc<Phase>> {
+        let _ = query;
+        None
+    }
+
     /// Opens the connection again after it was lost, with nothing of the old session; does nothing while it is there.
     /// [`Failure::Busy`] when the server may be back in a moment.
     fn reconnect(&mut self) -> Result<(), DriverError> {
@@ -280,6 +287,17 @@ pub trait Driver {
     fn interrupter(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
         None
     }
+}
+
+/// How far a statement has come, as [`Driver::follow`] hears it.
+#[derive(Debug, Default)]
+pub struct Phase {
+    /// What is done at the moment, in the database's words; empty before anything is known.
+    pub name: Mutex<String>,
+    /// How much of that is done.
+    pub done: AtomicU64,
+    /// Of how much; 0 where that is not known.
+    pub total: AtomicU64,
 }
 
 /// What kind of failure the database reported, as far as the program must tell them apart.

@@ -1,9 +1,10 @@
 //! What an application hears while a plan runs, and the clock that it lends.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use crate::driver::Phase;
 use crate::revision::Direction;
 
 /// Something that happened in the course of a run.
@@ -62,20 +63,33 @@ pub enum Event<'a> {
 pub struct Work {
     /// What is done: `copying users`.
     pub what: String,
-    /// How many rows it goes over.
+    /// How many rows it goes over; 0 where that is not known.
     pub rows: u64,
     /// The steps that it will take, about.
     pub(crate) total: u64,
     /// Those that it has taken.
     pub(crate) done: Arc<AtomicU64>,
+    /// What the database itself tells, where it does.
+    pub(crate) phase: Option<Arc<Phase>>,
 }
 
 impl Work {
     /// How much of it is done, from 0 to 1; an estimate.
     #[expect(clippy::cast_precision_loss, reason = "it is an estimate")]
     pub fn fraction(&self) -> f64 {
-        let done = self.done.load(Ordering::Relaxed) as f64;
-        (done / self.total.max(1) as f64).min(1.0)
+        let (done, total) = match &self.phase {
+            Some(phase) => (&phase.done, phase.total.load(Ordering::Relaxed)),
+            None => (&*self.done, self.total),
+        };
+        let done = done.load(Ordering::Relaxed) as f64;
+        (done / total.max(1) as f64).min(1.0)
+    }
+
+    /// What is done at the moment, in the database's own words, where it tells them: `building index: scanning table`.
+    /// The fraction is that of this phase alone.
+    pub fn phase(&self) -> Option<String> {
+        let phase = self.phase.as_ref()?;
+        Some(phase.name.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 }
 

@@ -67,6 +67,13 @@ impl Runner for Online<'_> {
         if let Some(shown) = self.shown.as_deref_mut() {
             shown.extend(Shown::native(place));
         }
+        let watched = self.watch && self.driver.dialect().followed(sql).is_some();
+        if watched {
+            self.settle(place)?;
+            if let Some(work) = size::followed(self.driver, sql) {
+                (self.events)(Event::Work(&work));
+            }
+        }
         let mut tries = Tries::new();
         loop {
             if let Some(unit) = self.unit {
@@ -87,6 +94,10 @@ impl Runner for Online<'_> {
                 return ran;
             }
             tries.wait(error, self.patience, self.events)?;
+        }
+        if watched {
+            self.settle(place)?;
+            self.driver.follow(None);
         }
         if self.unit.is_some() {
             self.is_whole(place)?;
@@ -196,6 +207,13 @@ impl Online<'_> {
         let line = error.remarks.data_line.zip(copying.lines_before);
         let place = line.and_then(|(line, before)| copying.file.line_span(before + line));
         fault::statement(error, &copying.file, &place.unwrap_or_else(|| copying.span.clone()))
+    }
+
+    /// Waits for what is queued, so that what is watched runs while it is watched.
+    fn settle(&mut self, place: &Place<'_>) -> Result<()> {
+        let rules = self.driver.dialect().rules();
+        let sent = self.driver.flush();
+        sent.map_err(|error| fault::queued(&error, place.script, rules))
     }
 
     /// Refuses to go on where a statement passed over what an earlier try of it left: an invalid index, and IF NOT EXISTS.

@@ -1,5 +1,7 @@
 //! The sizes of tables that are copied: shown in plans, checked against the disk, and the measure of progress.
 
+use std::sync::Arc;
+
 use crate::code::Code;
 use crate::dialect::{AlterStatement, COPY, Op, Rewrite, Rows, Size};
 use crate::driver::Driver;
@@ -87,6 +89,19 @@ pub(crate) fn work(driver: &mut dyn Driver, rewrite: &Rewrite, op: &Op, rows: u6
         rows,
         total,
         done: driver.work_done()?,
+        phase: None,
+    })
+}
+
+/// What a statement that is sent as it is written will be at work on, where the database tells how far it is.
+pub(crate) fn followed(driver: &mut dyn Driver, sql: &str) -> Option<Work> {
+    let followed = driver.dialect().followed(sql)?;
+    Some(Work {
+        what: followed.what.to_owned(),
+        rows: 0,
+        total: 0,
+        done: Arc::default(),
+        phase: Some(driver.follow(Some(followed.query))?),
     })
 }
 

@@ -1,8 +1,12 @@
 //! PostgreSQL: locks that others hold, and what is left of a statement that did not get one.
 
 use std::io::BufReader;
+use std::path::Path;
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+use sqlrev::driver::Opening;
 
 use crate::postgres::{place_on, rest, wait_for};
 use crate::server::Database;
@@ -190,4 +194,37 @@ fn what_others_run_shows_no_password_on_postgresql() {
         assert!(!done.stderr.contains("geheim"), "{done:?}");
         holder.end(&database);
     }
+}
+
+/// While a statement runs, another connection hears from the server how far it is.
+#[test]
+fn the_phase_of_a_statement_is_heard_on_postgresql() {
+    let database = Database::new();
+    database.query("CREATE TABLE t (a int)");
+    let here = Path::new("/");
+    let opening = Opening {
+        variables: &database.variables,
+        user: "postgres",
+        folders: [here, here],
+        wait: Duration::ZERO,
+        cancelled: &AtomicBool::new(false),
+    };
+    let opened = sqlrev::driver::server("postgresql", "postgresql://", opening).expect("a driver");
+    let mut driver = opened.expect("the server is there");
+    assert!(driver.hold("t").expect("a lock"));
+    let index = "CREATE INDEX CONCURRENTLY t_a ON t (a)";
+    let followed = driver.dialect().followed(index).expect("it is told of");
+    let phase = driver.follow(Some(followed.query)).expect("it can be asked");
+    let writer = Holder::with(&database, "INSERT INTO t VALUES (1)", "t", "RowExclusiveLock");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while *phase.name.lock().expect("nobody panicked") != "waiting for writers before build" {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            assert_eq!(phase.total.load(Ordering::Relaxed), 1);
+            assert_eq!(phase.done.load(Ordering::Relaxed), 0);
+            writer.end(&database);
+        });
+        driver.execute(index).expect("it is built");
+    });
 }

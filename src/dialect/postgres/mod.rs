@@ -1,12 +1,15 @@
 //! PostgreSQL.
 
 mod leftover;
+mod progress;
 mod script;
 mod session;
 
 use std::time::Duration;
 
-use crate::dialect::{AlterStatement, Ask, CopiedBy, Dialect, Leftovers, Replay, Rewrite, ScriptSql, VersionSql};
+use crate::dialect::{
+    AlterStatement, Ask, CopiedBy, Dialect, Followed, Leftovers, Replay, Rewrite, ScriptSql, VersionSql,
+};
 use crate::error::Result;
 use crate::revision::Recreate;
 use crate::sql::split::{self, SplitRules};
@@ -62,6 +65,10 @@ impl Dialect for Postgres {
 
     fn not_in_transaction(&self, statement: &str) -> Option<&'static str> {
         session::not_in_transaction(statement)
+    }
+
+    fn followed(&self, statement: &str) -> Option<Followed> {
+        progress::of(statement)
     }
 
     fn copied_by(&self) -> Option<&'static CopiedBy> {

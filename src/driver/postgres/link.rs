@@ -16,6 +16,7 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{AsyncMessage, Client, Config, Error, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::driver::Phase;
 use crate::driver::postgres::watch::Watch;
 
 /// Why parts of a link are there.
@@ -144,6 +145,13 @@ impl Link {
         if let Some(watch) = &mut self.watch {
             watch.process = process;
         }
+    }
+
+    /// Lets the other connection ask this while statements run.
+    pub(super) fn follow(&mut self, query: Option<&'static str>) -> Option<Arc<Phase>> {
+        let watch = self.watch.as_mut()?;
+        watch.followed = query.map(|query| (query, Arc::default()));
+        watch.followed.as_ref().map(|(_, phase)| phase.clone())
     }
 
     /// Who stood in the way of the last statement.

@@ -21,7 +21,7 @@ use tokio_postgres::{CopyInSink, SimpleQueryMessage, SimpleQueryRow};
 
 use crate::dialect::postgres::Postgres as Sql;
 use crate::dialect::{Dialect, Rows};
-use crate::driver::{Driver, DriverError, Failure, Opening};
+use crate::driver::{Driver, DriverError, Failure, Opening, Phase};
 use crate::error::Error;
 use crate::sql::split;
 use crate::sql::token;
@@ -412,6 +412,10 @@ impl Driver for Postgres {
 
     fn notices(&mut self) -> Vec<String> {
         self.link.notices()
+    }
+
+    fn follow(&mut self, query: Option<&'static str>) -> Option<Arc<Phase>> {
+        self.link.follow(query)
     }
 
     fn reconnect(&mut self) -> Result<(), DriverError> {

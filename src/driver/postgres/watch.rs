@@ -1,11 +1,15 @@
 //! Who stands in the way while a statement waits: a second connection looks, since the first one is busy.
 
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::time::sleep;
 use tokio_postgres::config::Host;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::driver::Phase;
 
 /// How long a statement may take before anybody looks, and the pause between two looks.
 const FIRST: Duration = Duration::from_millis(150);
@@ -20,6 +24,8 @@ pub(super) struct Watch {
     /// Whether nobody else can read what comes over the connection.
     private: bool,
     client: Option<Client>,
+    /// What else it asks for, and where the answer goes.
+    pub(super) followed: Option<(&'static str, Arc<Phase>)>,
     /// Who stood in the way when somebody looked last.
     pub(super) blockers: Vec<String>,
 }
@@ -33,6 +39,7 @@ impl Watch {
             connector,
             process: None,
             client: None,
+            followed: None,
             blockers: Vec::new(),
         }
     }
@@ -55,10 +62,28 @@ impl Watch {
                 if !found.is_empty() {
                     self.blockers = found;
                 }
+                if let Some((query, phase)) = &self.followed {
+                    let query = query.replace("{process}", &process.to_string());
+                    // An older server may not have it.
+                    let found = client.simple_query(&query).await.unwrap_or_default();
+                    for row in &found {
+                        hear(row, phase);
+                    }
+                }
             }
             sleep(AGAIN).await;
         }
     }
+}
+
+/// Takes the answer of a query for the phase.
+fn hear(message: &SimpleQueryMessage, phase: &Phase) {
+    let SimpleQueryMessage::Row(row) = message else { return };
+    let value = |at: usize| row.try_get(at).ok().flatten().unwrap_or_default();
+    let number = |at: usize| value(at).parse().unwrap_or(0);
+    value(0).clone_into(&mut phase.name.lock().unwrap_or_else(PoisonError::into_inner));
+    phase.done.store(number(1), Ordering::Relaxed);
+    phase.total.store(number(2), Ordering::Relaxed);
 }
 
 async fn connect(config: &Config, connector: Option<&MakeRustlsConnect>) -> Option<Client> {
