@@ -15,7 +15,7 @@ use crate::execute::shown::Shown;
 use crate::execute::step::Ready;
 use crate::execute::walk::{self, Place, Runner, Walk};
 use crate::execute::{Executor, Ran, bookkeeping, fault, rebuild, step};
-use crate::revision::{RevisionId, Transaction};
+use crate::revision::{Direction, RevisionId, Transaction};
 use crate::version::{Entry, Row, Stamp, Took, Unfinished, VersionTable};
 
 /// Sends the statements of a script with their count, without waiting where the driver need not.
@@ -203,6 +203,7 @@ impl<'a> Executor<'a> {
         if let Some(certain) = broken.certain {
             self.correct(ready, certain);
         }
+        self.forget_what_never_began(&ready.step.revision);
         let helps = broken.half.map(|at| in_doubt(ready, at, self.driver.dialect()));
         let error = helps.into_iter().flatten().fold(broken.error, Error::help);
         stayed.into_iter().fold(error, Error::cause)
@@ -295,6 +296,20 @@ impl<'a> Executor<'a> {
         };
         // Where this fails, the row says that nobody knows, which is true as well.
         let _ = self.driver.execute(&self.table.progress(id.as_str(), Some(known)));
+    }
+
+    /// A revision of which nothing has run is as it was before.
+    fn forget_what_never_began(&mut self, id: &RevisionId) {
+        let nothing = |at: &Unfinished| at.statements == 0 && !at.begun;
+        let Some(at) = self.came(id).ok().flatten().filter(nothing) else {
+            return;
+        };
+        let sql = match at.direction {
+            Direction::Upgrade => self.table.delete(id.as_str()),
+            Direction::Downgrade => self.table.progress(id.as_str(), None),
+        };
+        // Where this fails, the row says that nothing is done, which is true as well.
+        let _ = self.driver.execute(&sql);
     }
 
     /// Writes down whether the statement that a run had begun when it ended has run. Returns how many have.
