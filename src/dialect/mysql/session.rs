@@ -21,7 +21,7 @@ pub(super) static VERSION: VersionSql = VersionSql {
 /// How texts are to be read, whatever the server's configuration says: as the splitter reads them.
 pub(crate) const READ_SO: [&str; 2] = [
     "SET NAMES utf8mb4",
-    "SET SESSION sql_mode = REPLACE(@@SESSION.sql_mode, 'NO_BACKSLASH_ESCAPES', '')",
+    "SET SESSION sql_mode = REPLACE(@@SESSION.sql_mode, 'NO_BACKSLASH_ESCAPES', ''), autocommit = 1",
 ];
 
 /// Puts the variables of a session back to what they were when it began. What would reset all of it gives up the lock of
