@@ -123,7 +123,8 @@ impl Driver for Mysql {
     }
 
     fn execute(&mut self, sql: &str) -> Result<(), DriverError> {
-        self.query(sql).map(drop)
+        self.flush()?;
+        self.run(sql)
     }
 
     fn query(&mut self, sql: &str) -> Result<Rows, DriverError> {
@@ -138,8 +139,7 @@ impl Driver for Mysql {
     fn queue(&mut self, sql: &str, ticket: Option<u64>) -> Result<(), DriverError> {
         if !sql::can_follow(sql) || sql.len() >= self.longest.min(QUEUED) {
             self.flush()?;
-            let sent = self.rows(sql).map(drop);
-            return sent.map_err(|error| DriverError { ticket, ..error });
+            return self.run(sql).map_err(|error| DriverError { ticket, ..error });
         }
         if self.queue.sql.len() + sql.len() >= self.longest.min(QUEUED) {
             self.flush()?;

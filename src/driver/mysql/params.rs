@@ -88,6 +88,11 @@ pub(super) struct Params {
 impl Params {
     /// Reads a URL `mysql://…` and completes it.
     pub(super) fn new(url: &str, opening: Opening<'_>) -> Result<Self> {
+        // A password that is not written as it should be looks like parameters, which errors show.
+        if url.rfind('@').is_some_and(|at| url[..at].contains('?')) {
+            return Err(wrong("the URL cannot be read: a `?` stands before an `@`")
+                .help("in a password, `?` is written %3F, `@` %40, `/` %2F and `%` %25; so is an `@` in a parameter"));
+        }
         let filled = |name: &str| opening.variables.get(name).filter(|value| !value.is_empty()).cloned();
         let mut params = Self {
             values: BTreeMap::new(),
@@ -364,6 +369,10 @@ mod tests {
         check(
             "mysql://h/d?ssl=true&charset=utf8mb4",
             "database=d host=h ssl-mode=required user=me",
+        );
+        check(
+            "mysql://u:pa?ss@h/d",
+            "the URL cannot be read: a `?` stands before an `@`",
         );
         check("mysql://h", "the URL names no database");
         check("mysql://h/d?sockett=x", "there is no connection parameter `sockett`");

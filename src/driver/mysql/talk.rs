@@ -229,13 +229,19 @@ impl Mysql {
     /// All rows of a statement that is sent by itself.
     pub(super) fn rows(&mut self, sql: &str) -> Result<Rows, DriverError> {
         let mut rows = Rows::new();
-        let ended = self.send(sql, &mut |row| {
+        self.send(sql, &mut |row| {
             rows.push(row.iter().map(|value| value.map(str::to_owned)).collect());
         })?;
+        Ok(rows)
+    }
+
+    /// Runs a statement by itself; rows that it returns are stepped over.
+    pub(super) fn run(&mut self, sql: &str) -> Result<(), DriverError> {
+        let ended = self.send(sql, &mut |_| ())?;
         if ended.warnings > 0 && sql.eq_ignore_ascii_case("ROLLBACK") {
             self.kept = self.what_stayed();
         }
-        Ok(rows)
+        Ok(())
     }
 
     /// What the last ROLLBACK could not undo, in the server's words.
