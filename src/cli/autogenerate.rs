@@ -48,12 +48,14 @@ pub(crate) fn generate(
         };
         (now, scripts, wanted)
     };
-    let renames = compare.renames(&args.rename, &scripts, &now, &wanted)?;
+    let mut renames = compare.renames(&args.rename, &scripts, &now, &wanted)?;
+    let seen = (compare.seen(now.clone()), compare.seen(wanted.clone()));
+    compare::ask_renames(&seen.0, &seen.1, &mut renames, ui);
     let up = compare.lead(&now, &wanted, &renames)?;
     if up.is_empty() {
         return Ok(None);
     }
-    compare::tell_guesses(&compare.seen(now.clone()), &compare.seen(wanted.clone()), &renames, ui);
+    compare::tell_guesses(&seen.0, &seen.1, &renames, ui);
     if args.no_drop || history.project.config.autogenerate.no_drop {
         refuse_drops(&up, &compare, &now, &wanted, &renames)?;
     }

@@ -1,5 +1,7 @@
 //! The schemas that commands compare: what revisions build, what is declared, what a database holds.
 
+use std::io::IsTerminal as _;
+
 use serde_json::{Value, json};
 
 use crate::cli::session::{History, Session};
@@ -9,6 +11,7 @@ use crate::driver::{self, Driver, DriverError};
 use crate::error::{Error, Result};
 use crate::execute::autogenerate::{Autogenerate, Piece};
 use crate::execute::declared;
+use crate::project::Rule;
 use crate::revision::Script;
 use crate::revision::graph::RevisionGraph;
 use crate::revision::nodes::{Node, NodeSet};
@@ -119,6 +122,7 @@ impl<'a> Compare<'a> {
             scratch: &*self.scratch,
             table: &self.history.table,
             lens: &|model| config.look_at(model),
+            not_null_in_steps: config.rules.contains(&Rule::NotNullInSteps),
         })
     }
 
@@ -323,6 +327,27 @@ fn fold_like(name: &str, other: &str) -> String {
     } else {
         name.to_ascii_lowercase()
     }
+}
+
+/// Asks on a terminal whether what looks like a rename is one; the answers that say so are added. Elsewhere nothing is
+/// asked and nothing guessed.
+pub(crate) fn ask_renames(from: &Model, to: &Model, renames: &mut Vec<Rename>, ui: &mut Ui<'_>) {
+    if !ui.live || !std::io::stdin().is_terminal() {
+        return;
+    }
+    for guess in guesses(from, to, renames) {
+        let shown = guess.shown();
+        let (old, new) = shown.split_once('=').unwrap_or((&shown, ""));
+        ui.tell(&format!(
+            "{old} goes and {new} comes: is it one thing with another name? [y/N]"
+        ));
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer);
+        if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
+            renames.push(guess);
+        }
+    }
+    renames.sort_by_key(|rename| rename.column.is_some());
 }
 
 /// Tells of what looks like a rename and was not said to be one.

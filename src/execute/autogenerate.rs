@@ -15,6 +15,7 @@ use crate::revision::Script;
 use crate::schema::diff::{self, Alter, Change, Force, Manner, Rename};
 use crate::schema::{Key, Kind, Model, order};
 use crate::source::SourceFile;
+use crate::sql::parse::define;
 use crate::version::VersionTable;
 
 /// How often the model is read again for what a change brought along, such as views that a rename rewrote.
@@ -43,6 +44,8 @@ pub struct Autogenerate<'a> {
     pub table: &'a VersionTable,
     /// What is left out.
     pub lens: Lens<'a>,
+    /// A new NOT NULL column without a default comes nullable, and is made NOT NULL when it was filled.
+    pub not_null_in_steps: bool,
 }
 
 /// Why a way does not lead there.
@@ -63,16 +66,19 @@ impl Autogenerate<'_> {
     pub fn lead(&self, from: &Model, to: &Model, renames: &[Rename]) -> Result<Vec<Piece>> {
         let mut wanted = to.clone();
         (self.lens)(&mut wanted);
+        let mut present = from.clone();
+        (self.lens)(&mut present);
+        if renames.is_empty() && diff::compare(&present, &wanted).is_empty() {
+            return Ok(Vec::new());
+        }
         let mut force = Force::default();
         loop {
-            match self.attempt(from, &wanted, renames, &force) {
-                Ok(Ok(pieces)) => return self.proved(from, &wanted, pieces),
-                Ok(Err(stuck)) => {
-                    if !harder(&mut force, from, &wanted, &stuck) {
-                        return Err(stuck.error);
-                    }
-                }
-                Err(error) => return Err(error),
+            let stuck = match self.attempt(from, &wanted, renames, &force)? {
+                Ok(pieces) => return self.proved(from, &wanted, pieces),
+                Err(stuck) => stuck,
+            };
+            if !harder(&mut force, from, &wanted, &stuck) {
+                return Err(stuck.error);
             }
         }
     }
@@ -135,7 +141,7 @@ impl Autogenerate<'_> {
         let mut present = self.model(&mut replay)?;
         for rename in renames {
             let change = renaming(rename, &present);
-            if let Err(stuck) = Self::run(&mut replay, &[change], (&present, wanted), &mut pieces)? {
+            if let Err(stuck) = self.run(&mut replay, &[change], (&present, wanted), &mut pieces)? {
                 return Ok(Err(stuck));
             }
             present = self.model(&mut replay)?;
@@ -156,7 +162,7 @@ impl Autogenerate<'_> {
             for group in changes
                 .chunk_by(|one, other| matches!((one, other), (Change::Alter(a, _), Change::Alter(b, _)) if a == b))
             {
-                if let Err(stuck) = Self::run(&mut replay, group, (&present, wanted), &mut pieces)? {
+                if let Err(stuck) = self.run(&mut replay, group, (&present, wanted), &mut pieces)? {
                     return Ok(Err(stuck));
                 }
             }
@@ -171,6 +177,7 @@ impl Autogenerate<'_> {
 
     /// Runs changes on scratch, as they will stand in the script.
     fn run(
+        &self,
         replay: &mut Replay,
         changes: &[Change],
         (from, to): (&Model, &Model),
@@ -179,7 +186,22 @@ impl Autogenerate<'_> {
         let dialect = replay.driver().dialect();
         let mut group = Vec::new();
         for change in changes {
-            let Some(statements) = dialect.render(change, from, to) else {
+            let steps = if self.not_null_in_steps { in_steps(change) } else { None };
+            let statements = match &steps {
+                Some((first, word, last)) => {
+                    let parts = [
+                        dialect.render(first, from, to),
+                        Some(vec![word.clone()]),
+                        dialect.render(last, from, to),
+                    ];
+                    parts
+                        .into_iter()
+                        .collect::<Option<Vec<_>>>()
+                        .map(|parts| parts.concat())
+                }
+                None => dialect.render(change, from, to),
+            };
+            let Some(statements) = statements else {
                 return Ok(Err(led_elsewhere(change)));
             };
             group.push(piece(change, statements, from, to));
@@ -238,6 +260,33 @@ fn piece(change: &Change, statements: Vec<String>, from: &Model, to: &Model) -> 
         table,
         object,
     }
+}
+
+/// The parts of what adds a NOT NULL column without a default: rows that are there have no value for it.
+fn in_steps(change: &Change) -> Option<(Change, String, Change)> {
+    let Change::Alter(table, alter) = change else {
+        return None;
+    };
+    let Alter::AddColumn(column) = &**alter else {
+        return None;
+    };
+    let filled = column.default.is_some() || column.generated.is_some() || column.identity.is_some();
+    if filled || !column.not_null {
+        return None;
+    }
+    let mut nullable = column.clone();
+    nullable.not_null = false;
+    nullable.definition.0 = define::without_not_null(&column.definition.0)?;
+    let word = format!(
+        "-- Fill column {} here where rows are there; NULL is refused below.",
+        column.name
+    );
+    let alter = |alter| Change::Alter(table.clone(), Box::new(alter));
+    Some((
+        alter(Alter::AddColumn(nullable)),
+        word,
+        alter(Alter::SetNotNull(column.clone())),
+    ))
 }
 
 fn generated(text: &str) -> Script {

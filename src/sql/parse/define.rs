@@ -209,6 +209,17 @@ pub fn column(cursor: &mut Cursor<'_>) -> Option<ColumnDef> {
     })
 }
 
+/// The definition of a column without its NOT NULL, where it has one.
+pub fn without_not_null(definition: &str) -> Option<String> {
+    let column = column(&mut Cursor::new(definition))?;
+    let clause = column
+        .clauses
+        .iter()
+        .find(|clause| matches!(clause.kind, ClauseKind::NotNull))?;
+    let (before, after) = (&definition[..clause.span.start], &definition[clause.span.end..]);
+    Some(format!("{}{after}", before.trim_end()))
+}
+
 /// Reads a type, up to the first word that cannot be part of it.
 pub fn data_type(cursor: &mut Cursor<'_>) -> Option<Span> {
     let start = cursor.position();
