@@ -223,11 +223,12 @@ impl Project {
         }
     }
 
-    /// The `test.sql` beside a revision, `NAME.test.sql` beside a flat pair, where there is one.
+    /// The `test.sql` beside a revision, `NAME.test.sql` beside a flat pair, where there is one; the one for the first of
+    /// the dialects `variants` that has one, else the plain one.
     ///
     /// # Errors
     /// `file::io`, `file::invalid_utf8`
-    pub fn read_test(&self, revision: &Revision) -> Result<Option<SourceFile>> {
+    pub fn read_test(&self, revision: &Revision, variants: &[&str]) -> Result<Option<SourceFile>> {
         let file = revision.file_name();
         let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
         let stem = match names::Half::of(name) {
@@ -235,11 +236,14 @@ impl Project {
             names::Name::Half(stem, _) => format!("{stem}."),
             _ => return Ok(None),
         };
-        let name = format!("{folder}/{stem}test.sql");
-        if file.is_empty() || !self.root.join(&name).is_file() {
-            return Ok(None);
-        }
-        self.read(&name).map(|script| Some(script.file))
+        let of_dialect = variants
+            .iter()
+            .map(|variant| format!("{folder}/{stem}test.{variant}.sql"));
+        let mut names = of_dialect.chain([format!("{folder}/{stem}test.sql")]);
+        let there = names
+            .find(|name| self.root.join(name).is_file())
+            .filter(|_| !file.is_empty());
+        there.map(|name| self.read(&name).map(|script| script.file)).transpose()
     }
 
     /// Reads a file by its name from the project's folder.

@@ -9,6 +9,7 @@ mod limit;
 mod make;
 mod measure;
 mod peers;
+mod schema;
 mod table;
 mod work;
 

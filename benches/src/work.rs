@@ -45,7 +45,7 @@ pub fn all(sqlrev: &Path, only: &[&str]) {
         println!("peers: python3 has no alembic, so it is left out");
     }
     table::head();
-    let work: [Workload; 9] = [
+    let work: [Workload; 10] = [
         ("start", start),
         ("upgrade", upgrade),
         ("flushes", count_flushes),
@@ -54,6 +54,7 @@ pub fn all(sqlrev: &Path, only: &[&str]) {
         ("inserts", inserts),
         ("offline", offline),
         ("batch", batch),
+        ("schema", schemas),
         ("size", size),
     ];
     for (name, work) in work {
@@ -76,6 +77,15 @@ fn has_alembic() -> bool {
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     python.status().is_ok_and(|status| status.success())
+}
+
+fn schemas(bench: &Bench) {
+    crate::schema::diff(
+        &bench.memory,
+        bench.factor,
+        &|root, args| bench.sqlrev(root, args),
+        &|database, script| bench.limit(database, script),
+    );
 }
 
 /// What `sqlite3_exec` took for 10 MB of INSERTs on the machine that the goals come from, in milliseconds.

@@ -4,11 +4,13 @@ use serde_json::{Value, json};
 
 use crate::cli::args::NewRevision;
 use crate::cli::compare::{self, Compare};
+use crate::cli::renames;
 use crate::cli::session::{History, Session};
 use crate::cli::ui::Ui;
 use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::execute::autogenerate::{self, Piece};
+use crate::execute::schema;
 use crate::revision::graph::RevisionGraph;
 use crate::schema::Model;
 use crate::schema::diff::Rename;
@@ -17,6 +19,8 @@ use crate::schema::diff::Rename;
 pub(crate) struct Generated {
     pub upgrade: String,
     pub downgrade: String,
+    /// No statements were found for the way back.
+    pub irreversible: bool,
     /// What it changes, for programs.
     pub differences: Vec<Value>,
 }
@@ -30,16 +34,16 @@ pub(crate) fn generate(
     ui: &mut Ui<'_>,
 ) -> Result<Option<Generated>> {
     let compare = Compare::new(history, graph)?;
-    let is_first = graph.is_empty() && history.project.declared()?.is_none();
-    let (now, scripts, wanted) = if is_first {
+    let scripts = history.project.declared(&|| session.cancel.is_fired())?;
+    let (now, scripts, wanted) = if graph.is_empty() && scripts.is_none() {
         let live = compare.live(session)?.unwrap_or_default();
         if live.objects.is_empty() {
             // Neither a schema nor a database: the error says what to write.
-            compare.scripts()?;
+            return Err(compare::nothing_declared());
         }
         (Model::default(), Vec::new(), live)
     } else {
-        let scripts = compare.scripts()?;
+        let scripts = scripts.ok_or_else(compare::nothing_declared)?;
         let wanted = compare.declared(&scripts)?;
         let now = if args.from_database {
             compare.live(session)?.unwrap_or_default()
@@ -50,28 +54,44 @@ pub(crate) fn generate(
     };
     let mut renames = compare.renames(&args.rename, &scripts, &now, &wanted)?;
     let seen = (compare.seen(now.clone()), compare.seen(wanted.clone()));
-    compare::ask_renames(&seen.0, &seen.1, &mut renames, ui);
+    renames::ask_renames(&seen.0, &seen.1, &mut renames, ui);
     let up = compare.lead(&now, &wanted, &renames)?;
     if up.is_empty() {
         return Ok(None);
     }
-    compare::tell_guesses(&seen.0, &seen.1, &renames, ui);
+    renames::tell_guesses(&seen.0, &seen.1, &renames, ui);
     if args.no_drop || history.project.config.autogenerate.no_drop {
         refuse_drops(&up, &compare, &now, &wanted, &renames)?;
     }
     // What is not compared stays as it is on both ways.
     let reached = reached(&now, &wanted, &compare);
-    let down = compare.lead(&reached, &now, &compare::undone(&renames, &now))?;
+    let down = match compare.lead(&reached, &now, &renames::undone(&renames, &now)) {
+        Err(error) if error.code() == Code::SchemaNoWords => {
+            ui.say(&format!("note: it cannot be undone: {}", error.message()));
+            None
+        }
+        down => Some(down?),
+    };
     let mut generated = Generated {
         upgrade: format!("\n{}", autogenerate::script(&up)),
-        downgrade: downgrade_text(&up, &down),
+        downgrade: lost_text(&up) + &autogenerate::script(down.as_deref().unwrap_or_default()),
+        irreversible: down.is_none(),
         differences: up.iter().map(compare::difference).collect(),
     };
     let hook = &history.project.config.autogenerate.process_revision;
     if !hook.is_empty() {
-        processed(history, hook, &up, &down, &mut generated)?;
+        let given = Given {
+            history,
+            compare: &compare,
+            now: &now,
+            wanted: &wanted,
+            up: &up,
+            down: down.as_deref().unwrap_or_default(),
+            stopped: &|| session.cancel.is_fired(),
+        };
+        processed(&given, hook, &mut generated, ui)?;
     }
-    Ok(Some(generated))
+    Ok(Some(generated).filter(|generated| !generated.upgrade.trim().is_empty()))
 }
 
 /// The schema after the upgrade: the wanted one, with what is left out of the comparison as it is now.
@@ -96,12 +116,11 @@ fn reached(now: &Model, wanted: &Model, compare: &Compare<'_>) -> Model {
     reached
 }
 
-fn downgrade_text(up: &[Piece], down: &[Piece]) -> String {
-    let mut text = String::new();
-    for loses in up.iter().filter_map(|piece| piece.loses.as_ref()) {
-        text.push_str(&format!("-- Not brought back: {}.\n", loses.replace('\n', " ")));
-    }
-    text + &autogenerate::script(down)
+/// What the downgrade does not bring back.
+fn lost_text(up: &[Piece]) -> String {
+    let lost = up.iter().filter_map(|piece| piece.loses.as_ref());
+    lost.map(|loses| format!("-- Not brought back: {}.\n", loses.replace('\n', " ")))
+        .collect()
 }
 
 fn refuse_drops(up: &[Piece], compare: &Compare<'_>, now: &Model, wanted: &Model, renames: &[Rename]) -> Result<()> {
@@ -113,20 +132,25 @@ fn refuse_drops(up: &[Piece], compare: &Compare<'_>, now: &Model, wanted: &Model
         Code::SchemaDrops,
         format!("the difference would drop {}", lost.join(", ")),
     );
-    for guess in compare::guesses(&compare.seen(now.clone()), &compare.seen(wanted.clone()), renames) {
+    for guess in renames::guesses(&compare.seen(now.clone()), &compare.seen(wanted.clone()), renames) {
         error = error.help(format!("if that is a rename: --rename {}", guess.shown()));
     }
     Err(error.help("without --no-drop it is written, with a comment where something is lost"))
 }
 
-/// Lets the project's command change the operations.
-fn processed(history: &History, hook: &[String], up: &[Piece], down: &[Piece], out: &mut Generated) -> Result<()> {
-    let given = json!({
-        "dialect": history.dialect.name(),
-        "upgrade": up.iter().map(compare::difference).collect::<Vec<_>>(),
-        "downgrade": down.iter().map(compare::difference).collect::<Vec<_>>(),
+/// Lets the project's command change the operations. What it gives back must run; where it leads elsewhere than to the
+/// wanted schema, that is told and not refused: it may be what the command is for.
+fn processed(given: &Given<'_>, hook: &[String], out: &mut Generated, ui: &mut Ui<'_>) -> Result<()> {
+    let all = |pieces: &[Piece]| pieces.iter().map(compare::difference).collect::<Vec<_>>();
+    let document = json!({
+        "dialect": given.history.dialect.name(),
+        "upgrade": all(given.up),
+        "downgrade": all(given.down),
     });
-    let text = history.project.output("process_revision", hook, &given.to_string())?;
+    let text = given
+        .history
+        .project
+        .output("process_revision", hook, &document.to_string(), given.stopped)?;
     let wrong = |what: &str| {
         Error::new(Code::SchemaCommand, format!("the command under `process_revision` printed {what}")).help(
             "it gets {\"upgrade\": [{\"kind\", \"table\", \"object\", \"sql\"}], \"downgrade\": […]} on standard input and prints the same",
@@ -140,25 +164,51 @@ fn processed(history: &History, hook: &[String], up: &[Piece], down: &[Piece], o
             .ok_or_else(|| wrong(&format!("no list `{key}`")))?;
         let mut script = String::new();
         for operation in list {
-            let sql = operation.get("sql").and_then(Value::as_str);
-            let sql = sql.ok_or_else(|| wrong(&format!("an operation of `{key}` without `sql`")))?;
+            let text = |name: &str| operation.get(name).and_then(Value::as_str);
+            let sql = text("sql").ok_or_else(|| wrong(&format!("an operation of `{key}` without `sql`")))?;
             let sql = sql.trim().trim_end_matches(';');
-            if sql.is_empty() {
-                continue;
+            if !sql.is_empty() {
+                autogenerate::append(&mut script, text("loses"), &[sql.to_owned()]);
             }
-            script.push_str(sql);
-            script.push_str(if sql.starts_with("-- ") && !sql.contains('\n') {
-                "\n"
-            } else {
-                ";\n"
-            });
         }
         Ok(script)
     };
-    out.upgrade = format!("\n{}", script("upgrade")?);
-    out.downgrade = script("downgrade")?;
+    let (up, down) = (script("upgrade")?, script("downgrade")?);
+    let ran = |from: &Model, script: &str, which: &str| {
+        given.compare.tried(from, script).map_err(|error| {
+            let words = error
+                .labels()
+                .first()
+                .map_or(error.message(), |label| &label.text)
+                .to_owned();
+            wrong(&format!("a {which} that does not run")).cause(words)
+        })
+    };
+    let reached = ran(given.now, &up, "upgrade")?;
+    if !schema::differences(
+        &given.compare.seen(given.wanted.clone()),
+        &given.compare.seen(reached.clone()),
+    )
+    .is_empty()
+    {
+        ui.say("note: what `process_revision` printed leads elsewhere than to the declared schema");
+    }
+    ran(&reached, &down, "downgrade")?;
+    out.upgrade = format!("\n{up}");
+    out.downgrade = lost_text(given.up) + &down;
     if let Some(list) = value.get("upgrade").and_then(Value::as_array) {
         out.differences.clone_from(list);
     }
     Ok(())
+}
+
+/// What the command of the project is given.
+struct Given<'a> {
+    history: &'a History,
+    compare: &'a Compare<'a>,
+    now: &'a Model,
+    wanted: &'a Model,
+    up: &'a [Piece],
+    down: &'a [Piece],
+    stopped: &'a dyn Fn() -> bool,
 }

@@ -1,7 +1,5 @@
 //! The schemas that commands compare: what revisions build, what is declared, what a database holds.
 
-use std::io::IsTerminal as _;
-
 use serde_json::{Value, json};
 
 use crate::cli::session::{History, Session};
@@ -15,17 +13,15 @@ use crate::project::Rule;
 use crate::revision::Script;
 use crate::revision::graph::RevisionGraph;
 use crate::revision::nodes::{Node, NodeSet};
-use crate::schema::diff::{self, Rename};
-use crate::schema::{Key, Kind, Model};
-use crate::sql::parse::renamed;
-use crate::sql::split::Piece as Part;
+use crate::schema::Model;
+use crate::schema::diff::Rename;
 
 /// Makes scratch databases.
 type Scratch = Box<dyn Fn() -> Result<Box<dyn Driver>, DriverError>>;
 
 /// What a command compares schemas with.
 pub(crate) struct Compare<'a> {
-    history: &'a History,
+    pub(crate) history: &'a History,
     graph: &'a RevisionGraph,
     scratch: Scratch,
 }
@@ -36,7 +32,12 @@ impl<'a> Compare<'a> {
     /// # Errors
     /// `connect::unsupported` where there are no scratch databases of the kind.
     pub(crate) fn new(history: &'a History, graph: &'a RevisionGraph) -> Result<Self> {
-        let memory = || driver::sqlite::memory().map(|db| Box::new(db) as Box<dyn Driver>);
+        let memory = || -> Result<Box<dyn Driver>, DriverError> {
+            let mut db = driver::sqlite::memory()?;
+            // Every table and index takes a page at least, and none holds a row.
+            Driver::execute(&mut db, "PRAGMA page_size = 512")?;
+            Ok(Box::new(db) as Box<dyn Driver>)
+        };
         let dialect = history.dialect.name();
         if memory()
             .map_err(|error| Error::new(Code::Connect, error.message))?
@@ -73,12 +74,9 @@ impl<'a> Compare<'a> {
     ///
     /// # Errors
     /// `schema::not_configured` when there are none.
-    pub(crate) fn scripts(&self) -> Result<Vec<Script>> {
-        self.history.project.declared()?.ok_or_else(|| {
-            Error::new(Code::SchemaMissing, "nothing says what the schema should be")
-                .help("write it to schema.sql beside migrations.yaml, or name it there: `schema: FILE`")
-                .help("what there is now: sqlrev dump > schema.sql")
-        })
+    pub(crate) fn scripts(&self, session: &Session<'_>) -> Result<Vec<Script>> {
+        let declared = self.history.project.declared(&|| session.cancel.is_fired())?;
+        declared.ok_or_else(nothing_declared)
     }
 
     /// What scripts declare.
@@ -116,6 +114,11 @@ impl<'a> Compare<'a> {
         self.with(|autogenerate| autogenerate.differences(from, to, renames))
     }
 
+    /// What a script makes of a schema, when it runs on scratch.
+    pub(crate) fn tried(&self, from: &Model, script: &str) -> Result<Model> {
+        self.with(|autogenerate| autogenerate.tried(from, script))
+    }
+
     fn with<T>(&self, act: impl FnOnce(&Autogenerate<'_>) -> T) -> T {
         let config = &self.history.project.config.autogenerate;
         act(&Autogenerate {
@@ -125,247 +128,13 @@ impl<'a> Compare<'a> {
             not_null_in_steps: config.rules.contains(&Rule::NotNullInSteps),
         })
     }
-
-    /// The renames that the schema files and the command line ask for, and that are still to be done.
-    pub(crate) fn renames(
-        &self,
-        words: &[String],
-        scripts: &[Script],
-        from: &Model,
-        to: &Model,
-    ) -> Result<Vec<Rename>> {
-        let mut all = Vec::new();
-        for script in scripts {
-            all.extend(self.written(script, from, to)?);
-        }
-        for word in words {
-            all.push(asked(word, from, to)?);
-        }
-        // Tables first: a column is then found in the table under its new name.
-        all.sort_by_key(|rename| rename.column.is_some());
-        all.dedup();
-        Ok(all)
-    }
-
-    /// Those in a schema file. One that was done stays in the file and does no harm.
-    fn written(&self, script: &Script, from: &Model, to: &Model) -> Result<Vec<Rename>> {
-        let rules = self.history.dialect.rules();
-        let mut found = Vec::new();
-        let mut statements = script.statements(rules)?;
-        while let Some(part) = statements.next().map_err(|fault| script.fault(&fault))? {
-            let Part::Statement(statement) = part else { continue };
-            let start = usize::try_from(statement.offset).unwrap_or(usize::MAX);
-            let all = renamed::read(statement.gap_before, statement.text, rules).map_err(|(inside, span)| {
-                let base = if inside {
-                    start
-                } else {
-                    start - statement.gap_before.len()
-                };
-                Error::new(
-                    Code::SchemaRename,
-                    "a `renamed` directive is not written as it should be",
-                )
-                .at(&script.file, base + span.start..base + span.end, "takes `from=NAME`")
-            })?;
-            let mut all: Vec<_> = all.into_iter().collect();
-            all.sort_by_key(|renamed| renamed.column.is_some());
-            // The table's name in the present schema, for its columns.
-            let mut table_now = None;
-            for renamed in all {
-                let named = |name: &str| find(from, renamed.schema.as_deref(), name);
-                let wanted = find(to, renamed.schema.as_deref(), &renamed.table);
-                let Some(wanted) = wanted else { continue };
-                match &renamed.column {
-                    None => {
-                        if let Some(old) = named(&renamed.from).filter(|old| !to.objects.contains_key(old))
-                            && !from.objects.contains_key(&wanted)
-                        {
-                            table_now = Some(old.clone());
-                            found.push(Rename {
-                                table: old,
-                                column: None,
-                                to: to.objects[&wanted].name.clone(),
-                            });
-                        }
-                    }
-                    Some(column) => {
-                        let old_table = table_now.clone().unwrap_or_else(|| wanted.clone());
-                        let (Some(now), Some(then)) = (from.table(&old_table), to.table(&wanted)) else {
-                            continue;
-                        };
-                        let (old, new) = (folded(now, &renamed.from), folded(then, column));
-                        if let (Some(old), Some(new)) = (old, new)
-                            && then.column(&old).is_none()
-                            && now.column(&new).is_none()
-                        {
-                            found.push(Rename {
-                                table: wanted.clone(),
-                                column: Some(old),
-                                to: column.clone(),
-                            });
-                        }
-                    }
-                }
-            }
-        }
-        Ok(found)
-    }
 }
 
-/// A column's name as it is compared.
-fn folded(table: &crate::schema::Table, name: &str) -> Option<String> {
-    let mut columns = table.columns.iter();
-    let exact = columns
-        .find(|column| column.name == name)
-        .map(|column| column.folded.clone());
-    exact.or_else(|| {
-        let mut columns = table.columns.iter();
-        columns
-            .find(|column| column.name.eq_ignore_ascii_case(name))
-            .map(|column| column.folded.clone())
-    })
-}
-
-/// The table of a name.
-fn find(model: &Model, schema: Option<&str>, name: &str) -> Option<Key> {
-    let tables = || {
-        model.objects.iter().filter(|(key, _)| {
-            key.kind == Kind::Table && schema.is_none_or(|schema| key.schema.is_empty() || key.schema == schema)
-        })
-    };
-    let exact = tables().find(|(_, object)| object.name == name);
-    exact
-        .or_else(|| tables().find(|(_, object)| object.name.eq_ignore_ascii_case(name)))
-        .map(|(key, _)| key.clone())
-}
-
-/// A rename of the command line: `table.column=new` or `table=new`.
-fn asked(word: &str, from: &Model, to: &Model) -> Result<Rename> {
-    let wrong = |what: &str| {
-        Error::new(Code::SchemaRename, format!("`--rename {word}`: {what}"))
-            .help("it is written TABLE.COLUMN=NEW_NAME or TABLE=NEW_NAME")
-    };
-    let (old, new) = word.split_once('=').ok_or_else(|| wrong("there is no `=` in it"))?;
-    if let Some(table) = find(from, None, old) {
-        if find(to, None, old).is_some() {
-            return Err(wrong(&format!("the table `{old}` is in the wanted schema as well")));
-        }
-        let wanted = find(to, None, new).ok_or_else(|| wrong(&format!("the wanted schema has no table `{new}`")))?;
-        return Ok(Rename {
-            table,
-            column: None,
-            to: to.objects[&wanted].name.clone(),
-        });
-    }
-    let (table, column) = old
-        .rsplit_once('.')
-        .ok_or_else(|| wrong(&format!("there is no table `{old}`")))?;
-    let key = find(from, None, table).or_else(|| find(to, None, table));
-    let key = key.ok_or_else(|| wrong(&format!("there is no table `{table}`")))?;
-    let then = to
-        .table(&key)
-        .ok_or_else(|| wrong(&format!("the wanted schema has no table `{table}`")))?;
-    let old = match from.table(&key) {
-        Some(now) => folded(now, column).ok_or_else(|| wrong(&format!("the table has no column `{column}`")))?,
-        // The table has its new name only afterwards.
-        None => column.to_owned(),
-    };
-    let new_column = folded(then, new).and_then(|folded| then.column(&folded));
-    let new_column = new_column.ok_or_else(|| wrong(&format!("the wanted table has no column `{new}`")))?;
-    if then.column(&old).is_some() {
-        return Err(wrong(&format!("the column `{column}` is in the wanted table as well")));
-    }
-    Ok(Rename {
-        table: key,
-        column: Some(old),
-        to: new_column.name.clone(),
-    })
-}
-
-/// The renames that undo these.
-pub(crate) fn undone(renames: &[Rename], from: &Model) -> Vec<Rename> {
-    let mut out = Vec::new();
-    for rename in renames {
-        let mut key = rename.table.clone();
-        match &rename.column {
-            None => {
-                let old = from
-                    .objects
-                    .get(&key)
-                    .map_or_else(|| key.name.clone(), |object| object.name.clone());
-                key.name = fold_like(&rename.to, &rename.table.name);
-                out.push(Rename {
-                    table: key,
-                    column: None,
-                    to: old,
-                });
-            }
-            Some(column) => {
-                // The table may be renamed as well, and has its old name again when its columns are renamed.
-                let before = renames
-                    .iter()
-                    .find(|other| other.column.is_none() && fold_like(&other.to, &other.table.name) == key.name);
-                if let Some(before) = before {
-                    key = before.table.clone();
-                }
-                let spelled = from.table(&key).and_then(|table| table.column(column));
-                out.push(Rename {
-                    column: Some(fold_like(&rename.to, column)),
-                    to: spelled.map_or_else(|| column.clone(), |column| column.name.clone()),
-                    table: key,
-                });
-            }
-        }
-    }
-    out
-}
-
-/// A name as names like the other one are compared: where that has no capital letters, they may not count.
-fn fold_like(name: &str, other: &str) -> String {
-    if other.chars().any(char::is_uppercase) {
-        name.to_owned()
-    } else {
-        name.to_ascii_lowercase()
-    }
-}
-
-/// Asks on a terminal whether what looks like a rename is one; the answers that say so are added. Elsewhere nothing is
-/// asked and nothing guessed.
-pub(crate) fn ask_renames(from: &Model, to: &Model, renames: &mut Vec<Rename>, ui: &mut Ui<'_>) {
-    if !ui.live || !std::io::stdin().is_terminal() {
-        return;
-    }
-    for guess in guesses(from, to, renames) {
-        let shown = guess.shown();
-        let (old, new) = shown.split_once('=').unwrap_or((&shown, ""));
-        ui.tell(&format!(
-            "{old} goes and {new} comes: is it one thing with another name? [y/N]"
-        ));
-        let mut answer = String::new();
-        let read = std::io::stdin().read_line(&mut answer);
-        if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
-            renames.push(guess);
-        }
-    }
-    renames.sort_by_key(|rename| rename.column.is_some());
-}
-
-/// Tells of what looks like a rename and was not said to be one.
-pub(crate) fn tell_guesses(from: &Model, to: &Model, renames: &[Rename], ui: &mut Ui<'_>) {
-    for guess in guesses(from, to, renames) {
-        let shown = guess.shown();
-        let (old, new) = shown.split_once('=').unwrap_or((&shown, ""));
-        ui.say(&format!(
-            "note: {old} goes and {new} comes; if that is one thing with another name: --rename {shown}"
-        ));
-    }
-}
-
-/// What looks like a rename and was not said to be one.
-pub(crate) fn guesses(from: &Model, to: &Model, renames: &[Rename]) -> Vec<Rename> {
-    let mut all = diff::likely_renames(from, to);
-    all.retain(|guess| renames.iter().all(|rename| rename.table != guess.table));
-    all
+/// The error where a declared schema is needed and there is none.
+pub(crate) fn nothing_declared() -> Error {
+    Error::new(Code::SchemaMissing, "nothing says what the schema should be")
+        .help("write it to schema.sql beside migrations.yaml, or name it there: `schema: FILE`")
+        .help("what there is now: sqlrev dump > schema.sql")
 }
 
 /// A change, as `check` and `diff` give it to programs.
@@ -439,7 +208,7 @@ pub(crate) fn against_declared(
     is_up_to_date: bool,
     ui: &mut Ui<'_>,
 ) -> Result<Vec<Found>> {
-    let Some(scripts) = history.project.declared()? else {
+    let Some(scripts) = history.project.declared(&|| session.cancel.is_fired())? else {
         return Ok(Vec::new());
     };
     let compare = Compare::new(history, graph)?;
@@ -469,13 +238,10 @@ pub(crate) fn against_declared(
     Ok(found)
 }
 
-/// Writes the database's schema into the file that `schema_dump` names, where one is named.
-pub(crate) fn keep_dump(history: &History, driver: &mut dyn Driver) -> Result<()> {
-    let Some(name) = &history.project.config.schema_dump else {
-        return Ok(());
-    };
+/// Writes the database's schema into the file that `schema_dump` names.
+pub(crate) fn keep_dump(history: &History, driver: &mut dyn Driver, path: &std::path::Path) -> Result<()> {
     let model = declared::model(driver, &history.table)?;
     let dialect = driver.dialect().name();
     let model = model.ok_or_else(|| declared::not_compared(dialect))?;
-    history.project.keep_dump(name, &model.script())
+    history.project.keep_dump(path, &model.script())
 }

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::cli::compare::{self, Compare};
+use crate::cli::renames;
 use crate::cli::session::{History, Session};
 use crate::cli::ui::Ui;
 use crate::cli::{FOUND, args};
@@ -31,7 +32,7 @@ pub(crate) fn diff(session: &mut Session<'_>, args: &args::Diff, ui: &mut Ui<'_>
     let (to, scripts) = sides.read(to_word, ui)?;
     let renames = compare.renames(&args.rename, &scripts, &from, &to)?;
     let pieces = compare.lead(&from, &to, &renames)?;
-    compare::tell_guesses(&compare.seen(from), &compare.seen(to), &renames, ui);
+    renames::tell_guesses(&compare.seen(from), &compare.seen(to), &renames, ui);
     if ui.json {
         let changes: Vec<_> = pieces.iter().map(compare::difference).collect();
         ui.value(&json!({
@@ -81,7 +82,7 @@ impl Sides<'_, '_> {
             "database" => Ok((self.compare.live(self.session)?.unwrap_or_default(), nothing)),
             "empty" => Ok((Model::default(), nothing)),
             "schema" => {
-                let scripts = self.compare.scripts()?;
+                let scripts = self.compare.scripts(self.session)?;
                 Ok((self.compare.declared(&scripts)?, scripts))
             }
             url if url.contains("://") || url.starts_with("sqlite:") => {

@@ -13,6 +13,7 @@ mod json;
 mod misc;
 mod progress;
 mod read;
+mod renames;
 mod report;
 mod run;
 mod script;

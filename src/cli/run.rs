@@ -285,6 +285,7 @@ fn execute(
     action: impl FnOnce(&mut Executor<'_>) -> Result<Report>,
 ) -> Result<u8> {
     let timeout = Session::timeout(history, run.lock.lock_timeout)?;
+    let dump = history.project.dump_path()?;
     let mut driver = session.open_to_write(history)?;
     let watch = ui.live && !ui.quiet;
     let report = {
@@ -301,8 +302,8 @@ fn execute(
         session.cancel.set_interrupter(None);
         report?
     };
-    if !report.steps.is_empty() {
-        compare::keep_dump(history, &mut *driver)
+    if let Some(path) = dump.filter(|_| !report.steps.is_empty()) {
+        compare::keep_dump(history, &mut *driver, &path)
             .map_err(|error| error.state("the steps are done; the file under `schema_dump` was not written"))?;
     }
     done(&report, command, history, ui)

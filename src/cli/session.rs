@@ -210,8 +210,8 @@ impl Sources for Project {
         self.read_downgrade(revision)
     }
 
-    fn test(&self, revision: &Revision) -> Result<Option<SourceFile>> {
-        self.read_test(revision)
+    fn test(&self, revision: &Revision, variants: &[&str]) -> Result<Option<SourceFile>> {
+        self.read_test(revision, variants)
     }
 }
 

@@ -45,7 +45,14 @@ pub(crate) fn test(session: &mut Session<'_>, args: &args::Test, ui: &mut Ui<'_>
             executor.apply_alone(node)?;
             continue;
         }
-        let found = executor.try_revision(node)?;
+        let found = match executor.try_revision(node) {
+            Err(error) if junit => {
+                suite.push(junit_error(graph, node, &error));
+                junit_suite(&suite, ui);
+                return Err(error);
+            }
+            found => found?,
+        };
         tested += 1;
         if junit {
             suite.push(junit_case(graph, node, &found));
@@ -66,17 +73,7 @@ pub(crate) fn test(session: &mut Session<'_>, args: &args::Test, ui: &mut Ui<'_>
         }
     }
     if ui.json {
-        let findings: Vec<_> = findings
-            .iter()
-            .map(|finding| {
-                json!({
-                    "revision": finding.revision.as_str(),
-                    "message": finding.what,
-                    "difference": finding.difference,
-                })
-            })
-            .collect();
-        ui.value(&json!({ "tested": tested, "findings": findings }));
+        ui.value(&document(&findings, tested));
     } else if junit {
         junit_suite(&suite, ui);
     } else {
@@ -85,10 +82,25 @@ pub(crate) fn test(session: &mut Session<'_>, args: &args::Test, ui: &mut Ui<'_>
     Ok(if findings.is_empty() { 0 } else { FOUND })
 }
 
+fn document(findings: &[Finding], tested: usize) -> serde_json::Value {
+    let findings: Vec<_> = findings
+        .iter()
+        .map(|finding| {
+            json!({
+                "revision": finding.revision.as_str(),
+                "message": finding.what,
+                "difference": finding.difference,
+            })
+        })
+        .collect();
+    json!({ "tested": tested, "findings": findings })
+}
+
 /// All of them, in the form that build servers read (`JUnit`'s, by custom).
 fn junit_suite(cases: &[String], ui: &mut Ui<'_>) {
-    let failures = cases.iter().filter(|case| case.contains("<failure")).count();
-    let counts = format!("tests=\"{}\" failures=\"{failures}\"", cases.len());
+    let count = |mark: &str| cases.iter().filter(|case| case.contains(mark)).count();
+    let (failures, errors) = (count("<failure"), count("<error"));
+    let counts = format!("tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\"", cases.len());
     ui.line("<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
     ui.line(&format!(
         "<testsuites {counts}>\n  <testsuite name=\"sqlrev\" {counts}>"
@@ -97,6 +109,18 @@ fn junit_suite(cases: &[String], ui: &mut Ui<'_>) {
         ui.line(case);
     }
     ui.line("  </testsuite>\n</testsuites>");
+}
+
+/// A revision that could not be tried.
+fn junit_error(graph: &RevisionGraph, node: Node, error: &Error) -> String {
+    let revision = graph.revision(node);
+    let name = escaped(&format!("{} {}", revision.id(), revision.header.message));
+    let file = escaped(revision.file_name());
+    let labels: Vec<&str> = error.labels().iter().map(|label| label.text.as_str()).collect();
+    let (message, more) = (escaped(error.message()), escaped(&labels.join("; ")));
+    format!(
+        "    <testcase classname=\"{file}\" name=\"{name}\">\n      <error message=\"{message}\">{more}</error>\n    </testcase>"
+    )
 }
 
 /// A revision as a test case.

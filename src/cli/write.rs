@@ -71,6 +71,7 @@ pub(crate) fn revision(session: &mut Session<'_>, args: &args::NewRevision, ui: 
         upgrade,
         downgrade,
         differences: generated.as_ref().map(|generated| generated.differences.as_slice()),
+        irreversible: generated.as_ref().is_some_and(|generated| generated.irreversible),
     };
     write(session, &history, graph, &nodes, new, ui)
 }
@@ -99,6 +100,7 @@ pub(crate) fn merge(session: &mut Session<'_>, args: &args::Merge, ui: &mut Ui<'
         upgrade: "-- A merge point joins branches; it needs no statement of its own.\n",
         downgrade: "-- Nothing to undo.\n",
         differences: None,
+        irreversible: false,
     };
     write(session, &history, graph, &nodes, new, ui)
 }
@@ -114,6 +116,8 @@ struct New<'a> {
     downgrade: &'a str,
     /// What a generated revision changes.
     differences: Option<&'a [Value]>,
+    /// It says that there is no way back, and gets no downgrade.
+    irreversible: bool,
 }
 
 fn write(
@@ -139,6 +143,7 @@ fn write(
         .map(|label| BranchLabel::new(label.as_str()))
         .collect();
     header.depends_on = new.depends_on;
+    header.irreversible = new.irreversible;
     let naming = Naming {
         revision: &id,
         message: new.message,
@@ -148,8 +153,13 @@ fn write(
     let [upgrade, downgrade] = history.project.new_paths(location.as_deref(), &naming)?;
     check(graph, &header, &history.project.shown(&upgrade))?;
     let text = header::write(&header) + new.upgrade;
-    project::write_all(&[(upgrade.clone(), text), (downgrade.clone(), new.downgrade.to_owned())])?;
-    told(history, &header, &[upgrade, downgrade], new.differences, ui);
+    let mut files = vec![(upgrade, text)];
+    if !new.irreversible {
+        files.push((downgrade, new.downgrade.to_owned()));
+    }
+    project::write_all(&files)?;
+    let files: Vec<PathBuf> = files.into_iter().map(|(path, _)| path).collect();
+    told(history, &header, &files, new.differences, ui);
     Ok(0)
 }
 

@@ -337,6 +337,11 @@ pub trait Dialect: Sync + std::fmt::Debug {
         None
     }
 
+    /// An expression that tells every value of a column from every other, whatever its kind.
+    fn exact(&self, column: &str) -> String {
+        column.to_owned()
+    }
+
     /// How changes of a schema are put in order.
     fn manner(&self) -> Manner {
         Manner::default()

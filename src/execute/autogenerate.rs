@@ -1,8 +1,8 @@
 //! From the difference of two schemas to the scripts of a revision, proved on scratch before anybody sees them.
 //!
-//! What is generated is tried at once: the engine runs each change, and the model is read again. Where an ALTER fails or
-//! does not lead to what is wanted, harder means are tried in turn: what stands in the way is dropped and made again,
-//! then the table is made anew and its rows are moved.
+//! What is generated is tried at once: the engine runs each change, and the model is read again. Where a change fails,
+//! harder means are tried in turn: what stands in the way is dropped and made again, then foreign keys go first and come
+//! last. Tables are never made anew by hand: the batch engine of SQLite does so where it must, with all its guards.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -26,7 +26,7 @@ const ROUNDS: usize = 4;
 pub struct Piece {
     /// The change.
     pub change: Change,
-    /// What is lost by it: "column `nick` of `users` and what is in it".
+    /// What is lost by it: `column nick of users with its values`.
     pub loses: Option<String>,
     /// The statements, without semicolons.
     pub statements: Vec<String>,
@@ -77,7 +77,7 @@ impl Autogenerate<'_> {
                 Ok(pieces) => return self.proved(from, &wanted, pieces),
                 Err(stuck) => stuck,
             };
-            if !harder(&mut force, from, &wanted, &stuck) {
+            if !harder(&mut force, &present, &stuck) {
                 return Err(stuck.error);
             }
         }
@@ -101,6 +101,16 @@ impl Autogenerate<'_> {
             }
             lead => lead,
         }
+    }
+
+    /// What a script makes of a schema, when it runs on scratch.
+    ///
+    /// # Errors
+    /// What the database refuses, labelled in the script.
+    pub fn tried(&self, from: &Model, script: &str) -> Result<Model> {
+        let mut replay = self.holding(from)?;
+        declared::run(&mut replay, &generated(script))?;
+        declared::model(replay.driver(), self.table).map(Option::unwrap_or_default)
     }
 
     /// A scratch database that holds the schema. What is not compared may be missing there.
@@ -139,6 +149,24 @@ impl Autogenerate<'_> {
         let dialect = replay.driver().dialect();
         let mut pieces = Vec::new();
         let mut present = self.model(&mut replay)?;
+        if !renames.is_empty() && !force.recreate.is_empty() {
+            let drops = order::removal(&present, &force.recreate);
+            for change in drops.into_iter().map(Change::Drop) {
+                if let Err(stuck) = self.run(&mut replay, &[change], (&present, wanted), &mut pieces)? {
+                    return Ok(Err(stuck));
+                }
+            }
+            present = self.model(&mut replay)?;
+        }
+        let in_the_way = in_the_way(renames, &present);
+        if !in_the_way.is_empty() {
+            for change in in_the_way {
+                if let Err(stuck) = self.run(&mut replay, &[change], (&present, wanted), &mut pieces)? {
+                    return Ok(Err(stuck));
+                }
+            }
+            present = self.model(&mut replay)?;
+        }
         for rename in renames {
             let change = renaming(rename, &present);
             if let Err(stuck) = self.run(&mut replay, &[change], (&present, wanted), &mut pieces)? {
@@ -212,10 +240,7 @@ impl Autogenerate<'_> {
         Ok(ran.map_err(|error| Stuck {
             key: changes[0].key().clone(),
             refused: true,
-            error: not_reached(changes).cause(error.labels().first().map_or_else(
-                || error.message().to_owned(),
-                |label| format!("{}: {}", error.message(), label.text),
-            )),
+            error: reasons(not_reached(changes), &error),
         }))
     }
 
@@ -297,6 +322,44 @@ fn generated(text: &str) -> Script {
     }
 }
 
+/// What has a name that is given to something else, and does not get another one: it goes first.
+fn in_the_way(renames: &[Rename], present: &Model) -> Vec<Change> {
+    let has_name = |name: &str, folded: &str, wanted: &str| {
+        name == wanted || name != folded && folded == wanted.to_ascii_lowercase()
+    };
+    let mut found = Vec::new();
+    for rename in renames {
+        if rename.column.is_some() {
+            let columns = present
+                .table(&rename.table)
+                .map(|table| &table.columns[..])
+                .unwrap_or_default();
+            let stays = |folded: &str| {
+                let gone = |other: &Rename| other.table == rename.table && other.column.as_deref() == Some(folded);
+                !renames.iter().any(gone)
+            };
+            let taken = columns
+                .iter()
+                .find(|column| has_name(&column.name, &column.folded, &rename.to));
+            let taken = taken.filter(|column| stays(&column.folded));
+            found.extend(
+                taken.map(|column| Change::Alter(rename.table.clone(), Box::new(Alter::DropColumn(column.clone())))),
+            );
+        } else {
+            let taken = present.objects.iter().find(|(key, object)| {
+                key.kind == Kind::Table
+                    && key.schema == rename.table.schema
+                    && has_name(&object.name, &key.name, &rename.to)
+                    && !renames
+                        .iter()
+                        .any(|other| other.column.is_none() && other.table == **key)
+            });
+            found.extend(taken.map(|(key, _)| Change::Drop(key.clone())));
+        }
+    }
+    found
+}
+
 fn renaming(rename: &Rename, present: &Model) -> Change {
     match &rename.column {
         None => Change::RenameTable {
@@ -327,6 +390,21 @@ fn not_reached(changes: &[Change]) -> Error {
     .help("write this revision by hand: sqlrev revision -m \"what it does\"")
 }
 
+/// Why the database refused it.
+fn reasons(failed: Error, error: &Error) -> Error {
+    let labels = error
+        .labels()
+        .iter()
+        .map(|label| label.text.as_str())
+        .filter(|text| !text.is_empty());
+    let words: Vec<&str> = std::iter::once(error.message()).chain(labels).collect();
+    let failed = failed.cause(words.join(": "));
+    error
+        .causes()
+        .iter()
+        .fold(failed, |failed, cause| failed.cause(cause.as_str()))
+}
+
 fn led_elsewhere(change: &Change) -> Stuck {
     Stuck {
         key: change.key().clone(),
@@ -336,25 +414,17 @@ fn led_elsewhere(change: &Change) -> Stuck {
 }
 
 /// Takes the next harder means at the place where a way stopped; `false` when there is none left.
-fn harder(force: &mut Force, from: &Model, wanted: &Model, stuck: &Stuck) -> bool {
-    let table = &stuck.key;
-    if table.kind != Kind::Table || force.replace.contains(table) {
+fn harder(force: &mut Force, from: &Model, stuck: &Stuck) -> bool {
+    if !stuck.refused {
         return false;
     }
-    if stuck.refused {
-        let around = from.dependents(&BTreeSet::from([table.clone()]));
-        let around: Vec<Key> = around
-            .into_iter()
-            .filter(|key| wanted.objects.contains_key(key))
-            .collect();
-        let before = force.recreate.len();
-        force.recreate.extend(around);
-        if force.recreate.len() > before {
-            return true;
-        }
-    }
-    let both = from.table(table).is_some() && wanted.table(table).is_some();
-    both && force.replace.insert(table.clone())
+    let around = from.dependents(&BTreeSet::from([stuck.key.clone()]));
+    // An index is no obstacle, and goes along with its table.
+    let before = force.recreate.len();
+    force
+        .recreate
+        .extend(around.into_iter().filter(|key| key.kind != Kind::Index));
+    force.recreate.len() > before || !std::mem::replace(&mut force.foreign_keys_apart, true)
 }
 
 /// What is lost by a change.
@@ -390,20 +460,26 @@ pub fn script(pieces: &[Piece]) -> String {
         if last.is_some() && !together {
             out.push('\n');
         }
-        if let Some(loses) = &piece.loses {
-            let _ = writeln!(out, "-- This drops {}.", loses.replace('\n', " "));
-        }
-        for statement in &piece.statements {
-            out.push_str(statement);
-            // A directive is a comment and has no end of its own; a comment behind a statement would swallow the semicolon.
-            let last_line = statement.rsplit('\n').next().unwrap_or_default();
-            out.push_str(match last_line.contains("--") {
-                _ if statement.starts_with("-- ") => "\n",
-                true => "\n;\n",
-                false => ";\n",
-            });
-        }
+        append(&mut out, piece.loses.as_deref(), &piece.statements);
         last = Some(&piece.change);
     }
     out
+}
+
+/// Adds the statements of one change to a script.
+pub fn append(out: &mut String, loses: Option<&str>, statements: &[String]) {
+    if let Some(loses) = loses {
+        let _ = writeln!(out, "-- This drops {}.", loses.replace('\n', " "));
+    }
+    for statement in statements {
+        out.push_str(statement);
+        // A directive is a comment and has no end of its own; a comment behind a statement would swallow the semicolon.
+        let last_line = statement.rsplit('\n').next().unwrap_or_default();
+        let is_comment = statement.starts_with("--") && !statement.contains('\n');
+        out.push_str(match last_line.contains("--") {
+            _ if is_comment => "\n",
+            true => "\n;\n",
+            false => ";\n",
+        });
+    }
 }

@@ -29,6 +29,11 @@ impl Cancel {
         &self.flag
     }
 
+    /// Whether it was asked for.
+    pub fn is_fired(&self) -> bool {
+        self.flag().load(Ordering::Relaxed)
+    }
+
     /// What makes the statement that runs now fail.
     pub fn set_interrupter(&self, interrupter: Option<Interrupter>) {
         *self.interrupter.lock().unwrap_or_else(PoisonError::into_inner) = interrupter;

@@ -308,6 +308,9 @@ impl<'a> Switches<'a> {
                 Err(labelled(Code::BatchInternal, message, run, &at).help("please report this"))
             }
             Op::Compiles { sql, object, at } => self.driver.query(sql).map(drop).map_err(|error| {
+                if error.failure != Failure::Statement {
+                    return fault::database(&error);
+                }
                 labelled(Code::BatchInUse, &format!("{object} would no longer work"), run, at).cause(error.message)
             }),
             Op::Set(setting, on) => self.set(*setting, *on),

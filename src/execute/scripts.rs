@@ -23,8 +23,8 @@ pub trait Sources {
     fn downgrade(&self, revision: &Revision) -> Result<Option<Script>>;
 
     /// What `sqlrev test` is told of a revision by a file beside it, where there is one.
-    fn test(&self, revision: &Revision) -> Result<Option<SourceFile>> {
-        let _ = revision;
+    fn test(&self, revision: &Revision, variants: &[&str]) -> Result<Option<SourceFile>> {
+        let _ = (revision, variants);
         Ok(None)
     }
 }

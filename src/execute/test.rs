@@ -38,7 +38,7 @@ impl Executor<'_> {
     pub fn try_revision(&mut self, node: Node) -> Result<Vec<Finding>> {
         let graph = self.graph;
         let revision = graph.revision(node);
-        let expected = self.sources.test(revision)?;
+        let expected = self.sources.test(revision, self.driver.dialect().variants())?;
         let expected = expected
             .map(|file| Expected::read(&file, self.driver.dialect().rules()))
             .transpose()?;
@@ -139,7 +139,11 @@ impl Executor<'_> {
         let tables = picture.schema.objects.iter().filter(|(key, _)| key.kind == Kind::Table);
         for (key, object) in tables {
             let mut columns: Vec<String> = match &object.table {
-                Some(table) => table.columns.iter().map(|column| dialect.ident(&column.name)).collect(),
+                Some(table) => table
+                    .columns
+                    .iter()
+                    .map(|column| dialect.exact(&dialect.ident(&column.name)))
+                    .collect(),
                 None => vec!["*".to_owned()],
             };
             if columns.is_empty() {

@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::code::Code;
 use crate::error::{Error, Result};
@@ -18,7 +19,7 @@ impl Project {
     ///
     /// # Errors
     /// `config::variable`, the `file::…` codes, `schema::command_failed`.
-    pub fn declared(&self) -> Result<Option<Vec<Script>>> {
+    pub fn declared(&self, stopped: &dyn Fn() -> bool) -> Result<Option<Vec<Script>>> {
         match self.schema()? {
             Some(Schema::Files(names)) => names
                 .iter()
@@ -26,8 +27,13 @@ impl Project {
                 .collect::<Result<Vec<_>>>()
                 .map(|lists| Some(lists.concat())),
             Some(Schema::Command(words)) => {
-                let text = self.output("schema", &words, "")?;
+                let text = self.output("schema", &words, "", stopped)?;
                 let shown = format!("the output of `{}`", words.join(" "));
+                if text.trim().is_empty() {
+                    // A program that failed before a pipe would otherwise drop everything.
+                    return Err(Error::new(Code::SchemaCommand, format!("{shown} is empty"))
+                        .help("a schema without anything is declared by a comment: -- nothing"));
+                }
                 Ok(Some(vec![whole(SourceFile::new(shown, text))]))
             }
             None if self.root.join(DEFAULT).is_file() => self.schema_files(DEFAULT).map(Some),
@@ -51,23 +57,57 @@ impl Project {
         found.iter().map(|path| read(path, &self.shown(path))).collect()
     }
 
+    /// Where the dump of the schema goes, if it is to be kept.
+    ///
+    /// # Errors
+    /// `config::wrong_type` for a file of the project's own that it would overwrite.
+    pub fn dump_path(&self) -> Result<Option<PathBuf>> {
+        let Some(name) = &self.config.schema_dump else {
+            return Ok(None);
+        };
+        let path = self.root.join(name);
+        let own = |other: &Path| {
+            path.starts_with(other)
+                || other
+                    .canonicalize()
+                    .is_ok_and(|other| path.canonicalize().is_ok_and(|path| path.starts_with(other)))
+        };
+        let mut others: Vec<PathBuf> = self
+            .config
+            .locations
+            .iter()
+            .map(|location| self.root.join(&location.name))
+            .collect();
+        others.extend(self.config.file.iter().map(|file| self.root.join(&*file.name)));
+        others.push(self.root.join(DEFAULT));
+        if let Some(Schema::Files(names)) = self.schema()? {
+            others.extend(names.iter().map(|name| self.root.join(name)));
+        }
+        if others.iter().any(|other| own(other)) {
+            let message = format!("`schema_dump: {name}` would overwrite a file of the project");
+            return Err(
+                Error::new(Code::ConfigWrongType, message).help("name a file of its own: schema_dump: schema_now.sql")
+            );
+        }
+        Ok(Some(path))
+    }
+
     /// Writes a dump of the schema; one that says the same is left alone.
     ///
     /// # Errors
     /// `file::io`
-    pub fn keep_dump(&self, name: &str, text: &str) -> Result<()> {
-        let path = self.root.join(name);
-        if std::fs::read(&path).is_ok_and(|there| there == text.as_bytes()) {
+    pub fn keep_dump(&self, path: &Path, text: &str) -> Result<()> {
+        if std::fs::read(path).is_ok_and(|there| there == text.as_bytes()) {
             return Ok(());
         }
-        write::replace(&path, text.as_bytes())
+        write::replace(path, text.as_bytes())
     }
 
     /// What a command of the configuration prints when it is given a text; it runs in the project's folder.
     ///
     /// # Errors
     /// `schema::command_failed`
-    pub fn output(&self, key: &str, words: &[String], input: &str) -> Result<String> {
+    pub fn output(&self, key: &str, words: &[String], input: &str, stopped: &dyn Fn() -> bool) -> Result<String> {
         let shown = words.join(" ");
         let Some((program, rest)) = words.split_first() else {
             return Ok(String::new());
@@ -98,16 +138,32 @@ impl Project {
             stderr.as_mut().map(|stderr| stderr.read_to_end(&mut words));
             words
         });
-        let mut out = Vec::new();
-        if let Some(stdout) = child.stdout.as_mut() {
-            stdout
-                .read_to_end(&mut out)
-                .map_err(|error| failed(error.to_string()))?;
+        let mut stdout = child.stdout.take();
+        let output = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let read = stdout.as_mut().map(|stdout| stdout.read_to_end(&mut bytes));
+            read.transpose().map(|_| bytes)
+        });
+        let status = loop {
+            match child.try_wait() {
+                Ok(Some(status)) => break status,
+                Ok(None) if stopped() => {
+                    // It may be gone by now.
+                    let _ = child.kill().and_then(|()| child.wait().map(drop));
+                    return Err(Error::new(Code::Interrupted, "interrupted").state("nothing was written"));
+                }
+                Ok(None) => std::thread::sleep(Duration::from_millis(5)),
+                Err(error) => return Err(failed(error.to_string())),
+            }
+        };
+        if stopped() {
+            return Err(Error::new(Code::Interrupted, "interrupted").state("nothing was written"));
         }
-        let status = child.wait().map_err(|error| failed(error.to_string()))?;
         // A command that does not read its input is none the worse for it.
         let _ = writer.join();
         let complaint = reader.join().unwrap_or_default();
+        let out = output.join().unwrap_or_else(|_| Ok(Vec::new()));
+        let out = out.map_err(|error| failed(error.to_string()))?;
         if !status.success() {
             let mut error = failed(status.to_string());
             let complaint = String::from_utf8_lossy(&complaint);

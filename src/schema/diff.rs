@@ -15,8 +15,6 @@ pub enum Change {
     Complete(Key),
     /// Drops an object of the present schema.
     Drop(Key),
-    /// Makes a table anew and moves its rows: what no ALTER says.
-    Replace(Key),
     /// Gives a table another name.
     RenameTable {
         /// The table.
@@ -47,6 +45,7 @@ pub enum Alter {
     DropConstraint(Constraint),
     RenameConstraint { from: Constraint, to: Constraint },
     SetOption { name: &'static str, value: Option<String> },
+    SetOther { from: Column, to: Column },
 }
 
 impl Alter {
@@ -62,7 +61,8 @@ impl Alter {
             | Alter::SetExpression(column)
             | Alter::DropExpression(column)
             | Alter::SetType { to: column, .. }
-            | Alter::SetIdentity { to: column, .. } => &column.name,
+            | Alter::SetIdentity { to: column, .. }
+            | Alter::SetOther { to: column, .. } => &column.name,
             Alter::RenameColumn { to, .. } => to,
             Alter::AddConstraint(constraint)
             | Alter::DropConstraint(constraint)
@@ -89,6 +89,7 @@ impl Alter {
             Alter::DropConstraint(_) => "drop_constraint",
             Alter::RenameConstraint { .. } => "rename_constraint",
             Alter::SetOption { .. } => "set_option",
+            Alter::SetOther { .. } => "set_column",
         }
     }
 }
@@ -99,7 +100,6 @@ impl Change {
         match self {
             Change::Create(key) | Change::Complete(key) => format!("create_{}", key.kind.name()),
             Change::Drop(key) => format!("drop_{}", key.kind.name()),
-            Change::Replace(_) => "replace_table".to_owned(),
             Change::RenameTable { .. } => "rename_table".to_owned(),
             Change::Alter(_, alter) => alter.name().to_owned(),
         }
@@ -111,7 +111,6 @@ impl Change {
             Change::Create(key)
             | Change::Complete(key)
             | Change::Drop(key)
-            | Change::Replace(key)
             | Change::RenameTable { table: key, .. }
             | Change::Alter(key, _) => key,
         }
@@ -121,10 +120,10 @@ impl Change {
 /// What must be done by harder means than a difference would need.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Force {
-    /// Tables that no ALTER brings to what they should be.
-    pub replace: BTreeSet<Key>,
     /// Objects that stand in the way of a change and must be dropped and made again.
     pub recreate: BTreeSet<Key>,
+    /// Foreign keys go before and come after everything else, whatever the dialect's manner.
+    pub foreign_keys_apart: bool,
 }
 
 /// How a dialect wants changes to be ordered.
@@ -145,11 +144,12 @@ pub fn changes(from: &Model, to: &Model, manner: Manner, force: &Force) -> Vec<C
         drop: BTreeSet::new(),
         create: BTreeSet::new(),
         alter: Vec::new(),
-        replace: BTreeSet::new(),
     };
     plan.compare(force);
     plan.follow();
-    plan.ordered(manner)
+    plan.ordered(Manner {
+        foreign_keys_apart: manner.foreign_keys_apart || force.foreign_keys_apart,
+    })
 }
 
 /// The objects that are in one of the two schemas alone, or are not the same in both.
@@ -158,7 +158,7 @@ pub fn compare(from: &Model, to: &Model) -> BTreeSet<Key> {
     align(&mut aligned, to);
     let differ = |key: &&Key| match (aligned.objects.get(*key), to.objects.get(*key)) {
         (Some(now), Some(then)) => match (&now.table, &then.table) {
-            (Some(now), Some(then)) => table::changes(now, then).is_none_or(|alters| !alters.is_empty()),
+            (Some(now), Some(then)) => !table::changes(now, then).is_empty(),
             (None, None) => now.meaning != then.meaning || now.on != then.on,
             _ => true,
         },
@@ -207,7 +207,6 @@ struct Plan<'m> {
     drop: BTreeSet<Key>,
     create: BTreeSet<Key>,
     alter: Vec<(Key, Vec<Alter>)>,
-    replace: BTreeSet<Key>,
 }
 
 impl Plan<'_> {
@@ -218,16 +217,12 @@ impl Plan<'_> {
                 continue;
             };
             match (&object.table, &wanted.table) {
-                (Some(_), Some(_)) if force.replace.contains(key) => {
-                    self.replace.insert(key.clone());
-                }
-                (Some(now), Some(then)) => match table::changes(now, then) {
-                    Some(alters) if alters.is_empty() => {}
-                    Some(alters) => self.alter.push((key.clone(), alters)),
-                    None => {
-                        self.replace.insert(key.clone());
+                (Some(now), Some(then)) => {
+                    let alters = table::changes(now, then);
+                    if !alters.is_empty() {
+                        self.alter.push((key.clone(), alters));
                     }
-                },
+                }
                 (None, None)
                     if object.meaning == wanted.meaning && object.on == wanted.on && !force.recreate.contains(key) => {}
                 _ => self.again(key),
@@ -246,18 +241,20 @@ impl Plan<'_> {
         self.create.insert(key.clone());
     }
 
-    /// What goes along with what goes: objects on a table that is made anew, and what uses something that is dropped.
+    /// What goes along with what is dropped: all that uses it or stands on it.
     fn follow(&mut self) {
-        let moved: BTreeSet<Key> = self.replace.iter().chain(&self.drop).cloned().collect();
-        for key in self.from.dependents(&moved) {
+        for key in self.from.dependents(&self.drop) {
             if self.to.objects.contains_key(&key) {
                 self.again(&key);
             } else {
                 self.drop.insert(key);
             }
         }
-        // An index or trigger goes with its table.
+        // An index goes with its table. So does a trigger, but until then it could be in the way of another change.
         let with_table = |key: &Key| {
+            if key.kind != Kind::Index {
+                return false;
+            }
             let on = self.from.objects.get(key).and_then(|object| object.on.as_ref());
             on.is_some_and(|table| self.drop.contains(table))
         };
@@ -300,7 +297,6 @@ impl Plan<'_> {
         let early = |key: &&Key| is_table(key) || is_base(key);
         out.extend(create.iter().filter(early).cloned().map(Change::Create));
         out.extend(alters);
-        out.extend(self.replace.into_iter().map(Change::Replace));
         let late = |key: &&Key| self.to.objects.get(*key).is_some_and(|object| !object.late.is_empty());
         out.extend(create.iter().filter(late).cloned().map(Change::Complete));
         out.extend(last);

@@ -100,6 +100,10 @@ impl Dialect for Sqlite {
         Some(schema::model(query))
     }
 
+    fn exact(&self, column: &str) -> String {
+        format!("quote({column})")
+    }
+
     fn render(&self, change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {
         render::statements(change, from, to)
     }

@@ -1,10 +1,8 @@
 //! Changes as SQL, in words that the batch engine and PostgreSQL understand alike.
 
-use std::collections::BTreeSet;
-
-use crate::dialect::sqlite::table::Table as Definition;
+use crate::dialect::sqlite::types;
 use crate::schema::diff::{Alter, Change};
-use crate::schema::{Column, Key, Model, Object, Table};
+use crate::schema::{Column, Model};
 use crate::sql::write::name;
 
 /// The statements of a change, without semicolons; none when no statement says it.
@@ -13,14 +11,22 @@ pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Ve
         Change::Create(key) => Some(to.objects.get(key)?.create.clone()),
         Change::Complete(key) => Some(to.objects.get(key)?.late.clone()),
         Change::Drop(key) => Some(vec![from.objects.get(key)?.drop.clone()]),
-        Change::Replace(key) => replacement(key, from, to),
         Change::RenameTable { table, to: new } => {
             let old = &from.objects.get(table)?.name;
             Some(vec![format!("ALTER TABLE {} RENAME TO {}", quoted(old), quoted(new))])
         }
         Change::Alter(table, alter) => {
             let object = from.objects.get(table).or_else(|| to.objects.get(table))?;
-            self::alter(&object.name, alter).map(|statement| vec![statement])
+            let strict = to
+                .table(table)
+                .is_some_and(|table| table.options.contains_key("strict"));
+            if let Alter::SetOther { to, .. } = &**alter
+                && !to.not_null
+            {
+                // The ON CONFLICT clause goes with its NOT NULL.
+                return Some(Vec::new());
+            }
+            self::alter(&object.name, alter, strict).map(|statement| vec![statement])
         }
     }
 }
@@ -29,7 +35,7 @@ fn quoted(text: &str) -> String {
     name(text, '"')
 }
 
-fn alter(table: &str, alter: &Alter) -> Option<String> {
+fn alter(table: &str, alter: &Alter, strict: bool) -> Option<String> {
     let action = match alter {
         Alter::AddColumn(column) => format!("ADD COLUMN {}", column.definition.0),
         Alter::DropColumn(column) => format!("DROP COLUMN {}", quoted(&column.name)),
@@ -41,7 +47,20 @@ fn alter(table: &str, alter: &Alter) -> Option<String> {
             format!("ALTER COLUMN {} SET DEFAULT {value}", quoted(&column.name))
         }
         Alter::DropDefault(column) => format!("ALTER COLUMN {} DROP DEFAULT", quoted(&column.name)),
-        Alter::SetType { from, to } => set_type(from, to)?,
+        Alter::SetType { from, to } => {
+            let words = set_type(from, to);
+            if !to.data_type.written.is_empty() && types::written(&to.data_type.written, strict) == to.data_type.written
+            {
+                format!("ALTER COLUMN {} TYPE {words}", quoted(&to.name))
+            } else {
+                // An ALTER would write another type, or knows no column without one.
+                return Some(format!(
+                    "-- sqlrev:retype {} ({})",
+                    quoted(table),
+                    format!("{} {words}", quoted(&to.name)).trim_end()
+                ));
+            }
+        }
         Alter::SetExpression(column) => {
             let expression = &column.generated.as_ref()?.expression.written;
             format!("ALTER COLUMN {} SET EXPRESSION AS ({expression})", quoted(&column.name))
@@ -62,85 +81,17 @@ fn alter(table: &str, alter: &Alter) -> Option<String> {
             let off = if value.is_some() { "" } else { " off" };
             return Some(format!("-- sqlrev:{name} {}{off}", quoted(table)));
         }
-        Alter::SetIdentity { .. } => return None,
+        Alter::SetIdentity { .. } | Alter::SetOther { .. } => return None,
     };
     Some(format!("ALTER TABLE {} {action}", quoted(table)))
 }
 
-/// SQLite knows columns without a type; no ALTER takes a type away.
-fn set_type(from: &Column, to: &Column) -> Option<String> {
-    if to.data_type.written.is_empty() {
-        return None;
-    }
+/// The type and the collation, as they stand behind TYPE.
+fn set_type(from: &Column, to: &Column) -> String {
     let collation = match (&from.collation, &to.collation) {
         (_, Some(collation)) => format!(" COLLATE {}", collation.written),
         (Some(_), None) => " COLLATE BINARY".to_owned(),
         (None, None) => String::new(),
     };
-    Some(format!(
-        "ALTER COLUMN {} TYPE {}{collation}",
-        quoted(&to.name),
-        to.data_type.written
-    ))
-}
-
-/// The table made anew under another name, its rows moved, and the name given back.
-fn replacement(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>> {
-    let (old, new) = (from.objects.get(key)?, to.objects.get(key)?);
-    let scratch = free_name(&new.name, from, to);
-    let definition = Definition::read(new.create.first()?)?;
-    let span = definition.name().span.clone();
-    let mut create = definition.text().to_owned();
-    create.replace_range(span, &quoted(&scratch));
-    let columns = common(old, new)?;
-    let list = columns.join(", ");
-    let mut out = vec![create];
-    if !columns.is_empty() {
-        out.push(format!(
-            "INSERT INTO {} ({list}) SELECT {list} FROM {}",
-            quoted(&scratch),
-            quoted(&old.name)
-        ));
-    }
-    out.push(format!("DROP TABLE {}", quoted(&old.name)));
-    out.push(format!(
-        "ALTER TABLE {} RENAME TO {}",
-        quoted(&scratch),
-        quoted(&new.name)
-    ));
-    Some(out)
-}
-
-fn free_name(name: &str, from: &Model, to: &Model) -> String {
-    let taken = |name: &str| {
-        let mut names = from.objects.keys().chain(to.objects.keys());
-        names.any(|key| key.name.eq_ignore_ascii_case(name))
-    };
-    let mut free = format!("new_{name}");
-    while taken(&free) {
-        free.insert(0, '_');
-    }
-    free
-}
-
-/// The columns that hold values in both, with the rowid where nothing else keeps it.
-fn common(old: &Object, new: &Object) -> Option<Vec<String>> {
-    let (now, then) = (old.table.as_ref()?, new.table.as_ref()?);
-    let kept = then.columns.iter().filter(|column| {
-        column.generated.is_none()
-            && now
-                .column(&column.folded)
-                .is_some_and(|column| column.generated.is_none())
-    });
-    let mut columns: Vec<String> = kept.map(|column| quoted(&column.name)).collect();
-    let numbered = |object: &Object, table: &Table| {
-        let definition = Definition::read(object.create.first()?)?;
-        let taken: BTreeSet<&str> = table.columns.iter().map(|column| column.folded.as_str()).collect();
-        let own = !definition.without_rowid() && definition.rowid_alias().is_none() && !taken.contains("rowid");
-        Some(own)
-    };
-    if numbered(old, now) == Some(true) && numbered(new, then) == Some(true) {
-        columns.insert(0, "rowid".to_owned());
-    }
-    Some(columns)
+    format!("{}{collation}", to.data_type.written).trim_start().to_owned()
 }

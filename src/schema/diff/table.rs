@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use crate::schema::diff::{Alter, Rename};
 use crate::schema::{Column, Constraint, ConstraintKind, Key, Table};
 
-/// The ALTERs that lead from one table to the other; `None` when no ALTER does.
-pub(super) fn changes(from: &Table, to: &Table) -> Option<Vec<Alter>> {
+/// The ALTERs that lead from one table to the other.
+pub(super) fn changes(from: &Table, to: &Table) -> Vec<Alter> {
     let mut columns = Columns::default();
     for now in &from.columns {
         match to.column(&now.folded) {
-            Some(then) => columns.pair(now, then)?,
+            Some(then) => columns.pair(now, then),
             None => columns.drop.push(now.clone()),
         }
     }
@@ -29,7 +29,7 @@ pub(super) fn changes(from: &Table, to: &Table) -> Option<Vec<Alter>> {
     out.extend(columns.alter);
     out.extend(options(from, to));
     out.extend(constraints.add.into_iter().map(Alter::AddConstraint));
-    Some(out)
+    out
 }
 
 /// Options that go, then those that come or change.
@@ -55,13 +55,10 @@ struct Columns {
 }
 
 impl Columns {
-    /// What leads from a column to the one it should be; `None` when no ALTER does.
-    fn pair(&mut self, now: &Column, then: &Column) -> Option<()> {
+    /// What leads from a column to the one it should be.
+    fn pair(&mut self, now: &Column, then: &Column) {
         if now == then {
-            return Some(());
-        }
-        if now.other != then.other {
-            return None;
+            return;
         }
         match (&now.generated, &then.generated) {
             (Some(one), Some(other)) if one == other => {}
@@ -74,11 +71,16 @@ impl Columns {
                 // Its values are computed, or were: nothing that was written by hand in a computed column is lost.
                 self.drop.push(now.clone());
                 self.add.push(then.clone());
-                return Some(());
+                return;
             }
         }
         self.values(now, then);
-        Some(())
+        if now.other != then.other {
+            self.alter.push(Alter::SetOther {
+                from: now.clone(),
+                to: then.clone(),
+            });
+        }
     }
 
     fn values(&mut self, now: &Column, then: &Column) {
@@ -94,10 +96,12 @@ impl Columns {
             });
         }
         if type_changes {
-            self.alter.push(Alter::SetType {
-                from: now.clone(),
-                to: then.clone(),
-            });
+            let mut to = then.clone();
+            if now.data_type == then.data_type {
+                // They may be another spelling, or not be compared.
+                to.data_type.clone_from(&now.data_type);
+            }
+            self.alter.push(Alter::SetType { from: now.clone(), to });
         }
         if now.default != then.default {
             match &then.default {

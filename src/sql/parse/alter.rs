@@ -98,6 +98,8 @@ pub enum ActionKind {
         data_type: Span,
         collation: Option<Name>,
         using: Option<Span>,
+        /// The type is SQLite's own, or there is none.
+        literal: bool,
     },
     ChangeColumn {
         from: Name,
@@ -430,6 +432,7 @@ fn set_type(cursor: &mut Cursor<'_>, column: Name) -> Result<ActionKind, Unreada
         data_type,
         collation,
         using,
+        literal: false,
     })
 }
 

@@ -1,19 +1,29 @@
 //! Reads the directives that change a table in ways for which SQL has no words: `-- sqlrev:reorder table (column, …)`,
-//! `-- sqlrev:strict table`, `-- sqlrev:without_rowid table` and `-- sqlrev:autoincrement table`, each of the last
+//! `-- sqlrev:retype table (column type)`, `-- sqlrev:strict table`, `-- sqlrev:without_rowid table` and `-- sqlrev:autoincrement table`, each of the last
 //! three with `off` behind it for the opposite.
 
 use crate::sql::parse::alter::{self, Action, ActionKind, Alter, TableOption, Unreadable};
 use crate::sql::parse::cursor::{Cursor, Name};
+use crate::sql::parse::define;
 
 /// How a directive begins; it stands in a comment of its own.
 const MARK: &str = "-- sqlrev:";
 
+/// What a directive does to a table.
+#[derive(Debug, Clone, Copy)]
+enum Does {
+    Reorder,
+    Retype,
+    Switch(TableOption),
+}
+
 /// The directives that change a table, by their names.
-const NAMES: [(&str, Option<TableOption>); 4] = [
-    ("reorder", None),
-    ("strict", Some(TableOption::Strict)),
-    ("without_rowid", Some(TableOption::WithoutRowid)),
-    ("autoincrement", Some(TableOption::Autoincrement)),
+const NAMES: [(&str, Does); 5] = [
+    ("reorder", Does::Reorder),
+    ("retype", Does::Retype),
+    ("strict", Does::Switch(TableOption::Strict)),
+    ("without_rowid", Does::Switch(TableOption::WithoutRowid)),
+    ("autoincrement", Does::Switch(TableOption::Autoincrement)),
 ];
 
 /// The words of a directive behind its name, and which one it is.
@@ -21,19 +31,18 @@ const NAMES: [(&str, Option<TableOption>); 4] = [
 pub(super) struct Directive {
     /// The text with its first words blanked out, so that places stay what they are.
     pub(super) words: String,
-    /// The option of the table that it switches; none puts the columns in another order.
-    option: Option<TableOption>,
+    does: Does,
 }
 
 /// The directive that a comment is, if it is one that changes a table.
 pub(super) fn of(text: &str) -> Option<Directive> {
     let rest = text.strip_prefix(MARK)?;
-    NAMES.iter().find_map(|(name, option)| {
+    NAMES.iter().find_map(|(name, does)| {
         let words = rest.strip_prefix(name)?;
         let first = MARK.len() + name.len();
         (words.is_empty() || words.starts_with([' ', '\t'])).then(|| Directive {
             words: format!("{}{words}", " ".repeat(first)),
-            option: *option,
+            does: *does,
         })
     })
 }
@@ -49,16 +58,17 @@ impl Directive {
             table = alter::name(&mut cursor, "the name of a table")?;
         }
         let start = cursor.position();
-        let kind = match self.option {
-            Some(option) => ActionKind::SetOption {
+        let kind = match self.does {
+            Does::Switch(option) => ActionKind::SetOption {
                 option,
                 on: switched_on(&mut cursor)?,
             },
-            None => ActionKind::Reorder(columns(&mut cursor)?),
+            Does::Reorder => ActionKind::Reorder(columns(&mut cursor)?),
+            Does::Retype => retype(&mut cursor)?,
         };
-        let span = match self.option {
-            Some(_) => table.span.clone(),
-            None => cursor.since(start),
+        let span = match self.does {
+            Does::Switch(_) => table.span.clone(),
+            Does::Reorder | Does::Retype => cursor.since(start),
         };
         Ok(Alter {
             if_exists: false,
@@ -79,6 +89,31 @@ fn switched_on(cursor: &mut Cursor<'_>) -> Result<bool, Unreadable> {
     } else {
         Err(alter::stop(cursor, "`on`, `off` or nothing"))
     }
+}
+
+/// A column with the type that it gets, as it is written or none, and a collation.
+fn retype(cursor: &mut Cursor<'_>) -> Result<ActionKind, Unreadable> {
+    if !cursor.take(&["("]) {
+        return Err(alter::stop(cursor, "the column and its type in parentheses"));
+    }
+    let column = alter::name(cursor, "the name of a column")?;
+    let end = column.span.end;
+    let data_type = define::data_type(cursor).unwrap_or(end..end);
+    let collation = if cursor.take(&["COLLATE"]) {
+        Some(alter::name(cursor, "the name of a collation")?)
+    } else {
+        None
+    };
+    if !cursor.take(&[")"]) || !cursor.at_end() {
+        return Err(alter::stop(cursor, "the closing parenthesis"));
+    }
+    Ok(ActionKind::SetType {
+        column,
+        data_type,
+        collation,
+        using: None,
+        literal: true,
+    })
 }
 
 fn columns(cursor: &mut Cursor<'_>) -> Result<Vec<Name>, Unreadable> {

@@ -5,8 +5,8 @@ use crate::sql::parse::cursor::Cursor;
 use crate::sql::split::SplitRules;
 use crate::sql::token::{Kind, Token, tokens, unquoted};
 
-/// How the directive begins.
-const MARK: &str = "-- sqlrev:renamed";
+/// The words of the directive behind its dashes.
+const NAME: &str = "sqlrev:renamed";
 
 /// A table or column that had another name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,28 +23,50 @@ pub struct Renamed {
     pub span: Span,
 }
 
+/// A directive that says nothing: where it stands, and what is the matter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misplaced {
+    /// It stands in the statement, and not before it.
+    pub inside: bool,
+    /// Where.
+    pub span: Span,
+    /// What belongs there.
+    pub label: &'static str,
+}
+
 /// The directives for one statement and in it; `gap` is what stands before it.
 ///
 /// # Errors
-/// The place of a directive that is not written `from=NAME`, in the gap or, when the flag is set, in the statement.
-pub fn read(gap: &str, statement: &str, rules: &SplitRules) -> Result<Vec<Renamed>, (bool, Span)> {
-    if !gap.contains(MARK) && !statement.contains(MARK) {
+/// A directive that is not written `from=NAME`, or that stands above no table and no column.
+pub fn read(gap: &str, statement: &str, rules: &SplitRules) -> Result<Vec<Renamed>, Misplaced> {
+    if !gap.contains(NAME) && !statement.contains(NAME) {
         return Ok(Vec::new());
     }
-    let Some((schema, table)) = created(statement) else {
-        return Ok(Vec::new());
-    };
-    let renamed = |column: Option<String>, from: String, span: Span| Renamed {
-        schema: schema.clone(),
-        table: table.clone(),
-        column,
-        from,
-        span,
-    };
+    let table = created(statement);
     let mut found = Vec::new();
+    let mut take = |inside: bool, span: Span, column: Option<String>| -> Result<(), Misplaced> {
+        let text = if inside { statement } else { gap };
+        let wrong = |label| Misplaced {
+            inside,
+            span: span.clone(),
+            label,
+        };
+        let from = old_name(&text[span.clone()]).ok_or_else(|| wrong("takes `from=NAME`"))?;
+        let (schema, table) = table.clone().ok_or_else(|| wrong("stands above no CREATE TABLE"))?;
+        if inside && column.is_none() {
+            return Err(wrong("stands above no column"));
+        }
+        found.push(Renamed {
+            schema,
+            table,
+            column,
+            from,
+            span: span.clone(),
+        });
+        Ok(())
+    };
     for token in tokens(gap, rules).filter(|token| is_directive(gap, token)) {
-        let from = old_name(&gap[token.span.clone()]).ok_or((false, token.span.clone()))?;
-        found.push(renamed(None, from, token.span));
+        take(false, token.span, None)?;
     }
     let all: Vec<Token> = tokens(statement, rules).collect();
     for (index, token) in all
@@ -52,24 +74,38 @@ pub fn read(gap: &str, statement: &str, rules: &SplitRules) -> Result<Vec<Rename
         .enumerate()
         .filter(|(_, token)| is_directive(statement, token))
     {
-        let from = old_name(&statement[token.span.clone()]).ok_or((true, token.span.clone()))?;
-        let next = all[index..]
-            .iter()
-            .find(|token| matches!(token.kind, Kind::Word | Kind::Quoted));
-        if let Some(next) = next {
-            let column = unquoted(&statement[next.span.clone()]).into_owned();
-            found.push(renamed(Some(column), from, token.span.clone()));
-        }
+        take(true, token.span.clone(), column_below(statement, &all, index))?;
     }
     Ok(found)
 }
 
+/// The name of the column whose definition begins behind the token at `index`.
+fn column_below(statement: &str, all: &[Token], index: usize) -> Option<String> {
+    let says = |token: &&Token| !matches!(token.kind, Kind::Space | Kind::Comment);
+    let depth = all[..index]
+        .iter()
+        .fold(0_i32, |depth, token| match &statement[token.span.clone()] {
+            "(" => depth + 1,
+            ")" => depth - 1,
+            _ => depth,
+        });
+    let before = all[..index].iter().rfind(says)?;
+    let next = all[index..].iter().find(says)?;
+    let begins = depth == 1 && matches!(&statement[before.span.clone()], "(" | ",");
+    (begins && matches!(next.kind, Kind::Word | Kind::Quoted))
+        .then(|| unquoted(&statement[next.span.clone()]).into_owned())
+}
+
 fn is_directive(text: &str, token: &Token) -> bool {
-    token.kind == Kind::Comment && text[token.span.clone()].starts_with(MARK)
+    let comment = &text[token.span.clone()];
+    token.kind == Kind::Comment
+        && comment
+            .strip_prefix("--")
+            .is_some_and(|words| words.trim_start().starts_with(NAME))
 }
 
 fn old_name(directive: &str) -> Option<String> {
-    let mut cursor = Cursor::new(directive.strip_prefix(MARK)?);
+    let mut cursor = Cursor::new(directive.strip_prefix("--")?.trim_start().strip_prefix(NAME)?);
     if !cursor.take(&["FROM", "="]) {
         return None;
     }
@@ -117,11 +153,28 @@ mod tests {
     }
 
     #[test]
+    fn a_directive_above_nothing_is_a_mistake() {
+        let check = |gap: &str, statement: &str, expect: &str| {
+            let wrong = read(gap, statement, &SQLITE).expect_err(statement);
+            assert_eq!(wrong.label, expect, "{statement}");
+        };
+        let mark = "--sqlrev:renamed from=a\n";
+        check(mark, "CREATE INDEX i ON t (a)", "stands above no CREATE TABLE");
+        check("", &format!("CREATE TABLE t (a int\n{mark})"), "stands above no column");
+        check(
+            "",
+            &format!("CREATE TABLE t (a int DEFAULT (\n{mark}1))"),
+            "stands above no column",
+        );
+        check("-- sqlrev:renamed a\n", "CREATE TABLE t (a)", "takes `from=NAME`");
+    }
+
+    #[test]
     fn the_grammar_tells_the_truth() {
         let grammar = include_str!("../../../grammar/directive.ebnf");
         let (ok, no) = grammar.split_once("(* no:").expect("both kinds of examples");
         let check = |text: &'static str, right: bool| {
-            let lines: Vec<&str> = text.lines().filter(|line| line.starts_with(MARK)).collect();
+            let lines: Vec<&str> = text.lines().filter(|line| line.contains(NAME)).collect();
             assert!(!lines.is_empty());
             for line in lines {
                 assert_eq!(read(line, "CREATE TABLE t (a)", &SQLITE).is_ok(), right, "{line}");

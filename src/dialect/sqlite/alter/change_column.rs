@@ -46,6 +46,7 @@ pub(super) fn apply(
             data_type,
             collation,
             using: None,
+            literal: false,
         };
         set_type::apply(draft, site, &change)?;
     }

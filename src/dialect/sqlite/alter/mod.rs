@@ -56,12 +56,14 @@ pub(super) fn apply(
             data_type,
             collation,
             using,
+            literal,
         } => {
             let change = set_type::Change {
                 column,
                 data_type,
                 collation: collation.as_ref(),
                 using: using.as_ref(),
+                literal: *literal,
             };
             set_type::apply(draft, site, &change)
         }

@@ -25,6 +25,8 @@ pub(super) struct Change<'a> {
     pub(super) collation: Option<&'a Name>,
     /// USING
     pub(super) using: Option<&'a Span>,
+    /// The type is written as it is, or there is none.
+    pub(super) literal: bool,
 }
 
 pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, change: &Change<'_>) -> Result<()> {
@@ -32,10 +34,14 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, change: &Change<'_>)
     let name = draft.columns[position].name.clone();
     let asked = site.words(change.data_type);
     let strict = draft.table.strict();
-    let written = types::written(asked, strict);
+    let written = if change.literal {
+        asked.to_owned()
+    } else {
+        types::written(asked, strict)
+    };
     let new = affinity(&written, strict);
     let alias = draft.table.rowid_alias().is_some_and(|alias| alias.name.is(&name));
-    if alias && new == Affinity::Integer && change.using.is_none() {
+    if alias && new == Affinity::Integer && change.using.is_none() && !change.literal {
         if !asked.eq_ignore_ascii_case("INTEGER") {
             let notice = format!(
                 "`{name}` stays INTEGER, which holds 64 bits and numbers the rows of `{}`",
@@ -53,17 +59,7 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, change: &Change<'_>)
     let is_any = |data_type: &str| strict && data_type.eq_ignore_ascii_case("ANY");
     let converts = change.using.is_some() || old != new || is_any(&old_type) != is_any(&written);
     if let Some(using) = change.using {
-        if expr::has_subquery(site.words(using)) {
-            return Err(site
-                .error(
-                    Code::BatchUnsupported,
-                    "a USING expression looks at its own row alone",
-                    using,
-                    "a subquery",
-                )
-                .help("add a column, fill it with an UPDATE, drop the old one and rename the new one"));
-        }
-        draft.quoted_names(site, using)?;
+        check_using(draft, site, using)?;
     }
     // Another collation alone leaves the values as they are.
     if converts {
@@ -75,16 +71,17 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, change: &Change<'_>)
         convert(draft, site, position, using, keeps);
         draft.retyped.push((name.clone(), site.at()));
     }
+    let shown = if written.is_empty() { "no type" } else { &written };
     if converts || recollated {
         draft.must_copy(if old == new && change.using.is_none() {
             format!("the collation of `{name}` changes the order of its values")
         } else {
-            format!("the values of `{name}` are stored as {written}")
+            format!("the values of `{name}` are stored as {shown}")
         });
     } else {
         draft
             .reasons
-            .push(format!("{written} stores the values of `{name}` as they are"));
+            .push(format!("{shown} stores the values of `{name}` as they are"));
     }
     write_type(draft, site, &name, &written)?;
     if alias && draft.table.rowid_alias().is_none() {
@@ -98,6 +95,20 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, change: &Change<'_>)
         demand_constraints(draft, site, &name, converts, change.using.is_some());
     }
     Ok(())
+}
+
+fn check_using(draft: &Draft<'_>, site: &Site<'_>, using: &Span) -> Result<()> {
+    if expr::has_subquery(site.words(using)) {
+        return Err(site
+            .error(
+                Code::BatchUnsupported,
+                "a USING expression looks at its own row alone",
+                using,
+                "a subquery",
+            )
+            .help("add a column, fill it with an UPDATE, drop the old one and rename the new one"));
+    }
+    draft.quoted_names(site, using)
 }
 
 /// The affinity of a type; in a STRICT table ANY keeps every value as it is.

@@ -1,0 +1,153 @@
+//! Two schemas of many tables, read and compared. What the engine itself takes to build them is shown apart.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::measure::{Contender, Cost, rounds};
+use crate::table;
+
+/// A database's tables as SQL: eight columns, two indexes, a UNIQUE and a foreign key each.
+fn schema(count: usize, changed: usize) -> String {
+    let mut out = String::new();
+    for i in 0..count {
+        let parent = i / 2;
+        let more = if i % 100 == 7 && i / 100 < changed {
+            ",\n    more TEXT"
+        } else {
+            ""
+        };
+        let _ = write!(
+            out,
+            "CREATE TABLE table_{i} (\n    id INTEGER PRIMARY KEY,\n    parent_id INTEGER REFERENCES table_{parent} (id) ON \
+             DELETE CASCADE,\n    code TEXT NOT NULL,\n    name VARCHAR(200) NOT NULL DEFAULT '',\n    amount NUMERIC(10, 2),\n    \
+             note TEXT,\n    created_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,\n    state INTEGER NOT NULL DEFAULT 0{more},\n    \
+             UNIQUE (code, state)\n);\nCREATE INDEX table_{i}_name ON table_{i} (name);\nCREATE INDEX table_{i}_created ON table_{i} \
+             (created_at, state);\n"
+        );
+    }
+    out
+}
+
+/// Compares, and says what it took beside the engine.
+pub fn diff(
+    root: &Path,
+    factor: f64,
+    sqlrev: &dyn Fn(&Path, &str) -> Command,
+    limit: &dyn Fn(&Path, &Path) -> Command,
+) {
+    fs::create_dir_all(root.join("migrations")).expect("a folder");
+    fs::write(root.join("migrations.yaml"), "url: sqlite:app.db\n").expect("a file");
+    let mut small = 0.0;
+    for count in [1000, 10_000] {
+        let write = |name: &str, text: &str| -> PathBuf {
+            let path = root.join(name);
+            fs::write(&path, text).expect("a file");
+            path
+        };
+        write("one.sql", &schema(count, 0));
+        write("other.sql", &schema(count, 0));
+        write("changed.sql", &schema(count, 10));
+        // The engine builds each side once.
+        let both = schema(count, 0) + &schema(count, 0).replace("table_", "other_");
+        let both = write("both.sql", &format!("BEGIN;\n{both}COMMIT;\n"));
+        let contender = |command: Box<dyn Fn() -> Command>| Contender {
+            before: Box::new(|| {}),
+            command,
+        };
+        let costs: Vec<Cost> = {
+            let same = sqlrev(root, "diff one.sql other.sql");
+            let changed = sqlrev(root, "diff one.sql changed.sql");
+            let engine = limit(Path::new(":memory:"), &both);
+            let again = |command: &Command| {
+                let mut copy = Command::new(command.get_program());
+                copy.args(command.get_args());
+                if let Some(folder) = command.get_current_dir() {
+                    copy.current_dir(folder);
+                }
+                copy
+            };
+            rounds(
+                if count > 1000 { 1 } else { 5 },
+                &[
+                    contender(Box::new(move || again(&same))),
+                    contender(Box::new(move || again(&changed))),
+                    contender(Box::new(move || again(&engine))),
+                ],
+            )
+        };
+        let [same, changed, engine] = costs[..] else {
+            panic!("three were measured")
+        };
+        if count == 1000 {
+            let own = (same.cpu - engine.cpu).max(0.0);
+            table::time(
+                "1000 tables, no difference, without the engine's own",
+                own,
+                None,
+                150.0,
+                factor,
+            );
+            table::figure("  memory", same.memory, None, "MB", 60.0);
+            table::time(
+                "  with what the engine takes to build both",
+                same.cpu,
+                Some(engine.cpu),
+                150.0,
+                factor,
+            );
+            table::time(
+                "  10 columns more, generated and proved",
+                changed.cpu,
+                Some(engine.cpu),
+                300.0,
+                factor,
+            );
+            small = same.cpu;
+            alembic(root, same.cpu);
+        } else {
+            table::ratio("10,000 tables in times of 1000", same.cpu, small, "ms", 12.0);
+        }
+    }
+}
+
+const ALEMBIC: &str = "
+import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.autogenerate import compare_metadata
+meta = sa.MetaData()
+for i in range(1000):
+    sa.Table(f'table_{i}', meta, sa.Column('id', sa.Integer, primary_key=True),
+        sa.Column('parent_id', sa.Integer, sa.ForeignKey(f'table_{i // 2}.id', ondelete='CASCADE')),
+        sa.Column('code', sa.Text, nullable=False), sa.Column('name', sa.String(200), nullable=False, server_default=''),
+        sa.Column('amount', sa.Numeric(10, 2)), sa.Column('note', sa.Text),
+        sa.Column('created_at', sa.Text, nullable=False, server_default=sa.text('CURRENT_TIMESTAMP')),
+        sa.Column('state', sa.Integer, nullable=False, server_default='0'), sa.UniqueConstraint('code', 'state'),
+        sa.Index(f'table_{i}_name', 'name'), sa.Index(f'table_{i}_created', 'created_at', 'state'))
+with sa.create_engine('sqlite:///peer.db').begin() as connection:
+    compare_metadata(MigrationContext.configure(connection), meta)
+";
+
+fn alembic(root: &Path, ours: f64) {
+    let python = |text: &str| {
+        let mut python = Command::new("python3");
+        python.args(["-c", text]).current_dir(root).stderr(Stdio::null());
+        python
+    };
+    if !python("import alembic").status().is_ok_and(|status| status.success()) {
+        println!("  alembic check: left out, python3 does not have it");
+        return;
+    }
+    let made = Command::new("sh")
+        .args(["-c", "sqlite3 peer.db < one.sql"])
+        .current_dir(root)
+        .status();
+    if made.is_ok_and(|status| status.success()) {
+        let contender = Contender {
+            before: Box::new(|| {}),
+            command: Box::new(|| python(ALEMBIC)),
+        };
+        table::peer("alembic compare_metadata", rounds(1, &[contender])[0].cpu, ours);
+    }
+}
