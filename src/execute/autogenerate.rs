@@ -424,7 +424,9 @@ fn harder(force: &mut Force, from: &Model, stuck: &Stuck) -> bool {
     force
         .recreate
         .extend(around.into_iter().filter(|key| key.kind != Kind::Index));
-    force.recreate.len() > before || !std::mem::replace(&mut force.foreign_keys_apart, true)
+    force.recreate.len() > before
+        || !std::mem::replace(&mut force.foreign_keys_apart, true)
+        || !std::mem::replace(&mut force.defaults_apart, true)
 }
 
 /// What is lost by a change.

@@ -124,6 +124,8 @@ pub struct Force {
     pub recreate: BTreeSet<Key>,
     /// Foreign keys go before and come after everything else, whatever the dialect's manner.
     pub foreign_keys_apart: bool,
+    /// A default goes before its column gets another type, and comes back after it.
+    pub defaults_apart: bool,
 }
 
 /// How a dialect wants changes to be ordered.
@@ -158,7 +160,7 @@ pub fn compare(from: &Model, to: &Model) -> BTreeSet<Key> {
     align(&mut aligned, to);
     let differ = |key: &&Key| match (aligned.objects.get(*key), to.objects.get(*key)) {
         (Some(now), Some(then)) => match (&now.table, &then.table) {
-            (Some(now), Some(then)) => !table::changes(now, then).is_empty(),
+            (Some(now), Some(then)) => !table::changes(now, then, false).is_empty(),
             (None, None) => now.meaning != then.meaning || now.on != then.on,
             _ => true,
         },
@@ -218,7 +220,7 @@ impl Plan<'_> {
             };
             match (&object.table, &wanted.table) {
                 (Some(now), Some(then)) => {
-                    let alters = table::changes(now, then);
+                    let alters = table::changes(now, then, force.defaults_apart);
                     if !alters.is_empty() {
                         self.alter.push((key.clone(), alters));
                     }

@@ -6,8 +6,14 @@ use crate::schema::diff::{Alter, Rename};
 use crate::schema::{Column, Constraint, ConstraintKind, Key, Table};
 
 /// The ALTERs that lead from one table to the other.
-pub(super) fn changes(from: &Table, to: &Table) -> Vec<Alter> {
-    let mut columns = Columns::default();
+///
+/// Where a default would not survive a change of its column's type, `defaults_apart` takes it away before and gives it
+/// back after.
+pub(super) fn changes(from: &Table, to: &Table, defaults_apart: bool) -> Vec<Alter> {
+    let mut columns = Columns {
+        defaults_apart,
+        ..Columns::default()
+    };
     for now in &from.columns {
         match to.column(&now.folded) {
             Some(then) => columns.pair(now, then),
@@ -18,7 +24,12 @@ pub(super) fn changes(from: &Table, to: &Table) -> Vec<Alter> {
     columns.add.extend(new.cloned());
     let mut constraints = Constraints::default();
     constraints.compare(from, to, &columns);
-    let mut out = constraints.rename;
+    let (off, on): (Vec<Alter>, Vec<Alter>) = options(from, to)
+        .into_iter()
+        .partition(|option| matches!(option, Alter::SetOption { value: None, .. }));
+    // An option may need a key that comes, or be in the way of one that goes.
+    let mut out = off;
+    out.extend(constraints.rename);
     out.extend(constraints.drop.into_iter().map(Alter::DropConstraint));
     // A table keeps a column at every moment, and a name is free before it is taken again.
     let again = |column: &Column| columns.add.iter().any(|new| new.folded == column.folded);
@@ -27,8 +38,8 @@ pub(super) fn changes(from: &Table, to: &Table) -> Vec<Alter> {
     out.extend(columns.add.into_iter().map(Alter::AddColumn));
     out.extend(last.into_iter().map(Alter::DropColumn));
     out.extend(columns.alter);
-    out.extend(options(from, to));
     out.extend(constraints.add.into_iter().map(Alter::AddConstraint));
+    out.extend(on);
     out
 }
 
@@ -49,6 +60,7 @@ fn options(from: &Table, to: &Table) -> Vec<Alter> {
 
 #[derive(Default)]
 struct Columns {
+    defaults_apart: bool,
     add: Vec<Column>,
     drop: Vec<Column>,
     alter: Vec<Alter>,
@@ -85,7 +97,8 @@ impl Columns {
 
     fn values(&mut self, now: &Column, then: &Column) {
         let type_changes = now.data_type != then.data_type || now.collation != then.collation;
-        if type_changes && now.default.is_some() && now.default != then.default {
+        let apart = self.defaults_apart && type_changes && now.default.is_some();
+        if type_changes && now.default.is_some() && now.default != then.default || apart {
             // A default that is about to go need not survive the change of type.
             self.alter.push(Alter::DropDefault(now.clone()));
         }
@@ -103,7 +116,7 @@ impl Columns {
             }
             self.alter.push(Alter::SetType { from: now.clone(), to });
         }
-        if now.default != then.default {
+        if now.default != then.default || apart {
             match &then.default {
                 Some(_) => self.alter.push(Alter::SetDefault(then.clone())),
                 None if !type_changes => self.alter.push(Alter::DropDefault(now.clone())),
@@ -162,6 +175,8 @@ impl Constraints {
         // A new column brings those along that are written in it.
         after.retain(|then| then.inside.as_ref().is_none_or(|column| !new.contains(column)));
         let rank = |constraint: &&Constraint| constraint.kind;
+        // The last one first: where names are given by counting, those before it keep theirs.
+        before.reverse();
         before.sort_by_key(|constraint| std::cmp::Reverse(rank(constraint)));
         after.sort_by_key(rank);
         self.drop = before.into_iter().cloned().collect();

@@ -173,8 +173,8 @@ fn a_constraint_with_another_name_is_renamed() {
         &["t: a int, b int; u:b, v:a"],
         false,
         &[
-            "drop_constraint t.u",
             "drop_constraint t.v",
+            "drop_constraint t.u",
             "add_constraint t.u",
             "add_constraint t.v",
         ],
