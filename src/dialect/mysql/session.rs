@@ -244,7 +244,31 @@ pub(crate) fn can_follow(statement: &str) -> bool {
         "REVOKE",
     ];
     let word = first(statement);
-    is(word, &KNOWN) && memchr::memchr(b';', statement.as_bytes()).is_none() && !runs_another(statement)
+    let bytes = statement.as_bytes();
+    let ends_once = || memchr::memchr(b';', bytes).is_none() || plain_semicolons(bytes);
+    is(word, &KNOWN) && ends_once() && !runs_another(statement)
+}
+
+/// Whether every semicolon stands in a text or a name that ends at the same place whatever `sql_mode` says.
+#[cfg(feature = "mysql")]
+fn plain_semicolons(bytes: &[u8]) -> bool {
+    let mut open = None;
+    for (at, &byte) in bytes.iter().enumerate() {
+        match (open, byte) {
+            // A quote that is doubled closes and opens again.
+            (Some(quote), _) if byte == quote => open = None,
+            // Perhaps an escape, perhaps not.
+            (Some(b'\''), b'\\') => return false,
+            (Some(_), _) => {}
+            (None, b'\'' | b'`') => open = Some(byte),
+            // A text or a name, a comment, another statement.
+            (None, b'"' | b'#' | b';') => return false,
+            (None, b'-') if bytes.get(at + 1) == Some(&b'-') => return false,
+            (None, b'/') if bytes.get(at + 1) == Some(&b'*') => return false,
+            (None, _) => {}
+        }
+    }
+    open.is_none()
 }
 
 /// SET STATEMENT … FOR CALL, for one.
@@ -395,7 +419,17 @@ mod tests {
     #[test]
     fn what_goes_together() {
         assert!(can_follow("INSERT INTO t VALUES ('a')"));
-        assert!(!can_follow("INSERT INTO t VALUES (';')"));
+        assert!(can_follow("INSERT INTO `a;b` VALUES (';', '-- it''s; \"', 1)"));
+        for sql in [
+            "INSERT INTO t VALUES ('\\';')",
+            "INSERT INTO t VALUES (\";\")",
+            "INSERT INTO t /* ' */ VALUES (';')",
+            "INSERT INTO t VALUES (1) -- ';'",
+            "CREATE PROCEDURE p() BEGIN SELECT 1; END",
+            "INSERT INTO t VALUES (';",
+        ] {
+            assert!(!can_follow(sql), "{sql}");
+        }
         assert!(!can_follow("CALL p()"));
         assert!(!can_follow("SET STATEMENT max_statement_time = 1 FOR CALL p()"));
         assert!(!can_follow("/*! SELECT 1 */"));
