@@ -177,6 +177,19 @@ impl Project {
         self.variable("DATABASE_URL").unwrap_or_else(|| Err(self.no_url()))
     }
 
+    /// Where scratch databases are made, when that is another server than the database's.
+    ///
+    /// # Errors
+    /// `config::url`, `config::variable`; no message shows a password.
+    pub fn dev_url(&self) -> Result<Option<DatabaseUrl>> {
+        match self.config.dev_url(&self.variables.variables)? {
+            Some((text, file, place)) if !text.trim().is_empty() => DatabaseUrl::parse(&text, &self.root)
+                .map(Some)
+                .map_err(|error| error.at(file, place, "the URL is given here")),
+            _ => Ok(None),
+        }
+    }
+
     /// The environment, with the variables of `.env` files.
     pub fn variables(&self) -> &BTreeMap<String, String> {
         &self.variables.variables

@@ -16,6 +16,9 @@ mod crash;
 #[path = "it/declare.rs"]
 mod declare;
 #[cfg(unix)]
+#[path = "it/declare_postgres.rs"]
+mod declare_postgres;
+#[cfg(unix)]
 #[path = "it/enemy.rs"]
 mod enemy;
 #[path = "it/failing.rs"]
@@ -49,6 +52,9 @@ mod race;
 #[cfg(unix)]
 #[path = "it/sample.rs"]
 mod sample;
+#[cfg(unix)]
+#[path = "it/scratch_postgres.rs"]
+mod scratch_postgres;
 #[cfg(unix)]
 mod server;
 #[path = "it/tidy.rs"]

@@ -33,7 +33,7 @@ pub(crate) fn check(world: &mut World) -> Result<(), String> {
     if failed(&checked) && !checked.iter().any(otherwise) {
         return Err(format!("after an upgrade `check` finds:\n{}", checked.join("\n")));
     }
-    declared(world)?;
+    declared(world, "--url sqlite:standing-online.db")?;
     let down = world.command("sqlrev downgrade base --url sqlite:standing-online.db");
     if down.iter().any(|line| line.contains("graph::irreversible")) {
         return Ok(());
@@ -55,12 +55,12 @@ pub(crate) fn check(world: &mut World) -> Result<(), String> {
 }
 
 /// Checks that a dump of the database declares the schema that the database has.
-fn declared(world: &mut World) -> Result<(), String> {
-    let dumped = world.command("sqlrev dump --url sqlite:standing-online.db > standing-schema.sql");
+fn declared(world: &mut World, on: &str) -> Result<(), String> {
+    let dumped = world.command(&format!("sqlrev {on} dump > standing-schema.sql"));
     if failed(&dumped) {
         return Err(format!("no dump:\n{}", dumped.join("\n")));
     }
-    let found = world.command("sqlrev diff database standing-schema.sql --exit-code --url sqlite:standing-online.db");
+    let found = world.command(&format!("sqlrev {on} diff database standing-schema.sql --exit-code"));
     if failed(&found) {
         return Err(format!("the dump declares another schema:\n{}", found.join("\n")));
     }
@@ -106,7 +106,15 @@ fn check_server(world: &mut World) -> Result<(), String> {
     if !again.iter().any(|line| line.trim() == "\"steps\": [],") {
         return Err(format!("a second upgrade does something:\n{}", again.join("\n")));
     }
-    run(world, "check")?;
+    let checked = world.command(&on("check"));
+    // Some cases declare a schema that their revisions do not build.
+    let otherwise = |line: &String| line.starts_with("differs") || line.starts_with("error[sqlrev::schema::");
+    if failed(&checked) && !checked.iter().any(otherwise) {
+        return Err(format!("after an upgrade `check` finds:\n{}", checked.join("\n")));
+    }
+    if world.kind == Kind::Postgresql {
+        declared(world, &format!("--url postgresql:///{online}"))?;
+    }
     let down = world.command(&on("downgrade base"));
     if down.iter().any(|line| line.contains("graph::irreversible")) {
         return Ok(());

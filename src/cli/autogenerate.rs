@@ -10,17 +10,24 @@ use crate::cli::ui::Ui;
 use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::execute::autogenerate::{self, Piece};
+use crate::execute::gentle::{self, Ways};
 use crate::execute::schema;
+use crate::project::Rule;
 use crate::revision::graph::RevisionGraph;
 use crate::schema::Model;
 use crate::schema::diff::Rename;
 
 /// The two scripts of a revision.
+#[derive(Default)]
 pub(crate) struct Generated {
     pub upgrade: String,
     pub downgrade: String,
     /// No statements were found for the way back.
     pub irreversible: bool,
+    /// Whether it has no transaction.
+    pub alone: bool,
+    /// What comes in a revision after it.
+    pub later: Option<Box<Generated>>,
     /// What it changes, for programs.
     pub differences: Vec<Value>,
 }
@@ -33,7 +40,7 @@ pub(crate) fn generate(
     args: &NewRevision,
     ui: &mut Ui<'_>,
 ) -> Result<Option<Generated>> {
-    let compare = Compare::new(history, graph)?;
+    let compare = Compare::new(session, history, graph)?;
     let scripts = history.project.declared(&|| session.cancel.is_fired())?;
     let (now, scripts, wanted) = if graph.is_empty() && scripts.is_none() {
         let live = compare.live(session)?.unwrap_or_default();
@@ -55,7 +62,7 @@ pub(crate) fn generate(
     let mut renames = compare.renames(&args.rename, &scripts, &now, &wanted)?;
     let seen = (compare.seen(now.clone()), compare.seen(wanted.clone()));
     renames::ask_renames(&seen.0, &seen.1, &mut renames, ui);
-    let up = compare.lead(&now, &wanted, &renames)?;
+    let mut up = compare.lead(&now, &wanted, &renames)?;
     if up.is_empty() {
         return Ok(None);
     }
@@ -65,20 +72,33 @@ pub(crate) fn generate(
     }
     // What is not compared stays as it is on both ways.
     let reached = reached(&now, &wanted, &compare);
-    let down = match compare.lead(&reached, &now, &renames::undone(&renames, &now)) {
+    let mut down = match compare.lead(&reached, &now, &renames::undone(&renames, &now)) {
         Err(error) if error.code() == Code::SchemaNoWords => {
             ui.say(&format!("note: it cannot be undone: {}", error.message()));
             None
         }
         down => Some(down?),
     };
+    let hook = &history.project.config.autogenerate.process_revision;
+    let later = if hook.is_empty() {
+        divide(history, &compare, (&now, &reached), (&mut up, down.as_mut()), ui)?
+    } else {
+        None
+    };
     let mut generated = Generated {
         upgrade: format!("\n{}", autogenerate::script(&up)),
         downgrade: lost_text(&up) + &autogenerate::script(down.as_deref().unwrap_or_default()),
         irreversible: down.is_none(),
         differences: up.iter().map(compare::difference).collect(),
+        later,
+        ..Generated::default()
     };
-    let hook = &history.project.config.autogenerate.process_revision;
+    if up.is_empty()
+        && down.as_ref().is_some_and(Vec::is_empty)
+        && let Some(only) = generated.later.take()
+    {
+        generated = *only;
+    }
     if !hook.is_empty() {
         let given = Given {
             history,
@@ -92,6 +112,65 @@ pub(crate) fn generate(
         processed(&given, hook, &mut generated, ui)?;
     }
     Ok(Some(generated).filter(|generated| !generated.upgrade.trim().is_empty()))
+}
+
+/// Takes what comes in a second revision out of the changes, as the rules have it. It is proved again; where it would lead
+/// elsewhere, nothing is taken out.
+fn divide(
+    history: &History,
+    compare: &Compare<'_>,
+    (now, reached): (&Model, &Model),
+    (up, down): (&mut Vec<Piece>, Option<&mut Vec<Piece>>),
+    ui: &mut Ui<'_>,
+) -> Result<Option<Box<Generated>>> {
+    let rules = &history.project.config.autogenerate.rules;
+    let ways = Ways {
+        indexes: rules.contains(&Rule::IndexConcurrently),
+        constraints: rules.contains(&Rule::ConstraintNotValid),
+    };
+    let (mut first_up, mut first_down) = (up.clone(), down.as_deref().cloned().unwrap_or_default());
+    let models = (now, reached);
+    let Some(later) = gentle::divide(history.dialect, ways, models, &mut first_up, &mut first_down) else {
+        return Ok(None);
+    };
+    let first = |pieces: &[Piece]| (autogenerate::script(pieces), false);
+    let second = |statements: &[String]| (gentle::script(statements), later.alone);
+    let there = compare.in_parts(now, reached, &[first(&first_up), second(&later.upgrade)]);
+    let back = || match &down {
+        Some(_) => compare.in_parts(reached, now, &[second(&later.downgrade), first(&first_down)]),
+        None => Ok(()),
+    };
+    match there.and_then(|()| back()) {
+        Err(error) if error.code() == Code::Interrupted => return Err(error),
+        Err(error) => {
+            ui.say(&format!(
+                "note: all in one revision, since in two it fails: {}",
+                error.message()
+            ));
+            return Ok(None);
+        }
+        Ok(()) => {}
+    }
+    let differences = up
+        .iter()
+        .filter(|piece| first_up.iter().all(|other| other.change != piece.change));
+    let differences = differences.map(compare::difference).collect();
+    *up = first_up;
+    if let Some(down) = down {
+        *down = first_down;
+    }
+    let undo = gentle::script(&later.downgrade);
+    Ok(Some(Box::new(Generated {
+        upgrade: format!("\n{}", gentle::script(&later.upgrade)),
+        downgrade: if undo.is_empty() {
+            "-- Nothing to undo.\n".to_owned()
+        } else {
+            undo
+        },
+        alone: later.alone,
+        differences,
+        ..Generated::default()
+    })))
 }
 
 /// The schema after the upgrade: the wanted one, with what is left out of the comparison as it is now.

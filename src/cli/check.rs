@@ -60,7 +60,7 @@ pub(crate) fn check(session: &mut Session<'_>, args: &args::Check, ui: &mut Ui<'
     };
     let (applied, missing) = Applied::known(graph, seen.applied());
     let drift = match &mut driver {
-        Some(driver) if args.drift => drift(&history, graph, &applied, &mut **driver, ui)?,
+        Some(driver) if args.drift => drift(session, &history, graph, &applied, &mut **driver, ui)?,
         _ => Vec::new(),
     };
     let plan = Plan::upgrade(graph, &applied, &[all_heads()])?;
@@ -111,13 +111,14 @@ pub(crate) fn check(session: &mut Session<'_>, args: &args::Check, ui: &mut Ui<'
 
 /// How the database differs from what its applied revisions build.
 fn drift(
+    session: &Session<'_>,
     history: &History,
     graph: &RevisionGraph,
     applied: &Applied,
     driver: &mut dyn Driver,
     ui: &mut Ui<'_>,
 ) -> Result<Vec<Difference>> {
-    let compare = Compare::new(history, graph)?;
+    let compare = Compare::new(session, history, graph)?;
     let want = compare.built(applied.set(), ui)?;
     Ok(schema::differences(&want, &compare.held(driver)?))
 }

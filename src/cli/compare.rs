@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
+use crate::cli::scratch::{self, Scratch};
 use crate::cli::session::{History, Session};
 use crate::cli::ui::Ui;
 use crate::code::Code;
-use crate::driver::{self, Driver, DriverError};
+use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::execute::autogenerate::{Autogenerate, Piece};
 use crate::execute::declared;
@@ -16,41 +17,26 @@ use crate::revision::nodes::{Node, NodeSet};
 use crate::schema::Model;
 use crate::schema::diff::Rename;
 
-/// Makes scratch databases.
-type Scratch = Box<dyn Fn() -> Result<Box<dyn Driver>, DriverError>>;
-
 /// What a command compares schemas with.
 pub(crate) struct Compare<'a> {
     pub(crate) history: &'a History,
     graph: &'a RevisionGraph,
-    scratch: Scratch,
+    scratch: Scratch<'a>,
 }
 
 impl<'a> Compare<'a> {
     /// For the project's kind of database.
     ///
     /// # Errors
-    /// `connect::unsupported` where there are no scratch databases of the kind.
-    pub(crate) fn new(history: &'a History, graph: &'a RevisionGraph) -> Result<Self> {
-        let memory = || -> Result<Box<dyn Driver>, DriverError> {
-            let mut db = driver::sqlite::memory()?;
-            // Every table and index takes a page at least, and none holds a row.
-            Driver::execute(&mut db, "PRAGMA page_size = 512")?;
-            Ok(Box::new(db) as Box<dyn Driver>)
-        };
-        let dialect = history.dialect.name();
-        if memory()
-            .map_err(|error| Error::new(Code::Connect, error.message))?
-            .dialect()
-            .name()
-            != dialect
-        {
-            return Err(declared::not_compared(dialect));
+    /// `connect::unsupported` where schemas of the kind are not compared.
+    pub(crate) fn new(session: &'a Session<'_>, history: &'a History, graph: &'a RevisionGraph) -> Result<Self> {
+        if !history.dialect.compares_schemas() {
+            return Err(declared::not_compared(history.dialect.name()));
         }
         Ok(Self {
             history,
             graph,
-            scratch: Box::new(memory),
+            scratch: scratch::maker(session, history),
         })
     }
 
@@ -117,6 +103,11 @@ impl<'a> Compare<'a> {
     /// What a script makes of a schema, when it runs on scratch.
     pub(crate) fn tried(&self, from: &Model, script: &str) -> Result<Model> {
         self.with(|autogenerate| autogenerate.tried(from, script))
+    }
+
+    /// Whether scripts, each in a transaction or alone, lead from one schema to the other.
+    pub(crate) fn in_parts(&self, from: &Model, to: &Model, parts: &[(String, bool)]) -> Result<()> {
+        self.with(|autogenerate| autogenerate.in_parts(from, to, parts))
     }
 
     fn with<T>(&self, act: impl FnOnce(&Autogenerate<'_>) -> T) -> T {
@@ -211,7 +202,7 @@ pub(crate) fn against_declared(
     let Some(scripts) = history.project.declared(&|| session.cancel.is_fired())? else {
         return Ok(Vec::new());
     };
-    let compare = Compare::new(history, graph)?;
+    let compare = Compare::new(session, history, graph)?;
     let wanted = compare.declared(&scripts)?;
     let built = compare.built(&compare.everything(), ui)?;
     let renames = compare.renames(&[], &scripts, &built, &wanted)?;

@@ -19,7 +19,7 @@ use crate::schema::Model;
 pub(crate) fn diff(session: &mut Session<'_>, args: &args::Diff, ui: &mut Ui<'_>) -> Result<u8> {
     let mut history = session.history()?;
     let graph = history.graph()?;
-    let compare = Compare::new(&history, graph)?;
+    let compare = Compare::new(session, &history, graph)?;
     let sides = Sides {
         session,
         history: &history,
@@ -53,7 +53,7 @@ pub(crate) fn diff(session: &mut Session<'_>, args: &args::Diff, ui: &mut Ui<'_>
 pub(crate) fn dump(session: &mut Session<'_>, ui: &mut Ui<'_>) -> Result<u8> {
     let mut history = session.history()?;
     let graph = history.graph()?;
-    let compare = Compare::new(&history, graph)?;
+    let compare = Compare::new(session, &history, graph)?;
     let Some(model) = compare.live(session)? else {
         return Err(Error::new(Code::Connect, "there is no database yet").help("sqlrev upgrade"));
     };

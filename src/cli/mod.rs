@@ -16,6 +16,7 @@ mod read;
 mod renames;
 mod report;
 mod run;
+mod scratch;
 mod script;
 mod session;
 mod test;

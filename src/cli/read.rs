@@ -182,7 +182,7 @@ pub(crate) fn show(session: &mut Session<'_>, args: &args::Show, ui: &mut Ui<'_>
     let applied = seen.as_ref().map(|seen| Applied::known(graph, seen.applied()).0);
     let nodes = Resolver::new(graph, applied.as_ref(), Command::Show).absolute(&target)?;
     if args.schema {
-        let schema = Compare::new(&history, graph)?.built(&graph.ancestors(nodes), ui)?;
+        let schema = Compare::new(session, &history, graph)?.built(&graph.ancestors(nodes), ui)?;
         if ui.json {
             ui.value(&serde_json::json!({ "schema": schema.script() }));
         } else {

@@ -121,7 +121,7 @@ fn verified(
     purge: bool,
     ui: &mut Ui<'_>,
 ) -> Result<bool> {
-    let compare = Compare::new(history, graph)?;
+    let compare = Compare::new(session, history, graph)?;
     let Some(mut driver) = session.open_to_read(history)? else {
         return Err(
             Error::new(Code::Connect, "there is no database yet, so there is nothing to verify").help("sqlrev upgrade"),

@@ -3,10 +3,11 @@
 use serde_json::json;
 
 use crate::cli::args::{self, Format};
+use crate::cli::scratch;
 use crate::cli::session::Session;
 use crate::cli::ui::{GOOD, ID, Ui, WARN};
 use crate::cli::{FOUND, text};
-use crate::driver;
+use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::execute::event::Event;
 use crate::execute::test::Finding;
@@ -20,20 +21,19 @@ pub(crate) fn test(session: &mut Session<'_>, args: &args::Test, ui: &mut Ui<'_>
     let mut history = session.history()?;
     let graph = history.graph()?;
     let wanted = history_of(graph, range.as_ref(), None)?;
-    let mut scratch =
-        driver::sqlite::memory().map_err(|error| Error::new(crate::code::Code::Connect, error.message))?;
-    if driver::Driver::dialect(&scratch).name() != history.dialect.name() {
+    if !history.dialect.compares_schemas() {
         let message = format!(
             "there are no scratch databases of {} to test on",
             history.dialect.name()
         );
-        return Err(Error::new(crate::code::Code::UnsupportedDatabase, message)
+        return Err(Error::new(Code::UnsupportedDatabase, message)
             .help("try the revisions on a database of their own: sqlrev upgrade --url URL"));
     }
-    session.cancel.set_interrupter(driver::Driver::interrupter(&scratch));
+    let mut scratch = scratch::one(session, &history)?;
+    session.cancel.set_interrupter(scratch.interrupter());
     let mut silent = |_: Event<'_>| {};
     let patience = session.patience(history.project.config.lock_timeout);
-    let mut executor = session.executor(&history, graph, &mut scratch, patience, &mut silent);
+    let mut executor = session.executor(&history, graph, &mut *scratch, patience, &mut silent);
     executor.lent.no_code = true;
     let needed = graph.ancestors(wanted.iter().copied());
     let junit = session.global.format == Format::Junit;

@@ -16,7 +16,7 @@ use crate::revision::applied::Applied;
 use crate::revision::graph::RevisionGraph;
 use crate::revision::nodes::Node;
 use crate::revision::target::{Symbol, Target};
-use crate::revision::{BranchLabel, Header, RevisionId, header, parents};
+use crate::revision::{BranchLabel, Header, RevisionId, Transaction, header, parents};
 
 pub(crate) fn init(session: &mut Session<'_>, args: &args::Init, ui: &mut Ui<'_>) -> Result<u8> {
     // Collecting the parts leaves `.` out.
@@ -70,10 +70,42 @@ pub(crate) fn revision(session: &mut Session<'_>, args: &args::NewRevision, ui: 
         location: args.location.as_deref(),
         upgrade,
         downgrade,
-        differences: generated.as_ref().map(|generated| generated.differences.as_slice()),
         irreversible: generated.as_ref().is_some_and(|generated| generated.irreversible),
+        alone: generated.as_ref().is_some_and(|generated| generated.alone),
     };
-    write(session, &history, graph, &nodes, new, ui)
+    let differences = generated.as_ref().map(|generated| generated.differences.clone());
+    let mut written = vec![write(session, &history, graph, &nodes, new)?.with(differences)];
+    if let Some(later) = generated.and_then(|generated| generated.later) {
+        written.push(after(session, &written[0].header.id, args, &later)?);
+    }
+    told(&history, &written, ui);
+    Ok(0)
+}
+
+/// Writes a generated revision after the one that was just written.
+fn after(
+    session: &mut Session<'_>,
+    first: &RevisionId,
+    args: &args::NewRevision,
+    later: &autogenerate::Generated,
+) -> Result<Written> {
+    let mut history = session.history()?;
+    let graph = history.graph()?;
+    let nodes: Vec<Node> = graph.node(first.as_str()).into_iter().collect();
+    let message = format!("{}, on the tables in use", args.message);
+    let new = New {
+        message: &message,
+        id: None,
+        labels: &[],
+        depends_on: Vec::new(),
+        location: args.location.as_deref(),
+        upgrade: &later.upgrade,
+        downgrade: &later.downgrade,
+        irreversible: false,
+        alone: later.alone,
+    };
+    let written = write(session, &history, graph, &nodes, new)?;
+    Ok(written.with(Some(later.differences.clone())))
 }
 
 /// There is no difference, and so no revision.
@@ -99,10 +131,12 @@ pub(crate) fn merge(session: &mut Session<'_>, args: &args::Merge, ui: &mut Ui<'
         location: None,
         upgrade: "-- A merge point joins branches; it needs no statement of its own.\n",
         downgrade: "-- Nothing to undo.\n",
-        differences: None,
         irreversible: false,
+        alone: false,
     };
-    write(session, &history, graph, &nodes, new, ui)
+    let written = write(session, &history, graph, &nodes, new)?;
+    told(&history, &[written], ui);
+    Ok(0)
 }
 
 /// A revision to be written.
@@ -114,10 +148,24 @@ struct New<'a> {
     location: Option<&'a str>,
     upgrade: &'a str,
     downgrade: &'a str,
-    /// What a generated revision changes.
-    differences: Option<&'a [Value]>,
     /// It says that there is no way back, and gets no downgrade.
     irreversible: bool,
+    /// Whether it has no transaction.
+    alone: bool,
+}
+
+/// A revision that was written.
+struct Written {
+    header: Header,
+    files: Vec<PathBuf>,
+    /// What a generated one changes.
+    differences: Option<Vec<Value>>,
+}
+
+impl Written {
+    fn with(self, differences: Option<Vec<Value>>) -> Self {
+        Self { differences, ..self }
+    }
 }
 
 fn write(
@@ -126,8 +174,7 @@ fn write(
     graph: &RevisionGraph,
     nodes: &[Node],
     new: New<'_>,
-    ui: &mut Ui<'_>,
-) -> Result<u8> {
+) -> Result<Written> {
     let now = session.clock.now();
     let id = match new.id {
         Some(id) => id.to_owned(),
@@ -144,6 +191,9 @@ fn write(
         .collect();
     header.depends_on = new.depends_on;
     header.irreversible = new.irreversible;
+    if new.alone {
+        header.transaction = Transaction::None;
+    }
     let naming = Naming {
         revision: &id,
         message: new.message,
@@ -158,25 +208,38 @@ fn write(
         files.push((downgrade, new.downgrade.to_owned()));
     }
     project::write_all(&files)?;
-    let files: Vec<PathBuf> = files.into_iter().map(|(path, _)| path).collect();
-    told(history, &header, &files, new.differences, ui);
-    Ok(0)
+    Ok(Written {
+        header,
+        files: files.into_iter().map(|(path, _)| path).collect(),
+        differences: None,
+    })
 }
 
-fn told(history: &History, header: &Header, files: &[PathBuf], differences: Option<&[Value]>, ui: &mut Ui<'_>) {
-    let files: Vec<String> = files.iter().map(|path| history.project.shown(path)).collect();
-    if ui.json {
-        let parents: Vec<&str> = header.down_revisions.iter().map(RevisionId::as_str).collect();
-        let mut value = json!({"revision": header.id.as_str(), "down_revision": parents, "files": files});
-        if let Some(differences) = differences {
-            value["differences"] = json!(differences);
+fn told(history: &History, written: &[Written], ui: &mut Ui<'_>) {
+    let shown = |written: &Written| -> Vec<String> {
+        let files = written.files.iter();
+        files.map(|path| history.project.shown(path)).collect()
+    };
+    if !ui.json {
+        for file in written.iter().flat_map(shown) {
+            ui.line(&file);
         }
-        ui.value(&value);
-    } else {
-        for file in &files {
-            ui.line(file);
-        }
+        return;
     }
+    let mut value = Value::Null;
+    for written in written.iter().rev() {
+        let header = &written.header;
+        let parents: Vec<&str> = header.down_revisions.iter().map(RevisionId::as_str).collect();
+        let mut one = json!({"revision": header.id.as_str(), "down_revision": parents, "files": shown(written)});
+        if let Some(differences) = &written.differences {
+            one["differences"] = json!(differences);
+        }
+        if !value.is_null() {
+            one["then"] = value;
+        }
+        value = one;
+    }
+    ui.value(&value);
 }
 
 /// The location of the first parent, unless one is named: a branch keeps to its folder.

@@ -5,16 +5,18 @@
 pub mod mysql;
 pub mod postgres;
 mod rewrite;
+mod script;
 pub mod sqlite;
 
 pub use rewrite::{AlterStatement, COPY, Op, Rewrite, Setting};
+pub use script::{ScriptHead, ScriptSql};
 
 use std::time::Duration;
 
 use crate::error::Result;
 use crate::revision::Recreate;
-use crate::schema::Model;
 use crate::schema::diff::{Change, Manner};
+use crate::schema::{Constraint, Key, Model};
 use crate::sql::split::SplitRules;
 use crate::sql::temporary;
 
@@ -158,87 +160,6 @@ pub enum Replaces {
     TakesName(String),
 }
 
-/// What a script is about, for its head.
-#[derive(Debug)]
-pub struct ScriptHead<'a> {
-    /// Who wrote it: `sqlrev 0.1.0`.
-    pub tool: &'a str,
-    /// What it does: `upgrade base -> a1f0`.
-    pub title: &'a str,
-    /// The revisions, a line each: id, message, checksum.
-    pub revisions: &'a [String],
-    /// Whether some transaction in it needs the enforcement of foreign keys off.
-    pub foreign_keys_off: bool,
-}
-
-/// The frame around the statements of an offline script.
-pub trait ScriptSql: Sync + std::fmt::Debug {
-    /// What comes first: how to run it, and what it sets up.
-    fn head(&self, head: &ScriptHead<'_>) -> String;
-
-    /// A statement of the author's as the script's runner must read it to send it on unchanged.
-    fn statement<'s>(&self, sql: &'s str) -> std::borrow::Cow<'s, str> {
-        std::borrow::Cow::Borrowed(sql)
-    }
-
-    /// Keeps other runs on the version table of this name away until the script ends, or stops it.
-    fn lock(&self, table: &str) -> String {
-        let _ = table;
-        String::new()
-    }
-
-    /// The comments before a statement, without what only the splitter of a client obeys.
-    fn comments<'s>(&self, gap: &'s str) -> std::borrow::Cow<'s, str> {
-        std::borrow::Cow::Borrowed(gap)
-    }
-
-    /// A statement with its terminator, where a semicolon would not do.
-    fn terminated(&self, sql: &str) -> Option<String> {
-        let _ = sql;
-        None
-    }
-
-    /// Begins the transaction of a step.
-    fn begin(&self, foreign_keys_off: bool) -> String;
-
-    /// Ends it.
-    fn commit(&self, foreign_keys_off: bool) -> String;
-
-    /// Puts the session back to what it was at the beginning of the script.
-    fn reset(&self) -> String {
-        String::new()
-    }
-
-    /// Stops the script, and keeps what came before in the transaction from being committed, when the query returns a
-    /// row: the database is not where the script begins.
-    fn guard_place(&self, query: &str) -> String;
-
-    /// Likewise when the query returns rows that stand in the way; they are shown with the message.
-    fn guard_rows(&self, query: &str, message: &str) -> String;
-
-    /// Remembers the rows that point at nothing, which the query gives as [`Dialect::orphans`] has them.
-    fn keep_orphans(&self, query: &str) -> String;
-
-    /// Stops the script when there are others than those that were remembered.
-    fn guard_orphans(&self, query: &str) -> String;
-
-    /// A query that returns a row when the table is not there.
-    fn missing_table(&self, name: &str) -> String;
-
-    /// Creates a table unless it is there, from the statement that creates it.
-    fn create_if_missing(&self, create: &str) -> String;
-
-    /// Throws a switch inside a transaction; none for one that the script's frame takes care of.
-    fn switch(&self, setting: Setting, on: Option<bool>) -> Option<String>;
-
-    /// The effect that the enforcement of foreign keys would have on this statement, beyond refusing it, when there is
-    /// one: what it would do to which table.
-    fn foreign_key_effect(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<String>>;
-
-    /// What comes last.
-    fn tail(&self) -> String;
-}
-
 /// The SQL of one kind of database.
 pub trait Dialect: Sync + std::fmt::Debug {
     /// `sqlite`, `postgresql`, `mysql` or `mariadb`.
@@ -342,6 +263,11 @@ pub trait Dialect: Sync + std::fmt::Debug {
         column.to_owned()
     }
 
+    /// Whether [`Dialect::model`] has a model, and drivers make databases to try things on.
+    fn compares_schemas(&self) -> bool {
+        false
+    }
+
     /// How changes of a schema are put in order.
     fn manner(&self) -> Manner {
         Manner::default()
@@ -350,6 +276,25 @@ pub trait Dialect: Sync + std::fmt::Debug {
     /// The statements of a change, without semicolons, or a directive; none when it has no words for it.
     fn render(&self, change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {
         let _ = (change, from, to);
+        None
+    }
+
+    /// Whether replays run each revision in a transaction, as it runs in truth: where that makes a difference.
+    fn replays_transactions(&self) -> bool {
+        false
+    }
+
+    /// A new index built while others write, which no transaction takes, and what drops it likewise; none where there is
+    /// no such way.
+    fn concurrently(&self, index: &Key, wanted: &Model) -> Option<[String; 2]> {
+        let _ = (index, wanted);
+        None
+    }
+
+    /// A constraint that is added without a look at the rows, the look at them, and what undoes that; none where there is
+    /// no such way.
+    fn validated_later(&self, table: &Key, constraint: &Constraint, wanted: &Model) -> Option<[String; 3]> {
+        let _ = (table, constraint, wanted);
         None
     }
 

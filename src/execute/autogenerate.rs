@@ -4,18 +4,18 @@
 //! harder means are tried in turn: what stands in the way is dropped and made again, then foreign keys go first and come
 //! last. Tables are never made anew by hand: the batch engine of SQLite does so where it must, with all its guards.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::execute::declared::{self, Lens};
+use crate::execute::harder::{Stuck, harder, in_steps};
 use crate::execute::replay::{MakeScratch, Replay};
 use crate::revision::Script;
 use crate::schema::diff::{self, Alter, Change, Force, Manner, Rename};
 use crate::schema::{Key, Kind, Model, order};
 use crate::source::SourceFile;
-use crate::sql::parse::define;
 use crate::version::VersionTable;
 
 /// How often the model is read again for what a change brought along, such as views that a rename rewrote.
@@ -48,15 +48,6 @@ pub struct Autogenerate<'a> {
     pub not_null_in_steps: bool,
 }
 
-/// Why a way does not lead there.
-struct Stuck {
-    /// The object at which it stopped.
-    key: Key,
-    /// A change that the database refused may pass when nothing stands in its way; one that led elsewhere will not.
-    refused: bool,
-    error: Error,
-}
-
 impl Autogenerate<'_> {
     /// The changes that lead from one schema to the other, with the statements that make them. They were run on scratch
     /// and lead there.
@@ -72,14 +63,28 @@ impl Autogenerate<'_> {
             return Ok(Vec::new());
         }
         let mut force = Force::default();
+        let mut before: BTreeMap<Key, Error> = BTreeMap::new();
         loop {
             let stuck = match self.attempt(from, &wanted, renames, &force)? {
-                Ok(pieces) => return self.proved(from, &wanted, pieces),
+                Ok(pieces) => match self.proved(from, &wanted, &pieces) {
+                    Ok(()) => return Ok(pieces),
+                    // A value that was added to a type cannot be used before the end of the transaction.
+                    Err(error)
+                        if error.code() == Code::Interrupted
+                            || !self.types_anew(&mut force, from, &wanted, &pieces)? =>
+                    {
+                        return Err(error);
+                    }
+                    Err(_) => continue,
+                },
                 Err(stuck) => stuck,
             };
-            if !harder(&mut force, &present, &stuck) {
-                return Err(stuck.error);
+            if !harder(&mut force, &present, &wanted, &stuck) {
+                // What could not be done says more than that there is no harder way.
+                let before = before.remove(&stuck.key).filter(|_| stuck.wordless);
+                return Err(before.unwrap_or(stuck.error));
             }
+            before.insert(stuck.key, stuck.error);
         }
     }
 
@@ -203,6 +208,19 @@ impl Autogenerate<'_> {
         })
     }
 
+    /// Has the types made anew that the changes would alter; whether there are any.
+    fn types_anew(&self, force: &mut Force, from: &Model, wanted: &Model, pieces: &[Piece]) -> Result<bool> {
+        let dialect = Replay::new(self.scratch, false)?.driver().dialect();
+        let before = force.replace.len();
+        let altered = pieces.iter().filter_map(|piece| match &piece.change {
+            Change::Redefine(key) if key.kind == Kind::Type => Some(key.clone()),
+            _ => None,
+        });
+        let can = |key: &Key| dialect.render(&Change::Replace(key.clone()), from, wanted).is_some();
+        force.replace.extend(altered.filter(can));
+        Ok(force.replace.len() > before)
+    }
+
     /// Runs changes on scratch, as they will stand in the script.
     fn run(
         &self,
@@ -230,28 +248,56 @@ impl Autogenerate<'_> {
                 None => dialect.render(change, from, to),
             };
             let Some(statements) = statements else {
-                return Ok(Err(led_elsewhere(change)));
+                return Ok(Err(Stuck {
+                    wordless: true,
+                    ..led_elsewhere(change)
+                }));
             };
-            group.push(piece(change, statements, from, to));
+            // What a parent's change brings along needs no words of its own.
+            if !statements.is_empty() {
+                group.push(piece(change, statements, from, to));
+            }
         }
         let text = script(&group);
         let ran = declared::run(replay, &generated(&text));
         pieces.extend(group);
+        if let Err(error) = &ran
+            && error.code() == Code::Interrupted
+        {
+            return Err(error.clone());
+        }
         Ok(ran.map_err(|error| Stuck {
             key: changes[0].key().clone(),
             refused: true,
+            wordless: false,
             error: reasons(not_reached(changes), &error),
         }))
     }
 
     /// Runs the whole once more in one piece, as it will be read.
-    fn proved(&self, from: &Model, wanted: &Model, pieces: Vec<Piece>) -> Result<Vec<Piece>> {
+    fn proved(&self, from: &Model, wanted: &Model, pieces: &[Piece]) -> Result<()> {
+        self.in_parts(from, wanted, &[(script(pieces), false)])
+    }
+
+    /// Runs scripts one after the other as revisions, each in a transaction or `alone`, and sees whether they lead there.
+    ///
+    /// # Errors
+    /// `schema::no_words` when they lead elsewhere; what the database refuses.
+    pub fn in_parts(&self, from: &Model, wanted: &Model, parts: &[(String, bool)]) -> Result<()> {
+        let mut wanted = wanted.clone();
+        (self.lens)(&mut wanted);
         let mut replay = self.holding(from)?;
-        declared::run(&mut replay, &generated(&script(&pieces)))?;
+        for (text, alone) in parts {
+            if *alone {
+                declared::run(&mut replay, &generated(text))?;
+            } else {
+                replay.as_revision(&generated(text))?;
+            }
+        }
         let reached = self.model(&mut replay)?;
         let manner = replay.driver().dialect().manner();
-        match diff::changes(&reached, wanted, manner, &Force::default()).first() {
-            None => Ok(pieces),
+        match diff::changes(&reached, &wanted, manner, &Force::default()).first() {
+            None => Ok(()),
             Some(change) => Err(led_elsewhere(change).error),
         }
     }
@@ -285,33 +331,6 @@ fn piece(change: &Change, statements: Vec<String>, from: &Model, to: &Model) -> 
         table,
         object,
     }
-}
-
-/// The parts of what adds a NOT NULL column without a default: rows that are there have no value for it.
-fn in_steps(change: &Change) -> Option<(Change, String, Change)> {
-    let Change::Alter(table, alter) = change else {
-        return None;
-    };
-    let Alter::AddColumn(column) = &**alter else {
-        return None;
-    };
-    let filled = column.default.is_some() || column.generated.is_some() || column.identity.is_some();
-    if filled || !column.not_null {
-        return None;
-    }
-    let mut nullable = column.clone();
-    nullable.not_null = false;
-    nullable.definition.0 = define::without_not_null(&column.definition.0)?;
-    let word = format!(
-        "-- Fill column {} here where rows are there; NULL is refused below.",
-        column.name
-    );
-    let alter = |alter| Change::Alter(table.clone(), Box::new(alter));
-    Some((
-        alter(Alter::AddColumn(nullable)),
-        word,
-        alter(Alter::SetNotNull(column.clone())),
-    ))
 }
 
 fn generated(text: &str) -> Script {
@@ -409,24 +428,9 @@ fn led_elsewhere(change: &Change) -> Stuck {
     Stuck {
         key: change.key().clone(),
         refused: false,
+        wordless: false,
         error: not_reached(std::slice::from_ref(change)),
     }
-}
-
-/// Takes the next harder means at the place where a way stopped; `false` when there is none left.
-fn harder(force: &mut Force, from: &Model, stuck: &Stuck) -> bool {
-    if !stuck.refused {
-        return false;
-    }
-    let around = from.dependents(&BTreeSet::from([stuck.key.clone()]));
-    // An index is no obstacle, and goes along with its table.
-    let before = force.recreate.len();
-    force
-        .recreate
-        .extend(around.into_iter().filter(|key| key.kind != Kind::Index));
-    force.recreate.len() > before
-        || !std::mem::replace(&mut force.foreign_keys_apart, true)
-        || !std::mem::replace(&mut force.defaults_apart, true)
 }
 
 /// What is lost by a change.

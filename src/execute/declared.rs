@@ -1,12 +1,10 @@
 //! Schemas that are written down: the files of a project, as the database itself understands them.
 
-use crate::dialect::{AlterStatement, Ask, Rewrite};
 use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::execute::fault;
 use crate::execute::replay::{MakeScratch, Replay};
 use crate::execute::scripts::Sources;
-use crate::execute::walk::{Place, Runner, Walk};
 use crate::revision::graph::RevisionGraph;
 use crate::revision::nodes::NodeSet;
 use crate::revision::{Recreate, Script};
@@ -27,7 +25,7 @@ pub fn model(driver: &mut dyn Driver, table: &VersionTable) -> Result<Option<Mod
         return Ok(None);
     };
     let mut model = model?;
-    model.keep(&|key| !table.is_own(&key.name));
+    model.keep(&|key| !table.is_own(&key.name) && !table.is_own(&key.shown()));
     Ok(Some(model))
 }
 
@@ -61,35 +59,7 @@ pub fn declared(scratch: MakeScratch<'_>, scripts: &[Script], table: &VersionTab
 
 /// Runs a script on scratch; what fails is an error.
 pub(crate) fn run(replay: &mut Replay, script: &Script) -> Result<()> {
-    let walk = Walk {
-        dialect: replay.driver().dialect(),
-        script,
-        recreate: Recreate::Auto,
-        skip: 0,
-    };
-    walk.run(&mut Strict { replay })
-}
-
-/// A replay in which nothing may fail.
-struct Strict<'r> {
-    replay: &'r mut Replay,
-}
-
-impl Runner for Strict<'_> {
-    fn statement(&mut self, place: &Place<'_>) -> Result<()> {
-        self.replay.try_native(place.sql()).map_err(|error| {
-            let (file, span) = place.in_file();
-            fault::statement(&error, &file, &span)
-        })
-    }
-
-    fn rewrite(&mut self, run: &[AlterStatement], rewrite: &Rewrite, _done: u64) -> Result<()> {
-        self.replay.ops(run, rewrite)
-    }
-
-    fn ask(&mut self) -> Result<Box<dyn Ask + '_>> {
-        Ok(self.replay.asker())
-    }
+    replay.strictly(script, Recreate::Auto)
 }
 
 /// The error for a database whose schemas cannot be compared.

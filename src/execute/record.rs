@@ -175,7 +175,7 @@ impl Runner for Reading<'_> {
         match self.replay.as_deref_mut() {
             Some(replay) => {
                 self.reader.piece(&Piece::Native(place), Some(&mut *replay.asker()))?;
-                replay.native(place.sql());
+                replay.native(place.sql())?;
                 Ok(())
             }
             None => self.reader.piece(&Piece::Native(place), None),

@@ -3,8 +3,9 @@
 
 use std::cell::RefCell;
 
+use crate::code::Code;
 use crate::dialect::{AlterStatement, Ask, Dialect, Op, Replay as Fate, Rewrite, Rows, Scratch};
-use crate::driver::{Driver, DriverError};
+use crate::driver::{Driver, DriverError, Failure};
 use crate::error::{Error, Result};
 use crate::execute::fault;
 use crate::execute::online::{OnDriver, Switches};
@@ -12,7 +13,7 @@ use crate::execute::scripts::Sources;
 use crate::execute::walk::{Place, Runner, Walk};
 use crate::revision::graph::RevisionGraph;
 use crate::revision::nodes::{Node, NodeSet};
-use crate::revision::{Direction, Recreate, Script};
+use crate::revision::{Direction, Recreate, Script, Transaction};
 
 /// Makes an empty database to replay on.
 pub type MakeScratch<'a> = &'a dyn Fn() -> Result<Box<dyn Driver>, DriverError>;
@@ -70,10 +71,58 @@ impl Replay {
             Direction::Upgrade => revision.upgrade.clone(),
             Direction::Downgrade => sources.downgrade(revision)?,
         };
-        match script {
-            Some(script) => self.script(&script, revision.header.recreate),
-            None => Ok(()),
+        let Some(script) = script else { return Ok(()) };
+        let header = &revision.header;
+        if !self.dialect().replays_transactions() {
+            return self.script(&script, header.recreate);
         }
+        if header.transaction == Transaction::None || !self.whole(&script, header.recreate)? {
+            self.script(&script, header.recreate)?;
+        }
+        for statement in self.dialect().reset() {
+            self.db.execute(statement).map_err(|error| fault::database(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Runs a script as a revision would be: in a transaction where replays have any. What fails is an error.
+    pub(crate) fn as_revision(&mut self, script: &Script) -> Result<()> {
+        if !self.dialect().replays_transactions() {
+            return self.strictly(script, Recreate::Auto);
+        }
+        self.begin()?;
+        self.strictly(script, Recreate::Auto)?;
+        let ended = self.db.execute("COMMIT");
+        ended.map_err(|error| fault::commit(&error, script))
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        let begin = self.dialect().begin();
+        self.db.execute(begin).map_err(|error| fault::database(&error))
+    }
+
+    /// Replays a script in one transaction; `false` when that fails, and nothing of it was done.
+    fn whole(&mut self, script: &Script, recreate: Recreate) -> Result<bool> {
+        self.begin()?;
+        let ran = self.strictly(script, recreate);
+        if let Err(error) = &ran
+            && error.code() == Code::Interrupted
+        {
+            return Err(error.clone());
+        }
+        let ended = self.db.execute(if ran.is_ok() { "COMMIT" } else { "ROLLBACK" });
+        Ok(ran.is_ok() && ended.is_ok())
+    }
+
+    /// Runs a script; what fails is an error.
+    pub(crate) fn strictly(&mut self, script: &Script, recreate: Recreate) -> Result<()> {
+        let walk = Walk {
+            dialect: self.db.dialect(),
+            script,
+            recreate,
+            skip: 0,
+        };
+        walk.run(&mut Strict { replay: self })
     }
 
     fn script(&mut self, script: &Script, recreate: Recreate) -> Result<()> {
@@ -101,11 +150,16 @@ impl Replay {
     }
 
     /// Replays a statement that stands as it is written, and remembers what fails.
-    pub(crate) fn native(&mut self, sql: &str) {
-        if let Err(error) = self.try_native(sql) {
-            let mut trouble = self.trouble.borrow_mut();
-            trouble.get_or_insert_with(|| format!("{}: {}", error.message, first_line(sql)));
+    pub(crate) fn native(&mut self, sql: &str) -> Result<()> {
+        match self.try_native(sql) {
+            Err(error) if error.failure == Failure::Interrupted => return Err(fault::database(&error)),
+            Err(error) => {
+                let mut trouble = self.trouble.borrow_mut();
+                trouble.get_or_insert_with(|| format!("{}: {}", error.message, first_line(sql)));
+            }
+            Ok(()) => {}
         }
+        Ok(())
     }
 
     /// Replays what ALTERs became. Checks are about rows, and there are none.
@@ -148,10 +202,31 @@ fn first_line(sql: &str) -> &str {
     sql.lines().next().unwrap_or_default()
 }
 
+/// A replay in which nothing may fail.
+struct Strict<'r> {
+    replay: &'r mut Replay,
+}
+
+impl Runner for Strict<'_> {
+    fn statement(&mut self, place: &Place<'_>) -> Result<()> {
+        self.replay.try_native(place.sql()).map_err(|error| {
+            let (file, span) = place.in_file();
+            fault::statement(&error, &file, &span)
+        })
+    }
+
+    fn rewrite(&mut self, run: &[AlterStatement], rewrite: &Rewrite, _done: u64) -> Result<()> {
+        self.replay.ops(run, rewrite)
+    }
+
+    fn ask(&mut self) -> Result<Box<dyn Ask + '_>> {
+        Ok(self.replay.asker())
+    }
+}
+
 impl Runner for Replay {
     fn statement(&mut self, place: &Place<'_>) -> Result<()> {
-        self.native(place.sql());
-        Ok(())
+        self.native(place.sql())
     }
 
     fn rewrite(&mut self, run: &[AlterStatement], rewrite: &Rewrite, _index: u64) -> Result<()> {

@@ -55,6 +55,7 @@ struct Settings {
     /// Whether it is a command, and its words.
     schema: Option<(bool, Vec<Raw>)>,
     schema_dump: Option<Raw>,
+    dev_url: Option<Raw>,
     autogenerate: autogenerate::Written,
     lock_timeout: Option<Raw>,
     backup: Option<Raw>,
@@ -106,6 +107,7 @@ pub struct Config {
     /// The names under `databases`.
     pub(super) databases: Vec<String>,
     url: Option<Raw>,
+    dev_url: Option<Raw>,
     schema: Option<(bool, Vec<Raw>)>,
 }
 
@@ -127,6 +129,7 @@ impl Config {
             file: None,
             databases: Vec::new(),
             url: None,
+            dev_url: None,
             schema: None,
         }
     }
@@ -147,6 +150,15 @@ impl Config {
     /// The URL, expanded, and the file and place it stands at.
     pub(super) fn url(&self, variables: &BTreeMap<String, String>) -> Result<Option<(String, &SourceFile, Span)>> {
         let (Some(raw), Some(file)) = (&self.url, &self.file) else {
+            return Ok(None);
+        };
+        let text = expand(file, raw, variables)?;
+        Ok(Some((text, file, raw.span.clone())))
+    }
+
+    /// Likewise that of the server for scratch databases.
+    pub(super) fn dev_url(&self, variables: &BTreeMap<String, String>) -> Result<Option<(String, &SourceFile, Span)>> {
+        let (Some(raw), Some(file)) = (&self.dev_url, &self.file) else {
             return Ok(None);
         };
         let text = expand(file, raw, variables)?;
@@ -185,6 +197,7 @@ impl Settings {
             version_table: self.version_table.or(base.version_table),
             schema: self.schema.or(base.schema),
             schema_dump: self.schema_dump.or(base.schema_dump),
+            dev_url: self.dev_url.or(base.dev_url),
             autogenerate: self.autogenerate.over(base.autogenerate),
             lock_timeout: self.lock_timeout.or(base.lock_timeout),
             backup: self.backup.or(base.backup),

@@ -15,6 +15,10 @@ pub enum Change {
     Complete(Key),
     /// Drops an object of the present schema.
     Drop(Key),
+    /// Makes a type anew, in the tables whose columns are of it.
+    Replace(Key),
+    /// Leads an object to another definition where it is.
+    Redefine(Key),
     /// Gives a table another name.
     RenameTable {
         /// The table.
@@ -98,8 +102,11 @@ impl Change {
     /// As programs read it: `create_table`, `add_column`.
     pub fn name(&self) -> String {
         match self {
-            Change::Create(key) | Change::Complete(key) => format!("create_{}", key.kind.name()),
+            Change::Create(key) => format!("create_{}", key.kind.name()),
+            Change::Complete(key) => format!("complete_{}", key.kind.name()),
             Change::Drop(key) => format!("drop_{}", key.kind.name()),
+            Change::Replace(key) => format!("replace_{}", key.kind.name()),
+            Change::Redefine(key) => format!("alter_{}", key.kind.name()),
             Change::RenameTable { .. } => "rename_table".to_owned(),
             Change::Alter(_, alter) => alter.name().to_owned(),
         }
@@ -111,6 +118,8 @@ impl Change {
             Change::Create(key)
             | Change::Complete(key)
             | Change::Drop(key)
+            | Change::Replace(key)
+            | Change::Redefine(key)
             | Change::RenameTable { table: key, .. }
             | Change::Alter(key, _) => key,
         }
@@ -120,6 +129,8 @@ impl Change {
 /// What must be done by harder means than a difference would need.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Force {
+    /// Types that no ALTER brings to what they should be.
+    pub replace: BTreeSet<Key>,
     /// Objects that stand in the way of a change and must be dropped and made again.
     pub recreate: BTreeSet<Key>,
     /// Foreign keys go before and come after everything else, whatever the dialect's manner.
@@ -146,6 +157,8 @@ pub fn changes(from: &Model, to: &Model, manner: Manner, force: &Force) -> Vec<C
         drop: BTreeSet::new(),
         create: BTreeSet::new(),
         alter: Vec::new(),
+        replace: BTreeSet::new(),
+        redefine: BTreeSet::new(),
     };
     plan.compare(force);
     plan.follow();
@@ -209,6 +222,8 @@ struct Plan<'m> {
     drop: BTreeSet<Key>,
     create: BTreeSet<Key>,
     alter: Vec<(Key, Vec<Alter>)>,
+    replace: BTreeSet<Key>,
+    redefine: BTreeSet<Key>,
 }
 
 impl Plan<'_> {
@@ -227,6 +242,17 @@ impl Plan<'_> {
                 }
                 (None, None)
                     if object.meaning == wanted.meaning && object.on == wanted.on && !force.recreate.contains(key) => {}
+                (None, None) if object.meaning != wanted.meaning && force.replace.contains(key) => {
+                    self.replace.insert(key.clone());
+                }
+                (None, None)
+                    if object.redefinable
+                        && wanted.redefinable
+                        && object.on == wanted.on
+                        && !force.recreate.contains(key) =>
+                {
+                    self.redefine.insert(key.clone());
+                }
                 _ => self.again(key),
             }
         }
@@ -245,16 +271,19 @@ impl Plan<'_> {
 
     /// What goes along with what is dropped: all that uses it or stands on it.
     fn follow(&mut self) {
-        for key in self.from.dependents(&self.drop) {
+        let moved: BTreeSet<Key> = self.replace.iter().chain(&self.drop).cloned().collect();
+        for key in self.from.dependents(&moved) {
             if self.to.objects.contains_key(&key) {
+                self.redefine.remove(&key);
                 self.again(&key);
             } else {
                 self.drop.insert(key);
             }
         }
-        // An index goes with its table. So does a trigger, but until then it could be in the way of another change.
+        // An index goes with its table, and a comment with what it is about. So does a trigger, but until then it could be
+        // in the way of another change.
         let with_table = |key: &Key| {
-            if key.kind != Kind::Index {
+            if !matches!(key.kind, Kind::Index | Kind::Comment) {
                 return false;
             }
             let on = self.from.objects.get(key).and_then(|object| object.on.as_ref());
@@ -270,12 +299,13 @@ impl Plan<'_> {
         let is_base = |key: &&Key| key.kind < Kind::Table;
         let mut out = Vec::new();
         let drop = order::removal(self.from, &self.drop);
-        out.extend(
-            drop.iter()
-                .filter(|key| !is_table(key) && !is_base(key))
-                .cloned()
-                .map(Change::Drop),
-        );
+        let first = late(self.from, drop.iter().rev());
+        let (drop_first, drop): (Vec<Key>, Vec<Key>) = drop.into_iter().partition(|key| first.contains(key));
+        if manner.foreign_keys_apart {
+            let all: Vec<Key> = drop_first.iter().chain(&drop).cloned().collect();
+            out.extend(self.circles(&all));
+        }
+        out.extend(drop_first.into_iter().map(Change::Drop));
         let (mut before, mut alters, mut after) = (Vec::new(), Vec::new(), Vec::new());
         for (table, list) in self.alter {
             for alter in list {
@@ -292,20 +322,84 @@ impl Plan<'_> {
         // A table whose name is taken again goes first.
         let (first, last): (Vec<Change>, Vec<Change>) = drops.partition(|change| self.create.contains(change.key()));
         out.extend(first);
-        let create = order::creation(self.to, &self.create);
+        let made: BTreeSet<Key> = self.create.union(&self.redefine).cloned().collect();
+        let create = order::creation(self.to, &made);
+        let make = |key: &Key| {
+            if self.redefine.contains(key) {
+                Change::Redefine(key.clone())
+            } else {
+                Change::Create(key.clone())
+            }
+        };
         let (bases_again, bases_gone): (Vec<&Key>, Vec<&Key>) =
             drop.iter().filter(is_base).partition(|key| self.create.contains(*key));
         out.extend(bases_again.into_iter().cloned().map(Change::Drop));
-        let early = |key: &&Key| is_table(key) || is_base(key);
-        out.extend(create.iter().filter(early).cloned().map(Change::Create));
+        // What is new may need the new values of a type.
+        out.extend(self.replace.iter().cloned().map(Change::Replace));
+        let late_ones = late(self.to, create.iter());
+        out.extend(create.iter().filter(|key| !late_ones.contains(*key)).map(make));
         out.extend(alters);
-        let late = |key: &&Key| self.to.objects.get(*key).is_some_and(|object| !object.late.is_empty());
-        out.extend(create.iter().filter(late).cloned().map(Change::Complete));
+        let late = |key: &&Key| {
+            let object = self.to.objects.get(*key).filter(|_| self.create.contains(*key));
+            object.is_some_and(|object| !object.late.is_empty())
+        };
+        let late: Vec<&Key> = create.iter().filter(late).collect();
+        let complete = |is_early: bool| {
+            let keys = late.iter().filter(|key| late_ones.contains(**key) != is_early);
+            let keys: Vec<Change> = keys.map(|key| Change::Complete((*key).clone())).collect();
+            keys
+        };
+        out.extend(complete(true));
         out.extend(last);
         out.extend(bases_gone.into_iter().cloned().map(Change::Drop));
-        out.extend(create.iter().filter(|key| !early(key)).cloned().map(Change::Create));
+        out.extend(create.iter().filter(|key| late_ones.contains(*key)).map(make));
+        out.extend(complete(false));
         out.extend(after);
         out
+    }
+
+    /// The foreign keys from tables that go to tables that go before them.
+    fn circles(&self, drop: &[Key]) -> Vec<Change> {
+        let mut found = Vec::new();
+        let mut gone = BTreeSet::new();
+        for key in drop {
+            let constraints = self.from.table(key).map(|table| &table.constraints);
+            for constraint in constraints.into_iter().flatten() {
+                let parent = constraint.parent.as_ref();
+                if constraint.kind == super::ConstraintKind::ForeignKey
+                    && parent.is_some_and(|parent| gone.contains(parent))
+                {
+                    found.push(Change::Alter(
+                        key.clone(),
+                        Box::new(Alter::DropConstraint(constraint.clone())),
+                    ));
+                }
+            }
+            gone.insert(key);
+        }
+        found
+    }
+}
+
+/// Of the keys in the order of creation, those that are no table and nothing that tables may need, and what needs one of
+/// those in its turn: a function that reads a view, and a table that calls it.
+fn late<'k>(model: &Model, keys: impl Iterator<Item = &'k Key>) -> BTreeSet<Key> {
+    let mut keys: Vec<&Key> = keys.collect();
+    let mut late = BTreeSet::new();
+    loop {
+        let before = late.len();
+        keys.retain(|key| {
+            let needs = model.objects.get(*key).map(|object| &object.uses);
+            let is_late =
+                key.kind > Kind::Table || needs.is_some_and(|needs| needs.iter().any(|need| late.contains(need)));
+            if is_late {
+                late.insert((*key).clone());
+            }
+            !is_late
+        });
+        if late.len() == before {
+            return late;
+        }
     }
 }
 

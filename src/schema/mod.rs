@@ -262,6 +262,8 @@ pub struct Object {
     pub table: Option<Table>,
     /// Whether rows are lost with it.
     pub holds_rows: bool,
+    /// Whether it may be led to another definition where it is, without being dropped: a function, a comment.
+    pub redefinable: bool,
     /// The constraint of its table that an index is as good as, where the dialect makes one from the other.
     pub as_constraint: Option<Constraint>,
 }

@@ -1,17 +1,21 @@
 //! PostgreSQL.
 
+mod inspect;
 mod leftover;
 mod progress;
+mod render;
 mod script;
 mod session;
 
 use std::time::Duration;
 
 use crate::dialect::{
-    AlterStatement, Ask, CopiedBy, Dialect, Followed, Leftovers, Replay, Rewrite, ScriptSql, VersionSql,
+    AlterStatement, Ask, CopiedBy, Dialect, Followed, Leftovers, Replay, Rewrite, Rows, ScriptSql, VersionSql,
 };
 use crate::error::Result;
 use crate::revision::Recreate;
+use crate::schema::diff::{Change, Manner};
+use crate::schema::{Constraint, Key, Model};
 use crate::sql::split::{self, SplitRules};
 use crate::sql::write;
 
@@ -121,9 +125,38 @@ impl Dialect for Postgres {
         session::sets_up_connection(statement)
     }
 
-    /// Nothing is rewritten, so nothing is replayed.
-    fn replay(&self, _statement: &str) -> Replay {
-        Replay::Skip
+    fn replay(&self, statement: &str) -> Replay {
+        session::replay(statement)
+    }
+
+    fn replays_transactions(&self) -> bool {
+        true
+    }
+
+    fn model(&self, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Option<Result<Model>> {
+        Some(inspect::model(query))
+    }
+
+    fn compares_schemas(&self) -> bool {
+        true
+    }
+
+    fn manner(&self) -> Manner {
+        Manner {
+            foreign_keys_apart: true,
+        }
+    }
+
+    fn concurrently(&self, index: &Key, wanted: &Model) -> Option<[String; 2]> {
+        render::concurrently(index, wanted)
+    }
+
+    fn validated_later(&self, table: &Key, constraint: &Constraint, wanted: &Model) -> Option<[String; 3]> {
+        render::validated_later(table, constraint, wanted)
+    }
+
+    fn render(&self, change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {
+        render::statements(change, from, to)
     }
 
     fn script(&self) -> &'static dyn ScriptSql {

@@ -1,6 +1,6 @@
 //! What PostgreSQL cannot do in a transaction, and what outlives a statement in its session.
 
-use crate::dialect::VersionSql;
+use crate::dialect::{Replay, VersionSql};
 use crate::sql::split;
 use crate::sql::temporary;
 use crate::sql::token::{self, Kind};
@@ -188,6 +188,31 @@ fn is_set_to(statement: &str, values: &[&str]) -> bool {
         let value = word.trim_matches('\'').to_ascii_lowercase();
         values.contains(&token::unquoted(&value).as_ref())
     })
+}
+
+/// What becomes of a statement on scratch. Data that COPY brings says nothing of the schema; what is the whole server's
+/// is left alone.
+pub(super) fn replay(statement: &str) -> Replay {
+    let words = words(statement);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let skip = match words.as_slice() {
+        [
+            "COPY" | "VACUUM" | "CHECKPOINT" | "NOTIFY" | "LISTEN" | "LOAD" | "ANALYZE" | "CLUSTER",
+            ..,
+        ] => true,
+        ["REINDEX", ..] => true,
+        [
+            "CREATE" | "DROP" | "ALTER",
+            "DATABASE" | "TABLESPACE" | "ROLE" | "USER" | "GROUP" | "SUBSCRIPTION",
+            rest @ ..,
+        ] => rest.first() != Some(&"MAPPING"),
+        ["ALTER", "SYSTEM", ..] | ["COMMENT", "ON", "DATABASE" | "ROLE" | "TABLESPACE" | "SUBSCRIPTION", ..] => true,
+        ["REASSIGN", ..] | ["DROP", "OWNED", ..] => true,
+        // Roles are granted to roles without ON.
+        ["GRANT" | "REVOKE", ..] => !has_word(statement, "ON"),
+        _ => false,
+    };
+    if skip { Replay::Skip } else { Replay::Run }
 }
 
 /// `SET TRANSACTION`.

@@ -96,6 +96,10 @@ impl Dialect for Sqlite {
         Some(session::OBJECTS)
     }
 
+    fn compares_schemas(&self) -> bool {
+        true
+    }
+
     fn model(&self, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Option<Result<Model>> {
         Some(schema::model(query))
     }

@@ -11,6 +11,7 @@ pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Ve
         Change::Create(key) => Some(to.objects.get(key)?.create.clone()),
         Change::Complete(key) => Some(to.objects.get(key)?.late.clone()),
         Change::Drop(key) => Some(vec![from.objects.get(key)?.drop.clone()]),
+        Change::Replace(_) | Change::Redefine(_) => None,
         Change::RenameTable { table, to: new } => {
             let old = &from.objects.get(table)?.name;
             Some(vec![format!("ALTER TABLE {} RENAME TO {}", quoted(old), quoted(new))])

@@ -79,6 +79,29 @@ pub(super) struct Opener {
 }
 
 impl Opener {
+    /// The same place, for a session of another name.
+    pub(super) fn renamed(&self, name: &str) -> Self {
+        let mut opener = self.again();
+        opener.config.application_name(name);
+        opener
+    }
+
+    /// The same server, for another database.
+    pub(super) fn beside(&self, database: &str) -> Self {
+        let mut opener = self.again();
+        opener.config.dbname(database);
+        opener
+    }
+
+    fn again(&self) -> Self {
+        Self {
+            config: self.config.clone(),
+            mode: self.mode,
+            connector: self.connector.clone(),
+            secured: self.secured,
+        }
+    }
+
     pub(super) fn open(&mut self) -> std::result::Result<Link, tokio_postgres::Error> {
         let (mut link, mut secured) = open(&self.config, self.mode, self.connector.as_ref())?;
         if !link.standard_strings {

@@ -7,6 +7,7 @@ mod link;
 mod lock;
 mod params;
 mod refuse;
+mod scratch;
 mod tls;
 mod watch;
 mod whole;
@@ -59,6 +60,8 @@ pub struct Postgres {
     opener: connect::Opener,
     /// The connection was lost, and not opened again yet.
     lost: bool,
+    /// What drops the database when the connection is closed, where it is one to throw away.
+    throw_away: Option<scratch::ThrowAway>,
 }
 
 /// A COPY that takes data.
@@ -103,6 +106,7 @@ impl Postgres {
             lock: lock::Lock::default(),
             opener,
             lost: false,
+            throw_away: None,
         }
     }
 
@@ -148,6 +152,13 @@ impl Postgres {
         send: impl FnOnce(&mut Self, &str) -> Result<T, DriverError>,
     ) -> Result<T, DriverError> {
         self.flush()?;
+        if self.throw_away.is_some() && self.interrupted.swap(false, Ordering::Relaxed) {
+            // Between two statements there was none to stop.
+            return Err(DriverError {
+                failure: Failure::Interrupted,
+                ..DriverError::new("interrupted")
+            });
+        }
         if self.failed && ends(sql) {
             return Err(has_failed());
         }
@@ -272,6 +283,11 @@ impl Driver for Postgres {
 
     fn in_transaction(&self) -> Option<bool> {
         Some(self.open)
+    }
+
+    fn scratch(&self) -> Result<Box<dyn Driver>, DriverError> {
+        let scratch = self.opener.scratch()?;
+        Ok(Box::new(scratch))
     }
 
     fn queue(&mut self, sql: &str, ticket: Option<u64>) -> Result<(), DriverError> {

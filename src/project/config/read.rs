@@ -13,13 +13,14 @@ use super::{Config, Location, Raw, Settings, When, expand, within};
 use crate::revision::header::duration::{TAKES, duration};
 
 /// The keys at the top, in the order of the documented file.
-pub(super) const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 12] = [
     "url",
     "locations",
     "file_template",
     "version_table",
     "schema",
     "schema_dump",
+    "dev_url",
     "autogenerate",
     "lock_timeout",
     "backup",
@@ -118,6 +119,7 @@ impl Reader<'_> {
             "version_table" => settings.version_table = self.word(key, node)?,
             "schema" => settings.schema = self.schema(key, node)?,
             "schema_dump" => settings.schema_dump = self.word(key, node)?,
+            "dev_url" => settings.dev_url = self.word(key, node)?,
             "autogenerate" => settings.autogenerate = self.autogenerate(node)?,
             "lock_timeout" => settings.lock_timeout = self.word(key, node)?,
             "backup" => settings.backup = self.word(key, node)?,
@@ -210,6 +212,7 @@ impl Reader<'_> {
         let mut config = Config {
             databases,
             url: settings.url,
+            dev_url: settings.dev_url,
             schema: settings.schema,
             ..Config::without_file()
         };

@@ -1,0 +1,74 @@
+//! Databases to try things on: in memory on SQLite; on a server made beside the project's database, or on the server that
+//! `dev_url` names, and thrown away.
+
+use std::cell::RefCell;
+use std::sync::atomic::Ordering;
+
+use crate::cli::session::{History, Session, unsupported};
+use crate::driver::{self, Driver, DriverError, Failure, Remarks};
+use crate::error::{Error, Result};
+use crate::project::DatabaseUrl;
+
+/// Makes scratch databases.
+pub(crate) type Scratch<'a> = Box<dyn Fn() -> Result<Box<dyn Driver>, DriverError> + 'a>;
+
+/// What makes scratch databases of the project's kind. Nothing is connected to before the first one is asked for.
+pub(crate) fn maker<'a>(session: &'a Session<'_>, history: &'a History) -> Scratch<'a> {
+    let memory = || -> Result<Box<dyn Driver>, DriverError> {
+        let mut db = driver::sqlite::memory()?;
+        // Every table and index takes a page at least, and none holds a row.
+        Driver::execute(&mut db, "PRAGMA page_size = 512")?;
+        Ok(Box::new(db) as Box<dyn Driver>)
+    };
+    if !driver::servers().any(|dialect| dialect == history.dialect.name()) {
+        return Box::new(memory);
+    }
+    let base: RefCell<Option<Box<dyn Driver>>> = RefCell::new(None);
+    Box::new(move || {
+        if session.cancel.flag().load(Ordering::Relaxed) {
+            return Err(DriverError {
+                failure: Failure::Interrupted,
+                ..DriverError::new("interrupted")
+            });
+        }
+        let mut base = base.borrow_mut();
+        let base = match &mut *base {
+            Some(base) => base,
+            none => none.insert(connect(session, history).map_err(|error| told(&error))?),
+        };
+        let scratch = base.scratch()?;
+        session.cancel.set_interrupter(scratch.interrupter());
+        Ok(scratch)
+    })
+}
+
+/// One scratch database.
+pub(crate) fn one(session: &Session<'_>, history: &History) -> Result<Box<dyn Driver>> {
+    maker(session, history)().map_err(|error| crate::execute::fault::database(&error))
+}
+
+fn connect(session: &Session<'_>, history: &History) -> Result<Box<dyn Driver>> {
+    let project = &history.project;
+    let url = match project.dev_url()? {
+        Some(url) => url,
+        None => project.url()?,
+    };
+    let DatabaseUrl::Server { dialect, text } = &url else {
+        return Err(unsupported(&url));
+    };
+    let driver = driver::server(dialect, text, session.opening(project)?);
+    driver.unwrap_or_else(|| Err(unsupported(&url)))
+}
+
+/// An error of connecting, as one of a database.
+fn told(error: &Error) -> DriverError {
+    DriverError {
+        failure: Failure::Disconnected,
+        remarks: Box::new(Remarks {
+            details: error.causes().to_vec(),
+            hint: error.help_lines().first().cloned(),
+            data_line: None,
+        }),
+        ..DriverError::new(error.message())
+    }
+}

@@ -1,0 +1,287 @@
+//! A database as a model, read from PostgreSQL's catalogs by as many queries as there are kinds of things, whatever
+//! there is of each.
+//!
+//! The server writes every definition itself, with nothing on its search path, so that names are whole and two things
+//! that mean the same read the same.
+
+mod code;
+mod comments;
+mod draft;
+mod sequences;
+mod tables;
+mod types;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::dialect::Rows;
+use crate::error::Result;
+use crate::schema::{Key, Kind, Model, Object};
+use crate::sql::write;
+
+pub(super) use draft::next_value;
+use sequences::Sequences;
+
+/// The catalogs that dependencies are between, by their numbers, which never change.
+mod catalog {
+    pub(super) const TYPE: u32 = 1247;
+    pub(super) const FUNCTION: u32 = 1255;
+    pub(super) const RELATION: u32 = 1259;
+    pub(super) const DEFAULT: u32 = 2604;
+    pub(super) const CONSTRAINT: u32 = 2606;
+    pub(super) const SCHEMA: u32 = 2615;
+    pub(super) const RULE: u32 = 2618;
+    pub(super) const TRIGGER: u32 = 2620;
+    pub(super) const EXTENSION: u32 = 3079;
+    pub(super) const POLICY: u32 = 3256;
+    pub(super) const EVENT_TRIGGER: u32 = 3466;
+}
+
+/// One moment for all that is read, and whole names.
+const BEGIN: [&str; 2] = [
+    "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    "SET LOCAL search_path TO ''",
+];
+
+/// A query to the database.
+type Query<'q> = &'q mut dyn FnMut(&str) -> Result<Rows>;
+
+/// Reads the model.
+pub(super) fn model(query: Query<'_>) -> Result<Model> {
+    for statement in BEGIN {
+        query(statement)?;
+    }
+    let mut reading = Reading::new(query);
+    let read = reading.all();
+    let model = std::mem::take(&mut reading.model);
+    // Nothing was written; the error that may be there says more than one of this would.
+    let ended = query("ROLLBACK");
+    read?;
+    ended?;
+    Ok(model)
+}
+
+/// The condition for what somebody made: in schemas that are not the server's own (`n`), and not part of an extension.
+fn made(class: u32, oid: &str) -> String {
+    format!(
+        "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND {}",
+        no_member(class, oid)
+    )
+}
+
+/// The condition for what is not part of an extension.
+fn no_member(class: u32, oid: &str) -> String {
+    format!("NOT EXISTS (SELECT 1 FROM pg_depend e WHERE e.classid = {class} AND e.objid = {oid} AND e.deptype = 'e')")
+}
+
+/// A name as it stands in statements.
+pub(super) fn quoted(name: &str) -> String {
+    write::name(name, '"')
+}
+
+/// A name with its schema, as it stands in statements.
+pub(super) fn qualified(schema: &str, name: &str) -> String {
+    format!("{}.{}", quoted(schema), quoted(name))
+}
+
+fn literal(text: &str) -> String {
+    write::postgres_literal(text)
+}
+
+/// A row of a query.
+struct Row(std::vec::IntoIter<Option<String>>);
+
+impl Row {
+    fn optional(&mut self) -> Option<String> {
+        self.0.next().flatten()
+    }
+
+    fn text(&mut self) -> String {
+        self.optional().unwrap_or_default()
+    }
+
+    fn flag(&mut self) -> bool {
+        self.text() == "t"
+    }
+
+    fn oid(&mut self) -> u32 {
+        self.text().parse().unwrap_or_default()
+    }
+}
+
+/// What is known of something that the catalogs number.
+struct Known {
+    /// The object of the model that it is, or is part of.
+    key: Key,
+    /// What COMMENT ON calls it, where it can have one.
+    words: String,
+}
+
+/// A model while it is read.
+struct Reading<'q> {
+    query: Query<'q>,
+    /// The server's version: `150004`.
+    version: u32,
+    model: Model,
+    /// By catalog and number.
+    known: BTreeMap<(u32, u32), Known>,
+    /// The names of a relation's columns, by their numbers.
+    columns: BTreeMap<u32, BTreeMap<i32, String>>,
+    /// What uses what beside what the server keeps.
+    uses: Vec<(Key, Key)>,
+}
+
+impl<'q> Reading<'q> {
+    fn new(query: Query<'q>) -> Self {
+        Self {
+            query,
+            version: 0,
+            model: Model::default(),
+            known: BTreeMap::new(),
+            columns: BTreeMap::new(),
+            uses: Vec::new(),
+        }
+    }
+
+    fn rows(&mut self, sql: &str) -> Result<impl Iterator<Item = Row> + use<>> {
+        let rows = (self.query)(sql)?;
+        Ok(rows.into_iter().map(|row| Row(row.into_iter())))
+    }
+
+    fn all(&mut self) -> Result<()> {
+        for mut row in self.rows("SELECT current_setting('server_version_num')")? {
+            self.version = row.oid();
+        }
+        self.schemas()?;
+        self.extensions()?;
+        self.types()?;
+        let sequences = Sequences::read(self)?;
+        self.tables(&sequences)?;
+        self.views()?;
+        self.indexes()?;
+        self.functions()?;
+        self.rules()?;
+        self.triggers()?;
+        self.policies()?;
+        self.event_triggers()?;
+        self.dependencies()?;
+        self.comments()
+    }
+
+    /// Takes an object into the model.
+    fn add(&mut self, at: (u32, u32), words: String, key: Key, mut object: Object) {
+        if !key.schema.is_empty() && key.schema != "public" {
+            object.uses.insert(Key::new(Kind::Schema, key.schema.as_str()));
+        }
+        self.know(at, key.clone(), words);
+        self.model.objects.insert(key, object);
+    }
+
+    /// Remembers what a number stands for.
+    fn know(&mut self, at: (u32, u32), key: Key, words: String) {
+        self.known.insert(at, Known { key, words });
+    }
+
+    fn key(&self, class: u32, oid: u32) -> Option<&Key> {
+        self.known.get(&(class, oid)).map(|known| &known.key)
+    }
+
+    /// The schema `public` is in every database; only others are made.
+    fn schemas(&mut self) -> Result<()> {
+        let sql = format!(
+            "SELECT n.oid, n.nspname FROM pg_namespace n WHERE n.nspname <> 'public' AND {}",
+            made(catalog::SCHEMA, "n.oid")
+        );
+        for mut row in self.rows(&sql)? {
+            let (oid, name) = (row.oid(), row.text());
+            let words = format!("SCHEMA {}", quoted(&name));
+            let object = Object {
+                create: vec![format!("CREATE {words}")],
+                drop: format!("DROP {words}"),
+                name: name.clone(),
+                ..Object::default()
+            };
+            self.add((catalog::SCHEMA, oid), words, Key::new(Kind::Schema, name), object);
+        }
+        Ok(())
+    }
+
+    /// Extensions, and what belongs to each: whoever uses that uses the extension.
+    fn extensions(&mut self) -> Result<()> {
+        let sql = "SELECT x.oid, x.extname, n.nspname, EXISTS (SELECT 1 FROM pg_depend d WHERE d.deptype = 'e' \
+                   AND d.classid = 2615 AND d.objid = n.oid AND d.refobjid = x.oid) \
+                   FROM pg_extension x JOIN pg_namespace n ON n.oid = x.extnamespace WHERE x.oid >= 16384";
+        for mut row in self.rows(sql)? {
+            let (oid, name, schema, makes_schema) = (row.oid(), row.text(), row.text(), row.flag());
+            let words = format!("EXTENSION {}", quoted(&name));
+            let place = if makes_schema {
+                String::new()
+            } else {
+                format!(" WITH SCHEMA {}", quoted(&schema))
+            };
+            let mut object = Object {
+                meaning: place.clone(),
+                create: vec![format!("CREATE {words}{place}")],
+                drop: format!("DROP {words}"),
+                name: name.clone(),
+                ..Object::default()
+            };
+            if !makes_schema && !matches!(schema.as_str(), "public" | "pg_catalog") {
+                object.uses.insert(Key::new(Kind::Schema, schema));
+            }
+            self.add(
+                (catalog::EXTENSION, oid),
+                words,
+                Key::new(Kind::Extension, name),
+                object,
+            );
+        }
+        let sql = "SELECT d.classid, d.objid, d.refobjid FROM pg_depend d \
+                   WHERE d.deptype = 'e' AND d.refclassid = 3079 AND d.refobjid >= 16384";
+        for mut row in self.rows(sql)? {
+            let at = (row.oid(), row.oid());
+            if let Some(key) = self.key(catalog::EXTENSION, row.oid()).cloned() {
+                self.know(at, key, String::new());
+            }
+        }
+        Ok(())
+    }
+
+    /// What must be there before what. An array, a row type and a multirange stand for what they are made of.
+    fn dependencies(&mut self) -> Result<()> {
+        let multiranges = if self.version >= 140_000 {
+            "LEFT JOIN pg_range m ON m.rngmultitypid = t.oid"
+        } else {
+            "LEFT JOIN pg_range m ON false"
+        };
+        let sql = format!(
+            "SELECT DISTINCT d.classid, d.objid, \
+             CASE WHEN t.typrelid <> 0 AND r.relkind <> 'c' THEN 1259 ELSE d.refclassid END, \
+             CASE WHEN t.typrelid <> 0 AND r.relkind <> 'c' THEN t.typrelid \
+             WHEN m.rngtypid IS NOT NULL THEN m.rngtypid \
+             WHEN t.typcategory = 'A' AND t.typelem <> 0 THEN t.typelem ELSE d.refobjid END \
+             FROM pg_depend d LEFT JOIN pg_type t ON d.refclassid = 1247 AND t.oid = d.refobjid \
+             LEFT JOIN pg_class r ON r.oid = t.typrelid {multiranges} \
+             WHERE d.deptype IN ('n', 'a') AND d.objid >= 16384 AND d.refobjid >= 16384 \
+             AND d.classid IN (1247, 1255, 1259, 2604, 2606, 2618, 2620, 3256, 3466, 3079) \
+             AND d.refclassid IN (1247, 1255, 1259, 3079) \
+             AND NOT (d.deptype = 'a' AND d.refclassid = 1259 AND d.classid IN (1259, 2604, 2606))"
+        );
+        let mut all: BTreeSet<(Key, Key)> = std::mem::take(&mut self.uses).into_iter().collect();
+        for mut row in self.rows(&sql)? {
+            let user = (row.oid(), row.oid());
+            let used = (row.oid(), row.oid());
+            let (Some(user), Some(used)) = (self.known.get(&user), self.known.get(&used)) else {
+                continue;
+            };
+            if user.key != used.key {
+                all.insert((user.key.clone(), used.key.clone()));
+            }
+        }
+        for (user, used) in all {
+            if let Some(object) = self.model.objects.get_mut(&user).filter(|_| user != used) {
+                object.uses.insert(used);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,214 @@
+//! Tables with their columns and constraints, and indexes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::dialect::postgres::inspect::draft::{Draft, same};
+use crate::dialect::postgres::inspect::sequences::{Sequence, Sequences};
+use crate::dialect::postgres::inspect::{Reading, catalog, made, no_member, qualified, quoted};
+use crate::error::Result;
+use crate::schema::{Constraint, ConstraintKind, Key, Kind, Object, Table};
+
+impl Reading<'_> {
+    pub(super) fn tables(&mut self, sequences: &Sequences) -> Result<()> {
+        let mut drafts = self.heads()?;
+        self.columns_of(&mut drafts, sequences)?;
+        self.constraints(&mut drafts)?;
+        let parents: BTreeSet<u32> = drafts.values().flat_map(|draft| draft.parents.clone()).collect();
+        let parents: BTreeMap<u32, (Key, Table)> = parents
+            .into_iter()
+            .filter_map(|oid| {
+                drafts
+                    .get(&oid)
+                    .map(|draft| (oid, (draft.key.clone(), draft.table.clone())))
+            })
+            .collect();
+        for draft in drafts.into_values() {
+            let words = format!("TABLE {}", qualified(&draft.key.schema, &draft.key.name));
+            for (column, sequence) in sequences.of_table(draft.oid) {
+                self.sequence_of(&draft, column, sequence);
+            }
+            let (oid, key) = (draft.oid, draft.key.clone());
+            let object = draft.object(&parents);
+            self.add((catalog::RELATION, oid), words, key, object);
+        }
+        Ok(())
+    }
+
+    fn heads(&mut self) -> Result<BTreeMap<u32, Draft>> {
+        let sql = format!(
+            "SELECT c.oid, n.nspname, c.relname, c.relpersistence, array_to_string(c.reloptions, ', '), \
+             c.relrowsecurity, c.relforcerowsecurity, c.relreplident, \
+             CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END, \
+             CASE WHEN c.relispartition THEN pg_get_expr(c.relpartbound, c.oid) END, \
+             (SELECT string_agg(i.inhparent::text, ' ' ORDER BY i.inhseqno) FROM pg_inherits i WHERE i.inhrelid = c.oid), \
+             CASE WHEN a.amname <> 'heap' THEN a.amname END \
+             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_am a ON a.oid = c.relam \
+             WHERE c.relkind IN ('r', 'p') AND {}",
+            made(catalog::RELATION, "c.oid")
+        );
+        let mut drafts = BTreeMap::new();
+        for mut row in self.rows(&sql)? {
+            let draft = Draft::read(&mut row);
+            drafts.insert(draft.oid, draft);
+        }
+        let places: BTreeMap<u32, String> = drafts
+            .iter()
+            .map(|(oid, draft)| (*oid, qualified(&draft.key.schema, &draft.key.name)))
+            .collect();
+        for draft in drafts.values_mut() {
+            draft.place_below(&places);
+        }
+        Ok(drafts)
+    }
+
+    fn columns_of(&mut self, drafts: &mut BTreeMap<u32, Draft>, sequences: &Sequences) -> Result<()> {
+        let compression = if self.version >= 140_000 {
+            "a.attcompression"
+        } else {
+            "''"
+        };
+        let sql = format!(
+            "SELECT a.attrelid, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, \
+             pg_get_expr(d.adbin, d.adrelid), a.attgenerated, a.attidentity, \
+             CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END, a.attislocal, d.oid, \
+             CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage END, {compression} \
+             FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+             JOIN pg_type t ON t.oid = a.atttypid \
+             LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.atthasdef \
+             WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped AND {} \
+             ORDER BY a.attrelid, a.attnum",
+            made(catalog::RELATION, "c.oid")
+        );
+        for mut row in self.rows(&sql)? {
+            let (table, number) = (row.oid(), i32::try_from(row.oid()).unwrap_or_default());
+            let Some(draft) = drafts.get_mut(&table) else { continue };
+            let (name, default) = draft.column(&mut row, number, sequences);
+            if default != 0 {
+                self.know((catalog::DEFAULT, default), draft.key.clone(), String::new());
+            }
+            self.columns.entry(table).or_default().insert(number, name);
+        }
+        Ok(())
+    }
+
+    fn constraints(&mut self, drafts: &mut BTreeMap<u32, Draft>) -> Result<()> {
+        let sql = format!(
+            "SELECT c.conrelid, c.oid, c.conname, c.contype, pg_get_constraintdef(c.oid), \
+             array_to_string(c.conkey, ' '), c.confrelid FROM pg_constraint c \
+             WHERE c.conrelid >= 16384 AND c.contype IN ('p', 'u', 'c', 'f', 'x') AND c.conislocal \
+             AND c.conparentid = 0 AND {} ORDER BY c.conrelid, c.contype <> 'p', c.conname",
+            no_member(catalog::CONSTRAINT, "c.oid")
+        );
+        let keys: BTreeMap<u32, Key> = drafts.iter().map(|(oid, draft)| (*oid, draft.key.clone())).collect();
+        for mut row in self.rows(&sql)? {
+            let (table, oid, name, kind) = (row.oid(), row.oid(), row.text(), row.text());
+            let (definition, columns, parent) = (row.text(), row.text(), row.oid());
+            let Some(draft) = drafts.get_mut(&table) else { continue };
+            let place = qualified(&draft.key.schema, &draft.key.name);
+            let words = format!("CONSTRAINT {} ON {place}", quoted(&name));
+            self.know((catalog::CONSTRAINT, oid), draft.key.clone(), words);
+            let names = self.columns.get(&table);
+            let columns = columns
+                .split(' ')
+                .filter_map(|number| names?.get(&number.parse().ok()?).cloned());
+            draft.table.constraints.push(Constraint {
+                folded: name.clone(),
+                name,
+                kind: match kind.as_str() {
+                    "p" => ConstraintKind::PrimaryKey,
+                    "u" => ConstraintKind::Unique,
+                    "f" => ConstraintKind::ForeignKey,
+                    "x" => ConstraintKind::Exclude,
+                    _ => ConstraintKind::Check,
+                },
+                definition: same(&definition),
+                columns: columns.collect(),
+                parent: keys.get(&parent).cloned(),
+                inside: None,
+            });
+        }
+        Ok(())
+    }
+
+    /// A sequence of a table's column: part of the table where it numbers its rows, an object of its own otherwise.
+    fn sequence_of(&mut self, draft: &Draft, column: i32, sequence: &Sequence) {
+        let at = (catalog::RELATION, sequence.oid);
+        let words = format!("SEQUENCE {}", sequence.place());
+        let name = self.columns.get(&draft.oid).and_then(|columns| columns.get(&column));
+        let numbers = name
+            .and_then(|name| draft.table.column(name))
+            .is_some_and(|column| column.identity.is_some());
+        if sequence.is_identity() || numbers {
+            self.know(at, draft.key.clone(), words);
+            return;
+        }
+        let place = qualified(&draft.key.schema, &draft.key.name);
+        let owner = format!("{place}.{}", quoted(name.map_or("", String::as_str)));
+        let object = Object {
+            name: sequence.name.clone(),
+            meaning: format!("AS {}{} OWNED BY {owner}", sequence.data_type, sequence.options),
+            create: vec![format!("CREATE SEQUENCE {}", sequence.definition())],
+            late: vec![format!("ALTER SEQUENCE {} OWNED BY {owner}", sequence.place())],
+            // It goes with its table.
+            drop: format!("DROP SEQUENCE IF EXISTS {}", sequence.place()),
+            redefinable: true,
+            ..Object::default()
+        };
+        let key = Key {
+            kind: Kind::Sequence,
+            schema: sequence.schema.clone(),
+            name: sequence.name.clone(),
+        };
+        self.add(at, words, key, object);
+    }
+
+    /// Those of constraints belong to these, those of partitions that hang on one of the parent's to that one.
+    pub(super) fn indexes(&mut self) -> Result<()> {
+        let sql = format!(
+            "SELECT i.indexrelid, i.indrelid, n.nspname, c.relname, pg_get_indexdef(i.indexrelid), i.indisunique, \
+             i.indisreplident FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+             JOIN pg_namespace n ON n.oid = c.relnamespace WHERE NOT c.relispartition AND NOT EXISTS (SELECT 1 \
+             FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')) AND {}",
+            made(catalog::RELATION, "c.oid")
+        );
+        for mut row in self.rows(&sql)? {
+            let (oid, table, schema, name) = (row.oid(), row.oid(), row.text(), row.text());
+            let (definition, unique, replica) = (row.text(), row.flag(), row.flag());
+            let Some(known) = self.known.get(&(catalog::RELATION, table)) else {
+                continue;
+            };
+            let on = known.key.clone();
+            // With ONLY an index of a partitioned table waits for those of its partitions.
+            let unique = if unique { "UNIQUE " } else { "" };
+            let head = format!("CREATE {unique}INDEX {} ON ", quoted(&name));
+            let create = match definition.strip_prefix(&format!("{head}ONLY ")) {
+                Some(rest) => head + rest,
+                None => definition,
+            };
+            let place = qualified(&schema, &name);
+            let mut statements = vec![create.clone()];
+            if replica {
+                let table = qualified(&on.schema, &on.name);
+                statements.push(format!(
+                    "ALTER TABLE {table} REPLICA IDENTITY USING INDEX {}",
+                    quoted(&name)
+                ));
+            }
+            let object = Object {
+                name: name.clone(),
+                on: Some(on),
+                meaning: statements.join(";\n"),
+                create: statements,
+                drop: format!("DROP INDEX {place}"),
+                ..Object::default()
+            };
+            let key = Key {
+                kind: Kind::Index,
+                schema,
+                name,
+            };
+            self.add((catalog::RELATION, oid), format!("INDEX {place}"), key, object);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,429 @@
+//! Changes of a schema as PostgreSQL's statements.
+
+mod numbering;
+mod types;
+
+use std::collections::BTreeMap;
+
+use crate::dialect::postgres::inspect::{next_value, qualified, quoted};
+use crate::schema::diff::{Alter, Change};
+use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Table};
+
+/// The statements of a change, without semicolons; none when no statement says it.
+pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {
+    match change {
+        Change::Create(key) => Some(to.objects.get(key)?.create.clone()),
+        Change::Complete(key) => Some(to.objects.get(key)?.late.clone()),
+        Change::Drop(key) => Some(vec![from.objects.get(key)?.drop.clone()]),
+        Change::Redefine(key) => redefinition(key, from, to),
+        Change::Replace(key) if key.kind == Kind::Type => types::swapped(key, from, to),
+        // Rows would have to be moved by hand, and what other tables and sequences know of the table with them.
+        Change::Replace(_) => None,
+        Change::RenameTable { table, to: new } => Some(vec![format!(
+            "ALTER TABLE {} RENAME TO {}",
+            qualified(&table.schema, &from.objects.get(table)?.name),
+            quoted(new)
+        )]),
+        Change::Alter(key, alter) => {
+            if comes_from_above(key, alter, from, to) {
+                return Some(Vec::new());
+            }
+            self::alter(key, alter, from, to)
+        }
+    }
+}
+
+fn redefinition(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>> {
+    let (old, new) = (from.objects.get(key)?, to.objects.get(key)?);
+    let place = qualified(&key.schema, &key.name);
+    match key.kind {
+        Kind::View => {
+            let create = new.create.first()?.strip_prefix("CREATE VIEW")?;
+            let mut out = vec![format!("CREATE OR REPLACE VIEW{create}")];
+            // Options that are not said again stay.
+            if old.meaning.starts_with("VIEW WITH (") && !new.meaning.starts_with("VIEW WITH (") {
+                let options = old.meaning.strip_prefix("VIEW WITH (")?.split_once(')')?.0;
+                let names: Vec<&str> = options
+                    .split(", ")
+                    .filter_map(|option| option.split('=').next())
+                    .collect();
+                out.insert(0, format!("ALTER VIEW {place} RESET ({})", names.join(", ")));
+            }
+            Some(out)
+        }
+        // The statement says CREATE OR REPLACE, or COMMENT ON.
+        Kind::Function | Kind::Comment => Some(new.create.clone()),
+        Kind::Sequence => numbering::sequence(&place, &old.meaning, &new.meaning),
+        Kind::Type | Kind::Domain => types::altered(key, from, to),
+        _ => None,
+    }
+}
+
+/// Whether an inherited column changes along with that of the table above: ALTER TABLE says it once for all.
+fn comes_from_above(key: &Key, alter: &Alter, from: &Model, to: &Model) -> bool {
+    let options = from.table(key).map(|table| &table.options);
+    let is_below = options.is_some_and(|options| {
+        ["partition_of", "inherits"]
+            .iter()
+            .any(|name| options.contains_key(name))
+    });
+    if !is_below {
+        return false;
+    }
+    let name = match alter {
+        Alter::AddColumn(column)
+        | Alter::DropColumn(column)
+        | Alter::SetNotNull(column)
+        | Alter::DropNotNull(column)
+        | Alter::SetDefault(column)
+        | Alter::DropDefault(column)
+        | Alter::SetExpression(column)
+        | Alter::DropExpression(column)
+        | Alter::SetType { to: column, .. } => &column.folded,
+        _ => return false,
+    };
+    let above = from.objects.get(key).into_iter().flat_map(|object| &object.uses);
+    let column = |model: &Model, key: &Key| model.table(key).and_then(|table| table.column(name)).cloned();
+    above
+        .filter(|above| above.kind == Kind::Table)
+        .any(|above| column(from, above) != column(to, above) && column(to, above) == column(to, key))
+}
+
+fn alter(key: &Key, alter: &Alter, from: &Model, to: &Model) -> Option<Vec<String>> {
+    let place = qualified(&key.schema, &key.name);
+    let table = |action: &str| format!("ALTER TABLE {place} {action}");
+    let of_column = |column: &Column, action: &str| table(&format!("ALTER COLUMN {} {action}", quoted(&column.name)));
+    Some(match alter {
+        Alter::AddColumn(column) => added(&place, column),
+        Alter::DropColumn(column) => vec![table(&format!("DROP COLUMN {}", quoted(&column.name)))],
+        Alter::RenameColumn { from, to } => {
+            vec![table(&format!("RENAME COLUMN {} TO {}", quoted(from), quoted(to)))]
+        }
+        Alter::SetNotNull(column) => vec![of_column(column, "SET NOT NULL")],
+        Alter::DropNotNull(column) => vec![of_column(column, "DROP NOT NULL")],
+        Alter::SetDefault(column) => {
+            let value = &column.default.as_ref()?.written;
+            vec![of_column(column, &format!("SET DEFAULT {value}"))]
+        }
+        Alter::DropDefault(column) => vec![of_column(column, "DROP DEFAULT")],
+        Alter::SetType { from: old, to: new } => vec![of_column(new, &set_type(old, new, from, to))],
+        Alter::SetExpression(column) => anew(key, &place, column, from, to)?,
+        Alter::DropExpression(column) => vec![of_column(column, "DROP EXPRESSION")],
+        Alter::SetIdentity { from: old, to: new } => numbering::numbering(&place, old, new)?,
+        // There is nothing else to a column here.
+        Alter::SetOther { .. } => return None,
+        Alter::AddConstraint(constraint) => vec![table(&format!("ADD {}", words(constraint)))],
+        Alter::DropConstraint(constraint) => vec![table(&format!("DROP CONSTRAINT {}", quoted(&constraint.name)))],
+        Alter::RenameConstraint { from, to } => vec![table(&format!(
+            "RENAME CONSTRAINT {} TO {}",
+            quoted(&from.name),
+            quoted(&to.name)
+        ))],
+        Alter::SetOption { name, value } => {
+            let old = from.table(key).and_then(|table| table.options.get(name));
+            match *name {
+                "storage" | "compression" => {
+                    kept(&place, name, old.map(String::as_str), value.as_deref(), to.table(key)?)?
+                }
+                _ => option(&place, name, old.map(String::as_str), value.as_deref())?,
+            }
+        }
+    })
+}
+
+/// An index built while others write. Partitioned tables have no such way.
+pub(super) fn concurrently(key: &Key, wanted: &Model) -> Option<[String; 2]> {
+    let index = wanted.objects.get(key)?;
+    let table = wanted.table(index.on.as_ref()?)?;
+    let [create] = &index.create[..] else { return None };
+    if table.options.contains_key("partition_by") {
+        return None;
+    }
+    let (head, rest) = ["CREATE INDEX ", "CREATE UNIQUE INDEX "]
+        .into_iter()
+        .find_map(|head| Some((head, create.strip_prefix(head)?)))?;
+    let place = qualified(&key.schema, &key.name);
+    Some([
+        format!("{head}CONCURRENTLY {rest}"),
+        format!("DROP INDEX CONCURRENTLY {place}"),
+    ])
+}
+
+/// A constraint that is NOT VALID first.
+pub(super) fn validated_later(key: &Key, constraint: &Constraint, wanted: &Model) -> Option<[String; 3]> {
+    let may_wait = match constraint.kind {
+        ConstraintKind::Check => true,
+        ConstraintKind::ForeignKey => !wanted.table(key)?.options.contains_key("partition_by"),
+        _ => false,
+    };
+    if !may_wait || constraint.definition.written.ends_with(" NOT VALID") {
+        return None;
+    }
+    let table = format!("ALTER TABLE {}", qualified(&key.schema, &key.name));
+    let (words, name) = (words(constraint), quoted(&constraint.name));
+    Some([
+        format!("{table} ADD {words} NOT VALID"),
+        format!("{table} VALIDATE CONSTRAINT {name}"),
+        format!("{table} DROP CONSTRAINT {name}, ADD {words} NOT VALID"),
+    ])
+}
+
+fn words(constraint: &Constraint) -> String {
+    format!(
+        "CONSTRAINT {} {}",
+        quoted(&constraint.name),
+        constraint.definition.written
+    )
+}
+
+/// A new column, with its sequence where `serial` does not say all of it.
+fn added(place: &str, column: &Column) -> Vec<String> {
+    let add = format!("ALTER TABLE {place} ADD COLUMN {}", column.definition.0);
+    match &column.identity {
+        Some(identity)
+            if !identity.written.starts_with("GENERATED ")
+                && column.definition.0.contains(&next_value(&identity.written)) =>
+        {
+            let sequence = identity.written.split(" AS ").next().unwrap_or_default();
+            vec![
+                format!("CREATE SEQUENCE {}", identity.written),
+                add,
+                format!("ALTER SEQUENCE {sequence} OWNED BY {place}.{}", quoted(&column.name)),
+            ]
+        }
+        _ => vec![add],
+    }
+}
+
+/// A generated column whose expression is another one: before PostgreSQL 17 it is made anew, with its constraints.
+fn anew(key: &Key, place: &str, column: &Column, from: &Model, to: &Model) -> Option<Vec<String>> {
+    let mut out = vec![
+        format!("ALTER TABLE {place} DROP COLUMN {}", quoted(&column.name)),
+        format!("ALTER TABLE {place} ADD COLUMN {}", column.definition.0),
+    ];
+    let (now, then) = (from.table(key)?, to.table(key)?);
+    let kept = then.constraints.iter().filter(|constraint| {
+        let about = constraint.columns.contains(&column.folded);
+        about && now.constraints.iter().any(|other| other.name == constraint.name)
+    });
+    out.extend(kept.map(|constraint| format!("ALTER TABLE {place} ADD {}", words(constraint))));
+    Some(out)
+}
+
+fn set_type(old: &Column, new: &Column, from: &Model, to: &Model) -> String {
+    let written = &new.data_type.written;
+    let mut out = format!("TYPE {written}");
+    // Without one it is that of the type.
+    if let Some(collation) = &new.collation {
+        out.push_str(&format!(" COLLATE {}", collation.written));
+    }
+    let using = cast(
+        &family(&base(&old.data_type.written, from)),
+        &family(&base(written, to)),
+        |name| is_enum(name, from) || is_enum(name, to),
+    );
+    if let Some(way) = using {
+        out.push_str(&format!(" USING {}{way}::{written}", quoted(&new.name)));
+    }
+    out
+}
+
+/// What a domain is over; other types are what they are.
+fn base(data_type: &str, model: &Model) -> String {
+    let domain = model
+        .objects
+        .iter()
+        .find(|(key, _)| key.kind == Kind::Domain && qualified(&key.schema, &key.name) == data_type);
+    let base = domain.and_then(|(_, object)| {
+        let line = object.meaning.split('\n').nth(1)?;
+        line.strip_prefix("type ")
+    });
+    base.map_or_else(|| data_type.to_owned(), |base| self::base(base, model))
+}
+
+fn is_enum(data_type: &str, model: &Model) -> bool {
+    model.objects.iter().any(|(key, object)| {
+        key.kind == Kind::Type && object.meaning.starts_with("enum\n") && qualified(&key.schema, &key.name) == data_type
+    })
+}
+
+/// How values of one family of types become values of the other, where that is not by assignment: by a cast, or by way
+/// of their text. Where they are assigned, a cast would do more than that: it cuts a text that is too long.
+fn cast(old: &str, new: &str, is_enum: impl Fn(&str) -> bool) -> Option<&'static str> {
+    let own = |name: &str| name.contains('.');
+    match (old, new) {
+        _ if old == new || new == "text" => None,
+        ("text", _) | ("number", "boolean") | ("boolean", "number") => Some(""),
+        _ if is_enum(old) || is_enum(new) || !own(old) && !own(new) => Some("::text"),
+        _ => Some(""),
+    }
+}
+
+/// Types within which values are assigned.
+fn family(data_type: &str) -> String {
+    if let Some(element) = data_type.strip_suffix("[]") {
+        return format!("{}[]", family(element));
+    }
+    let bare = data_type.split('(').next().unwrap_or_default().trim();
+    let zone = data_type.ends_with("with time zone");
+    match bare {
+        "smallint" | "integer" | "bigint" | "numeric" | "real" | "double precision" => "number",
+        "text" | "character varying" | "character" | "name" => "text",
+        "json" | "jsonb" => "json",
+        "date" => "moment",
+        _ if bare.starts_with("timestamp") => "moment",
+        _ if bare.starts_with("time") && zone => "time with time zone",
+        _ if bare.starts_with("time") => "time",
+        "bit" | "bit varying" => "bits",
+        "inet" | "cidr" => "inet",
+        other => other,
+    }
+    .to_owned()
+}
+
+/// Words about columns, by their names.
+fn by_column(words: Option<&str>) -> BTreeMap<&str, &str> {
+    let words = words.into_iter().flat_map(|words| words.split(", "));
+    words.filter_map(|part| part.rsplit_once(' ')).collect()
+}
+
+/// How the values of columns are kept. That of a type has no name before PostgreSQL 16.
+fn kept(place: &str, name: &str, old: Option<&str>, new: Option<&str>, table: &Table) -> Option<Vec<String>> {
+    let (old, new) = (by_column(old), by_column(new));
+    let word = name.to_uppercase();
+    let set = |column: &str, kept: &str| format!("ALTER TABLE {place} ALTER COLUMN {column} SET {word} {kept}");
+    let mut out = Vec::new();
+    for column in old.keys().filter(|column| !new.contains_key(*column)) {
+        let Some(there) = table.columns.iter().find(|there| quoted(&there.name) == *column) else {
+            continue;
+        };
+        let usual = match family(&there.data_type.written).as_str() {
+            _ if name == "compression" => "DEFAULT",
+            "number" | "inet" => "MAIN",
+            "text" | "json" | "bytea" | "xml" | "bits" => "EXTENDED",
+            array if array.ends_with("[]") => "EXTENDED",
+            _ => return None,
+        };
+        out.push(set(column, usual));
+    }
+    let changed = new.iter().filter(|(column, kept)| old.get(*column) != Some(kept));
+    out.extend(changed.map(|(column, kept)| set(column, kept)));
+    Some(out)
+}
+
+/// What is said of a table as a whole.
+fn option(place: &str, name: &str, old: Option<&str>, new: Option<&str>) -> Option<Vec<String>> {
+    let table = |action: &str| format!("ALTER TABLE {place} {action}");
+    Some(match name {
+        "unlogged" => vec![table(if new.is_some() { "SET UNLOGGED" } else { "SET LOGGED" })],
+        "row_level_security" => vec![table(if new.is_some() {
+            "ENABLE ROW LEVEL SECURITY"
+        } else {
+            "DISABLE ROW LEVEL SECURITY"
+        })],
+        "forced_row_level_security" => vec![table(if new.is_some() {
+            "FORCE ROW LEVEL SECURITY"
+        } else {
+            "NO FORCE ROW LEVEL SECURITY"
+        })],
+        "replica_identity" => vec![table(&format!("REPLICA IDENTITY {}", new.unwrap_or("DEFAULT")))],
+        "with" => storage_parameters(place, old, new),
+        "partition_of" => {
+            let parent = |words: &str| {
+                let at = words.find(" FOR VALUES ").or_else(|| words.rfind(" DEFAULT"))?;
+                Some((words[..at].to_owned(), words[at + 1..].to_owned()))
+            };
+            let mut out = Vec::new();
+            if let Some((above, _)) = old.and_then(parent) {
+                out.push(format!("ALTER TABLE {above} DETACH PARTITION {place}"));
+            }
+            if let Some((above, bound)) = new.and_then(parent) {
+                out.push(format!("ALTER TABLE {above} ATTACH PARTITION {place} {bound}"));
+            }
+            out
+        }
+        "inherits" => {
+            let parents = |words: Option<&str>| -> Vec<String> {
+                words
+                    .into_iter()
+                    .flat_map(|words| words.split(", "))
+                    .map(str::to_owned)
+                    .collect()
+            };
+            let (old, new) = (parents(old), parents(new));
+            let gone = old.iter().filter(|parent| !new.contains(parent));
+            let come = new.iter().filter(|parent| !old.contains(parent));
+            gone.map(|parent| table(&format!("NO INHERIT {parent}")))
+                .chain(come.map(|parent| table(&format!("INHERIT {parent}"))))
+                .collect()
+        }
+        "access_method" => vec![table(&format!("SET ACCESS METHOD {}", new.unwrap_or("heap")))],
+        // How rows are spread over partitions is said when the table is made.
+        _ => return None,
+    })
+}
+
+fn storage_parameters(place: &str, old: Option<&str>, new: Option<&str>) -> Vec<String> {
+    let parse = |words: Option<&str>| -> BTreeMap<String, String> {
+        let parts = words.map(str::to_owned).unwrap_or_default();
+        let parts = parts.split(", ").filter_map(|part| part.split_once('='));
+        parts.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    };
+    let (old, new) = (parse(old), parse(new));
+    let mut out = Vec::new();
+    let gone: Vec<&str> = old
+        .keys()
+        .filter(|name| !new.contains_key(*name))
+        .map(String::as_str)
+        .collect();
+    if !gone.is_empty() {
+        out.push(format!("ALTER TABLE {place} RESET ({})", gone.join(", ")));
+    }
+    let set: Vec<String> = new
+        .iter()
+        .filter(|(name, value)| old.get(*name) != Some(value))
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    if !set.is_empty() {
+        out.push(format!("ALTER TABLE {place} SET ({})", set.join(", ")));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cast_is_written_only_where_values_are_not_assigned() {
+        let way = |old: &str, new: &str| cast(&family(old), &family(new), |name| name == "public.mood");
+        for (old, new) in [
+            ("integer", "bigint"),
+            ("numeric(5,2)", "integer"),
+            ("text", "character varying(5)"),
+            ("bigint", "text"),
+            ("timestamp(3) without time zone", "timestamp with time zone"),
+            ("date", "timestamp without time zone"),
+            ("integer[]", "bigint[]"),
+            ("public.mood", "text"),
+        ] {
+            assert_eq!(way(old, new), None, "{old} -> {new}");
+        }
+        for (old, new) in [
+            ("text", "integer"),
+            ("integer", "boolean"),
+            ("text", "public.mood"),
+            ("public.point", "public.place"),
+        ] {
+            assert_eq!(way(old, new), Some(""), "{old} -> {new}");
+        }
+        for (old, new) in [
+            ("date", "integer"),
+            ("integer", "public.mood"),
+            ("time without time zone", "interval"),
+            ("uuid", "bigint"),
+        ] {
+            assert_eq!(way(old, new), Some("::text"), "{old} -> {new}");
+        }
+    }
+}

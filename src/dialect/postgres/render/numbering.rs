@@ -1,0 +1,233 @@
+//! Sequences led to what they should be, and what numbers the rows of a column.
+
+use crate::dialect::postgres::inspect::{next_value, quoted};
+use crate::schema::Column;
+use crate::sql::write;
+
+/// A sequence with other options; what is not said goes back to what holds anyway.
+pub(super) fn sequence(place: &str, old: &str, new: &str) -> Option<Vec<String>> {
+    let split = |meaning: &str| -> (bool, String, Option<String>) {
+        let (unlogged, rest) = match meaning.strip_prefix("UNLOGGED ") {
+            Some(rest) => (true, rest),
+            None => (false, meaning),
+        };
+        let (options, owner) = match rest.split_once(" OWNED BY ") {
+            Some((options, owner)) => (options, Some(owner.to_owned())),
+            None => (rest, None),
+        };
+        (unlogged, options.to_owned(), owner)
+    };
+    let ((was_unlogged, now, old_owner), (unlogged, then, owner)) = (split(old), split(new));
+    let mut out = Vec::new();
+    if was_unlogged != unlogged {
+        let word = if unlogged { "UNLOGGED" } else { "LOGGED" };
+        out.push(format!("ALTER SEQUENCE {place} SET {word}"));
+    }
+    out.extend(options_altered(place, &now, &then)?);
+    if owner != old_owner {
+        let owner = owner.as_deref().unwrap_or("NONE");
+        out.push(format!("ALTER SEQUENCE {place} OWNED BY {owner}"));
+    }
+    Some(out)
+}
+
+/// A sequence whose words behind CREATE SEQUENCE and its name are others.
+fn options_altered(place: &str, now: &str, then: &str) -> Option<Vec<String>> {
+    let split = |words: &str| -> Option<(String, String)> {
+        let rest = words.strip_prefix("AS ")?;
+        let end = rest.find(' ').unwrap_or(rest.len());
+        Some((rest[..end].to_owned(), rest[end..].to_owned()))
+    };
+    let ((_, old), (data_type, new)) = (split(now)?, split(then)?);
+    Some(if now == then {
+        Vec::new()
+    } else if old == new {
+        // Its bounds go along where they are those of its type.
+        vec![format!("ALTER SEQUENCE {place} AS {data_type}")]
+    } else {
+        vec![format!("ALTER SEQUENCE {place} {}", all_options(then)?)]
+    })
+}
+
+/// Options with those that hold anyway.
+fn all_options(options: &str) -> Option<String> {
+    let rest = options.strip_prefix("AS ")?;
+    let data_type = ["smallint", "integer", "bigint"]
+        .into_iter()
+        .find(|name| rest.starts_with(name))?;
+    let said = &rest[data_type.len()..];
+    let mut out = format!("AS {data_type}{said}");
+    for (words, usual) in [
+        ("INCREMENT BY", "INCREMENT BY 1"),
+        ("MINVALUE", "NO MINVALUE"),
+        ("MAXVALUE", "NO MAXVALUE"),
+        ("CACHE", "CACHE 1"),
+        ("CYCLE", "NO CYCLE"),
+    ] {
+        if !said.contains(&format!(" {words}")) {
+            out.push_str(&format!(" {usual}"));
+        }
+    }
+    if !said.contains(" START WITH ") {
+        let value = |word: &str| {
+            let after = said.split_once(word)?.1;
+            Some(after.trim().split(' ').next()?.to_owned())
+        };
+        let start = if said.contains("INCREMENT BY -") {
+            value(" MAXVALUE ").unwrap_or_else(|| "-1".to_owned())
+        } else {
+            value(" MINVALUE ").unwrap_or_else(|| "1".to_owned())
+        };
+        out.push_str(&format!(" START WITH {start}"));
+    }
+    Some(out)
+}
+
+/// How rows are numbered: by an identity, by a sequence of the column's own, or not at all.
+pub(super) fn numbering(place: &str, old: &Column, new: &Column) -> Option<Vec<String>> {
+    let name = quoted(&new.name);
+    let column = |action: &str| format!("ALTER TABLE {place} ALTER COLUMN {name} {action}");
+    let is_identity = |words: &str| words.starts_with("GENERATED ");
+    let sequence = |words: &str| words.split(" AS ").next().unwrap_or_default().to_owned();
+    let (was, is) = (
+        old.identity.as_ref().map(|text| text.written.as_str()),
+        new.identity.as_ref().map(|text| text.written.as_str()),
+    );
+    let mut out = Vec::new();
+    match (was, is) {
+        (Some(was), Some(is)) if is_identity(was) && is_identity(is) => {
+            return identity_altered(&column, was, is);
+        }
+        (Some(was), Some(is)) if !is_identity(was) && !is_identity(is) => {
+            let (from, to) = (sequence(was), sequence(is));
+            if from != to {
+                out.extend(renamed(&from, &to)?);
+            }
+            let (now, then) = (was[from.len()..].trim_start(), is[to.len()..].trim_start());
+            out.extend(options_altered(&to, now, then)?);
+            return Some(out);
+        }
+        _ => {}
+    }
+    match was {
+        Some(was) if is_identity(was) => out.push(column("DROP IDENTITY")),
+        Some(was) => {
+            out.push(column("DROP DEFAULT"));
+            out.push(format!("DROP SEQUENCE {}", sequence(was)));
+        }
+        None => {}
+    }
+    let next = |sequence: &str| {
+        format!("SELECT pg_catalog.setval({sequence}, coalesce(max({name}), 0) + 1, false) FROM {place}")
+    };
+    match is {
+        Some(is) if is_identity(is) => {
+            if !new.not_null {
+                return None;
+            }
+            out.push(column(&format!("ADD {is}")));
+            let of = format!(
+                "pg_catalog.pg_get_serial_sequence({}, {})",
+                write::postgres_literal(place),
+                write::postgres_literal(&new.name)
+            );
+            out.push(next(&of));
+        }
+        Some(is) => {
+            let sequence = sequence(is);
+            out.push(format!("CREATE SEQUENCE {is} OWNED BY {place}.{name}"));
+            out.push(column(&format!("SET DEFAULT {}", next_value(is))));
+            out.push(next(&write::postgres_literal(&sequence)));
+        }
+        None => {}
+    }
+    Some(out)
+}
+
+/// A sequence under another name in the same schema.
+fn renamed(from: &str, to: &str) -> Option<Vec<String>> {
+    let schema = |place: &str| place.rsplit_once('.').map(|(schema, _)| schema.to_owned());
+    let name = to.rsplit_once('.')?.1;
+    (schema(from) == schema(to)).then(|| vec![format!("ALTER SEQUENCE {from} RENAME TO {name}")])
+}
+
+fn identity_altered(column: &dyn Fn(&str) -> String, was: &str, is: &str) -> Option<Vec<String>> {
+    let split = |words: &str| -> (String, String) {
+        let (head, options) = words.split_once(" AS IDENTITY").unwrap_or((words, ""));
+        let options = options.trim().trim_start_matches('(').trim_end_matches(')');
+        (head.to_owned(), options.to_owned())
+    };
+    let ((old_head, old_options), (head, options)) = (split(was), split(is));
+    let mut out = Vec::new();
+    if old_head != head {
+        out.push(column(&format!("SET {head}")));
+    }
+    if old_options != options {
+        let all = all_options(&format!("AS bigint {options}"))?;
+        let words = all.strip_prefix("AS bigint")?.trim_start();
+        let mut sets = Vec::new();
+        for word in [
+            "INCREMENT BY",
+            "NO MINVALUE",
+            "MINVALUE",
+            "NO MAXVALUE",
+            "MAXVALUE",
+            "START WITH",
+            "CACHE",
+            "NO CYCLE",
+            "CYCLE",
+        ] {
+            if let Some(said) = said(words, word) {
+                sets.push(format!("SET {said}"));
+            }
+        }
+        out.push(column(&sets.join(" ")));
+    }
+    Some(out)
+}
+
+/// An option with its value.
+fn said(words: &str, option: &str) -> Option<String> {
+    let at = words.match_indices(option).map(|(at, _)| at).find(|at| {
+        let before = words[..*at].trim_end();
+        !before.ends_with("NO") || option.starts_with("NO ")
+    })?;
+    let rest = &words[at + option.len()..];
+    let value = rest.trim_start().split(' ').next().unwrap_or_default();
+    let is_number = value
+        .trim_start_matches('-')
+        .bytes()
+        .next()
+        .is_some_and(|byte| byte.is_ascii_digit());
+    Some(if is_number {
+        format!("{option} {value}")
+    } else {
+        option.to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_that_are_not_said_go_back() {
+        assert_eq!(
+            all_options("AS integer INCREMENT BY 2 MINVALUE 5").as_deref(),
+            Some("AS integer INCREMENT BY 2 MINVALUE 5 NO MAXVALUE CACHE 1 NO CYCLE START WITH 5")
+        );
+        let column = |action: &str| action.to_owned();
+        assert_eq!(
+            identity_altered(
+                &column,
+                "GENERATED ALWAYS AS IDENTITY (START WITH 5)",
+                "GENERATED BY DEFAULT AS IDENTITY (INCREMENT BY 2)"
+            ),
+            Some(vec![
+                "SET GENERATED BY DEFAULT".to_owned(),
+                "SET INCREMENT BY 2 SET NO MINVALUE SET NO MAXVALUE SET START WITH 1 SET CACHE 1 SET NO CYCLE"
+                    .to_owned(),
+            ])
+        );
+    }
+}

@@ -1,0 +1,202 @@
+//! Types and domains led to what they should be.
+
+use crate::dialect::postgres::inspect::{qualified, quoted};
+use crate::schema::{Column, Key, Model, Object};
+
+/// The parts of a meaning, behind the word that says what it is.
+fn parts(meaning: &str) -> (&str, Vec<&str>) {
+    let mut lines = meaning.split('\n');
+    (
+        lines.next().unwrap_or_default(),
+        lines.filter(|line| !line.is_empty()).collect(),
+    )
+}
+
+/// A type or domain altered where it is.
+pub(super) fn altered(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>> {
+    let (old, new) = (from.objects.get(key)?, to.objects.get(key)?);
+    let place = qualified(&key.schema, &key.name);
+    let ((kind, now), (other, then)) = (parts(&old.meaning), parts(&new.meaning));
+    match (kind, other) {
+        ("enum", "enum") => enumeration(&place, &now, &then),
+        ("domain", "domain") => domain(&place, &now, &then),
+        ("composite", "composite") => {
+            let holds_rows = |object: &Object| object.table.is_some() && object.uses.contains(key);
+            let kept = !from.objects.values().any(holds_rows);
+            composite(&place, &now, &then, kept)
+        }
+        _ => None,
+    }
+}
+
+/// The one value that has another name, where nothing else differs.
+fn renamed_value(place: &str, now: &[&str], then: &[&str]) -> Option<String> {
+    let others: Vec<usize> = (0..now.len().min(then.len()))
+        .filter(|at| now[*at] != then[*at])
+        .collect();
+    let [at] = others[..] else { return None };
+    let renamed = now.len() == then.len() && !now.contains(&then[at]);
+    renamed.then(|| format!("ALTER TYPE {place} RENAME VALUE {} TO {}", now[at], then[at]))
+}
+
+/// Values that come, each beside one that is there; or one that has another name.
+fn enumeration(place: &str, now: &[&str], then: &[&str]) -> Option<Vec<String>> {
+    if let Some(statement) = renamed_value(place, now, then) {
+        return Some(vec![statement]);
+    }
+    let kept: Vec<&&str> = then.iter().filter(|value| now.contains(value)).collect();
+    if kept.len() != now.len() || kept.iter().zip(now).any(|(one, other)| *one != other) {
+        return None;
+    }
+    let mut out = Vec::new();
+    for (at, value) in then.iter().enumerate().filter(|(_, value)| !now.contains(value)) {
+        let beside = match at.checked_sub(1) {
+            Some(before) => format!(" AFTER {}", then[before]),
+            None => then
+                .iter()
+                .find(|value| now.contains(value))
+                .map_or_else(String::new, |next| format!(" BEFORE {next}")),
+        };
+        // At the end a value comes by itself.
+        let last = then[at..].iter().all(|value| !now.contains(value));
+        let beside = if last { String::new() } else { beside };
+        out.push(format!("ALTER TYPE {place} ADD VALUE {value}{beside}"));
+    }
+    Some(out)
+}
+
+fn domain(place: &str, now: &[&str], then: &[&str]) -> Option<Vec<String>> {
+    let base = |lines: &[&str]| lines.first().map(|line| (*line).to_owned());
+    if base(now) != base(then) {
+        return None;
+    }
+    let mut out = Vec::new();
+    let gone = now.iter().filter(|line| !then.contains(line));
+    for line in gone {
+        if let Some(constraint) = line.strip_prefix("CONSTRAINT ") {
+            let name = constraint.split(" CHECK ").next()?;
+            out.push(format!("ALTER DOMAIN {place} DROP CONSTRAINT {name}"));
+        } else if *line == "NOT NULL" {
+            out.push(format!("ALTER DOMAIN {place} DROP NOT NULL"));
+        } else if !then.iter().any(|line| line.starts_with("DEFAULT ")) {
+            out.push(format!("ALTER DOMAIN {place} DROP DEFAULT"));
+        }
+    }
+    for line in then.iter().filter(|line| !now.contains(line)) {
+        let action = if line.starts_with("CONSTRAINT ") { "ADD" } else { "SET" };
+        out.push(format!("ALTER DOMAIN {place} {action} {line}"));
+    }
+    Some(out)
+}
+
+/// What an attribute held in the rows of tables is not dropped: no comment on a table would say what is lost.
+fn composite(place: &str, now: &[&str], then: &[&str], may_drop: bool) -> Option<Vec<String>> {
+    let name = |line: &str| -> String {
+        if let Some(rest) = line.strip_prefix('"') {
+            let end = rest.replace("\"\"", "__").find('"').unwrap_or(rest.len());
+            return format!("\"{}\"", &rest[..end]);
+        }
+        line.split(' ').next().unwrap_or_default().to_owned()
+    };
+    let named = |lines: &[&str], wanted: &str| lines.iter().any(|line| name(line) == wanted);
+    let mut out = Vec::new();
+    for line in now.iter().filter(|line| !named(then, &name(line))) {
+        if !may_drop {
+            return None;
+        }
+        out.push(format!("ALTER TYPE {place} DROP ATTRIBUTE {} CASCADE", name(line)));
+    }
+    for line in then.iter().filter(|line| !now.contains(line)) {
+        let attribute = name(line);
+        if named(now, &attribute) {
+            let data_type = line[attribute.len()..].trim_start();
+            out.push(format!(
+                "ALTER TYPE {place} ALTER ATTRIBUTE {attribute} TYPE {data_type} CASCADE"
+            ));
+        } else {
+            out.push(format!("ALTER TYPE {place} ADD ATTRIBUTE {line} CASCADE"));
+        }
+    }
+    Some(out)
+}
+
+/// An enum made anew under its name, and the columns of that type with it. A value that is no more stops it.
+pub(super) fn swapped(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>> {
+    let (old, new) = (from.objects.get(key)?, to.objects.get(key)?);
+    let ((kind, now), (other, then)) = (parts(&old.meaning), parts(&new.meaning));
+    let place = qualified(&key.schema, &key.name);
+    if kind != "enum" || other != "enum" || renamed_value(&place, &now, &then).is_some() {
+        return None;
+    }
+    let mut aside = format!("old_{}", key.name);
+    while from.objects.keys().any(|other| other.name == aside) {
+        aside.insert(0, '_');
+    }
+    let mut out = vec![format!("ALTER TYPE {place} RENAME TO {}", quoted(&aside))];
+    out.extend(new.create.iter().cloned());
+    for (table, object) in &from.objects {
+        let Some(columns) = object.table.as_ref().map(|table| &table.columns) else {
+            continue;
+        };
+        if object.table.as_ref()?.options.contains_key("partition_of") {
+            continue;
+        }
+        let action = |column: &Column, words: &str| {
+            let table = qualified(&table.schema, &table.name);
+            format!("ALTER TABLE {table} ALTER COLUMN {} {words}", quoted(&column.name))
+        };
+        for column in columns {
+            let array = format!("{place}[]");
+            let text = match &column.data_type.written {
+                own if *own == place => "text",
+                own if *own == array => "text[]",
+                _ => continue,
+            };
+            let data_type = &column.data_type.written;
+            if column.default.is_some() {
+                out.push(action(column, "DROP DEFAULT"));
+            }
+            out.push(action(
+                column,
+                &format!("TYPE {data_type} USING {}::{text}::{data_type}", quoted(&column.name)),
+            ));
+            // Another default comes by itself, and this one may be a value that is no more.
+            let then = to.table(table).and_then(|table| table.column(&column.folded));
+            if let Some(default) = &column.default
+                && then.is_none_or(|then| then.default == column.default)
+            {
+                out.push(action(column, &format!("SET DEFAULT {}", default.written)));
+            }
+        }
+    }
+    out.push(format!("DROP TYPE {}", qualified(&key.schema, &aside)));
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(now: &[&str], then: &[&str]) -> Option<Vec<String>> {
+        enumeration("t", now, then)
+    }
+
+    #[test]
+    fn values_come_beside_those_that_are_there() {
+        assert_eq!(
+            values(&["'b'", "'d'"], &["'a'", "'b'", "'c'", "'d'", "'e'", "'f'"]),
+            Some(vec![
+                "ALTER TYPE t ADD VALUE 'a' BEFORE 'b'".to_owned(),
+                "ALTER TYPE t ADD VALUE 'c' AFTER 'b'".to_owned(),
+                "ALTER TYPE t ADD VALUE 'e'".to_owned(),
+                "ALTER TYPE t ADD VALUE 'f'".to_owned(),
+            ])
+        );
+        assert_eq!(
+            values(&["'a'", "'b'"], &["'a'", "'c'"]),
+            Some(vec!["ALTER TYPE t RENAME VALUE 'b' TO 'c'".to_owned()])
+        );
+        assert_eq!(values(&["'a'", "'b'"], &["'b'", "'a'"]), None);
+        assert_eq!(values(&["'a'", "'b'"], &["'a'"]), None);
+    }
+}

@@ -1,0 +1,85 @@
+//! The frame of an offline script.
+
+use crate::dialect::{Ask, Setting};
+use crate::error::Result;
+
+/// What a script is about, for its head.
+#[derive(Debug)]
+pub struct ScriptHead<'a> {
+    /// Who wrote it: `sqlrev 0.1.0`.
+    pub tool: &'a str,
+    /// What it does: `upgrade base -> a1f0`.
+    pub title: &'a str,
+    /// The revisions, a line each: id, message, checksum.
+    pub revisions: &'a [String],
+    /// Whether some transaction in it needs the enforcement of foreign keys off.
+    pub foreign_keys_off: bool,
+}
+
+/// The frame around the statements of an offline script.
+pub trait ScriptSql: Sync + std::fmt::Debug {
+    /// What comes first: how to run it, and what it sets up.
+    fn head(&self, head: &ScriptHead<'_>) -> String;
+
+    /// A statement of the author's as the script's runner must read it to send it on unchanged.
+    fn statement<'s>(&self, sql: &'s str) -> std::borrow::Cow<'s, str> {
+        std::borrow::Cow::Borrowed(sql)
+    }
+
+    /// Keeps other runs on the version table of this name away until the script ends, or stops it.
+    fn lock(&self, table: &str) -> String {
+        let _ = table;
+        String::new()
+    }
+
+    /// The comments before a statement, without what only the splitter of a client obeys.
+    fn comments<'s>(&self, gap: &'s str) -> std::borrow::Cow<'s, str> {
+        std::borrow::Cow::Borrowed(gap)
+    }
+
+    /// A statement with its terminator, where a semicolon would not do.
+    fn terminated(&self, sql: &str) -> Option<String> {
+        let _ = sql;
+        None
+    }
+
+    /// Begins the transaction of a step.
+    fn begin(&self, foreign_keys_off: bool) -> String;
+
+    /// Ends it.
+    fn commit(&self, foreign_keys_off: bool) -> String;
+
+    /// Puts the session back to what it was at the beginning of the script.
+    fn reset(&self) -> String {
+        String::new()
+    }
+
+    /// Stops the script, and keeps what came before in the transaction from being committed, when the query returns a
+    /// row: the database is not where the script begins.
+    fn guard_place(&self, query: &str) -> String;
+
+    /// Likewise when the query returns rows that stand in the way; they are shown with the message.
+    fn guard_rows(&self, query: &str, message: &str) -> String;
+
+    /// Remembers the rows that point at nothing, which the query gives as [`Dialect::orphans`] has them.
+    fn keep_orphans(&self, query: &str) -> String;
+
+    /// Stops the script when there are others than those that were remembered.
+    fn guard_orphans(&self, query: &str) -> String;
+
+    /// A query that returns a row when the table is not there.
+    fn missing_table(&self, name: &str) -> String;
+
+    /// Creates a table unless it is there, from the statement that creates it.
+    fn create_if_missing(&self, create: &str) -> String;
+
+    /// Throws a switch inside a transaction; none for one that the script's frame takes care of.
+    fn switch(&self, setting: Setting, on: Option<bool>) -> Option<String>;
+
+    /// The effect that the enforcement of foreign keys would have on this statement, beyond refusing it, when there is
+    /// one: what it would do to which table.
+    fn foreign_key_effect(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<String>>;
+
+    /// What comes last.
+    fn tail(&self) -> String;
+}

@@ -1,0 +1,79 @@
+//! Changes written so that a large and busy table stays available: what takes long comes in a revision of its own, which
+//! builds indexes outside of a transaction, or looks at rows under a weak lock.
+
+use crate::dialect::Dialect;
+use crate::execute::autogenerate::Piece;
+use crate::schema::diff::{Alter, Change};
+use crate::schema::{Key, Kind, Model};
+
+/// What is to be done in this way.
+#[derive(Debug, Clone, Copy)]
+pub struct Ways {
+    /// Indexes of tables that are there are built while others write.
+    pub indexes: bool,
+    /// Constraints of tables that are there are added without a look at the rows, which is had later.
+    pub constraints: bool,
+}
+
+/// What comes after the rest.
+#[derive(Debug, Default)]
+pub struct Later {
+    /// The statements that do it.
+    pub upgrade: Vec<String>,
+    /// The statements that undo it.
+    pub downgrade: Vec<String>,
+    /// Whether they stand outside of transactions.
+    pub alone: bool,
+}
+
+/// Takes what comes later out of the changes of both directions; none when there is nothing of the kind.
+pub fn divide(
+    dialect: &dyn Dialect,
+    ways: Ways,
+    (now, wanted): (&Model, &Model),
+    up: &mut Vec<Piece>,
+    down: &mut Vec<Piece>,
+) -> Option<Later> {
+    let mut later = Later::default();
+    let mut gone: Vec<Key> = Vec::new();
+    up.retain(|piece| {
+        let Change::Create(key) = &piece.change else {
+            return true;
+        };
+        let Some([create, drop]) = index(dialect, key, now, wanted).filter(|_| ways.indexes) else {
+            return true;
+        };
+        later.alone = true;
+        later.upgrade.push(create);
+        later.downgrade.insert(0, drop);
+        gone.push(key.clone());
+        false
+    });
+    down.retain(|piece| !matches!(&piece.change, Change::Drop(key) if gone.contains(key)));
+    for piece in up.iter_mut().filter(|_| ways.constraints) {
+        let Change::Alter(table, alter) = &piece.change else {
+            continue;
+        };
+        let Alter::AddConstraint(constraint) = &**alter else {
+            continue;
+        };
+        if let Some([add, validate, undo]) = dialect.validated_later(table, constraint, wanted) {
+            piece.statements = vec![add];
+            later.upgrade.push(validate);
+            later.downgrade.insert(0, undo);
+        }
+    }
+    (!later.upgrade.is_empty()).then_some(later)
+}
+
+/// An index of a table that is there before.
+fn index(dialect: &dyn Dialect, key: &Key, now: &Model, wanted: &Model) -> Option<[String; 2]> {
+    let table = wanted.objects.get(key)?.on.as_ref()?;
+    let is_there = key.kind == Kind::Index && now.objects.contains_key(table);
+    is_there.then(|| dialect.concurrently(key, wanted)).flatten()
+}
+
+/// Statements as a script.
+pub fn script(statements: &[String]) -> String {
+    statements.iter().map(|statement| format!("{statement};\n")).collect()
+}

@@ -1,0 +1,96 @@
+//! Harder means, where a difference is not made by the change that it asks for first; and changes made in steps.
+
+use std::collections::BTreeSet;
+
+use crate::error::Error;
+use crate::schema::diff::{Alter, Change, Force};
+use crate::schema::{Key, Kind, Model};
+use crate::sql::parse::define;
+
+/// Why a way does not lead there.
+pub(super) struct Stuck {
+    /// The object at which it stopped.
+    pub key: Key,
+    /// A change that the database refused may pass when nothing stands in its way; one that led elsewhere will not.
+    pub refused: bool,
+    /// There are no words for it at all.
+    pub wordless: bool,
+    pub error: Error,
+}
+
+/// Takes the next harder means at the place where a way stopped; `false` when there is none left.
+pub(super) fn harder(force: &mut Force, from: &Model, wanted: &Model, stuck: &Stuck) -> bool {
+    let key = &stuck.key;
+    let redefinable = |model: &Model| model.objects.get(key).is_some_and(|object| object.redefinable);
+    if redefinable(from) && redefinable(wanted) {
+        return anew(force, from, stuck);
+    }
+    stuck.refused
+        && (out_of_the_way(force, from, key)
+            || !std::mem::replace(&mut force.foreign_keys_apart, true)
+            || !std::mem::replace(&mut force.defaults_apart, true))
+}
+
+/// Lets more of what uses an object be dropped and made again: views, then all but indexes. An index is no obstacle, and
+/// goes along with its table. `false` when nothing is left.
+fn out_of_the_way(force: &mut Force, from: &Model, key: &Key) -> bool {
+    let around = from.dependents(&BTreeSet::from([key.clone()]));
+    let views: BTreeSet<Key> = around.iter().filter(|key| key.kind == Kind::View).cloned().collect();
+    let on_views = from.dependents(&views);
+    let views = views.union(&on_views).cloned().collect();
+    let all = around.into_iter().filter(|key| key.kind != Kind::Index).collect();
+    [views, all].into_iter().any(|keys: BTreeSet<Key>| {
+        let before = force.recreate.len();
+        force.recreate.extend(keys);
+        force.recreate.len() > before
+    })
+}
+
+/// What could not be altered where it is, is made anew; a type of columns in its tables, without what stands on these.
+fn anew(force: &mut Force, from: &Model, stuck: &Stuck) -> bool {
+    let key = &stuck.key;
+    if force.recreate.insert(key.clone()) {
+        return true;
+    }
+    if key.kind != Kind::Type {
+        return false;
+    }
+    if force.replace.insert(key.clone()) {
+        return true;
+    }
+    let users = from.objects.iter().filter(|(_, object)| object.uses.contains(key));
+    let tables = users.map(|(key, _)| key).filter(|key| key.kind == Kind::Table);
+    let before = force.recreate.len();
+    let around = from.dependents(&tables.cloned().collect());
+    force
+        .recreate
+        .extend(around.into_iter().filter(|key| key.kind != Kind::Index));
+    stuck.refused && force.recreate.len() > before
+}
+
+/// The parts of what adds a NOT NULL column without a default: rows that are there have no value for it.
+pub(super) fn in_steps(change: &Change) -> Option<(Change, String, Change)> {
+    let Change::Alter(table, alter) = change else {
+        return None;
+    };
+    let Alter::AddColumn(column) = &**alter else {
+        return None;
+    };
+    let filled = column.default.is_some() || column.generated.is_some() || column.identity.is_some();
+    if filled || !column.not_null {
+        return None;
+    }
+    let mut nullable = column.clone();
+    nullable.not_null = false;
+    nullable.definition.0 = define::without_not_null(&column.definition.0)?;
+    let word = format!(
+        "-- Fill column {} here where rows are there; NULL is refused below.",
+        column.name
+    );
+    let alter = |alter| Change::Alter(table.clone(), Box::new(alter));
+    Some((
+        alter(Alter::AddColumn(nullable)),
+        word,
+        alter(Alter::SetNotNull(column.clone())),
+    ))
+}
