@@ -195,6 +195,14 @@ pub fn restore(driver: &mut dyn Driver, from: &Path, backup: &Backup) -> Result<
         let message = format!("there is no file `{}`", from.display());
         return Err(Error::new(Code::FileIo, message).help("sqlrev restore lists the copies that there are"));
     }
+    if is_without_bytes(from) {
+        // SQLite takes it for a database without anything, and would empty this one.
+        return Err(
+            Error::new(Code::NotADatabase, format!("`{}` is an empty file", from.display()))
+                .state("the database is as it was")
+                .help("sqlrev restore lists the copies that there are"),
+        );
+    }
     // The newest copy must not push out the one that is put back.
     let keep = Backup {
         keep: usize::MAX,
@@ -205,6 +213,10 @@ pub fn restore(driver: &mut dyn Driver, from: &Path, backup: &Backup) -> Result<
     let message = format!("`{}` could not be put back", from.display());
     restored.map_err(|error| not_copied(&error, &message).state("the database is as it was"))?;
     Ok(before)
+}
+
+fn is_without_bytes(file: &Path) -> bool {
+    std::fs::metadata(file).is_ok_and(|file| file.len() == 0)
 }
 
 /// A copy for one purpose, deleted when it is dropped.
