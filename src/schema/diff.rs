@@ -2,6 +2,7 @@
 
 mod table;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::schema::{Column, Constraint, Key, Kind, Model, order};
@@ -149,8 +150,7 @@ pub struct Manner {
 
 /// The changes that lead from one schema to the other; none when they are equal.
 pub fn changes(from: &Model, to: &Model, manner: Manner, force: &Force) -> Vec<Change> {
-    let mut aligned = from.clone();
-    align(&mut aligned, to);
+    let aligned = aligned(from, to);
     let mut plan = Plan {
         from: &aligned,
         to,
@@ -169,8 +169,7 @@ pub fn changes(from: &Model, to: &Model, manner: Manner, force: &Force) -> Vec<C
 
 /// The objects that are in one of the two schemas alone, or are not the same in both.
 pub fn compare(from: &Model, to: &Model) -> BTreeSet<Key> {
-    let mut aligned = from.clone();
-    align(&mut aligned, to);
+    let aligned = aligned(from, to);
     let differ = |key: &&Key| match (aligned.objects.get(*key), to.objects.get(*key)) {
         (Some(now), Some(then)) => match (&now.table, &then.table) {
             (Some(now), Some(then)) => !table::changes(now, then, false).is_empty(),
@@ -181,6 +180,18 @@ pub fn compare(from: &Model, to: &Model) -> BTreeSet<Key> {
     };
     let keys = aligned.objects.keys().chain(to.objects.keys());
     keys.filter(differ).cloned().collect()
+}
+
+/// The present schema with indexes and constraints as the wanted one has them; the same where no index is as good as a
+/// constraint, since a schema may be large.
+fn aligned<'m>(from: &'m Model, to: &Model) -> Cow<'m, Model> {
+    let twins = |model: &Model| model.objects.values().any(|object| object.as_constraint.is_some());
+    if !twins(from) && !twins(to) {
+        return Cow::Borrowed(from);
+    }
+    let mut aligned = from.clone();
+    align(&mut aligned, to);
+    Cow::Owned(aligned)
 }
 
 /// Takes indexes of the present schema for the constraints that the wanted one has in their place, and the other way

@@ -12,7 +12,9 @@ impl Reading<'_> {
         for mut row in self.rows(sql)? {
             let (class, oid, column) = (row.oid(), row.oid(), row.oid());
             let (text, name) = (row.text(), row.optional());
-            let Some(known) = self.known.get(&(class, oid)).filter(|known| !known.words.is_empty()) else {
+            // An extension brings its comment along.
+            let known = self.known.get(&(class, oid)).filter(|_| class != catalog::EXTENSION);
+            let Some(known) = known.filter(|known| !known.words.is_empty()) else {
                 continue;
             };
             let words = match name {
