@@ -14,12 +14,7 @@ pub(crate) type Scratch<'a> = Box<dyn Fn() -> Result<Box<dyn Driver>, DriverErro
 
 /// What makes scratch databases of the project's kind. Nothing is connected to before the first one is asked for.
 pub(crate) fn maker<'a>(session: &'a Session<'_>, history: &'a History) -> Scratch<'a> {
-    let memory = || -> Result<Box<dyn Driver>, DriverError> {
-        let mut db = driver::sqlite::memory()?;
-        // Every table and index takes a page at least, and none holds a row.
-        Driver::execute(&mut db, "PRAGMA page_size = 512")?;
-        Ok(Box::new(db) as Box<dyn Driver>)
-    };
+    let memory = || driver::sqlite::memory().map(|db| Box::new(db) as Box<dyn Driver>);
     if !driver::servers().any(|dialect| dialect == history.dialect.name()) {
         return Box::new(memory);
     }
