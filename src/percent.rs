@@ -1,5 +1,8 @@
 //! `%XX` in URLs.
 
+use crate::code::Code;
+use crate::error::{Error, Result};
+
 /// Why a text cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Undecodable {
@@ -33,6 +36,21 @@ pub fn decode(text: &str) -> Result<String, Undecodable> {
         Ok(text) if !text.contains('\0') => Ok(text),
         _ => Err(Undecodable::NoText),
     }
+}
+
+/// The same for a part of a URL that names a server, of which nothing is shown.
+///
+/// # Errors
+/// `config::url`
+pub fn part(text: &str) -> Result<String> {
+    decode(text).map_err(|why| match why {
+        Undecodable::Percent => Error::new(
+            Code::ConfigUrl,
+            "a `%` in the URL is not followed by two hexadecimal digits",
+        )
+        .help("a `%` in a password is written %25"),
+        Undecodable::NoText => Error::new(Code::ConfigUrl, "a part of the URL is not a text"),
+    })
 }
 
 #[cfg(test)]

@@ -49,6 +49,8 @@ mod postgres_pool;
 mod property;
 #[path = "it/race.rs"]
 mod race;
+#[path = "it/random.rs"]
+mod random;
 #[cfg(unix)]
 #[path = "it/sample.rs"]
 mod sample;

@@ -62,24 +62,35 @@ pub trait ScriptSql: Sync + std::fmt::Debug {
     fn guard_rows(&self, query: &str, message: &str) -> String;
 
     /// Remembers the rows that point at nothing, which the query gives as [`Dialect::orphans`] has them.
-    fn keep_orphans(&self, query: &str) -> String;
+    fn keep_orphans(&self, query: &str) -> String {
+        let _ = query;
+        String::new()
+    }
 
     /// Stops the script when there are others than those that were remembered.
-    fn guard_orphans(&self, query: &str) -> String;
+    fn guard_orphans(&self, query: &str) -> String {
+        let _ = query;
+        String::new()
+    }
 
     /// A query that returns a row when the table is not there.
     fn missing_table(&self, name: &str) -> String;
 
     /// Creates a table unless it is there, from the statement that creates it.
-    fn create_if_missing(&self, create: &str) -> String;
+    fn create_if_missing(&self, create: &str) -> String {
+        create.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)
+    }
 
     /// Throws a switch inside a transaction; none for one that the script's frame takes care of.
-    fn switch(&self, setting: Setting, on: Option<bool>) -> Option<String>;
+    fn switch(&self, setting: Setting, on: Option<bool>) -> Option<String> {
+        let _ = (setting, on);
+        None
+    }
 
     /// The effect that the enforcement of foreign keys would have on this statement, beyond refusing it, when there is
     /// one: what it would do to which table.
-    fn foreign_key_effect(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<String>>;
-
-    /// What comes last.
-    fn tail(&self) -> String;
+    fn foreign_key_effect(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
+        let _ = (statement, ask);
+        Ok(None)
+    }
 }

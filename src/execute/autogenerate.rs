@@ -14,7 +14,7 @@ use crate::execute::harder::{Stuck, harder, in_steps};
 use crate::execute::replay::{MakeScratch, Replay};
 use crate::revision::Script;
 use crate::schema::diff::{self, Alter, Change, Force, Manner, Rename};
-use crate::schema::{Key, Kind, Model, order};
+use crate::schema::{self, Key, Kind, Model, order};
 use crate::source::SourceFile;
 use crate::version::VersionTable;
 
@@ -478,14 +478,6 @@ pub fn append(out: &mut String, loses: Option<&str>, statements: &[String]) {
         let _ = writeln!(out, "-- This drops {}.", loses.replace('\n', " "));
     }
     for statement in statements {
-        out.push_str(statement);
-        // A directive is a comment and has no end of its own; a comment behind a statement would swallow the semicolon.
-        let last_line = statement.rsplit('\n').next().unwrap_or_default();
-        let is_comment = statement.starts_with("--") && !statement.contains('\n');
-        out.push_str(match last_line.contains("--") {
-            _ if is_comment => "\n",
-            true => "\n;\n",
-            false => ";\n",
-        });
+        schema::append(out, statement);
     }
 }

@@ -4,7 +4,7 @@
 use crate::dialect::Dialect;
 use crate::execute::autogenerate::Piece;
 use crate::schema::diff::{Alter, Change};
-use crate::schema::{Key, Kind, Model};
+use crate::schema::{self, Key, Kind, Model};
 
 /// What is to be done in this way.
 #[derive(Debug, Clone, Copy)]
@@ -75,5 +75,9 @@ fn index(dialect: &dyn Dialect, key: &Key, now: &Model, wanted: &Model) -> Optio
 
 /// Statements as a script.
 pub fn script(statements: &[String]) -> String {
-    statements.iter().map(|statement| format!("{statement};\n")).collect()
+    let mut out = String::new();
+    for statement in statements {
+        schema::append(&mut out, statement);
+    }
+    out
 }

@@ -82,8 +82,7 @@ impl Recorder<'_> {
         if plan.from.is_empty() {
             scribe.creates()?;
         }
-        self.read(&scripts, applied, &mut scribe)?;
-        put(out, &sql.tail())
+        self.read(&scripts, applied, &mut scribe)
     }
 
     /// Writes the script of a stamp.

@@ -27,55 +27,38 @@ pub enum Kind {
     Policy,
     EventTrigger,
     Comment,
-    Grant,
 }
+
+/// Every kind with its name.
+const KINDS: [(Kind, &str); 14] = [
+    (Kind::Schema, "schema"),
+    (Kind::Extension, "extension"),
+    (Kind::Type, "type"),
+    (Kind::Domain, "domain"),
+    (Kind::Sequence, "sequence"),
+    (Kind::Function, "function"),
+    (Kind::Table, "table"),
+    (Kind::Index, "index"),
+    (Kind::View, "view"),
+    (Kind::Rule, "rule"),
+    (Kind::Trigger, "trigger"),
+    (Kind::Policy, "policy"),
+    (Kind::EventTrigger, "event_trigger"),
+    (Kind::Comment, "comment"),
+];
 
 impl Kind {
     /// As people and programs read it: `table`, `event_trigger`.
     pub fn name(self) -> &'static str {
-        match self {
-            Kind::Schema => "schema",
-            Kind::Extension => "extension",
-            Kind::Type => "type",
-            Kind::Domain => "domain",
-            Kind::Sequence => "sequence",
-            Kind::Function => "function",
-            Kind::Table => "table",
-            Kind::Index => "index",
-            Kind::View => "view",
-            Kind::Rule => "rule",
-            Kind::Trigger => "trigger",
-            Kind::Policy => "policy",
-            Kind::EventTrigger => "event_trigger",
-            Kind::Comment => "comment",
-            Kind::Grant => "grant",
-        }
+        KINDS
+            .iter()
+            .find(|(kind, _)| *kind == self)
+            .map_or("", |(_, name)| name)
     }
 
     /// The kind of a name.
     pub fn named(name: &str) -> Option<Self> {
-        use Kind::{
-            Comment, Domain, EventTrigger, Extension, Function, Grant, Index, Policy, Rule, Schema, Sequence, Table,
-            Trigger, Type, View,
-        };
-        let all = [
-            Schema,
-            Extension,
-            Type,
-            Domain,
-            Sequence,
-            Function,
-            Table,
-            Index,
-            View,
-            Rule,
-            Trigger,
-            Policy,
-            EventTrigger,
-            Comment,
-            Grant,
-        ];
-        all.into_iter().find(|kind| kind.name() == name)
+        KINDS.iter().find(|(_, known)| *known == name).map(|(kind, _)| *kind)
     }
 }
 
@@ -185,19 +168,6 @@ pub enum ConstraintKind {
     Exclude,
 }
 
-impl ConstraintKind {
-    /// As programs read it: `primary_key`.
-    pub fn name(self) -> &'static str {
-        match self {
-            ConstraintKind::PrimaryKey => "primary_key",
-            ConstraintKind::Unique => "unique",
-            ConstraintKind::Check => "check",
-            ConstraintKind::ForeignKey => "foreign_key",
-            ConstraintKind::Exclude => "exclude",
-        }
-    }
-}
-
 /// A constraint of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Constraint {
@@ -268,6 +238,19 @@ pub struct Object {
     pub as_constraint: Option<Constraint>,
 }
 
+/// Adds a statement to a script, with its semicolon and the end of the line.
+pub fn append(script: &mut String, statement: &str) {
+    script.push_str(statement);
+    // A directive is a comment and has no end of its own; a comment behind a statement would swallow the semicolon.
+    let last_line = statement.rsplit('\n').next().unwrap_or_default();
+    let is_comment = statement.starts_with("--") && !statement.contains('\n');
+    script.push_str(match last_line.contains("--") {
+        _ if is_comment => "\n",
+        true => "\n;\n",
+        false => ";\n",
+    });
+}
+
 /// Everything that a database holds, sqlrev's own tables aside.
 #[derive(Debug, Clone, Default)]
 pub struct Model {
@@ -294,10 +277,8 @@ impl Model {
     pub fn script(&self) -> String {
         let mut out = String::new();
         for statement in self.statements() {
-            out.push_str(statement);
-            // A comment at the end would swallow the semicolon.
-            let last_line = statement.rsplit('\n').next().unwrap_or_default();
-            out.push_str(if last_line.contains("--") { "\n;\n\n" } else { ";\n\n" });
+            append(&mut out, statement);
+            out.push('\n');
         }
         out.truncate(out.trim_end().len());
         if !out.is_empty() {

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::declare::Random;
 use crate::place::{Done, Place};
 use crate::postgres::place_on;
+use crate::random::Random;
 use crate::server::Database;
 
 #[derive(Clone)]

@@ -9,24 +9,7 @@ use rusqlite::Connection;
 
 use crate::picture::Picture;
 use crate::place::{Done, Place, finished};
-
-/// The splitmix64 generator (Steele, Lea, Flood 2014).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let limit = u64::try_from(limit.max(1)).expect("it fits");
-        usize::try_from((z ^ (z >> 31)) % limit).expect("smaller than the limit")
-    }
-
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
-        from.get(self.below(from.len()))
-    }
-}
+use crate::random::Random;
 
 /// A column that a revision added; each is altered by one other revision at most, so that branches do not quarrel.
 #[derive(Clone)]
@@ -69,7 +52,7 @@ impl Model {
     fn table(&self, random: &mut Random, i: usize) -> Option<usize> {
         let seen = |table: &&usize| self.ancestors[i].contains(table) && **table != i;
         let tables: Vec<usize> = self.tables.iter().filter(seen).copied().collect();
-        random.pick(&tables).copied()
+        random.one(&tables).copied()
     }
 
     fn column(&mut self, random: &mut Random, i: usize) -> Option<Column> {
@@ -78,7 +61,7 @@ impl Model {
             !column.taken && column.by != i && self.ancestors[i].contains(&column.by)
         };
         let free: Vec<usize> = (0..self.columns.len()).filter(free).collect();
-        let at = *random.pick(&free)?;
+        let at = *random.one(&free)?;
         self.columns[at].taken = true;
         Some(self.columns[at].clone())
     }

@@ -21,7 +21,13 @@ const FLOORS: &[&[&str]] = &[
 ];
 
 /// Neighbours on a floor that know each other.
-const NEIGHBOURS: &[(&str, &str)] = &[("error", "code"), ("error", "source"), ("code", "error")];
+const NEIGHBOURS: &[(&str, &str)] = &[
+    ("error", "code"),
+    ("error", "source"),
+    ("code", "error"),
+    ("percent", "code"),
+    ("percent", "error"),
+];
 
 /// Files of more than [`LONG`] lines, and why they are not two.
 const LONG_FILES: &[(&str, &str)] = &[

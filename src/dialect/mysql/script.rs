@@ -7,8 +7,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::dialect::mysql::{MYSQL, session};
-use crate::dialect::{Ask, Dialect, ScriptHead, ScriptSql, Setting};
-use crate::error::Result;
+use crate::dialect::{Dialect, ScriptHead, ScriptSql};
 use crate::sql::split;
 use crate::sql::token::{self, Kind};
 
@@ -110,14 +109,6 @@ impl ScriptSql for MysqlScript {
         Self::guard(query, message)
     }
 
-    fn keep_orphans(&self, _query: &str) -> String {
-        String::new()
-    }
-
-    fn guard_orphans(&self, _query: &str) -> String {
-        String::new()
-    }
-
     fn missing_table(&self, name: &str) -> String {
         let exists = session::VERSION.exists.replace("{revisions}", &MYSQL.literal(name));
         format!("SELECT 1 FROM DUAL WHERE NOT EXISTS ({exists})")
@@ -125,18 +116,6 @@ impl ScriptSql for MysqlScript {
 
     fn create_if_missing(&self, create: &str) -> String {
         create.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)
-    }
-
-    fn switch(&self, _setting: Setting, _on: Option<bool>) -> Option<String> {
-        None
-    }
-
-    fn foreign_key_effect(&self, _statement: &str, _ask: &mut dyn Ask) -> Result<Option<String>> {
-        Ok(None)
-    }
-
-    fn tail(&self) -> String {
-        String::new()
     }
 }
 

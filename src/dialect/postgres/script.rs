@@ -7,8 +7,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::dialect::postgres::Postgres;
-use crate::dialect::{Ask, Dialect, ScriptHead, ScriptSql, Setting};
-use crate::error::Result;
+use crate::dialect::{Dialect, ScriptHead, ScriptSql};
 use crate::sql::split;
 use crate::sql::token::{self, Kind};
 use crate::sql::write;
@@ -106,14 +105,6 @@ impl ScriptSql for PostgresScript {
         Self::guard(query, message)
     }
 
-    fn keep_orphans(&self, _query: &str) -> String {
-        String::new()
-    }
-
-    fn guard_orphans(&self, _query: &str) -> String {
-        String::new()
-    }
-
     fn missing_table(&self, name: &str) -> String {
         let name = write::postgres_literal(&Postgres.table(name));
         format!("SELECT 1 WHERE pg_catalog.to_regclass({name}) IS NULL")
@@ -121,18 +112,6 @@ impl ScriptSql for PostgresScript {
 
     fn create_if_missing(&self, create: &str) -> String {
         create.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)
-    }
-
-    fn switch(&self, _setting: Setting, _on: Option<bool>) -> Option<String> {
-        None
-    }
-
-    fn foreign_key_effect(&self, _statement: &str, _ask: &mut dyn Ask) -> Result<Option<String>> {
-        Ok(None)
-    }
-
-    fn tail(&self) -> String {
-        String::new()
     }
 }
 

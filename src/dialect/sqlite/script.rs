@@ -131,10 +131,6 @@ impl ScriptSql for SqliteScript {
         )
     }
 
-    fn create_if_missing(&self, create: &str) -> String {
-        create.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)
-    }
-
     fn switch(&self, setting: Setting, on: Option<bool>) -> Option<String> {
         let name = match setting {
             Setting::LegacyAlterTable => "legacy_alter_table",
@@ -166,10 +162,6 @@ impl ScriptSql for SqliteScript {
         );
         let trigger = ask.query(&triggers)?.into_iter().flatten().next().flatten();
         Ok(trigger.map(|trigger| format!("trigger `{trigger}` on `{table}` may change rows that others follow")))
-    }
-
-    fn tail(&self) -> String {
-        String::new()
     }
 }
 

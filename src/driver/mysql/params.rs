@@ -14,7 +14,7 @@ use crate::code::Code;
 use crate::driver::Opening;
 use crate::driver::tls::is_open_to_others;
 use crate::error::{Error, Result, nearest};
-use crate::percent::{self, Undecodable};
+use crate::percent::part as decode;
 
 /// The parameters that are understood.
 const KNOWN: [&str; 11] = [
@@ -318,15 +318,6 @@ fn options(text: &str) -> BTreeMap<&'static str, String> {
         }
     }
     found
-}
-
-/// The text with each `%XX` as the byte it stands for.
-fn decode(text: &str) -> Result<String> {
-    percent::decode(text).map_err(|why| match why {
-        Undecodable::Percent => wrong("a `%` in the URL is not followed by two hexadecimal digits")
-            .help("a `%` in a password is written %25"),
-        Undecodable::NoText => wrong("a part of the URL is not a text"),
-    })
 }
 
 #[cfg(test)]

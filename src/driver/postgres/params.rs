@@ -8,7 +8,7 @@ use crate::code::Code;
 use crate::driver::Opening;
 use crate::driver::postgres::files;
 use crate::error::{Error, Result, nearest};
-use crate::percent::{self, Undecodable};
+use crate::percent::part as decode;
 
 /// The parameters that are understood, each with its environment variable.
 const KNOWN: [(&str, &str); 34] = [
@@ -301,15 +301,6 @@ fn split_hosts(text: &str) -> (String, String) {
         }
     };
     (list(hosts), list(ports))
-}
-
-/// The text with each `%XX` as the byte it stands for.
-fn decode(text: &str) -> Result<String> {
-    percent::decode(text).map_err(|why| match why {
-        Undecodable::Percent => wrong("a `%` in the URL is not followed by two hexadecimal digits")
-            .help("a `%` in a password is written %25"),
-        Undecodable::NoText => wrong("a part of the URL is not a text"),
-    })
 }
 
 #[cfg(test)]

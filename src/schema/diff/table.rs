@@ -77,10 +77,11 @@ impl Columns {
             (Some(one), Some(other)) if one.stored == other.stored => {
                 self.alter.push(Alter::SetExpression(then.clone()));
             }
-            (Some(one), None) if one.stored => self.alter.push(Alter::DropExpression(then.clone())),
+            // What was computed stays as it is, on the disk or not.
+            (Some(_), None) => self.alter.push(Alter::DropExpression(then.clone())),
             (None, None) => {}
             _ => {
-                // Its values are computed, or were: nothing that was written by hand in a computed column is lost.
+                // Its values are computed from now on; those of a plain column are said to be lost.
                 self.drop.push(now.clone());
                 self.add.push(then.clone());
                 return;
