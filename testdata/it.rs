@@ -55,8 +55,8 @@ mod random;
 #[path = "it/sample.rs"]
 mod sample;
 #[cfg(unix)]
-#[path = "it/scratch_postgres.rs"]
-mod scratch_postgres;
+#[path = "it/scratch.rs"]
+mod scratch;
 #[cfg(unix)]
 mod server;
 #[path = "it/tidy.rs"]

@@ -5,15 +5,20 @@ use serde_json::{Value, json};
 use crate::cli::args::NewRevision;
 use crate::cli::compare::{self, Compare};
 use crate::cli::renames;
+use crate::cli::run::all_heads;
 use crate::cli::session::{History, Session};
 use crate::cli::ui::Ui;
 use crate::code::Code;
 use crate::error::{Error, Result};
-use crate::execute::autogenerate::{self, Piece};
+use crate::execute::event::Event;
 use crate::execute::gentle::{self, Ways};
+use crate::execute::piece::{self, Piece};
 use crate::execute::schema;
 use crate::project::Rule;
+use crate::revision::Script;
+use crate::revision::applied::Applied;
 use crate::revision::graph::RevisionGraph;
+use crate::revision::plan::Plan;
 use crate::schema::Model;
 use crate::schema::diff::Rename;
 
@@ -42,23 +47,39 @@ pub(crate) fn generate(
 ) -> Result<Option<Generated>> {
     let compare = Compare::new(session, history, graph)?;
     let scripts = history.project.declared(&|| session.cancel.is_fired())?;
-    let (now, scripts, wanted) = if graph.is_empty() && scripts.is_none() {
-        let live = compare.live(session)?.unwrap_or_default();
-        if live.objects.is_empty() {
-            // Neither a schema nor a database: the error says what to write.
-            return Err(compare::nothing_declared());
-        }
-        (Model::default(), Vec::new(), live)
-    } else {
-        let scripts = scripts.ok_or_else(compare::nothing_declared)?;
-        let wanted = compare.declared(&scripts)?;
-        let now = if args.from_database {
-            compare.live(session)?.unwrap_or_default()
-        } else {
-            compare.built(&compare.everything(), ui)?
-        };
-        (now, scripts, wanted)
+    let Some(scripts) = scripts else {
+        // The first revision of a project without a declared schema is what the database holds.
+        let live = if graph.is_empty() { compare.live(session)? } else { None };
+        let live = live.filter(|live| !live.objects.is_empty());
+        let live = live.ok_or_else(compare::nothing_declared)?;
+        return between(
+            session,
+            history,
+            &compare,
+            (Model::default(), Vec::new(), live),
+            args,
+            ui,
+        );
     };
+    let wanted = compare.declared(&scripts)?;
+    let now = if args.from_database {
+        up_to_date(session, history, graph)?;
+        compare.live(session)?.unwrap_or_default()
+    } else {
+        compare.built(&compare.everything(), ui)?
+    };
+    between(session, history, &compare, (now, scripts, wanted), args, ui)
+}
+
+/// What leads from one schema to the other that scripts declare.
+fn between(
+    session: &Session<'_>,
+    history: &History,
+    compare: &Compare<'_>,
+    (now, scripts, wanted): (Model, Vec<Script>, Model),
+    args: &NewRevision,
+    ui: &mut Ui<'_>,
+) -> Result<Option<Generated>> {
     let mut renames = compare.renames(&args.rename, &scripts, &now, &wanted)?;
     let seen = (compare.seen(now.clone()), compare.seen(wanted.clone()));
     renames::ask_renames(&seen.0, &seen.1, &mut renames, ui);
@@ -68,10 +89,10 @@ pub(crate) fn generate(
     }
     renames::tell_guesses(&seen.0, &seen.1, &renames, ui);
     if args.no_drop || history.project.config.autogenerate.no_drop {
-        refuse_drops(&up, &compare, &now, &wanted, &renames)?;
+        refuse_drops(&up, compare, &now, &wanted, &renames)?;
     }
     // What is not compared stays as it is on both ways.
-    let reached = reached(&now, &wanted, &compare);
+    let reached = reached(&now, &wanted, compare);
     let mut down = match compare.lead(&reached, &now, &renames::undone(&renames, &now)) {
         Err(error) if error.code() == Code::SchemaNoWords => {
             ui.say(&format!("note: it cannot be undone: {}", error.message()));
@@ -81,13 +102,13 @@ pub(crate) fn generate(
     };
     let hook = &history.project.config.autogenerate.process_revision;
     let later = if hook.is_empty() {
-        divide(history, &compare, (&now, &reached), (&mut up, down.as_mut()), ui)?
+        divide(history, compare, (&now, &reached), (&mut up, down.as_mut()), ui)?
     } else {
         None
     };
     let mut generated = Generated {
-        upgrade: format!("\n{}", autogenerate::script(&up)),
-        downgrade: lost_text(&up) + &autogenerate::script(down.as_deref().unwrap_or_default()),
+        upgrade: format!("\n{}", piece::script(&up)),
+        downgrade: lost_text(&up) + &piece::script(down.as_deref().unwrap_or_default()),
         irreversible: down.is_none(),
         differences: up.iter().map(compare::difference).collect(),
         later,
@@ -102,7 +123,7 @@ pub(crate) fn generate(
     if !hook.is_empty() {
         let given = Given {
             history,
-            compare: &compare,
+            compare,
             now: &now,
             wanted: &wanted,
             up: &up,
@@ -112,6 +133,28 @@ pub(crate) fn generate(
         processed(&given, hook, &mut generated, ui)?;
     }
     Ok(Some(generated).filter(|generated| !generated.upgrade.trim().is_empty()))
+}
+
+/// Refuses a database that is not where the new revision begins.
+fn up_to_date(session: &Session<'_>, history: &History, graph: &RevisionGraph) -> Result<()> {
+    let Some(mut driver) = session.open_to_read(history)? else {
+        return Err(Error::new(Code::Connect, "there is no database yet").help("sqlrev upgrade"));
+    };
+    let mut silent = |_: Event<'_>| {};
+    let patience = session.patience(history.project.config.lock_timeout);
+    let mut executor = session.executor(history, graph, &mut *driver, patience, &mut silent);
+    let seen = executor.look()?;
+    let (applied, missing) = Applied::known(graph, seen.applied());
+    let plan = Plan::upgrade(graph, &applied, &[all_heads()])?;
+    match plan.steps.first().map(|step| &step.revision).or(missing.first()) {
+        None => Ok(()),
+        Some(revision) => {
+            let message = format!("the database is not at the heads: `{revision}` is pending or missing");
+            Err(Error::new(Code::MultipleHeads, message)
+                .help("bring it there first: sqlrev upgrade")
+                .help("without --from-database the schema now is what the revisions build"))
+        }
+    }
 }
 
 /// Takes what comes in a second revision out of the changes, as the rules have it. It is proved again; where it would lead
@@ -133,7 +176,7 @@ fn divide(
     let Some(later) = gentle::divide(history.dialect, ways, models, &mut first_up, &mut first_down) else {
         return Ok(None);
     };
-    let first = |pieces: &[Piece]| (autogenerate::script(pieces), false);
+    let first = |pieces: &[Piece]| (piece::script(pieces), false);
     let second = |statements: &[String]| (gentle::script(statements), later.alone);
     let there = compare.in_parts(now, reached, &[first(&first_up), second(&later.upgrade)]);
     let back = || match &down {
@@ -247,7 +290,7 @@ fn processed(given: &Given<'_>, hook: &[String], out: &mut Generated, ui: &mut U
             let sql = text("sql").ok_or_else(|| wrong(&format!("an operation of `{key}` without `sql`")))?;
             let sql = sql.trim().trim_end_matches(';');
             if !sql.is_empty() {
-                autogenerate::append(&mut script, text("loses"), &[sql.to_owned()]);
+                piece::append(&mut script, text("loses"), &[sql.to_owned()]);
             }
         }
         Ok(script)

@@ -8,8 +8,9 @@ use crate::cli::ui::Ui;
 use crate::code::Code;
 use crate::driver::Driver;
 use crate::error::{Error, Result};
-use crate::execute::autogenerate::{Autogenerate, Piece};
+use crate::execute::autogenerate::Autogenerate;
 use crate::execute::declared;
+use crate::execute::piece::Piece;
 use crate::project::Rule;
 use crate::revision::Script;
 use crate::revision::graph::RevisionGraph;
@@ -178,8 +179,12 @@ impl Found {
     /// What to do about these differences.
     pub(crate) fn advice(found: &[Self]) -> Option<&'static str> {
         let lacking = found.iter().any(|found| found.in_revisions);
+        let wordless = found.iter().any(|found| found.piece.statements.is_empty());
         match (lacking, found.is_empty()) {
             (_, true) => None,
+            _ if wordless => {
+                Some("no statements are found for this difference; write them by hand: sqlrev revision -m TEXT")
+            }
             (true, _) => Some(
                 "this leads from what the revisions build to the declared schema: sqlrev revision --autogenerate -m TEXT",
             ),

@@ -9,7 +9,7 @@ use crate::cli::session::{Session, unsupported};
 use crate::cli::ui::Ui;
 use crate::code::Code;
 use crate::driver::sqlite::{self, Access};
-use crate::driver::{self, Driver, Whole};
+use crate::driver::{self, Driver, Failure, Whole};
 use crate::error::{Error, Result};
 use crate::project::{DatabaseUrl, Project, SqliteUrl};
 
@@ -71,7 +71,9 @@ pub(super) fn drop(session: &mut Session<'_>, args: &Drop, ui: &mut Ui<'_>) -> R
     let dropped = match &url {
         _ if !is_there => false,
         DatabaseUrl::Sqlite(place) => {
-            remove(file(place)?)?;
+            let path = file(place)?;
+            unused(path)?;
+            remove(path)?;
             true
         }
         DatabaseUrl::Server { .. } => on_server(session, &project, &url, Whole::Drop { force: args.force })?.1,
@@ -84,6 +86,25 @@ pub(super) fn drop(session: &mut Session<'_>, args: &Drop, ui: &mut Ui<'_>) -> R
         ui.say(&format!("nothing to do: {name} is not there"));
     }
     Ok(0)
+}
+
+/// Refuses a file in which somebody else is writing.
+fn unused(path: &Path) -> Result<()> {
+    let mut db = sqlite::open(path, Access::Write).map_err(|error| failed(path, "drop", &error.message))?;
+    let locked = Driver::execute(&mut db, "BEGIN EXCLUSIVE");
+    match locked {
+        Err(error) if error.failure == Failure::Busy => {
+            let mut refused = Error::new(Code::LockTimeout, format!("somebody else uses `{}`", path.display()));
+            if let Some(holder) = Driver::lock_holder(&db) {
+                refused = refused.cause(format!("it is {holder}"));
+            }
+            Err(refused
+                .state("nothing was dropped")
+                .help("run the same command again when it is free"))
+        }
+        // A file that cannot be written may still be removed, and nobody writes in it.
+        _ => Ok(()),
+    }
 }
 
 /// The name is the answer: a `y` is typed too soon.

@@ -9,7 +9,7 @@ use crate::cli::ui::Ui;
 use crate::cli::{FOUND, args};
 use crate::code::Code;
 use crate::error::{Error, Result};
-use crate::execute::autogenerate;
+use crate::execute::piece;
 use crate::revision::Script;
 use crate::revision::graph::RevisionGraph;
 use crate::revision::resolve::{Command, Resolver};
@@ -40,12 +40,12 @@ pub(crate) fn diff(session: &mut Session<'_>, args: &args::Diff, ui: &mut Ui<'_>
             "from": from_word,
             "to": to_word,
             "differences": changes,
-            "sql": autogenerate::script(&pieces),
+            "sql": piece::script(&pieces),
         }));
     } else if pieces.is_empty() {
         ui.say(&format!("no difference between {from_word} and {to_word}"));
     } else {
-        ui.write(autogenerate::script(&pieces).as_bytes());
+        ui.write(piece::script(&pieces).as_bytes());
     }
     Ok(if args.exit_code && !pieces.is_empty() { FOUND } else { 0 })
 }

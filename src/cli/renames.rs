@@ -158,6 +158,8 @@ fn open_ones(mut all: Vec<Rename>, from: &Model) -> Result<Vec<Rename>> {
         };
         there && !freed
     };
+    // Tables first: columns are then found in them.
+    all.sort_by_key(|rename| rename.column.is_some());
     let mut done: Vec<Rename> = Vec::new();
     while let Some(at) = all.iter().position(|rename| !is_taken(rename, &done)) {
         done.push(all.remove(at));
@@ -213,11 +215,19 @@ fn asked(word: &str, from: &Model, to: &Model) -> Result<Rename> {
             .help("it is written TABLE.COLUMN=NEW_NAME or TABLE=NEW_NAME")
     };
     let (old, new) = word.split_once('=').ok_or_else(|| wrong("there is no `=` in it"))?;
-    if let Some(table) = find(from, None, old) {
-        if find(to, None, old).is_some() {
+    let named = |model: &Model, name: &str| {
+        let within = name
+            .split_once('.')
+            .and_then(|(schema, table)| find(model, Some(schema), table));
+        let known = within.filter(|key| !key.schema.is_empty());
+        find(model, None, name).or(known)
+    };
+    if let Some(table) = named(from, old) {
+        if named(to, old).is_some() {
             return Err(wrong(&format!("the table `{old}` is in the wanted schema as well")));
         }
-        let wanted = find(to, None, new).ok_or_else(|| wrong(&format!("the wanted schema has no table `{new}`")))?;
+        let schema = Some(table.schema.as_str()).filter(|schema| !schema.is_empty());
+        let wanted = find(to, schema, new).ok_or_else(|| wrong(&format!("the wanted schema has no table `{new}`")))?;
         if from.objects.contains_key(&wanted) {
             return Err(wrong(&format!("there is a table `{new}` already")));
         }
@@ -230,7 +240,7 @@ fn asked(word: &str, from: &Model, to: &Model) -> Result<Rename> {
     let (table, column) = old
         .rsplit_once('.')
         .ok_or_else(|| wrong(&format!("there is no table `{old}`")))?;
-    let key = find(from, None, table).or_else(|| find(to, None, table));
+    let key = named(from, table).or_else(|| named(to, table));
     let key = key.ok_or_else(|| wrong(&format!("there is no table `{table}`")))?;
     let then = to
         .table(&key)

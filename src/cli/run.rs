@@ -9,8 +9,8 @@ use crate::cli::{FOUND, backup, json, script, text};
 use crate::code::Code;
 use crate::driver::{self, Driver};
 use crate::error::{Error, Result};
-use crate::execute::autogenerate;
 use crate::execute::event::Event;
+use crate::execute::piece;
 use crate::execute::script::Recorder;
 use crate::execute::seen::Seen;
 use crate::execute::size;
@@ -143,7 +143,7 @@ fn verified(
         let differences: Vec<_> = pieces.iter().map(compare::difference).collect();
         ui.value(&serde_json::json!({"stamped": false, "differences": differences}));
     } else {
-        ui.write(autogenerate::script(&pieces).as_bytes());
+        ui.write(piece::script(&pieces).as_bytes());
         ui.say(&format!(
             "not stamped: this leads from the database to what {} builds",
             text::heads(&plan.to.ids())
@@ -300,7 +300,17 @@ fn execute(
         executor.lent.first = Some(&backup);
         let report = action(&mut executor);
         session.cancel.set_interrupter(None);
-        report?
+        report
+    };
+    let report = match report {
+        Ok(report) => report,
+        Err(error) => {
+            // Steps before the one that failed may be done. What failed first is what is told.
+            if let Some(path) = dump {
+                let _ = compare::keep_dump(history, &mut *driver, &path);
+            }
+            return Err(error);
+        }
     };
     if let Some(path) = dump.filter(|_| !report.steps.is_empty()) {
         compare::keep_dump(history, &mut *driver, &path)

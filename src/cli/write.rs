@@ -50,6 +50,7 @@ pub(crate) fn revision(session: &mut Session<'_>, args: &args::NewRevision, ui: 
     let depends_on: Vec<Target> = args.depends_on.iter().map(|word| word.parse()).collect::<Result<_>>()?;
     let depends_on = parents::depends_on(graph, &depends_on)?;
     let generated = if args.autogenerate {
+        after_all(graph, &nodes, &depends_on)?;
         let generated = autogenerate::generate(session, &history, graph, args, ui)?;
         if generated.is_none() {
             return Ok(nothing_to_write(ui));
@@ -80,6 +81,22 @@ pub(crate) fn revision(session: &mut Session<'_>, args: &args::NewRevision, ui: 
     }
     told(&history, &written, ui);
     Ok(0)
+}
+
+/// A generated revision comes after all others: it leads on from the schema that they build.
+fn after_all(graph: &RevisionGraph, nodes: &[Node], depends_on: &[std::sync::Arc<str>]) -> Result<()> {
+    let needed = depends_on.iter().filter_map(|word| graph.names().find(word));
+    let before = graph.ancestors(nodes.iter().copied().chain(needed));
+    let Some(left) = graph.effective_heads().into_iter().find(|head| !before.contains(*head)) else {
+        return Ok(());
+    };
+    let message = format!(
+        "a generated revision comes after all others, and this one not after `{}`",
+        graph.id(left)
+    );
+    Err(Error::new(Code::MultipleHeads, message)
+        .help("join the heads first: sqlrev merge -m TEXT")
+        .help("or let it come after all of them: --head heads"))
 }
 
 /// Writes a generated revision after the one that was just written.

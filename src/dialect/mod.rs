@@ -400,6 +400,13 @@ pub trait Dialect: Sync + std::fmt::Debug {
     /// Whether what the statement does lasts only as long as the connection.
     fn sets_up_connection(&self, statement: &str) -> bool;
 
+    /// What becomes of a statement on a database that is there to try things on, when it reaches beyond that one: to
+    /// other files, or to what is the whole server's.
+    fn beyond(&self, statement: &str) -> Option<Replay> {
+        let _ = statement;
+        None
+    }
+
     /// What becomes of the statement when revisions are replayed on an empty database only for their schema.
     fn replay(&self, statement: &str) -> Replay;
 

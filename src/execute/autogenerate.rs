@@ -5,36 +5,21 @@
 //! last. Tables are never made anew by hand: the batch engine of SQLite does so where it must, with all its guards.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::execute::declared::{self, Lens};
 use crate::execute::harder::{Stuck, harder, in_steps};
+use crate::execute::piece::{Piece, script};
 use crate::execute::replay::{MakeScratch, Replay};
 use crate::revision::Script;
 use crate::schema::diff::{self, Alter, Change, Force, Manner, Rename};
-use crate::schema::{self, Key, Kind, Model, order};
+use crate::schema::{Key, Kind, Model, order};
 use crate::source::SourceFile;
 use crate::version::VersionTable;
 
 /// How often the model is read again for what a change brought along, such as views that a rename rewrote.
 const ROUNDS: usize = 4;
-
-/// One change with the statements that make it.
-#[derive(Debug, Clone)]
-pub struct Piece {
-    /// The change.
-    pub change: Change,
-    /// What is lost by it: `column nick of users with its values`.
-    pub loses: Option<String>,
-    /// The statements, without semicolons.
-    pub statements: Vec<String>,
-    /// The table of an index or trigger.
-    pub table: Option<String>,
-    /// The object's name, as it is spelled.
-    pub object: String,
-}
 
 /// What a comparison needs.
 pub struct Autogenerate<'a> {
@@ -101,7 +86,7 @@ impl Autogenerate<'_> {
                 let changes = diff::changes(&from, &to, Manner::default(), &Force::default());
                 Ok(changes
                     .iter()
-                    .map(|change| piece(change, Vec::new(), &from, &to))
+                    .map(|change| Piece::new(change, Vec::new(), &from, &to))
                     .collect())
             }
             lead => lead,
@@ -253,9 +238,17 @@ impl Autogenerate<'_> {
                     ..led_elsewhere(change)
                 }));
             };
+            let mut statements = statements;
+            if dialect.manner().privileges && is_made_anew(change, from, to) {
+                let word = format!(
+                    "-- Owner and privileges of {} are not brought back.",
+                    change.key().shown()
+                );
+                statements.insert(0, word.replace('\n', " "));
+            }
             // What a parent's change brings along needs no words of its own.
             if !statements.is_empty() {
-                group.push(piece(change, statements, from, to));
+                group.push(Piece::new(change, statements, from, to));
             }
         }
         let text = script(&group);
@@ -303,6 +296,18 @@ impl Autogenerate<'_> {
     }
 }
 
+/// Whether an object is dropped that comes back.
+fn is_made_anew(change: &Change, from: &Model, to: &Model) -> bool {
+    let Change::Drop(key) = change else {
+        return matches!(change, Change::Replace(_));
+    };
+    let has_owner = matches!(
+        key.kind,
+        Kind::Type | Kind::Domain | Kind::Sequence | Kind::Function | Kind::View
+    );
+    has_owner && from.objects.contains_key(key) && to.objects.contains_key(key)
+}
+
 fn run_for(replay: &mut Replay, statement: &str, is_compared: bool) -> Result<()> {
     match replay.driver().execute(statement) {
         Err(error) if is_compared => {
@@ -312,24 +317,6 @@ fn run_for(replay: &mut Replay, statement: &str, is_compared: bool) -> Result<()
                 .help("leave out what only the live database can build: `exclude:` under `autogenerate:` in migrations.yaml"))
         }
         _ => Ok(()),
-    }
-}
-
-fn piece(change: &Change, statements: Vec<String>, from: &Model, to: &Model) -> Piece {
-    let object = from.objects.get(change.key()).or_else(|| to.objects.get(change.key()));
-    let name = object.map_or_else(|| change.key().name.clone(), |object| object.name.clone());
-    let on = object.and_then(|object| object.on.as_ref()).map(Key::shown);
-    let (table, object) = match change {
-        Change::Alter(_, alter) => (Some(name), alter.object().to_owned()),
-        _ if change.key().kind == Kind::Table => (Some(name.clone()), name),
-        _ => (on, name),
-    };
-    Piece {
-        loses: loses(change, from),
-        change: change.clone(),
-        statements,
-        table,
-        object,
     }
 }
 
@@ -430,54 +417,5 @@ fn led_elsewhere(change: &Change) -> Stuck {
         refused: false,
         wordless: false,
         error: not_reached(std::slice::from_ref(change)),
-    }
-}
-
-/// What is lost by a change.
-fn loses(change: &Change, from: &Model) -> Option<String> {
-    match change {
-        Change::Drop(key) => {
-            let object = from.objects.get(key)?;
-            object
-                .holds_rows
-                .then(|| format!("table {} with its rows", object.name))
-        }
-        Change::Alter(key, alter) => match &**alter {
-            Alter::DropColumn(column) if column.generated.is_none() => {
-                let table = from
-                    .objects
-                    .get(key)
-                    .map_or(key.name.as_str(), |object| object.name.as_str());
-                Some(format!("column {} of {table} with its values", column.name))
-            }
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// The statements as a script: a paragraph for each object, and what is lost said above the statement that loses it.
-pub fn script(pieces: &[Piece]) -> String {
-    let mut out = String::new();
-    let mut last: Option<&Change> = None;
-    for piece in pieces {
-        let together = matches!((last, &piece.change), (Some(Change::Alter(a, _)), Change::Alter(b, _)) if a == b)
-            || matches!((last, &piece.change), (Some(Change::Drop(_)), Change::Drop(_)));
-        if last.is_some() && !together {
-            out.push('\n');
-        }
-        append(&mut out, piece.loses.as_deref(), &piece.statements);
-        last = Some(&piece.change);
-    }
-    out
-}
-
-/// Adds the statements of one change to a script.
-pub fn append(out: &mut String, loses: Option<&str>, statements: &[String]) {
-    if let Some(loses) = loses {
-        let _ = writeln!(out, "-- This drops {}.", loses.replace('\n', " "));
-    }
-    for statement in statements {
-        schema::append(out, statement);
     }
 }

@@ -2,7 +2,7 @@
 //! builds indexes outside of a transaction, or looks at rows under a weak lock.
 
 use crate::dialect::Dialect;
-use crate::execute::autogenerate::Piece;
+use crate::execute::piece::Piece;
 use crate::schema::diff::{Alter, Change};
 use crate::schema::{self, Key, Kind, Model};
 

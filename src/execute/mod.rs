@@ -20,6 +20,7 @@ mod lock;
 mod lost;
 mod online;
 mod patient;
+pub mod piece;
 mod piecemeal;
 mod rebuild;
 mod record;

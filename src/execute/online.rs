@@ -1,7 +1,7 @@
 //! The runner that sends statements to a live database.
 
 use crate::code::Code;
-use crate::dialect::{AlterStatement, Ask, COPY, Op, Rewrite, Rows, Scratch, ScratchError, Setting};
+use crate::dialect::{AlterStatement, Ask, COPY, Op, Replay, Rewrite, Rows, Scratch, ScratchError, Setting};
 use crate::driver::{Driver, DriverError, Failure};
 use crate::error::{Error, Result};
 use crate::execute::event::Event;
@@ -33,6 +33,8 @@ pub(crate) struct Online<'a> {
     pub rebuild: Rebuild<'a>,
     /// The statement that takes data.
     pub copying: Option<Copying>,
+    /// The database is there to try things on, and nothing beyond it is touched.
+    pub fenced: bool,
 }
 
 /// A statement that takes lines of data.
@@ -80,7 +82,14 @@ impl Runner for Online<'_> {
                 unit.before(self.driver, Some(sql), place.index + 1)?;
             }
             let in_transaction = self.unit.is_none();
-            let ran = if place.statement.takes_data {
+            let beyond = if self.fenced {
+                self.driver.dialect().beyond(sql)
+            } else {
+                None
+            };
+            let ran = if let Some(instead) = beyond {
+                self.instead(place, &instead)
+            } else if place.statement.takes_data {
                 self.copy_in(place)
             } else {
                 self.rebuild.statement(self.driver, place, in_transaction)
@@ -186,6 +195,15 @@ impl Runner for Online<'_> {
 }
 
 impl Online<'_> {
+    /// What takes the place of a statement that reaches beyond the database.
+    fn instead(&mut self, place: &Place<'_>, instead: &Replay) -> Result<()> {
+        let Replay::Instead(sql) = instead else {
+            return Ok(());
+        };
+        let ran = self.driver.execute(sql);
+        ran.map_err(|error| rebuild::failed(&error, place, self.driver.dialect()))
+    }
+
     fn copy_in(&mut self, place: &Place<'_>) -> Result<()> {
         let begun = self.driver.copy_in(place.sql());
         begun.map_err(|error| rebuild::failed(&error, place, self.driver.dialect()))?;

@@ -211,6 +211,7 @@ impl<'a> Executor<'a> {
             unit,
             rebuild: Rebuild::new(&ready.prepared),
             copying: None,
+            fenced: self.lent.no_code,
         };
         let walked = walk.run(&mut online);
         let Online { driver, rebuild, .. } = online;

@@ -211,7 +211,13 @@ pub fn restore(driver: &mut dyn Driver, from: &Path, backup: &Backup) -> Result<
     let before = if is_empty(driver)? { None } else { keep.make(driver)? };
     let restored = driver.copy_from(from);
     let message = format!("`{}` could not be put back", from.display());
-    restored.map_err(|error| not_copied(&error, &message).state("the database is as it was"))?;
+    if let Err(error) = restored {
+        // Nothing was changed, so the copy of it is of no use, and would count among those that are kept.
+        if let Some(before) = before {
+            remove(&before);
+        }
+        return Err(not_copied(&error, &message).state("the database is as it was"));
+    }
     Ok(before)
 }
 

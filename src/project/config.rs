@@ -100,6 +100,8 @@ pub struct Config {
     pub backup_keep: usize,
     /// What of a schema is compared.
     pub autogenerate: Autogenerate,
+    /// Whether it is that of a database under `databases:`, which `-n` has chosen.
+    pub is_chosen: bool,
     /// The file in which the schema is written down after each upgrade.
     pub schema_dump: Option<String>,
     /// The file, with stars for passwords; none when there is no configuration.
@@ -125,6 +127,7 @@ impl Config {
             backup: When::Never,
             backup_keep: 3,
             autogenerate: Autogenerate::default(),
+            is_chosen: false,
             schema_dump: None,
             file: None,
             databases: Vec::new(),

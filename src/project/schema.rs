@@ -11,6 +11,9 @@ use crate::project::{Project, Schema, files, write};
 use crate::revision::Script;
 use crate::source::SourceFile;
 
+/// How a dump that is kept begins. A file that begins otherwise is somebody else's.
+const DUMPED: &str = "-- The schema as it is in the database; sqlrev writes this file anew.\n\n";
+
 /// What is read when the configuration names nothing.
 const DEFAULT: &str = "schema.sql";
 
@@ -36,7 +39,7 @@ impl Project {
                 }
                 Ok(Some(vec![whole(SourceFile::new(shown, text))]))
             }
-            None if self.root.join(DEFAULT).is_file() => self.schema_files(DEFAULT).map(Some),
+            None if !self.config.is_chosen && self.root.join(DEFAULT).is_file() => self.schema_files(DEFAULT).map(Some),
             None => Ok(None),
         }
     }
@@ -60,36 +63,21 @@ impl Project {
     /// Where the dump of the schema goes, if it is to be kept.
     ///
     /// # Errors
-    /// `config::wrong_type` for a file of the project's own that it would overwrite.
+    /// `config::wrong_type` for a file that it would overwrite and that was not written so, `file::io`.
     pub fn dump_path(&self) -> Result<Option<PathBuf>> {
         let Some(name) = &self.config.schema_dump else {
             return Ok(None);
         };
         let path = self.root.join(name);
-        let own = |other: &Path| {
-            path.starts_with(other)
-                || other
-                    .canonicalize()
-                    .is_ok_and(|other| path.canonicalize().is_ok_and(|path| path.starts_with(other)))
-        };
-        let mut others: Vec<PathBuf> = self
-            .config
-            .locations
-            .iter()
-            .map(|location| self.root.join(&location.name))
-            .collect();
-        others.extend(self.config.file.iter().map(|file| self.root.join(&*file.name)));
-        others.push(self.root.join(DEFAULT));
-        if let Some(Schema::Files(names)) = self.schema()? {
-            others.extend(names.iter().map(|name| self.root.join(name)));
+        match std::fs::read(&path) {
+            Ok(there) if !there.is_empty() && !there.starts_with(DUMPED.as_bytes()) => {
+                let message = format!("`schema_dump: {name}` would overwrite a file that is no dump of ours");
+                Err(Error::new(Code::ConfigWrongType, message)
+                    .help("name a file of its own: schema_dump: schema_now.sql"))
+            }
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(files::unreadable(name, &error)),
+            _ => Ok(Some(path)),
         }
-        if others.iter().any(|other| own(other)) {
-            let message = format!("`schema_dump: {name}` would overwrite a file of the project");
-            return Err(
-                Error::new(Code::ConfigWrongType, message).help("name a file of its own: schema_dump: schema_now.sql")
-            );
-        }
-        Ok(Some(path))
     }
 
     /// Writes a dump of the schema; one that says the same is left alone.
@@ -97,6 +85,7 @@ impl Project {
     /// # Errors
     /// `file::io`
     pub fn keep_dump(&self, path: &Path, text: &str) -> Result<()> {
+        let text = DUMPED.to_owned() + text;
         if std::fs::read(path).is_ok_and(|there| there == text.as_bytes()) {
             return Ok(());
         }

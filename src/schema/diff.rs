@@ -146,6 +146,8 @@ pub struct Manner {
     /// Foreign keys go before and come after everything else. Where a table is copied for its ALTERs, they stay with
     /// the others, so that it is copied once.
     pub foreign_keys_apart: bool,
+    /// Objects have owners and privileges, which are not compared, and which one that is made anew does not have.
+    pub privileges: bool,
 }
 
 /// The changes that lead from one schema to the other; none when they are equal.
@@ -164,6 +166,7 @@ pub fn changes(from: &Model, to: &Model, manner: Manner, force: &Force) -> Vec<C
     plan.follow();
     plan.ordered(Manner {
         foreign_keys_apart: manner.foreign_keys_apart || force.foreign_keys_apart,
+        ..manner
     })
 }
 
@@ -316,7 +319,6 @@ impl Plan<'_> {
             let all: Vec<Key> = drop_first.iter().chain(&drop).cloned().collect();
             out.extend(self.circles(&all));
         }
-        out.extend(drop_first.into_iter().map(Change::Drop));
         let (mut before, mut alters, mut after) = (Vec::new(), Vec::new(), Vec::new());
         for (table, list) in self.alter {
             for alter in list {
@@ -328,7 +330,9 @@ impl Plan<'_> {
                 list.push(Change::Alter(table.clone(), Box::new(alter)));
             }
         }
+        // A foreign key may stand on an index that goes.
         out.extend(before);
+        out.extend(drop_first.into_iter().map(Change::Drop));
         let drops = drop.iter().filter(is_table).cloned().map(Change::Drop);
         // A table whose name is taken again goes first.
         let (first, last): (Vec<Change>, Vec<Change>) = drops.partition(|change| self.create.contains(change.key()));
@@ -364,8 +368,9 @@ impl Plan<'_> {
         out.extend(last);
         out.extend(bases_gone.into_iter().cloned().map(Change::Drop));
         out.extend(create.iter().filter(|key| late_ones.contains(*key)).map(make));
-        out.extend(complete(false));
         out.extend(after);
+        // Comments may be about foreign keys.
+        out.extend(complete(false));
         out
     }
 
@@ -447,7 +452,8 @@ pub fn likely_renames(from: &Model, to: &Model) -> Vec<Rename> {
     let come = |key: &&Key| key.kind == Kind::Table && !from.objects.contains_key(*key);
     for old in from.objects.keys().filter(gone) {
         let Some(table) = from.table(old) else { continue };
-        let same = |key: &&Key| to.table(key).is_some_and(|other| same_columns(table, other));
+        let same =
+            |key: &&Key| key.schema == old.schema && to.table(key).is_some_and(|other| same_columns(table, other));
         let mut matches = to.objects.keys().filter(come).filter(same);
         if let (Some(new), None) = (matches.next(), matches.next()) {
             found.push(Rename {

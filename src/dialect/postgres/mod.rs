@@ -125,6 +125,10 @@ impl Dialect for Postgres {
         session::sets_up_connection(statement)
     }
 
+    fn beyond(&self, statement: &str) -> Option<Replay> {
+        session::beyond(statement)
+    }
+
     fn replay(&self, statement: &str) -> Replay {
         session::replay(statement)
     }
@@ -144,6 +148,7 @@ impl Dialect for Postgres {
     fn manner(&self) -> Manner {
         Manner {
             foreign_keys_apart: true,
+            privileges: true,
         }
     }
 

@@ -52,7 +52,7 @@ fn redefinition(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>> {
             Some(out)
         }
         // The statement says CREATE OR REPLACE, or COMMENT ON.
-        Kind::Function | Kind::Comment => Some(new.create.clone()),
+        Kind::Function | Kind::Comment => Some([&new.create[..], &new.late[..]].concat()),
         Kind::Sequence => numbering::sequence(&place, &old.meaning, &new.meaning),
         Kind::Type | Kind::Domain => types::altered(key, from, to),
         _ => None,
@@ -220,12 +220,35 @@ fn set_type(old: &Column, new: &Column, from: &Model, to: &Model) -> String {
     let using = cast(
         &family(&base(&old.data_type.written, from)),
         &family(&base(written, to)),
-        |name| is_enum(name, from) || is_enum(name, to),
+        |name| is_enum(name.trim_end_matches("[]"), from) || is_enum(name.trim_end_matches("[]"), to),
     );
     if let Some(way) = using {
-        out.push_str(&format!(" USING {}{way}::{written}", quoted(&new.name)));
+        let loose = without_length(&base(written, to));
+        out.push_str(&format!(" USING {}{way}::{loose}", quoted(&new.name)));
     }
     out
+}
+
+/// A type without its length. A cast to one with a length cuts what is longer; the assignment that follows refuses it.
+fn without_length(data_type: &str) -> String {
+    let mut out = String::with_capacity(data_type.len());
+    let mut depth = 0_usize;
+    for letter in data_type.chars() {
+        match letter {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ if depth == 0 => out.push(letter),
+            _ => {}
+        }
+    }
+    // Without a length these two are one letter and one bit long.
+    let element = out.trim_end_matches("[]");
+    let array = &out[element.len()..];
+    match element.trim_end() {
+        "character" => format!("bpchar{array}"),
+        "bit" => format!("bit varying{array}"),
+        element => format!("{element}{array}"),
+    }
 }
 
 /// What a domain is over; other types are what they are.
@@ -393,6 +416,20 @@ fn storage_parameters(place: &str, old: Option<&str>, new: Option<&str>) -> Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cast_has_no_length() {
+        for (data_type, expect) in [
+            ("character varying(2)[]", "character varying[]"),
+            ("numeric(5,2)", "numeric"),
+            ("timestamp(3) with time zone", "timestamp with time zone"),
+            ("character(3)", "bpchar"),
+            ("bit(3)[]", "bit varying[]"),
+            ("public.mood", "public.mood"),
+        ] {
+            assert_eq!(without_length(data_type), expect);
+        }
+    }
 
     #[test]
     fn a_cast_is_written_only_where_values_are_not_assigned() {

@@ -190,6 +190,19 @@ fn is_set_to(statement: &str, values: &[&str]) -> bool {
     })
 }
 
+/// What is the whole server's is left alone.
+pub(super) fn beyond(statement: &str) -> Option<Replay> {
+    let begins = |word: &&str| {
+        let first = statement.as_bytes().get(..word.len());
+        first.is_some_and(|first| first.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    // Scripts of millions of statements come by here.
+    let may = ["CREATE", "DROP", "ALTER", "COMMENT", "REASSIGN", "GRANT", "REVOKE"]
+        .iter()
+        .any(begins);
+    (may && replay(statement) == Replay::Skip).then_some(Replay::Skip)
+}
+
 /// What becomes of a statement on scratch. Data that COPY brings says nothing of the schema; what is the whole server's
 /// is left alone.
 pub(super) fn replay(statement: &str) -> Replay {

@@ -104,6 +104,10 @@ impl Dialect for Sqlite {
         Some(schema::model(query))
     }
 
+    fn beyond(&self, statement: &str) -> Option<Replay> {
+        session::beyond(statement)
+    }
+
     fn exact(&self, column: &str) -> String {
         format!("quote({column})")
     }

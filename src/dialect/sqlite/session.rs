@@ -70,7 +70,25 @@ pub(super) fn replay(statement: &str) -> Replay {
             Some(name) => Replay::Instead(format!("ATTACH ':memory:' AS {name}")),
             None => Replay::Skip,
         },
-        _ => Replay::Skip,
+        "INSERT" | "UPDATE" | "DELETE" | "REPLACE" | "WITH" | "SELECT" | "VALUES" | "EXPLAIN" | "PRAGMA" | "VACUUM"
+        | "ANALYZE" | "REINDEX" | "BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "SAVEPOINT" | "RELEASE" => Replay::Skip,
+        // What is no statement is refused by the database, and not passed over.
+        _ => Replay::Run,
+    }
+}
+
+/// Other files are left alone: one is attached in memory, none is written.
+pub(super) fn beyond(statement: &str) -> Option<Replay> {
+    match first_word(statement).as_str() {
+        "ATTACH" => Some(replay(statement)),
+        "VACUUM"
+            if token::keywords(statement, &split::SQLITE, 3)
+                .iter()
+                .any(|word| word == "INTO") =>
+        {
+            Some(Replay::Skip)
+        }
+        _ => None,
     }
 }
 

@@ -47,7 +47,9 @@ pub(super) fn read(
         };
         settings = chosen.over(settings);
     }
-    reader.config(settings, names)
+    let mut config = reader.config(settings, names)?;
+    config.is_chosen = database.is_some();
+    Ok(config)
 }
 
 pub(super) struct Reader<'a> {

@@ -103,6 +103,7 @@ fn shown(change: &Change) -> String {
 fn check(from: &[&str], to: &[&str], apart: bool, expect: &[&str]) {
     let manner = Manner {
         foreign_keys_apart: apart,
+        privileges: false,
     };
     let (from, to) = (model(from), model(to));
     let found: Vec<String> = changes(&from, &to, manner, &Force::default())

@@ -28,7 +28,8 @@ impl Reading<'_> {
             let what = if kind == "m" { "MATERIALIZED VIEW" } else { "VIEW" };
             let text = text.trim().trim_end_matches(';');
             let object = Object {
-                meaning: format!("{what}{with} {text}"),
+                // The server lays the same text out in more ways than one.
+                meaning: format!("{what}{with} {}", without_layout(text)),
                 create: vec![format!("CREATE {what} {place}{with} AS\n {text}")],
                 drop: format!("DROP {what} {place}"),
                 redefinable: kind == "v",
@@ -343,4 +344,10 @@ fn aggregate(row: &mut Row) -> String {
         _ => {}
     }
     parts.join(",\n    ")
+}
+
+/// The words of a text with one space between each.
+fn without_layout(text: &str) -> String {
+    let words = token::significant(text, &POSTGRESQL).map(|token| &text[token.span]);
+    words.collect::<Vec<_>>().join(" ")
 }

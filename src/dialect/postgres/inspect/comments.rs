@@ -32,12 +32,19 @@ impl Reading<'_> {
                 schema: String::new(),
                 name: spelled(&words),
             };
-            let create = format!("COMMENT ON {words} IS {}", literal(&text));
+            let create = vec![format!("COMMENT ON {words} IS {}", literal(&text))];
+            // A foreign key comes when everything else is there.
+            let (create, late) = if class == catalog::CONSTRAINT {
+                (Vec::new(), create)
+            } else {
+                (create, Vec::new())
+            };
             let object = Object {
                 name: key.name.clone(),
                 on: Some(on),
                 meaning: text,
-                create: vec![create],
+                create,
+                late,
                 drop: format!("COMMENT ON {words} IS NULL"),
                 redefinable: true,
                 ..Object::default()

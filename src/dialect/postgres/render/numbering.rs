@@ -118,7 +118,10 @@ pub(super) fn numbering(place: &str, old: &Column, new: &Column) -> Option<Vec<S
         None => {}
     }
     let next = |sequence: &str| {
-        format!("SELECT pg_catalog.setval({sequence}, coalesce(max({name}), 0) + 1, false) FROM {place}")
+        let first = is.map_or(1, first_number);
+        format!(
+            "SELECT pg_catalog.setval({sequence}, greatest(coalesce(max({name}), 0) + 1, {first}), false) FROM {place}"
+        )
     };
     match is {
         Some(is) if is_identity(is) => {
@@ -142,6 +145,18 @@ pub(super) fn numbering(place: &str, old: &Column, new: &Column) -> Option<Vec<S
         None => {}
     }
     Some(out)
+}
+
+/// The number that a sequence of these words begins with.
+fn first_number(words: &str) -> i64 {
+    let behind = |mark: &str| {
+        let rest = &words[words.find(mark)? + mark.len()..];
+        let end = rest.find(|letter: char| letter != '-' && !letter.is_ascii_digit());
+        rest[..end.unwrap_or(rest.len())].parse().ok()
+    };
+    behind("START WITH ")
+        .or_else(|| behind(" MINVALUE ").or_else(|| behind("(MINVALUE ")))
+        .unwrap_or(1)
 }
 
 /// A sequence under another name in the same schema.

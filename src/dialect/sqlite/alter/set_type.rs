@@ -67,6 +67,7 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, change: &Change<'_>)
         let keeps = Keeps {
             affinity: new,
             only: (strict && !is_any(&written)).then_some(new),
+            as_they_are: change.literal,
         };
         convert(draft, site, position, using, keeps);
         draft.retyped.push((name.clone(), site.at()));
@@ -126,12 +127,20 @@ struct Keeps {
     affinity: Affinity,
     /// In a STRICT table: values of the type's own kind and no others.
     only: Option<Affinity>,
+    /// Values are put in as they are, and only what the affinity itself would change counts.
+    as_they_are: bool,
 }
 
 impl Keeps {
     /// A condition that holds where the value would not be kept.
     fn loses(self, value: &str) -> Option<String> {
-        let lost = self.affinity.loses(value);
+        let lost = match self.affinity.loses(value) {
+            // A text that is no number stays a text (datatype3.html, section 3).
+            Some(lost) if self.as_they_are => Some(format!(
+                "CAST({value} AS NUMERIC) = {value} AND ({lost}) AND typeof({value}) <> 'blob'"
+            )),
+            lost => lost,
+        };
         let refused = match self.only {
             Some(Affinity::Blob) => format!("typeof({value}) NOT IN ('blob', 'null')"),
             Some(Affinity::Text) => format!("typeof({value}) = 'blob'"),
@@ -177,7 +186,8 @@ fn convert(draft: &mut Draft<'_>, site: &Site<'_>, position: usize, using: Optio
         };
         draft.demand(site, demand, &lost, &[&name]);
     }
-    draft.columns[position].source = Source::Converted(value, new.affinity);
+    let conversion = if new.as_they_are { Affinity::Blob } else { new.affinity };
+    draft.columns[position].source = Source::Converted(value, conversion);
 }
 
 /// SQLite's CAST takes a text that is no number for 0, where PostgreSQL's fails.
@@ -200,7 +210,11 @@ pub(super) fn write_type(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, wri
     let Some(column) = draft.table.column(name) else {
         return Ok(());
     };
-    let edited = if let Some(span) = column.data_type.clone() {
+    let edited = if let Some(mut span) = column.data_type.clone() {
+        if written.is_empty() {
+            // The space before it goes along.
+            span.start = column.name.span.end;
+        }
         draft.table.edit(&span, written)
     } else {
         let end = column.name.span.end;

@@ -1,4 +1,4 @@
-//! Scratch databases on PostgreSQL: none is left, whatever happens.
+//! Scratch databases: none is left, and nothing else is touched, whatever happens.
 
 use std::time::{Duration, Instant};
 
@@ -115,4 +115,34 @@ fn a_role_without_the_right_is_told_of_dev_url_on_postgresql() {
     let done = place.must(&["--url", &url, "diff", "empty", "schema"]);
     assert!(done.stdout.contains("CREATE TABLE public.t"), "{done:?}");
     database.query(&format!("DROP ROLE {role}"));
+}
+
+#[test]
+fn a_test_leaves_the_server_alone_on_postgresql() {
+    let database = Database::new();
+    let place = place_on(&database);
+    std::fs::create_dir_all(place.path("migrations")).expect("a folder");
+    let role = format!("{}_role", database.name);
+    for (id, options) in [("aaaa", &[][..]), ("bbbb", &["transaction: none"])] {
+        let up = format!("CREATE ROLE {role};\nCREATE TABLE t_{id} (a int);\nGRANT {role} TO CURRENT_USER;");
+        let down = format!("DROP TABLE t_{id};\nALTER ROLE {role} SET work_mem = '5MB';");
+        let parents: &[&str] = if id == "aaaa" { &[] } else { &["aaaa"] };
+        place.revision(id, parents, options, &up, &down);
+    }
+    let done = place.must(&["test"]);
+    assert!(done.stdout.contains("ok  bbbb"), "{done:?}");
+    let roles = database.query(&format!("SELECT rolname FROM pg_roles WHERE rolname = '{role}'"));
+    assert!(roles.is_empty(), "{roles:?}");
+}
+
+#[test]
+fn a_test_leaves_other_files_alone_on_sqlite() {
+    let place = Place::new();
+    let up = "ATTACH 'other.db' AS other;\nCREATE TABLE other.t (a INT);\nDETACH other;\nVACUUM INTO 'copy.db';";
+    place.revision("aaaa", &[], &["transaction: none"], up, "SELECT 1;");
+    let done = place.must(&["test"]);
+    assert!(done.stdout.contains("ok  aaaa"), "{done:?}");
+    for file in ["other.db", "copy.db"] {
+        assert!(!place.path(file).exists(), "{file} was made");
+    }
 }

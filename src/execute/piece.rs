@@ -1,0 +1,94 @@
+//! One change with the statements that make it, and a script of several.
+
+use std::fmt::Write as _;
+
+use crate::schema::diff::{Alter, Change};
+use crate::schema::{self, Key, Kind, Model};
+
+/// One change with the statements that make it.
+#[derive(Debug, Clone)]
+pub struct Piece {
+    /// The change.
+    pub change: Change,
+    /// What is lost by it: `column nick of users with its values`.
+    pub loses: Option<String>,
+    /// The statements, without semicolons.
+    pub statements: Vec<String>,
+    /// The table of an index or trigger.
+    pub table: Option<String>,
+    /// The object's name, as it is spelled.
+    pub object: String,
+}
+
+impl Piece {
+    /// The statements of a change between two models.
+    pub fn new(change: &Change, statements: Vec<String>, from: &Model, to: &Model) -> Piece {
+        let object = from.objects.get(change.key()).or_else(|| to.objects.get(change.key()));
+        let name = object.map_or_else(|| change.key().name.clone(), |object| object.name.clone());
+        let on = object.and_then(|object| object.on.as_ref()).map(Key::shown);
+        let (table, object) = match change {
+            Change::Alter(_, alter) => (Some(name), alter.object().to_owned()),
+            _ if change.key().kind == Kind::Table => (Some(name.clone()), name),
+            _ => (on, name),
+        };
+        Piece {
+            loses: loses(change, from),
+            change: change.clone(),
+            statements,
+            table,
+            object,
+        }
+    }
+}
+
+/// What is lost by a change.
+fn loses(change: &Change, from: &Model) -> Option<String> {
+    match change {
+        Change::Drop(key) => {
+            let object = from.objects.get(key)?;
+            match key.kind {
+                Kind::Sequence => Some(format!("sequence {} with its number", object.name)),
+                _ => object
+                    .holds_rows
+                    .then(|| format!("table {} with its rows", object.name)),
+            }
+        }
+        Change::Alter(key, alter) => match &**alter {
+            Alter::DropColumn(column) if column.generated.is_none() => {
+                let table = from
+                    .objects
+                    .get(key)
+                    .map_or(key.name.as_str(), |object| object.name.as_str());
+                Some(format!("column {} of {table} with its values", column.name))
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The statements as a script: a paragraph for each object, and what is lost said above the statement that loses it.
+pub fn script(pieces: &[Piece]) -> String {
+    let mut out = String::new();
+    let mut last: Option<&Change> = None;
+    for piece in pieces {
+        let together = matches!((last, &piece.change), (Some(Change::Alter(a, _)), Change::Alter(b, _)) if a == b)
+            || matches!((last, &piece.change), (Some(Change::Drop(_)), Change::Drop(_)));
+        if last.is_some() && !together {
+            out.push('\n');
+        }
+        append(&mut out, piece.loses.as_deref(), &piece.statements);
+        last = Some(&piece.change);
+    }
+    out
+}
+
+/// Adds the statements of one change to a script.
+pub fn append(out: &mut String, loses: Option<&str>, statements: &[String]) {
+    if let Some(loses) = loses {
+        let _ = writeln!(out, "-- This drops {}.", loses.replace('\n', " "));
+    }
+    for statement in statements {
+        schema::append(out, statement);
+    }
+}
