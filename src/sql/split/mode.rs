@@ -27,7 +27,9 @@ impl Mode {
             return;
         }
         let text = statement.to_ascii_uppercase();
-        let Some(value) = assigned(&text) else { return };
+        let Some(value) = assigned(&text).filter(|_| !is_statement(&text)) else {
+            return;
+        };
         let has = |mode: &str| value.contains(mode);
         // What takes a mode out names it as well, and what adds to the others keeps them.
         let takes_out = has("REPLACE(");
@@ -38,13 +40,32 @@ impl Mode {
     }
 }
 
-/// What follows `sql_mode =`.
+/// Whether it is `SET STATEMENT … FOR`, which puts everything back.
+fn is_statement(text: &str) -> bool {
+    let mut words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+    words.find(|word| *word == "SET").is_some() && words.find(|word| !word.is_empty()) == Some("STATEMENT")
+}
+
+/// What follows `sql_mode =`, where it is the session's own.
 fn assigned(text: &str) -> Option<&str> {
     text.match_indices("SQL_MODE").find_map(|(at, word)| {
         let rest = text[at + word.len()..].trim_start().trim_start_matches('`');
         let rest = rest.trim_start();
-        rest.strip_prefix(":=").or_else(|| rest.strip_prefix('='))
+        let value = rest.strip_prefix(":=").or_else(|| rest.strip_prefix('='))?;
+        (!is_global(&text[..at])).then_some(value)
     })
+}
+
+/// Whether what comes next is a variable of the server: GLOBAL holds until SESSION.
+fn is_global(before: &str) -> bool {
+    let global = ["@@GLOBAL.", "@@PERSIST.", "@@PERSIST_ONLY."];
+    let before = before.trim_end_matches('`');
+    if before.ends_with(['@', '.']) {
+        return global.iter().any(|scope| before.ends_with(scope));
+    }
+    let mut words = before.split(|c: char| !c.is_alphanumeric() && !"_@".contains(c)).rev();
+    let scope = words.find(|word| ["GLOBAL", "PERSIST", "PERSIST_ONLY", "SESSION", "LOCAL"].contains(word));
+    scope.is_some_and(|scope| !["SESSION", "LOCAL"].contains(&scope))
 }
 
 #[cfg(test)]
@@ -65,6 +86,20 @@ mod tests {
             })
             .collect();
         assert_eq!(seen.join(" "), expect, "{statements:?}");
+    }
+
+    #[test]
+    fn what_is_not_for_the_session() {
+        check(
+            &[
+                "SET STATEMENT sql_mode = 'ANSI_QUOTES' FOR SELECT 1",
+                "SET GLOBAL sql_mode = 'ANSI_QUOTES'",
+                "SET @@GLOBAL.sql_mode = 'NO_BACKSLASH_ESCAPES'",
+                "SET GLOBAL max_error_count = 1, sql_mode = 'ANSI_QUOTES'",
+                "SET GLOBAL max_error_count = 1, SESSION sql_mode = 'ANSI_QUOTES'",
+            ],
+            "ee ee ee ee e-",
+        );
     }
 
     #[test]
