@@ -5,6 +5,9 @@ use std::io;
 use crate::driver::mysql::wire::Parts;
 use crate::driver::{DriverError, Failure, Remarks};
 
+/// What to do about a statement that is too long.
+pub(super) const PACKET: &str = "raise max_allowed_packet at the server, or split the statement";
+
 /// What to do when the connection is gone.
 const GONE: &str = "see whether the server runs, and its log; then run the same command again";
 
@@ -70,7 +73,7 @@ pub(super) fn failed(trouble: Trouble, sent: &str, span: std::ops::Range<usize>,
         Trouble::Strange(words) => return lost(words),
         Trouble::NoTls | Trouble::Open | Trouble::Plugin(_) => return lost("the server broke off".to_owned()),
     };
-    let failure = kind(said.code, interrupted);
+    let failure = kind(said.code, &said.message, interrupted);
     let (message, offset) = placed(said.message, sent, span);
     let mut details = vec![format!("error {}, SQLSTATE {}", said.code, said.state)];
     if said.state.is_empty() {
@@ -170,14 +173,16 @@ impl<'m> Cited<'m> {
 }
 
 /// What kind of failure a number is.
-fn kind(code: u16, interrupted: bool) -> Failure {
+fn kind(code: u16, message: &str, interrupted: bool) -> Failure {
     match code {
         // Interrupted; by a time limit only where nobody interrupted it.
         1317 if interrupted => Failure::Interrupted,
         // A lock was not to be had in time; a deadlock; NOWAIT.
         1205 | 1213 | 3572 => Failure::Contended,
-        // The server, the transaction or the table space is read-only.
-        1290 | 1792 | 1836 => Failure::ReadOnly,
+        // An option of the server stands in the way, and it is the one that lets nobody write.
+        1290 if message.contains("--read-only") || message.contains("--super-read-only") => Failure::ReadOnly,
+        // The transaction or the table space is read-only.
+        1792 | 1836 => Failure::ReadOnly,
         1021 => Failure::DiskFull,
         // Shut down, killed, timed out, or the network failed.
         1053 | 1927 | 4031 | 1152..=1161 | 1184 => Failure::Lost,
@@ -188,11 +193,12 @@ fn kind(code: u16, interrupted: bool) -> Failure {
 /// What to do about errors that people meet often.
 fn advice(code: u16, failure: Failure) -> Option<&'static str> {
     Some(match failure {
+        // The server closes the connection as well.
+        _ if code == 1153 => PACKET,
         Failure::ReadOnly => "this server is a replica, or read-only: connect to the primary",
         Failure::DiskFull => "make room on the server, then run the same command again",
         Failure::Lost => GONE,
         _ => match code {
-            1153 => "raise max_allowed_packet at the server, or split the statement",
             1419 | 1418 => {
                 "the server writes a binary log: say DETERMINISTIC, NO SQL or READS SQL DATA, or set \
                  log_bin_trust_function_creators = 1 there"
@@ -208,6 +214,39 @@ fn advice(code: u16, failure: Failure) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_to_do() {
+        let check = |code, message: &str, failure, advised: Option<&str>| {
+            let said = Said {
+                code,
+                state: String::new(),
+                message: message.to_owned(),
+            };
+            let error = failed(Trouble::Said(said), "SELECT 1", 0..8, false);
+            assert_eq!(error.failure, failure, "{message}");
+            assert_eq!(error.remarks.hint.as_deref(), advised, "{message}");
+        };
+        let running = |option: &str| {
+            format!("The MariaDB server is running with the {option} option so it cannot execute this statement")
+        };
+        check(
+            1153,
+            "Got a packet bigger than 'max_allowed_packet' bytes",
+            Failure::Lost,
+            Some(PACKET),
+        );
+        check(
+            1158,
+            "Got an error reading communication packets",
+            Failure::Lost,
+            Some(GONE),
+        );
+        let replica = advice(1836, Failure::ReadOnly);
+        check(1290, &running("--read-only"), Failure::ReadOnly, replica);
+        check(1290, &running("--super-read-only"), Failure::ReadOnly, replica);
+        check(1290, &running("--secure-file-priv"), Failure::Statement, None);
+    }
 
     fn check(sent: &str, statement: &str, near: &str, line: usize, expect: Option<&str>) {
         let start = sent.find(statement).unwrap();
