@@ -30,6 +30,9 @@ mod library;
 #[cfg(unix)]
 #[path = "it/mariadb.rs"]
 mod mariadb;
+#[cfg(unix)]
+#[path = "it/mariadb_locks.rs"]
+mod mariadb_locks;
 #[path = "it/own_code.rs"]
 mod own_code;
 #[path = "it/picture.rs"]

@@ -212,9 +212,9 @@ pub trait Dialect: Sync + std::fmt::Debug {
         false
     }
 
-    /// Whether an error with this code tells that a statement was refused before it did anything.
-    fn failed_before_it_began(&self, code: &str) -> bool {
-        let _ = code;
+    /// Whether an error with this code tells that the statement was refused before it did anything.
+    fn failed_before_it_began(&self, statement: &str, code: &str) -> bool {
+        let _ = (statement, code);
         false
     }
 
@@ -231,10 +231,17 @@ pub trait Dialect: Sync + std::fmt::Debug {
         false
     }
 
-    /// Whether the statement opens a transaction, or closes the one that is open; none where it does neither.
+    /// Whether the statement opens a transaction, or closes the one that is open; none where it does neither, or where
+    /// nobody can tell.
     fn begins_or_ends_transaction(&self, statement: &str) -> Option<bool> {
         let _ = statement;
         None
+    }
+
+    /// Whether the statement runs others, which may open transactions and close them: a procedure, a block.
+    fn runs_program(&self, statement: &str) -> bool {
+        let _ = statement;
+        false
     }
 
     /// A query whose answer changes when another connection has written to the database.
@@ -395,6 +402,43 @@ pub trait Dialect: Sync + std::fmt::Debug {
     /// What the statement makes that holds rows and goes with the connection: `temporary table` and its name.
     fn temporary(&self, statement: &str) -> Option<(&'static str, String)> {
         temporary::made(statement, self.rules())
+    }
+
+    /// The statement that drops what this one makes, where a revision's end does not.
+    fn drops_temporary(&self, statement: &str) -> Option<String> {
+        let _ = statement;
+        None
+    }
+
+    /// What the statement keeps in the session that its text does not say: `user variable @a`. Done again on another
+    /// connection, it might come to something else.
+    fn works_out(&self, statement: &str) -> Option<String> {
+        let _ = statement;
+        None
+    }
+
+    /// Whether the session may remember another id of a row after the statement.
+    fn gives_id(&self, statement: &str) -> bool {
+        let _ = statement;
+        false
+    }
+
+    /// What the statement asks the session for that an earlier one made it remember.
+    fn asks_id(&self, statement: &str) -> Option<&'static str> {
+        let _ = statement;
+        None
+    }
+
+    /// A query for the variables of the session and their values, where statements that reset them may leave some out.
+    fn session(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The statements that give a variable of the session a value back, the second one where the first is refused; none
+    /// for a variable that is not a script's.
+    fn put_back(&self, variable: &str, value: &str) -> Option<[String; 2]> {
+        let _ = (variable, value);
+        None
     }
 
     /// Whether what the statement does lasts only as long as the connection.

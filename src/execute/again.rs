@@ -15,8 +15,10 @@ struct SetUp {
     /// How many statements come before it.
     at: u64,
     sql: String,
-    /// What it makes that holds rows, which nothing brings back.
-    holds: Option<(&'static str, String)>,
+    /// What it holds that nothing brings back, in words.
+    holds: Option<String>,
+    /// The temporary table that this is.
+    table: Option<String>,
     /// The statement that drops that again.
     dropped: Option<u64>,
 }
@@ -49,12 +51,12 @@ impl Session {
                 let named = |mark: &Mark| mark.savepoint.as_deref() == rest.last().copied();
                 if let Some(mark) = self.marks.iter().rposition(named) {
                     self.marks.truncate(mark + 1);
-                    self.undo(self.marks[mark].at);
+                    self.undo(self.marks[mark].at, dialect);
                 }
             }
             ["ROLLBACK" | "ABORT", ..] => {
                 if let Some(mark) = self.marks.first() {
-                    self.undo(mark.at);
+                    self.undo(mark.at, dialect);
                 }
                 self.marks.clear();
             }
@@ -62,7 +64,7 @@ impl Session {
             ["DROP" | "DISCARD", ..] => {
                 let there = self.set_up.iter_mut().filter(|done| done.dropped.is_none());
                 for done in there {
-                    if let Some((_, name)) = &done.holds
+                    if let Some(name) = &done.table
                         && temporary::drops(sql, name, dialect.rules())
                     {
                         done.dropped = Some(at);
@@ -70,12 +72,13 @@ impl Session {
                 }
             }
             _ => {
-                let holds = dialect.temporary(sql);
+                let holds = holds(sql, dialect);
                 if holds.is_some() || dialect.sets_up_connection(sql) {
                     self.set_up.push(SetUp {
                         at,
                         sql: sql.to_owned(),
                         holds,
+                        table: dialect.temporary(sql).map(|(_, name)| name),
                         dropped: None,
                     });
                 }
@@ -83,13 +86,23 @@ impl Session {
         }
     }
 
-    /// Nothing was done from this statement on.
-    fn undo(&mut self, from: u64) {
+    /// Nothing was done from this statement on, where a session goes back with its transaction.
+    fn undo(&mut self, from: u64, dialect: &'static dyn Dialect) {
+        if dialect.ddl_commits() {
+            return;
+        }
         self.set_up.retain(|done| done.at < from);
         for done in &mut self.set_up {
             done.dropped = done.dropped.filter(|at| *at < from);
         }
     }
+}
+
+/// What a statement makes or works out that is the session's alone, in words.
+fn holds(sql: &str, dialect: &'static dyn Dialect) -> Option<String> {
+    let table = dialect.temporary(sql);
+    let words = table.map(|(kind, name)| format!("{kind} `{name}`"));
+    words.or_else(|| dialect.works_out(sql))
 }
 
 impl<'a> Executor<'a> {
@@ -103,8 +116,8 @@ impl<'a> Executor<'a> {
         Ok(())
     }
 
-    /// Refuses to go on where the first statements kept rows in what went with their connection: made again, it would
-    /// be empty, and what comes later would take that for the truth.
+    /// Refuses to go on where the first statements kept rows or values in what went with their connection: made again, it
+    /// would be empty or another one, and what comes later would take that for the truth.
     pub(crate) fn refuse_without_rows(&self, ready: &Ready<'a>, skip: u64) -> Result<()> {
         let Some((at, what)) = self.gone(ready, skip)? else {
             return Ok(());
@@ -126,38 +139,88 @@ impl<'a> Executor<'a> {
         Err(error
             .help(format!("do the rest by hand, and say that it is done: sqlrev stamp {after}"))
             .help(format!(
-                "or undo by hand what has run, and say so: sqlrev stamp --purge {before}; then let a plain table hold the \
-                 rows, and drop it at the end, or put the statements that need it into a revision of their own"
+                "or undo by hand what has run, and say so: sqlrev stamp --purge {before}; then let a plain table hold what \
+                 is needed, and drop it at the end, or put the statements that need it into a revision of their own"
             )))
     }
 
-    /// What held rows and is gone when the first statements have run on another connection, with the place of the
-    /// statement that made it.
+    /// What is gone when the first statements have run on another connection, with the place of the statement that made
+    /// it, or that asks for it.
     pub(crate) fn gone(&self, ready: &Ready<'a>, skip: u64) -> Result<Option<(u64, String)>> {
-        let set_up = self.set_up(ready, skip)?;
-        Ok(set_up.into_iter().find_map(|done| {
-            let (kind, name) = done.holds?;
-            Some((done.at, format!("{kind} `{name}`")))
-        }))
+        let mut set_up = self.set_up(ready, skip)?.into_iter();
+        let held = set_up.find_map(|done| Some((done.at, done.holds?)));
+        match held {
+            Some(held) => Ok(Some(held)),
+            None => self.asked_for(ready, skip),
+        }
+    }
+
+    /// Says why a step is not tried again on the same connection, where a ROLLBACK has not undone all that these statements
+    /// did: a temporary table cannot be made twice, a value might be worked out from itself, and rows would be there twice.
+    pub(crate) fn once_only(&mut self, ready: &Ready<'a>, statements: std::ops::Range<u64>) -> Result<Option<String>> {
+        let stayed = self.driver.left_by_rollback();
+        if let Some(words) = stayed {
+            return Ok(Some(format!("not tried again: {words}")));
+        }
+        let dialect = self.driver.dialect();
+        let (mut found, mut given) = (None, false);
+        if dialect.ddl_commits() {
+            self.each(ready, &mut |index, sql| {
+                if index >= statements.start {
+                    let id = || dialect.asks_id(sql).filter(|_| !given).map(str::to_owned);
+                    found = holds(sql, dialect).or_else(id);
+                    given |= dialect.gives_id(sql);
+                }
+                found.is_none() && index + 1 < statements.end
+            })?;
+        }
+        Ok(found.map(|what| format!("not tried again: {what} would not be as it was")))
+    }
+
+    /// What one of the remaining statements asks the session for, where one of the first ones has left it there.
+    fn asked_for(&self, ready: &Ready<'a>, skip: u64) -> Result<Option<(u64, String)>> {
+        let dialect = self.driver.dialect();
+        let (mut given, mut asks) = (false, None);
+        self.each(ready, &mut |index, sql| {
+            if index < skip {
+                given |= dialect.gives_id(sql);
+                return true;
+            }
+            if given {
+                asks = dialect.asks_id(sql).map(|what| (index, what.to_owned()));
+            }
+            given && asks.is_none()
+        })?;
+        Ok(asks)
     }
 
     /// What the first statements set up for their connection and did not undo.
     fn set_up(&self, ready: &Ready<'a>, skip: u64) -> Result<Vec<SetUp>> {
         let dialect = self.driver.dialect();
-        let mut statements = ready.script.statements(dialect.rules())?;
         let mut session = Session::default();
-        let mut index = 0;
-        while index < skip {
-            let Some(piece) = statements.next().map_err(|fault| ready.script.fault(&fault))? else {
-                break;
-            };
-            if let Piece::Statement(statement) = piece {
-                session.read(index, statement.text, dialect);
-                index += 1;
-            }
+        if skip > 0 {
+            self.each(ready, &mut |index, sql| {
+                session.read(index, sql, dialect);
+                index + 1 < skip
+            })?;
         }
         let mut set_up = session.set_up;
         set_up.retain(|done| done.dropped.is_none());
         Ok(set_up)
+    }
+
+    /// Reads the statements of a script for as long as `goes_on` says so.
+    fn each(&self, ready: &Ready<'a>, goes_on: &mut dyn FnMut(u64, &str) -> bool) -> Result<()> {
+        let mut statements = ready.script.statements(self.driver.dialect().rules())?;
+        let mut index = 0;
+        while let Some(piece) = statements.next().map_err(|fault| ready.script.fault(&fault))? {
+            if let Piece::Statement(statement) = piece {
+                if !goes_on(index, statement.text) {
+                    break;
+                }
+                index += 1;
+            }
+        }
+        Ok(())
     }
 }

@@ -124,6 +124,10 @@ impl<'a> Ledger<'a> {
             self.authors = begins;
         }
         let mut out = Vec::new();
+        if !self.authors && self.dialect.runs_program(statement) {
+            // What a procedure leaves open would take the next note with it when it is rolled back.
+            out.push("COMMIT".to_owned());
+        }
         if self.each && self.open {
             self.write(false, &mut out);
             self.close(&mut out);
@@ -131,18 +135,30 @@ impl<'a> Ledger<'a> {
         out
     }
 
-    /// What ends the revision: the session as it was, and the row and the log in one transaction.
-    pub(crate) fn end(&mut self, reset: bool, log: String) -> Vec<String> {
+    /// Whether a transaction is open after a program, which may have ended the author's.
+    pub(crate) fn heard(&mut self, open: bool) {
+        self.authors &= open;
+    }
+
+    /// What puts the session back before the end, outside of transactions.
+    pub(crate) fn reset(&mut self, reset: Vec<String>) -> Vec<String> {
+        let mut out = Vec::new();
+        if reset.is_empty() {
+            return out;
+        }
+        if self.open || self.written.is_none() {
+            self.write(false, &mut out);
+        }
+        self.close(&mut out);
+        out.extend(reset);
+        out
+    }
+
+    /// What ends the revision: the row and the log in one transaction.
+    pub(crate) fn end(&mut self, log: String) -> Vec<String> {
         let mut out = Vec::new();
         if self.written.is_none() {
             self.write(false, &mut out);
-        }
-        if reset {
-            if self.open {
-                self.write(false, &mut out);
-            }
-            self.close(&mut out);
-            out.extend(self.dialect.reset().iter().map(|sql| (*sql).to_owned()));
         }
         if !self.open {
             out.push(self.dialect.begin().to_owned());
@@ -205,7 +221,8 @@ mod tests {
             out.push((*sql).to_owned());
             out.extend(ledger.after(sql));
         }
-        out.extend(ledger.end(false, "LOG".to_owned()));
+        out.extend(ledger.reset(Vec::new()));
+        out.extend(ledger.end("LOG".to_owned()));
         let short = |sql: &String| match sql.split_once("unfinished = ") {
             Some((_, rest)) => {
                 let rest = rest.split(' ').next().unwrap_or_default();
@@ -239,6 +256,12 @@ mod tests {
             true,
             &["BEGIN", "INSERT", "COMMIT", "INSERT"],
             "FIRST 0+ BEGIN INSERT 2+ COMMIT 3 [ INSERT 4 ] [ NULL LOG ]",
+        );
+        check(false, &["CALL", "INSERT"], "FIRST 0+ CALL ] 1 [ INSERT NULL LOG ]");
+        check(
+            false,
+            &["BEGIN", "CALL", "INSERT", "COMMIT"],
+            "FIRST 0+ BEGIN 1+ CALL INSERT 3+ COMMIT [ NULL LOG ]",
         );
         check(false, &[], "FIRST 0 [ NULL LOG ]");
     }

@@ -40,9 +40,9 @@ impl<'a> Executor<'a> {
             }
             if self.driver.dialect().ddl_commits() {
                 return error.state(format!(
-                    "looked up on a new connection: {done} of {} statements of revision `{id}` ran and are recorded{kept}; \
-                     the next run goes on after them",
-                    ready.prepared.statements
+                    "looked up on a new connection: {done} of {} statements of revision `{id}` ran and are recorded{kept}; {}",
+                    ready.prepared.statements,
+                    self.goes_on(ready, done)
                 ));
             }
             return error

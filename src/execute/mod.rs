@@ -13,6 +13,7 @@ pub(crate) mod fault;
 pub mod gentle;
 pub mod ghost;
 mod harder;
+mod inherit;
 mod ledger;
 mod leftover;
 pub mod lent;

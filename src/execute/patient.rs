@@ -93,6 +93,9 @@ impl<'a> Executor<'a> {
                 return Err(error);
             }
             self.rollback();
+            if let Some(why) = self.once_only(ready, 0..u64::MAX)? {
+                return Err(error.cause(why));
+            }
             tries.wait(&error, self.patience, self.events)?;
             self.begin()?;
             *open = true;

@@ -6,6 +6,7 @@ use crate::dialect::{AlterStatement, Ask, Dialect, Rewrite};
 use crate::driver::{Driver, DriverError, Failure};
 use crate::error::{Error, Result};
 use crate::execute::event::Event;
+use crate::execute::inherit::Variables;
 use crate::execute::ledger::{First, Ledger};
 use crate::execute::lock::Patience;
 use crate::execute::online::Live;
@@ -14,7 +15,7 @@ use crate::execute::seen::Seen;
 use crate::execute::shown::Shown;
 use crate::execute::step::Ready;
 use crate::execute::walk::{self, Place, Runner, Walk};
-use crate::execute::{Executor, Ran, bookkeeping, fault, rebuild, step};
+use crate::execute::{Executor, Ran, bookkeeping, fault, inherit, rebuild, step};
 use crate::revision::{Direction, RevisionId, Transaction};
 use crate::version::{Entry, Row, Stamp, Took, Unfinished, VersionTable};
 
@@ -49,19 +50,18 @@ impl Pieces<'_> {
 
     /// Whether the statement that failed may have done a part of its work.
     fn is_half(&self, ready: &Ready<'_>) -> bool {
-        // A statement that cannot be read, or that calls what is not there, has done nothing.
-        let nothing = self
-            .code
-            .as_deref()
-            .is_some_and(|code| self.driver.dialect().failed_before_it_began(code));
-        let (Some(at), Some(Failure::Statement | Failure::Interrupted | Failure::Contended), false) =
-            (self.certain, self.failure, nothing)
+        let (Some(at), Some(Failure::Statement | Failure::Interrupted | Failure::Contended)) =
+            (self.certain, self.failure)
         else {
             return false;
         };
         let dialect = self.driver.dialect();
-        let text = walk::place_of(&ready.script, at, dialect.rules());
-        text.is_some_and(|(file, span)| dialect.may_stop_half_way(file.text.get(span).unwrap_or_default()))
+        let Some((file, span)) = walk::place_of(&ready.script, at, dialect.rules()) else {
+            return false;
+        };
+        let sql = file.text.get(span).unwrap_or_default();
+        let code = self.code.as_deref().unwrap_or_default();
+        dialect.may_stop_half_way(sql) && !dialect.failed_before_it_began(sql, code)
     }
 
     fn send(&mut self, place: &Place<'_>) -> std::result::Result<(), DriverError> {
@@ -70,14 +70,21 @@ impl Pieces<'_> {
         self.own(&before, place.index)?;
         let sent = self.driver.queue(sql, Some(place.index));
         sent.inspect_err(|error| self.heard(error))?;
+        if self.driver.dialect().runs_program(sql) {
+            self.ledger.heard(self.driver.in_transaction() == Some(true));
+        }
         let after = self.ledger.after(sql);
         self.own(&after, place.index + 1)
     }
 
-    /// Ends the revision.
-    fn end(&mut self, reset: bool, log: String) -> std::result::Result<(), DriverError> {
+    /// Ends the revision, with the session as it was `before`.
+    fn end(&mut self, ready: &Ready<'_>, before: &Variables, log: String) -> std::result::Result<(), DriverError> {
         let done = self.ledger.done();
-        let end = self.ledger.end(reset, log);
+        let reset = self.ledger.reset(inherit::ends(&ready.prepared, self.driver.dialect()));
+        self.own(&reset, done)?;
+        let back = inherit::put_back(self.driver, before);
+        back.inspect_err(|error| self.heard(error))?;
+        let end = self.ledger.end(log);
         self.own(&end, done)?;
         let sent = self.driver.flush();
         sent.inspect_err(|error| self.heard(error))
@@ -134,8 +141,8 @@ struct Broken {
     error: Error,
     /// How many statements had run for certain, unless they stood in a transaction.
     certain: Option<u64>,
-    /// The statement that may have done a part of its work.
-    half: Option<u64>,
+    /// Whether the next one may have done a part of its work.
+    half: bool,
 }
 
 impl<'a> Executor<'a> {
@@ -160,25 +167,54 @@ impl<'a> Executor<'a> {
         let began = self.clock.elapsed();
         let (mut skip, mut is_there) = (skip, row.is_some());
         let mut tries = Tries::new();
+        let session = inherit::variables(self.driver, &ready.prepared).map_err(|error| fault::database(&error))?;
         self.connection_again(ready, skip)?;
         loop {
-            let Err(broken) = self.pieces(ready, skip, is_there, &mut statements) else {
+            let Err(mut broken) = self.pieces(ready, (skip, is_there), &session, &mut statements) else {
                 let duration = self.clock.elapsed().saturating_sub(began);
                 return Ok(Some(step::ran(ready, statements, duration)));
             };
-            let contended = broken.error.code() == Code::Contended && broken.half.is_none();
-            let error = self.pick_up(ready, broken);
+            let contended = broken.error.code() == Code::Contended && !broken.half;
             if !contended || !tries.has_time(self.patience) {
-                return Err(error);
+                return Err(self.pick_up(ready, broken));
             }
-            let at = match self.came(id) {
-                Ok(at) if at.is_none_or(|at| !at.begun) => at,
-                _ => return Err(error),
+            let at = match self.once_more(ready, broken.certain) {
+                Ok(at) => at,
+                Err(why) => {
+                    broken.error = broken.error.cause(why);
+                    return Err(self.pick_up(ready, broken));
+                }
             };
-            tries.wait(&error, self.patience, self.events)?;
+            if let Err(error) = tries.wait(&broken.error, self.patience, self.events) {
+                broken.error = error;
+                return Err(self.pick_up(ready, broken));
+            }
             statements.clear();
             (skip, is_there) = (at.map_or(0, |at| at.statements), is_there || at.is_some());
-            self.connection_again(ready, skip)?;
+        }
+    }
+
+    /// Rolls back for another try, which goes on in the session as it is. Returns how far the revision came, or why there
+    /// is none.
+    fn once_more(
+        &mut self,
+        ready: &Ready<'a>,
+        certain: Option<u64>,
+    ) -> std::result::Result<Option<Unfinished>, String> {
+        self.driver.forget();
+        let rolled_back = self.driver.execute("ROLLBACK");
+        rolled_back.map_err(|error| error.message)?;
+        let certain = certain.unwrap_or_default();
+        self.correct(ready, certain);
+        let at = self.came(&ready.step.revision).map_err(|error| error.message)?;
+        if at.is_some_and(|at| at.begun) {
+            return Err("how far it came is not known".to_owned());
+        }
+        let from = at.map_or(0, |at| at.statements);
+        match self.once_only(ready, from..certain + 1) {
+            Ok(None) => Ok(at),
+            Ok(Some(why)) => Err(why),
+            Err(error) => Err(error.message().to_owned()),
         }
     }
 
@@ -200,20 +236,27 @@ impl<'a> Executor<'a> {
         for sql in self.driver.dialect().reset() {
             let _ = self.driver.execute(sql);
         }
+        let id = &ready.step.revision;
+        let mut error = stayed.into_iter().fold(broken.error, Error::cause);
         if let Some(certain) = broken.certain {
-            self.correct(ready, certain);
+            // Where the note that it begins was rolled back, so was what it did.
+            let noted = |at: &Unfinished| at.begun && at.statements == certain;
+            if broken.half && self.came(id).ok().flatten().is_some_and(|at| noted(&at)) {
+                let helps = in_doubt(ready, certain, self.driver.dialect());
+                error = helps.into_iter().fold(error, Error::help);
+            } else {
+                self.correct(ready, certain);
+            }
         }
-        self.forget_what_never_began(&ready.step.revision);
-        let helps = broken.half.map(|at| in_doubt(ready, at, self.driver.dialect()));
-        let error = helps.into_iter().flatten().fold(broken.error, Error::help);
-        stayed.into_iter().fold(error, Error::cause)
+        self.forget_what_never_began(id);
+        error
     }
 
     fn pieces(
         &mut self,
         ready: &Ready<'a>,
-        skip: u64,
-        is_there: bool,
+        (skip, is_there): (u64, bool),
+        session: &Variables,
         shown: &mut Vec<Shown>,
     ) -> std::result::Result<(), Broken> {
         let dialect = self.driver.dialect();
@@ -251,11 +294,10 @@ impl<'a> Executor<'a> {
                 if pieces.ledger.left_open() {
                     return Err(step::left_open(ready));
                 }
-                let ended = pieces.end(ready.prepared.pragmas, log.clone());
+                let ended = pieces.end(ready, session, log.clone());
                 ended.map_err(|error| fault::queued(&error, &ready.script, dialect.rules()))
             });
-        let half = pieces.certain.filter(|_| pieces.is_half(ready));
-        let certain = pieces.certain.filter(|_| half.is_none());
+        let (certain, half) = (pieces.certain, pieces.is_half(ready));
         drop(pieces);
         if keep && walked.is_ok() {
             let stamp = self.stamp(&now, None);

@@ -97,7 +97,7 @@ impl<'a> Executor<'a> {
         if plan.is_empty() {
             return Ok(Report::of(&plan, Vec::new()));
         }
-        let mut ready = self.all_ready(&plan)?;
+        let mut ready = self.all_ready(&seen, &plan)?;
         self.locked(|executor, held| {
             loop {
                 if let Some(first) = executor.lent.first {
@@ -153,13 +153,13 @@ impl<'a> Executor<'a> {
         }
         let seen = self.look()?;
         let plan = make(self, &seen)?;
-        let ready = self.all_ready(&plan)?;
+        let ready = self.all_ready(&seen, &plan)?;
         Ok(Some((seen, plan, ready)))
     }
 
     /// Runs a plan that was made elsewhere, each step in its own transaction.
     pub(crate) fn all(&mut self, seen: &Seen, plan: &Plan) -> Result<()> {
-        let ready = self.all_ready(plan)?;
+        let ready = self.all_ready(seen, plan)?;
         self.locked(|executor, held| {
             executor.begin()?;
             let mut progress = Progress {
@@ -171,11 +171,17 @@ impl<'a> Executor<'a> {
         })
     }
 
-    fn all_ready(&self, plan: &Plan) -> Result<Vec<Ready<'a>>> {
+    fn all_ready(&self, seen: &Seen, plan: &Plan) -> Result<Vec<Ready<'a>>> {
+        let commits = self.driver.dialect().ddl_commits();
         let ready: Vec<Ready<'a>> = plan
             .steps
             .iter()
-            .map(|step| self.ready(step.clone()))
+            .map(|step| {
+                let mut ready = self.ready(step.clone())?;
+                let row = seen.row(&step.revision).filter(|_| commits);
+                ready.stopped = row.is_some_and(|row| row.unfinished.is_some());
+                Ok(ready)
+            })
             .collect::<Result<_>>()?;
         let alone = |ready: &&Ready<'_>| ready.transaction() == Transaction::None;
         match ready.iter().find(alone) {
@@ -462,7 +468,9 @@ fn not_in_one(ready: &Ready<'_>) -> Error {
     let id = &ready.step.revision;
     let message = format!("revision `{id}` cannot be part of one transaction");
     let error = Error::new(Code::NotInTransaction, message);
-    let why = if ready.revision.header.transaction == Transaction::Revision {
+    let why = if ready.stopped {
+        "stopped half-way"
+    } else if ready.revision.header.transaction == Transaction::Revision {
         "a statement of it commits by itself"
     } else {
         "says `transaction: none`"

@@ -8,13 +8,13 @@ use crate::dialect::{AlterStatement, Ask, Dialect, Op, Replaces, Rewrite, Script
 use crate::error::{Error, Result};
 use crate::execute::bookkeeping::Record;
 use crate::execute::ledger::Ledger;
-use crate::execute::lent;
 use crate::execute::rebuild::followers;
 use crate::execute::record::{Piece, Reader};
 use crate::execute::scripts::Prepared;
 use crate::execute::shown::{Shower, Shown};
 use crate::execute::survey::Surveyor;
 use crate::execute::{Ran, Report};
+use crate::execute::{inherit, lent};
 use crate::revision::applied::Applied;
 use crate::revision::plan::{Plan, Step};
 use crate::revision::{Direction, Revision, Transaction};
@@ -451,7 +451,11 @@ impl Reader for Scribe<'_> {
             let log = self.rows.pop().unwrap_or_default();
             self.rows.clear();
             put(self.out, "-- version table\n")?;
-            self.own(&ledger.end(self.pragmas, log))?;
+            let prepared = self.prepared.as_ref();
+            let ends = prepared.map_or_else(Vec::new, |prepared| inherit::ends(prepared, self.dialect));
+            let mut own = ledger.reset(ends);
+            own.extend(ledger.end(log));
+            self.own(&own)?;
             self.ended(step);
             return Ok(());
         }
@@ -464,6 +468,8 @@ impl Reader for Scribe<'_> {
         if self.pragmas {
             put(self.out, &self.sql.reset())?;
         }
+        let drops = self.prepared.as_ref().map(|prepared| prepared.temporary.clone());
+        drops.iter().flatten().try_for_each(|sql| self.statement(sql))?;
         put(self.out, "-- version table\n")?;
         for row in std::mem::take(&mut self.rows) {
             self.statement(&row)?;

@@ -56,6 +56,8 @@ pub(crate) struct Prepared {
     pub replaced: BTreeSet<String>,
     /// Whether a statement means to switch foreign keys off.
     pub switches: bool,
+    /// The statements that drop what would stay in the session after the revision.
+    pub temporary: BTreeSet<String>,
     /// The checksum of the file.
     pub checksum: Checksum,
     /// The mark of a large file, which is read once more when it runs.
@@ -136,6 +138,7 @@ impl Script {
             dropped: BTreeSet::new(),
             replaced: BTreeSet::new(),
             switches: false,
+            temporary: BTreeSet::new(),
         };
         let header = upgrade.then_some(header);
         let mark = self.mark();
@@ -158,6 +161,7 @@ impl Script {
             alters: survey.alters,
             pragmas: survey.pragmas || !survey.replaced.is_empty(),
             switches: survey.switches,
+            temporary: survey.temporary,
             commits: survey.commits,
             dropped: survey.dropped,
             replaced: survey.replaced,
@@ -225,6 +229,7 @@ struct Survey<'s> {
     dropped: BTreeSet<String>,
     replaced: BTreeSet<String>,
     switches: bool,
+    temporary: BTreeSet<String>,
 }
 
 impl Survey<'_> {
@@ -232,6 +237,7 @@ impl Survey<'_> {
         self.alters |=
             self.dialect.batch_table(statement.text).is_some() || has_directive(statement.gap_before, self.dialect);
         self.pragmas |= self.dialect.touches_session(statement.text);
+        self.temporary.extend(self.dialect.drops_temporary(statement.text));
         if let Some((what, instead)) = self.dialect.refused(statement.text) {
             let place = Place {
                 script: self.script,
@@ -356,7 +362,9 @@ fn no_transaction_control(place: &Place<'_>, dialect: &'static dyn Dialect) -> R
     let words = token::keywords(text, dialect.rules(), 3);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let tears = match words.as_slice() {
-        ["BEGIN" | "COMMIT" | "END" | "ABORT", ..] | ["START" | "PREPARE", "TRANSACTION", ..] => true,
+        // BEGIN NOT ATOMIC
+        ["BEGIN", ..] => !dialect.runs_program(text),
+        ["COMMIT" | "END" | "ABORT", ..] | ["START" | "PREPARE", "TRANSACTION", ..] => true,
         ["ROLLBACK", rest @ ..] => !rest.contains(&"TO"),
         _ => false,
     };

@@ -29,10 +29,10 @@ impl<'a> Executor<'a> {
             let Some(at) = at.filter(|at| at.statements > 0 || at.begun) else {
                 return format!("nothing of revision `{id}` was done{kept}");
             };
-            let next = match self.gone(ready, at.statements) {
-                _ if at.begun => "the next one may have run, or a part of it".to_owned(),
-                Ok(Some((_, what))) => format!("the next run cannot go on after them, since {what} goes with this one"),
-                _ => "the next run goes on after them".to_owned(),
+            let next = if at.begun {
+                "the next one may have run, or a part of it".to_owned()
+            } else {
+                self.goes_on(ready, at.statements)
             };
             return format!(
                 "{} of {} statements of revision `{id}` ran and are recorded{kept}; {next}",
@@ -49,6 +49,14 @@ impl<'a> Executor<'a> {
             return "everything was rolled back: the database is as it was before".to_owned();
         }
         format!("revision `{id}` was rolled back{kept}")
+    }
+
+    /// Whether the next run goes on after the first statements.
+    pub(super) fn goes_on(&self, ready: &Ready<'a>, statements: u64) -> String {
+        match self.gone(ready, statements) {
+            Ok(Some((_, what))) => format!("the next run cannot go on after them, since {what} goes with this one"),
+            _ => "the next run goes on after them".to_owned(),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::execute::scripts::Prepared;
 use crate::execute::seen;
 use crate::execute::shown::Shown;
 use crate::execute::walk::Walk;
-use crate::execute::{Executor, Ran, fault, lent};
+use crate::execute::{Executor, Ran, fault, inherit, lent};
 use crate::revision::plan::Step;
 use crate::revision::{Direction, Revision, Script, Transaction};
 use crate::version::{Details, Entry, Row, Stamp, Took, Unfinished};
@@ -29,12 +29,14 @@ pub(crate) struct Ready<'a> {
     pub code: bool,
     /// What an upgrade writes into the version table.
     pub record: Option<Record<'a>>,
+    /// It stopped half-way in an earlier run, and goes on piece by piece whatever is left of it.
+    pub stopped: bool,
 }
 
 impl Ready<'_> {
     /// Whether one transaction holds the step: not where its author says so, nor where a statement of it commits.
     pub(crate) fn transaction(&self) -> Transaction {
-        if self.prepared.commits {
+        if self.prepared.commits || self.stopped {
             return Transaction::None;
         }
         self.revision.header.transaction
@@ -75,6 +77,7 @@ impl<'a> Executor<'a> {
             code,
             record: record.transpose()?,
             prepared,
+            stopped: false,
         })
     }
 
@@ -84,6 +87,7 @@ impl<'a> Executor<'a> {
         let began = self.clock.elapsed();
         let mut statements = Vec::new();
         let direction = ready.step.direction;
+        let session = inherit::variables(self.driver, &ready.prepared).map_err(|error| fault::database(&error))?;
         if let Some(sql) = self.driver.dialect().stopwatch() {
             self.later(sql, ready)?;
         }
@@ -102,11 +106,11 @@ impl<'a> Executor<'a> {
             self.code(ready, &mut statements)?;
         }
         let dialect = self.driver.dialect();
-        if ready.prepared.pragmas {
-            for sql in dialect.reset() {
-                self.later(sql, ready)?;
-            }
+        for sql in inherit::ends(&ready.prepared, dialect) {
+            self.later(&sql, ready)?;
         }
+        let back = inherit::put_back(self.driver, &session);
+        back.map_err(|error| fault::queued(&error, &ready.script, dialect.rules()))?;
         let duration = self.clock.elapsed().saturating_sub(began);
         let at = self.clock.now();
         let mut stamp = self.stamp(&at, Some(duration));
@@ -280,10 +284,8 @@ impl<'a> Executor<'a> {
         if self.driver.in_transaction() == Some(true) {
             return Err(left_open(ready));
         }
-        if ready.prepared.pragmas {
-            for sql in self.driver.dialect().reset() {
-                self.own(sql)?;
-            }
+        for sql in inherit::ends(&ready.prepared, self.driver.dialect()) {
+            self.own(&sql)?;
         }
         let duration = self.clock.elapsed().saturating_sub(began);
         self.mark_done(ready, duration, counting.done(), &mut statements)?;

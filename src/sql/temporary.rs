@@ -1,11 +1,17 @@
 //! Tables that go with the connection that made them.
 
 use crate::sql::split::SplitRules;
-use crate::sql::token::{self, Kind};
+use crate::sql::token;
 
 /// What a statement makes that holds rows, or counts, and goes with the connection: what it is, and its name. Nothing
 /// that is emptied or dropped at the end of its transaction.
 pub fn made(statement: &str, rules: &SplitRules) -> Option<(&'static str, String)> {
+    let (kind, mut name) = made_as(statement, rules)?;
+    Some((kind, name.pop()?))
+}
+
+/// Likewise, with what stands before the name.
+pub fn made_as(statement: &str, rules: &SplitRules) -> Option<(&'static str, Vec<String>)> {
     // Scripts of millions of statements come by here.
     let first = statement.as_bytes().first()?;
     if !b"cCsSwW".contains(first) {
@@ -24,7 +30,8 @@ pub fn made(statement: &str, rules: &SplitRules) -> Option<(&'static str, String
     }
     let scope = ["LOCAL", "GLOBAL"];
     let (mut at, says_so) = if is(0, &["CREATE"]) {
-        let at = if is(1, &scope) { 2 } else { 1 };
+        let first = if is(1, &["OR"]) { 3 } else { 1 };
+        let at = first + usize::from(is(first, &scope));
         let says_so = is(at, &["TEMP", "TEMPORARY"]);
         (at + usize::from(says_so), says_so)
     } else {
@@ -45,13 +52,13 @@ pub fn made(statement: &str, rules: &SplitRules) -> Option<(&'static str, String
     if is(at, &["IF"]) {
         at += 3;
     }
-    let mut name = token::unquoted(tokens.get(at)?).into_owned();
+    let mut name = vec![token::unquoted(tokens.get(at)?).into_owned()];
     let mut in_schema = false;
     if is(at + 1, &["."]) {
         in_schema = ["temp", "pg_temp"]
             .iter()
-            .any(|schema| name.eq_ignore_ascii_case(schema));
-        name = token::unquoted(tokens.get(at + 2)?).into_owned();
+            .any(|schema| name[0].eq_ignore_ascii_case(schema));
+        name.push(token::unquoted(tokens.get(at + 2)?).into_owned());
     }
     (says_so || in_schema).then_some((kind, name))
 }
@@ -68,23 +75,40 @@ fn at_commit(statement: &str, what: &str) -> bool {
     threes.any(|three| is(three[0], "ON") && is(three[1], "COMMIT") && is(three[2], what))
 }
 
-/// Whether a statement drops a table of this name, or everything temporary.
+/// Whether a statement drops the temporary table or sequence of this name, or everything temporary. A name with the
+/// schema of other tables is not its own.
 pub fn drops(statement: &str, name: &str, rules: &SplitRules) -> bool {
-    let mut tokens = token::significant(statement, rules);
-    let word = |token: token::Token| (token.kind, &statement[token.span]);
-    match tokens.next().map(word) {
-        Some((_, first)) if first.eq_ignore_ascii_case("DISCARD") => true,
-        Some((_, first)) if first.eq_ignore_ascii_case("DROP") => tokens.map(word).any(|(kind, word)| {
-            matches!(kind, Kind::Word | Kind::Quoted) && token::unquoted(word).eq_ignore_ascii_case(name)
-        }),
-        _ => false,
+    let tokens: Vec<&str> = token::significant(statement, rules)
+        .map(|token| &statement[token.span])
+        .collect();
+    let is = |at: usize, words: &[&str]| {
+        let token = tokens.get(at);
+        token.is_some_and(|token| words.iter().any(|word| token.eq_ignore_ascii_case(word)))
+    };
+    if is(0, &["DISCARD"]) {
+        return is(1, &["ALL", "TEMP", "TEMPORARY"]);
     }
+    let kind = 1 + usize::from(is(1, &["TEMPORARY"]));
+    if !is(0, &["DROP"]) || !is(kind, &["TABLE", "TABLES", "SEQUENCE"]) {
+        return false;
+    }
+    let first = kind + if is(kind + 1, &["IF"]) { 3 } else { 1 };
+    let mut names = tokens.get(first..).unwrap_or_default().split(|token| *token == ",");
+    names.any(|parts| {
+        let parts: Vec<_> = parts.iter().map(|part| token::unquoted(part)).collect();
+        let is = |part: &str, want: &str| part.eq_ignore_ascii_case(want);
+        match parts.as_slice() {
+            [schema, dot, last, ..] if dot == "." => is(schema, "pg_temp") && is(last, name),
+            [last, ..] => is(last, name),
+            [] => false,
+        }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::{drops, made};
-    use crate::sql::split::POSTGRESQL;
+    use crate::sql::split::{MYSQL, POSTGRESQL};
 
     #[test]
     fn what_goes_with_the_connection() {
@@ -99,6 +123,11 @@ mod tests {
             ("SELECT 1 AS a INTO TEMP keep FROM t", "temporary table", "keep"),
             ("SELECT 1 INTO TEMPORARY TABLE keep", "temporary table", "keep"),
             ("CREATE TEMP SEQUENCE s", "temporary sequence", "s"),
+            (
+                "CREATE OR REPLACE TEMPORARY TABLE keep (a int)",
+                "temporary table",
+                "keep",
+            ),
         ] {
             assert_eq!(made(sql, &POSTGRESQL), Some((kind, name.to_owned())), "{sql}");
         }
@@ -114,6 +143,18 @@ mod tests {
             assert_eq!(made(sql, &POSTGRESQL), None, "{sql}");
         }
         assert!(drops("DROP TABLE IF EXISTS a, \"keep\"", "keep", &POSTGRESQL));
-        assert!(!drops("DROP TABLE keeper", "keep", &POSTGRESQL));
+        for sql in ["DROP SEQUENCE pg_temp.keep", "DISCARD TEMP", "DROP TABLE keep CASCADE"] {
+            assert!(drops(sql, "keep", &POSTGRESQL), "{sql}");
+        }
+        assert!(drops("DROP TEMPORARY TABLE IF EXISTS a, `keep`", "keep", &MYSQL));
+        for sql in [
+            "DROP TABLE keeper",
+            "DROP TABLE public.keep",
+            "DROP INDEX keep",
+            "DROP TRIGGER a ON keep",
+            "DISCARD PLANS",
+        ] {
+            assert!(!drops(sql, "keep", &POSTGRESQL), "{sql}");
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! MySQL and MariaDB, whose data definition commits by itself.
 
+mod half;
+mod kept;
+mod refuse;
 mod script;
 mod session;
 
@@ -82,16 +85,15 @@ impl Dialect for Mysql {
     }
 
     fn may_stop_half_way(&self, statement: &str) -> bool {
-        session::may_stop_half_way(statement)
+        half::may_stop_half_way(statement)
     }
 
-    fn failed_before_it_began(&self, code: &str) -> bool {
-        // It cannot be read, or there is no such routine.
-        matches!(code, "1064" | "1305")
+    fn failed_before_it_began(&self, statement: &str, code: &str) -> bool {
+        half::failed_before_it_began(statement, code)
     }
 
     fn look_at(&self, statement: &str) -> Option<String> {
-        session::look_at(statement)
+        half::look_at(statement)
     }
 
     fn controls_transaction(&self, statement: &str) -> bool {
@@ -102,8 +104,12 @@ impl Dialect for Mysql {
         session::ends_or_begins(statement)
     }
 
+    fn runs_program(&self, statement: &str) -> bool {
+        session::runs_program(statement)
+    }
+
     fn refused(&self, statement: &str) -> Option<(&'static str, &'static str)> {
-        session::refused(statement)
+        refuse::refused(statement)
     }
 
     fn timeouts(&self, lock: Option<Duration>, statement: Option<Duration>, _in_transaction: bool) -> Vec<String> {
@@ -120,6 +126,35 @@ impl Dialect for Mysql {
 
     fn sets_up_connection(&self, statement: &str) -> bool {
         session::sets_up_connection(statement)
+    }
+
+    fn temporary(&self, statement: &str) -> Option<(&'static str, String)> {
+        let (kind, mut name) = session::temporary(statement)?;
+        Some((kind, name.pop()?))
+    }
+
+    fn drops_temporary(&self, statement: &str) -> Option<String> {
+        session::drops_temporary(statement)
+    }
+
+    fn works_out(&self, statement: &str) -> Option<String> {
+        kept::works_out(statement)
+    }
+
+    fn gives_id(&self, statement: &str) -> bool {
+        kept::gives_id(statement)
+    }
+
+    fn asks_id(&self, statement: &str) -> Option<&'static str> {
+        kept::asks_id(statement)
+    }
+
+    fn session(&self) -> Option<&'static str> {
+        Some("SHOW SESSION VARIABLES")
+    }
+
+    fn put_back(&self, variable: &str, value: &str) -> Option<[String; 2]> {
+        session::put_back(variable, value)
     }
 
     /// Nothing is rewritten, so nothing is replayed.

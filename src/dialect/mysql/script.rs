@@ -120,7 +120,7 @@ impl ScriptSql for MysqlScript {
 }
 
 /// Whether the statement makes a stored program, whose body the client does not know.
-fn is_program(sql: &str) -> bool {
+pub(super) fn is_program(sql: &str) -> bool {
     let words = token::significant(sql, &split::MYSQL).take(24);
     let mut words = words.map(|token| sql[token.span].to_ascii_uppercase());
     let first = words.next();

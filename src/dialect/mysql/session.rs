@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::dialect::VersionSql;
 use crate::sql::split;
+use crate::sql::temporary;
 use crate::sql::token::{self, Kind};
+use crate::sql::write;
 
 /// The version table.
 pub(super) static VERSION: VersionSql = VersionSql {
@@ -24,15 +26,19 @@ pub(crate) const READ_SO: [&str; 2] = [
     "SET SESSION sql_mode = REPLACE(@@SESSION.sql_mode, 'NO_BACKSLASH_ESCAPES', ''), autocommit = 1",
 ];
 
-/// Puts the variables of a session back to what they were when it began. What would reset all of it gives up the lock of
-/// the run as well.
+/// Puts the variables of a session back to what they were when it began: those that scripts change most. What would reset
+/// all of it gives up the lock of the run as well. On a connection, the others are compared.
 pub(super) const RESET: &[&str] = &[
     "SET SESSION sql_mode = REPLACE(@@GLOBAL.sql_mode, 'NO_BACKSLASH_ESCAPES', ''), \
      autocommit = 1, foreign_key_checks = DEFAULT, unique_checks = DEFAULT, time_zone = DEFAULT, \
      lock_wait_timeout = DEFAULT, innodb_lock_wait_timeout = DEFAULT, sql_safe_updates = DEFAULT, \
      sql_select_limit = DEFAULT, timestamp = DEFAULT, sql_notes = DEFAULT, default_storage_engine = DEFAULT, \
      group_concat_max_len = DEFAULT, div_precision_increment = DEFAULT, lc_time_names = DEFAULT \
-     /*M! , tx_isolation = DEFAULT, tx_read_only = DEFAULT, max_statement_time = DEFAULT */ \
+     /*M! , tx_isolation = DEFAULT, tx_read_only = DEFAULT, max_statement_time = DEFAULT, sql_auto_is_null = DEFAULT, \
+     auto_increment_increment = DEFAULT, auto_increment_offset = DEFAULT, insert_id = DEFAULT, \
+     innodb_strict_mode = DEFAULT, default_tmp_storage_engine = DEFAULT, old_mode = DEFAULT */ \
+     /*M!100201 , check_constraint_checks = DEFAULT */ \
+     /*M!100304 , system_versioning_asof = DEFAULT, system_versioning_alter_history = DEFAULT */ \
      /*!80000 , transaction_isolation = DEFAULT, transaction_read_only = DEFAULT, max_execution_time = DEFAULT */",
     "SET NAMES utf8mb4",
 ];
@@ -51,40 +57,62 @@ pub(super) fn timeouts(lock: Option<Duration>, statement: Option<Duration>) -> V
     lock.into_iter().chain(statement).collect()
 }
 
-/// The name of the lock of a run, as an expression: locks are the server's, and their names short.
+/// The name of the lock of a run, as an expression: locks are the server's, and their names short. `table` is quoted.
 pub(crate) fn lock_name(table: &str) -> String {
-    let mut literal = String::new();
-    crate::sql::write::append_mysql_literal(&mut literal, table);
-    format!("CONCAT('sqlrev ', SHA1(CONCAT(DATABASE(), ' ', {literal})))")
+    let literal = |name: &str| {
+        let mut literal = String::new();
+        write::append_mysql_literal(&mut literal, &token::unquoted(name));
+        literal
+    };
+    // The table's own database, wherever the connection is.
+    let (database, table) = match table.split_once("`.`") {
+        Some((database, table)) => (literal(&format!("{database}`")), literal(&format!("`{table}"))),
+        None => ("DATABASE()".to_owned(), literal(table)),
+    };
+    format!("CONCAT('sqlrev ', SHA1(CONCAT({database}, ' ', {table})))")
 }
 
 /// The first words in upper case, at most `most`, those in a comment that is run among them.
-fn words(statement: &str, most: usize) -> Vec<String> {
-    let mut at = 0;
-    if statement.starts_with("/*") {
-        at = token::tokens(statement, &split::MYSQL)
-            .next()
-            .map_or(0, |token| token.span.end);
+pub(super) fn words(statement: &str, most: usize) -> Vec<String> {
+    token::keywords(without_mark(statement), &split::MYSQL, most)
+}
+
+/// The statement without what makes it a comment for other servers: `/*!40101`.
+fn without_mark(statement: &str) -> &str {
+    if !statement.starts_with("/*") {
+        return statement;
     }
-    token::keywords(statement.get(at..).unwrap_or_default(), &split::MYSQL, most)
+    let mark = token::tokens(statement, &split::MYSQL).next();
+    mark.map_or(statement, |mark| statement[mark.span.end..].trim_start())
 }
 
 /// The first word as it stands: scripts of millions of statements come by here.
-fn first(statement: &str) -> &str {
+pub(super) fn first(statement: &str) -> &str {
     let length = statement.bytes().take_while(u8::is_ascii_alphabetic).count();
     &statement[..length]
 }
 
-fn is(word: &str, known: &[&str]) -> bool {
+pub(super) fn is(word: &str, known: &[&str]) -> bool {
     known.iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
 /// Whether a word stands in the statement outside of texts and comments.
-fn has_word(statement: &str, word: &str) -> bool {
+pub(super) fn has_word(statement: &str, word: &str) -> bool {
     token::significant(statement, &split::MYSQL).any(|token| {
         let text = statement[token.span].trim_start_matches('@');
         matches!(token.kind, Kind::Word | Kind::Variable) && text.eq_ignore_ascii_case(word)
     })
+}
+
+/// The statement that `SET STATEMENT … FOR` runs, or the statement itself.
+pub(super) fn inner(statement: &str) -> &str {
+    let statement = without_mark(statement);
+    if !is(first(statement), &["SET"]) || words(statement, 2).get(1).is_none_or(|word| word != "STATEMENT") {
+        return statement;
+    }
+    let mut tokens = token::significant(statement, &split::MYSQL);
+    let ends = tokens.find(|token| token.kind == Kind::Word && is(&statement[token.span.clone()], &["FOR"]));
+    ends.map_or("", |token| statement[token.span.end..].trim_start())
 }
 
 /// What changes rows, or nothing: all that a transaction may hold.
@@ -121,7 +149,8 @@ pub(super) fn commits(statement: &str) -> bool {
     let words = words(statement, 6);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["SET", "PASSWORD" | "DEFAULT" | "STATEMENT", ..] => true,
+        ["SET", "STATEMENT", ..] => commits(inner(statement)),
+        ["SET", "PASSWORD" | "DEFAULT", ..] => true,
         ["SET", ..] => has_word(statement, "autocommit"),
         ["ROLLBACK", rest @ ..] => !rest.contains(&"TO"),
         ["RELEASE", "SAVEPOINT", ..] | ["LOAD", "DATA" | "XML", ..] => false,
@@ -131,65 +160,14 @@ pub(super) fn commits(statement: &str) -> bool {
     }
 }
 
-/// Whether the statement, when it fails, may have done a part of its work nevertheless.
-pub(super) fn may_stop_half_way(statement: &str) -> bool {
-    let words = words(statement, 3);
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let list = || token::significant(statement, &split::MYSQL).any(|token| &statement[token.span] == ",");
-    match words.as_slice() {
-        ["CALL" | "EXECUTE" | "BEGIN" | "OPTIMIZE" | "ANALYZE" | "REPAIR", ..] => true,
-        ["DROP" | "CREATE" | "ALTER", "DATABASE" | "SCHEMA", ..] => true,
-        ["DROP", "TABLE" | "VIEW" | "USER" | "ROLE", ..] | ["CREATE" | "ALTER", "USER" | "ROLE", ..] => list(),
-        ["GRANT" | "REVOKE", ..] => list(),
-        [] => true,
-        _ => false,
-    }
-}
+/// What runs other statements, of which nobody knows whether they commit.
+const PROGRAMS: [&str; 9] = [
+    "CALL", "EXECUTE", "IF", "CASE", "FOR", "WHILE", "LOOP", "REPEAT", "BEGIN",
+];
 
-/// The statement that shows whether this one has run.
-pub(super) fn look_at(statement: &str) -> Option<String> {
-    let tokens: Vec<&str> = token::significant(statement, &split::MYSQL)
-        .map(|token| &statement[token.span])
-        .take(24)
-        .collect();
-    let skipped = [
-        "OR", "REPLACE", "IF", "NOT", "EXISTS", "UNIQUE", "FULLTEXT", "SPATIAL", "ONLINE", "OFFLINE", "IGNORE",
-    ];
-    let mut rest = tokens.iter().copied().filter(|word| !is(word, &skipped));
-    let verb = rest.next()?;
-    if !is(verb, &["CREATE", "ALTER", "DROP", "TRUNCATE", "RENAME"]) {
-        return None;
-    }
-    let kinds = [
-        "TABLE",
-        "VIEW",
-        "PROCEDURE",
-        "FUNCTION",
-        "TRIGGER",
-        "EVENT",
-        "DATABASE",
-        "SCHEMA",
-        "SEQUENCE",
-        "INDEX",
-    ];
-    let mut kind = rest.next()?;
-    while !is(kind, &kinds) {
-        kind = rest.next()?;
-    }
-    if is(kind, &["INDEX"]) {
-        // CREATE INDEX i ON t
-        while !is(rest.next()?, &["ON"]) {}
-        kind = "TABLE";
-    }
-    let mut name = rest.next()?.to_owned();
-    if rest.next() == Some(".") {
-        name = format!("{name}.{}", rest.next()?);
-    }
-    Some(format!("SHOW CREATE {} {name}", kind.to_ascii_uppercase()))
-}
-
-/// Whether the statement opens a transaction or closes it; none where it does neither.
+/// Whether the statement opens a transaction or closes it; none where it does neither, or where nobody can tell.
 pub(crate) fn ends_or_begins(statement: &str) -> Option<bool> {
+    let statement = inner(statement);
     let word = first(statement);
     if is(word, &["BEGIN"]) {
         return words(statement, 2)
@@ -208,7 +186,21 @@ pub(crate) fn ends_or_begins(statement: &str) -> Option<bool> {
         let chains = words.windows(2).any(|pair| pair == ["AND", "CHAIN"]);
         return Some(chains);
     }
-    (!is(word, &ROWS) && commits(statement)).then_some(false)
+    let known = !is(word, &ROWS) && !is(word, &PROGRAMS) && !is_label(statement);
+    (known && commits(statement)).then_some(false)
+}
+
+/// Whether the statement runs others, of which nobody knows what they do.
+pub(super) fn runs_program(statement: &str) -> bool {
+    let statement = inner(statement);
+    let word = first(statement);
+    is(word, &PROGRAMS) && ends_or_begins(statement).is_none() || is_label(statement)
+}
+
+/// Whether a program begins with its label.
+fn is_label(statement: &str) -> bool {
+    let mut tokens = token::significant(statement, &split::MYSQL).skip(1);
+    tokens.next().is_some_and(|token| &statement[token.span] == ":")
 }
 
 /// Whether the statement does nothing but open or close a transaction.
@@ -277,72 +269,54 @@ fn runs_another(statement: &str) -> bool {
     is(first(statement), &["SET"]) && words(statement, 2).get(1).is_some_and(|word| word == "STATEMENT")
 }
 
-/// Why a statement would take from the session what the run itself stands on, and what to do instead.
-pub(super) fn refused(statement: &str) -> Option<(&'static str, &'static str)> {
-    if !statement
-        .bytes()
-        .next()
-        .is_some_and(|first| b"uUlLfFxXsSdD/".contains(&first))
-    {
-        return None;
-    }
-    let words = words(statement, 2);
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    match words.as_slice() {
-        ["USE", ..] => Some((
-            "the version table would be looked for in the other database",
-            "write the database before the name of each table: other.t",
-        )),
-        ["LOCK", "TABLE" | "TABLES", ..] => Some((
-            "while tables are locked, the version table cannot be written to",
-            "take the statement out, and UNLOCK TABLES; a dump is made without it by --skip-add-locks",
-        )),
-        ["FLUSH", ..] if has_word(statement, "READ") || has_word(statement, "EXPORT") => Some((
-            "while tables are locked, the version table cannot be written to",
-            "take the statement out",
-        )),
-        ["SET", ..] if other_charset(statement) => Some((
-            "files are sent as UTF-8, and the server would take them for something else",
-            "leave it out: the session speaks utf8mb4",
-        )),
-        ["SELECT" | "DO" | "SET", ..] if has_word(statement, "RELEASE_ALL_LOCKS") => Some((
-            "this gives up the lock that keeps other runs away",
-            "give back by its name what the script has taken: DO RELEASE_LOCK(NAME)",
-        )),
-        ["XA", ..] => Some((
-            "inside of a distributed transaction nothing else can be committed",
-            "take the statement out",
-        )),
-        _ => None,
-    }
-}
-
-/// Whether the statement says that texts come in another encoding than UTF-8.
-fn other_charset(statement: &str) -> bool {
-    let mut words = token::significant(statement, &split::MYSQL).map(|token| {
-        let word = statement[token.span].trim_start_matches('@');
-        word.trim_matches(['\'', '"']).to_ascii_lowercase()
-    });
-    while let Some(word) = words.next() {
-        let value = match word.as_str() {
-            "names" | "charset" => words.next(),
-            "character" => words.nth(1),
-            "character_set_client" => words.nth(1),
-            _ => continue,
-        };
-        // A variable holds what the session had before.
-        let known = ["utf8", "utf8mb3", "utf8mb4", "binary", "ascii", "default", "="];
-        let value = value.unwrap_or_default();
-        if !known.contains(&value.as_str()) && !value.starts_with("old_") && !value.starts_with("saved_") {
-            return true;
-        }
-    }
-    false
-}
-
 /// What may leave something behind in the session.
 pub(super) fn touches_session(statement: &str) -> bool {
     statement.starts_with("/*") || is(first(statement), &["SET", "CALL", "EXECUTE", "BEGIN"])
+}
+
+/// What a statement makes that goes with the connection: what it is, and its name.
+pub(super) fn temporary(statement: &str) -> Option<(&'static str, Vec<String>)> {
+    let statement = inner(statement);
+    // Scripts of millions of statements come by here.
+    if !is(first(statement), &["CREATE"]) {
+        return None;
+    }
+    temporary::made_as(statement, &split::MYSQL)
+}
+
+/// Drops what a statement makes that would go only with the connection.
+pub(super) fn drops_temporary(statement: &str) -> Option<String> {
+    let (kind, name) = temporary(statement)?;
+    let name: Vec<String> = name.iter().map(|part| write::quoted(part, '`')).collect();
+    let kind = if kind.ends_with("table") { "TABLE" } else { "SEQUENCE" };
+    Some(format!("DROP TEMPORARY {kind} IF EXISTS {}", name.join(".")))
+}
+
+/// What may be set, and changes by itself as well.
+const OWN: [&str; 7] = [
+    "timestamp",
+    "insert_id",
+    "last_insert_id",
+    "identity",
+    "rand_seed1",
+    "rand_seed2",
+    "gtid_seq_no",
+];
+
+/// The statements that give a variable of the session the value back that it had: the second one where the server does
+/// not take the first.
+pub(super) fn put_back(variable: &str, value: &str) -> Option<[String; 2]> {
+    if is(variable, &OWN) {
+        return None;
+    }
+    let mut literal = value.to_owned();
+    if value.is_empty() || !value.bytes().all(|byte| b"-.0123456789".contains(&byte)) {
+        literal.clear();
+        write::append_mysql_literal(&mut literal, value);
+    }
+    let name = write::quoted(variable, '`');
+    let set = |value: &str| format!("SET SESSION {name} = {value}");
+    Some([set(&literal), set("DEFAULT")])
 }
 
 /// What lives in the session, and has to be done again in a new one.
@@ -350,7 +324,11 @@ pub(super) fn sets_up_connection(statement: &str) -> bool {
     let words = words(statement, 4);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["SET", "PASSWORD" | "DEFAULT" | "STATEMENT" | "GLOBAL" | "PERSIST", ..] => false,
+        ["SET", "PASSWORD" | "DEFAULT" | "STATEMENT", ..] => false,
+        // Others may follow that are the session's.
+        ["SET", "GLOBAL" | "PERSIST", ..] => {
+            token::significant(statement, &split::MYSQL).any(|token| &statement[token.span] == ",")
+        }
         ["SET" | "PREPARE" | "DEALLOCATE", ..] => true,
         ["CREATE", "TEMPORARY", ..] | ["CREATE", "OR", "REPLACE", "TEMPORARY", ..] => true,
         _ => false,
@@ -409,6 +387,15 @@ mod tests {
             ("ROLLBACK TO a", None),
             ("CREATE TABLE t (a int)", Some(false)),
             ("INSERT INTO t VALUES (1)", None),
+            ("CALL p()", None),
+            ("EXECUTE s", None),
+            (
+                "SET STATEMENT max_statement_time = 1 FOR INSERT INTO t VALUES (1)",
+                None,
+            ),
+            ("IF 1 THEN COMMIT; END IF", None),
+            ("/*!50003 CALL p() */", None),
+            ("a: LOOP LEAVE a; END LOOP", None),
         ] {
             assert_eq!(ends_or_begins(sql), want, "{sql}");
             assert_eq!(controls(sql), want.is_some() && !sql.starts_with("CREATE"), "{sql}");
@@ -436,34 +423,33 @@ mod tests {
     }
 
     #[test]
-    fn where_to_look() {
+    fn what_goes_with_the_connection() {
         for (sql, want) in [
-            ("CREATE TABLE IF NOT EXISTS `a` (b int)", Some("SHOW CREATE TABLE `a`")),
-            ("alter table d.t add c int", Some("SHOW CREATE TABLE d.t")),
-            ("CREATE UNIQUE INDEX i ON t (a)", Some("SHOW CREATE TABLE t")),
-            ("CREATE OR REPLACE VIEW v AS SELECT 1", Some("SHOW CREATE VIEW v")),
             (
-                "CREATE DEFINER = CURRENT_USER PROCEDURE p() SELECT 1",
-                Some("SHOW CREATE PROCEDURE p"),
+                "CREATE OR REPLACE TEMPORARY TABLE `a``b`.t AS SELECT 1",
+                Some("DROP TEMPORARY TABLE IF EXISTS `a``b`.`t`"),
             ),
-            ("CALL p()", None),
+            (
+                "/*!50001 CREATE TEMPORARY TABLE IF NOT EXISTS t (a INT) */",
+                Some("DROP TEMPORARY TABLE IF EXISTS `t`"),
+            ),
+            (
+                "SET STATEMENT sql_mode = '' FOR CREATE TEMPORARY TABLE t (a INT)",
+                Some("DROP TEMPORARY TABLE IF EXISTS `t`"),
+            ),
+            ("CREATE TABLE temporary (a INT)", None),
+            ("SELECT 1 INTO @a", None),
         ] {
-            assert_eq!(look_at(sql).as_deref(), want, "{sql}");
+            assert_eq!(drops_temporary(sql).as_deref(), want, "{sql}");
         }
+        assert!(sets_up_connection("SET GLOBAL max_connections = 10, @a = 1"));
+        assert!(!sets_up_connection("SET GLOBAL max_connections = 10"));
     }
 
     #[test]
-    fn what_is_refused() {
-        assert!(refused("USE other").is_some());
-        assert!(refused("lock tables t write").is_some());
-        assert!(refused("FLUSH TABLES WITH READ LOCK").is_some());
-        assert!(refused("FLUSH PRIVILEGES").is_none());
-        assert!(refused("UPDATE t SET a = 1").is_none());
-        assert!(refused("SET NAMES latin1").is_some());
-        assert!(refused("SET NAMES 'utf8mb4' COLLATE utf8mb4_bin").is_none());
-        assert!(refused("/*!40101 SET character_set_client = cp1252 */").is_some());
-        assert!(refused("/*!40101 SET CHARACTER_SET_CLIENT=@OLD_CHARACTER_SET_CLIENT */").is_none());
-        assert!(refused("SET CHARACTER SET koi8r").is_some());
-        assert!(refused("SELECT RELEASE_ALL_LOCKS()").is_some());
+    fn the_lock_is_of_the_tables_database() {
+        let name = |database| format!("CONCAT('sqlrev ', SHA1(CONCAT({database}, ' ', 'a``b')))").replace("``", "`");
+        assert_eq!(lock_name("`a``b`"), name("DATABASE()"));
+        assert_eq!(lock_name("`shop`.`a``b`"), name("'shop'"));
     }
 }

@@ -1,6 +1,7 @@
 //! PostgreSQL.
 
 mod inspect;
+mod kept;
 mod leftover;
 mod progress;
 mod render;
@@ -127,6 +128,10 @@ impl Dialect for Postgres {
 
     fn beyond(&self, statement: &str) -> Option<Replay> {
         session::beyond(statement)
+    }
+
+    fn works_out(&self, statement: &str) -> Option<String> {
+        kept::works_out(statement)
     }
 
     fn replay(&self, statement: &str) -> Replay {

@@ -202,7 +202,11 @@ impl Mysql {
                 (self.lost, self.open) = (true, false);
                 self.queue = Queue::default();
             }
-            Failure::Contended => error.remarks.details.extend(self.blockers()),
+            Failure::Contended => {
+                // A deadlock rolls back by itself.
+                self.kept = self.what_stayed().or_else(|| self.kept.take());
+                error.remarks.details.extend(self.blockers());
+            }
             _ => {}
         }
         error
@@ -215,7 +219,7 @@ impl Mysql {
         }
         Err(DriverError {
             remarks: Box::new(Remarks {
-                hint: Some("raise max_allowed_packet at the server, or split the statement".to_owned()),
+                hint: Some(fault::PACKET.to_owned()),
                 ..Remarks::default()
             }),
             ..DriverError::new(format!(
