@@ -62,5 +62,7 @@ mod sample;
 mod scratch;
 #[cfg(unix)]
 mod server;
+#[path = "it/settings.rs"]
+mod settings;
 #[path = "it/tidy.rs"]
 mod tidy;

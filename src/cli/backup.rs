@@ -16,7 +16,9 @@ use crate::error::{Error, Result};
 use crate::execute::event::Event;
 use crate::migrator::backup::{self, Backup};
 use crate::migrator::rehearse::{self, Change, Rehearsal};
+use crate::migrator::restore;
 use crate::project::{DatabaseUrl, SqliteUrl};
+use crate::revision::graph::RevisionGraph;
 use crate::version::VersionTable;
 
 /// The copies that the configuration asks for, or the option.
@@ -44,13 +46,14 @@ pub(super) fn rehearse(session: &mut Session<'_>, args: &args::Rehearse, ui: &mu
     let rehearsal = {
         let mut progress = Progress::new(ui);
         let mut hear = |event: Event<'_>| progress.hear(&event);
-        rehearse::rehearse(&mut *driver, &history.table, session.clock, |copy| {
-            session.cancel.set_interrupter(copy.interrupter());
+        let copy = rehearse::Copied::of(&mut *driver, session.clock, session.patience(timeout), &mut hear)?;
+        rehearse::rehearse(copy, &history.table, session.clock, |copy| {
+            session.interrupts(copy.interrupter());
             let patience = session.patience(timeout);
             let done = session
                 .executor(&history, graph, copy, patience, &mut hear)
                 .upgrade(&targets);
-            session.cancel.set_interrupter(None);
+            session.interrupts(None);
             done
         })?
     };
@@ -135,8 +138,16 @@ pub(super) fn restore(session: &mut Session<'_>, args: &args::Restore, ui: &mut 
         let copies = backup.list(&path)?;
         return Ok(list(&copies, &history, ui));
     };
+    let graph = RevisionGraph::build(Vec::new())?;
+    let timeout = Session::timeout(&history, None)?;
     let mut driver = session.open_to_write(&history)?;
-    let kept = backup::restore(&mut *driver, &session.directory.join(file), &backup)?;
+    let kept = {
+        let mut progress = Progress::new(ui);
+        let mut hear = |event: Event<'_>| progress.hear(&event);
+        let patience = session.patience(timeout);
+        let mut executor = session.executor(&history, &graph, &mut *driver, patience, &mut hear);
+        restore::restore(&mut executor, &session.directory.join(file), &backup)?
+    };
     let shown = |path: &Path| history.project.shown(path);
     if ui.json {
         ui.value(&json!({"restored": shown(file), "kept": kept.as_deref().map(shown)}));
@@ -152,7 +163,7 @@ pub(super) fn restore(session: &mut Session<'_>, args: &args::Restore, ui: &mut 
 /// The copies with the revisions that each is at.
 fn list(copies: &[std::path::PathBuf], history: &History, ui: &mut Ui<'_>) -> u8 {
     let at = |path: &Path| -> Vec<String> {
-        let copy = crate::driver::sqlite::open(path, crate::driver::sqlite::Access::Read);
+        let copy = crate::driver::sqlite::open_copy(path);
         copy.ok()
             .and_then(|mut copy| newest(&mut copy, &history.table))
             .unwrap_or_default()

@@ -3,6 +3,7 @@
 //! Each database says itself what it has, so a run that was stopped is resumed by running it again.
 
 use std::io::Read as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -24,6 +25,8 @@ use crate::execute::{Cancel, Report};
 use crate::migrator::Migrator;
 use crate::project::{DatabaseUrl, Load, SqliteMode, glob};
 
+/// The most threads.
+const MOST_JOBS: usize = 1024;
 /// The status of a run that was interrupted.
 const INTERRUPTED: u8 = 130;
 
@@ -84,10 +87,15 @@ pub(super) fn upgrade(session: &mut Session<'_>, args: &args::Upgrade, ui: &mut 
         documents: Vec::new(),
         ui,
     };
-    fleet.run(0..canaries, 1, &mut |outcome| teller.tell(&outcome));
+    // One that has nothing to do proves nothing.
+    let mut at = 0;
+    while at < all && teller.count.upgraded < canaries && teller.count.failed == 0 && !session.cancel.is_fired() {
+        fleet.run(at..at + 1, 1, &mut |outcome| teller.tell(&outcome));
+        at += 1;
+    }
     let sound = teller.count.failed == 0;
     if sound {
-        fleet.run(canaries..all, jobs.max(1), &mut |outcome| teller.tell(&outcome));
+        fleet.run(at..all, jobs, &mut |outcome| teller.tell(&outcome));
     }
     Ok(teller.end(sound, canaries))
 }
@@ -102,7 +110,7 @@ fn named(session: &Session<'_>, args: &args::Fleet) -> Result<Vec<Database>> {
     let mut known = std::collections::BTreeSet::new();
     for word in &words {
         for database in matching(session, word)? {
-            if known.insert(database.url.to_string()) {
+            if known.insert(which(&database.url)) {
                 databases.push(database);
             }
         }
@@ -114,6 +122,21 @@ fn named(session: &Session<'_>, args: &args::Fleet) -> Result<Vec<Database>> {
         );
     }
     Ok(databases)
+}
+
+/// What tells a database from the others: a file may have several names.
+fn which(url: &DatabaseUrl) -> String {
+    let DatabaseUrl::Sqlite(crate::project::SqliteUrl { path: Some(path), .. }) = url else {
+        return url.to_string();
+    };
+    #[cfg(unix)]
+    if let Ok(file) = std::fs::metadata(path) {
+        use std::os::unix::fs::MetadataExt;
+        return format!("file {} {}", file.dev(), file.ino());
+    }
+    let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
+    let whole = folder.zip(path.file_name()).map(|(folder, name)| folder.join(name));
+    format!("path {}", whole.as_ref().unwrap_or(path).display())
 }
 
 /// The dialect of all of them, whose texts of the revisions run.
@@ -169,7 +192,12 @@ fn matching(session: &Session<'_>, word: &str) -> Result<Vec<Database>> {
     let found = glob::files(directory, word);
     let found =
         found.map_err(|error| Error::new(Code::FileIo, format!("cannot look for {word}")).cause(error.to_string()))?;
-    Ok(found.into_iter().map(of).collect())
+    // Copies are kept as they are.
+    Ok(found
+        .into_iter()
+        .filter(|path| !crate::migrator::copies::is_own_file(path))
+        .map(of)
+        .collect())
 }
 
 struct Fleet<'a> {
@@ -184,6 +212,7 @@ struct Fleet<'a> {
 impl Fleet<'_> {
     /// Upgrades some of the databases, `jobs` at once, and tells of each when it is done. Only what runs is in memory.
     fn run(&self, which: std::ops::Range<usize>, jobs: usize, tell: &mut dyn FnMut(Outcome)) {
+        let jobs = jobs.min(which.len()).clamp(1, MOST_JOBS);
         let next = AtomicUsize::new(which.start);
         let stop = AtomicBool::new(false);
         let work = |sender: mpsc::SyncSender<Outcome>| {
@@ -193,16 +222,23 @@ impl Fleet<'_> {
                 if at >= which.end || stopped {
                     return;
                 }
-                if sender.send((at, self.one(at))).is_err() {
+                let done = catch_unwind(AssertUnwindSafe(|| self.one(at)));
+                if sender.send((at, done.unwrap_or_else(|_| Err(broken())))).is_err() {
                     return;
                 }
             }
         };
         std::thread::scope(|scope| {
             let (sender, receiver) = mpsc::sync_channel(jobs);
-            for _ in 0..jobs.min(which.len()) {
+            for _ in 0..jobs {
                 let sender = sender.clone();
-                scope.spawn(|| work(sender));
+                if std::thread::Builder::new()
+                    .spawn_scoped(scope, || work(sender))
+                    .is_err()
+                {
+                    // Those that there are do the work; where there is none, all are left alone.
+                    break;
+                }
             }
             drop(sender);
             for outcome in receiver {
@@ -321,7 +357,7 @@ impl Teller<'_, '_> {
                 count.failed
             ));
         }
-        match (interrupted, count.failed) {
+        match (interrupted, count.failed + left) {
             (true, _) => INTERRUPTED,
             (false, 0) => 0,
             (false, _) => 1,
@@ -331,6 +367,11 @@ impl Teller<'_, '_> {
 
 fn counted(count: usize, one: &str, several: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { several })
+}
+
+/// The error for a database whose run panicked.
+fn broken() -> Error {
+    Error::new(Code::BatchInternal, "the run ended in a panic").help("please report this")
 }
 
 /// What is wrong, where, and what state the database is in.

@@ -81,6 +81,7 @@ pub fn run(world: World<'_>) -> u8 {
         clock,
         new_id,
         cancel,
+        running: std::cell::RefCell::default(),
         opened: std::cell::RefCell::default(),
     };
     let result = dispatch(&mut session, &cli.command, &mut ui);

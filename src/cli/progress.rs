@@ -33,6 +33,7 @@ impl<'u, 'w> Progress<'u, 'w> {
                 let line = format!("  {}", self.ui.paint_err(WARN, &format!("note: {text}")));
                 self.above(&line);
             }
+            Event::Copying { .. } => {}
             Event::BackedUp { file } => {
                 let line = self.ui.paint_err(
                     DIM,

@@ -299,7 +299,7 @@ fn execute(
         let backup = backup::configured(session, history, run.backup);
         executor.lent.first = Some(&backup);
         let report = action(&mut executor);
-        session.cancel.set_interrupter(None);
+        session.interrupts(None);
         report
     };
     let report = match report {

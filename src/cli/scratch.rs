@@ -32,7 +32,7 @@ pub(crate) fn maker<'a>(session: &'a Session<'_>, history: &'a History) -> Scrat
             none => none.insert(connect(session, history).map_err(|error| told(&error))?),
         };
         let scratch = base.scratch()?;
-        session.cancel.set_interrupter(scratch.interrupter());
+        session.interrupts(scratch.interrupter());
         Ok(scratch)
     })
 }

@@ -13,7 +13,7 @@ use crate::driver::{self, Driver, DriverError, Opening};
 use crate::error::{Error, Result};
 use crate::execute::event::{Clock, Event};
 use crate::execute::seen::Seen;
-use crate::execute::{Cancel, Executor, Lent, Patience, Sources, ghost};
+use crate::execute::{Cancel, Executor, Interrupts, Lent, Patience, Sources, ghost};
 use crate::project::{DatabaseUrl, Environment, Load, Options, Project, Secret, SqliteMode, SqliteUrl};
 use crate::revision::graph::RevisionGraph;
 use crate::revision::{Revision, Script};
@@ -29,11 +29,18 @@ pub(crate) struct Session<'a> {
     pub clock: &'a dyn Clock,
     pub new_id: &'a mut dyn FnMut() -> String,
     pub cancel: Cancel,
+    /// What a Ctrl-C interrupts.
+    pub running: RefCell<Option<Interrupts>>,
     /// The database that was opened last, for errors about it; without its password.
     pub opened: RefCell<Option<String>>,
 }
 
 impl Session<'_> {
+    /// Says what a Ctrl-C interrupts from now on.
+    pub(crate) fn interrupts(&self, interrupter: Option<Box<dyn Fn() + Send + Sync>>) {
+        *self.running.borrow_mut() = interrupter.map(|interrupter| self.cancel.interrupts(Some(interrupter)));
+    }
+
     pub(crate) fn environment(&self) -> Environment {
         let mut variables = self.variables.clone();
         variables.extend(self.global.variables.iter().cloned());
@@ -114,7 +121,7 @@ impl Session<'_> {
     fn open_server(&self, url: &DatabaseUrl, dialect: &str, text: &str, project: &Project) -> Result<Box<dyn Driver>> {
         let opening = self.opening(project)?;
         let driver = driver::server(dialect, text, opening).unwrap_or_else(|| Err(unsupported(url)))?;
-        self.cancel.set_interrupter(driver.interrupter());
+        self.interrupts(driver.interrupter());
         Ok(driver)
     }
 
@@ -131,7 +138,7 @@ impl Session<'_> {
             (Some(path), _) => driver::sqlite::open(path, driver::sqlite::Access::Read),
         };
         let driver: Box<dyn Driver> = Box::new(opened.map_err(|error| not_opened(url, place, &error))?);
-        self.cancel.set_interrupter(driver.interrupter());
+        self.interrupts(driver.interrupter());
         Ok(driver)
     }
 

@@ -30,7 +30,7 @@ pub(crate) fn test(session: &mut Session<'_>, args: &args::Test, ui: &mut Ui<'_>
             .help("try the revisions on a database of their own: sqlrev upgrade --url URL"));
     }
     let mut scratch = scratch::one(session, &history)?;
-    session.cancel.set_interrupter(scratch.interrupter());
+    session.interrupts(scratch.interrupter());
     let mut silent = |_: Event<'_>| {};
     let patience = session.patience(history.project.config.lock_timeout);
     let mut executor = session.executor(&history, graph, &mut *scratch, patience, &mut silent);

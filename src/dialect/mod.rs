@@ -382,6 +382,12 @@ pub trait Dialect: Sync + std::fmt::Debug {
         &[]
     }
 
+    /// What else a script may change of a connection that it only borrows: a query for the value of each, and how the
+    /// statement begins that sets it.
+    fn kept(&self) -> &'static [[&'static str; 2]] {
+        &[]
+    }
+
     /// The statements that give the session its own rights back until the end of the transaction, whatever role a script
     /// has taken.
     fn own_role(&self) -> &'static [&'static str] {

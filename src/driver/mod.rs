@@ -99,8 +99,8 @@ pub fn servers() -> impl Iterator<Item = &'static str> {
     SERVERS.iter().map(|(name, _)| *name)
 }
 
-/// A connection to a database.
-pub trait Driver {
+/// A connection to a database. It may go from thread to thread, as connections do in pools and async applications.
+pub trait Driver: Send {
     /// The SQL that this database speaks.
     fn dialect(&self) -> &'static dyn Dialect;
 
@@ -132,13 +132,19 @@ pub trait Driver {
         None
     }
 
+    /// Whether the database is in memory, or thrown away with the connection: no copy of it is missed.
+    fn is_in_memory(&self) -> bool {
+        false
+    }
+
     /// How many bytes a copy of the database takes.
     fn size(&mut self) -> Option<u64> {
         None
     }
 
-    /// Copies the database as it is at one moment into a new file, by the database's own means, and opens the copy.
-    /// `each` hears how many pages are copied of how many, and ends it by returning `false`.
+    /// Copies the database as it is at one moment into a file, by the database's own means, and opens the copy. The file
+    /// is there, empty, and has the rights that the copy is to have. `each` hears how many pages are copied of how many,
+    /// and ends it by returning `false`. [`Failure::Busy`] when somebody else has the database, and may leave it.
     fn copy_to(
         &mut self,
         file: &std::path::Path,
@@ -148,8 +154,22 @@ pub trait Driver {
         Err(DriverError::new("this driver makes no copies"))
     }
 
-    /// Puts such a copy in the place of the database, in one transaction, when it is sound.
-    fn copy_from(&mut self, file: &std::path::Path) -> Result<(), DriverError> {
+    /// Whether [`Driver::copy_to`] works while this connection has locked the database for writing and has written
+    /// nothing. Nobody else can write then; otherwise a copy is made before the lock, and again when others wrote
+    /// meanwhile.
+    fn copies_while_locked(&mut self) -> bool {
+        false
+    }
+
+    /// Puts such a copy in the place of the database, in one transaction, when it is sound. `each` as in
+    /// [`Driver::copy_to`].
+    fn copy_from(&mut self, file: &std::path::Path, each: &mut dyn FnMut(u64, u64) -> bool) -> Result<(), DriverError> {
+        let _ = (file, each);
+        Err(DriverError::new("this driver makes no copies"))
+    }
+
+    /// Opens a copy to look at it, so that nothing is written beside it.
+    fn open_copy(&self, file: &std::path::Path) -> Result<Box<dyn Driver>, DriverError> {
         let _ = file;
         Err(DriverError::new("this driver makes no copies"))
     }
@@ -190,7 +210,7 @@ pub trait Driver {
     /// Makes this process the only one that holds the thing which is returned, until it is dropped or the process ends;
     /// [`Failure::Busy`] when another one holds it. It stands beside the database's own locks, which a revision without
     /// a transaction cannot hold.
-    fn exclusive(&self) -> Result<Box<dyn std::any::Any>, DriverError> {
+    fn exclusive(&self) -> Result<Box<dyn std::any::Any + Send>, DriverError> {
         Ok(Box::new(()))
     }
 

@@ -18,7 +18,15 @@ pub enum Event<'a> {
         /// For how long it has waited.
         waited: Duration,
     },
-    /// A copy of the database was made before the first step.
+    /// A copy of the database is being made, or put back.
+    Copying {
+        /// How many pages are copied.
+        done: u64,
+        /// Of how many.
+        total: u64,
+    },
+    /// A copy of the database was made before the first step. It is deleted again when the run fails and has changed
+    /// nothing.
     BackedUp {
         /// The copy.
         file: &'a std::path::Path,

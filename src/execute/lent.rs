@@ -1,11 +1,14 @@
 //! What an application lends to its runs.
 
+use std::path::{Path, PathBuf};
+
 use crate::code::Code;
 use crate::dialect::Dialect;
 use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::execute::Executor;
 use crate::execute::event::Event;
+use crate::execute::lock::Patience;
 use crate::execute::shown::Shown;
 use crate::execute::step::Ready;
 use crate::revision::{Direction, Revision, Transaction};
@@ -39,11 +42,28 @@ pub trait OwnCode {
 
 /// Something that is done when a plan is made and read, and nothing was changed yet.
 pub trait First {
-    /// Does it. When somebody else changes the database before it is locked, it is done once more.
+    /// Whether there is anything to be done before these steps.
+    ///
+    /// # Errors
+    /// Where it is to be done and cannot be.
+    fn is_wanted(&self, driver: &mut dyn Driver, changes: Changes<'_>) -> Result<bool>;
+
+    /// Does it, and returns the file that it made. The database is locked for writing, where the driver can copy it then.
     ///
     /// # Errors
     /// Whatever stops the run before anything is changed.
-    fn before(&self, driver: &mut dyn Driver, changes: Changes<'_>, events: &mut dyn FnMut(Event<'_>)) -> Result<()>;
+    fn before(
+        &self,
+        driver: &mut dyn Driver,
+        patience: Patience<'_>,
+        events: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Option<PathBuf>>;
+
+    /// The database is as it was, so what was made is not needed.
+    fn was_for_nothing(&self, file: &Path);
+
+    /// The steps are done.
+    fn after(&self, driver: &mut dyn Driver, file: &Path);
 }
 
 /// Tells whether the steps do more than create tables, indexes, views and triggers.

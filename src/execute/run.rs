@@ -16,7 +16,31 @@ use crate::revision::{Direction, RevisionId, Transaction};
 use crate::version::Entry;
 
 /// Makes the plan from what the database has.
-type MakePlan<'p, 'a> = &'p dyn Fn(&mut Executor<'a>, &Seen) -> Result<Plan>;
+pub(super) type MakePlan<'p, 'a> = &'p dyn Fn(&mut Executor<'a>, &Seen) -> Result<Plan>;
+
+/// What the database has, and what is to be done.
+pub(super) struct Found<'a> {
+    pub(super) seen: Seen,
+    pub(super) plan: Plan,
+    pub(super) ready: Vec<Ready<'a>>,
+}
+
+/// The lock of a run, given up with a panic of the application's own code too.
+struct Locked<'e, 'a> {
+    executor: &'e mut Executor<'a>,
+    held: bool,
+}
+
+impl Drop for Locked<'_, '_> {
+    fn drop(&mut self) {
+        if self.held {
+            if std::thread::panicking() {
+                self.executor.rollback();
+            }
+            self.executor.driver.release();
+        }
+    }
+}
 
 /// How far a run came.
 #[derive(Default)]
@@ -29,7 +53,7 @@ pub(super) struct Progress {
     /// The database holds nothing but what this run makes.
     pub(super) fresh: bool,
     /// The step that runs, or was to run next.
-    at: usize,
+    pub(super) at: usize,
     /// Whether something of that step may have been done.
     pub(super) begun: bool,
     /// No other run can come between two steps.
@@ -92,45 +116,35 @@ impl<'a> Executor<'a> {
     }
 
     fn run(&mut self, make: MakePlan<'_, 'a>) -> Result<Report> {
-        let mut seen = self.look()?;
-        let mut plan = make(self, &seen)?;
+        let seen = self.look()?;
+        let plan = make(self, &seen)?;
         if plan.is_empty() {
             return Ok(Report::of(&plan, Vec::new()));
         }
-        let mut ready = self.all_ready(&seen, &plan)?;
+        let ready = self.all_ready(&seen, &plan)?;
         self.locked(|executor, held| {
-            loop {
-                if let Some(first) = executor.lent.first {
-                    let dialect = executor.driver.dialect();
-                    let changes = || {
-                        ready
-                            .iter()
-                            .try_fold(false, |any, ready| Ok(any || ready.changes(dialect)?))
-                    };
-                    first.before(executor.driver, &changes, executor.events)?;
-                }
-                executor.begin()?;
-                match executor.again_if_stale(&seen, make) {
-                    Ok(None) => break,
-                    Ok(Some(now)) => (seen, plan, ready) = now,
-                    Err(error) => {
-                        executor.rollback();
-                        return Err(error.state("nothing was run"));
-                    }
-                }
-                if executor.lent.first.is_none() || plan.is_empty() {
-                    break;
-                }
-                // What was done first was done to another state of the database.
-                executor.rollback();
-            }
+            let mut found = Found { seen, plan, ready };
+            let made = executor.begin_planned(&mut found, make)?;
             let mut progress = Progress {
                 held,
                 ..Progress::default()
             };
-            match executor.steps(&seen, &ready, &mut progress) {
-                Ok(()) => Ok(Report::of(&plan, progress.ran)),
-                Err(error) => Err(executor.failed(error, &ready, &progress)),
+            match executor.steps(&found.seen, &found.ready, &mut progress) {
+                Ok(()) => {
+                    if let Some((first, file)) = &made {
+                        first.after(executor.driver, file);
+                    }
+                    Ok(Report::of(&found.plan, progress.ran))
+                }
+                Err(error) => {
+                    let error = executor.failed(error, &found.ready, &progress);
+                    if let Some((first, file)) = &made
+                        && executor.is_as_it_was(&found, &progress)
+                    {
+                        first.was_for_nothing(file);
+                    }
+                    Err(error)
+                }
             }
         })
     }
@@ -139,22 +153,20 @@ impl<'a> Executor<'a> {
     pub(crate) fn locked<T>(&mut self, action: impl FnOnce(&mut Self, bool) -> Result<T>) -> Result<T> {
         let place = self.table.place();
         let held = lock::retry(self.driver, self.patience, self.events, |driver| driver.hold(place))?;
-        let done = action(self, held);
-        if held {
-            self.driver.release();
-        }
-        done
+        let locked = Locked { executor: self, held };
+        action(locked.executor, held)
     }
 
-    /// Plans once more when others wrote to the database before it was locked.
-    fn again_if_stale(&mut self, seen: &Seen, make: MakePlan<'_, 'a>) -> Result<Option<(Seen, Plan, Vec<Ready<'a>>)>> {
-        if !self.stale(seen)? {
-            return Ok(None);
+    /// Plans once more when others wrote to the database before it was locked; tells whether they did.
+    pub(super) fn again_if_stale(&mut self, found: &mut Found<'a>, make: MakePlan<'_, 'a>) -> Result<bool> {
+        if !self.stale(&found.seen)? {
+            return Ok(false);
         }
         let seen = self.look()?;
         let plan = make(self, &seen)?;
         let ready = self.all_ready(&seen, &plan)?;
-        Ok(Some((seen, plan, ready)))
+        *found = Found { seen, plan, ready };
+        Ok(true)
     }
 
     /// Runs a plan that was made elsewhere, each step in its own transaction.
@@ -377,7 +389,7 @@ impl<'a> Executor<'a> {
     }
 
     /// The process that holds this is the only one that runs revisions without a transaction.
-    pub(crate) fn only_one(&mut self) -> Result<Box<dyn std::any::Any>> {
+    pub(crate) fn only_one(&mut self) -> Result<Box<dyn std::any::Any + Send>> {
         lock::retry(self.driver, self.patience, self.events, |driver| driver.exclusive())
     }
 

@@ -6,21 +6,23 @@ use std::cell::RefCell;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::code::Code;
 use crate::driver::{Driver, DriverError, Failure};
 use crate::error::{Error, Result};
 use crate::execute::event::Event;
 use crate::execute::lent::{Changes, First};
+use crate::execute::{Patience, fault, lock};
 use crate::migrator::clock::moment;
+use crate::migrator::copies::{self, MARK, is_moment, is_same, name_of, order};
+use crate::migrator::part::{self, Part, with_suffix};
 pub use crate::project::When;
 
-/// What stands between the name of the database and the moment of the copy.
-const MARK: &str = ".backup-";
-
 /// Whether and where a copy of the database is made before it is changed, and how many of them are kept. A database
-/// that is empty, or in memory, has none.
+/// that is empty, or in memory, has none. A copy is made while the database is locked for the change, so that it is of
+/// the moment before; older ones are deleted when the change is done, and the copy itself when nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backup {
     when: When,
@@ -57,21 +59,22 @@ impl Backup {
         Self::when(When::Always)
     }
 
-    /// Puts the copies into this folder, which is there, instead of the one of the database.
+    /// Puts the copies into this folder, which is there, instead of the one of the database. Several databases of one
+    /// name may share it: the copies are named for the whole path of theirs.
     #[must_use]
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
         self
     }
 
-    /// Keeps this many copies, at least one; when a new one is complete, older ones are deleted.
+    /// Keeps this many copies, at least one; older ones are deleted when the change is done.
     #[must_use]
     pub fn keep(mut self, count: usize) -> Self {
         self.keep = count.max(1);
         self
     }
 
-    /// Names the copies for this moment, `2026-11-22T21:14:00Z`.
+    /// Names the copies for this moment, `2026-11-22T21:14:00Z`; no copy is made when it is written in another way.
     #[must_use]
     pub fn at(mut self, moment: String) -> Self {
         self.moment = Some(moment);
@@ -83,195 +86,219 @@ impl Backup {
     /// # Errors
     /// `file::io`.
     pub fn list(&self, path: &Path) -> Result<Vec<PathBuf>> {
-        let folder = self.folder_of(path);
-        let front = format!("{}{MARK}", name_of(path));
-        let entries = fs::read_dir(&folder).map_err(|error| failed(&folder, "read", &error))?;
-        let names = entries
-            .flatten()
-            .filter_map(|entry| entry.file_name().into_string().ok());
-        let mut names: Vec<String> = names
-            .filter(|name| name.strip_prefix(&front).is_some_and(is_moment))
-            .collect();
-        names.sort_unstable_by(|one, other| order(other).cmp(&order(one)));
-        Ok(names.into_iter().map(|name| folder.join(name)).collect())
+        copies::named(&self.front(path))
     }
 
     /// Makes a copy now: under another name until it is complete. Returns where it is; none for a database in memory.
+    /// When the newest copy is the same, it is that one.
     ///
     /// # Errors
     /// `database::disk_full` before anything is written, `lock::timeout`, `file::io`, `database::…`.
     pub fn make(&self, driver: &mut dyn Driver) -> Result<Option<PathBuf>> {
-        let Some(path) = driver.file() else {
-            return Ok(None);
+        let never = AtomicBool::new(false);
+        let patience = Patience {
+            timeout: Duration::from_secs(60),
+            cancelled: &never,
         };
-        let folder = self.folder_of(&path);
-        let place = self.new_place(&path)?;
-        let part = with_suffix(&place, ".part");
-        has_room(driver, &folder)?;
-        let copied = driver.copy_to(&part, &mut |_, _| true).map(drop);
-        let kept = copied
-            .map_err(|error| not_copied(&error, "the database could not be copied"))
-            .and_then(|()| fs::rename(&part, &place).map_err(|error| failed(&place, "write", &error)));
-        if let Err(error) = kept {
-            remove(&part);
-            return Err(error.state("nothing was run"));
+        let made = self.copy(driver, patience, &mut |_| {})?;
+        if let Some(made) = &made {
+            self.after(driver, &made.place);
         }
-        // A folder keeps a new name when it is written itself.
-        let _ = fs::File::open(&folder).and_then(|folder| folder.sync_all());
-        // Never the one just made, whatever the clock says.
-        let others = self.list(&path)?.into_iter().filter(|other| *other != place);
-        others.skip(self.keep - 1).for_each(|old| remove(&old));
-        Ok(Some(place))
+        Ok(made.map(|made| made.place))
     }
 
-    /// Where the next copy goes: two of one second are numbered, and no number is given twice.
-    fn new_place(&self, path: &Path) -> Result<PathBuf> {
-        let name = format!("{}{MARK}{}", name_of(path), self.now());
-        let same: Vec<PathBuf> = self.list(path)?;
-        let same = same
-            .iter()
-            .map(|copy| name_of(copy))
-            .filter(|copy| order(copy).0 == name);
-        let place = match same.map(|copy| order(&copy).1).max() {
-            Some(last) => format!("{name}-{}", last + 1),
-            None => name,
+    /// Makes a copy, and deletes none.
+    pub(super) fn copy(
+        &self,
+        driver: &mut dyn Driver,
+        patience: Patience<'_>,
+        events: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Option<Made>> {
+        let Some(path) = driver.file() else {
+            return if driver.is_in_memory() {
+                Ok(None)
+            } else {
+                Err(nowhere())
+            };
         };
-        Ok(free_name(&self.folder_of(path).join(place)))
+        let front = self.front(&path);
+        let name = with_suffix(&front, &self.now()?);
+        let folder = front.parent().unwrap_or(Path::new("."));
+        part::sweep(&front);
+        has_room(driver, folder)?;
+        let (part, copy) = copied(driver, &with_suffix(&name, "."), &path, patience, events)?;
+        drop(copy);
+        if let Some(newest) = copies::named(&front)?.into_iter().next()
+            && is_same(&newest, part.path())
+        {
+            return Ok(Some(Made {
+                place: newest,
+                is_new: false,
+            }));
+        }
+        // Two of one second are numbered, and no number is given twice.
+        let of_name = |copy: &PathBuf| {
+            let copy = name_of(copy);
+            let (front, number) = order(&copy);
+            (*front == *name_of(&name)).then_some(number)
+        };
+        let last = copies::named(&front)?.iter().filter_map(of_name).max();
+        for number in last.unwrap_or(0) + 1.. {
+            let place = match number {
+                1 => name.clone(),
+                _ => with_suffix(&name, &format!("-{number}")),
+            };
+            if part
+                .named(&place)
+                .map_err(|error| failed(&place, "write", &error).state("nothing was run"))?
+            {
+                // A folder keeps a new name when it is written itself.
+                let _ = fs::File::open(folder).and_then(|folder| folder.sync_all());
+                return Ok(Some(Made { place, is_new: true }));
+            }
+        }
+        Err(nowhere())
+    }
+
+    /// How the paths of copies begin. SQLite follows links to the database, and its copies are where it is. In a folder
+    /// elsewhere, which several databases of one name may share, the name says which one it is.
+    fn front(&self, path: &Path) -> PathBuf {
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let beside = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let beside = beside.unwrap_or(Path::new("."));
+        let name = name_of(&path);
+        let Some(folder) = &self.folder else {
+            return beside.join(format!("{name}{MARK}"));
+        };
+        let folder = beside.join(folder);
+        if fs::canonicalize(&folder).is_ok_and(|folder| folder.starts_with(beside)) {
+            return folder.join(format!("{name}{MARK}"));
+        }
+        let hash = blake3::hash(path.as_os_str().as_encoded_bytes()).to_hex();
+        folder.join(format!("{name}-{}{MARK}", &hash[..12]))
     }
 
     /// The moment as it stands in names, which sort by it.
-    fn now(&self) -> String {
+    fn now(&self) -> Result<String> {
         let system = || {
             let since = SystemTime::now().duration_since(std::time::UNIX_EPOCH);
             moment(since.map_or(0, |since| since.as_secs()))
         };
-        self.moment.clone().unwrap_or_else(system).replace(['-', ':'], "")
-    }
-
-    fn folder_of(&self, path: &Path) -> PathBuf {
-        let beside = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let beside = beside.unwrap_or(Path::new("."));
-        self.folder
-            .as_ref()
-            .map_or_else(|| beside.to_owned(), |folder| beside.join(folder))
+        let now = self.moment.clone().unwrap_or_else(system);
+        let short = now.replace(['-', ':'], "");
+        if is_moment(&short) {
+            return Ok(short);
+        }
+        Err(
+            Error::new(Code::Usage, format!("`{now}` is no moment to name a copy for"))
+                .state("nothing was run")
+                .help("write it in UTC, to the second: 2026-11-22T21:14:00Z"),
+        )
     }
 }
 
+/// A copy that is there.
+pub(super) struct Made {
+    pub place: PathBuf,
+    /// Otherwise it was there before, and is the same.
+    pub is_new: bool,
+}
+
 impl First for Backup {
-    fn before(&self, driver: &mut dyn Driver, changes: Changes<'_>, events: &mut dyn FnMut(Event<'_>)) -> Result<()> {
-        let wanted = match self.when {
-            When::Never => false,
-            When::Auto => changes()?,
-            When::Always => true,
-        };
-        if !wanted {
-            return Ok(());
+    fn is_wanted(&self, driver: &mut dyn Driver, changes: Changes<'_>) -> Result<bool> {
+        if self.when == When::Never || driver.is_in_memory() {
+            return Ok(false);
         }
-        if let (When::Always, Some(by)) = (self.when, driver.dialect().copied_by()) {
+        if let Some(by) = driver.dialect().copied_by() {
+            if self.when == When::Auto {
+                return Ok(false);
+            }
             let message = "no copy can be made before the change: the database is on a server";
             return Err(Error::new(Code::UnsupportedDatabase, message)
                 .state("nothing was run")
                 .help(by.backup));
         }
-        if is_empty(driver)? {
-            return Ok(());
+        if self.when == When::Auto && !changes()? || is_empty(driver)? {
+            return Ok(false);
         }
-        if let Some(file) = self.make(driver)? {
-            events(Event::BackedUp { file: &file });
+        match driver.file() {
+            Some(_) => Ok(true),
+            None => Err(nowhere()),
         }
-        Ok(())
     }
-}
 
-/// Puts a copy back in the place of the database that the connection is open on, in one transaction: everybody sees the
-/// one or the other. What was there before is kept as a copy of its own, which is returned.
-///
-/// # Errors
-/// `database::not_a_database` for a copy that is damaged, `execute::in_transaction`, `lock::timeout`, `file::io`,
-/// `database::…`.
-pub fn restore(driver: &mut dyn Driver, from: &Path, backup: &Backup) -> Result<Option<PathBuf>> {
-    super::borrowed::no_transaction(driver)?;
-    if !from.is_file() {
-        let message = format!("there is no file `{}`", from.display());
-        return Err(Error::new(Code::FileIo, message).help("sqlrev restore lists the copies that there are"));
-    }
-    if is_without_bytes(from) {
-        // SQLite takes it for a database without anything, and would empty this one.
-        return Err(
-            Error::new(Code::NotADatabase, format!("`{}` is an empty file", from.display()))
-                .state("the database is as it was")
-                .help("sqlrev restore lists the copies that there are"),
-        );
-    }
-    // The newest copy must not push out the one that is put back.
-    let keep = Backup {
-        keep: usize::MAX,
-        ..backup.clone()
-    };
-    let before = if is_empty(driver)? { None } else { keep.make(driver)? };
-    let restored = driver.copy_from(from);
-    let message = format!("`{}` could not be put back", from.display());
-    if let Err(error) = restored {
-        // Nothing was changed, so the copy of it is of no use, and would count among those that are kept.
-        if let Some(before) = before {
-            remove(&before);
-        }
-        return Err(not_copied(&error, &message).state("the database is as it was"));
-    }
-    Ok(before)
-}
-
-fn is_without_bytes(file: &Path) -> bool {
-    std::fs::metadata(file).is_ok_and(|file| file.len() == 0)
-}
-
-/// A copy for one purpose, deleted when it is dropped.
-pub(super) struct Rehearsed {
-    place: RefCell<Option<Box<dyn Driver>>>,
-    path: PathBuf,
-}
-
-impl Rehearsed {
-    /// Copies the database into a new file beside it.
-    pub(super) fn of(driver: &mut dyn Driver) -> Result<Self> {
-        let Some(file) = driver.file() else {
-            if let Some(by) = driver.dialect().copied_by() {
-                let message = "the database is on a server, and is not copied";
-                return Err(Error::new(Code::UnsupportedDatabase, message).help(by.rehearse));
-            }
-            let message = "the database is in memory, and is not copied";
-            return Err(Error::new(Code::UnsupportedDatabase, message).help("rehearse on a file: --url sqlite:app.db"));
+    fn before(
+        &self,
+        driver: &mut dyn Driver,
+        patience: Patience<'_>,
+        events: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Option<PathBuf>> {
+        let Some(made) = self.copy(driver, patience, events)? else {
+            return Ok(None);
         };
-        let path = free_name(&with_suffix(&file, ".rehearsal"));
-        has_room(driver, file.parent().unwrap_or(Path::new(".")))?;
-        let copied = driver.copy_to(&path, &mut |_, _| true);
-        let rehearsed = Self {
-            place: RefCell::default(),
-            path,
-        };
-        *rehearsed.place.borrow_mut() =
-            Some(copied.map_err(|error| not_copied(&error, "the database could not be copied"))?);
-        Ok(rehearsed)
+        events(Event::BackedUp { file: &made.place });
+        Ok(made.is_new.then_some(made.place))
     }
 
-    pub(super) fn driver(&mut self) -> Result<&mut dyn Driver> {
-        match self.place.get_mut() {
-            Some(driver) => Ok(&mut **driver),
-            None => Err(Error::new(Code::Connect, "the copy is gone")),
-        }
+    fn was_for_nothing(&self, file: &Path) {
+        remove(file);
+    }
+
+    fn after(&self, driver: &mut dyn Driver, file: &Path) {
+        let copies = driver.file().and_then(|path| self.list(&path).ok());
+        // Never the one just made, whatever the clock says.
+        let others = copies.into_iter().flatten().filter(|other| other != file);
+        others.skip(self.keep - 1).for_each(|old| part::delete(&old));
     }
 }
 
-impl Drop for Rehearsed {
-    fn drop(&mut self) {
-        self.place.get_mut().take();
-        for suffix in ["", "-journal", "-wal", "-shm"] {
-            remove(&with_suffix(&self.path, suffix));
-        }
-    }
+/// Copies the database into a new file whose name begins so.
+pub(super) fn copied(
+    driver: &mut dyn Driver,
+    front: &Path,
+    database: &Path,
+    patience: Patience<'_>,
+    events: &mut dyn FnMut(Event<'_>),
+) -> Result<(Part, Box<dyn Driver>)> {
+    let message = "the database could not be copied";
+    let part =
+        Part::create(front, database).map_err(|error| failed(front, "write", &error).state("nothing was run"))?;
+    let copy = patiently(driver, patience, events, message, |driver, each| {
+        driver.copy_to(part.path(), each)
+    });
+    Ok((part, copy.map_err(|error| error.state("nothing was run"))?))
 }
 
-fn is_empty(driver: &mut dyn Driver) -> Result<bool> {
+/// Copies again and again while others have the database, as long as patience lasts.
+pub(super) fn patiently<T>(
+    driver: &mut dyn Driver,
+    patience: Patience<'_>,
+    events: &mut dyn FnMut(Event<'_>),
+    message: &str,
+    copy: impl Fn(&mut dyn Driver, &mut dyn FnMut(u64, u64) -> bool) -> Result<T, DriverError>,
+) -> Result<T> {
+    let events = RefCell::new(events);
+    let mut hear = |event: Event<'_>| (events.borrow_mut())(event);
+    let done = lock::retry(driver, patience, &mut hear, |driver| {
+        let (began, mut last) = (Instant::now(), 0);
+        let mut late = false;
+        let copied = copy(driver, &mut |done, total| {
+            // A copy that goes on may take its time; one that waits may not.
+            late = done == last && began.elapsed() > patience.timeout;
+            last = done;
+            (events.borrow_mut())(Event::Copying { done, total });
+            !late && patience.check().is_ok()
+        });
+        match copied {
+            Err(error) if error.failure == Failure::Interrupted && !late => Ok(Err(fault::interrupted())),
+            Err(error) if error.failure != Failure::Busy => Ok(Err(not_copied(&error, message))),
+            other => other.map(Ok),
+        }
+    });
+    done?
+}
+
+pub(super) fn is_empty(driver: &mut dyn Driver) -> Result<bool> {
     let Some(query) = driver.dialect().any_object() else {
         return Ok(false);
     };
@@ -281,46 +308,12 @@ fn is_empty(driver: &mut dyn Driver) -> Result<bool> {
     Ok(rows.is_empty())
 }
 
-fn name_of(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(suffix);
-    path.with_file_name(name)
-}
-
-/// The name, with a number behind it when it is taken.
-fn free_name(path: &Path) -> PathBuf {
-    let numbered = (2..).map(|number| with_suffix(path, &format!("-{number}")));
-    let mut names = std::iter::once(path.to_owned()).chain(numbered);
-    let free = |name: &PathBuf| !name.exists() && !with_suffix(name, ".part").exists();
-    names.find(free).unwrap_or_else(|| path.to_owned())
-}
-
-/// `20261122T211400Z`, and a number behind it where one second had several.
-fn is_moment(text: &str) -> bool {
-    let (moment, number) = text.split_once('-').unwrap_or((text, "2"));
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let parts = moment.strip_suffix('Z').and_then(|moment| moment.split_once('T'));
-    parts.is_some_and(|(day, time)| day.len() == 8 && time.len() == 6 && digits(day) && digits(time)) && digits(number)
-}
-
-/// The name up to the moment, and the number behind it.
-fn order(name: &str) -> (&str, u64) {
-    let Some((front, number)) = name.rsplit_once("Z-") else {
-        return (name, 1);
-    };
-    (&name[..=front.len()], number.parse().unwrap_or(u64::MAX))
-}
-
 fn remove(path: &Path) {
     let _ = fs::remove_file(path);
 }
 
 /// Refuses when the folder has less room than the database takes.
-fn has_room(driver: &mut dyn Driver, folder: &Path) -> Result<()> {
+pub(super) fn has_room(driver: &mut dyn Driver, folder: &Path) -> Result<()> {
     let (Some(size), Some(free)) = (driver.size(), free_space(folder)) else {
         return Ok(());
     };
@@ -345,7 +338,15 @@ fn free_space(_folder: &Path) -> Option<u64> {
     None
 }
 
-fn not_copied(error: &DriverError, message: &str) -> Error {
+/// The error where a copy is wanted and the driver does not say of what.
+pub(super) fn nowhere() -> Error {
+    let message = "no copy can be made: the driver does not say which file the database is";
+    Error::new(Code::UnsupportedDatabase, message)
+        .state("nothing was run")
+        .help("give the driver the methods `file` and `copy_to`, or run without copies: Backup::when(When::Never)")
+}
+
+pub(super) fn not_copied(error: &DriverError, message: &str) -> Error {
     let (code, help) = match error.failure {
         Failure::Busy => (
             Code::LockTimeout,
@@ -356,31 +357,10 @@ fn not_copied(error: &DriverError, message: &str) -> Error {
         Failure::ReadOnly => (Code::ReadOnly, "check the rights of the file and of its folder"),
         _ => (Code::Database, "check the file and the folder of the copies"),
     };
+    let help = error.remarks.hint.as_deref().unwrap_or(help);
     Error::new(code, message).cause(error.message.clone()).help(help)
 }
 
-fn failed(path: &Path, what: &str, error: &io::Error) -> Error {
+pub(super) fn failed(path: &Path, what: &str, error: &io::Error) -> Error {
     Error::new(Code::FileIo, format!("cannot {what} `{}`", path.display())).cause(error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_copies() {
-        assert!(is_moment("20261122T211400Z") && is_moment("20261122T211400Z-12"));
-        for other in [
-            "",
-            "20261122T211400Z-",
-            "20261122T211400Z.part",
-            "20261122T211400Z-2.part",
-            "2026T21Z",
-        ] {
-            assert!(!is_moment(other), "{other}");
-        }
-        let mut names = ["a.backup-1Z-10", "a.backup-1Z", "a.backup-2Z", "a.backup-1Z-2"];
-        names.sort_by(|one, other| order(one).cmp(&order(other)));
-        assert_eq!(names, ["a.backup-1Z", "a.backup-1Z-2", "a.backup-1Z-10", "a.backup-2Z"]);
-    }
 }

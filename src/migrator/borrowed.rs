@@ -8,11 +8,12 @@ use crate::driver::Driver;
 use crate::error::{Error, Result};
 
 /// How a run wants the connection, which is how the command line opens one: the same revisions then do the same.
-const WANTED: [(Setting, bool); 5] = [
+const WANTED: [(Setting, bool); 6] = [
     (Setting::ForeignKeys, true),
     (Setting::LegacyAlterTable, false),
     (Setting::Triggers, true),
     (Setting::IgnoreCheckConstraints, false),
+    (Setting::WritableSchema, false),
     (Setting::Defensive, false),
 ];
 
@@ -24,6 +25,8 @@ const WAIT: Duration = Duration::from_millis(100);
 pub(super) struct Borrowed<'d> {
     pub driver: &'d mut dyn Driver,
     settings: Vec<(Setting, bool)>,
+    /// What else it had, in the order of [`Dialect::kept`](crate::dialect::Dialect::kept).
+    kept: Vec<Option<String>>,
     wait: Option<Duration>,
 }
 
@@ -37,15 +40,19 @@ impl<'d> Borrowed<'d> {
         let mut borrowed = Self {
             driver,
             settings: Vec::new(),
+            kept: Vec::new(),
             wait: None,
         };
+        let asked = borrowed.driver.dialect().kept().iter().map(|[query, _]| *query);
+        borrowed.kept = asked.map(|query| value(borrowed.driver, query)).collect();
         for (setting, want) in WANTED {
-            // A driver that has no such switch has nothing to put back.
-            if let Ok(was) = borrowed.driver.setting(setting, None)
-                && was != want
-                && borrowed.driver.setting(setting, Some(want)).is_ok()
-            {
+            // A driver that has no such switch has nothing to put back. One that is as it should be is remembered as
+            // well: a run may end, in a panic, while it is thrown.
+            if let Ok(was) = borrowed.driver.setting(setting, None) {
                 borrowed.settings.push((setting, was));
+                if was != want {
+                    let _ = borrowed.driver.setting(setting, Some(want));
+                }
             }
         }
         if let Ok(Some(was)) = borrowed.driver.wait(None)
@@ -64,12 +71,33 @@ impl Drop for Borrowed<'_> {
             let _ = self.driver.execute("ROLLBACK");
         }
         for (setting, was) in self.settings.drain(..).rev() {
-            let _ = self.driver.setting(setting, Some(was));
+            if !self.driver.setting(setting, None).is_ok_and(|is| is == was) {
+                let _ = self.driver.setting(setting, Some(was));
+            }
         }
         if let Some(was) = self.wait {
             let _ = self.driver.wait(Some(was));
         }
+        let mut changed = false;
+        for ([query, set], was) in self.driver.dialect().kept().iter().zip(self.kept.drain(..)) {
+            if let Some(was) = was
+                && value(self.driver, query).as_ref() != Some(&was)
+            {
+                let _ = self.driver.execute(&format!("{set}{was}"));
+                changed = true;
+            }
+        }
+        if let (true, Some(read)) = (changed, self.driver.dialect().any_object()) {
+            // A lock that a script had kept is given up with the next read.
+            let _ = value(self.driver, read);
+        }
     }
+}
+
+/// The first value that a query returns.
+fn value(driver: &mut dyn Driver, query: &str) -> Option<String> {
+    let rows = driver.query(query).ok()?;
+    rows.into_iter().next()?.into_iter().next()?
 }
 
 /// Refuses a connection with a transaction open.

@@ -22,13 +22,16 @@ pub mod backup;
 mod borrowed;
 mod clock;
 mod code;
+pub(crate) mod copies;
+mod part;
 pub mod rehearse;
+pub(crate) mod restore;
 mod run;
 mod source;
 mod status;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use backup::{Backup, When};
@@ -150,7 +153,7 @@ impl Migrator {
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use sqlrev::migrator::{Backup, Migrator, backup};
+    /// use sqlrev::migrator::{Backup, Migrator};
     /// # let folder = tempfile::tempdir()?;
     /// # let mut db = rusqlite::Connection::open(folder.path().join("notes.db"))?;
     /// # let one = ("1/upgrade.sql", "-- ---\n-- revision: a1f0\n-- ---\nCREATE TABLE notes (body);");
@@ -161,7 +164,7 @@ impl Migrator {
     /// migrator.upgrade(&mut db)?;
     /// // The user would rather have it as it was.
     /// let copies = backup.list(&folder.path().join("notes.db"))?;
-    /// backup::restore(&mut db, &copies[0], &backup)?;
+    /// migrator.restore(&mut db, &copies[0])?;
     /// assert!(db.table_exists(None, "notes")?);
     /// # Ok(())
     /// # }
@@ -170,6 +173,14 @@ impl Migrator {
     pub fn backup(mut self, backup: Backup) -> Self {
         self.backup = backup;
         self
+    }
+
+    /// Puts a copy back; see [`Run::restore`].
+    ///
+    /// # Errors
+    /// Those of [`Run::restore`].
+    pub fn restore(&self, driver: &mut dyn Driver, from: &Path) -> Result<Option<PathBuf>> {
+        self.run(driver).restore(from)
     }
 
     /// Registers code that runs in the upgrade of a revision, after its SQL and in the same transaction. The header of

@@ -1,14 +1,17 @@
 //! A plan run on a copy of the database: what becomes of the schema and of the rows, and how long it takes.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::code::Code;
 use crate::driver::{Driver, DriverError};
 use crate::error::{Error, Result};
-use crate::execute::Report;
-use crate::execute::event::Clock;
-use crate::migrator::backup::Rehearsed;
+use crate::execute::event::{Clock, Event};
+use crate::execute::{Patience, Report};
+use crate::migrator::backup::{copied, has_room, nowhere};
+use crate::migrator::copies::REHEARSAL;
+use crate::migrator::part::{self, Part, with_suffix};
 use crate::version::VersionTable;
 
 /// What a plan did to a copy.
@@ -47,20 +50,76 @@ struct Picture {
     wrong: Vec<String>,
 }
 
-/// Copies the database, runs something on the copy, and compares. The copy is deleted.
+/// A copy for one purpose, deleted when it is dropped.
+struct Rehearsed {
+    // Closed before its file is deleted.
+    driver: Box<dyn Driver>,
+    _part: Part,
+}
+
+impl Rehearsed {
+    /// Copies the database into a new file beside it.
+    fn of(driver: &mut dyn Driver, patience: Patience<'_>, events: &mut dyn FnMut(Event<'_>)) -> Result<Self> {
+        let Some(file) = driver.file() else {
+            if let Some(by) = driver.dialect().copied_by() {
+                let message = "the database is on a server, and is not copied";
+                return Err(Error::new(Code::UnsupportedDatabase, message).help(by.rehearse));
+            }
+            if !driver.is_in_memory() {
+                return Err(nowhere());
+            }
+            let message = "the database is in memory, and is not copied";
+            return Err(Error::new(Code::UnsupportedDatabase, message).help("rehearse on a file: --url sqlite:app.db"));
+        };
+        let front = with_suffix(&file, REHEARSAL);
+        part::sweep(&front);
+        has_room(driver, file.parent().unwrap_or(Path::new(".")))?;
+        let (part, driver) = copied(driver, &front, &file, patience, events)?;
+        Ok(Self { driver, _part: part })
+    }
+
+    fn driver(&mut self) -> &mut dyn Driver {
+        &mut *self.driver
+    }
+}
+
+/// A copy to rehearse on, deleted when it is dropped.
+pub(crate) struct Copied {
+    copy: Rehearsed,
+    copied_in: Duration,
+}
+
+impl Copied {
+    /// Copies the database.
+    ///
+    /// # Errors
+    /// `database::disk_full`, `lock::timeout`, `execute::interrupted`, and what else copying fails with.
+    pub(crate) fn of(
+        driver: &mut dyn Driver,
+        clock: &dyn Clock,
+        patience: Patience<'_>,
+        events: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Self> {
+        let began = clock.elapsed();
+        let copy = Rehearsed::of(driver, patience, events)?;
+        let copied_in = clock.elapsed().saturating_sub(began);
+        Ok(Self { copy, copied_in })
+    }
+}
+
+/// Runs something on a copy, and compares. What the application itself gives to its connection, such as functions, is
+/// not there.
 ///
 /// # Errors
-/// What `run` fails with, `database::disk_full`, and what copying fails with.
-pub fn rehearse(
-    driver: &mut dyn Driver,
+/// What `run` fails with.
+pub(crate) fn rehearse(
+    mut copied: Copied,
     table: &VersionTable,
     clock: &dyn Clock,
     run: impl FnOnce(&mut dyn Driver) -> Result<Report>,
 ) -> Result<Rehearsal> {
-    let began = clock.elapsed();
-    let mut copy = Rehearsed::of(driver)?;
-    let copied_in = clock.elapsed().saturating_sub(began);
-    let copy = copy.driver()?;
+    let copied_in = copied.copied_in;
+    let copy = copied.copy.driver();
     let before = Picture::of(copy, table).map_err(|error| unseen(&error))?;
     let began = clock.elapsed();
     let report = run(copy).map_err(|error| {

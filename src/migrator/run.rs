@@ -1,5 +1,6 @@
 //! One run of a migrator over one connection.
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use crate::code::Code;
@@ -13,6 +14,7 @@ use crate::migrator::Migrator;
 use crate::migrator::borrowed::{Borrowed, no_transaction};
 use crate::migrator::clock::System;
 use crate::migrator::rehearse::{self, Rehearsal};
+use crate::migrator::restore;
 use crate::migrator::status::Status;
 use crate::revision::RevisionId;
 use crate::revision::applied::Applied;
@@ -191,7 +193,18 @@ impl<'a> Run<'a> {
             mut terms,
         } = self;
         terms.rehearsal = true;
-        rehearse::rehearse(driver, &table, &System::new(), |driver| {
+        let never = AtomicBool::new(false);
+        let patience = Patience {
+            timeout: migrator.lock_timeout,
+            cancelled: terms.cancel.map_or(&never, Cancel::flag),
+        };
+        let mut hear = |event: Event<'_>| {
+            if let Some(events) = &mut terms.events {
+                events(event);
+            }
+        };
+        let copy = rehearse::Copied::of(driver, &System::new(), patience, &mut hear)?;
+        rehearse::rehearse(copy, &table, &System::new(), |driver| {
             let terms = Terms {
                 events: match &mut terms.events {
                     Some(events) => Some(&mut **events),
@@ -206,6 +219,18 @@ impl<'a> Run<'a> {
             }
             .upgrade(target)
         })
+    }
+
+    /// Puts a copy back in the place of the database that the connection is open on, in one transaction: everybody sees
+    /// the one or the other. What was there before is kept as a copy of its own, which is returned.
+    ///
+    /// # Errors
+    /// `database::not_a_database` for a copy that is damaged, empty, or of another database, and for a database that is
+    /// itself damaged; `execute::in_transaction`, `lock::timeout`, `file::io`, `database::…`.
+    pub fn restore(mut self, from: &Path) -> Result<Option<PathBuf>> {
+        let graph = &self.migrator.source.for_driver(self.driver)?.graph;
+        let backup = &self.migrator.backup;
+        self.read(graph, |executor| restore::restore(executor, from, backup))
     }
 
     /// Where the database stands.
@@ -294,9 +319,7 @@ impl Terms<'_> {
     ) -> Result<T> {
         let never = AtomicBool::new(false);
         let mut silent = |_: Event<'_>| {};
-        if let Some(cancel) = self.cancel {
-            cancel.set_interrupter(driver.interrupter());
-        }
+        let _interrupts = self.cancel.map(|cancel| cancel.interrupts(driver.interrupter()));
         let mut executor = Executor {
             graph,
             sources: &InMemory,
@@ -323,11 +346,7 @@ impl Terms<'_> {
                 first: if self.rehearsal { None } else { Some(&migrator.backup) },
             },
         };
-        let done = act(&mut executor);
-        if let Some(cancel) = self.cancel {
-            cancel.set_interrupter(None);
-        }
-        done
+        act(&mut executor)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Files whose paths fit a pattern, for commands over many databases. Shells do the same, up to a number of files.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -35,9 +36,9 @@ fn walk(folder: &Path, parts: &[&str], found: &mut Vec<PathBuf>) -> io::Result<(
     };
     if *part == "**" {
         walk(folder, rest, found)?;
-        for (_, path) in entries(folder)? {
+        for (name, path) in entries(folder)? {
             // A link may lead back to a folder above it.
-            if path.is_dir() && !path.is_symlink() {
+            if fits(b"*", name.as_encoded_bytes()) && path.is_dir() && !path.is_symlink() {
                 walk(&path, parts, found)?;
             }
         }
@@ -47,7 +48,7 @@ fn walk(folder: &Path, parts: &[&str], found: &mut Vec<PathBuf>) -> io::Result<(
         return step(folder.join(part), rest, found);
     }
     for (name, path) in entries(folder)? {
-        if fits(part.as_bytes(), name.as_bytes()) {
+        if fits(part.as_bytes(), name.as_encoded_bytes()) {
             step(path, rest, found)?;
         }
     }
@@ -68,20 +69,15 @@ fn step(path: PathBuf, rest: &[&str], found: &mut Vec<PathBuf>) -> io::Result<()
     Ok(())
 }
 
-fn entries(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+fn entries(folder: &Path) -> io::Result<Vec<(OsString, PathBuf)>> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let named = entries.map(|entry| entry.map(|entry| (entry.file_name().into_string(), entry.path())));
-    let mut all = Vec::new();
-    for entry in named {
-        if let (Ok(name), path) = entry? {
-            all.push((name, path));
-        }
-    }
-    Ok(all)
+    entries
+        .map(|entry| entry.map(|entry| (entry.file_name(), entry.path())))
+        .collect()
 }
 
 /// Whether a name fits a part of a pattern.
@@ -153,7 +149,15 @@ mod tests {
     #[test]
     fn files_are_found_in_folders() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["a.db", "b/c.db", "b/d/e.db", "b/.hidden.db", "f.txt"] {
+        for name in [
+            "a.db",
+            "b/c.db",
+            "b/d/e.db",
+            "b/.hidden.db",
+            "f.txt",
+            ".trash/old.db",
+            "b/.trash/older.db",
+        ] {
             let path = folder.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "").unwrap();
@@ -169,7 +173,14 @@ mod tests {
         assert_eq!(found("./*/*.db"), "b/c.db");
         assert_eq!(found("**/*.db"), "a.db b/c.db b/d/e.db");
         assert_eq!(found("b/c.db"), "b/c.db");
+        assert_eq!(found(".trash/*.db"), ".trash/old.db");
         assert_eq!(found("nowhere/*.db"), "");
         assert_eq!(found(&format!("{}/?.db", folder.path().display())), "a.db");
+        #[cfg(unix)]
+        {
+            let name: OsString = std::os::unix::ffi::OsStringExt::from_vec(b"\xff.db".to_vec());
+            std::fs::write(folder.path().join(name), "").unwrap();
+            assert_eq!(files(folder.path(), "?.db").unwrap().len(), 2);
+        }
     }
 }

@@ -80,9 +80,8 @@ fn watched(change: &Change, journal: &str) {
     let place = place(change, journal, 40);
     let other = Connection::open(place.database()).expect("a database");
     other.busy_timeout(std::time::Duration::ZERO).expect("a number");
-    let mut read = other.prepare("SELECT * FROM t ORDER BY id").expect("a query");
-    let mut write = other.prepare("INSERT INTO t (a) VALUES ('other')").expect("an INSERT");
-    let mut rows = move || -> rusqlite::Result<Vec<String>> {
+    let rows = |other: &Connection| -> rusqlite::Result<Vec<String>> {
+        let mut read = other.prepare_cached("SELECT * FROM t ORDER BY id")?;
         let mut found = read.query([])?;
         let mut all = Vec::new();
         while let Some(row) = found.next()? {
@@ -92,13 +91,16 @@ fn watched(change: &Change, journal: &str) {
         }
         Ok(all)
     };
-    let old = rows().expect("nobody has it locked");
+    let insert = |other: &Connection| other.execute("INSERT INTO t (a) VALUES ('other')", []);
+    let old = rows(&other).expect("nobody has it locked");
+    let other = std::sync::Mutex::new(other);
     let bars = change.columns.matches('|').count();
     let mut looks = 0;
     let mut spy = Spied::new(
         open(&place.database(), Access::Write).expect("a database"),
         |begun, committed| {
-            match rows() {
+            let other = other.lock().expect("a connection");
+            match rows(&other) {
                 Ok(now) if !committed => assert_eq!(now, old, "{}", change.way),
                 Ok(now) => assert!(
                     now.iter().all(|row| row.matches('|').count() == bars),
@@ -108,7 +110,7 @@ fn watched(change: &Change, journal: &str) {
                 Err(error) => assert!(locked(&error), "{}: {error}", change.way),
             }
             if begun {
-                let error = write.execute([]).expect_err("the change holds the lock");
+                let error = insert(&other).expect_err("the change holds the lock");
                 assert!(locked(&error), "{}: {error}", change.way);
                 looks += 1;
             }
@@ -118,7 +120,8 @@ fn watched(change: &Change, journal: &str) {
     history.act(&mut spy, Act::Up("heads"), false).expect("it runs");
     drop(spy);
     assert!(looks > 3, "it was looked at {looks} times");
-    write.execute([]).expect("an INSERT that fits");
+    let other = other.into_inner().expect("a connection");
+    insert(&other).expect("an INSERT that fits");
     let error = other
         .execute_batch(change.refused)
         .expect_err("the new definition holds");

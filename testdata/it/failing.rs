@@ -1,6 +1,7 @@
 //! Connections that fail at a given call, and connections that are watched.
 
 use std::any::Any;
+use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use sqlrev::dialect::{Dialect, Rows, Setting};
@@ -74,7 +75,7 @@ impl Driver for FailAt {
         self.db.scratch()
     }
 
-    fn exclusive(&self) -> Result<Box<dyn Any>, DriverError> {
+    fn exclusive(&self) -> Result<Box<dyn Any + Send>, DriverError> {
         self.db.exclusive()
     }
 }
@@ -131,7 +132,7 @@ impl Driver for Watched {
         self.db.scratch()
     }
 
-    fn exclusive(&self) -> Result<Box<dyn Any>, DriverError> {
+    fn exclusive(&self) -> Result<Box<dyn Any + Send>, DriverError> {
         self.db.exclusive()
     }
 }
@@ -143,6 +144,8 @@ pub(crate) struct Spied<F> {
     beside: F,
     begun: bool,
     committed: bool,
+    /// Whether it copies what it has locked.
+    pub copies_while_locked: bool,
 }
 
 impl<F: FnMut(bool, bool)> Spied<F> {
@@ -152,6 +155,7 @@ impl<F: FnMut(bool, bool)> Spied<F> {
             beside,
             begun: false,
             committed: false,
+            copies_while_locked: true,
         }
     }
 
@@ -163,7 +167,7 @@ impl<F: FnMut(bool, bool)> Spied<F> {
     }
 }
 
-impl<F: FnMut(bool, bool)> Driver for Spied<F> {
+impl<F: FnMut(bool, bool) + Send> Driver for Spied<F> {
     fn dialect(&self) -> &'static dyn Dialect {
         self.db.dialect()
     }
@@ -180,6 +184,20 @@ impl<F: FnMut(bool, bool)> Driver for Spied<F> {
         done
     }
 
+    fn file(&self) -> Option<PathBuf> {
+        self.db.file()
+    }
+
+    fn copies_while_locked(&mut self) -> bool {
+        self.copies_while_locked
+    }
+
+    fn copy_to(&mut self, file: &Path, each: &mut dyn FnMut(u64, u64) -> bool) -> Result<Box<dyn Driver>, DriverError> {
+        let copied = self.db.copy_to(file, each);
+        self.look();
+        copied
+    }
+
     fn setting(&mut self, setting: Setting, on: Option<bool>) -> Result<bool, DriverError> {
         self.db.setting(setting, on)
     }
@@ -192,7 +210,7 @@ impl<F: FnMut(bool, bool)> Driver for Spied<F> {
         self.db.scratch()
     }
 
-    fn exclusive(&self) -> Result<Box<dyn Any>, DriverError> {
+    fn exclusive(&self) -> Result<Box<dyn Any + Send>, DriverError> {
         self.db.exclusive()
     }
 }

@@ -5,8 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use sqlrev::dialect::Setting;
-use sqlrev::{Cancel, Code, Driver, Event, Migrator, Status};
+use sqlrev::{Cancel, Code, Event, Migrator, Status};
 
 use crate::place::Place;
 
@@ -146,100 +145,6 @@ fn a_plan_shows_statements_and_changes_nothing() {
     assert_eq!(number(&db, "SELECT count(*) FROM sqlite_schema"), 0);
     let plan = migrator(line(2)).run(&mut db).plan_downgrade("base").unwrap();
     assert!(plan.steps.is_empty());
-}
-
-/// The settings of a connection, each with whether it is on.
-pub(crate) fn settings(db: &mut Connection) -> Vec<String> {
-    let switches = [
-        Setting::ForeignKeys,
-        Setting::LegacyAlterTable,
-        Setting::Triggers,
-        Setting::IgnoreCheckConstraints,
-        Setting::WritableSchema,
-        Setting::Defensive,
-    ];
-    let mut all: Vec<String> = switches
-        .iter()
-        .map(|setting| format!("{setting:?} {}", Driver::setting(db, *setting, None).expect("a switch")))
-        .collect();
-    for pragma in [
-        "busy_timeout",
-        "recursive_triggers",
-        "defer_foreign_keys",
-        "synchronous",
-        "journal_mode",
-        "locking_mode",
-        "query_only",
-        "case_sensitive_like",
-        "trusted_schema",
-        "cache_size",
-        "temp_store",
-        "user_version",
-        "application_id",
-    ] {
-        let value = Driver::query(db, &format!("PRAGMA {pragma}")).expect("a pragma");
-        all.push(format!("{pragma} {value:?}"));
-    }
-    all
-}
-
-#[test]
-fn settings_are_left_as_they_were_found() {
-    let files = |last: &str| {
-        let mut files = line(2);
-        files.extend(revision(
-            "eeee",
-            "bbbb",
-            "",
-            &format!("PRAGMA foreign_keys = OFF;\n{last}"),
-            "",
-        ));
-        files
-    };
-    for on in [false, true] {
-        for (last, succeeds) in [("SELECT 1;", true), ("SELECT nothing;", false)] {
-            let place = Place::new();
-            let mut db = Connection::open(place.path("own.db")).unwrap();
-            for config in [
-                DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY,
-                DbConfig::SQLITE_DBCONFIG_LEGACY_ALTER_TABLE,
-                DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER,
-                DbConfig::SQLITE_DBCONFIG_DEFENSIVE,
-            ] {
-                db.set_db_config(config, on).unwrap();
-            }
-            db.execute_batch(&format!("PRAGMA recursive_triggers = {on}; PRAGMA ignore_check_constraints = {on}; PRAGMA user_version = 7; PRAGMA busy_timeout = 4321"))
-                .unwrap();
-            let before = settings(&mut db);
-            let done = migrator(files(last)).upgrade(&mut db);
-            assert_eq!(done.is_ok(), succeeds, "{done:?}");
-            assert_eq!(settings(&mut db), before);
-            assert_eq!(
-                number(&db, "SELECT count(*) FROM sqlite_schema WHERE name = 'a'"),
-                i64::from(succeeds),
-                "{done:?}"
-            );
-            assert!(db.is_autocommit());
-        }
-    }
-}
-
-#[test]
-fn a_busy_handler_of_the_application_stays() {
-    static CALLS: AtomicUsize = AtomicUsize::new(0);
-    let place = Place::new();
-    let mut db = Connection::open(place.path("own.db")).unwrap();
-    db.busy_handler(Some(|count| {
-        CALLS.fetch_add(1, Ordering::Relaxed);
-        count < 3
-    }))
-    .unwrap();
-    migrator(line(1)).upgrade(&mut db).unwrap();
-    let other = Connection::open(place.path("own.db")).unwrap();
-    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
-    CALLS.store(0, Ordering::Relaxed);
-    db.execute("INSERT INTO a VALUES (1, 2)", []).unwrap_err();
-    assert_eq!(CALLS.load(Ordering::Relaxed), 4);
 }
 
 #[test]

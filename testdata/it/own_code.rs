@@ -4,7 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sqlrev::{Code, Migrator};
 
-use crate::library::{File, line, memory, migrator, number, revision, settings};
+use crate::library::{File, line, memory, migrator, number, revision};
+use crate::settings::settings;
 
 fn with_code() -> Vec<File> {
     let mut files = line(1);

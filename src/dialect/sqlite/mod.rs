@@ -149,6 +149,10 @@ impl Dialect for Sqlite {
         session::sets_up_connection(statement)
     }
 
+    fn kept(&self) -> &'static [[&'static str; 2]] {
+        &session::KEPT
+    }
+
     fn replay(&self, statement: &str) -> Replay {
         session::replay(statement)
     }

@@ -16,6 +16,34 @@ pub(super) static VERSION: VersionSql = VersionSql {
     returning: "",
 };
 
+/// What a connection has beside its switches.
+pub(super) static KEPT: [[&str; 2]; 20] = [
+    ["PRAGMA analysis_limit", "PRAGMA analysis_limit = "],
+    ["PRAGMA automatic_index", "PRAGMA automatic_index = "],
+    ["PRAGMA busy_timeout", "PRAGMA busy_timeout = "],
+    ["PRAGMA cache_size", "PRAGMA cache_size = "],
+    ["PRAGMA cache_spill", "PRAGMA cache_spill = "],
+    // It cannot be asked for its value.
+    ["SELECT 'a' NOT LIKE 'A'", "PRAGMA case_sensitive_like = "],
+    ["PRAGMA cell_size_check", "PRAGMA cell_size_check = "],
+    ["PRAGMA checkpoint_fullfsync", "PRAGMA checkpoint_fullfsync = "],
+    ["PRAGMA fullfsync", "PRAGMA fullfsync = "],
+    ["PRAGMA locking_mode", "PRAGMA locking_mode = "],
+    ["PRAGMA mmap_size", "PRAGMA mmap_size = "],
+    ["PRAGMA query_only", "PRAGMA query_only = "],
+    ["PRAGMA read_uncommitted", "PRAGMA read_uncommitted = "],
+    ["PRAGMA recursive_triggers", "PRAGMA recursive_triggers = "],
+    [
+        "PRAGMA reverse_unordered_selects",
+        "PRAGMA reverse_unordered_selects = ",
+    ],
+    ["PRAGMA secure_delete", "PRAGMA secure_delete = "],
+    ["PRAGMA synchronous", "PRAGMA synchronous = "],
+    ["PRAGMA threads", "PRAGMA threads = "],
+    ["PRAGMA trusted_schema", "PRAGMA trusted_schema = "],
+    ["PRAGMA wal_autocheckpoint", "PRAGMA wal_autocheckpoint = "],
+];
+
 /// Takes the lock for writing at once: what is read afterwards stays true until the end.
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 

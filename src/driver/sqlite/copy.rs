@@ -1,67 +1,172 @@
 //! Copies through SQLite's backup API: a moment of the database, whoever writes to it, and not the bytes of its file.
 
+use std::fmt::Write as _;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags};
 
-use super::{Access, failed, open};
+use super::{Access, failed, prepare};
 use crate::driver::{Driver, DriverError, Failure};
 
 /// How many pages are copied between two questions whether to go on.
 const PAGES: i32 = 4096;
-/// How long to wait for whoever writes.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The pause before a step is tried again that others held up.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The bytes that the pages take.
 pub(super) fn size(connection: &mut Connection) -> Option<u64> {
-    let mut number = |pragma: &str| {
-        let rows = Driver::query(connection, pragma).ok()?;
-        rows.first()?.first()?.as_ref()?.parse::<u64>().ok()
-    };
+    let mut number = |pragma: &str| word(connection, pragma)?.parse::<u64>().ok();
     Some(number("PRAGMA page_count")? * number("PRAGMA page_size")?)
 }
 
-/// Copies the database into a new file and opens it.
+/// Whether a second connection can read what this one has locked for writing.
+pub(super) fn while_locked(connection: &mut Connection) -> bool {
+    word(connection, "PRAGMA locking_mode").as_deref() == Some("normal")
+}
+
+/// Copies the database into a file that is there and opens it. Where this connection has the database locked for
+/// writing, another one reads what was there before; otherwise a transaction holds one moment, so that nobody who
+/// writes meanwhile makes the copy begin anew.
 pub(super) fn to(
     connection: &mut Connection,
     file: &Path,
     each: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Result<Connection, DriverError> {
-    let mut copy = open(file, Access::Create)?;
-    run(connection, &mut copy, each)?;
+    let mut copy = super::open(file, Access::Create)?;
+    if connection.is_autocommit() {
+        Driver::execute(connection, "BEGIN")?;
+        let copied = see(connection).and_then(|_| run(connection, &mut copy, each));
+        let ended = Driver::execute(connection, "COMMIT");
+        copied.and(ended)?;
+        return Ok(copy);
+    }
+    let path = connection.path().unwrap_or_default().to_owned();
+    let mut other = super::open(path.as_ref(), Access::Read)?;
+    Driver::execute(&mut other, "BEGIN")?;
+    if see(&mut other)? != see(connection)? {
+        return Err(DriverError::new("a second connection does not see the same database"));
+    }
+    run(&other, &mut copy, each)?;
     Ok(copy)
 }
 
+/// Takes the lock for reading, and tells which database that is.
+fn see(connection: &mut Connection) -> Result<[Option<String>; 2], DriverError> {
+    let mut asked = |pragma: &str| {
+        let rows = Driver::query(connection, pragma)?;
+        Ok(rows.into_iter().flatten().next().flatten())
+    };
+    Ok([asked("PRAGMA schema_version")?, asked("PRAGMA page_count")?])
+}
+
 /// Puts a copy in the place of the database, when it is sound.
-pub(super) fn from(connection: &mut Connection, file: &Path) -> Result<(), DriverError> {
-    let mut copy = open(file, Access::Read)?;
-    let rows = Driver::query(&mut copy, "PRAGMA integrity_check(1)")?;
-    let word = rows.into_iter().flatten().next().flatten().unwrap_or_default();
-    if word != "ok" {
+pub(super) fn from(
+    connection: &mut Connection,
+    file: &Path,
+    each: &mut dyn FnMut(u64, u64) -> bool,
+) -> Result<(), DriverError> {
+    let mut copy = open(file)?;
+    if let Some(word) = check(&mut copy)?.into_iter().next() {
         return Err(DriverError {
             failure: Failure::NotADatabase,
             ..DriverError::new(format!("the copy is damaged: {word}"))
         });
     }
-    run(&copy, connection, &mut |_, _| true)
+    let sizes = [&mut copy, &mut *connection].map(|db| word(db, "PRAGMA page_size").unwrap_or_default());
+    if sizes[0] != sizes[1] && word(connection, "PRAGMA journal_mode").as_deref() == Some("wal") {
+        let message = format!(
+            "its pages have {} bytes and those of the database {}, which cannot be changed beside a write-ahead log",
+            sizes[0], sizes[1]
+        );
+        let mut error = DriverError::new(message);
+        error.remarks.hint =
+            Some("PRAGMA journal_mode = DELETE; put the copy back, then PRAGMA journal_mode = WAL".to_owned());
+        return Err(error);
+    }
+    run(&copy, connection, each)
+}
+
+/// Opens a copy to look at it. Nobody else writes to it, so no files for locks and logs are made beside it, unless it
+/// has a log of its own.
+pub fn open(file: &Path) -> Result<Connection, DriverError> {
+    let has = |suffix: &str| {
+        let mut beside = file.as_os_str().to_owned();
+        beside.push(suffix);
+        std::fs::metadata(beside).is_ok_and(|file| file.len() > 0)
+    };
+    if !cfg!(unix) || has("-wal") || has("-journal") {
+        return super::open(file, Access::Read);
+    }
+    let mut uri = String::from(if file.is_absolute() { "file://" } else { "file:" });
+    for byte in file.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => uri.push(char::from(*byte)),
+            other => {
+                let _ = write!(uri, "%{other:02X}");
+            }
+        }
+    }
+    uri.push_str("?immutable=1");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    prepare(Connection::open_with_flags(uri, flags).map_err(|error| failed(&error, ""))?)
+}
+
+/// What is wrong with the database. A table whose indexes need a collation or a function that this connection does not
+/// have is read page by page, without them.
+pub(super) fn check(connection: &mut Connection) -> Result<Vec<String>, DriverError> {
+    match findings(connection, "PRAGMA integrity_check") {
+        Err(error) if error.failure == Failure::Statement => {}
+        checked => return checked,
+    }
+    let tables = Driver::query(
+        connection,
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0",
+    )?;
+    let mut wrong = Vec::new();
+    for table in tables.into_iter().flatten().flatten() {
+        let literal = table.replace('\'', "''");
+        match findings(connection, &format!("PRAGMA integrity_check('{literal}')")) {
+            Err(error) if error.failure == Failure::Statement => {
+                let name = table.replace('"', "\"\"");
+                Driver::query(connection, &format!("SELECT count(*) FROM \"{name}\" NOT INDEXED"))?;
+            }
+            checked => wrong.extend(checked?),
+        }
+    }
+    Ok(wrong)
+}
+
+fn findings(connection: &mut Connection, pragma: &str) -> Result<Vec<String>, DriverError> {
+    let words = Driver::query(connection, pragma)?.into_iter().flatten().flatten();
+    Ok(words.filter(|word| word != "ok").collect())
+}
+
+fn word(connection: &mut Connection, pragma: &str) -> Option<String> {
+    Driver::query(connection, pragma)
+        .ok()?
+        .into_iter()
+        .next()?
+        .into_iter()
+        .next()?
 }
 
 fn run(from: &Connection, to: &mut Connection, each: &mut dyn FnMut(u64, u64) -> bool) -> Result<(), DriverError> {
-    let began = Instant::now();
     let backup = Backup::new(from, to).map_err(|error| failed(&error, ""))?;
+    let mut begun = false;
     loop {
         match backup.step(PAGES).map_err(|error| failed(&error, ""))? {
             StepResult::Done => return Ok(()),
-            StepResult::Busy | StepResult::Locked if began.elapsed() > PATIENCE => {
+            // Nothing is locked yet, so the caller may try again.
+            StepResult::Busy | StepResult::Locked if !begun => {
                 return Err(DriverError {
                     failure: Failure::Busy,
                     ..DriverError::new("database is locked")
                 });
             }
-            StepResult::Busy | StepResult::Locked => std::thread::sleep(Duration::from_millis(20)),
-            _ => {}
+            StepResult::Busy | StepResult::Locked => std::thread::sleep(PAUSE),
+            _ => begun = true,
         }
         let progress = backup.progress();
         let pages = |count: i32| u64::try_from(count).unwrap_or(0);
@@ -74,5 +179,103 @@ fn run(from: &Connection, to: &mut Connection, each: &mut dyn FnMut(u64, u64) ->
                 ..DriverError::new("interrupted")
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::functions::FunctionFlags;
+
+    use super::*;
+
+    fn with_own_function(file: &Path) {
+        let db = Connection::open(file).unwrap();
+        let flags = FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_UTF8;
+        db.create_scalar_function("mine", 1, flags, |context| context.get::<String>(0))
+            .unwrap();
+        db.execute_batch(
+            "PRAGMA page_size = 1024;
+             CREATE TABLE plain (x);
+             CREATE TABLE own (x TEXT);
+             CREATE INDEX own_x ON own (mine(x));
+             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+             INSERT INTO own SELECT 'number ' || i FROM n;
+             DROP INDEX own_x;
+             INSERT INTO own SELECT x FROM own;
+             CREATE INDEX own_x ON own (mine(x));
+             INSERT INTO plain SELECT x FROM own;",
+        )
+        .unwrap();
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test damages a file")]
+    fn a_copy_with_functions_of_its_application_is_checked() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("own ?%#.db");
+        with_own_function(&file);
+        let sound = check(&mut open(&file).unwrap());
+        assert_eq!(sound.unwrap(), Vec::<String>::new());
+        let mut bytes = std::fs::read(&file).unwrap();
+        // Every other page beyond the schema.
+        bytes
+            .chunks_mut(1024)
+            .skip(1)
+            .step_by(2)
+            .for_each(|page| page.fill(0xff));
+        std::fs::write(&file, &bytes).unwrap();
+        let wrong = check(&mut open(&file).unwrap());
+        assert!(!matches!(&wrong, Ok(found) if found.is_empty()), "{wrong:?}");
+    }
+
+    #[test]
+    fn looking_at_a_copy_leaves_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("log.db");
+        let mut db = Connection::open(&file).unwrap();
+        db.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (x)")
+            .unwrap();
+        let copy = folder.path().join("copy.db");
+        to(&mut db, &copy, &mut |_, _| true).unwrap();
+        drop(db);
+        let mut seen = open(&copy).unwrap();
+        assert_eq!(word(&mut seen, "SELECT count(*) FROM t").as_deref(), Some("0"));
+        drop(seen);
+        let mut names: Vec<_> = folder
+            .path()
+            .read_dir()
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["copy.db", "log.db"]);
+    }
+
+    #[test]
+    fn a_copy_ends_while_another_connection_writes_and_is_of_one_moment() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("busy.db");
+        let mut db = Connection::open(&file).unwrap();
+        db.execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; CREATE TABLE t (x); CREATE TABLE n (x);
+             INSERT INTO t VALUES (zeroblob(40000000)); INSERT INTO n VALUES (0)",
+        )
+        .unwrap();
+        let writer = Connection::open(&file).unwrap();
+        // Each step of the copy finds that somebody has written.
+        let (mut steps, mut begun) = (0, false);
+        let copied = to(&mut db, &folder.path().join("copy.db"), &mut |_, _| {
+            writer.execute_batch("UPDATE n SET x = x + 1").unwrap();
+            begun = true;
+            steps += 1;
+            steps < 100
+        });
+        let mut copy = copied.unwrap();
+        assert!(begun);
+        assert_eq!(word(&mut copy, "SELECT x FROM n").as_deref(), Some("0"));
+        // It is of the moment before a transaction that has the database.
+        db.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let mut copy = to(&mut db, &folder.path().join("other.db"), &mut |_, _| true).unwrap();
+        assert_eq!(word(&mut copy, "SELECT x FROM n"), Some(steps.to_string()));
     }
 }

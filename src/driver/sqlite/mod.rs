@@ -5,6 +5,8 @@ mod exclusive;
 mod holder;
 pub(crate) mod space;
 
+pub use copy::open as open_copy;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -112,6 +114,11 @@ impl Driver for Connection {
         self.path().filter(|path| !path.is_empty()).map(PathBuf::from)
     }
 
+    fn is_in_memory(&self) -> bool {
+        // None is a name that is not UTF-8.
+        self.path() == Some("")
+    }
+
     fn size(&mut self) -> Option<u64> {
         copy::size(self)
     }
@@ -120,18 +127,20 @@ impl Driver for Connection {
         Ok(Box::new(copy::to(self, file, each)?))
     }
 
-    fn copy_from(&mut self, file: &Path) -> Result<(), DriverError> {
-        copy::from(self, file)
+    fn copies_while_locked(&mut self) -> bool {
+        copy::while_locked(self)
+    }
+
+    fn copy_from(&mut self, file: &Path, each: &mut dyn FnMut(u64, u64) -> bool) -> Result<(), DriverError> {
+        copy::from(self, file, each)
+    }
+
+    fn open_copy(&self, file: &Path) -> Result<Box<dyn Driver>, DriverError> {
+        Ok(Box::new(copy::open(file)?))
     }
 
     fn check(&mut self) -> Result<Vec<String>, DriverError> {
-        let rows = Driver::query(self, "PRAGMA integrity_check")?;
-        Ok(rows
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter(|word| word != "ok")
-            .collect())
+        copy::check(self)
     }
 
     fn wait(&mut self, wait: Option<Duration>) -> Result<Option<Duration>, DriverError> {
@@ -173,7 +182,7 @@ impl Driver for Connection {
         self.path().filter(|path| !path.is_empty()).and_then(holder::of)
     }
 
-    fn exclusive(&self) -> Result<Box<dyn std::any::Any>, DriverError> {
+    fn exclusive(&self) -> Result<Box<dyn std::any::Any + Send>, DriverError> {
         // A database in memory, or one that is thrown away, is nobody else's.
         match self.path().filter(|path| !path.is_empty()) {
             Some(path) => Ok(Box::new(exclusive::take(path)?)),
