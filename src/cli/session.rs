@@ -191,6 +191,7 @@ impl Session<'_> {
             keep_statements: self.global.format == crate::cli::args::Format::Json,
             lent: Lent::default(),
             watch: false,
+            only: None,
         }
     }
 }

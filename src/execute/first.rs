@@ -21,12 +21,19 @@ impl<'a> Executor<'a> {
     pub(super) fn begin_planned(&mut self, found: &mut Found<'a>, make: MakePlan<'_, 'a>) -> Result<Made<'a>> {
         let began = Instant::now();
         loop {
-            let early = self.is_wanted(found)? && !self.driver.copies_while_locked();
+            let wanted = self.is_wanted(found)?;
+            if wanted && self.only.is_none() {
+                // Nobody else changes anything, with a copy of a state in between, until the last step is done.
+                let only = self.only_one().map_err(|error| error.state("nothing was run"))?;
+                self.only = Some(only);
+            }
+            let early = wanted && !self.driver.copies_while_locked();
             let made = if early { self.first()? } else { None };
             match self.begin_then(found, make, early) {
                 Ok(Begun::With(late)) => return Ok(made.or(late)),
                 Ok(Begun::NotNeeded) => {
                     for_nothing(made);
+                    self.only = None;
                     return Ok(None);
                 }
                 Ok(Begun::Again) if began.elapsed() < self.patience.timeout => {
@@ -59,7 +66,7 @@ impl<'a> Executor<'a> {
         if !self.is_wanted(found)? {
             return Ok(if early { Begun::NotNeeded } else { Begun::With(None) });
         }
-        if early || !self.driver.copies_while_locked() {
+        if early || self.only.is_none() || !self.driver.copies_while_locked() {
             return Ok(Begun::Again);
         }
         Ok(Begun::With(self.first()?))

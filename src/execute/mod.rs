@@ -88,6 +88,8 @@ pub struct Executor<'a> {
     pub lent: Lent<'a>,
     /// Long statements are followed by [`event::Event::Work`]; on SQLite this takes the connection's progress handler.
     pub watch: bool,
+    /// Held while this process is to be the only one that changes the database.
+    pub only: Option<Box<dyn std::any::Any + Send>>,
 }
 
 /// What was done, or what a plan would do.

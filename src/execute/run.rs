@@ -129,7 +129,7 @@ impl<'a> Executor<'a> {
                 held,
                 ..Progress::default()
             };
-            match executor.steps(&found.seen, &found.ready, &mut progress) {
+            let report = match executor.steps(&found.seen, &found.ready, &mut progress) {
                 Ok(()) => {
                     if let Some((first, file)) = &made {
                         first.after(executor.driver, file);
@@ -145,7 +145,9 @@ impl<'a> Executor<'a> {
                     }
                     Err(error)
                 }
-            }
+            };
+            executor.only = None;
+            report
         })
     }
 
@@ -390,6 +392,9 @@ impl<'a> Executor<'a> {
 
     /// The process that holds this is the only one that runs revisions without a transaction.
     pub(crate) fn only_one(&mut self) -> Result<Box<dyn std::any::Any + Send>> {
+        if self.only.is_some() {
+            return Ok(Box::new(()));
+        }
         lock::retry(self.driver, self.patience, self.events, |driver| driver.exclusive())
     }
 

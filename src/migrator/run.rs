@@ -339,6 +339,7 @@ impl Terms<'_> {
             clean_invalid: false,
             keep_statements: self.keep_statements,
             watch: false,
+            only: None,
             lent: Lent {
                 index: true,
                 no_code: false,

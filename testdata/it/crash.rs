@@ -81,6 +81,7 @@ impl History {
             keep_statements: false,
             lent: Lent::default(),
             watch: false,
+            only: None,
         };
         match act {
             Act::Up(to) => executor.upgrade(&[target(to)]),
