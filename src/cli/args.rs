@@ -35,7 +35,7 @@ pub(super) struct Global {
         long,
         global = true,
         value_name = "URL",
-        help = "The database: sqlite:PATH, sqlite::memory: or postgresql://USER@HOST/DATABASE"
+        help = "The database: sqlite:PATH, sqlite::memory:, postgresql://USER@HOST/DATABASE or mysql://USER@HOST/DATABASE"
     )]
     pub url: Option<String>,
     /// How many seconds to wait for a server that is starting

@@ -88,8 +88,15 @@ fn between(
         return Ok(None);
     }
     renames::tell_guesses(&seen.0, &seen.1, &renames, ui);
-    if args.no_drop || history.project.config.autogenerate.no_drop {
-        refuse_drops(&up, compare, &now, &wanted, &renames)?;
+    let refused_by = [
+        (args.no_drop, "--no-drop"),
+        (
+            history.project.config.autogenerate.no_drop,
+            "`no_drop: true` in migrations.yaml",
+        ),
+    ];
+    if let Some((_, by)) = refused_by.iter().find(|(on, _)| *on) {
+        refuse_drops(by, &up, compare, &now, &wanted, &renames)?;
     }
     // What is not compared stays as it is on both ways.
     let reached = reached(&now, &wanted, compare);
@@ -245,7 +252,14 @@ fn lost_text(up: &[Piece]) -> String {
         .collect()
 }
 
-fn refuse_drops(up: &[Piece], compare: &Compare<'_>, now: &Model, wanted: &Model, renames: &[Rename]) -> Result<()> {
+fn refuse_drops(
+    by: &str,
+    up: &[Piece],
+    compare: &Compare<'_>,
+    now: &Model,
+    wanted: &Model,
+    renames: &[Rename],
+) -> Result<()> {
     let lost: Vec<&str> = up.iter().filter_map(|piece| piece.loses.as_deref()).collect();
     if lost.is_empty() {
         return Ok(());
@@ -257,7 +271,9 @@ fn refuse_drops(up: &[Piece], compare: &Compare<'_>, now: &Model, wanted: &Model
     for guess in renames::guesses(&compare.seen(now.clone()), &compare.seen(wanted.clone()), renames) {
         error = error.help(format!("if that is a rename: --rename {}", guess.shown()));
     }
-    Err(error.help("without --no-drop it is written, with a comment where something is lost"))
+    Err(error.help(format!(
+        "without {by} it is written, with a comment where something is lost"
+    )))
 }
 
 /// Lets the project's command change the operations. What it gives back must run; where it leads elsewhere than to the

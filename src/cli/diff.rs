@@ -89,21 +89,24 @@ impl Sides<'_, '_> {
                 let mut driver = self.session.open_other(url, self.history)?;
                 Ok((self.compare.held(&mut *driver)?, nothing))
             }
-            path if self.is_file(path) => {
-                let scripts = self
-                    .history
-                    .project
-                    .schema_files(&self.session.directory.join(path).to_string_lossy())?;
-                Ok((self.compare.declared(&scripts)?, scripts))
-            }
+            path if self.is_file(path) => self.files(path),
             target => {
                 let target: Target = target.parse().map_err(|error: Error| {
                     error.help("a side is `database`, `schema`, `empty`, a revision, a file or folder of SQL, or a URL")
                 })?;
-                let nodes = Resolver::new(self.graph, None, Command::Show).absolute(&target)?;
+                let nodes = match Resolver::new(self.graph, None, Command::Show).absolute(&target) {
+                    Err(_) if self.session.directory.join(word).is_dir() => return self.files(word),
+                    found => found?,
+                };
                 Ok((self.compare.built(&self.graph.ancestors(nodes), ui)?, nothing))
             }
         }
+    }
+
+    fn files(&self, path: &str) -> Result<(Model, Vec<Script>)> {
+        let path = self.session.directory.join(path);
+        let scripts = self.history.project.schema_files(&path.to_string_lossy())?;
+        Ok((self.compare.declared(&scripts)?, scripts))
     }
 
     fn is_file(&self, word: &str) -> bool {

@@ -52,7 +52,8 @@ pub fn built(
 pub fn declared(scratch: MakeScratch<'_>, scripts: &[Script], table: &VersionTable) -> Result<Model> {
     let mut replay = Replay::new(scratch, false)?;
     for script in scripts {
-        run(&mut replay, script)?;
+        run(&mut replay, script)
+            .map_err(|error| error.state("it was tried on a scratch database: nothing has changed"))?;
     }
     Ok(model(replay.driver(), table)?.unwrap_or_default())
 }

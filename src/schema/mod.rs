@@ -47,6 +47,11 @@ const KINDS: [(Kind, &str); 14] = [
     (Kind::Comment, "comment"),
 ];
 
+/// All kinds, in the order in which they are made.
+pub fn kinds() -> impl Iterator<Item = Kind> {
+    KINDS.iter().map(|(kind, _)| *kind)
+}
+
 impl Kind {
     /// As people and programs read it: `table`, `event_trigger`.
     pub fn name(self) -> &'static str {

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::project::glob;
-use crate::schema::{Key, Model};
+use crate::schema::{self, Key, Kind, Model};
 use crate::yaml::{Node, Value};
 
 use super::Raw;
@@ -154,8 +154,19 @@ impl Reader<'_> {
         for (key, raws) in &written.0 {
             let words = raws.iter().map(|raw| self.expand(raw)).collect::<Result<Vec<_>>>()?;
             match *key {
-                "include" => values.include = words,
-                "exclude" => values.exclude = words,
+                "include" | "exclude" => {
+                    let is_wrong = |word: &String| {
+                        let kind = word.split_once(':').map(|(kind, _)| kind);
+                        kind.is_some_and(|kind| Kind::named(kind).is_none())
+                    };
+                    if let Some(at) = words.iter().position(is_wrong) {
+                        return Err(self.wrong_at(key, raws[at].span.clone(), takes(key)).help(kinds()));
+                    }
+                    match *key {
+                        "include" => values.include = words,
+                        _ => values.exclude = words,
+                    }
+                }
                 "process_revision" => values.process_revision = words,
                 "rules" => {
                     for (word, raw) in words.iter().zip(raws) {
@@ -181,6 +192,12 @@ impl Reader<'_> {
         }
         Ok(values)
     }
+}
+
+/// The kinds that a pattern may name.
+fn kinds() -> String {
+    let names: Vec<&str> = schema::kinds().map(Kind::name).collect();
+    format!("the kinds are {}", names.join(", "))
 }
 
 fn takes(key: &str) -> &'static str {
