@@ -105,14 +105,25 @@ pub(crate) fn statement(error: &DriverError, file: &SourceFile, span: &Span) -> 
         .map_or_else(|| span.clone(), |offset| word(file, span, offset));
     let failed = Error::new(Code::StatementFailed, format!("`{}` failed", file.name));
     let failed = detailed(failed.at(file, place, error.message.clone()), error);
-    match error.remarks.hint.as_deref().or_else(|| advice(&error.message)) {
+    let text = file.text.get(span.clone()).unwrap_or_default();
+    match error.remarks.hint.as_deref().or_else(|| advice(&error.message, text)) {
         Some(help) => failed.help(help),
         None => failed,
     }
 }
 
 /// What to do about errors that people meet often.
-fn advice(message: &str) -> Option<&'static str> {
+fn advice(message: &str, statement: &str) -> Option<&'static str> {
+    // SQLite looks at the parents of the tables that refer to the one that goes (foreignkeys.html, section 5).
+    if let Some(gone) = message.strip_prefix("no such table: main.")
+        && statement.get(..10).is_some_and(|words| words.eq_ignore_ascii_case("DROP TABLE"))
+        && !statement.contains(gone)
+    {
+        return Some(
+            "with foreign keys on, a table cannot go while another that refers to it refers to a missing one as well: \
+             drop the tables that refer to others first, or write PRAGMA foreign_keys = OFF above",
+        );
+    }
     let outside = "a statement that cannot run in a transaction needs `transaction: none` in the revision's header";
     let told = [
         ("within a transaction", outside),

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 
 use crate::code::Code;
-use crate::dialect::{AlterStatement, Ask, Dialect, Op, Replay as Fate, Rewrite, Rows, Scratch};
+use crate::dialect::{AlterStatement, Ask, Dialect, Op, Replay as Fate, Rewrite, Rows, Scratch, Setting};
 use crate::driver::{Driver, DriverError, Failure};
 use crate::error::{Error, Result};
 use crate::execute::fault;
@@ -73,6 +73,8 @@ impl Replay {
         };
         let Some(script) = script else { return Ok(()) };
         let header = &revision.header;
+        // There are no rows that foreign keys would keep, and a script may have switched them off.
+        let _ = self.db.setting(Setting::ForeignKeys, Some(false));
         if !self.dialect().replays_transactions() {
             return self.script(&script, header.recreate);
         }

@@ -2,7 +2,7 @@
 
 use crate::dialect::sqlite::types;
 use crate::schema::diff::{Alter, Change};
-use crate::schema::{Column, Model};
+use crate::schema::{Column, ConstraintKind, Model, Table};
 use crate::sql::write::name;
 
 /// The statements of a change, without semicolons; none when no statement says it.
@@ -27,9 +27,33 @@ pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Ve
                 // The ON CONFLICT clause goes with its NOT NULL.
                 return Some(Vec::new());
             }
-            self::alter(&object.name, alter, strict).map(|statement| vec![statement])
+            if let Alter::DropNotNull(column) = &**alter
+                && [from, to].iter().any(|model| is_of_key(model.table(table), &column.folded))
+            {
+                return Some(vec![nullable(&object.name, column)]);
+            }
+            let mut statements = vec![self::alter(&object.name, alter, strict)?];
+            if let Alter::AddConstraint(key) = &**alter
+                && key.kind == ConstraintKind::PrimaryKey
+            {
+                // An ALTER makes them NOT NULL.
+                let nullable = to.table(table)?.columns.iter().filter(|column| !column.not_null);
+                let of_key = nullable.filter(|column| key.columns.contains(&column.folded));
+                statements.extend(of_key.map(|column| self::nullable(&object.name, column)));
+            }
+            Some(statements)
         }
     }
+}
+
+fn nullable(table: &str, column: &Column) -> String {
+    format!("-- sqlrev:nullable {} ({})", quoted(table), quoted(&column.name))
+}
+
+fn is_of_key(table: Option<&Table>, column: &str) -> bool {
+    let constraints = table.into_iter().flat_map(|table| &table.constraints);
+    let mut keys = constraints.filter(|other| other.kind == ConstraintKind::PrimaryKey);
+    keys.any(|key| key.columns.contains(column))
 }
 
 fn quoted(text: &str) -> String {

@@ -192,7 +192,7 @@ fn index_meaning(sql: &str, names: &Names) -> String {
     words.join(" ")
 }
 
-/// The constraint that a unique index is as good as: over plain columns, all rows, in their order.
+/// The constraint that a unique index is as good as: over columns, all rows.
 fn unique_index(stored: &Stored, table: &Key) -> Option<Constraint> {
     let mut cursor = Cursor::new(&stored.sql);
     if !cursor.take(&["CREATE", "UNIQUE", "INDEX"]) {
@@ -204,34 +204,43 @@ fn unique_index(stored: &Stored, table: &Key) -> Option<Constraint> {
     }
     cursor.name()?;
     let list = cursor.group()?;
-    let columns = plain_columns(&stored.sql[list.clone()])?;
+    let (columns, meaning) = key_columns(&stored.sql[list.clone()])?;
     (cursor.at_end() && table.kind == Kind::Table).then(|| Constraint {
         name: stored.name.clone(),
         folded: fold(&stored.name),
         kind: ConstraintKind::Unique,
         definition: Text {
             written: format!("UNIQUE ({})", &stored.sql[list]),
-            meaning: format!("unique ( {} )", plain_names(&columns)),
+            meaning: format!("unique ( {meaning} )"),
         },
-        columns: columns.into_iter().collect(),
+        columns,
         parent: None,
         inside: None,
     })
 }
 
-/// Folded names as they stand in a meaning.
-fn plain_names(columns: &[String]) -> String {
-    let names: Vec<String> = columns.iter().map(|column| write::name(column, '"')).collect();
-    names.join(" , ")
-}
-
-fn plain_columns(list: &str) -> Option<Vec<String>> {
+/// The columns of a key, and what its list means; none where it holds expressions.
+fn key_columns(list: &str) -> Option<(BTreeSet<String>, String)> {
     let mut cursor = Cursor::new(list);
-    let mut columns = vec![fold(&cursor.name()?.text)];
-    while cursor.take(&[","]) {
-        columns.push(fold(&cursor.name()?.text));
+    let (mut columns, mut parts) = (BTreeSet::new(), Vec::new());
+    loop {
+        let column = fold(&cursor.name()?.text);
+        let mut part = write::name(&column, '"');
+        if cursor.take(&["COLLATE"]) {
+            part.push_str(&format!(" collate {}", write::name(&fold(&cursor.name()?.text), '"')));
+        }
+        if cursor.take(&["DESC"]) {
+            part.push_str(" desc");
+        } else {
+            let _ = cursor.take(&["ASC"]);
+        }
+        columns.insert(column);
+        parts.push(part);
+        if !cursor.take(&[","]) {
+            break;
+        }
     }
-    cursor.at_end().then_some(columns)
+    cursor.at_end().then(|| (columns, parts.join(" , ")))
 }
 
 /// A foreign key that names no columns of its parent means the primary key.

@@ -88,6 +88,8 @@ pub enum ActionKind {
     DropPrimaryKey,
     SetNotNull(Name),
     DropNotNull(Name),
+    /// The same for a column of the primary key, which SQLite allows and an ALTER does not.
+    Nullable(Name),
     SetDefault {
         column: Name,
         value: Span,

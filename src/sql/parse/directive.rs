@@ -1,6 +1,7 @@
 //! Reads the directives that change a table in ways for which SQL has no words: `-- sqlrev:reorder table (column, …)`,
-//! `-- sqlrev:retype table (column type)`, `-- sqlrev:strict table`, `-- sqlrev:without_rowid table` and `-- sqlrev:autoincrement table`, each of the last
-//! three with `off` behind it for the opposite.
+//! `-- sqlrev:retype table (column type)`, `-- sqlrev:nullable table (column)`, `-- sqlrev:strict table`,
+//! `-- sqlrev:without_rowid table` and `-- sqlrev:autoincrement table`, each of the last three with `off` behind it for
+//! the opposite.
 
 use crate::sql::parse::alter::{self, Action, ActionKind, Alter, TableOption, Unreadable};
 use crate::sql::parse::cursor::{Cursor, Name};
@@ -14,13 +15,15 @@ const MARK: &str = "-- sqlrev:";
 enum Does {
     Reorder,
     Retype,
+    Nullable,
     Switch(TableOption),
 }
 
 /// The directives that change a table, by their names.
-const NAMES: [(&str, Does); 5] = [
+const NAMES: [(&str, Does); 6] = [
     ("reorder", Does::Reorder),
     ("retype", Does::Retype),
+    ("nullable", Does::Nullable),
     ("strict", Does::Switch(TableOption::Strict)),
     ("without_rowid", Does::Switch(TableOption::WithoutRowid)),
     ("autoincrement", Does::Switch(TableOption::Autoincrement)),
@@ -65,10 +68,11 @@ impl Directive {
             },
             Does::Reorder => ActionKind::Reorder(columns(&mut cursor)?),
             Does::Retype => retype(&mut cursor)?,
+            Does::Nullable => nullable(&mut cursor)?,
         };
         let span = match self.does {
             Does::Switch(_) => table.span.clone(),
-            Does::Reorder | Does::Retype => cursor.since(start),
+            Does::Reorder | Does::Retype | Does::Nullable => cursor.since(start),
         };
         Ok(Alter {
             if_exists: false,
@@ -114,6 +118,19 @@ fn retype(cursor: &mut Cursor<'_>) -> Result<ActionKind, Unreadable> {
         using: None,
         literal: true,
     })
+}
+
+/// A column of the primary key that may be NULL.
+fn nullable(cursor: &mut Cursor<'_>) -> Result<ActionKind, Unreadable> {
+    let at = cursor.position();
+    match <[Name; 1]>::try_from(columns(cursor)?) {
+        Ok([column]) => Ok(ActionKind::Nullable(column)),
+        Err(_) => Err(Unreadable {
+            span: cursor.since(at),
+            expected: "one column in parentheses",
+            unknown_action: false,
+        }),
+    }
 }
 
 fn columns(cursor: &mut Cursor<'_>) -> Result<Vec<Name>, Unreadable> {

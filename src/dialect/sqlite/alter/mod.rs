@@ -49,6 +49,7 @@ pub(super) fn apply(
         ActionKind::DropColumn { if_exists, name } => drop_column::apply(draft, site, name, *if_exists, ask),
         ActionKind::SetNotNull(column) => not_null::set(draft, site, column),
         ActionKind::DropNotNull(column) => not_null::drop(draft, site, column),
+        ActionKind::Nullable(column) => not_null::drop_from_key(draft, site, column),
         ActionKind::SetDefault { column, value } => default::set(draft, site, column, value),
         ActionKind::DropDefault(column) => default::drop(draft, site, column),
         ActionKind::SetType {

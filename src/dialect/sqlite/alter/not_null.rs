@@ -53,21 +53,49 @@ pub(super) fn write_not_null(draft: &mut Draft<'_>, site: &Site<'_>, name: &str)
 }
 
 pub(super) fn drop(draft: &mut Draft<'_>, site: &Site<'_>, column: &Name) -> Result<()> {
-    let position = draft.column(site, column)?;
-    let name = draft.columns[position].name.clone();
-    if draft
-        .table
-        .primary_key()
-        .iter()
-        .any(|key| key.eq_ignore_ascii_case(&name))
-    {
-        let message = format!("column `{name}` is in the primary key of `{}`", draft.name());
-        return Err(site
-            .error(Code::BatchUnsupported, message, &column.span, "part of the primary key")
-            .help("drop the primary key first"));
+    let name = known(draft, site, column)?;
+    if !is_of_key(draft, &name) {
+        return take_out(draft, site, &name);
     }
-    remove(draft, site, &name, |kind| matches!(kind, ClauseKind::NotNull))?;
-    expect(draft, &name, "0");
+    let message = format!("column `{name}` is in the primary key of `{}`", draft.name());
+    let error = site.error(Code::BatchUnsupported, message, &column.span, "part of the primary key");
+    let is_rowid = draft.state.table.rowid_alias().is_some_and(|alias| alias.name.is(&name));
+    if is_rowid || draft.table.without_rowid() || draft.table.strict() {
+        return Err(error.help("drop the primary key first"));
+    }
+    let (table, column) = (quoted(draft.name(), '"'), quoted(&name, '"'));
+    Err(error.help(format!(
+        "drop the primary key first; or, as SQLite allows NULL in it: -- sqlrev:nullable {table} ({column})"
+    )))
+}
+
+/// Lets a column of the primary key be NULL, where SQLite does not forbid it (`lang_createtable.html`, section 3.5).
+pub(super) fn drop_from_key(draft: &mut Draft<'_>, site: &Site<'_>, column: &Name) -> Result<()> {
+    let name = known(draft, site, column)?;
+    let forbids = [
+        (draft.table.without_rowid(), "WITHOUT ROWID"),
+        (draft.table.strict(), "STRICT"),
+    ];
+    if let Some((_, forbids)) = forbids.into_iter().find(|(forbids, _)| *forbids) {
+        let message = format!("no column of the primary key of a {forbids} table can be NULL");
+        return Err(site.error(Code::BatchUnsupported, message, &column.span, "stays NOT NULL"));
+    }
+    take_out(draft, site, &name)
+}
+
+fn known(draft: &Draft<'_>, site: &Site<'_>, column: &Name) -> Result<String> {
+    let position = draft.column(site, column)?;
+    Ok(draft.columns[position].name.clone())
+}
+
+fn is_of_key(draft: &Draft<'_>, name: &str) -> bool {
+    let key = draft.table.primary_key();
+    key.iter().any(|key| key.eq_ignore_ascii_case(name))
+}
+
+fn take_out(draft: &mut Draft<'_>, site: &Site<'_>, name: &str) -> Result<()> {
+    remove(draft, site, name, |kind| matches!(kind, ClauseKind::NotNull))?;
+    expect(draft, name, "0");
     draft.reasons.push("NOT NULL is a matter of the definition".to_owned());
     Ok(())
 }
