@@ -33,17 +33,35 @@ pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Ve
                 return Some(vec![nullable(&object.name, column)]);
             }
             let mut statements = vec![self::alter(&object.name, alter, strict)?];
-            if let Alter::AddConstraint(key) = &**alter
-                && key.kind == ConstraintKind::PrimaryKey
-            {
-                // An ALTER makes them NOT NULL.
-                let nullable = to.table(table)?.columns.iter().filter(|column| !column.not_null);
-                let of_key = nullable.filter(|column| key.columns.contains(&column.folded));
-                statements.extend(of_key.map(|column| self::nullable(&object.name, column)));
-            }
+            statements.extend(keys(&object.name, alter, from.table(table), to.table(table)?));
             Some(statements)
         }
     }
+}
+
+/// The statements that let columns be NULL which an ALTER of the primary key makes NOT NULL.
+fn keys(name: &str, alter: &Alter, from: Option<&Table>, to: &Table) -> Vec<String> {
+    let (Alter::AddConstraint(key) | Alter::DropConstraint(key)) = alter else {
+        return Vec::new();
+    };
+    if key.kind != ConstraintKind::PrimaryKey {
+        return Vec::new();
+    }
+    let nullable_then = to.columns.iter().filter(|column| !column.not_null);
+    let of_key = nullable_then.filter(|column| key.columns.contains(&column.folded));
+    if matches!(alter, Alter::AddConstraint(_)) {
+        return of_key.map(|column| nullable(name, column)).collect();
+    }
+    // The rowid and the keys of STRICT tables are never NULL, and stay so.
+    let strict = from.is_some_and(|table| table.options.contains_key("strict"));
+    let was_rowid = |column: &Column| {
+        let before = from.and_then(|table| table.column(&column.folded));
+        key.columns.len() == 1 && before.is_some_and(|before| before.data_type.meaning == "integer")
+    };
+    of_key
+        .filter(|column| strict || was_rowid(column))
+        .filter_map(|column| self::alter(name, &Alter::DropNotNull(column.clone()), strict))
+        .collect()
 }
 
 fn nullable(table: &str, column: &Column) -> String {
