@@ -16,6 +16,9 @@ mod crash;
 #[path = "it/declare.rs"]
 mod declare;
 #[cfg(unix)]
+#[path = "it/declare_mariadb.rs"]
+mod declare_mariadb;
+#[cfg(unix)]
 #[path = "it/declare_postgres.rs"]
 mod declare_postgres;
 #[cfg(unix)]
@@ -35,6 +38,8 @@ mod mariadb;
 mod mariadb_locks;
 #[path = "it/own_code.rs"]
 mod own_code;
+#[path = "it/pair.rs"]
+mod pair;
 #[path = "it/picture.rs"]
 mod picture;
 #[path = "it/place.rs"]

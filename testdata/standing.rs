@@ -112,9 +112,7 @@ fn check_server(world: &mut World) -> Result<(), String> {
     if failed(&checked) && !checked.iter().any(otherwise) {
         return Err(format!("after an upgrade `check` finds:\n{}", checked.join("\n")));
     }
-    if world.kind == Kind::Postgresql {
-        declared(world, &format!("--url postgresql:///{online}"))?;
-    }
+    declared(world, &format!("--url {url}"))?;
     let down = world.command(&on("downgrade base"));
     if down.iter().any(|line| line.contains("graph::irreversible")) {
         return Ok(());

@@ -237,7 +237,7 @@ pub(crate) fn against_declared(
 /// Writes the database's schema into the file that `schema_dump` names.
 pub(crate) fn keep_dump(history: &History, driver: &mut dyn Driver, path: &std::path::Path) -> Result<()> {
     let model = declared::model(driver, &history.table)?;
-    let dialect = driver.dialect().name();
-    let model = model.ok_or_else(|| declared::not_compared(dialect))?;
-    history.project.keep_dump(path, &model.script())
+    let dialect = driver.dialect();
+    let model = model.ok_or_else(|| declared::not_compared(dialect.name()))?;
+    history.project.keep_dump(path, &declared::text(&model, dialect))
 }

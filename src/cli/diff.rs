@@ -9,7 +9,7 @@ use crate::cli::ui::Ui;
 use crate::cli::{FOUND, args};
 use crate::code::Code;
 use crate::error::{Error, Result};
-use crate::execute::piece;
+use crate::execute::{declared, piece};
 use crate::revision::Script;
 use crate::revision::graph::RevisionGraph;
 use crate::revision::resolve::{Command, Resolver};
@@ -57,7 +57,7 @@ pub(crate) fn dump(session: &mut Session<'_>, ui: &mut Ui<'_>) -> Result<u8> {
     let Some(model) = compare.live(session)? else {
         return Err(Error::new(Code::Connect, "there is no database yet").help("sqlrev upgrade"));
     };
-    let text = model.script();
+    let text = declared::text(&model, history.dialect);
     if ui.json {
         ui.value(&json!({ "dialect": history.dialect.name(), "schema": text }));
     } else {

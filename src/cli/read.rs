@@ -8,6 +8,7 @@ use crate::cli::ui::{DIM, GOOD, ID, LABEL, Ui, WARN, paint};
 use crate::cli::{FOUND, json, text};
 use crate::code::Code;
 use crate::error::Result;
+use crate::execute::declared;
 use crate::execute::seen::Seen;
 use crate::revision::applied::Applied;
 use crate::revision::graph::RevisionGraph;
@@ -184,9 +185,9 @@ pub(crate) fn show(session: &mut Session<'_>, args: &args::Show, ui: &mut Ui<'_>
     if args.schema {
         let schema = Compare::new(session, &history, graph)?.built(&graph.ancestors(nodes), ui)?;
         if ui.json {
-            ui.value(&serde_json::json!({ "schema": schema.script() }));
+            ui.value(&serde_json::json!({ "schema": declared::text(&schema, history.dialect) }));
         } else {
-            ui.write(schema.script().as_bytes());
+            ui.write(declared::text(&schema, history.dialect).as_bytes());
         }
         return Ok(0);
     }

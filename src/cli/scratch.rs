@@ -44,15 +44,29 @@ pub(crate) fn one(session: &Session<'_>, history: &History) -> Result<Box<dyn Dr
 
 fn connect(session: &Session<'_>, history: &History) -> Result<Box<dyn Driver>> {
     let project = &history.project;
-    let url = match project.dev_url()? {
-        Some(url) => url,
-        None => project.url()?,
-    };
-    let DatabaseUrl::Server { dialect, text } = &url else {
-        return Err(unsupported(&url));
+    let own = project.url()?;
+    let other = project.dev_url()?;
+    let url = other.as_ref().unwrap_or(&own);
+    let DatabaseUrl::Server { dialect, text } = url else {
+        return Err(unsupported(url));
     };
     let driver = driver::server(dialect, text, session.opening(project)?);
-    driver.unwrap_or_else(|| Err(unsupported(&url)))
+    let mut driver = driver.unwrap_or_else(|| Err(unsupported(url)))?;
+    if other.is_some() {
+        driver.stand_for(&database(&own));
+    }
+    Ok(driver)
+}
+
+/// The name of a server's database in its URL.
+fn database(url: &DatabaseUrl) -> String {
+    let DatabaseUrl::Server { text, .. } = url else {
+        return String::new();
+    };
+    let place = text.split(['?', '#']).next().unwrap_or_default();
+    let path = place.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
+    let name = path.map_or("", |(_, name)| name);
+    crate::percent::part(name).unwrap_or_default()
 }
 
 /// An error of connecting, as one of a database.

@@ -202,6 +202,11 @@ pub trait Driver: Send {
         Err(DriverError::new("this driver has no scratch databases"))
     }
 
+    /// Says which database its scratch databases stand for, where that one is on another server.
+    fn stand_for(&mut self, database: &str) {
+        let _ = database;
+    }
+
     /// Who holds the lock that a statement waited for in vain, in words for people, such as `process 4711 (sqlite3)`.
     fn lock_holder(&self) -> Option<String> {
         None

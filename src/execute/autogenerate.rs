@@ -263,6 +263,7 @@ impl Autogenerate<'_> {
             key: changes[0].key().clone(),
             refused: true,
             wordless: false,
+            manner: dialect.manner(),
             error: reasons(not_reached(changes), &error),
         }))
     }
@@ -416,6 +417,7 @@ fn led_elsewhere(change: &Change) -> Stuck {
         key: change.key().clone(),
         refused: false,
         wordless: false,
+        manner: Manner::default(),
         error: not_reached(std::slice::from_ref(change)),
     }
 }

@@ -1,5 +1,6 @@
 //! Schemas that are written down: the files of a project, as the database itself understands them.
 
+use crate::dialect::Dialect;
 use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::execute::fault;
@@ -27,6 +28,11 @@ pub fn model(driver: &mut dyn Driver, table: &VersionTable) -> Result<Option<Mod
     let mut model = model?;
     model.keep(&|key| !table.is_own(&key.name) && !table.is_own(&key.shown()));
     Ok(Some(model))
+}
+
+/// A schema as a script that loads.
+pub fn text(model: &Model, dialect: &dyn Dialect) -> String {
+    model.script(&|statement| dialect.script().terminated(statement))
 }
 
 /// The model that revisions build, replayed on scratch, and what failed in that, if something did.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::error::Error;
-use crate::schema::diff::{Alter, Change, Force};
+use crate::schema::diff::{Alter, Change, Force, Manner};
 use crate::schema::{Key, Kind, Model};
 use crate::sql::parse::define;
 
@@ -15,6 +15,8 @@ pub(super) struct Stuck {
     pub refused: bool,
     /// There are no words for it at all.
     pub wordless: bool,
+    /// How the dialect orders changes, where one was refused.
+    pub manner: Manner,
     pub error: Error,
 }
 
@@ -22,13 +24,38 @@ pub(super) struct Stuck {
 pub(super) fn harder(force: &mut Force, from: &Model, wanted: &Model, stuck: &Stuck) -> bool {
     let key = &stuck.key;
     let redefinable = |model: &Model| model.objects.get(key).is_some_and(|object| object.redefinable);
-    if redefinable(from) && redefinable(wanted) {
-        return anew(force, from, stuck);
+    let is_redefined = redefinable(from) && redefinable(wanted);
+    if is_redefined && anew(force, from, stuck) {
+        return true;
+    }
+    if stuck.manner.constraints_first {
+        // Nothing else stands in the way of an ALTER there.
+        return stuck.refused
+            && (changed_indexes(force, from, wanted, key) || !std::mem::replace(&mut force.foreign_keys_apart, true));
+    }
+    if is_redefined {
+        return false;
     }
     stuck.refused
         && (out_of_the_way(force, from, key)
             || !std::mem::replace(&mut force.foreign_keys_apart, true)
             || !std::mem::replace(&mut force.defaults_apart, true))
+}
+
+/// Lets the indexes of a table that will be others go before it is altered; `false` when that is so already.
+fn changed_indexes(force: &mut Force, from: &Model, wanted: &Model, table: &Key) -> bool {
+    let changes = |key: &Key| {
+        let (now, then) = (from.objects.get(key), wanted.objects.get(key));
+        now.zip(then)
+            .is_some_and(|(now, then)| now.on.as_ref() == Some(table) && now.meaning != then.meaning)
+    };
+    let indexes = from
+        .objects
+        .keys()
+        .filter(|key| key.kind == Kind::Index && changes(key));
+    let before = force.recreate.len();
+    force.recreate.extend(indexes.cloned());
+    force.recreate.len() > before
 }
 
 /// Lets more of what uses an object be dropped and made again: views, then all but indexes. An index is no obstacle, and

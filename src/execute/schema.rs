@@ -44,7 +44,14 @@ impl How {
 pub fn differences(want: &Model, got: &Model) -> Vec<Difference> {
     let definition = |model: &Model, key: &Key| {
         let object = model.objects.get(key);
-        object.map(|object| [&object.create[..], &object.late[..]].concat().join(";\n"))
+        // What is made along with its table has no statement of its own.
+        object.map(|object| {
+            if object.create.is_empty() {
+                object.meaning.clone()
+            } else {
+                [&object.create[..], &object.late[..]].concat().join(";\n")
+            }
+        })
     };
     let all = diff::compare(got, want);
     all.into_iter()

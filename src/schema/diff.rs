@@ -1,6 +1,10 @@
 //! What leads from one schema to another, in an order that can be run.
 
+mod foreign;
+mod renames;
 mod table;
+
+pub use renames::{Rename, likely_renames};
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -148,6 +152,12 @@ pub struct Manner {
     pub foreign_keys_apart: bool,
     /// Objects have owners and privileges, which are not compared, and which one that is made anew does not have.
     pub privileges: bool,
+    /// Foreign keys of new tables come after new indexes of those that are there, which they may stand on.
+    pub foreign_keys_last: bool,
+    /// A column is said as a whole, so that one change of it is enough.
+    pub whole_columns: bool,
+    /// A column cannot be dropped while a constraint is about it.
+    pub constraints_first: bool,
 }
 
 /// The changes that lead from one schema to the other; none when they are equal.
@@ -162,7 +172,7 @@ pub fn changes(from: &Model, to: &Model, manner: Manner, force: &Force) -> Vec<C
         replace: BTreeSet::new(),
         redefine: BTreeSet::new(),
     };
-    plan.compare(force);
+    plan.compare(manner, force);
     plan.follow();
     plan.ordered(Manner {
         foreign_keys_apart: manner.foreign_keys_apart || force.foreign_keys_apart,
@@ -175,7 +185,7 @@ pub fn compare(from: &Model, to: &Model) -> BTreeSet<Key> {
     let aligned = aligned(from, to);
     let differ = |key: &&Key| match (aligned.objects.get(*key), to.objects.get(*key)) {
         (Some(now), Some(then)) => match (&now.table, &then.table) {
-            (Some(now), Some(then)) => !table::changes(now, then, false).is_empty(),
+            (Some(now), Some(then)) => !table::changes(now, then, table::Way::default()).is_empty(),
             (None, None) => now.meaning != then.meaning || now.on != then.on,
             _ => true,
         },
@@ -241,7 +251,12 @@ struct Plan<'m> {
 }
 
 impl Plan<'_> {
-    fn compare(&mut self, force: &Force) {
+    fn compare(&mut self, manner: Manner, force: &Force) {
+        let way = table::Way {
+            defaults_apart: force.defaults_apart,
+            whole_columns: manner.whole_columns,
+            constraints_first: manner.constraints_first,
+        };
         for (key, object) in &self.from.objects {
             let Some(wanted) = self.to.objects.get(key) else {
                 self.drop.insert(key.clone());
@@ -249,7 +264,7 @@ impl Plan<'_> {
             };
             match (&object.table, &wanted.table) {
                 (Some(now), Some(then)) => {
-                    let alters = table::changes(now, then, force.defaults_apart);
+                    let alters = table::changes(now, then, way);
                     if !alters.is_empty() {
                         self.alter.push((key.clone(), alters));
                     }
@@ -267,6 +282,10 @@ impl Plan<'_> {
                 {
                     self.redefine.insert(key.clone());
                 }
+                // A table that cannot be taken apart is not made anew for that: its rows would go.
+                _ if key.kind == Kind::Table && (object.redefinable || wanted.redefinable) => {
+                    self.redefine.insert(key.clone());
+                }
                 _ => self.again(key),
             }
         }
@@ -276,6 +295,9 @@ impl Plan<'_> {
             .keys()
             .filter(|key| !self.from.objects.contains_key(key));
         self.create.extend(new.cloned());
+        if manner.constraints_first {
+            self.free_columns(force.foreign_keys_apart);
+        }
     }
 
     fn again(&mut self, key: &Key) {
@@ -364,11 +386,16 @@ impl Plan<'_> {
             let keys: Vec<Change> = keys.map(|key| Change::Complete((*key).clone())).collect();
             keys
         };
-        out.extend(complete(true));
+        if !manner.foreign_keys_last {
+            out.extend(complete(true));
+        }
         out.extend(last);
         out.extend(bases_gone.into_iter().cloned().map(Change::Drop));
         out.extend(create.iter().filter(|key| late_ones.contains(*key)).map(make));
         out.extend(after);
+        if manner.foreign_keys_last {
+            out.extend(complete(true));
+        }
         // Comments may be about foreign keys.
         out.extend(complete(false));
         out
@@ -421,64 +448,6 @@ fn late<'k>(model: &Model, keys: impl Iterator<Item = &'k Key>) -> BTreeSet<Key>
 
 fn apart(manner: Manner, constraint: &Constraint) -> bool {
     manner.foreign_keys_apart && constraint.kind == super::ConstraintKind::ForeignKey
-}
-
-/// A drop and an addition that may be one thing under another name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Rename {
-    /// The table in the present schema.
-    pub table: Key,
-    /// The column, as names are compared; none for the table itself.
-    pub column: Option<String>,
-    /// The new name, as it is spelled.
-    pub to: String,
-}
-
-impl Rename {
-    /// As it is typed: `users.name=full_name`.
-    pub fn shown(&self) -> String {
-        match &self.column {
-            Some(column) => format!("{}.{column}={}", self.table.shown(), self.to),
-            None => format!("{}={}", self.table.shown(), self.to),
-        }
-    }
-}
-
-/// What looks like a rename: a table that goes and one that comes with the same columns; a column that goes and one of
-/// the same type that comes to the same table, when it is the only such pair of its table.
-pub fn likely_renames(from: &Model, to: &Model) -> Vec<Rename> {
-    let mut found = Vec::new();
-    let gone = |key: &&Key| key.kind == Kind::Table && !to.objects.contains_key(*key);
-    let come = |key: &&Key| key.kind == Kind::Table && !from.objects.contains_key(*key);
-    for old in from.objects.keys().filter(gone) {
-        let Some(table) = from.table(old) else { continue };
-        let same =
-            |key: &&Key| key.schema == old.schema && to.table(key).is_some_and(|other| same_columns(table, other));
-        let mut matches = to.objects.keys().filter(come).filter(same);
-        if let (Some(new), None) = (matches.next(), matches.next()) {
-            found.push(Rename {
-                table: old.clone(),
-                column: None,
-                to: to.objects[new].name.clone(),
-            });
-        }
-    }
-    for (key, object) in &from.objects {
-        if let (Some(now), Some(then)) = (&object.table, to.table(key)) {
-            found.extend(table::likely_rename(key, now, then));
-        }
-    }
-    found
-}
-
-fn same_columns(one: &super::Table, other: &super::Table) -> bool {
-    let columns = |table: &super::Table| -> BTreeSet<(String, String)> {
-        let pairs = table.columns.iter();
-        pairs
-            .map(|column| (column.folded.clone(), column.data_type.meaning.clone()))
-            .collect()
-    };
-    !one.columns.is_empty() && columns(one) == columns(other)
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub enum Kind {
     Domain,
     Sequence,
     Function,
+    Procedure,
     Table,
     Index,
     View,
@@ -26,17 +27,19 @@ pub enum Kind {
     Trigger,
     Policy,
     EventTrigger,
+    Event,
     Comment,
 }
 
 /// Every kind with its name.
-const KINDS: [(Kind, &str); 14] = [
+const KINDS: [(Kind, &str); 16] = [
     (Kind::Schema, "schema"),
     (Kind::Extension, "extension"),
     (Kind::Type, "type"),
     (Kind::Domain, "domain"),
     (Kind::Sequence, "sequence"),
     (Kind::Function, "function"),
+    (Kind::Procedure, "procedure"),
     (Kind::Table, "table"),
     (Kind::Index, "index"),
     (Kind::View, "view"),
@@ -44,6 +47,7 @@ const KINDS: [(Kind, &str); 14] = [
     (Kind::Trigger, "trigger"),
     (Kind::Policy, "policy"),
     (Kind::EventTrigger, "event_trigger"),
+    (Kind::Event, "event"),
     (Kind::Comment, "comment"),
 ];
 
@@ -249,8 +253,10 @@ pub fn append(script: &mut String, statement: &str) {
     // A directive is a comment and has no end of its own; a comment behind a statement would swallow the semicolon.
     let last_line = statement.rsplit('\n').next().unwrap_or_default();
     let is_comment = statement.starts_with("--") && !statement.contains('\n');
+    // What clients would cut at the semicolons in it brings its own end.
+    let is_ended = last_line.starts_with("DELIMITER ");
     script.push_str(match last_line.contains("--") {
-        _ if is_comment => "\n",
+        _ if is_comment || is_ended => "\n",
         true => "\n;\n",
         false => ";\n",
     });
@@ -278,11 +284,14 @@ impl Model {
         first.chain(late).map(String::as_str).collect()
     }
 
-    /// The schema as a script.
-    pub fn script(&self) -> String {
+    /// The schema as a script. `ended` gives a statement with an end of its own, where a semicolon would not do.
+    pub fn script(&self, ended: &dyn Fn(&str) -> Option<String>) -> String {
         let mut out = String::new();
         for statement in self.statements() {
-            append(&mut out, statement);
+            match ended(statement) {
+                Some(ended) => append(&mut out, ended.trim_end()),
+                None => append(&mut out, statement),
+            }
             out.push('\n');
         }
         out.truncate(out.trim_end().len());

@@ -1,21 +1,35 @@
 //! MySQL and MariaDB, whose data definition commits by itself.
 
+mod beyond;
 mod half;
+mod inspect;
 mod kept;
 mod refuse;
+mod render;
+mod schema;
 mod script;
 mod session;
 
 use std::time::Duration;
 
-use crate::dialect::{AlterStatement, Ask, Dialect, Replay, Rewrite, ScriptSql, VersionSql};
+use crate::dialect::{AlterStatement, Ask, CopiedBy, Dialect, Replay, Rewrite, Rows, ScriptSql, VersionSql};
 use crate::error::Result;
 use crate::revision::Recreate;
+use crate::schema::Model;
+use crate::schema::diff::{Change, Manner};
 use crate::sql::split::{self, SplitRules};
 use crate::sql::write;
 
 #[cfg(feature = "mysql")]
+pub(crate) use beyond::on_scratch;
+#[cfg(feature = "mysql")]
 pub(crate) use session::{READ_SO, can_follow, ends_or_begins, lock_name};
+
+static COPIED_BY: CopiedBy = CopiedBy {
+    backup: "take copies with mariadb-dump, mysqldump or the server's own backups, and say --backup never",
+    restore: "mariadb or mysql puts back what mariadb-dump or mysqldump made",
+    rehearse: "try it on a copy: fill another database from a dump, then: sqlrev --url mysql://…/COPY upgrade",
+};
 
 /// The dialect of MySQL, or of MariaDB: one language as far as sqlrev's own statements go.
 #[derive(Debug)]
@@ -157,9 +171,43 @@ impl Dialect for Mysql {
         session::put_back(variable, value)
     }
 
-    /// Nothing is rewritten, so nothing is replayed.
-    fn replay(&self, _statement: &str) -> Replay {
-        Replay::Skip
+    fn copied_by(&self) -> Option<&'static CopiedBy> {
+        Some(&COPIED_BY)
+    }
+
+    fn beyond(&self, statement: &str) -> Option<Replay> {
+        beyond::beyond(statement)
+    }
+
+    fn replay(&self, statement: &str) -> Replay {
+        beyond::replay(statement)
+    }
+
+    fn model(&self, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Option<Result<Model>> {
+        Some(inspect::model(query))
+    }
+
+    fn compares_schemas(&self) -> bool {
+        cfg!(feature = "mysql")
+    }
+
+    fn manner(&self) -> Manner {
+        Manner {
+            foreign_keys_apart: true,
+            foreign_keys_last: true,
+            whole_columns: true,
+            constraints_first: true,
+            ..Manner::default()
+        }
+    }
+
+    fn render(&self, change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {
+        let statements = render::statements(change, from, to)?;
+        let ended = |statement: String| match self.script().terminated(&statement) {
+            Some(ended) => ended.trim_end().to_owned(),
+            None => statement,
+        };
+        Some(statements.into_iter().map(ended).collect())
     }
 
     fn script(&self) -> &'static dyn ScriptSql {

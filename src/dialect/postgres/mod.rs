@@ -154,6 +154,7 @@ impl Dialect for Postgres {
         Manner {
             foreign_keys_apart: true,
             privileges: true,
+            ..Manner::default()
         }
     }
 

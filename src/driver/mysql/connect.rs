@@ -110,12 +110,25 @@ fn failed(name: &str, what: &str, error: DriverError) -> Error {
 /// What opens a session, and opens it again.
 pub(super) struct Opener {
     place: Place,
-    identity: Identity,
+    pub(super) identity: Identity,
     security: Security,
     timeout: Option<Duration>,
 }
 
 impl Opener {
+    /// What opens a session in another database of the same server.
+    pub(super) fn beside(&self, database: &str) -> Self {
+        Self {
+            place: self.place.clone(),
+            identity: Identity {
+                database: database.to_owned(),
+                ..self.identity.clone()
+            },
+            security: self.security.clone(),
+            timeout: self.timeout,
+        }
+    }
+
     fn new(params: &Params) -> Result<Self> {
         let place = params.place()?;
         let text = |name: &str| params.get(name).unwrap_or_default().to_owned();

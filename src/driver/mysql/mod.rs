@@ -8,9 +8,11 @@ mod fault;
 mod hello;
 mod lock;
 mod params;
+mod scratch;
 mod talk;
 mod wire;
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -68,6 +70,10 @@ pub struct Mysql {
     lost: bool,
     /// What the last ROLLBACK could not undo.
     kept: Option<String>,
+    /// The project's database, where this is a session on another server.
+    stands_for: Option<String>,
+    /// The database that goes when this connection does.
+    throw_away: Option<Box<scratch::ThrowAway>>,
 }
 
 impl std::fmt::Debug for Mysql {
@@ -93,6 +99,8 @@ impl Mysql {
             opener,
             lost: false,
             kept: None,
+            stands_for: None,
+            throw_away: None,
         }
     }
 
@@ -106,6 +114,15 @@ impl Mysql {
         self.send_queue(&mut |row| longest = row.first().copied().flatten().and_then(|size| size.parse().ok()))?;
         self.longest = longest.unwrap_or(1 << 20);
         Ok(())
+    }
+
+    /// A statement as it is sent: on scratch it means this database where it names the project's. None where it would
+    /// change another one.
+    fn own_words<'s>(&self, statement: &'s str) -> Option<Cow<'s, str>> {
+        match &self.throw_away {
+            Some(scratch) => sql::on_scratch(statement, &scratch.database),
+            None => Some(Cow::Borrowed(statement)),
+        }
     }
 
     /// Follows the statements that begin and end transactions while they are queued.
@@ -124,7 +141,18 @@ impl Driver for Mysql {
 
     fn execute(&mut self, sql: &str) -> Result<(), DriverError> {
         self.flush()?;
-        self.run(sql)
+        match self.own_words(sql) {
+            Some(sql) => self.run(&sql),
+            None => Ok(()),
+        }
+    }
+
+    fn scratch(&self) -> Result<Box<dyn Driver>, DriverError> {
+        self.make_scratch().map(|scratch| Box::new(scratch) as Box<dyn Driver>)
+    }
+
+    fn stand_for(&mut self, database: &str) {
+        self.stands_for = Some(database.to_owned());
     }
 
     fn query(&mut self, sql: &str) -> Result<Rows, DriverError> {
@@ -137,6 +165,10 @@ impl Driver for Mysql {
     }
 
     fn queue(&mut self, sql: &str, ticket: Option<u64>) -> Result<(), DriverError> {
+        let Some(sql) = self.own_words(sql) else {
+            return Ok(());
+        };
+        let sql = &*sql;
         if !sql::can_follow(sql) || sql.len() >= self.longest.min(QUEUED) {
             self.flush()?;
             return self.run(sql).map_err(|error| DriverError { ticket, ..error });

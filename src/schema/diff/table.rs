@@ -5,43 +5,95 @@ use std::collections::BTreeSet;
 use crate::schema::diff::{Alter, Rename};
 use crate::schema::{Column, Constraint, ConstraintKind, Key, Table};
 
+/// How changes of columns are to be said.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Way {
+    /// Where a default would not survive a change of its column's type, it goes before and comes back after.
+    pub defaults_apart: bool,
+    /// A column is said as a whole: several changes of it are one.
+    pub whole_columns: bool,
+    /// A column that goes takes no constraint along.
+    pub constraints_first: bool,
+}
+
 /// The ALTERs that lead from one table to the other.
-///
-/// Where a default would not survive a change of its column's type, `defaults_apart` takes it away before and gives it
-/// back after.
-pub(super) fn changes(from: &Table, to: &Table, defaults_apart: bool) -> Vec<Alter> {
+pub(super) fn changes(from: &Table, to: &Table, way: Way) -> Vec<Alter> {
     let mut columns = Columns {
-        defaults_apart,
+        defaults_apart: way.defaults_apart,
         ..Columns::default()
     };
     for now in &from.columns {
         match to.column(&now.folded) {
-            Some(then) => columns.pair(now, then),
+            Some(then) => {
+                let before = columns.alter.len();
+                columns.pair(now, then);
+                let leaves_values = |alter: &Alter| matches!(alter, Alter::DropExpression(_));
+                if way.whole_columns && columns.alter.len() > before + 1 && !leaves_values(&columns.alter[before]) {
+                    columns.alter.truncate(before);
+                    columns.alter.push(Alter::SetOther {
+                        from: now.clone(),
+                        to: then.clone(),
+                    });
+                } else if way.whole_columns {
+                    columns.alter.truncate(before + 1);
+                }
+            }
             None => columns.drop.push(now.clone()),
         }
     }
     let new = to.columns.iter().filter(|column| from.column(&column.folded).is_none());
     columns.add.extend(new.cloned());
     let mut constraints = Constraints::default();
-    constraints.compare(from, to, &columns);
+    constraints.compare(from, to, &columns, way);
     let (off, on): (Vec<Alter>, Vec<Alter>) = options(from, to)
         .into_iter()
         .partition(|option| matches!(option, Alter::SetOption { value: None, .. }));
     // An option may need a key that comes, or be in the way of one that goes.
     let mut out = off;
+    let spread = on.iter().any(|option| option.object() == PARTITIONS) && from.options.contains_key(PARTITIONS);
+    let changes = [columns.add.len(), columns.drop.len(), columns.alter.len()];
+    if spread && (changes.iter().any(|count| *count > 0) || constraints.is_something()) {
+        out.push(Alter::SetOption {
+            name: PARTITIONS,
+            value: None,
+        });
+    }
     out.extend(constraints.rename);
     out.extend(constraints.drop.into_iter().map(Alter::DropConstraint));
     // A table keeps a column at every moment, and a name is free before it is taken again.
     let again = |column: &Column| columns.add.iter().any(|new| new.folded == column.folded);
     let (first, last): (Vec<Column>, Vec<Column>) = columns.drop.iter().cloned().partition(again);
-    out.extend(first.into_iter().map(Alter::DropColumn));
-    out.extend(columns.add.into_iter().map(Alter::AddColumn));
-    out.extend(last.into_iter().map(Alter::DropColumn));
-    out.extend(columns.alter);
+    let [first, last] = [first, last].map(|columns| computed_first(columns).into_iter().map(Alter::DropColumn));
+    out.extend(first);
+    let (computed, plain): (Vec<Column>, Vec<Column>) = columns.add.into_iter().partition(is_computed);
+    out.extend(plain.into_iter().chain(computed).map(Alter::AddColumn));
+    if way.constraints_first {
+        // Nor is one dropped from which another is computed.
+        out.extend(columns.alter);
+        out.extend(last);
+    } else {
+        out.extend(last);
+        out.extend(columns.alter);
+    }
     out.extend(constraints.add.into_iter().map(Alter::AddConstraint));
     out.extend(on);
     out
 }
+
+fn is_computed(column: &Column) -> bool {
+    column.generated.is_some()
+}
+
+/// Columns in an order in which they can be dropped: those that are computed from others before these.
+fn computed_first(columns: Vec<Column>) -> Vec<Column> {
+    let (mut computed, plain): (Vec<Column>, Vec<Column>) = columns.into_iter().partition(is_computed);
+    computed.reverse();
+    computed.extend(plain);
+    computed
+}
+
+/// How rows are spread over parts of a table, which needs columns and keys as they were, and as they will be.
+const PARTITIONS: &str = "partitions";
 
 /// Options that go, then those that come or change.
 fn options(from: &Table, to: &Table) -> Vec<Alter> {
@@ -146,7 +198,11 @@ struct Constraints {
 }
 
 impl Constraints {
-    fn compare(&mut self, from: &Table, to: &Table, columns: &Columns) {
+    fn is_something(&self) -> bool {
+        !(self.rename.is_empty() && self.drop.is_empty() && self.add.is_empty())
+    }
+
+    fn compare(&mut self, from: &Table, to: &Table, columns: &Columns, way: Way) {
         let folded =
             |list: &[Column]| -> BTreeSet<String> { list.iter().map(|column| column.folded.clone()).collect() };
         let (gone, new) = (folded(&columns.drop), folded(&columns.add));
@@ -172,7 +228,7 @@ impl Constraints {
             false
         });
         // A column takes the constraints that are about it along.
-        before.retain(|now| now.columns.is_disjoint(&gone));
+        before.retain(|now| way.constraints_first || now.columns.is_disjoint(&gone));
         // A new column brings those along that are written in it.
         after.retain(|then| then.inside.as_ref().is_none_or(|column| !new.contains(column)));
         let rank = |constraint: &&Constraint| constraint.kind;

@@ -104,6 +104,7 @@ fn check(from: &[&str], to: &[&str], apart: bool, expect: &[&str]) {
     let manner = Manner {
         foreign_keys_apart: apart,
         privileges: false,
+        ..Manner::default()
     };
     let (from, to) = (model(from), model(to));
     let found: Vec<String> = changes(&from, &to, manner, &Force::default())

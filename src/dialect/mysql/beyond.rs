@@ -1,0 +1,180 @@
+//! What a statement may do on a database that is there to try things on: nothing to the server, nothing to other databases.
+
+use crate::dialect::Replay;
+#[cfg(feature = "mysql")]
+use crate::dialect::mysql::schema::without_database;
+use crate::dialect::mysql::session::words;
+#[cfg(feature = "mysql")]
+use crate::sql::split::MYSQL;
+#[cfg(feature = "mysql")]
+use crate::sql::token;
+
+/// What becomes of a statement that reaches beyond its database. Scripts of millions of statements come by here.
+pub(super) fn beyond(statement: &str) -> Option<Replay> {
+    let first = statement.as_bytes().first().map(u8::to_ascii_uppercase)?;
+    (b"ACDFGIKLPRSUX/".contains(&first) && is_the_servers(statement)).then_some(Replay::Skip)
+}
+
+/// What becomes of a statement where revisions are replayed for their schema: rows say nothing of it.
+pub(super) fn replay(statement: &str) -> Replay {
+    let words = words(statement, 3);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let skip = match words.as_slice() {
+        [
+            "INSERT" | "UPDATE" | "DELETE" | "REPLACE" | "LOAD" | "LOCK" | "UNLOCK",
+            ..,
+        ] => true,
+        [
+            "ANALYZE" | "OPTIMIZE" | "CHECK" | "CHECKSUM" | "REPAIR" | "TRUNCATE",
+            ..,
+        ] => true,
+        _ => is_the_servers(statement),
+    };
+    if skip { Replay::Skip } else { Replay::Run }
+}
+
+/// Whether the statement is about what is the whole server's.
+fn is_the_servers(statement: &str) -> bool {
+    let words = words(statement, 6);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["CREATE", "OR", "REPLACE", what, ..] | ["CREATE" | "DROP" | "ALTER", what, ..] => match *what {
+            "AGGREGATE" | "FUNCTION" => has_soname(statement),
+            what => matches!(
+                what,
+                "DATABASE"
+                    | "SCHEMA"
+                    | "USER"
+                    | "ROLE"
+                    | "SERVER"
+                    | "TABLESPACE"
+                    | "LOGFILE"
+                    | "INSTANCE"
+                    | "RESOURCE"
+                    | "UNDO"
+            ),
+        },
+        ["RENAME", "USER", ..] | ["LOAD", "INDEX", ..] => true,
+        ["SET", what, ..] => matches!(*what, "GLOBAL" | "PERSIST" | "PERSIST_ONLY" | "PASSWORD" | "DEFAULT"),
+        [
+            "GRANT" | "REVOKE" | "FLUSH" | "RESET" | "PURGE" | "CHANGE" | "STOP" | "INSTALL" | "UNINSTALL" | "KILL"
+            | "SHUTDOWN" | "RESTART" | "IMPORT" | "CLONE" | "CACHE" | "BINLOG" | "XA",
+            ..,
+        ] => true,
+        ["START", what, ..] => matches!(*what, "SLAVE" | "REPLICA" | "GROUP_REPLICATION" | "ALL"),
+        _ => false,
+    }
+}
+
+/// A function of a library of the server's.
+fn has_soname(statement: &str) -> bool {
+    statement.to_ascii_uppercase().contains(" SONAME ")
+}
+
+/// A statement as it may run on scratch, in which the project's database has no other name: where it names that one, it
+/// means the scratch database. None where what it changes is in another database.
+#[cfg(feature = "mysql")]
+pub(crate) fn on_scratch<'s>(statement: &'s str, database: &str) -> Option<std::borrow::Cow<'s, str>> {
+    let own = without_database(statement, database, true);
+    if words(&own, 1).first().is_some_and(|word| word == "USE") {
+        return None;
+    }
+    (!own.contains('.') || !changes_another(&own)).then_some(own)
+}
+
+/// The words before the name of what a statement changes.
+#[cfg(feature = "mysql")]
+const BEFORE: &str = " CREATE ALTER DROP TRUNCATE RENAME INSERT REPLACE UPDATE DELETE LOAD CALL OPTIMIZE ANALYZE REPAIR OR \
+                      TEMPORARY TABLE TABLES VIEW PROCEDURE FUNCTION TRIGGER EVENT SEQUENCE IF NOT EXISTS INTO FROM IGNORE \
+                      LOW_PRIORITY DELAYED HIGH_PRIORITY QUICK ONLINE OFFLINE AGGREGATE SQL SECURITY INVOKER UNDEFINED MERGE \
+                      TEMPTABLE ALGORITHM = LOCAL NO_WRITE_TO_BINLOG DATA INFILE CONCURRENT ";
+
+/// The verbs among them, with which such a statement begins.
+#[cfg(feature = "mysql")]
+const VERBS: usize = 14;
+
+/// Whether a statement changes something whose name says a database.
+#[cfg(feature = "mysql")]
+fn changes_another(statement: &str) -> bool {
+    let tokens = token::significant(statement, &MYSQL).take(32);
+    let tokens: Vec<&str> = tokens.map(|token| &statement[token.span]).collect();
+    let text = |at: usize| tokens.get(at).copied().unwrap_or_default();
+    let is = |at: usize, word: &str| text(at).eq_ignore_ascii_case(word);
+    if !BEFORE.split_ascii_whitespace().take(VERBS).any(|verb| is(0, verb)) {
+        return false;
+    }
+    let on = tokens.iter().position(|word| word.eq_ignore_ascii_case("ON"));
+    // A trigger lies where its table is.
+    let is_on = |at: usize| {
+        ["INDEX", "UNIQUE", "FULLTEXT", "SPATIAL", "TRIGGER"]
+            .iter()
+            .any(|word| is(at, word))
+    };
+    let behind_on = on.filter(|_| (1..8).any(is_on)).map(|on| on + 1);
+    let mut at = 0;
+    while !text(at).is_empty() {
+        let word = text(at).to_ascii_uppercase();
+        if word == "DEFINER" && text(at + 1) == "=" {
+            at += if text(at + 3).starts_with('@') { 4 } else { 3 };
+        } else if BEFORE.contains(&format!(" {word} ")) {
+            at += 1;
+        } else {
+            break;
+        }
+    }
+    text(at + 1) == "." || behind_on.is_some_and(|at| text(at + 1) == ".")
+}
+
+#[cfg(all(test, feature = "mysql"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_the_servers_is_left_alone() {
+        for sql in [
+            "CREATE USER u",
+            "GRANT SELECT ON t TO u",
+            "SET GLOBAL x = 1",
+            "create database d",
+            "DROP SCHEMA d",
+        ] {
+            assert_eq!(beyond(sql), Some(Replay::Skip), "{sql}");
+            assert_eq!(replay(sql), Replay::Skip, "{sql}");
+        }
+        for sql in [
+            "CREATE TABLE t (a int)",
+            "SET @a = 1",
+            "START TRANSACTION",
+            "INSERT INTO t VALUES (1)",
+        ] {
+            assert_eq!(beyond(sql), None, "{sql}");
+        }
+        assert_eq!(replay("INSERT INTO t VALUES (1)"), Replay::Skip);
+        assert_eq!(replay("CALL p()"), Replay::Run);
+    }
+
+    #[test]
+    fn names_with_a_database() {
+        let check = |sql: &str, expect: Option<&str>| assert_eq!(on_scratch(sql, "app").as_deref(), expect, "{sql}");
+        check("CREATE TABLE app.t (a int)", Some("CREATE TABLE     t (a int)"));
+        check("CREATE TABLE other.t (a int)", None);
+        check(
+            "CREATE OR REPLACE DEFINER = a@b SQL SECURITY INVOKER VIEW other.v AS SELECT 1",
+            None,
+        );
+        check(
+            "CREATE VIEW v AS SELECT * FROM other.t",
+            Some("CREATE VIEW v AS SELECT * FROM other.t"),
+        );
+        check("INSERT INTO other.t SELECT * FROM t", None);
+        check("UPDATE t SET t.a = 1", Some("UPDATE t SET t.a = 1"));
+        check("CREATE INDEX i ON other.t (a)", None);
+        check("CREATE TRIGGER r AFTER INSERT ON other.t FOR EACH ROW SET @a = 1", None);
+        check("DROP INDEX i ON app.t", Some("DROP INDEX i ON     t"));
+        check(
+            "CREATE DEFINER=a@b TRIGGER r AFTER INSERT ON other.t FOR EACH ROW SET @a = 1",
+            None,
+        );
+        check("USE app", None);
+    }
+}

@@ -1,0 +1,104 @@
+//! How rows are spread over the partitions of a table.
+
+use std::collections::BTreeMap;
+
+use crate::dialect::mysql::inspect::tables::Drafts;
+use crate::dialect::mysql::inspect::{Reading, Row};
+use crate::dialect::mysql::schema::{literal, quoted};
+use crate::error::Result;
+
+#[derive(Default)]
+struct Partitioning {
+    by: String,
+    sub_by: Option<String>,
+    parts: Vec<Part>,
+}
+
+struct Part {
+    name: String,
+    values: String,
+    comment: String,
+    below: Vec<String>,
+}
+
+impl Reading<'_> {
+    pub(super) fn partitions(&mut self, drafts: &mut Drafts) -> Result<()> {
+        let sql = "SELECT table_name, partition_name, subpartition_name, partition_method, subpartition_method, \
+                   partition_expression, subpartition_expression, partition_description, partition_comment \
+                   FROM information_schema.partitions WHERE table_schema = DATABASE() AND partition_name IS NOT NULL \
+                   ORDER BY table_name, partition_ordinal_position, subpartition_ordinal_position";
+        let mut found: BTreeMap<String, Partitioning> = BTreeMap::new();
+        for mut row in self.rows(sql)? {
+            found.entry(row.text()).or_default().read(&mut row);
+        }
+        for (table, partitioning) in found {
+            if let Some(draft) = drafts.get_mut(&table) {
+                draft.partitioned(partitioning.words());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Partitioning {
+    fn read(&mut self, row: &mut Row) {
+        let (name, below, method, sub_method) = (row.text(), row.optional(), row.text(), row.optional());
+        let (expression, sub_expression, description, comment) = (row.text(), row.text(), row.optional(), row.text());
+        self.by = format!("{method} ({expression})");
+        self.sub_by = sub_method.map(|method| format!("{method} ({sub_expression})"));
+        if self.parts.last().is_none_or(|part| part.name != name) {
+            let values = match description {
+                Some(values) if method.starts_with("RANGE") => format!(" VALUES LESS THAN ({values})"),
+                Some(values) if values == "DEFAULT" => " DEFAULT".to_owned(),
+                Some(values) => format!(" VALUES IN ({values})"),
+                None => String::new(),
+            };
+            self.parts.push(Part {
+                name,
+                values,
+                comment,
+                below: Vec::new(),
+            });
+        }
+        if let Some(part) = self.parts.last_mut() {
+            part.below.extend(below);
+        }
+    }
+
+    /// As they stand in CREATE TABLE and ALTER TABLE.
+    fn words(&self) -> String {
+        let mut out = format!("PARTITION BY {}", self.by);
+        let usual_below = |part: &Part| {
+            let mut names = part.below.iter().enumerate();
+            names.all(|(at, name)| *name == format!("{}sp{at}", part.name))
+        };
+        let usual_names = self.parts.iter().all(usual_below);
+        if let Some(by) = &self.sub_by {
+            out.push_str(&format!("\nSUBPARTITION BY {by}"));
+            let count = self.parts.first().map_or(0, |part| part.below.len());
+            if usual_names {
+                out.push_str(&format!("\nSUBPARTITIONS {count}"));
+            }
+        }
+        let usual = |(at, part): (usize, &Part)| {
+            part.values.is_empty() && part.comment.is_empty() && part.name == format!("p{at}")
+        };
+        if self.sub_by.is_none() && self.parts.iter().enumerate().all(usual) {
+            out.push_str(&format!("\nPARTITIONS {}", self.parts.len()));
+            return out;
+        }
+        let parts = self.parts.iter().map(|part| {
+            let mut words = format!("PARTITION {}{}", quoted(&part.name), part.values);
+            if !part.comment.is_empty() && usual_names {
+                words.push_str(&format!(" COMMENT = {}", literal(&part.comment)));
+            }
+            if !usual_names {
+                let names = part.below.iter().map(|name| format!("SUBPARTITION {}", quoted(name)));
+                words.push_str(&format!(" ({})", names.collect::<Vec<_>>().join(", ")));
+            }
+            words
+        });
+        out.push_str(&format!("\n({})", parts.collect::<Vec<_>>().join(",\n ")));
+        out
+    }
+}

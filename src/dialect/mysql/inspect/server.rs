@@ -1,0 +1,158 @@
+//! Where MySQL and MariaDB, and their versions, differ in what they say of a schema. MariaDB 10.11 was asked; what is said
+//! here of MySQL 8 is from its manual.
+
+use crate::dialect::mysql::schema::literal;
+
+/// What a server has to say.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Server {
+    mariadb: bool,
+    version: (u32, u32, u32),
+}
+
+impl Server {
+    /// The server of a `VERSION()`, such as `10.11.14-MariaDB-0+deb12u2`; older proxies say `5.5.5-` before it.
+    pub(super) fn of(version: &str) -> Self {
+        let own = version.strip_prefix("5.5.5-").unwrap_or(version);
+        let mut numbers = own
+            .split(|letter: char| !letter.is_ascii_digit())
+            .map(|part| part.parse().unwrap_or_default());
+        let mut next = || numbers.next().unwrap_or_default();
+        Self {
+            mariadb: version.contains("MariaDB"),
+            version: (next(), next(), next()),
+        }
+    }
+
+    pub(super) fn is_mariadb(self) -> bool {
+        self.mariadb
+    }
+
+    /// The column of `statistics` that says whether an index is not used, and what it says then.
+    pub(super) fn unused_index(self) -> &'static str {
+        match self.mariadb {
+            true if self.version >= (10, 6, 0) => "IF(s.ignored = 'YES', 'IGNORED', NULL)",
+            false if self.version >= (8, 0, 0) => "IF(s.is_visible = 'NO', 'INVISIBLE', NULL)",
+            _ => "NULL",
+        }
+    }
+
+    /// The expression of a part of an index.
+    pub(super) fn index_expression(self) -> &'static str {
+        if !self.mariadb && self.version >= (8, 0, 13) {
+            "s.expression"
+        } else {
+            "NULL"
+        }
+    }
+
+    /// The query for CHECK constraints: table, name, expression, whether it stands in a column, whether it is enforced.
+    pub(super) fn checks(self) -> Option<&'static str> {
+        match self.mariadb {
+            true if self.version >= (10, 5, 10) => Some(
+                "SELECT table_name, constraint_name, check_clause, level = 'Column', 1 \
+                 FROM information_schema.check_constraints WHERE constraint_schema = DATABASE() ORDER BY table_name, constraint_name",
+            ),
+            true => Some(
+                "SELECT table_name, constraint_name, check_clause, 0, 1 FROM information_schema.check_constraints \
+                 WHERE constraint_schema = DATABASE() ORDER BY table_name, constraint_name",
+            ),
+            false if self.version >= (8, 0, 16) => Some(
+                "SELECT t.table_name, t.constraint_name, c.check_clause, 0, t.enforced = 'YES' \
+                 FROM information_schema.table_constraints t JOIN information_schema.check_constraints c \
+                 ON c.constraint_schema = t.constraint_schema AND c.constraint_name = t.constraint_name \
+                 WHERE t.table_schema = DATABASE() AND t.constraint_type = 'CHECK' ORDER BY t.table_name, t.constraint_name",
+            ),
+            false => None,
+        }
+    }
+
+    /// Whether there are sequences.
+    pub(super) fn has_sequences(self) -> bool {
+        self.mariadb && self.version >= (10, 3, 0)
+    }
+
+    /// What is one more word on a column: where its points lie.
+    pub(super) fn place_of_points(self) -> &'static str {
+        if !self.mariadb && self.version >= (8, 0, 3) {
+            "c.srs_id"
+        } else {
+            "NULL"
+        }
+    }
+
+    /// An expression as it can be said again. MySQL shows quotes in it with a backslash before each.
+    pub(super) fn expression(self, shown: &str) -> String {
+        if self.mariadb {
+            shown.to_owned()
+        } else {
+            shown.replace("\\'", "'")
+        }
+    }
+
+    /// A default as it stands behind DEFAULT. MariaDB shows it so; MySQL shows the value, or says that it is an
+    /// expression.
+    pub(super) fn shown_default(self, shown: Option<String>, data_type: &str, extra: &str) -> Option<String> {
+        let shown = shown?;
+        if self.mariadb {
+            return (shown != "NULL").then_some(shown);
+        }
+        if extra.to_ascii_uppercase().contains("DEFAULT_GENERATED") || shown.starts_with("CURRENT_TIMESTAMP") {
+            let is_moment = shown.to_ascii_uppercase().starts_with("CURRENT_TIMESTAMP");
+            let expression = self.expression(&shown);
+            return Some(if is_moment {
+                expression
+            } else {
+                format!("({expression})")
+            });
+        }
+        let plain = [
+            "int",
+            "decimal",
+            "float",
+            "double",
+            "bit",
+            "tinyint",
+            "smallint",
+            "mediumint",
+            "bigint",
+            "year",
+        ];
+        let base = data_type.split(['(', ' ']).next().unwrap_or_default();
+        let is_binary = base.ends_with("binary") && shown.starts_with("0x");
+        Some(if plain.contains(&base) || is_binary {
+            shown
+        } else {
+            literal(&shown)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_and_defaults() {
+        let maria = Server::of("5.5.5-10.11.14-MariaDB-log");
+        assert!(maria.is_mariadb() && maria.version == (10, 11, 14));
+        let mysql = Server::of("8.0.36");
+        assert!(!mysql.is_mariadb());
+        let default = |server: Server, shown: &str, data_type, extra| {
+            server.shown_default(Some(shown.to_owned()), data_type, extra)
+        };
+        assert_eq!(default(maria, "NULL", "int(11)", ""), None);
+        assert_eq!(default(maria, "'NULL'", "text", "").as_deref(), Some("'NULL'"));
+        assert_eq!(default(mysql, "it's", "varchar(9)", "").as_deref(), Some("'it''s'"));
+        assert_eq!(default(mysql, "5", "int", "").as_deref(), Some("5"));
+        assert_eq!(
+            default(mysql, "concat(_utf8mb4\\'a\\')", "varchar(9)", "DEFAULT_GENERATED").as_deref(),
+            Some("(concat(_utf8mb4'a'))")
+        );
+        let moment = "CURRENT_TIMESTAMP(3)";
+        assert_eq!(
+            default(mysql, moment, "timestamp(3)", "DEFAULT_GENERATED").as_deref(),
+            Some(moment)
+        );
+    }
+}

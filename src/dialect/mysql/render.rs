@@ -1,0 +1,299 @@
+//! Changes of a schema in words that MySQL and MariaDB share. A column is always said as a whole; what must change in one
+//! statement stands in the first of those that ask for it, and the others say nothing.
+
+mod keys;
+mod options;
+
+use crate::dialect::mysql::schema::{quoted, words};
+use crate::schema::diff::{Alter, Change};
+use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Table};
+
+use keys::Keys;
+
+/// The statements of a change, without semicolons; none when no statement says it.
+pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {
+    match change {
+        Change::Create(key) if key.kind == Kind::Index => created(key, from, to),
+        Change::Create(key) => Some(to.objects.get(key)?.create.clone()),
+        Change::Complete(key) => Some(to.objects.get(key)?.late.clone()),
+        Change::Drop(key) if key.kind == Kind::Index => dropped(key, from, to),
+        Change::Drop(key) => Some(vec![from.objects.get(key)?.drop.clone()]),
+        Change::Redefine(key) => redefined(key, from, to),
+        Change::Replace(_) => None,
+        Change::RenameTable { table, to: new } => {
+            let old = &from.objects.get(table)?.name;
+            Some(vec![format!("RENAME TABLE {} TO {}", quoted(old), quoted(new))])
+        }
+        // The foreign key of a table that goes.
+        Change::Alter(key, alter) if to.table(key).is_none() => match &**alter {
+            Alter::DropConstraint(constraint) => {
+                let clause = drop_of(constraint);
+                Some(vec![format!("ALTER TABLE {} {clause}", quoted(&key.name))])
+            }
+            _ => None,
+        },
+        Change::Alter(key, alter) => {
+            let (now, then) = (from.table(key)?, to.table(key)?);
+            let keys = Keys::of(key, from, to)?;
+            let clauses = clauses(alter, now, then, &keys)?;
+            let table = format!("ALTER TABLE {}", quoted(&key.name));
+            let statements = clauses.into_iter().filter(|clauses| !clauses.is_empty());
+            Some(
+                statements
+                    .map(|clauses| format!("{table} {}", clauses.join(", ")))
+                    .map(whole)
+                    .collect(),
+            )
+        }
+    }
+}
+
+/// A clause that is a statement of its own.
+fn whole(statement: String) -> String {
+    match statement.split_once('\0') {
+        Some((_, own)) => own.to_owned(),
+        None => statement,
+    }
+}
+
+fn redefined(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>> {
+    let new = to.objects.get(key)?;
+    match key.kind {
+        Kind::View => {
+            let rest = new.create.first()?.strip_prefix("CREATE ")?;
+            Some(vec![format!("CREATE OR REPLACE {rest}")])
+        }
+        Kind::Sequence => {
+            let rest = new.create.first()?.strip_prefix("CREATE ")?;
+            Some(vec![format!("ALTER {rest}")])
+        }
+        Kind::Index => {
+            let table = new.on.as_ref()?;
+            let keys = Keys::of(table, from, to)?;
+            let mut clauses = Vec::new();
+            if !keys.goes_with_a_column(key) {
+                clauses.extend(keys.before_loss(&new.name, &new.name));
+                clauses.push(format!("DROP INDEX {}", quoted(&new.name)));
+            }
+            clauses.push(format!("ADD {}", new.meaning));
+            clauses.extend(keys.after_gain(&new.name));
+            Some(vec![format!(
+                "ALTER TABLE {} {}",
+                quoted(&table.name),
+                clauses.join(", ")
+            )])
+        }
+        _ => None,
+    }
+}
+
+/// A new index comes with its table, with the column that it numbers, or in the place of one that goes.
+fn created(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>> {
+    let index = to.objects.get(key)?;
+    let table = index.on.as_ref()?;
+    if from.table(table).is_none() {
+        return Some(Vec::new());
+    }
+    let keys = Keys::of(table, from, to)?;
+    if keys.comes_in_place_of(&index.name).is_some() || keys.comes_with_column(&index.name) {
+        return Some(Vec::new());
+    }
+    let mut clauses = vec![format!("ADD {}", index.meaning)];
+    clauses.extend(keys.after_gain(&index.name));
+    Some(vec![format!(
+        "ALTER TABLE {} {}",
+        quoted(&table.name),
+        clauses.join(", ")
+    )])
+}
+
+fn dropped(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>> {
+    let index = from.objects.get(key)?;
+    let table = index.on.as_ref()?;
+    let Some(keys) = Keys::of(table, from, to) else {
+        return Some(vec![index.drop.clone()]);
+    };
+    let mut clauses: Vec<String> = keys.before_loss(&index.name, "").into_iter().collect();
+    if let Some(new) = keys.new_name_of(&index.name) {
+        clauses.push(format!("RENAME INDEX {} TO {}", quoted(&index.name), quoted(&new)));
+        return Some(vec![format!(
+            "ALTER TABLE {} {}",
+            quoted(&table.name),
+            clauses.join(", ")
+        )]);
+    }
+    clauses.push(format!("DROP INDEX {}", quoted(&index.name)));
+    for (name, words) in keys.in_place_of(&index.name) {
+        clauses.push(format!("ADD {words}"));
+        clauses.extend(keys.after_gain(&name));
+    }
+    Some(vec![format!(
+        "ALTER TABLE {} {}",
+        quoted(&table.name),
+        clauses.join(", ")
+    )])
+}
+
+/// The clauses of an ALTER TABLE, those of each statement together.
+fn clauses(alter: &Alter, now: &Table, then: &Table, keys: &Keys<'_>) -> Option<Vec<Vec<String>>> {
+    let collation = now.options.get("collation").map_or("", String::as_str);
+    let modify = |column: &Column| format!("MODIFY COLUMN {}", words(&keys.as_it_may_be(column), collation));
+    let one = |clause: String| Some(vec![vec![clause]]);
+    match alter {
+        Alter::AddColumn(column) => Some(vec![added(column, now, then, keys, collation)]),
+        Alter::DropColumn(column) => Some(vec![lost(column, now, then, keys)]),
+        Alter::RenameColumn { from, to } => one(format!("RENAME COLUMN {} TO {}", quoted(from), quoted(to))),
+        Alter::DropExpression(column) => {
+            let was = now.column(&column.folded)?.generated.as_ref()?;
+            if was.stored {
+                return one(modify(column));
+            }
+            Some(kept(column, now, keys, collation))
+        }
+        Alter::SetNotNull(column)
+        | Alter::DropNotNull(column)
+        | Alter::SetDefault(column)
+        | Alter::DropDefault(column)
+        | Alter::SetExpression(column)
+        | Alter::SetType { to: column, .. }
+        | Alter::SetIdentity { to: column, .. }
+        | Alter::SetOther { to: column, .. } => {
+            let column = then.column(&column.folded)?;
+            one(modify(column))
+        }
+        Alter::AddConstraint(constraint) => Some(vec![constrained(constraint, keys)]),
+        Alter::DropConstraint(constraint) => Some(vec![released(constraint, keys)]),
+        Alter::RenameConstraint { from, to } => Some(vec![vec![drop_of(from), add_of(to)]]),
+        Alter::SetOption { name, value } => {
+            let clause = options::clause(name, now.options.get(name).map(String::as_str), value.as_deref())?;
+            one(clause)
+        }
+    }
+}
+
+/// A new column; one that numbers rows brings its key.
+fn added(column: &Column, now: &Table, then: &Table, keys: &Keys<'_>, collation: &str) -> Vec<String> {
+    let key = keys.key_that_comes_with(column);
+    let said = if key.is_some() {
+        column.clone()
+    } else {
+        keys.as_it_may_be(column)
+    };
+    let mut out = vec![format!("ADD COLUMN {}", words(&said, collation))];
+    out.extend(key.map(|words| format!("ADD {words}")));
+    // What was on a column of that name, which went before.
+    if now.column(&column.folded).is_some() {
+        let stays = |one: &&Constraint| {
+            one.columns.contains(&column.folded) && now.constraints.iter().any(|other| other == *one)
+        };
+        out.extend(then.constraints.iter().filter(stays).map(add_of));
+    }
+    out
+}
+
+/// A column goes with the keys and constraints that are about it. The server takes some of them along, makes others
+/// narrower, and refuses the rest.
+fn lost(column: &Column, now: &Table, then: &Table, keys: &Keys<'_>) -> Vec<String> {
+    let is_first = |columns: &[String]| {
+        let mut gone = now.columns.iter().filter(|other| keys.goes(&other.folded));
+        gone.find(|other| columns.contains(&other.folded))
+            .is_some_and(|first| first.folded == column.folded)
+    };
+    let mut out = Vec::new();
+    for constraint in &now.constraints {
+        let columns: Vec<String> = constraint.columns.iter().cloned().collect();
+        // The others are gone by now.
+        if !is_first(&columns) || !then.constraints.contains(constraint) {
+            continue;
+        }
+        if constraint.kind == ConstraintKind::PrimaryKey {
+            out.extend(
+                keys.before_loss("primary", "")
+                    .into_iter()
+                    .filter(|_| column.identity.is_none()),
+            );
+        }
+        out.push(drop_of(constraint));
+    }
+    for (name, columns) in keys.that_stay_by_name() {
+        if columns.len() > 1 && is_first(&columns) {
+            out.push(format!("DROP INDEX {}", quoted(&name)));
+        }
+    }
+    out.push(format!("DROP COLUMN {}", quoted(&column.name)));
+    out
+}
+
+/// What was computed when it was asked for is written down: no MODIFY does so.
+fn kept(column: &Column, now: &Table, keys: &Keys<'_>, collation: &str) -> Vec<Vec<String>> {
+    let mut taken = format!("{}_kept", column.name);
+    while now.column(&crate::dialect::mysql::schema::fold(&taken)).is_some() {
+        taken.push('_');
+    }
+    let mut there = column.clone();
+    there.name.clone_from(&taken);
+    // NULLs of old rows would stand in the way.
+    there.not_null = false;
+    let own = format!(
+        "\0UPDATE {} SET {} = {}",
+        quoted(&keys.table.name),
+        quoted(&taken),
+        quoted(&column.name)
+    );
+    let mut last = vec![format!("DROP COLUMN {}", quoted(&column.name))];
+    last.push(format!("CHANGE COLUMN {} {}", quoted(&taken), words(column, collation)));
+    vec![
+        vec![format!("ADD COLUMN {}", words(&there, collation))],
+        vec![own],
+        last,
+    ]
+}
+
+fn constrained(constraint: &Constraint, keys: &Keys<'_>) -> Vec<String> {
+    if constraint.kind != ConstraintKind::PrimaryKey {
+        return vec![add_of(constraint)];
+    }
+    if keys.primary_is_swapped() || keys.comes_with_column("primary") {
+        return Vec::new();
+    }
+    let mut out = vec![add_of(constraint)];
+    out.extend(keys.after_gain("primary"));
+    out
+}
+
+fn released(constraint: &Constraint, keys: &Keys<'_>) -> Vec<String> {
+    if constraint.kind != ConstraintKind::PrimaryKey {
+        return vec![drop_of(constraint)];
+    }
+    let swapped = keys.primary_is_swapped();
+    let mut out: Vec<String> = keys
+        .before_loss("primary", if swapped { "primary" } else { "" })
+        .into_iter()
+        .collect();
+    out.push(drop_of(constraint));
+    if swapped && let Some(new) = keys.new_primary() {
+        // Foreign keys may stand on it.
+        out.push(add_of(new));
+        out.extend(keys.after_gain("primary"));
+    }
+    out
+}
+
+fn add_of(constraint: &Constraint) -> String {
+    match constraint.kind {
+        ConstraintKind::PrimaryKey => format!("ADD {}", constraint.definition.written),
+        _ => format!(
+            "ADD CONSTRAINT {} {}",
+            quoted(&constraint.name),
+            constraint.definition.written
+        ),
+    }
+}
+
+fn drop_of(constraint: &Constraint) -> String {
+    match constraint.kind {
+        ConstraintKind::PrimaryKey => "DROP PRIMARY KEY".to_owned(),
+        ConstraintKind::ForeignKey => format!("DROP FOREIGN KEY {}", quoted(&constraint.name)),
+        _ => format!("DROP CONSTRAINT {}", quoted(&constraint.name)),
+    }
+}

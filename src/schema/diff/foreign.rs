@@ -1,0 +1,54 @@
+//! Foreign keys that stay, and have to make room for what is done to the tables on their ends.
+
+use std::collections::BTreeSet;
+
+use crate::schema::diff::{Alter, Plan};
+use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind};
+
+impl Plan<'_> {
+    /// Foreign keys go and come again where a column on one of their ends gets another type; where that is not enough,
+    /// wherever a table on one of their ends is altered.
+    pub(super) fn free_columns(&mut self, all: bool) {
+        let (from, to) = (self.from, self.to);
+        let indexes = [&self.drop, &self.create, &self.redefine].into_iter().flatten();
+        let on = |key: &Key| {
+            from.objects
+                .get(key)
+                .or_else(|| to.objects.get(key))
+                .and_then(|object| object.on.clone())
+        };
+        let mut altered: BTreeSet<Key> = self.alter.iter().map(|(key, _)| key.clone()).collect();
+        altered.extend(indexes.filter(|key| key.kind == Kind::Index).filter_map(on));
+        let retyped = |key: &Key, is_about: &dyn Fn(&Column) -> bool| {
+            let (Some(now), Some(then)) = (from.table(key), to.table(key)) else {
+                return false;
+            };
+            now.columns.iter().filter(|column| is_about(column)).any(|column| {
+                let then = then.column(&column.folded);
+                then.is_some_and(|then| then.data_type != column.data_type || then.collation != column.collation)
+            })
+        };
+        for (key, object) in &from.objects {
+            let (Some(now), Some(then)) = (&object.table, to.table(key)) else {
+                continue;
+            };
+            let stays = |constraint: &&Constraint| {
+                constraint.kind == ConstraintKind::ForeignKey && then.constraints.contains(constraint)
+            };
+            for constraint in now.constraints.iter().filter(stays) {
+                let own = retyped(key, &|column| constraint.columns.contains(&column.folded));
+                let named = |column: &Column| constraint.definition.written.contains(&column.name);
+                let parent = constraint.parent.as_ref();
+                let at_all = all && (altered.contains(key) || parent.is_some_and(|parent| altered.contains(parent)));
+                if !own && !at_all && !parent.is_some_and(|parent| retyped(parent, &named)) {
+                    continue;
+                }
+                let both = [Alter::DropConstraint, Alter::AddConstraint].map(|alter| alter(constraint.clone()));
+                match self.alter.iter_mut().find(|(table, _)| table == key) {
+                    Some((_, alters)) => alters.extend(both),
+                    None => self.alter.push((key.clone(), both.to_vec())),
+                }
+            }
+        }
+    }
+}
