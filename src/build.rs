@@ -19,9 +19,10 @@ use crate::code::Code;
 use crate::dialect::Dialect;
 use crate::dialect::sqlite::Sqlite;
 use crate::error::{Error, Result};
+use crate::execute::{lent, step};
 use crate::project;
 use crate::revision::graph::RevisionGraph;
-use crate::revision::{Revision, Script, packed};
+use crate::revision::{Revision, Script, Transaction, packed};
 
 /// The name of what is written for the program, in its `OUT_DIR`.
 const FILE: &str = "sqlrev_revisions.bin";
@@ -78,10 +79,22 @@ pub fn packed(folder: &Path, dialect: &'static dyn Dialect) -> Result<Vec<u8>, V
     let graph = RevisionGraph::build(revisions).map_err(one)?;
     let (mut checksums, mut errors) = (Vec::new(), Vec::new());
     for revision in graph.revisions() {
+        // What would only fail on the user's machine fails here.
+        if revision.missing_text {
+            errors.push(step::no_text(revision, dialect.name()));
+        }
+        if revision.header.code && revision.header.transaction == Transaction::None {
+            errors.push(lent::alone(revision));
+        }
         let mut check = |script: &Option<Script>, upgrade| {
             let script = script.as_ref()?;
             match script.prepare(&revision.header, upgrade, dialect) {
-                Ok(prepared) => Some(prepared.checksum),
+                Ok(prepared) => {
+                    if revision.header.code && prepared.commits && revision.header.transaction != Transaction::None {
+                        errors.push(lent::not_held(revision));
+                    }
+                    Some(prepared.checksum)
+                }
                 Err(error) => {
                     errors.push(error);
                     None
@@ -166,4 +179,26 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         return Ok(());
     }
     std::fs::write(path, bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test makes revisions")]
+    fn what_would_fail_on_the_users_machine_stops_the_build() {
+        let code = |name: &str, text: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::create_dir(folder.path().join("a")).unwrap();
+            std::fs::write(folder.path().join("a").join(name), text).unwrap();
+            let errors = packed(folder.path(), &Sqlite).map(drop).err().unwrap_or_default();
+            errors.iter().map(Error::code).collect::<Vec<_>>()
+        };
+        let sql = |header: &str| format!("-- ---\n-- revision: aaaa\n{header}-- ---\nCREATE TABLE t (x);\n");
+        assert_eq!(code("upgrade.sql", &sql("-- code: true\n")), []);
+        assert_eq!(code("upgrade.postgresql.sql", &sql("")), [Code::NoDialectText]);
+        let both = sql("-- code: true\n-- transaction: none\n");
+        assert_eq!(code("upgrade.sql", &both), [Code::OwnCodeUnexpected]);
+    }
 }

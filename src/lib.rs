@@ -1,8 +1,9 @@
 //! Schema migrations as plain SQL files: the library behind the `sqlrev` command.
 //!
-//! [`project`] reads the configuration and the files of the revisions, [`revision`] makes a graph of them and plans
-//! through it, [`execute`] runs a plan over a [`driver`] or writes it as an offline script; what differs from database to
-//! database is a [`dialect`]. Everything fails with one [`error::Error`], whose [`code::Code`] is there to branch on.
+//! An application begins with a [`Migrator`]: its revisions, [embedded](build) or read, applied over its own connection,
+//! or over one that [`Migrator::connect`] opens for a URL. Underneath, [`revision`] makes a graph of them and plans
+//! through it, [`execute`] runs a plan over a [`driver`], and what differs from database to database is a [`dialect`].
+//! Everything fails with one [`error::Error`], whose [`code::Code`] is there to branch on.
 
 pub mod build;
 pub mod code;
@@ -11,13 +12,19 @@ pub mod driver;
 pub mod error;
 pub mod execute;
 pub mod migrator;
+#[doc(hidden)]
 pub mod percent;
+#[doc(hidden)]
 pub mod project;
 pub mod revision;
+#[doc(hidden)]
 pub mod schema;
 pub mod source;
+#[doc(hidden)]
 pub mod sql;
+#[doc(hidden)]
 pub mod version;
+#[doc(hidden)]
 pub mod yaml;
 
 #[cfg(feature = "cli")]

@@ -9,6 +9,9 @@ mod change;
 #[cfg(unix)]
 #[path = "it/conformance.rs"]
 mod conformance;
+#[cfg(unix)]
+#[path = "it/connect.rs"]
+mod connect;
 #[path = "it/copies.rs"]
 mod copies;
 #[path = "it/crash.rs"]
@@ -36,6 +39,8 @@ mod mariadb;
 #[cfg(unix)]
 #[path = "it/mariadb_locks.rs"]
 mod mariadb_locks;
+#[path = "it/older.rs"]
+mod older;
 #[path = "it/own_code.rs"]
 mod own_code;
 #[path = "it/pair.rs"]

@@ -289,6 +289,7 @@ fn check(graph: &RevisionGraph, header: &Header, name: &str) -> Result<()> {
         }),
         downgrade: None,
         missing_text: false,
+        header_lost: false,
     };
     let mut revisions = graph.revisions().to_vec();
     revisions.push(new);

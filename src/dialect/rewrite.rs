@@ -5,6 +5,7 @@ use crate::source::{SourceFile, Span};
 
 /// A switch of the connection that SQL cannot reach inside a transaction, or that must be put back on every way out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Setting {
     /// SQLite: enforcement of foreign keys (`SQLITE_DBCONFIG_ENABLE_FKEY`).
     ForeignKeys,

@@ -60,6 +60,7 @@ pub fn server(dialect: &str, url: &str, opening: Opening<'_>) -> Option<Outcome<
 
 /// What is done with a database as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Whole {
     /// Nothing: whether it is there is the answer.
     IsThere,
@@ -327,6 +328,7 @@ pub struct Phase {
 
 /// What kind of failure the database reported, as far as the program must tell them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Failure {
     /// The statement is wrong, or what it asks for.
     #[default]

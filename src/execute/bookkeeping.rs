@@ -1,11 +1,13 @@
 //! What is written into the version table and the log.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::dialect::Dialect;
 use crate::error::Result;
 use crate::execute::scripts::{KEPT, Prepared, Sources};
-use crate::revision::{Direction, Revision};
+use crate::revision::header;
+use crate::revision::{Direction, Header, Revision, Script};
 use crate::version::{Entry, NewRow, Stamp, Unfinished, VersionTable};
 
 /// The most of a downgrade's text that is kept, in bytes.
@@ -61,10 +63,19 @@ impl<'a> Record<'a> {
             message: &header.message,
             upgrade_checksum: self.upgrade_checksum.clone(),
             downgrade_checksum: self.downgrade.as_ref().map(|downgrade| downgrade.checksum.clone()),
-            upgrade_sql: self.revision.upgrade.as_ref().and_then(|script| script.kept(KEPT)),
+            upgrade_sql: self.revision.upgrade.as_ref().map(|script| kept(script, header)),
             downgrade_sql: self.downgrade.as_ref().and_then(|downgrade| downgrade.text.as_deref()),
             unfinished,
         }
+    }
+}
+
+/// An upgrade as the row keeps it: always with its header, which says how the downgrade is to run. A text for one dialect
+/// may leave that to the plain one; of a text that is too large to be kept it is all there is.
+fn kept<'a>(script: &'a Script, header: &Header) -> Cow<'a, str> {
+    match script.kept(KEPT) {
+        Some(text) if header::is_there(&script.file) => Cow::Borrowed(text),
+        text => Cow::Owned(header::write(header) + text.unwrap_or_default()),
     }
 }
 

@@ -43,10 +43,15 @@ fn ghost(details: Details) -> Revision {
     header.branch_labels = Vec::<BranchLabel>::new();
     // How the downgrade is to run stands in the header of the upgrade.
     let upgrade = details.upgrade_sql.map(|text| SourceFile::new("", text));
-    if let Some(parsed) = upgrade.and_then(|file| header::parse(&file).ok()) {
-        header.transaction = parsed.header.transaction;
-        header.recreate = parsed.header.recreate;
-        header.code = parsed.header.code;
+    let parsed = upgrade.and_then(|file| header::parse(&file).ok());
+    let header_lost = parsed.is_none();
+    if let Some(kept) = parsed.map(|parsed| parsed.header) {
+        header.transaction = kept.transaction;
+        header.recreate = kept.recreate;
+        header.irreversible = kept.irreversible;
+        header.code = kept.code;
+        header.lock_timeout = kept.lock_timeout;
+        header.statement_timeout = kept.statement_timeout;
     }
     Revision {
         header,
@@ -54,5 +59,6 @@ fn ghost(details: Details) -> Revision {
         upgrade: None,
         downgrade,
         missing_text: false,
+        header_lost,
     }
 }

@@ -78,9 +78,7 @@ impl Lent<'_> {
         let id = revision.id().as_str();
         let here = |direction| self.code.is_some_and(|code| code.is_there(id, direction));
         if revision.header.transaction == Transaction::None {
-            let message = format!("revision `{id}` says `code: true` and `transaction: none`");
-            return Err(placed(Error::new(Code::OwnCodeUnexpected, message), revision)
-                .help("code runs in the transaction of its revision: give it a revision of its own"));
+            return Err(alone(revision));
         }
         // A downgrade may need none, but whoever has none at all cannot know.
         if here(direction) || direction == Direction::Downgrade && here(Direction::Upgrade) {
@@ -88,6 +86,14 @@ impl Lent<'_> {
         }
         Err(missing(revision))
     }
+}
+
+/// The error for code in a revision without a transaction.
+#[cold]
+pub(crate) fn alone(revision: &Revision) -> Error {
+    let message = format!("revision `{}` says `code: true` and `transaction: none`", revision.id());
+    placed(Error::new(Code::OwnCodeUnexpected, message), revision)
+        .help("code runs in the transaction of its revision: give it a revision of its own")
 }
 
 /// The error for code in a revision whose statements commit by themselves.

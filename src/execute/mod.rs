@@ -94,6 +94,7 @@ pub struct Executor<'a> {
 
 /// What was done, or what a plan would do.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Report {
     /// The heads before, sorted.
     pub from: Vec<RevisionId>,
@@ -105,6 +106,7 @@ pub struct Report {
 
 /// A step, its statements, and how long it took.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Ran {
     /// The step.
     pub step: Step,

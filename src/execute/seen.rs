@@ -135,7 +135,7 @@ pub(crate) fn refuse_edited(
         };
         if change(script, revision, &row.upgrade_checksum, dialect)? == Change::Edited {
             let details = table.details(driver, row.id.as_str())?;
-            let was = details.and_then(|details| details.upgrade_sql);
+            let was = details.and_then(|details| details.upgrade_file);
             return Err(edited(revision, script, was.as_deref()));
         }
     }

@@ -11,6 +11,7 @@ use crate::revision::{Direction, Revision, Transaction};
 
 /// One statement of a plan, or one that ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Shown {
     /// The text.
     pub sql: String,
@@ -34,6 +35,7 @@ pub struct Shown {
 
 /// Where a statement comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kind {
     /// The file, as it is written.
     Native,

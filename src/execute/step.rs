@@ -406,7 +406,7 @@ pub(crate) fn same_beginning(
     dialect: &'static dyn crate::dialect::Dialect,
 ) -> Result<()> {
     let stored = match ready.step.direction {
-        Direction::Upgrade => &details.upgrade_sql,
+        Direction::Upgrade => &details.upgrade_file,
         Direction::Downgrade => &details.downgrade_sql,
     };
     let Some(stored) = stored else {

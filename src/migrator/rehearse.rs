@@ -34,6 +34,7 @@ pub struct Rehearsal {
 
 /// A thing before and after; none where it is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Change<T> {
     /// Its name.
     pub name: String,

@@ -63,7 +63,8 @@ impl<'a> Run<'a> {
     }
 
     /// Lets another thread stop the run, with [`Cancel::fire`]. The revision that runs is rolled back, those before it
-    /// are kept, and the error is `execute::interrupted`.
+    /// are kept, and the error is `execute::interrupted`. A `Cancel` that was fired stays so: the next run wants another
+    /// one.
     #[must_use]
     pub fn cancel(mut self, cancel: &'a Cancel) -> Self {
         self.terms.cancel = Some(cancel);
@@ -116,6 +117,7 @@ impl<'a> Run<'a> {
     pub fn downgrade(mut self, target: &str) -> Result<Report> {
         let target: Target = target.parse()?;
         let (_, graph) = self.look()?;
+        self.migrator.check()?;
         self.with(graph.get(self.migrator)?, |executor| executor.downgrade(&target))
     }
 
@@ -128,6 +130,7 @@ impl<'a> Run<'a> {
     /// `execute::code_missing` where only its own code could do it.
     pub fn downgrade_to_mine(mut self) -> Result<Report> {
         let (_, graph) = self.look()?;
+        self.migrator.check()?;
         self.with(graph.get(self.migrator)?, to_own)
     }
 
@@ -138,6 +141,7 @@ impl<'a> Run<'a> {
     pub fn stamp(mut self, target: &str) -> Result<Report> {
         let targets = targets(target)?;
         let graph = &self.migrator.source.for_driver(self.driver)?.graph;
+        self.migrator.code.check(graph)?;
         let done = self.with(graph, |executor| executor.stamp_to(&targets, false));
         done.map_err(|error| self.newer_or(error))
     }

@@ -109,9 +109,7 @@ impl Source {
         let load = || {
             let revisions = self.packed.and_then(|packed| packed.revisions());
             let Some((dialect, revisions)) = revisions else {
-                return Err(
-                    Error::new(Code::FileIo, "the embedded revisions are damaged").help("build the program anew")
-                );
+                return Err(damaged());
             };
             Loaded::new(dialect, revisions)
         };
@@ -125,7 +123,7 @@ impl Source {
         ask: impl FnOnce(&mut dyn Iterator<Item = Brief<'_>>) -> T,
     ) -> Result<T> {
         if let Some(packed) = self.packed {
-            return Ok(ask(&mut packed.brief()));
+            return Ok(ask(&mut packed.brief().ok_or_else(damaged)?));
         }
         let brief = self.loaded()?.brief(dialect)?;
         Ok(ask(&mut brief.iter().map(|(id, short, is_head)| Brief {
@@ -148,6 +146,10 @@ impl Source {
         );
         Err(Error::new(Code::NoDialectText, message).help("embed or read those for this database as well"))
     }
+}
+
+fn damaged() -> Error {
+    Error::new(Code::FileIo, "the embedded revisions are damaged").help("build the program anew")
 }
 
 impl Loaded {

@@ -21,7 +21,8 @@ pub enum Status {
         /// What is not applied, in the order in which it would run.
         pending: Vec<RevisionId>,
     },
-    /// A newer version of the program has been here: revisions are applied that this one does not have.
+    /// A newer version of the program has been here: revisions are applied that this one does not have. Whether its own
+    /// were edited is not told beside that.
     Ahead {
         /// What this program does not have.
         unknown: Vec<RevisionId>,

@@ -73,6 +73,7 @@ pub struct Location {
 
 /// When a copy of the database is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum When {
     /// Not at all.
     #[default]

@@ -223,6 +223,7 @@ impl Loader<'_> {
             header: parsed.header,
             places: parsed.places,
             missing_text: upgrade.is_none(),
+            header_lost: false,
             upgrade,
             downgrade,
         })

@@ -88,6 +88,7 @@ name_type! {
 
 /// Whether a revision runs inside a transaction of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Transaction {
     /// Statements and version row commit together.
     #[default]
@@ -98,6 +99,7 @@ pub enum Transaction {
 
 /// Whether an ALTER may copy its SQLite table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Recreate {
     /// Copies where nothing cheaper is right.
     #[default]
@@ -193,6 +195,8 @@ pub struct Revision {
     /// The revision's files are here, but every upgrade among them is the text for another dialect: plans lead through
     /// it, and running it is refused.
     pub missing_text: bool,
+    /// Only the version table knows it, and not its header, which says how the downgrade is to run.
+    pub header_lost: bool,
 }
 
 impl Revision {

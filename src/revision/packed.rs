@@ -86,24 +86,33 @@ impl Packed {
         self.len() == 0
     }
 
-    /// Each revision in a few words, in the order of the ids.
-    pub fn brief(&self) -> impl Iterator<Item = Brief<'static>> + use<> {
-        let (table, mut ids) = self
-            .0
-            .get(TABLE..)
-            .and_then(|rest| rest.split_at_checked(self.len() * ENTRY))
-            .unwrap_or_default();
-        table.chunks_exact(ENTRY).map_while(move |entry| {
-            let (short, length) = entry.split_at(SHORT);
-            let length = u32::from_le_bytes(length.try_into().ok()?);
+    /// Each revision in a few words, in the order of the ids; none when the bytes are damaged.
+    pub fn brief(&self) -> Option<impl Iterator<Item = Brief<'static>> + use<>> {
+        let rest = self.0.get(TABLE..self.number(MARK.len() + 4)?)?;
+        let (table, ids) = rest.split_at_checked(self.len().checked_mul(ENTRY)?)?;
+        let length = |entry: &[u8]| {
+            let length = entry.get(SHORT..)?.try_into().ok()?;
+            Some(u32::from_le_bytes(length))
+        };
+        let lengths = table.chunks_exact(ENTRY).map(length);
+        let all: u64 = lengths
+            .map(|length| length.map(|length| u64::from(length & !HEAD)))
+            .sum::<Option<u64>>()?;
+        let mut ids = std::str::from_utf8(ids).ok()?;
+        // Where there is none, nothing in the table tells whether that is so.
+        if all != ids.len() as u64 || self.is_empty() && self.revisions().is_none() {
+            return None;
+        }
+        Some(table.chunks_exact(ENTRY).map_while(move |entry| {
+            let length = length(entry)?;
             let (id, rest) = ids.split_at_checked((length & !HEAD) as usize)?;
             ids = rest;
             Some(Brief {
-                id: std::str::from_utf8(id).ok()?,
-                short: short.try_into().ok()?,
+                id,
+                short: entry.get(..SHORT)?.try_into().ok()?,
                 is_head: length & HEAD != 0,
             })
-        })
+        }))
     }
 
     /// The dialect that the texts are for, and the revisions in path order; none when the bytes are damaged.
@@ -113,7 +122,7 @@ impl Packed {
         };
         let dialect = reader.text()?;
         let revisions = (0..self.len()).map(|_| reader.revision()).collect::<Option<_>>()?;
-        Some((dialect, revisions))
+        reader.rest.is_empty().then_some((dialect, revisions))
     }
 
     fn number(&self, at: usize) -> Option<usize> {
@@ -157,9 +166,11 @@ impl Reader {
     }
 
     fn script(&mut self) -> Option<Script> {
-        Some(Script {
-            file: SourceFile::new(self.text()?, self.text()?),
-            body: self.number()?,
+        let (name, text) = (self.text()?, self.text()?);
+        let body = self.number()?;
+        text.is_char_boundary(body).then(|| Script {
+            file: SourceFile::new(name, text),
+            body,
             large: None,
         })
     }
@@ -196,6 +207,7 @@ impl Reader {
             upgrade,
             downgrade,
             missing_text: flags & MISSING_TEXT != 0,
+            header_lost: false,
         })
     }
 }
@@ -328,6 +340,7 @@ mod tests {
             upgrade: Some(script(text)),
             downgrade: (!text.is_empty()).then(|| script("DROP é")),
             missing_text: false,
+            header_lost: false,
         }
     }
 
@@ -368,6 +381,7 @@ mod tests {
         assert_eq!(format!("{again:?}"), format!("{:?}", some()));
         let brief: Vec<_> = packed
             .brief()
+            .unwrap()
             .map(|it| format!("{} {} {}", it.id, str::from_utf8(&it.short[..2]).unwrap(), it.is_head))
             .collect();
         assert_eq!(
@@ -383,5 +397,19 @@ mod tests {
         for length in TABLE..whole.len() {
             assert!(Packed::new(whole[..length].to_vec().leak()).revisions().is_none());
         }
+        // Nothing that is wrong with the table makes a database current that has other rows, or none.
+        let good = Packed::new(whole.clone().leak()).brief().unwrap().count();
+        assert_eq!(good, 4);
+        for (at, value) in [(0, 0), (0, 3), (0, 5), (3, 0xff), (4, 0), (4, 20), (7, 0xff)] {
+            let mut bytes = whole.clone();
+            bytes[MARK.len() + at] = value;
+            assert!(Packed::new(bytes.leak()).brief().is_none(), "{at} {value}");
+        }
+        let mut bytes = whole.clone();
+        bytes[TABLE + SHORT] ^= 1;
+        assert!(Packed::new(bytes.leak()).brief().is_none());
+        let mut bytes = whole;
+        bytes.push(0);
+        assert!(Packed::new(bytes.leak()).revisions().is_none());
     }
 }

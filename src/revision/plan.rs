@@ -116,7 +116,7 @@ impl Plan {
             .iter()
             .filter(|step| step.direction == Direction::Downgrade)
             .map(|step| graph.revision(step.node))
-            .filter(|revision| revision.downgrade.is_none() || revision.header.irreversible)
+            .filter(|revision| revision.downgrade.is_none() || revision.header.irreversible || revision.header_lost)
             .collect();
         let [first, more @ ..] = &stuck[..] else {
             return Ok(());
@@ -135,10 +135,18 @@ impl Plan {
         for revision in &stuck {
             let why = if revision.header.irreversible {
                 "stated to be irreversible"
-            } else {
+            } else if revision.downgrade.is_none() {
                 "there is no downgrade file"
+            } else {
+                "how its downgrade is to run stands in its upgrade file, which is not here"
             };
             error = label(error, revision, Place::Id, why);
+        }
+        if stuck
+            .iter()
+            .any(|revision| revision.downgrade.is_some() && revision.header_lost)
+        {
+            return Err(error.help("do it with the program or the files that made it: they have the header"));
         }
         Err(error.help("restore a backup, or write a new revision that undoes it by hand"))
     }

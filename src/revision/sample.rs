@@ -32,6 +32,7 @@ pub(crate) fn revision(id: &str, down: &[&str], depends_on: &[&str], labels: &[&
         upgrade: Some(script.clone()),
         downgrade: Some(script),
         missing_text: false,
+        header_lost: false,
     }
 }
 

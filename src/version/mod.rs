@@ -5,6 +5,7 @@
 pub mod text;
 mod unfinished;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -64,8 +65,11 @@ pub struct Details {
     pub message: String,
     /// The checksum of the downgrade file; none when it was irreversible.
     pub downgrade_checksum: Option<String>,
-    /// The text of the upgrade, where it was kept.
+    /// The text of the upgrade as it was kept: with a header in any case, of which nothing follows when the file was
+    /// too large.
     pub upgrade_sql: Option<String>,
+    /// The text of the upgrade file itself; none where only its header was kept.
+    pub upgrade_file: Option<String>,
     /// The text of the downgrade, where there is one and it was kept.
     pub downgrade_sql: Option<String>,
 }
@@ -86,7 +90,7 @@ pub struct NewRow<'a> {
     /// Likewise of the downgrade file.
     pub downgrade_checksum: Option<String>,
     /// The upgrade's text, when it is kept.
-    pub upgrade_sql: Option<&'a str>,
+    pub upgrade_sql: Option<Cow<'a, str>>,
     /// The downgrade's text, when there is one and it is kept.
     pub downgrade_sql: Option<&'a str>,
     /// Where it stands, when it has not come to its end.
@@ -185,7 +189,10 @@ impl VersionTable {
     pub fn insert(&self, row: &NewRow<'_>, stamp: &Stamp<'_>) -> String {
         const COLUMNS: &str = "revision, down_revision, depends_on, message, applied_at, applied_by, duration_ms, \
              tool_version, unfinished, upgrade_checksum, downgrade_checksum, upgrade_sql, downgrade_sql";
-        let texts = [row.upgrade_sql, row.downgrade_sql].into_iter().flatten().map(str::len);
+        let texts = [row.upgrade_sql.as_deref(), row.downgrade_sql]
+            .into_iter()
+            .flatten()
+            .map(str::len);
         let mut values = Values::new(self.dialect, &self.revisions, COLUMNS, 768 + texts.sum::<usize>());
         let parents: Vec<&str> = row.down_revisions.iter().map(RevisionId::as_str).collect();
         values.text(row.id.as_str());
@@ -199,7 +206,7 @@ impl VersionTable {
         values.maybe(row.unfinished.map(written).as_deref());
         values.text(&row.upgrade_checksum);
         values.maybe(row.downgrade_checksum.as_deref());
-        values.maybe(row.upgrade_sql.map(text::pack).as_deref());
+        values.maybe(row.upgrade_sql.as_deref().map(text::pack).as_deref());
         values.maybe(row.downgrade_sql.map(text::pack).as_deref());
         values.end()
     }
@@ -258,7 +265,7 @@ impl VersionTable {
             self.revisions,
             literal(Some(&row.upgrade_checksum)),
             literal(row.downgrade_checksum.as_deref()),
-            literal(row.upgrade_sql.map(text::pack).as_deref()),
+            literal(row.upgrade_sql.as_deref().map(text::pack).as_deref()),
             literal(row.downgrade_sql.map(text::pack).as_deref()),
             literal(Some(row.id.as_str())),
         )
@@ -355,8 +362,8 @@ impl VersionTable {
     /// Everything about one applied revision.
     pub fn details(&self, driver: &mut dyn Driver, id: &str) -> Result<Option<Details>> {
         let sql = format!(
-            "SELECT revision, down_revision, depends_on, message, downgrade_checksum, upgrade_sql, downgrade_sql \
-             FROM {} WHERE revision = {}",
+            "SELECT revision, down_revision, depends_on, message, downgrade_checksum, upgrade_sql, downgrade_sql, \
+             upgrade_checksum FROM {} WHERE revision = {}",
             self.revisions,
             self.dialect.literal(id)
         );
@@ -404,15 +411,20 @@ fn full(row: Vec<Option<String>>) -> Details {
             .collect::<Vec<_>>()
     };
     let kept = |text: String| text::unpack(&text).map(std::borrow::Cow::into_owned);
-    Details {
+    let mut details = Details {
         id: RevisionId::new(next().unwrap_or_default()),
         down_revisions: list(next()).into_iter().map(RevisionId::new).collect(),
         depends_on: list(next()),
         message: next().unwrap_or_default(),
         downgrade_checksum: next(),
         upgrade_sql: next().and_then(kept),
+        upgrade_file: None,
         downgrade_sql: next().and_then(kept),
-    }
+    };
+    let checksum = next().unwrap_or_default();
+    let kept = details.upgrade_sql.as_deref();
+    details.upgrade_file = kept.and_then(|kept| text::file(kept, &checksum)).map(str::to_owned);
+    details
 }
 
 /// An INSERT whose values are added as literals, one after the other.

@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+use crate::revision::{checksum, header};
+use crate::source::SourceFile;
+
 /// Before a compressed text.
 const MARK: &str = "deflate:";
 /// Shorter texts are kept as they are: they stay readable, and the compressor's own start costs more than they do.
@@ -33,6 +36,16 @@ pub fn unpack(kept: &str) -> Option<Cow<'_, str>> {
     let packed = from_base64(encoded)?;
     let text = miniz_oxide::inflate::decompress_to_vec_with_limit(&packed, MOST).ok()?;
     String::from_utf8(text).ok().map(Cow::Owned)
+}
+
+/// The file itself, out of a text that was kept and may have a header in front that stood elsewhere; none where the
+/// header is all there is.
+pub(super) fn file<'t>(kept: &'t str, checksum: &str) -> Option<&'t str> {
+    let body = header::parse(&SourceFile::new("", kept)).map_or(0, |parsed| parsed.body);
+    let without = kept.get(body..).unwrap_or_default();
+    [kept, without]
+        .into_iter()
+        .find(|text| checksum::is_of_text(checksum, text))
 }
 
 /// RFC 4648, section 4.

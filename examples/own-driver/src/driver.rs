@@ -1,8 +1,11 @@
 //! A driver over the application's own rusqlite. The first three methods are what every driver needs; `setting`,
-//! `in_transaction` and `scratch` are for the ALTERs that SQLite lacks, `connection` for code in revisions.
+//! `in_transaction` and `scratch` are for the ALTERs that SQLite lacks, `file` and `copy_to` for copies, `connection` for
+//! code in revisions.
 
 use std::any::Any;
+use std::path::{Path, PathBuf};
 
+use rusqlite::backup::{Backup, StepResult};
 use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode};
@@ -51,6 +54,7 @@ impl Driver for Own {
                 let rows = self.query("PRAGMA ignore_check_constraints")?;
                 return Ok(rows[0][0].as_deref() == Some("1"));
             }
+            other => return Err(DriverError::new(format!("there is no switch for {other:?}"))),
         };
         let db = &self.0;
         let set = on.map_or(Ok(false), |on| db.set_db_config(config, on));
@@ -64,6 +68,38 @@ impl Driver for Own {
     fn scratch(&self) -> Result<Box<dyn Driver>, DriverError> {
         let memory = Connection::open_in_memory().map_err(|error| failed(&error))?;
         Ok(Box::new(Own(memory)))
+    }
+
+    fn file(&self) -> Option<PathBuf> {
+        self.0.path().filter(|path| !path.is_empty()).map(PathBuf::from)
+    }
+
+    fn is_in_memory(&self) -> bool {
+        self.0.path() == Some("")
+    }
+
+    fn copy_to(&mut self, file: &Path, each: &mut dyn FnMut(u64, u64) -> bool) -> Result<Box<dyn Driver>, DriverError> {
+        let stopped = |failure, message| DriverError {
+            failure,
+            ..DriverError::new(message)
+        };
+        let mut copy = Connection::open(file).map_err(|error| failed(&error))?;
+        let backup = Backup::new(&self.0, &mut copy).map_err(|error| failed(&error))?;
+        loop {
+            match backup.step(1000).map_err(|error| failed(&error))? {
+                StepResult::Done => break,
+                StepResult::More => {}
+                // The run tries again, for as long as it is patient.
+                _ => return Err(stopped(Failure::Busy, "database is locked")),
+            }
+            let progress = backup.progress();
+            let pages = |count: i32| u64::try_from(count).unwrap_or(0);
+            if !each(pages(progress.pagecount - progress.remaining), pages(progress.pagecount)) {
+                return Err(stopped(Failure::Interrupted, "interrupted"));
+            }
+        }
+        drop(backup);
+        Ok(Box::new(Own(copy)))
     }
 
     fn connection(&mut self) -> Option<&mut dyn Any> {

@@ -31,6 +31,22 @@ mod tests {
     use sqlrev::{Code, Status};
 
     #[test]
+    fn the_own_driver_makes_copies() -> Result<(), Box<dyn Error>> {
+        let folder = std::env::temp_dir().join(format!("own-driver-{}", std::process::id()));
+        std::fs::create_dir(&folder)?;
+        let path = folder.join("people.db");
+        let mut db = open(path.to_str().ok_or("a path")?)?;
+        let backup = sqlrev::migrator::Backup::always();
+        let migrator = Migrator::new(sqlrev::embedded!()).backup(backup.clone());
+        migrator.downgrade(&mut db, "-1")?;
+        let copies = backup.list(&path)?;
+        assert_eq!(copies.len(), 1);
+        assert!(migrator.is_up_to_date(&mut Own(Connection::open(&copies[0])?))?);
+        std::fs::remove_dir_all(folder)?;
+        Ok(())
+    }
+
+    #[test]
     fn the_own_driver_goes_up_and_down() -> Result<(), Box<dyn Error>> {
         let migrator = Migrator::new(sqlrev::embedded!());
         let mut db = open(":memory:")?;

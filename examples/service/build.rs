@@ -1,0 +1,3 @@
+fn main() {
+    sqlrev::build::embed_for(&sqlrev::dialect::postgres::Postgres, "migrations");
+}

@@ -1,0 +1,71 @@
+//! An application that has only a URL.
+
+use std::time::Duration;
+
+use sqlrev::dialect::{Dialect, named};
+use sqlrev::{Code, Driver, Event, Migrator, Status};
+
+use crate::library::revision;
+use crate::server::{Database, Server};
+
+/// The first `count` revisions of a line, in words that every database knows.
+fn migrator(dialect: &'static dyn Dialect, count: usize) -> Migrator {
+    let all = [
+        revision("aaaa", "", "", "CREATE TABLE a (x int);", "DROP TABLE a;"),
+        revision(
+            "bbbb",
+            "aaaa",
+            "",
+            "ALTER TABLE a ADD COLUMN y int;",
+            "ALTER TABLE a DROP COLUMN y;",
+        ),
+        revision("cccc", "bbbb", "", "CREATE TABLE c (z int);", "DROP TABLE c;"),
+    ];
+    Migrator::from_files_for(dialect, all.into_iter().take(count).flatten()).expect("a graph")
+}
+
+/// Up and down over a URL, the connection going from thread to thread.
+fn works(dialect: &str, url: &str) {
+    let dialect = named(dialect).expect("a dialect");
+    let all = migrator(dialect, 3);
+    let mut db: Box<dyn Driver> = all.connect(url).expect("a connection");
+    let report = std::thread::scope(|scope| {
+        let (all, db) = (&all, &mut db);
+        scope.spawn(move || all.upgrade(&mut **db)).join().expect("no panic")
+    });
+    assert_eq!(report.expect("it runs").steps.len(), 3);
+    assert_eq!(all.status(&mut *db).expect("a status"), Status::UpToDate);
+    let mut other = all.connect(url).expect("another connection");
+    let first = migrator(dialect, 1);
+    first.downgrade_to_mine(&mut *other).expect("it runs back");
+    assert!(first.is_up_to_date(&mut *db).expect("a status"));
+    // A panic of the application's own does not leave a lock with the connection, which lives on.
+    let panicking = std::panic::AssertUnwindSafe(|| {
+        let mut hear = |event: Event<'_>| assert!(!matches!(event, Event::Statement { .. }), "the pipe is closed");
+        all.run(&mut *db).events(&mut hear).upgrade("heads").map(drop)
+    });
+    assert!(std::panic::catch_unwind(panicking).is_err());
+    let patient = migrator(dialect, 3).lock_timeout(Duration::from_secs(5));
+    patient.upgrade(&mut *other).expect("nobody holds it");
+    assert!(all.is_up_to_date(&mut *db).expect("a status"));
+}
+
+#[test]
+fn a_url_of_sqlite_is_enough() {
+    let folder = tempfile::tempdir().expect("a folder");
+    works("sqlite", &format!("sqlite:{}", folder.path().join("own.db").display()));
+    let error = migrator(named("sqlite").expect("a dialect"), 1)
+        .connect("oracle://x")
+        .map(drop);
+    assert_eq!(error.unwrap_err().code(), Code::ConfigUrl);
+}
+
+#[test]
+fn a_url_is_enough_on_postgresql() {
+    let database = Database::on(Server::Postgresql);
+    let [host, port, name] = ["PGHOST", "PGPORT", "PGDATABASE"].map(|name| &database.variables[name]);
+    works(
+        "postgresql",
+        &format!("postgresql://postgres@/{name}?host={host}&port={port}"),
+    );
+}
