@@ -57,7 +57,14 @@ impl Link {
         <T::TlsConnect as tokio_postgres::tls::TlsConnect<Socket>>::Future: Send,
     {
         let runtime = runtime();
-        let (client, mut connection) = wait(&runtime, config.connect(tls))?;
+        let (client, mut connection) = match wait(&runtime, config.connect(tls)) {
+            Ok(connected) => connected,
+            Err(error) => {
+                // As when the link is dropped: it may be inside another runtime.
+                runtime.shutdown_background();
+                return Err(error);
+            }
+        };
         let standard_strings = connection.parameter("standard_conforming_strings") != Some("off");
         let garbles = Arc::new(AtomicBool::new(false));
         let told = garbles.clone();
