@@ -116,7 +116,9 @@ pub(crate) fn statement(error: &DriverError, file: &SourceFile, span: &Span) -> 
 fn advice(message: &str, statement: &str) -> Option<&'static str> {
     // SQLite looks at the parents of the tables that refer to the one that goes (foreignkeys.html, section 5).
     if let Some(gone) = message.strip_prefix("no such table: main.")
-        && statement.get(..10).is_some_and(|words| words.eq_ignore_ascii_case("DROP TABLE"))
+        && statement
+            .get(..10)
+            .is_some_and(|words| words.eq_ignore_ascii_case("DROP TABLE"))
         && !statement.contains(gone)
     {
         return Some(

@@ -28,7 +28,9 @@ pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Ve
                 return Some(Vec::new());
             }
             if let Alter::DropNotNull(column) = &**alter
-                && [from, to].iter().any(|model| is_of_key(model.table(table), &column.folded))
+                && [from, to]
+                    .iter()
+                    .any(|model| is_of_key(model.table(table), &column.folded))
             {
                 return Some(vec![nullable(&object.name, column)]);
             }

@@ -59,7 +59,11 @@ pub(super) fn drop(draft: &mut Draft<'_>, site: &Site<'_>, column: &Name) -> Res
     }
     let message = format!("column `{name}` is in the primary key of `{}`", draft.name());
     let error = site.error(Code::BatchUnsupported, message, &column.span, "part of the primary key");
-    let is_rowid = draft.state.table.rowid_alias().is_some_and(|alias| alias.name.is(&name));
+    let is_rowid = draft
+        .state
+        .table
+        .rowid_alias()
+        .is_some_and(|alias| alias.name.is(&name));
     if is_rowid || draft.table.without_rowid() || draft.table.strict() {
         return Err(error.help("drop the primary key first"));
     }
