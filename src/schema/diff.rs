@@ -335,7 +335,8 @@ impl Plan<'_> {
         let is_base = |key: &&Key| key.kind < Kind::Table;
         let mut out = Vec::new();
         let drop = order::removal(self.from, &self.drop);
-        let first = late(self.from, drop.iter().rev());
+        let mut first = order::late(self.from, drop.iter().rev());
+        first.extend(order::of_rows(self.from, &drop));
         let (drop_first, drop): (Vec<Key>, Vec<Key>) = drop.into_iter().partition(|key| first.contains(key));
         if manner.foreign_keys_apart {
             let all: Vec<Key> = drop_first.iter().chain(&drop).cloned().collect();
@@ -373,7 +374,7 @@ impl Plan<'_> {
         out.extend(bases_again.into_iter().cloned().map(Change::Drop));
         // What is new may need the new values of a type.
         out.extend(self.replace.iter().cloned().map(Change::Replace));
-        let late_ones = late(self.to, create.iter());
+        let late_ones = order::late(self.to, create.iter());
         out.extend(create.iter().filter(|key| !late_ones.contains(*key)).map(make));
         out.extend(alters);
         let late = |key: &&Key| {
@@ -421,28 +422,6 @@ impl Plan<'_> {
             gone.insert(key);
         }
         found
-    }
-}
-
-/// Of the keys in the order of creation, those that are no table and nothing that tables may need, and what needs one of
-/// those in its turn: a function that reads a view, and a table that calls it.
-fn late<'k>(model: &Model, keys: impl Iterator<Item = &'k Key>) -> BTreeSet<Key> {
-    let mut keys: Vec<&Key> = keys.collect();
-    let mut late = BTreeSet::new();
-    loop {
-        let before = late.len();
-        keys.retain(|key| {
-            let needs = model.objects.get(*key).map(|object| &object.uses);
-            let is_late =
-                key.kind > Kind::Table || needs.is_some_and(|needs| needs.iter().any(|need| late.contains(need)));
-            if is_late {
-                late.insert((*key).clone());
-            }
-            !is_late
-        });
-        if late.len() == before {
-            return late;
-        }
     }
 }
 

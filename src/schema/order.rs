@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::schema::{Key, Model};
+use crate::schema::{Key, Kind, Model};
 
 /// The keys in an order in which their objects can be made: what an object uses comes before it, then the order of
 /// kinds and names. In a circle the first by name comes first.
@@ -49,10 +49,54 @@ fn visit(model: &Model, keys: &BTreeSet<Key>, first: &Key, done: &mut BTreeSet<K
     }
 }
 
+/// Of the keys in the order of creation, those that are no table and nothing that tables may need, and what needs one of
+/// those in its turn: a function that reads a view, and a table that calls it.
+pub fn late<'k>(model: &Model, keys: impl Iterator<Item = &'k Key>) -> BTreeSet<Key> {
+    let mut keys: Vec<&Key> = keys.collect();
+    let mut late = BTreeSet::new();
+    loop {
+        let before = late.len();
+        keys.retain(|key| {
+            let needs = model.objects.get(*key).map(|object| &object.uses);
+            let is_late =
+                key.kind > Kind::Table || needs.is_some_and(|needs| needs.iter().any(|need| late.contains(need)));
+            if is_late {
+                late.insert((*key).clone());
+            }
+            !is_late
+        });
+        if late.len() == before {
+            return late;
+        }
+    }
+}
+
+/// Of the keys in the order of removal, what takes or gives rows of a table that goes as well, such as a function, and
+/// what uses that in its turn.
+pub fn of_rows(model: &Model, drop: &[Key]) -> BTreeSet<Key> {
+    let tables: BTreeSet<&Key> = drop.iter().filter(|key| key.kind == Kind::Table).collect();
+    let uses = |key: &Key, those: &dyn Fn(&Key) -> bool| {
+        let object = model.objects.get(key);
+        object.is_some_and(|object| object.uses.iter().any(those))
+    };
+    let mut found: BTreeSet<Key> = drop
+        .iter()
+        .filter(|key| matches!(key.kind, Kind::Type | Kind::Domain | Kind::Function) && uses(key, &|used| tables.contains(used)))
+        .cloned()
+        .collect();
+    // What uses something stands before it in this order.
+    for key in drop.iter().rev() {
+        if uses(key, &|used| found.contains(used)) {
+            found.insert(key.clone());
+        }
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::{Kind, Object};
+    use crate::schema::Object;
 
     fn model(edges: &[(&str, &[&str])]) -> Model {
         let mut model = Model::default();

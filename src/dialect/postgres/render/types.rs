@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::dialect::postgres::inspect::{qualified, quoted};
-use crate::schema::{Column, Key, Kind, Model, Object};
+use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Object, Table};
 
 /// The parts of a meaning, behind the word that says what it is.
 fn parts(meaning: &str) -> (&str, Vec<&str>) {
@@ -140,18 +140,15 @@ pub(super) fn swapped(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>
     }
     let mut out = vec![format!("ALTER TYPE {place} RENAME TO {}", quoted(&aside))];
     out.extend(new.create.iter().cloned());
+    let (apart, again) = keys_of(&[place.clone(), format!("{place}[]")], from, to);
+    let (mut first, mut types, mut last) = (apart, Vec::new(), Vec::new());
     for (table, object) in &from.objects {
-        let Some(columns) = object.table.as_ref().map(|table| &table.columns) else {
-            continue;
-        };
-        if object.table.as_ref()?.options.contains_key("partition_of") {
-            continue;
-        }
+        let Some(holds) = &object.table else { continue };
         let action = |column: &Column, words: &str| {
             let table = qualified(&table.schema, &table.name);
             format!("ALTER TABLE {table} ALTER COLUMN {} {words}", quoted(&column.name))
         };
-        for column in columns {
+        for column in &holds.columns {
             let array = format!("{place}[]");
             let text = match &column.data_type.written {
                 own if *own == place => "text",
@@ -159,24 +156,73 @@ pub(super) fn swapped(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>
                 _ => continue,
             };
             let data_type = &column.data_type.written;
+            // An inherited column gets its type along with its parent's, and has a default of its own.
+            let inherited = is_inherited(holds, column, from);
             if column.default.is_some() {
-                out.push(action(column, "DROP DEFAULT"));
+                let list = if inherited { &mut first } else { &mut types };
+                list.push(action(column, "DROP DEFAULT"));
             }
-            out.push(action(
-                column,
-                &format!("TYPE {data_type} USING {}::{text}::{data_type}", quoted(&column.name)),
-            ));
+            if !inherited {
+                let using = format!("{}::{text}::{data_type}", quoted(&column.name));
+                types.push(action(column, &format!("TYPE {data_type} USING {using}")));
+            }
             // Another default comes by itself, and this one may be a value that is no more.
             let then = to.table(table).and_then(|table| table.column(&column.folded));
             if let Some(default) = &column.default
                 && then.is_none_or(|then| then.default == column.default)
             {
-                out.push(action(column, &format!("SET DEFAULT {}", default.written)));
+                let list = if inherited { &mut last } else { &mut types };
+                list.push(action(column, &format!("SET DEFAULT {}", default.written)));
             }
         }
     }
+    out.extend([first, types, last, again].concat());
     out.push(format!("DROP TYPE {}", qualified(&key.schema, &aside)));
     Some(out)
+}
+
+/// Whether a column is that of a table above.
+fn is_inherited(table: &Table, column: &Column, model: &Model) -> bool {
+    let Some(parents) = table.options.get("inherits") else {
+        return table.options.contains_key("partition_of");
+    };
+    let parents: Vec<&str> = parents.split(", ").collect();
+    let mut above = model.objects.iter().filter(|(key, _)| {
+        key.kind == Kind::Table && parents.contains(&qualified(&key.schema, &key.name).as_str())
+    });
+    above.any(|(_, parent)| {
+        let parent = parent.table.as_ref();
+        parent.is_some_and(|parent| parent.column(&column.folded).is_some())
+    })
+}
+
+/// The statements that take the foreign keys away which stay, over columns of some types, and those that bring them back:
+/// for a moment both ends would be of different types. What goes or comes does so by itself.
+fn keys_of(types: &[String], from: &Model, to: &Model) -> (Vec<String>, Vec<String>) {
+    let (mut apart, mut again) = (Vec::new(), Vec::new());
+    for (key, object) in &from.objects {
+        let Some(table) = &object.table else { continue };
+        let stays = |constraint: &Constraint| {
+            let then = to.table(key).map(|table| &table.constraints);
+            then.is_some_and(|then| then.contains(constraint))
+        };
+        let is_of_them = |column: &String| {
+            let column = table.column(column);
+            column.is_some_and(|column| types.contains(&column.data_type.written))
+        };
+        let keys = table.constraints.iter().filter(|constraint| {
+            constraint.kind == ConstraintKind::ForeignKey && constraint.columns.iter().any(is_of_them) && stays(constraint)
+        });
+        for constraint in keys {
+            let (table, name) = (qualified(&key.schema, &key.name), quoted(&constraint.name));
+            apart.push(format!("ALTER TABLE {table} DROP CONSTRAINT {name}"));
+            again.push(format!(
+                "ALTER TABLE {table} ADD CONSTRAINT {name} {}",
+                constraint.definition.written
+            ));
+        }
+    }
+    (apart, again)
 }
 
 #[cfg(test)]
