@@ -263,6 +263,7 @@ impl Plan<'_> {
                 continue;
             };
             match (&object.table, &wanted.table) {
+                _ if self.loses_column(object) => self.again(key),
                 (Some(now), Some(then)) => {
                     let alters = table::changes(now, then, way);
                     if !alters.is_empty() {

@@ -241,6 +241,8 @@ pub struct Object {
     pub table: Option<Table>,
     /// Whether rows are lost with it.
     pub holds_rows: bool,
+    /// The columns of its table that an index is over, as names are compared, where it stands in their way.
+    pub columns: BTreeSet<String>,
     /// Whether it may be led to another definition where it is, without being dropped: a function, a comment.
     pub redefinable: bool,
     /// The constraint of its table that an index is as good as, where the dialect makes one from the other.

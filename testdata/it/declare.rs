@@ -1,21 +1,13 @@
-//! Random pairs of schemas: the generated revision leads from one to the other and back, a second one finds nothing,
-//! and rows stay in columns that did not change.
+//! Random pairs of schemas on SQLite.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
+use crate::pair::{self, Column, Game, Pair, Rows};
 use crate::place::{Done, Place};
 use crate::random::Random;
-
-#[derive(Clone)]
-struct Column {
-    name: String,
-    data_type: &'static str,
-    clauses: Vec<String>,
-}
 
 #[derive(Clone)]
 struct Table {
@@ -186,53 +178,26 @@ fn schema(random: &mut Random, names: &[String]) -> Vec<Table> {
 
 /// Another schema that has much in common with this one.
 fn changed(random: &mut Random, tables: &[Table], names: &[String]) -> Vec<Table> {
-    let mut out = Vec::new();
-    for name in names {
-        match tables.iter().find(|table| table.name == *name) {
-            Some(_) if random.chance(10) => {}
-            None if random.chance(40) => {}
-            Some(there) => {
-                let mut made = there.clone();
-                for at in 0..made.columns.len() {
-                    if random.chance(25) {
-                        let name = made.columns[at].name.clone();
-                        made.columns[at] = column(random, &name, names);
-                    }
-                }
-                if !made.columns.is_empty() && random.chance(20) {
-                    let at = random.below(made.columns.len());
-                    made.columns.remove(at);
-                }
-                if random.chance(30) {
-                    made.columns.push(column(random, "g", names));
-                }
-                if random.chance(10) {
-                    made.strict = !made.strict;
-                }
-                if random.chance(10) {
-                    made.key = random.below(3);
-                }
-                extras(random, &mut made);
-                out.push(made);
-            }
-            None => out.push(table(random, name, names)),
+    let altered = |random: &mut Random, there: &Table| {
+        let mut made = there.clone();
+        pair::change_columns(random, &mut made.columns, |random, name| column(random, name, names));
+        if random.chance(10) {
+            made.strict = !made.strict;
         }
-    }
-    sound(out)
+        if random.chance(10) {
+            made.key = random.below(3);
+        }
+        extras(random, &mut made);
+        made
+    };
+    let new = |random: &mut Random, name: &str| table(random, name, names);
+    sound(pair::changed(random, names, tables, |table| &table.name, new, altered))
 }
 
 /// Without foreign keys to tables that are not there.
 fn sound(mut tables: Vec<Table>) -> Vec<Table> {
     let names: Vec<String> = tables.iter().map(|table| table.name.clone()).collect();
-    for column in tables.iter_mut().flat_map(|table| &mut table.columns) {
-        let there = |clause: &String| {
-            let parent = clause
-                .strip_prefix("REFERENCES ")
-                .and_then(|rest| rest.split(' ').next());
-            parent.is_none_or(|parent| names.iter().any(|name| name == parent))
-        };
-        column.clauses.retain(there);
-    }
+    pair::keep_references(tables.iter_mut().flat_map(|table| &mut table.columns), &names);
     tables
 }
 
@@ -285,9 +250,9 @@ fn fill(db: &Connection, tables: &[Table], random: &mut Random) {
 }
 
 /// The rows of the columns that both have with the same type.
-fn rows(place: &Place, before: &[Table], after: &[Table]) -> BTreeMap<String, Vec<Vec<Value>>> {
+fn rows(place: &Place, before: &[Table], after: &[Table]) -> Rows<Vec<Value>> {
     let db = Connection::open(place.database()).expect("the database");
-    let mut out = BTreeMap::new();
+    let mut out = Rows::new();
     for table in before {
         let Some(other) = after.iter().find(|other| other.name == table.name) else {
             continue;
@@ -316,150 +281,53 @@ fn rows(place: &Place, before: &[Table], after: &[Table]) -> BTreeMap<String, Ve
     out
 }
 
-fn is_empty(done: &Done) -> bool {
-    done.stdout.trim().is_empty()
-}
-
-/// Data that the new schema refuses; everything is as it was then.
-fn refused(done: &Done) -> bool {
-    let told = ["sqlrev::batch::", "constraint failed"]
-        .iter()
-        .any(|words| done.stderr.contains(words));
-    done.status == Some(1) && told
-}
-
-/// A project between two schemas.
-struct Game {
-    seed: u64,
-    place: Place,
+/// Two schemas in files.
+struct InFile {
     before: Vec<Table>,
     after: Vec<Table>,
 }
 
-impl Game {
-    fn wrong(&self, what: &str, done: &Done) -> String {
-        let folders = std::fs::read_dir(self.place.path("migrations"))
-            .into_iter()
-            .flatten()
-            .flatten();
-        let script: String = folders
-            .filter(|entry| entry.file_name().to_string_lossy().contains("two0"))
-            .map(|entry| {
-                let read = |name: &str| std::fs::read_to_string(entry.path().join(name)).unwrap_or_default();
-                format!("{}\n--- down ---\n{}", read("upgrade.sql"), read("downgrade.sql"))
-            })
-            .collect();
-        let (stdout, stderr) = (&done.stdout, &done.stderr);
-        let (from, to) = (text(&self.before), text(&self.after));
-        let seed = self.seed;
-        format!("seed {seed}: {what}\n{stdout}\n{stderr}\n--- from ---\n{from}\n--- to ---\n{to}\n--- by ---\n{script}")
+impl Pair for InFile {
+    type Row = Vec<Value>;
+
+    fn texts(&self) -> [String; 2] {
+        [text(&self.before), text(&self.after)]
     }
 
-    fn must(&self, args: &[&str]) -> Result<Done, String> {
-        let done = self.place.run(args);
-        if done.status == Some(0) {
-            Ok(done)
-        } else {
-            Err(self.wrong(&format!("{args:?}"), &done))
-        }
+    fn fill(&self, place: &Place, random: &mut Random) {
+        let db = Connection::open(place.database()).expect("the database");
+        fill(&db, &self.before, random);
     }
 
-    fn rows(&self) -> BTreeMap<String, Vec<Vec<Value>>> {
-        rows(&self.place, &self.before, &self.after)
+    fn rows(&self, place: &Place) -> Rows<Vec<Value>> {
+        rows(place, &self.before, &self.after)
     }
 
-    /// A step on the way, which the data may be in the way of; whether it was made.
-    fn step(&self, args: &[&str], kept: &BTreeMap<String, Vec<Vec<Value>>>) -> Result<bool, String> {
-        let done = self.place.run(args);
-        if refused(&done) {
-            return Ok(false);
-        }
-        if done.status != Some(0) {
-            return Err(self.wrong(&format!("{args:?}"), &done));
-        }
-        if self.rows() != *kept {
-            return Err(self.wrong("rows are lost", &done));
-        }
-        Ok(true)
-    }
-
-    fn play(&self, random: &mut Random) -> Result<(), String> {
-        let Self {
-            place, before, after, ..
-        } = self;
-        place.write("schema.sql", text(before));
-        self.must(&["revision", "-m", "one", "--autogenerate", "--rev-id", "one0"])?;
-        self.must(&["upgrade"])?;
-        fill(
-            &Connection::open(place.database()).expect("the database"),
-            before,
-            random,
-        );
-        place.write("schema.sql", text(after));
-        let made = self.must(&["revision", "-m", "two", "--autogenerate", "--rev-id", "two0"])?;
-        if is_empty(&made) {
-            return Ok(());
-        }
-        let again = self.must(&["revision", "-m", "three", "--autogenerate"])?;
-        if !is_empty(&again) {
-            return Err(self.wrong("a second one finds something", &again));
-        }
-        let kept = self.rows();
-        if !self.step(&["upgrade"], &kept)? {
-            return Ok(());
-        }
-        self.must(&["check"])?;
-        let (down, back) = if before.is_empty() {
-            ("base", "empty")
-        } else {
-            ("one0", "one0")
-        };
-        if !self.step(&["downgrade", down], &kept)? {
-            return Ok(());
-        }
-        let back = self.must(&["diff", "database", back])?;
-        if !is_empty(&back) {
-            return Err(self.wrong("the downgrade leads elsewhere", &back));
-        }
-        Ok(())
+    fn is_refused(&self, done: &Done) -> bool {
+        ["sqlrev::batch::", "constraint failed"]
+            .iter()
+            .any(|words| done.stderr.contains(words))
     }
 }
 
-fn play(seed: u64) -> Result<(), String> {
-    let mut random = Random(seed);
+fn game(seed: u64, random: &mut Random) -> Game<InFile> {
     let names = ["t0", "t1", "t2"].map(str::to_owned);
-    let before = schema(&mut random, &names);
-    let after = changed(&mut random, &before, &names);
-    let game = Game {
+    let before = schema(random, &names);
+    let after = changed(random, &before, &names);
+    let pair = InFile { before, after };
+    Game {
         seed,
         place: Place::new(),
-        before,
-        after,
-    };
-    game.play(&mut random)
-}
-
-fn seeds(from: u64, count: u64) {
-    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
-    let (from, count) = match number("SQLREV_SEEDS") {
-        Some(count) => (number("SQLREV_FIRST_SEED").unwrap_or(0), count),
-        None => (from, count),
-    };
-    let failures: Vec<String> = (from..from + count).filter_map(|seed| play(seed).err()).collect();
-    assert!(
-        failures.is_empty(),
-        "{} of {count} fail\n{}",
-        failures.len(),
-        failures[..failures.len().min(4)].join("\n=====\n")
-    );
+        pair,
+    }
 }
 
 #[test]
 fn generated_revisions_lead_there_and_back_1() {
-    seeds(0, 20);
+    pair::seeds(0, 20, game);
 }
 
 #[test]
 fn generated_revisions_lead_there_and_back_2() {
-    seeds(20, 20);
+    pair::seeds(20, 20, game);
 }

@@ -24,8 +24,29 @@ struct Table {
 struct Schema {
     /// What a function does.
     body: usize,
+    /// Which table with partitions, and which event, there are.
+    spread: usize,
+    event: usize,
     tables: Vec<Table>,
 }
+
+const SPREAD: [&str; 6] = [
+    "",
+    "CREATE TABLE spread (id INT NOT NULL, at DATE NOT NULL, PRIMARY KEY (id, at)) PARTITION BY RANGE (YEAR(at)) \
+     (PARTITION old VALUES LESS THAN (2020) COMMENT = 'it''s old', PARTITION new VALUES LESS THAN MAXVALUE);\n",
+    "CREATE TABLE spread (id INT NOT NULL, at DATE NOT NULL, PRIMARY KEY (id)) PARTITION BY HASH (id) PARTITIONS 3;\n",
+    "CREATE TABLE spread (id BIGINT NOT NULL, at DATE, UNIQUE KEY (id)) PARTITION BY KEY (id) PARTITIONS 2;\n",
+    "CREATE TABLE spread (id INT NOT NULL, at DATE NOT NULL, KEY (at)) PARTITION BY LIST (id MOD 2) SUBPARTITION BY \
+     HASH (id) SUBPARTITIONS 2 (PARTITION even VALUES IN (0), PARTITION odd VALUES IN (1));\n",
+    "CREATE TABLE spread (id INT, name VARCHAR(9));\n",
+];
+
+const EVENTS: [&str; 4] = [
+    "",
+    "CREATE EVENT now_and_then ON SCHEDULE EVERY 1 DAY DO SET @a = 1;\n",
+    "CREATE EVENT now_and_then ON SCHEDULE EVERY '1:30' HOUR_MINUTE DISABLE COMMENT 'x' DO BEGIN SET @a = 1; END;\n",
+    "CREATE EVENT now_and_then ON SCHEDULE AT '2037-01-01' ON COMPLETION PRESERVE DO SET @a = 2;\n",
+];
 
 const TYPES: [&str; 9] = [
     "INT",
@@ -101,7 +122,7 @@ fn column(random: &mut Random, name: &str, tables: &[String]) -> Column {
 fn table(random: &mut Random, name: &str, tables: &[String]) -> Table {
     let mut made = Table {
         name: name.to_owned(),
-        key: random.below(4),
+        key: random.below(6),
         columns: Vec::new(),
         parts: Vec::new(),
         options: "",
@@ -202,6 +223,8 @@ impl Table {
             "key_of_it INT AUTO_INCREMENT PRIMARY KEY",
             "key_of_it BIGINT NOT NULL AUTO_INCREMENT UNIQUE KEY",
             "key_of_it INT NOT NULL",
+            "key_of_it INT NOT NULL, counted INT AUTO_INCREMENT PRIMARY KEY",
+            "key_of_it INT NOT NULL PRIMARY KEY, counted BIGINT AUTO_INCREMENT, UNIQUE KEY counted (counted, key_of_it)",
         ][self.key];
         let mut parts = vec![key.to_owned(), "base INT DEFAULT 3".to_owned()];
         for column in &self.columns {
@@ -250,8 +273,18 @@ impl Schema {
                 tables.push(table(random, name, names));
             }
         }
-        let body = random.below(2);
-        Self { body, tables }.sound()
+        Self::of(random, tables)
+    }
+
+    fn of(random: &mut Random, tables: Vec<Table>) -> Self {
+        let [body, spread, event] = [2, SPREAD.len(), EVENTS.len()].map(|count| random.below(count));
+        let schema = Self {
+            body,
+            spread,
+            event,
+            tables,
+        };
+        schema.sound()
     }
 
     /// Another schema that has much in common with this one.
@@ -260,15 +293,14 @@ impl Schema {
             let mut made = there.clone();
             pair::change_columns(random, &mut made.columns, |random, name| column(random, name, names));
             if random.chance(20) {
-                made.key = random.below(4);
+                made.key = random.below(6);
             }
             extras(random, &mut made);
             made
         };
         let new = |random: &mut Random, name: &str| table(random, name, names);
         let tables = pair::changed(random, names, &self.tables, |table| &table.name, new, altered);
-        let body = random.below(2);
-        Self { body, tables }.sound()
+        Self::of(random, tables)
     }
 
     /// Without foreign keys to tables that are not there, or whose key is of another type.
@@ -285,6 +317,8 @@ impl Schema {
         let mut out = format!("CREATE FUNCTION twice(n INT) RETURNS INT DETERMINISTIC {body};\n");
         out.extend(self.tables.iter().map(Table::sql));
         out.extend(self.tables.iter().map(Table::references));
+        out.push_str(SPREAD[self.spread]);
+        out.push_str(EVENTS[self.event]);
         out
     }
 }

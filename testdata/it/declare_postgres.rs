@@ -1,20 +1,12 @@
-//! Random pairs of schemas on PostgreSQL: the generated revision leads from one to the other and back, a second one finds
-//! nothing, a dump declares what there is, and rows stay in columns that did not change.
+//! Random pairs of schemas on PostgreSQL.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::pair::{self, Column, Game, Pair, Rows};
 use crate::place::{Done, Place};
 use crate::postgres::place_on;
 use crate::random::Random;
 use crate::server::Database;
-
-#[derive(Clone)]
-struct Column {
-    name: String,
-    data_type: &'static str,
-    clauses: Vec<String>,
-}
 
 #[derive(Clone)]
 struct Table {
@@ -223,15 +215,14 @@ impl Schema {
     /// Another schema that has much in common with this one.
     fn changed(&self, random: &mut Random, names: &[String]) -> Self {
         let mut schema = self.clone();
-        schema.tables.clear();
-        for name in names {
-            match self.tables.iter().find(|table| table.name == *name) {
-                Some(_) if random.chance(10) => {}
-                None if random.chance(40) => {}
-                Some(there) => schema.tables.push(altered(random, there, names)),
-                None => schema.tables.push(table(random, name, names)),
-            }
-        }
+        schema.tables = pair::changed(
+            random,
+            names,
+            &self.tables,
+            |table| &table.name,
+            |random, name| table(random, name, names),
+            |random, there| altered(random, there, names),
+        );
         schema.values = match random.below(4) {
             0 => vec!["sad", "ok", "good"],
             1 => vec!["ok", "sad"],
@@ -245,20 +236,9 @@ impl Schema {
 
     /// Without foreign keys to tables that are not there, or whose key is of another type.
     fn keep_sound(&mut self) {
-        let names: Vec<String> = self
-            .tables
-            .iter()
-            .filter(|table| table.key < 2)
-            .map(|table| table.name.clone())
-            .collect();
-        for column in self.tables.iter_mut().flat_map(|table| &mut table.columns) {
-            column.clauses.retain(|clause| {
-                let parent = clause
-                    .strip_prefix("REFERENCES ")
-                    .and_then(|rest| rest.split(' ').next());
-                parent.is_none_or(|parent| names.iter().any(|name| name == parent))
-            });
-        }
+        let parents = self.tables.iter().filter(|table| table.key < 2);
+        let parents: Vec<String> = parents.map(|table| table.name.clone()).collect();
+        pair::keep_references(self.tables.iter_mut().flat_map(|table| &mut table.columns), &parents);
     }
 
     fn text(&self) -> String {
@@ -278,19 +258,7 @@ impl Schema {
 
 fn altered(random: &mut Random, there: &Table, names: &[String]) -> Table {
     let mut made = there.clone();
-    for at in 0..made.columns.len() {
-        if random.chance(25) {
-            let name = made.columns[at].name.clone();
-            made.columns[at] = column(random, &name, names);
-        }
-    }
-    if !made.columns.is_empty() && random.chance(20) {
-        let at = random.below(made.columns.len());
-        made.columns.remove(at);
-    }
-    if random.chance(30) {
-        made.columns.push(column(random, "g", names));
-    }
+    pair::change_columns(random, &mut made.columns, |random, name| column(random, name, names));
     if random.chance(10) {
         made.key = random.below(3);
     }
@@ -298,63 +266,21 @@ fn altered(random: &mut Random, there: &Table, names: &[String]) -> Table {
     made
 }
 
-/// A project between two schemas.
-struct Game {
-    seed: u64,
+/// Two schemas on a server.
+struct OnServer {
     database: Database,
-    place: Place,
     before: Schema,
     after: Schema,
 }
 
-type Rows = BTreeMap<String, Vec<String>>;
+impl Pair for OnServer {
+    type Row = String;
 
-impl Game {
-    fn new(seed: u64, random: &mut Random) -> Self {
-        let names: Vec<String> = ["t", "u", "v"].map(str::to_owned).to_vec();
-        let before = Schema::random(random, &names);
-        let after = before.changed(random, &names);
-        let database = Database::new();
-        let place = place_on(&database);
-        std::fs::create_dir_all(place.path("migrations")).expect("a folder");
-        Self {
-            seed,
-            database,
-            place,
-            before,
-            after,
-        }
+    fn texts(&self) -> [String; 2] {
+        [self.before.text(), self.after.text()]
     }
 
-    fn wrong(&self, what: &str, done: &Done) -> String {
-        let folders = std::fs::read_dir(self.place.path("migrations"));
-        let scripts: String = folders
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter(|entry| entry.file_name().to_string_lossy().contains("two0"))
-            .map(|entry| {
-                let read = |name: &str| std::fs::read_to_string(entry.path().join(name)).unwrap_or_default();
-                format!("{}\n--- down ---\n{}", read("upgrade.sql"), read("downgrade.sql"))
-            })
-            .collect();
-        let (seed, stdout, stderr) = (self.seed, &done.stdout, &done.stderr);
-        let (from, to) = (self.before.text(), self.after.text());
-        format!(
-            "seed {seed}: {what}\n{stdout}\n{stderr}\n--- from ---\n{from}\n--- to ---\n{to}\n--- by ---\n{scripts}"
-        )
-    }
-
-    fn must(&self, args: &[&str]) -> Result<Done, String> {
-        let done = self.place.run(args);
-        if done.status == Some(0) {
-            Ok(done)
-        } else {
-            Err(self.wrong(&format!("{args:?}"), &done))
-        }
-    }
-
-    fn fill(&self, random: &mut Random) {
+    fn fill(&self, place: &Place, random: &mut Random) {
         let mut sql = String::new();
         for table in &self.before.tables {
             for id in 1..4 {
@@ -380,11 +306,10 @@ impl Game {
                 let _ = writeln!(sql, "INSERT INTO {} (id{names}) VALUES ({id}{values});", table.name);
             }
         }
-        self.database.psql(&["-q"], sql.as_bytes(), self.place.folder());
+        self.database.psql(&["-q"], sql.as_bytes(), place.folder());
     }
 
-    /// The rows of the columns that both have with the same type and the same way to be computed.
-    fn rows(&self) -> Rows {
+    fn rows(&self, _: &Place) -> Rows<String> {
         let mut out = Rows::new();
         for table in &self.before.tables {
             let Some(other) = self.after.tables.iter().find(|other| other.name == table.name) else {
@@ -407,93 +332,43 @@ impl Game {
         out
     }
 
-    /// A step on the way, which the data may be in the way of; whether it was made.
-    fn step(&self, args: &[&str], kept: &Rows) -> Result<bool, String> {
-        let done = self.place.run(args);
-        if done.status == Some(1) && by_data(&done.stderr) {
-            return Ok(false);
-        }
-        if done.status != Some(0) {
-            return Err(self.wrong(&format!("{args:?}"), &done));
-        }
-        if self.rows() != *kept {
-            return Err(self.wrong("rows are lost", &done));
-        }
-        Ok(true)
-    }
-
-    fn play(&self, random: &mut Random) -> Result<(), String> {
-        self.place.write("schema.sql", self.before.text());
-        self.must(&["revision", "-m", "one", "--autogenerate", "--rev-id", "one0"])?;
-        self.must(&["upgrade"])?;
-        self.fill(random);
-        self.place.write("schema.sql", self.after.text());
-        let made = self.must(&["revision", "-m", "two", "--autogenerate", "--rev-id", "two0"])?;
-        if made.stdout.trim().is_empty() {
-            return Ok(());
-        }
-        let again = self.must(&["revision", "-m", "three", "--autogenerate"])?;
-        if !again.stdout.trim().is_empty() {
-            return Err(self.wrong("a second one finds something", &again));
-        }
-        let kept = self.rows();
-        if !self.step(&["upgrade"], &kept)? {
-            return Ok(());
-        }
-        self.must(&["check", "--drift"])?;
-        let dump = self.must(&["dump"])?;
-        self.place.write("dump.sql", dump.stdout);
-        self.must(&["diff", "database", "dump.sql", "--exit-code"])?;
-        if !self.step(&["downgrade", "one0"], &kept)? {
-            return Ok(());
-        }
-        self.must(&["diff", "database", "one0", "--exit-code"]).map(drop)
+    fn is_refused(&self, done: &Done) -> bool {
+        [
+            "violates",
+            "contains null values",
+            "invalid input",
+            "out of range",
+            "could not create unique index",
+            "is violated by some row",
+            "field overflow",
+            "cannot be cast",
+            "too long",
+        ]
+        .iter()
+        .any(|part| done.stderr.contains(part))
     }
 }
 
-/// Values that a type, a constraint or NOT NULL refuses.
-fn by_data(words: &str) -> bool {
-    [
-        "violates",
-        "contains null values",
-        "invalid input",
-        "out of range",
-        "could not create unique index",
-        "is violated by some row",
-        "field overflow",
-        "cannot be cast",
-        "too long",
-    ]
-    .iter()
-    .any(|part| words.contains(part))
-}
-
-fn seeds(from: u64, count: u64) {
-    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
-    let (from, count) = match number("SQLREV_SEEDS") {
-        Some(count) => (number("SQLREV_FIRST_SEED").unwrap_or(0), count),
-        None => (from, count),
+fn game(seed: u64, random: &mut Random) -> Game<OnServer> {
+    let names: Vec<String> = ["t", "u", "v"].map(str::to_owned).to_vec();
+    let before = Schema::random(random, &names);
+    let after = before.changed(random, &names);
+    let database = Database::new();
+    let place = place_on(&database);
+    let pair = OnServer {
+        database,
+        before,
+        after,
     };
-    let failures: Vec<String> = (from..from + count)
-        .filter_map(|seed| {
-            let mut random = Random(seed);
-            Game::new(seed, &mut random).play(&mut random).err()
-        })
-        .collect();
-    assert!(
-        failures.is_empty(),
-        "{} of {count} fail\n{}",
-        failures.len(),
-        failures[..failures.len().min(4)].join("\n=====\n")
-    );
+    Game { seed, place, pair }
 }
 
 #[test]
 fn generated_revisions_lead_there_and_back_on_postgresql_1() {
-    seeds(0, 2);
+    pair::seeds(0, 2, game);
 }
 
 #[test]
 fn generated_revisions_lead_there_and_back_on_postgresql_2() {
-    seeds(2, 2);
+    pair::seeds(2, 2, game);
 }

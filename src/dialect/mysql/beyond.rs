@@ -2,7 +2,7 @@
 
 use crate::dialect::Replay;
 #[cfg(feature = "mysql")]
-use crate::dialect::mysql::schema::without_database;
+use crate::dialect::mysql::schema::{lists_another, without_database};
 use crate::dialect::mysql::session::words;
 #[cfg(feature = "mysql")]
 use crate::sql::split::MYSQL;
@@ -72,9 +72,12 @@ fn has_soname(statement: &str) -> bool {
 }
 
 /// A statement as it may run on scratch, in which the project's database has no other name: where it names that one, it
-/// means the scratch database. None where what it changes is in another database.
+/// means the scratch database. None where what it changes is in another database, or the server's.
 #[cfg(feature = "mysql")]
 pub(crate) fn on_scratch<'s>(statement: &'s str, database: &str) -> Option<std::borrow::Cow<'s, str>> {
+    if beyond(statement).is_some() {
+        return None;
+    }
     let own = without_database(statement, database, true);
     if words(&own, 1).first().is_some_and(|word| word == "USE") {
         return None;
@@ -96,8 +99,9 @@ const VERBS: usize = 14;
 /// Whether a statement changes something whose name says a database.
 #[cfg(feature = "mysql")]
 fn changes_another(statement: &str) -> bool {
-    let tokens = token::significant(statement, &MYSQL).take(32);
-    let tokens: Vec<&str> = tokens.map(|token| &statement[token.span]).collect();
+    let tokens: Vec<&str> = token::significant(statement, &MYSQL)
+        .map(|token| &statement[token.span])
+        .collect();
     let text = |at: usize| tokens.get(at).copied().unwrap_or_default();
     let is = |at: usize, word: &str| text(at).eq_ignore_ascii_case(word);
     if !BEFORE.split_ascii_whitespace().take(VERBS).any(|verb| is(0, verb)) {
@@ -122,7 +126,19 @@ fn changes_another(statement: &str) -> bool {
             break;
         }
     }
-    text(at + 1) == "." || behind_on.is_some_and(|at| text(at + 1) == ".")
+    let is_behind_on = behind_on.is_some_and(|at| text(at + 1) == ".");
+    // Several tables may be listed, and one may be moved into another database.
+    let lists = [
+        "DROP", "RENAME", "TRUNCATE", "UPDATE", "DELETE", "OPTIMIZE", "ANALYZE", "REPAIR",
+    ];
+    if lists.iter().any(|verb| is(0, verb)) {
+        return is_behind_on || lists_another(statement);
+    }
+    let moves = |at: usize| (is(at, "TO") || is(at, "AS")) && is(at - 1, "RENAME") || is(at, "RENAME");
+    if is(0, "ALTER") && (1..tokens.len()).any(|at| moves(at) && text(at + 2) == ".") {
+        return true;
+    }
+    text(at + 1) == "." || is_behind_on
 }
 
 #[cfg(all(test, feature = "mysql"))]
@@ -174,6 +190,21 @@ mod tests {
         check(
             "CREATE DEFINER=a@b TRIGGER r AFTER INSERT ON other.t FOR EACH ROW SET @a = 1",
             None,
+        );
+        check("DROP INDEX i ON other.t", None);
+        check("DROP TABLE t, other.u", None);
+        check("DROP TABLE t, app.u", Some("DROP TABLE t,     u"));
+        check("UPDATE t JOIN other.u ON t.a = u.a SET u.b = 1", None);
+        check(
+            "UPDATE t JOIN u ON t.a = u.a SET u.b = 1",
+            Some("UPDATE t JOIN u ON t.a = u.a SET u.b = 1"),
+        );
+        check("DELETE u FROM t JOIN other.u WHERE t.a = u.a", None);
+        check("RENAME TABLE t TO other.t", None);
+        check("ALTER TABLE t RENAME TO other.t", None);
+        check(
+            "ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES other.t (a)",
+            Some("ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES other.t (a)"),
         );
         check("USE app", None);
     }

@@ -6,7 +6,7 @@ mod options;
 
 use crate::dialect::mysql::schema::{quoted, words};
 use crate::schema::diff::{Alter, Change};
-use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Table};
+use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Table, Text};
 
 use keys::Keys;
 
@@ -70,12 +70,10 @@ fn redefined(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>> {
         Kind::Index => {
             let table = new.on.as_ref()?;
             let keys = Keys::of(table, from, to)?;
-            let mut clauses = Vec::new();
-            if !keys.goes_with_a_column(key) {
-                clauses.extend(keys.before_loss(&new.name, &new.name));
-                clauses.push(format!("DROP INDEX {}", quoted(&new.name)));
-            }
-            clauses.push(format!("ADD {}", new.meaning));
+            let mut clauses = vec![
+                format!("DROP INDEX {}", quoted(&new.name)),
+                format!("ADD {}", new.meaning),
+            ];
             clauses.extend(keys.after_gain(&new.name));
             Some(vec![format!(
                 "ALTER TABLE {} {}",
@@ -148,7 +146,7 @@ fn clauses(alter: &Alter, now: &Table, then: &Table, keys: &Keys<'_>) -> Option<
             if was.stored {
                 return one(modify(column));
             }
-            Some(kept(column, now, keys, collation))
+            Some(kept(column, now, then, keys, collation))
         }
         Alter::SetNotNull(column)
         | Alter::DropNotNull(column)
@@ -191,8 +189,7 @@ fn added(column: &Column, now: &Table, then: &Table, keys: &Keys<'_>, collation:
     out
 }
 
-/// A column goes with the keys and constraints that are about it. The server takes some of them along, makes others
-/// narrower, and refuses the rest.
+/// A column that goes, if only to come again as another one. Constraints that stay go along and come again with it.
 fn lost(column: &Column, now: &Table, then: &Table, keys: &Keys<'_>) -> Vec<String> {
     let is_first = |columns: &[String]| {
         let mut gone = now.columns.iter().filter(|other| keys.goes(&other.folded));
@@ -215,17 +212,12 @@ fn lost(column: &Column, now: &Table, then: &Table, keys: &Keys<'_>) -> Vec<Stri
         }
         out.push(drop_of(constraint));
     }
-    for (name, columns) in keys.that_stay_by_name() {
-        if columns.len() > 1 && is_first(&columns) {
-            out.push(format!("DROP INDEX {}", quoted(&name)));
-        }
-    }
     out.push(format!("DROP COLUMN {}", quoted(&column.name)));
     out
 }
 
 /// What was computed when it was asked for is written down: no MODIFY does so.
-fn kept(column: &Column, now: &Table, keys: &Keys<'_>, collation: &str) -> Vec<Vec<String>> {
+fn kept(column: &Column, now: &Table, then: &Table, keys: &Keys<'_>, collation: &str) -> Vec<Vec<String>> {
     let mut taken = format!("{}_kept", column.name);
     while now.column(&crate::dialect::mysql::schema::fold(&taken)).is_some() {
         taken.push('_');
@@ -234,18 +226,23 @@ fn kept(column: &Column, now: &Table, keys: &Keys<'_>, collation: &str) -> Vec<V
     there.name.clone_from(&taken);
     // NULLs of old rows would stand in the way.
     there.not_null = false;
+    there.other = Text::default();
     let own = format!(
         "\0UPDATE {} SET {} = {}",
         quoted(&keys.table.name),
         quoted(&taken),
         quoted(&column.name)
     );
-    let mut last = vec![format!("DROP COLUMN {}", quoted(&column.name))];
+    let stays = |one: &&Constraint| one.columns.contains(&column.folded) && now.constraints.contains(one);
+    let stay: Vec<&Constraint> = then.constraints.iter().filter(stays).collect();
+    let mut last: Vec<String> = stay.iter().map(|constraint| drop_of(constraint)).collect();
+    last.push(format!("DROP COLUMN {}", quoted(&column.name)));
     last.push(format!("CHANGE COLUMN {} {}", quoted(&taken), words(column, collation)));
     vec![
         vec![format!("ADD COLUMN {}", words(&there, collation))],
         vec![own],
         last,
+        stay.into_iter().map(add_of).collect(),
     ]
 }
 

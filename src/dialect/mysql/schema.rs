@@ -141,6 +141,18 @@ pub(super) fn without_database<'s>(sql: &'s str, database: &str, blank: bool) ->
     Cow::Owned(out)
 }
 
+/// Whether a name of a table says its database, where tables are listed.
+#[cfg(feature = "mysql")]
+pub(super) fn lists_another(sql: &str) -> bool {
+    let tokens: Vec<&str> = token::significant(sql, &MYSQL).map(|token| &sql[token.span]).collect();
+    let mut in_tables = false;
+    tokens.iter().enumerate().any(|(at, _)| {
+        let before = at.checked_sub(1).map_or("", |before| tokens[before]);
+        in_tables = in_list(before, in_tables);
+        in_tables && before != "." && tokens.get(at + 1) == Some(&".")
+    })
+}
+
 /// Whether the name behind this word is one of a table, a view or a program.
 fn in_list(word: &str, was: bool) -> bool {
     const YES: [&str; 23] = [

@@ -1,11 +1,21 @@
-//! Foreign keys that stay, and have to make room for what is done to the tables on their ends.
+//! Foreign keys and indexes that stay, and have to make room for what is done to their tables.
 
 use std::collections::BTreeSet;
 
 use crate::schema::diff::{Alter, Plan};
-use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind};
+use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Object};
 
 impl Plan<'_> {
+    /// Whether a column of an index goes, or is written anew.
+    pub(super) fn loses_column(&self, index: &Object) -> bool {
+        let alters = self.alter.iter().filter(|(table, _)| index.on.as_ref() == Some(table));
+        let gone = |alter: &Alter| match alter {
+            Alter::DropColumn(column) | Alter::DropExpression(column) => index.columns.contains(&column.folded),
+            _ => false,
+        };
+        !index.columns.is_empty() && alters.flat_map(|(_, alters)| alters).any(gone)
+    }
+
     /// Foreign keys go and come again where a column on one of their ends gets another type; where that is not enough,
     /// wherever a table on one of their ends is altered.
     pub(super) fn free_columns(&mut self, all: bool) {

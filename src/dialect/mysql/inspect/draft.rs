@@ -2,7 +2,7 @@
 
 use crate::dialect::mysql::inspect::server::Server;
 use crate::dialect::mysql::inspect::{Row, table_key};
-use crate::dialect::mysql::schema::{charset, fold, literal, quoted, same, words};
+use crate::dialect::mysql::schema::{charset, columns_of, fold, literal, quoted, same, words};
 use crate::schema::{Column, Constraint, ConstraintKind, Definition, Generated, Key, Kind, Object, Table, Text};
 
 /// The engines whose tables are taken apart; of others SHOW CREATE TABLE is asked.
@@ -196,6 +196,7 @@ impl Draft {
                 name: index.name.clone(),
                 on: Some(key.clone()),
                 meaning: index.words.clone(),
+                columns: columns_of(&index.words).into_iter().collect(),
                 drop: format!("DROP INDEX {} ON {}", quoted(&index.name), quoted(&self.name)),
                 redefinable: true,
                 ..Object::default()

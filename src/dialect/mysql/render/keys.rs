@@ -88,7 +88,7 @@ impl<'m> Keys<'m> {
                 .any(|kind| index.words.starts_with(kind));
             let Some(first) = index.columns.first() else { continue };
             let old = gone.iter().find(|old| !taken(old) && self.before[**old].leads(first));
-            if let Some(old) = old.filter(|_| is_plain && self.are_there(&index.columns)) {
+            if let Some(old) = old.filter(|_| is_plain && self.are_as_they_will_be(&index.columns)) {
                 in_place.insert((*new).clone(), (*old).clone());
             }
         }
@@ -102,7 +102,9 @@ impl<'m> Keys<'m> {
             (Some(now), Some(then)) => match (&now.generated, &then.generated) {
                 (Some(one), Some(other)) => one.stored != other.stored,
                 (None, Some(_)) => true,
-                (_, None) => false,
+                // Its values are written down in another column.
+                (Some(one), None) => !one.stored,
+                (None, None) => false,
             },
             (Some(_), None) => true,
             (None, _) => false,
@@ -115,21 +117,13 @@ impl<'m> Keys<'m> {
             .all(|column| self.now.column(column).is_some() && !self.goes(column))
     }
 
-    /// Whether an index loses a column that goes.
-    pub(super) fn goes_with_a_column(&self, index: &Key) -> bool {
-        let name = index
-            .name
-            .strip_prefix(&format!("{}.", self.table.name))
-            .unwrap_or_default();
-        let columns = self.before.get(name).map(|index| &index.columns);
-        columns.is_some_and(|columns| columns.iter().any(|column| self.goes(column)))
-    }
-
-    /// The indexes that are there in both, with their present columns.
-    pub(super) fn that_stay_by_name(&self) -> Vec<(String, Vec<String>)> {
-        let stay = self.before.iter().filter(|(name, _)| self.after.contains_key(*name));
-        stay.map(|(_, index)| (index.name.to_owned(), index.columns.clone()))
-            .collect()
+    fn are_as_they_will_be(&self, columns: &[String]) -> bool {
+        let is_same = |name: &String| {
+            let (now, then) = (self.now.column(name), self.then.column(name));
+            now.zip(then)
+                .is_some_and(|(now, then)| now.data_type == then.data_type && now.collation == then.collation)
+        };
+        self.are_there(columns) && columns.iter().all(is_same)
     }
 
     /// The index that goes in the statement in which this one comes.
@@ -217,7 +211,7 @@ impl<'m> Keys<'m> {
             self.before.get(&fold(key)).is_some_and(|index| index.leads(name))
         };
         let still = !is_primary && leads_primary(self.now, name);
-        if !leads || still || self.goes(name) || self.is_led_throughout(name) {
+        if !leads || still || self.is_led_throughout(name) {
             return None;
         }
         let goes_on = numbered(self.then).is_some_and(|then| then.folded == name);
