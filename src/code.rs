@@ -115,6 +115,8 @@ codes! {
         "Two files claim to be the same half of one revision, such as `up.sql` and `upgrade.sql` in one folder.";
     FileUnknownDialect = "file::unknown_dialect",
         "The file's name says that it is the text for a dialect, but there is no dialect of this name, so the file would never run. The dialects are sqlite, postgresql, mysql and mariadb: upgrade.postgresql.sql.";
+    FileMisspelled = "file::misspelled",
+        "The file's name is almost that of a revision's file, such as upgarde.sql or Upgrade.sql, so it would be passed over without a word. The names are upgrade.sql and downgrade.sql, or up.sql and down.sql, alone in a folder or behind a name: users.upgrade.sql. A file that is something else needs a name less like these.";
     NoDialectText = "file::no_dialect_text",
         "The revision's files are the texts for other dialects: neither a plain upgrade.sql nor one for this database is among them. Write one; if there is nothing to do here, an upgrade file with only a comment says so.";
     FileIo = "file::io",

@@ -99,6 +99,9 @@ impl Loader<'_> {
                 Name::Half("", _) | Name::Other => {}
                 Name::Half(stem, half) => entries.push((stem.to_owned(), Some(half))),
                 Name::Unknown => mistake = Some(unknown_dialect(&format!("{}/{name}", location.name))),
+                Name::Misspelled(word, meant) => {
+                    mistake = Some(misspelled(&format!("{}/{name}", location.name), word, meant));
+                }
             },
             Err(name) => mistake = Some(not_a_name(&format!("{}/{name}", location.name))),
         });
@@ -144,6 +147,7 @@ impl Loader<'_> {
                 Name::Half("", half) => sets.entry(&name[..at]).or_default().push(half),
                 Name::Half(stem, half) => sets.entry(&name[..=at + stem.len()]).or_default().push(half),
                 Name::Unknown => return Err(unknown_dialect(name)),
+                Name::Misspelled(word, meant) => return Err(misspelled(name, word, meant)),
                 Name::Other => {}
             }
         }
@@ -176,6 +180,9 @@ impl Loader<'_> {
         let listed = folder.list(|name, _| match name.as_ref().map(|name| (Half::of(name), name)) {
             Ok((Name::Half("", half), _)) => halves.push(half),
             Ok((Name::Unknown, name)) => mistake = Some(unknown_dialect(&format!("{shown}{name}"))),
+            Ok((Name::Misspelled(word, meant), name)) => {
+                mistake = Some(misspelled(&format!("{shown}{name}"), word, meant));
+            }
             _ => {}
         });
         listed.map_err(|error| unreadable(shown, &error))?;
@@ -449,6 +456,21 @@ fn unknown_dialect(name: &str) -> Error {
     )
     .at(&SourceFile::new(name, ""), 0..0, "would never run");
     error.help(format!("the dialects are {}", DIALECTS.join(", ")))
+}
+
+#[cold]
+fn misspelled(name: &str, word: &str, meant: &str) -> Error {
+    let right = match name.rsplit_once(word) {
+        Some((before, after)) => format!("{before}{meant}{after}"),
+        None => meant.to_owned(),
+    };
+    Error::new(
+        Code::FileMisspelled,
+        format!("`{name}` is almost the name of a revision's file"),
+    )
+    .at(&SourceFile::new(name, ""), 0..0, "would never run")
+    .help(format!("if it is one: mv {name} {right}"))
+    .help("if it is something else, give it a name less like one")
 }
 
 #[cold]

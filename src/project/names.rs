@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::error::nearest;
+
 /// The dialects that a file can be the text for.
 pub(super) const DIALECTS: [&str; 4] = ["sqlite", "postgresql", "mysql", "mariadb"];
 
@@ -22,6 +24,8 @@ pub(super) enum Name<'a> {
     Half(&'a str, Half),
     /// As before, for something that is no dialect.
     Unknown,
+    /// Almost a half: with the word that was meant in place of the one that stands there.
+    Misspelled(&'a str, &'static str),
     /// Not a file of a revision.
     Other,
 }
@@ -50,9 +54,15 @@ impl Half {
         if let Some(half) = Self::word(last, None) {
             return Name::Half(name, half);
         }
+        if let Some(meant) = meant(last) {
+            return Name::Misspelled(last, meant);
+        }
         let (name, word) = name.rsplit_once('.').unwrap_or(("", name));
         let Some(half) = Self::word(word, None) else {
-            return Name::Other;
+            return match meant(word).filter(|_| DIALECTS.contains(&last)) {
+                Some(meant) => Name::Misspelled(word, meant),
+                None => Name::Other,
+            };
         };
         match DIALECTS.iter().find(|&&dialect| dialect == last) {
             Some(dialect) => Name::Half(
@@ -84,6 +94,13 @@ impl Half {
     }
 }
 
+/// The word that one is almost.
+fn meant(word: &str) -> Option<&'static str> {
+    let near = |known: &&str| known.len().abs_diff(word.len()) <= 2;
+    let known = ["upgrade", "downgrade"].into_iter().filter(near);
+    nearest(word, known).filter(|_| word.is_ascii())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +121,7 @@ mod tests {
                 )
             }
             Name::Unknown => "unknown".to_owned(),
+            Name::Misspelled(_, meant) => format!("meant {meant}"),
             Name::Other => "other".to_owned(),
         };
         assert_eq!(got, expect, "{file}");
@@ -120,6 +138,11 @@ mod tests {
         check("a.up.postgres.sql", "other");
         check("upgrade", "other");
         check(".sql", "other");
-        check("Upgrade.sql", "other");
+        check("Upgrade.sql", "meant upgrade");
+        check("a.upgarde.sql", "meant upgrade");
+        check("donwgrade.sqlite.sql", "meant downgrade");
+        check("grade.sql", "other");
+        check("upgrade_users.sql", "other");
+        check("a.donwgrade.md", "other");
     }
 }
