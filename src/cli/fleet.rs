@@ -115,6 +115,7 @@ fn named(session: &Session<'_>, args: &args::Fleet) -> Result<Vec<Database>> {
             }
         }
     }
+    one_history_each(&databases)?;
     if databases.is_empty() {
         let message = format!("no database fits {}", words.join(" "));
         return Err(
@@ -122,6 +123,27 @@ fn named(session: &Session<'_>, args: &args::Fleet) -> Result<Vec<Database>> {
         );
     }
     Ok(databases)
+}
+
+/// Refuses URLs that differ in their `options` alone, such as the `search_path`: one version table would speak for all.
+fn one_history_each(databases: &[Database]) -> Result<()> {
+    let mut known = std::collections::BTreeMap::new();
+    for database in databases {
+        let DatabaseUrl::Server { text, .. } = &database.url else {
+            continue;
+        };
+        let (place, query) = text.split_once('?').unwrap_or((text, ""));
+        let rest: Vec<&str> = query.split('&').filter(|part| !part.starts_with("options=")).collect();
+        if let Some(other) = known.insert((place, rest), &database.name) {
+            let message = format!(
+                "`{other}` and `{}` are one database with one version table",
+                database.name
+            );
+            return Err(Error::new(Code::Usage, message)
+                .help("for a history in each schema, run sqlrev once for each, with a `version_table: SCHEMA.NAME` of its own"));
+        }
+    }
+    Ok(())
 }
 
 /// What tells a database from the others: a file may have several names.

@@ -81,7 +81,9 @@ pub fn of_rows(model: &Model, drop: &[Key]) -> BTreeSet<Key> {
     };
     let mut found: BTreeSet<Key> = drop
         .iter()
-        .filter(|key| matches!(key.kind, Kind::Type | Kind::Domain | Kind::Function) && uses(key, &|used| tables.contains(used)))
+        .filter(|key| {
+            matches!(key.kind, Kind::Type | Kind::Domain | Kind::Function) && uses(key, &|used| tables.contains(used))
+        })
         .cloned()
         .collect();
     // What uses something stands before it in this order.

@@ -187,9 +187,10 @@ fn is_inherited(table: &Table, column: &Column, model: &Model) -> bool {
         return table.options.contains_key("partition_of");
     };
     let parents: Vec<&str> = parents.split(", ").collect();
-    let mut above = model.objects.iter().filter(|(key, _)| {
-        key.kind == Kind::Table && parents.contains(&qualified(&key.schema, &key.name).as_str())
-    });
+    let mut above = model
+        .objects
+        .iter()
+        .filter(|(key, _)| key.kind == Kind::Table && parents.contains(&qualified(&key.schema, &key.name).as_str()));
     above.any(|(_, parent)| {
         let parent = parent.table.as_ref();
         parent.is_some_and(|parent| parent.column(&column.folded).is_some())
@@ -211,7 +212,9 @@ fn keys_of(types: &[String], from: &Model, to: &Model) -> (Vec<String>, Vec<Stri
             column.is_some_and(|column| types.contains(&column.data_type.written))
         };
         let keys = table.constraints.iter().filter(|constraint| {
-            constraint.kind == ConstraintKind::ForeignKey && constraint.columns.iter().any(is_of_them) && stays(constraint)
+            constraint.kind == ConstraintKind::ForeignKey
+                && constraint.columns.iter().any(is_of_them)
+                && stays(constraint)
         });
         for constraint in keys {
             let (table, name) = (qualified(&key.schema, &key.name), quoted(&constraint.name));
