@@ -61,7 +61,7 @@ pub trait ScriptSql: Sync + std::fmt::Debug {
     /// Likewise when the query returns rows that stand in the way; they are shown with the message.
     fn guard_rows(&self, query: &str, message: &str) -> String;
 
-    /// Remembers the rows that point at nothing, which the query gives as [`Dialect::orphans`] has them.
+    /// Remembers the rows that point at nothing, which the query gives as [`Dialect::orphans`](super::Dialect::orphans) has them.
     fn keep_orphans(&self, query: &str) -> String {
         let _ = query;
         String::new()

@@ -96,7 +96,7 @@ impl Half {
 
 /// The word that one is almost.
 fn meant(word: &str) -> Option<&'static str> {
-    let near = |known: &&str| known.len().abs_diff(word.len()) <= 2;
+    let near = |known: &&str| known.len().abs_diff(word.len()) <= 1;
     let known = ["upgrade", "downgrade"].into_iter().filter(near);
     nearest(word, known).filter(|_| word.is_ascii())
 }
