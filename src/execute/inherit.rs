@@ -11,10 +11,18 @@ pub(crate) type Variables = BTreeMap<String, String>;
 
 /// The variables before a script that may change some, where the statements that reset a session may leave them out.
 pub(crate) fn variables(driver: &mut dyn Driver, prepared: &Prepared) -> Result<Variables, DriverError> {
-    match driver.dialect().session().filter(|_| prepared.pragmas) {
-        Some(query) => all(driver, query),
-        None => Ok(Variables::new()),
+    if !prepared.pragmas {
+        return Ok(Variables::new());
     }
+    let dialect = driver.dialect();
+    if let Some(query) = dialect.session() {
+        return all(driver, query);
+    }
+    // What such a variable is set with stands for its name.
+    let asked = dialect.kept().iter();
+    Ok(asked
+        .filter_map(|[query, set]| Some(((*set).to_owned(), value(driver, query)?)))
+        .collect())
 }
 
 /// The statements that end what the script did to its session.
@@ -27,7 +35,16 @@ pub(crate) fn ends(prepared: &Prepared, dialect: &'static dyn Dialect) -> Vec<St
 /// Gives the variables that differ their values back.
 pub(crate) fn put_back(driver: &mut dyn Driver, before: &Variables) -> Result<(), DriverError> {
     let dialect = driver.dialect();
-    let Some(query) = dialect.session().filter(|_| !before.is_empty()) else {
+    if before.is_empty() {
+        return Ok(());
+    }
+    let Some(query) = dialect.session() else {
+        for [query, set] in dialect.kept() {
+            let Some(was) = before.get(*set) else { continue };
+            if value(driver, query).is_some_and(|is| is != *was) {
+                driver.execute(&format!("{set}{was}"))?;
+            }
+        }
         return Ok(());
     };
     for (name, value) in all(driver, query)? {
@@ -43,6 +60,12 @@ pub(crate) fn put_back(driver: &mut dyn Driver, before: &Variables) -> Result<()
         // Where the server takes neither, it is no variable of sessions, and others may have changed it.
     }
     Ok(())
+}
+
+/// The first value that a query returns.
+pub(crate) fn value(driver: &mut dyn Driver, query: &str) -> Option<String> {
+    let rows = driver.query(query).ok()?;
+    rows.into_iter().next()?.into_iter().next()?
 }
 
 fn all(driver: &mut dyn Driver, query: &str) -> Result<Variables, DriverError> {

@@ -14,7 +14,7 @@ mod first;
 pub mod gentle;
 pub mod ghost;
 mod harder;
-mod inherit;
+pub(crate) mod inherit;
 mod ledger;
 mod leftover;
 pub mod lent;

@@ -44,7 +44,8 @@ impl Ready<'_> {
 }
 
 /// The switches that a script may leave thrown, and that the next revision must not inherit.
-const SWITCHES: [Setting; 3] = [
+const SWITCHES: [Setting; 4] = [
+    Setting::WritableSchema,
     Setting::ForeignKeys,
     Setting::LegacyAlterTable,
     Setting::IgnoreCheckConstraints,

@@ -6,6 +6,7 @@ use crate::code::Code;
 use crate::dialect::Setting;
 use crate::driver::Driver;
 use crate::error::{Error, Result};
+use crate::execute::inherit::value;
 
 /// How a run wants the connection, which is how the command line opens one: the same revisions then do the same.
 const WANTED: [(Setting, bool); 6] = [
@@ -92,12 +93,6 @@ impl Drop for Borrowed<'_> {
             let _ = value(self.driver, read);
         }
     }
-}
-
-/// The first value that a query returns.
-fn value(driver: &mut dyn Driver, query: &str) -> Option<String> {
-    let rows = driver.query(query).ok()?;
-    rows.into_iter().next()?.into_iter().next()?
 }
 
 /// Refuses a connection with a transaction open.
