@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::execute::event::Event;
 use crate::execute::lent::{Changes, First};
 use crate::execute::{Patience, fault, lock};
+use crate::migrator::borrowed::no_transaction;
 use crate::migrator::clock::moment;
 use crate::migrator::copies::{self, MARK, is_moment, is_same, name_of, order};
 use crate::migrator::part::{self, Part, with_suffix};
@@ -90,11 +91,13 @@ impl Backup {
     }
 
     /// Makes a copy now: under another name until it is complete. Returns where it is; none for a database in memory.
-    /// When the newest copy is the same, it is that one.
+    /// When the newest copy is the same, it is that one. The connection must not have a transaction open, of which the
+    /// copy would know nothing.
     ///
     /// # Errors
-    /// `database::disk_full` before anything is written, `lock::timeout`, `file::io`, `database::…`.
+    /// `execute::in_transaction`, `database::disk_full` before anything is written, `lock::timeout`, `file::io`, `database::…`.
     pub fn make(&self, driver: &mut dyn Driver) -> Result<Option<PathBuf>> {
+        no_transaction(driver)?;
         let never = AtomicBool::new(false);
         let patience = Patience {
             timeout: Duration::from_secs(60),
@@ -171,10 +174,14 @@ impl Backup {
             return beside.join(format!("{name}{MARK}"));
         };
         let folder = beside.join(folder);
-        if fs::canonicalize(&folder).is_ok_and(|folder| folder.starts_with(beside)) {
-            return folder.join(format!("{name}{MARK}"));
-        }
-        let hash = blake3::hash(path.as_os_str().as_encoded_bytes()).to_hex();
+        let whole = fs::canonicalize(&folder).unwrap_or_else(|_| folder.clone());
+        // What moves together with the database is named for the way there alone.
+        let which = match whole.strip_prefix(beside) {
+            Ok(way) if way.components().count() < 2 => return folder.join(format!("{name}{MARK}")),
+            Ok(way) => way,
+            Err(_) => &path,
+        };
+        let hash = blake3::hash(which.as_os_str().as_encoded_bytes()).to_hex();
         folder.join(format!("{name}-{}{MARK}", &hash[..12]))
     }
 

@@ -95,12 +95,14 @@ pub(super) fn is_moment(text: &str) -> bool {
     parts.is_some_and(|(day, time)| day.len() == 8 && time.len() == 6 && digits(day) && digits(time)) && digits(number)
 }
 
-/// The name up to the moment, and the number behind it.
+/// The name up to the moment, and the number behind it. What stands before the moment may have a `Z-` of its own.
 pub(super) fn order(name: &str) -> (&str, u64) {
-    let Some((front, number)) = name.rsplit_once("Z-") else {
-        return (name, 1);
-    };
-    (&name[..=front.len()], number.parse().unwrap_or(u64::MAX))
+    match name.rsplit_once('-') {
+        Some((front, number)) if front.ends_with('Z') && number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            (front, number.parse().unwrap_or(u64::MAX))
+        }
+        _ => (name, 1),
+    }
 }
 
 #[cfg(test)]
@@ -122,5 +124,10 @@ mod tests {
         let mut names = ["a.backup-1Z-10", "a.backup-1Z", "a.backup-2Z", "a.backup-1Z-2"];
         names.sort_by(|one, other| order(one).cmp(&order(other)));
         assert_eq!(names, ["a.backup-1Z", "a.backup-1Z-2", "a.backup-1Z-10", "a.backup-2Z"]);
+        assert_eq!(order("Z-1.backup-20261122T211400Z"), ("Z-1.backup-20261122T211400Z", 1));
+        assert_eq!(
+            order("Z-1.backup-20261122T211400Z-2"),
+            ("Z-1.backup-20261122T211400Z", 2)
+        );
     }
 }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "copies are files beside the database")]
 
+#[cfg(unix)]
+use std::fs::TryLockError;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -59,8 +61,11 @@ impl Part {
     fn lock(&self) -> io::Result<bool> {
         use std::os::unix::fs::MetadataExt;
 
-        if self.file.try_lock().is_err() {
-            return Ok(false);
+        match self.file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(false),
+            // A file system that knows no such locks: leftovers stay there, since nobody can tell them from this one.
+            Err(TryLockError::Error(_)) => return Ok(true),
         }
         let ours = self.file.metadata()?;
         Ok(fs::metadata(&self.path).is_ok_and(|named| (named.dev(), named.ino()) == (ours.dev(), ours.ino())))

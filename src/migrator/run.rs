@@ -189,7 +189,6 @@ impl<'a> Run<'a> {
     /// # Errors
     /// As [`Run::upgrade`], and what copying fails with.
     pub fn rehearse(self, target: &str) -> Result<Rehearsal> {
-        no_transaction(self.driver)?;
         let table = self.migrator.table_in(self.driver.dialect());
         let Self {
             migrator,
@@ -207,7 +206,9 @@ impl<'a> Run<'a> {
                 events(event);
             }
         };
-        let copy = rehearse::Copied::of(driver, &System::new(), patience, &mut hear)?;
+        let borrowed = Borrowed::take(driver)?;
+        let copy = rehearse::Copied::of(&mut *borrowed.driver, &System::new(), patience, &mut hear)?;
+        drop(borrowed);
         rehearse::rehearse(copy, &table, &System::new(), |driver| {
             let terms = Terms {
                 events: match &mut terms.events {
@@ -234,7 +235,7 @@ impl<'a> Run<'a> {
     pub fn restore(mut self, from: &Path) -> Result<Option<PathBuf>> {
         let graph = &self.migrator.source.for_driver(self.driver)?.graph;
         let backup = &self.migrator.backup;
-        self.read(graph, |executor| restore::restore(executor, from, backup))
+        self.with(graph, |executor| restore::restore(executor, from, backup))
     }
 
     /// Where the database stands.

@@ -387,3 +387,104 @@ fn a_database_is_dropped_by_its_name_alone() {
     place.run(&["drop", "--yes"]).failed_with(1, "database::connect");
     assert!(place.path("app.db").exists());
 }
+
+/// Which of the copies is the newest says the moment alone, whatever the name of the database is.
+#[test]
+fn the_newest_copies_are_kept_of_a_database_of_any_name() {
+    for name in ["own.db", "Z-1.db", "20261122T211400Z-7", "a.backup-20261122T211400Z-2"] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        let mut db = Connection::open(&path).unwrap();
+        db.execute_batch("CREATE TABLE n (x); INSERT INTO n VALUES (0)")
+            .unwrap();
+        let mut made = Vec::new();
+        for at in 0..12 {
+            db.execute("UPDATE n SET x = ?", [at]).unwrap();
+            let policy = Backup::always().keep(3).at(format!("2026-11-22T21:14:0{}Z", at / 3));
+            made.insert(0, policy.make(&mut db).unwrap().unwrap());
+        }
+        assert_eq!(Backup::always().list(&path).unwrap(), made[..3], "{name}");
+    }
+}
+
+/// One of the databases may stand further above the folder than the other.
+#[test]
+fn copies_of_databases_above_each_other_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let copies = folder.path().join("alice").join("copies");
+    std::fs::create_dir_all(&copies).unwrap();
+    let policy = Backup::always().keep(1).folder(&copies);
+    let paths = ["notes.db", "alice/notes.db"].map(|name| folder.path().join(name));
+    let made = paths.clone().map(|path| {
+        let mut db = Connection::open(path).unwrap();
+        db.execute_batch("CREATE TABLE who (x)").unwrap();
+        policy.make(&mut db).unwrap().unwrap()
+    });
+    for (path, copy) in paths.iter().zip(made) {
+        assert_eq!(policy.list(path).unwrap(), [copy]);
+    }
+}
+
+/// A copy of what is committed would lack what is open, and may not be read at all.
+#[test]
+fn no_copy_is_made_while_a_transaction_is_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut db = Connection::open(folder.path().join("own.db")).unwrap();
+    db.execute_batch("CREATE TABLE n (x); BEGIN; INSERT INTO n VALUES (1)")
+        .unwrap();
+    let error = Backup::always().make(&mut db).unwrap_err();
+    assert_eq!(error.code(), Code::InTransaction);
+    assert!(!db.is_autocommit());
+    db.execute_batch("COMMIT").unwrap();
+    let copy = Backup::always().make(&mut db).unwrap().unwrap();
+    assert_eq!(number(&Connection::open(copy).unwrap(), "SELECT count(*) FROM n"), 1);
+}
+
+/// An application that panics while it is told of a copy has its connection as it was, and no part of a copy.
+#[test]
+fn a_panic_while_copying_leaves_nothing_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("own.db");
+    let mut db = Connection::open(&path).unwrap();
+    migrator(line(1)).upgrade(&mut db).unwrap();
+    db.execute("INSERT INTO a VALUES (zeroblob(50000000), 1)", []).unwrap();
+    let copy = Backup::always().make(&mut db).unwrap().unwrap();
+    db.execute("UPDATE a SET x = 7 WHERE x = 1", []).unwrap();
+    db.busy_timeout(std::time::Duration::from_secs(7)).unwrap();
+    let before = (crate::settings::settings(&mut db), names(folder.path()));
+    let all = migrator(line(2)).backup(Backup::always());
+    for what in ["upgrade", "rehearse", "restore"] {
+        let mut hear = |event: Event<'_>| assert!(!matches!(event, Event::Copying { .. }), "the pipe is closed");
+        let run = std::panic::AssertUnwindSafe(|| {
+            let run = all.run(&mut db).events(&mut hear);
+            match what {
+                "upgrade" => run.upgrade("heads").map(drop),
+                "rehearse" => run.rehearse("heads").map(drop),
+                _ => run.restore(&copy).map(drop),
+            }
+        });
+        std::panic::catch_unwind(run).unwrap_err();
+        assert!(db.is_autocommit(), "{what}");
+        let after = (crate::settings::settings(&mut db), names(folder.path()));
+        assert_eq!(after, before, "{what}");
+        assert_eq!(number(&db, "SELECT count(*) FROM a WHERE x = 7"), 1);
+    }
+}
+
+/// However long the application's own connection would wait, a copy is put back within the time of the run, or not.
+#[test]
+fn putting_a_copy_back_waits_as_long_as_the_run_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("own.db");
+    let mut db = Connection::open(&path).unwrap();
+    let all = migrator(line(1)).lock_timeout(std::time::Duration::ZERO);
+    all.upgrade(&mut db).unwrap();
+    let copy = Backup::always().make(&mut db).unwrap().unwrap();
+    let hour = std::time::Duration::from_secs(3600);
+    db.busy_timeout(hour).unwrap();
+    let writer = Connection::open(&path).unwrap();
+    writer.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = all.restore(&mut db, &copy).unwrap_err();
+    assert_eq!(error.code(), Code::LockTimeout);
+    assert_eq!(number(&db, "PRAGMA busy_timeout"), 3_600_000);
+}

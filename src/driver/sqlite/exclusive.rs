@@ -47,7 +47,13 @@ impl Drop for Held {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(false).open(path)
+    match OpenOptions::new().write(true).create(true).truncate(false).open(path) {
+        // Another user's process that was killed left it. To lock it, it is enough to read it.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            OpenOptions::new().read(true).open(path).map_err(|_| error)
+        }
+        opened => opened,
+    }
 }
 
 /// Whether the open file is the one that has the name.
@@ -110,6 +116,24 @@ mod tests {
         let database = folder.path().join("app.db");
         drop(open(&PathBuf::from(format!("{}{SUFFIX}", database.display()))).unwrap());
         drop(take(database.to_str().unwrap()).unwrap());
+    }
+
+    #[test]
+    fn a_file_that_may_only_be_read_is_locked_all_the_same() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("app.db");
+        let path = PathBuf::from(format!("{}{SUFFIX}", database.display()));
+        let left = open(&path).unwrap();
+        left.set_permissions(std::fs::Permissions::from_mode(0o444)).unwrap();
+        let held = take(database.to_str().unwrap()).unwrap();
+        assert_eq!(
+            take(database.to_str().unwrap()).map(drop).unwrap_err().failure,
+            Failure::Busy
+        );
+        drop(held);
+        assert!(!path.exists());
     }
 
     #[test]
