@@ -20,6 +20,7 @@ mod leftover;
 pub mod lent;
 pub(crate) mod lock;
 mod lost;
+mod moments;
 mod online;
 mod patient;
 pub mod piece;

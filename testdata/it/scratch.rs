@@ -275,3 +275,27 @@ fn a_test_leaves_other_files_alone_on_sqlite() {
         assert!(!place.path(file).exists(), "{file} was made");
     }
 }
+
+#[test]
+fn the_moment_at_which_a_row_was_written_is_no_difference_on_sqlite() {
+    let place = Place::new();
+    let up = "CREATE TABLE t (id INTEGER PRIMARY KEY, at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')), n INT);\n\
+              INSERT INTO t (n) VALUES (1), (2);";
+    place.revision("aaaa", &[], &[], up, "DROP TABLE t;");
+    let up = "UPDATE t SET at = strftime('%Y-%m-%d %H:%M:%f', 'now') WHERE n = 1;";
+    place.revision(
+        "bbbb",
+        &["aaaa"],
+        &[],
+        up,
+        "UPDATE t SET at = '2020-01-01 00:00:00' WHERE n = 1;",
+    );
+    let done = place.run(&["test"]);
+    assert!(done.stdout.contains("ok  aaaa"), "{done:?}");
+    assert!(
+        done.stdout
+            .contains("bbbb: table t holds other rows after the downgrade"),
+        "{done:?}"
+    );
+    assert!(!done.stdout.contains("after the second upgrade"), "{done:?}");
+}
