@@ -1,22 +1,31 @@
 //! What a statement may do on a database that is there to try things on: nothing to the server, nothing to other databases.
 
+#[cfg(feature = "mysql")]
+mod events;
+#[cfg(feature = "mysql")]
+mod programs;
+
 use crate::dialect::Replay;
 #[cfg(feature = "mysql")]
 use crate::dialect::mysql::schema::{lists_another, without_database};
-use crate::dialect::mysql::session::words;
-#[cfg(feature = "mysql")]
+use crate::dialect::mysql::session::{inner, words};
 use crate::sql::split::MYSQL;
-#[cfg(feature = "mysql")]
 use crate::sql::token;
+
+#[cfg(feature = "mysql")]
+pub(crate) use programs::{called, prepared, reaching_procedure};
+#[cfg(feature = "mysql")]
+use programs::{is_block, writes_elsewhere};
 
 /// What becomes of a statement that reaches beyond its database. Scripts of millions of statements come by here.
 pub(super) fn beyond(statement: &str) -> Option<Replay> {
     let first = statement.as_bytes().first().map(u8::to_ascii_uppercase)?;
-    (b"ACDFGIKLPRSUX/".contains(&first) && is_the_servers(statement)).then_some(Replay::Skip)
+    (b"ACDFGIKLPRSUX/".contains(&first) && is_the_servers(inner(statement))).then_some(Replay::Skip)
 }
 
 /// What becomes of a statement where revisions are replayed for their schema: rows say nothing of it.
 pub(super) fn replay(statement: &str) -> Replay {
+    let statement = inner(statement);
     let words = words(statement, 3);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let skip = match words.as_slice() {
@@ -55,7 +64,8 @@ fn is_the_servers(statement: &str) -> bool {
             ),
         },
         ["RENAME", "USER", ..] | ["LOAD", "INDEX", ..] => true,
-        ["SET", what, ..] => matches!(*what, "GLOBAL" | "PERSIST" | "PERSIST_ONLY" | "PASSWORD" | "DEFAULT"),
+        ["SET", "PASSWORD" | "DEFAULT", ..] => true,
+        ["SET", ..] => sets_the_servers(statement),
         [
             "GRANT" | "REVOKE" | "FLUSH" | "RESET" | "PURGE" | "CHANGE" | "STOP" | "INSTALL" | "UNINSTALL" | "KILL"
             | "SHUTDOWN" | "RESTART" | "IMPORT" | "CLONE" | "CACHE" | "BINLOG" | "XA",
@@ -64,6 +74,30 @@ fn is_the_servers(statement: &str) -> bool {
         ["START", what, ..] => matches!(*what, "SLAVE" | "REPLICA" | "GROUP_REPLICATION" | "ALL"),
         _ => false,
     }
+}
+
+/// Whether one of the variables that a SET gives a value is the server's.
+fn sets_the_servers(statement: &str) -> bool {
+    const THEIRS: [&str; 3] = ["GLOBAL", "PERSIST", "PERSIST_ONLY"];
+    let mut depth = 0_usize;
+    let mut is_next = false;
+    token::significant(statement, &MYSQL).any(|token| {
+        let text = &statement[token.span];
+        match text {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        let name = text
+            .strip_prefix("@@")
+            .unwrap_or(text)
+            .split('.')
+            .next()
+            .unwrap_or_default();
+        let is_theirs = is_next && THEIRS.iter().any(|known| name.eq_ignore_ascii_case(known));
+        is_next = depth == 0 && (text == "," || text.eq_ignore_ascii_case("SET"));
+        is_theirs
+    })
 }
 
 /// A function of a library of the server's.
@@ -82,7 +116,33 @@ pub(crate) fn on_scratch<'s>(statement: &'s str, database: &str) -> Option<std::
     if words(&own, 1).first().is_some_and(|word| word == "USE") {
         return None;
     }
-    (!own.contains('.') || !changes_another(&own)).then_some(own)
+    if own.contains('.')
+        && (changes_another(inner(&own)) || is_block(&own) && writes_elsewhere(&own) || counts_on(&own))
+    {
+        return None;
+    }
+    Some(match events::asleep(&own) {
+        Some(asleep) => std::borrow::Cow::Owned(asleep),
+        None => own,
+    })
+}
+
+/// Whether a statement counts a sequence of another database on.
+#[cfg(feature = "mysql")]
+fn counts_on(statement: &str) -> bool {
+    if !["SELECT", "DO", "SET", "VALUES"]
+        .iter()
+        .any(|word| words(inner(statement), 1).first().is_some_and(|first| first == word))
+    {
+        return false;
+    }
+    let tokens: Vec<&str> = token::significant(statement, &MYSQL)
+        .map(|token| &statement[token.span])
+        .collect();
+    tokens.windows(4).any(|part| {
+        let is = |at: usize, word: &str| part[at].eq_ignore_ascii_case(word);
+        part[3] == "." && ((is(0, "NEXTVAL") || is(0, "SETVAL")) && is(1, "(") || is(0, "VALUE") && is(1, "FOR"))
+    })
 }
 
 /// The words before the name of what a statement changes.
@@ -129,13 +189,15 @@ fn changes_another(statement: &str) -> bool {
     let is_behind_on = behind_on.is_some_and(|at| text(at + 1) == ".");
     // Several tables may be listed, and one may be moved into another database.
     let lists = [
-        "DROP", "RENAME", "TRUNCATE", "UPDATE", "DELETE", "OPTIMIZE", "ANALYZE", "REPAIR",
+        "DROP", "RENAME", "TRUNCATE", "UPDATE", "DELETE", "OPTIMIZE", "ANALYZE", "REPAIR", "LOAD",
     ];
     if lists.iter().any(|verb| is(0, verb)) {
         return is_behind_on || lists_another(statement);
     }
     let moves = |at: usize| (is(at, "TO") || is(at, "AS")) && is(at - 1, "RENAME") || is(at, "RENAME");
-    if is(0, "ALTER") && (1..tokens.len()).any(|at| moves(at) && text(at + 2) == ".") {
+    // A table that changes places with a partition, or that one becomes, or that becomes one.
+    let joins = |at: usize| is(at, "TABLE") && at > 2;
+    if is(0, "ALTER") && (1..tokens.len()).any(|at| (moves(at) || joins(at)) && text(at + 2) == ".") {
         return true;
     }
     text(at + 1) == "." || is_behind_on
@@ -153,6 +215,8 @@ mod tests {
             "SET GLOBAL x = 1",
             "create database d",
             "DROP SCHEMA d",
+            "SET @@GLOBAL.x = 1",
+            "SET SESSION y = 1, GLOBAL x = 1",
         ] {
             assert_eq!(beyond(sql), Some(Replay::Skip), "{sql}");
             assert_eq!(replay(sql), Replay::Skip, "{sql}");
@@ -160,6 +224,7 @@ mod tests {
         for sql in [
             "CREATE TABLE t (a int)",
             "SET @a = 1",
+            "SET @a = GREATEST(1, @@GLOBAL.x), y = @@GLOBAL.y",
             "START TRANSACTION",
             "INSERT INTO t VALUES (1)",
         ] {
@@ -207,5 +272,27 @@ mod tests {
             Some("ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES other.t (a)"),
         );
         check("USE app", None);
+        check("/*!50003 DROP TABLE other.t */", None);
+        check("SET STATEMENT max_statement_time = 1 FOR DROP TABLE other.t", None);
+        check("BEGIN NOT ATOMIC IF 1 THEN DROP TABLE other.t; END IF; END", None);
+        check("IF 1 THEN DROP TABLE other.t; END IF", None);
+        check("ALTER TABLE t EXCHANGE PARTITION p WITH TABLE other.t", None);
+        check(
+            "ALTER TABLE t CONVERT TABLE other.t TO PARTITION p VALUES LESS THAN (9)",
+            None,
+        );
+        check("LOAD DATA INFILE 'f' INTO TABLE other.t", None);
+        check("SELECT NEXTVAL(other.s)", None);
+        check("SELECT NEXT VALUE FOR other.s", None);
+        check(
+            "SET sql_mode = ansi_quotes, @a = \"app\".\"f\"(1)",
+            Some("SET sql_mode = ansi_quotes, @a =       \"f\"(1)"),
+        );
+        check(
+            "CREATE EVENT e ON SCHEDULE EVERY 1 DAY COMMENT 'x' DO SELECT 1",
+            Some("CREATE EVENT e ON SCHEDULE EVERY 1 DAY DISABLE ON SLAVE COMMENT 'x' DO SELECT 1"),
+        );
+        check("ALTER EVENT e ENABLE", Some("ALTER EVENT e DISABLE ON SLAVE"));
+        check("ALTER EVENT e DISABLE", Some("ALTER EVENT e DISABLE"));
     }
 }

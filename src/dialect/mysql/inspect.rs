@@ -1,5 +1,5 @@
 //! A database as a model, read from `information_schema` by as many queries as there are kinds of things, and by one for
-//! each view, routine and sequence, whose definitions only SHOW CREATE has whole.
+//! each view, program and sequence, whose definitions only SHOW CREATE has whole.
 
 mod code;
 mod draft;
@@ -9,6 +9,7 @@ mod server;
 mod tables;
 
 use crate::dialect::Rows;
+use crate::dialect::mysql::schema;
 use crate::error::Result;
 use crate::schema::{Key, Kind, Model};
 
@@ -17,17 +18,45 @@ use server::Server;
 /// A query to the database.
 type Query<'q> = &'q mut dyn FnMut(&str) -> Result<Rows>;
 
-/// Reads the model.
+/// What scripts may have set, and what the server's answers depend on.
+const SET: [&str; 4] = [
+    "sql_mode",
+    "sql_quote_show_create",
+    "time_zone",
+    "character_set_results",
+];
+
+/// As the answers are read.
+const READ_SO: &str =
+    "SET SESSION sql_mode = '', sql_quote_show_create = 1, time_zone = DEFAULT, character_set_results = 'utf8mb4'";
+
+/// Reads the model, and leaves the session as it was.
 pub(super) fn model(query: Query<'_>) -> Result<Model> {
+    let were = query(&format!("SELECT @@{}", SET.join(", @@")))?;
+    query(READ_SO)?;
+    let model = read(query);
+    let values = were.into_iter().next().unwrap_or_default();
+    let set = SET.iter().zip(values).map(|(name, value)| match value {
+        Some(value) if *name == "sql_quote_show_create" => format!("{name} = {value}"),
+        Some(value) => format!("{name} = {}", schema::literal(&value)),
+        None => format!("{name} = NULL"),
+    });
+    query(&format!("SET SESSION {}", set.collect::<Vec<_>>().join(", ")))?;
+    model
+}
+
+fn read(query: Query<'_>) -> Result<Model> {
     let mut reading = Reading {
         query,
         server: Server::default(),
         database: String::new(),
+        usual_mode: String::new(),
         model: Model::default(),
     };
-    for mut row in reading.rows("SELECT VERSION(), DATABASE()")? {
+    for mut row in reading.rows("SELECT VERSION(), DATABASE(), @@GLOBAL.sql_mode")? {
         reading.server = Server::of(&row.text());
         reading.database = row.text();
+        reading.usual_mode = row.text();
     }
     if !reading.database.is_empty() {
         reading.tables()?;
@@ -63,6 +92,8 @@ struct Reading<'q> {
     server: Server,
     /// The database that is read.
     database: String,
+    /// The `sql_mode` of sessions where none was said.
+    usual_mode: String,
     model: Model,
 }
 

@@ -21,7 +21,9 @@ use crate::sql::split::{self, SplitRules};
 use crate::sql::write;
 
 #[cfg(feature = "mysql")]
-pub(crate) use beyond::on_scratch;
+pub(crate) use beyond::{called, on_scratch, prepared, reaching_procedure};
+#[cfg(feature = "mysql")]
+pub(crate) use schema::SCRATCH;
 #[cfg(feature = "mysql")]
 pub(crate) use session::{READ_SO, can_follow, ends_or_begins, lock_name};
 

@@ -7,6 +7,14 @@ use crate::sql::split::MYSQL;
 use crate::sql::token::{self, Kind};
 use crate::sql::write;
 
+/// What begins the name of each database that is made to try things on.
+pub(crate) const SCRATCH: &str = "sqlrev_scratch_";
+
+/// Whether a database is one of those.
+pub(super) fn is_scratch(database: &str) -> bool {
+    database.starts_with(SCRATCH)
+}
+
 /// A name as it stands in statements.
 pub(super) fn quoted(name: &str) -> String {
     write::quoted(name, '`')
@@ -113,12 +121,14 @@ pub(super) fn without_database<'s>(sql: &'s str, database: &str, blank: bool) ->
     }
     let tokens: Vec<token::Token> = token::significant(sql, &MYSQL).collect();
     let text = |at: usize| tokens.get(at).map_or("", |token| &sql[token.span.clone()]);
+    let before = |at: usize| at.checked_sub(1).map_or("", text);
     let is_name = |at: usize| {
         let kind = tokens.get(at).map(|token| token.kind);
-        matches!(kind, Some(Kind::Word | Kind::Quoted))
+        // Quotes are names' where `sql_mode` says so, and no text has a dot beside it.
+        let is_quoted = text(at).starts_with('"') && (text(at + 1) == "." || before(at) == ".");
+        matches!(kind, Some(Kind::Word | Kind::Quoted)) || is_quoted
     };
     let is_it = |at: usize| is_name(at) && token::unquoted(text(at)) == database;
-    let before = |at: usize| at.checked_sub(1).map_or("", text);
     let alone = (0..tokens.len()).any(|at| is_it(at) && text(at + 1) != ".");
     let mut out = String::with_capacity(sql.len());
     let mut done = 0;

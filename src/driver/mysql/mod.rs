@@ -12,7 +12,6 @@ mod scratch;
 mod talk;
 mod wire;
 
-use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -116,15 +115,6 @@ impl Mysql {
         Ok(())
     }
 
-    /// A statement as it is sent: on scratch it means this database where it names the project's. None where it would
-    /// change another one.
-    fn own_words<'s>(&self, statement: &'s str) -> Option<Cow<'s, str>> {
-        match &self.throw_away {
-            Some(scratch) => sql::on_scratch(statement, &scratch.database),
-            None => Some(Cow::Borrowed(statement)),
-        }
-    }
-
     /// Follows the statements that begin and end transactions while they are queued.
     fn follow(&mut self, sql: &str) {
         if self.queue.parts.is_empty() {
@@ -141,7 +131,7 @@ impl Driver for Mysql {
 
     fn execute(&mut self, sql: &str) -> Result<(), DriverError> {
         self.flush()?;
-        match self.own_words(sql) {
+        match self.own_words(sql)? {
             Some(sql) => self.run(&sql),
             None => Ok(()),
         }
@@ -165,7 +155,7 @@ impl Driver for Mysql {
     }
 
     fn queue(&mut self, sql: &str, ticket: Option<u64>) -> Result<(), DriverError> {
-        let Some(sql) = self.own_words(sql) else {
+        let Some(sql) = self.own_words(sql)? else {
             return Ok(());
         };
         let sql = &*sql;

@@ -6,15 +6,17 @@
 //!
 //! A name carries a mark of the server, so that a database that came from elsewhere, whose lock is there, is left alone.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::dialect::Dialect as _;
-use crate::dialect::mysql::MYSQL;
+use crate::dialect::mysql::{self as sql, MYSQL};
 use crate::driver::mysql::{Mysql, fault};
 use crate::driver::{Driver as _, DriverError, Remarks};
 
 /// What begins the name of each.
-const NAME: &str = "sqlrev_scratch_";
+const NAME: &str = sql::SCRATCH;
 
 /// Eight digits that tell this server from others.
 const MARK: &str = "LEFT(SHA1(CONCAT('sqlrev ', @@hostname, ' ', @@port, ' ', @@datadir)), 8)";
@@ -27,7 +29,9 @@ pub(super) struct ThrowAway {
     keeper: Mysql,
     name: String,
     /// The database that it stands for, which scripts may name.
-    pub(super) database: String,
+    database: String,
+    /// Procedures of it that change what is in other databases.
+    reaching: BTreeSet<String>,
 }
 
 impl Mysql {
@@ -56,10 +60,41 @@ impl Mysql {
                 .clone()
                 .unwrap_or_else(|| self.opener.identity.database.clone()),
             name,
+            reaching: BTreeSet::new(),
         };
         let mut scratch = self.beside(&made.name)?;
         scratch.throw_away = Some(Box::new(made));
         Ok(scratch)
+    }
+
+    /// A statement as it is sent: on scratch it means this database where it names the project's. None where it would
+    /// change another one. Texts that are prepared are statements as well.
+    pub(super) fn own_words<'s>(&mut self, statement: &'s str) -> Result<Option<Cow<'s, str>>, DriverError> {
+        let Some(scratch) = &mut self.throw_away else {
+            return Ok(Some(Cow::Borrowed(statement)));
+        };
+        let Some(own) = sql::on_scratch(statement, &scratch.database) else {
+            return Ok(None);
+        };
+        scratch
+            .reaching
+            .extend(sql::reaching_procedure(&own, &scratch.database));
+        if !scratch.reaching.is_empty() && sql::called(&own).is_some_and(|name| scratch.reaching.contains(&name)) {
+            return Ok(None);
+        }
+        let Some(place) = sql::prepared(&own) else {
+            return Ok(Some(own));
+        };
+        let database = scratch.database.clone();
+        self.flush()?;
+        let rows = self.query(&format!("SELECT {}", &own[place.clone()]))?;
+        // Without a text it fails in its own words.
+        let Some(text) = rows.into_iter().flatten().flatten().next() else {
+            return Ok(Some(own));
+        };
+        let text = sql::on_scratch(&text, &database).unwrap_or(Cow::Borrowed("DO 0"));
+        let (before, behind) = (&own[..place.start], &own[place.end..]);
+        Ok(Some(Cow::Owned(format!("{before}{}{behind}", MYSQL.literal(&text)))))
     }
 
     /// Another session on the same server.

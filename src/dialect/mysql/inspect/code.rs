@@ -1,8 +1,8 @@
 //! Views, routines, triggers and events: without who made them, and without their own database's name.
 
 use crate::code::Code;
-use crate::dialect::mysql::inspect::{Reading, table_key};
-use crate::dialect::mysql::schema::{fold, literal, quoted, without_database};
+use crate::dialect::mysql::inspect::{Reading, Row, table_key};
+use crate::dialect::mysql::schema::{fold, is_scratch, literal, quoted, without_database};
 use crate::error::{Error, Result};
 use crate::schema::{Key, Kind, Object};
 use crate::sql::split::MYSQL;
@@ -11,14 +11,17 @@ use crate::sql::token;
 impl Reading<'_> {
     /// What SHOW CREATE says of something, in a column.
     pub(super) fn show(&mut self, kind: &str, name: &str, column: usize) -> Result<String> {
+        self.show_with_mode(kind, name, column).map(|(words, _)| words)
+    }
+
+    /// Likewise of a program, and the `sql_mode` that it has, which stands in the column behind its name.
+    fn show_with_mode(&mut self, kind: &str, name: &str, column: usize) -> Result<(String, String)> {
         let sql = format!("SHOW CREATE {kind} {}", quoted(name));
         let rows = (self.query)(&sql)?;
-        let words = rows
-            .into_iter()
-            .next()
-            .and_then(|row| row.into_iter().nth(column))
-            .flatten();
-        words.ok_or_else(|| {
+        let mut row = rows.into_iter().next().unwrap_or_default();
+        let words = row.get_mut(column).and_then(Option::take);
+        let mode = row.into_iter().nth(1).flatten().unwrap_or_default();
+        words.map(|words| (words, mode)).ok_or_else(|| {
             let what = kind.to_lowercase();
             Error::new(
                 Code::Database,
@@ -94,16 +97,17 @@ impl Reading<'_> {
                    AND routine_type IN ('FUNCTION', 'PROCEDURE')";
         let routines: Vec<(String, String)> = self.rows(sql)?.map(|mut row| (row.text(), row.text())).collect();
         for (name, what) in routines {
-            let create = self.show(&what, &name, 2)?;
+            let (create, mode) = self.show_with_mode(&what, &name, 2)?;
             let create = self.without_database(&without_definer(&create));
+            let create = read_so(create, &mode, &self.usual_mode);
             let kind = if what == "FUNCTION" {
                 Kind::Function
             } else {
                 Kind::Procedure
             };
             let object = Object {
-                meaning: create.clone(),
-                create: vec![create],
+                meaning: create.join(";"),
+                create,
                 drop: format!("DROP {what} {}", quoted(&name)),
                 name: name.clone(),
                 ..Object::default()
@@ -115,12 +119,16 @@ impl Reading<'_> {
 
     /// Triggers, each after the one that fires before it.
     pub(super) fn triggers(&mut self) -> Result<()> {
-        let sql = "SELECT trigger_name, event_object_table, action_timing, event_manipulation, action_statement \
+        let sql = "SELECT trigger_name, event_object_table, action_timing, event_manipulation \
                    FROM information_schema.triggers WHERE trigger_schema = DATABASE() \
                    ORDER BY event_object_table, action_timing, event_manipulation, action_order";
         let mut last: Option<(String, String)> = None;
-        for mut row in self.rows(sql)? {
-            let (name, table, timing, event, body) = (row.text(), row.text(), row.text(), row.text(), row.text());
+        let rows: Vec<Row> = self.rows(sql)?.collect();
+        for mut row in rows {
+            let (name, table, timing, event) = (row.text(), row.text(), row.text(), row.text());
+            // There alone are its backslashes.
+            let (shown, mode) = self.show_with_mode("TRIGGER", &name, 2)?;
+            let body = body(&shown, &["FOR", "EACH", "ROW"]);
             let moment = format!("{timing} {event} ON {}", quoted(&table));
             let before = last.filter(|(other, _)| *other == moment).map(|(_, name)| name);
             let follows = before
@@ -128,9 +136,10 @@ impl Reading<'_> {
                 .map_or(String::new(), |before| format!(" FOLLOWS {}", quoted(before)));
             let body = self.without_database(&body);
             let create = format!("CREATE TRIGGER {} {moment} FOR EACH ROW{follows} {body}", quoted(&name));
+            let create = read_so(create, &mode, &self.usual_mode);
             let object = Object {
-                meaning: create.clone(),
-                create: vec![create],
+                meaning: create.join(";"),
+                create,
                 drop: format!("DROP TRIGGER {}", quoted(&name)),
                 on: Some(table_key(&table)),
                 uses: before
@@ -147,11 +156,14 @@ impl Reading<'_> {
     }
 
     pub(super) fn events(&mut self) -> Result<()> {
-        let sql = "SELECT event_name, event_definition, execute_at, interval_value, interval_field, \
+        let sql = "SELECT event_name, execute_at, interval_value, interval_field, \
                    IF(starts IN (created, last_altered), NULL, starts), ends, status, on_completion, event_comment \
                    FROM information_schema.events WHERE event_schema = DATABASE()";
-        for mut row in self.rows(sql)? {
-            let (name, body, once) = (row.text(), row.text(), row.optional());
+        let rows: Vec<Row> = self.rows(sql)?.collect();
+        for mut row in rows {
+            let (name, once) = (row.text(), row.optional());
+            let (shown, mode) = self.show_with_mode("EVENT", &name, 3)?;
+            let body = body(&shown, &["DO"]);
             let (every, field, starts, ends) = (row.text(), row.text(), row.optional(), row.optional());
             let (status, completion, comment) = (row.text(), row.text(), row.text());
             let mut create = format!("CREATE EVENT {} ON SCHEDULE", quoted(&name));
@@ -178,16 +190,20 @@ impl Reading<'_> {
             }
             match status.as_str() {
                 "DISABLED" => say("DISABLE".to_owned()),
-                "SLAVESIDE_DISABLED" | "REPLICA_SIDE_DISABLED" => say("DISABLE ON SLAVE".to_owned()),
+                // On scratch they sleep.
+                "SLAVESIDE_DISABLED" | "REPLICA_SIDE_DISABLED" if !is_scratch(&self.database) => {
+                    say("DISABLE ON SLAVE".to_owned());
+                }
                 _ => {}
             }
             if !comment.is_empty() {
                 say(format!("COMMENT {}", literal(&comment)));
             }
             say(format!("DO {}", without_database(&body, &self.database, false)));
+            let create = read_so(create, &mode, &self.usual_mode);
             let object = Object {
-                meaning: create.clone(),
-                create: vec![create],
+                meaning: create.join(";"),
+                create,
                 drop: format!("DROP EVENT {}", quoted(&name)),
                 name: name.clone(),
                 ..Object::default()
@@ -196,6 +212,55 @@ impl Reading<'_> {
         }
         Ok(())
     }
+}
+
+/// The parts of `sql_mode` by which the words of a program mean something else.
+const READ_OTHERWISE: [&str; 7] = [
+    "ANSI_QUOTES",
+    "PIPES_AS_CONCAT",
+    "HIGH_NOT_PRECEDENCE",
+    "ORACLE",
+    "REAL_AS_FLOAT",
+    "NO_UNSIGNED_SUBTRACTION",
+    "NO_BACKSLASH_ESCAPES",
+];
+
+/// The statements that make a program whose words are read in this mode.
+fn read_so(create: String, mode: &str, usual: &str) -> Vec<String> {
+    let matters = |mode: &str| {
+        let parts = mode
+            .split(',')
+            .filter(|part| READ_OTHERWISE.contains(part) && (*part != "NO_BACKSLASH_ESCAPES" || create.contains('\\')));
+        parts.map(str::to_owned).collect::<std::collections::BTreeSet<_>>()
+    };
+    // Sessions of ours are without this one anyway.
+    let usual = usual.replace("NO_BACKSLASH_ESCAPES", "");
+    if matters(mode) == matters(&usual) {
+        return vec![create];
+    }
+    vec![
+        format!("SET SESSION sql_mode = {}", literal(mode)),
+        create,
+        "SET SESSION sql_mode = REPLACE(@@GLOBAL.sql_mode, 'NO_BACKSLASH_ESCAPES', '')".to_owned(),
+    ]
+}
+
+/// What comes behind these words, which stand in the definition of a program for the first time there.
+fn body(create: &str, before: &[&str]) -> String {
+    let tokens: Vec<token::Token> = token::significant(create, &MYSQL).collect();
+    let is = |at: usize, word: &str| {
+        let token = tokens.get(at);
+        token.is_some_and(|token| create[token.span.clone()].eq_ignore_ascii_case(word))
+    };
+    let begins = (0..tokens.len()).find(|&at| before.iter().enumerate().all(|(plus, word)| is(at + plus, word)));
+    let mut at = begins.map_or(0, |at| at + before.len());
+    if is(at, "FOLLOWS") || is(at, "PRECEDES") {
+        at += 2;
+    }
+    tokens
+        .get(at)
+        .map_or("", |token| &create[token.span.start..])
+        .to_owned()
 }
 
 /// A definition without the words that say who made it.
@@ -237,6 +302,20 @@ mod tests {
 
     #[test]
     fn nobody_is_named() {
+        assert_eq!(
+            body(
+                "CREATE TRIGGER r before insert on t for each  row\n set @a = '\\\\'",
+                &["FOR", "EACH", "ROW"]
+            ),
+            "set @a = '\\\\'"
+        );
+        assert_eq!(
+            body(
+                "CREATE EVENT `do` ON SCHEDULE EVERY 1 DAY COMMENT 'DO' DO SELECT 1",
+                &["DO"]
+            ),
+            "SELECT 1"
+        );
         for (create, expect) in [
             (
                 "CREATE DEFINER=`root`@`localhost` PROCEDURE `p`() SELECT 1",

@@ -21,6 +21,12 @@ struct Part {
     below: Vec<String>,
 }
 
+impl Part {
+    fn is_rest_or_value(&self) -> bool {
+        matches!(self.values.as_str(), " VALUES IN (0)" | " VALUES IN (MAXVALUE)")
+    }
+}
+
 impl Reading<'_> {
     pub(super) fn partitions(&mut self, drafts: &mut Drafts) -> Result<()> {
         let sql = "SELECT table_name, partition_name, subpartition_name, partition_method, subpartition_method, \
@@ -31,7 +37,10 @@ impl Reading<'_> {
         for mut row in self.rows(sql)? {
             found.entry(row.text()).or_default().read(&mut row);
         }
-        for (table, partitioning) in found {
+        for (table, mut partitioning) in found {
+            if partitioning.may_have_rest() {
+                partitioning.find_rest(&self.show("TABLE", &table, 1)?);
+            }
             if let Some(draft) = drafts.get_mut(&table) {
                 draft.partitioned(partitioning.words());
             }
@@ -41,6 +50,21 @@ impl Reading<'_> {
 }
 
 impl Partitioning {
+    /// Whether a partition may be the one for all other values, of which `information_schema` says `0` or `MAXVALUE`.
+    fn may_have_rest(&self) -> bool {
+        self.by.starts_with("LIST") && self.parts.iter().any(Part::is_rest_or_value)
+    }
+
+    fn find_rest(&mut self, shown: &str) {
+        for part in self.parts.iter_mut().filter(|part| part.is_rest_or_value()) {
+            let name = quoted(&part.name);
+            let usual = shown.contains(&format!("\n PARTITION {name} DEFAULT"))
+                || shown.contains(&format!("(PARTITION {name} DEFAULT"));
+            if usual {
+                " DEFAULT".clone_into(&mut part.values);
+            }
+        }
+    }
     fn read(&mut self, row: &mut Row) {
         let (name, below, method, sub_method) = (row.text(), row.optional(), row.text(), row.optional());
         let (expression, sub_expression, description, comment) = (row.text(), row.text(), row.optional(), row.text());
