@@ -18,11 +18,10 @@ use crate::cli::text;
 use crate::cli::ui::{DIM, GOOD, ID, Ui, WARN};
 use crate::code::Code;
 use crate::dialect::{self, Dialect};
-use crate::driver::sqlite::{self, Access};
 use crate::driver::{self, Driver, Opening};
 use crate::error::{Error, Result};
 use crate::execute::{Cancel, Report};
-use crate::migrator::Migrator;
+use crate::migrator::{self, Migrator};
 use crate::project::{DatabaseUrl, Load, SqliteMode, glob};
 
 /// The most threads.
@@ -282,17 +281,7 @@ impl Fleet<'_> {
                 return self.on(&mut *opened.unwrap_or_else(|| Err(unsupported(url)))?);
             }
         };
-        let access = match place.mode {
-            SqliteMode::Create => Access::Create,
-            SqliteMode::ReadWrite => Access::Write,
-            SqliteMode::ReadOnly => Access::Read,
-        };
-        let opened = match &place.path {
-            Some(path) => sqlite::open(path, access),
-            None => sqlite::memory(),
-        };
-        let mut db = opened.map_err(|error| Error::new(Code::Connect, "cannot be opened").cause(error.message))?;
-        self.on(&mut db)
+        self.on(&mut *migrator::connect::file(place)?)
     }
 
     fn on(&self, driver: &mut dyn Driver) -> Result<Report> {

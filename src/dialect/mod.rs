@@ -5,6 +5,7 @@
 pub mod mysql;
 pub mod postgres;
 mod rewrite;
+mod row;
 mod script;
 pub mod sqlite;
 

@@ -380,6 +380,19 @@ pub struct Remarks {
 }
 
 impl DriverError {
+    /// The words for somebody who may make no databases to try things on.
+    #[cfg(any(feature = "mysql", feature = "postgres"))]
+    pub(crate) fn no_scratch(self, hint: &str) -> Self {
+        Self {
+            remarks: Box::new(Remarks {
+                hint: Some(hint.to_owned()),
+                ..Remarks::default()
+            }),
+            message: format!("a database to try things on cannot be made: {}", self.message),
+            ..self
+        }
+    }
+
     /// An error with nothing but words.
     pub fn new(message: impl Into<String>) -> Self {
         Self {

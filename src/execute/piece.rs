@@ -70,6 +70,7 @@ fn loses(change: &Change, from: &Model) -> Option<String> {
 /// The statements as a script: a paragraph for each object, and what is lost said above the statement that loses it.
 pub fn script(pieces: &[Piece]) -> String {
     let mut out = String::new();
+    let mut set: Option<&String> = None;
     let mut last: Option<&Change> = None;
     for piece in pieces {
         let together = matches!((last, &piece.change), (Some(Change::Alter(a, _)), Change::Alter(b, _)) if a == b)
@@ -77,7 +78,19 @@ pub fn script(pieces: &[Piece]) -> String {
         if last.is_some() && !together {
             out.push('\n');
         }
-        append(&mut out, piece.loses.as_deref(), &piece.statements);
+        let mut statements = Vec::with_capacity(piece.statements.len());
+        for statement in &piece.statements {
+            // What is set for the session holds until something else is.
+            let sets = statement.starts_with("SET SESSION ");
+            if sets && set == Some(statement) {
+                continue;
+            }
+            if sets {
+                set = Some(statement);
+            }
+            statements.push(statement.clone());
+        }
+        append(&mut out, piece.loses.as_deref(), &statements);
         last = Some(&piece.change);
     }
     out

@@ -63,7 +63,7 @@ impl Migrator {
 }
 
 #[cfg(feature = "sqlite")]
-fn file(place: &crate::project::SqliteUrl) -> Result<Box<dyn Driver>> {
+pub(crate) fn file(place: &crate::project::SqliteUrl) -> Result<Box<dyn Driver>> {
     use crate::driver::sqlite::{self, Access};
     use crate::project::SqliteMode;
 

@@ -22,7 +22,7 @@ pub mod backup;
 mod borrowed;
 mod clock;
 mod code;
-mod connect;
+pub(crate) mod connect;
 pub(crate) mod copies;
 mod part;
 pub mod rehearse;

@@ -20,6 +20,18 @@ struct Table {
     others: Vec<String>,
 }
 
+/// Ways to have a key: the first can be referred to, then none, two columns, and these without a rowid.
+const KEYS: [&str; 6] = [
+    "id INTEGER PRIMARY KEY",
+    "id INTEGER PRIMARY KEY AUTOINCREMENT",
+    "id INTEGER NOT NULL PRIMARY KEY",
+    "id INTEGER",
+    "id INTEGER",
+    "id INTEGER",
+];
+const REFERABLE: usize = 3;
+const WITHOUT_ROWID: usize = 5;
+
 const TYPES: [&str; 4] = ["INTEGER", "TEXT", "REAL", "BLOB"];
 
 fn column(random: &mut Random, name: &str, tables: &[String]) -> Column {
@@ -72,7 +84,7 @@ fn column(random: &mut Random, name: &str, tables: &[String]) -> Column {
 fn table(random: &mut Random, name: &str, tables: &[String]) -> Table {
     let mut made = Table {
         name: name.to_owned(),
-        key: random.below(3),
+        key: random.below(KEYS.len()),
         columns: Vec::new(),
         constraints: Vec::new(),
         strict: random.chance(20),
@@ -143,12 +155,7 @@ fn extras(random: &mut Random, table: &mut Table) {
 
 impl Table {
     fn sql(&self) -> String {
-        let key = [
-            "id INTEGER PRIMARY KEY",
-            "id INTEGER PRIMARY KEY AUTOINCREMENT",
-            "id INTEGER NOT NULL PRIMARY KEY",
-        ][self.key];
-        let mut parts = vec![key.to_owned()];
+        let mut parts = vec![KEYS[self.key].to_owned()];
         for column in &self.columns {
             parts.push(
                 format!("{} {} {}", column.name, column.data_type, column.clauses.join(" "))
@@ -157,8 +164,16 @@ impl Table {
             );
         }
         parts.extend(self.constraints.iter().cloned());
-        let strict = if self.strict { " STRICT" } else { "" };
-        let mut out = format!("CREATE TABLE {} (\n  {}\n){strict};\n", self.name, parts.join(",\n  "));
+        let mut options = Vec::from_iter(self.strict.then_some("STRICT"));
+        if self.key > REFERABLE
+            && let Some(first) = self.columns.first()
+        {
+            // Its columns may be NULL where the table has rowids and is not STRICT.
+            parts.push(format!("PRIMARY KEY (id, {})", first.name));
+            options.extend((self.key == WITHOUT_ROWID).then_some("WITHOUT ROWID"));
+        }
+        let (parts, options) = (parts.join(",\n  "), options.join(", "));
+        let mut out = format!("CREATE TABLE {} (\n  {parts}\n) {options};\n", self.name);
         for more in self.indexes.iter().chain(&self.others) {
             let _ = writeln!(out, "{more};");
         }
@@ -185,7 +200,13 @@ fn changed(random: &mut Random, tables: &[Table], names: &[String]) -> Vec<Table
             made.strict = !made.strict;
         }
         if random.chance(10) {
-            made.key = random.below(3);
+            // What refers to a table without naming columns means its key, which stays what it can be referred to by.
+            let (from, count) = if made.key < REFERABLE {
+                (0, REFERABLE)
+            } else {
+                (REFERABLE, KEYS.len() - REFERABLE)
+            };
+            made.key = from + random.below(count);
         }
         extras(random, &mut made);
         made
@@ -194,9 +215,10 @@ fn changed(random: &mut Random, tables: &[Table], names: &[String]) -> Vec<Table
     sound(pair::changed(random, names, tables, |table| &table.name, new, altered))
 }
 
-/// Without foreign keys to tables that are not there.
+/// Without foreign keys to tables that are not there, or have no key of one column.
 fn sound(mut tables: Vec<Table>) -> Vec<Table> {
-    let names: Vec<String> = tables.iter().map(|table| table.name.clone()).collect();
+    let parents = tables.iter().filter(|table| table.key < REFERABLE);
+    let names: Vec<String> = parents.map(|table| table.name.clone()).collect();
     pair::keep_references(tables.iter_mut().flat_map(|table| &mut table.columns), &names);
     tables
 }
@@ -234,7 +256,7 @@ fn fill(db: &Connection, tables: &[Table], random: &mut Random) {
     // No orphans: they would be there before.
     for _ in 0..20 {
         let mut statement = db.prepare("PRAGMA foreign_key_check").expect("a query");
-        let orphans: Vec<(String, i64)> = statement
+        let orphans: Vec<(String, Option<i64>)> = statement
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
             .expect("rows")
             .map(|row| row.expect("a row"))
@@ -243,8 +265,8 @@ fn fill(db: &Connection, tables: &[Table], random: &mut Random) {
             break;
         }
         for (table, rowid) in orphans {
-            db.execute(&format!("DELETE FROM {table} WHERE rowid = ?1"), [rowid])
-                .expect("it goes");
+            let which = rowid.map_or_else(String::new, |rowid| format!(" WHERE rowid = {rowid}"));
+            db.execute(&format!("DELETE FROM {table}{which}"), []).expect("it goes");
         }
     }
 }

@@ -10,6 +10,7 @@ mod tables;
 
 use crate::dialect::Rows;
 use crate::dialect::mysql::schema;
+use crate::dialect::row::Row;
 use crate::error::Result;
 use crate::schema::{Key, Kind, Model};
 
@@ -69,23 +70,6 @@ fn read(query: Query<'_>) -> Result<Model> {
     Ok(reading.model)
 }
 
-/// A row of a query.
-struct Row(std::vec::IntoIter<Option<String>>);
-
-impl Row {
-    fn optional(&mut self) -> Option<String> {
-        self.0.next().flatten()
-    }
-
-    fn text(&mut self) -> String {
-        self.optional().unwrap_or_default()
-    }
-
-    fn number(&mut self) -> u64 {
-        self.text().parse().unwrap_or_default()
-    }
-}
-
 /// A model while it is read.
 struct Reading<'q> {
     query: Query<'q>,
@@ -100,7 +84,7 @@ struct Reading<'q> {
 impl Reading<'_> {
     fn rows(&mut self, sql: &str) -> Result<impl Iterator<Item = Row> + use<>> {
         let rows = (self.query)(sql)?;
-        Ok(rows.into_iter().map(|row| Row(row.into_iter())))
+        Ok(Row::all(rows))
     }
 }
 

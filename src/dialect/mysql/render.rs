@@ -156,8 +156,12 @@ fn clauses(alter: &Alter, now: &Table, then: &Table, keys: &Keys<'_>) -> Option<
         | Alter::SetType { to: column, .. }
         | Alter::SetIdentity { to: column, .. }
         | Alter::SetOther { to: column, .. } => {
-            let column = then.column(&column.folded)?;
-            one(modify(column))
+            let (was, column) = (now.column(&column.folded), then.column(&column.folded)?);
+            let clause = vec![modify(column)];
+            Some(match was {
+                Some(was) if may_cut(was, column) => vec![vec![format!("\0{STRICT}")], clause],
+                _ => vec![clause],
+            })
         }
         Alter::AddConstraint(constraint) => Some(vec![constrained(constraint, keys)]),
         Alter::DropConstraint(constraint) => Some(vec![released(constraint, keys)]),
@@ -167,6 +171,14 @@ fn clauses(alter: &Alter, now: &Table, then: &Table, keys: &Keys<'_>) -> Option<
             one(clause)
         }
     }
+}
+
+/// Values that do not fit are an error then, whatever the server's usual mode is: otherwise they would be cut in silence.
+const STRICT: &str = "SET SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',STRICT_ALL_TABLES')";
+
+/// Whether values of a column may not fit it afterwards.
+fn may_cut(was: &Column, column: &Column) -> bool {
+    was.data_type != column.data_type || was.collation != column.collation || column.not_null && !was.not_null
 }
 
 /// A new column; one that numbers rows brings its key.

@@ -14,6 +14,7 @@ mod types;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dialect::Rows;
+use crate::dialect::row::Row;
 use crate::error::Result;
 use crate::schema::{Key, Kind, Model, Object};
 use crate::sql::write;
@@ -87,27 +88,6 @@ fn literal(text: &str) -> String {
     write::postgres_literal(text)
 }
 
-/// A row of a query.
-struct Row(std::vec::IntoIter<Option<String>>);
-
-impl Row {
-    fn optional(&mut self) -> Option<String> {
-        self.0.next().flatten()
-    }
-
-    fn text(&mut self) -> String {
-        self.optional().unwrap_or_default()
-    }
-
-    fn flag(&mut self) -> bool {
-        self.text() == "t"
-    }
-
-    fn oid(&mut self) -> u32 {
-        self.text().parse().unwrap_or_default()
-    }
-}
-
 /// What is known of something that the catalogs number.
 struct Known {
     /// The object of the model that it is, or is part of.
@@ -144,7 +124,7 @@ impl<'q> Reading<'q> {
 
     fn rows(&mut self, sql: &str) -> Result<impl Iterator<Item = Row> + use<>> {
         let rows = (self.query)(sql)?;
-        Ok(rows.into_iter().map(|row| Row(row.into_iter())))
+        Ok(Row::all(rows))
     }
 
     fn all(&mut self) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use crate::dialect::sqlite::types;
 use crate::schema::diff::{Alter, Change};
-use crate::schema::{Column, ConstraintKind, Model, Table};
+use crate::schema::{Column, Constraint, ConstraintKind, Model, Table};
 use crate::sql::write::name;
 
 /// The statements of a change, without semicolons; none when no statement says it.
@@ -27,42 +27,43 @@ pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Ve
                 // The ON CONFLICT clause goes with its NOT NULL.
                 return Some(Vec::new());
             }
-            if let Alter::DropNotNull(column) = &**alter
-                && [from, to]
-                    .iter()
-                    .any(|model| is_of_key(model.table(table), &column.folded))
-            {
-                return Some(vec![nullable(&object.name, column)]);
+            let (now, then) = (from.table(table), to.table(table));
+            if let (Alter::DropNotNull(column), Some(then)) = (&**alter, then) {
+                if is_rowid(then, column) {
+                    // It is another name for the rowid, whatever is said of it.
+                    return Some(Vec::new());
+                }
+                let key = key_over(then, column);
+                if key.is_some() && key == now.and_then(|now| key_over(now, column)) {
+                    return Some(vec![nullable(&object.name, column)]);
+                }
             }
             let mut statements = vec![self::alter(&object.name, alter, strict)?];
-            statements.extend(keys(&object.name, alter, from.table(table), to.table(table)?));
+            statements.extend(then.into_iter().flat_map(|then| keys(&object.name, alter, now, then)));
             Some(statements)
         }
     }
 }
 
 /// The statements that let columns be NULL which an ALTER of the primary key makes NOT NULL.
-fn keys(name: &str, alter: &Alter, from: Option<&Table>, to: &Table) -> Vec<String> {
+fn keys(name: &str, alter: &Alter, now: Option<&Table>, then: &Table) -> Vec<String> {
     let (Alter::AddConstraint(key) | Alter::DropConstraint(key)) = alter else {
         return Vec::new();
     };
     if key.kind != ConstraintKind::PrimaryKey {
         return Vec::new();
     }
-    let nullable_then = to.columns.iter().filter(|column| !column.not_null);
-    let of_key = nullable_then.filter(|column| key.columns.contains(&column.folded));
+    let may_be_null = then.columns.iter().filter(|column| !column.not_null);
+    let of_key = may_be_null.filter(|column| key.columns.contains(&column.folded));
     if matches!(alter, Alter::AddConstraint(_)) {
-        return of_key.map(|column| nullable(name, column)).collect();
+        let plain = of_key.filter(|column| !is_rowid(then, column));
+        return plain.map(|column| nullable(name, column)).collect();
     }
-    // The rowid and the keys of STRICT tables are never NULL, and stay so.
-    let strict = from.is_some_and(|table| table.options.contains_key("strict"));
-    let was_rowid = |column: &Column| {
-        let before = from.and_then(|table| table.column(&column.folded));
-        key.columns.len() == 1 && before.is_some_and(|before| before.data_type.meaning == "integer")
-    };
+    // The rowid is never NULL, and stays so.
+    let was_rowid = |column: &&Column| now.is_some_and(|now| is_rowid(now, column));
     of_key
-        .filter(|column| strict || was_rowid(column))
-        .filter_map(|column| self::alter(name, &Alter::DropNotNull(column.clone()), strict))
+        .filter(was_rowid)
+        .filter_map(|column| self::alter(name, &Alter::DropNotNull(column.clone()), false))
         .collect()
 }
 
@@ -70,10 +71,21 @@ fn nullable(table: &str, column: &Column) -> String {
     format!("-- sqlrev:nullable {} ({})", quoted(table), quoted(&column.name))
 }
 
-fn is_of_key(table: Option<&Table>, column: &str) -> bool {
-    let constraints = table.into_iter().flat_map(|table| &table.constraints);
-    let mut keys = constraints.filter(|other| other.kind == ConstraintKind::PrimaryKey);
-    keys.any(|key| key.columns.contains(column))
+/// The primary key, where a column is of it.
+fn key_over<'t>(table: &'t Table, column: &Column) -> Option<&'t Constraint> {
+    let mut keys = table.constraints.iter();
+    keys.find(|key| key.kind == ConstraintKind::PrimaryKey && key.columns.contains(&column.folded))
+}
+
+/// Whether a column is another name for the rowid (`lang_createtable.html`, section 5).
+fn is_rowid(table: &Table, column: &Column) -> bool {
+    let is_integer = table
+        .column(&column.folded)
+        .is_some_and(|column| column.data_type.meaning == "integer");
+    is_integer
+        && !table.options.contains_key("without_rowid")
+        && key_over(table, column)
+            .is_some_and(|key| key.columns.len() == 1 && !key.definition.meaning.contains("inside"))
 }
 
 fn quoted(text: &str) -> String {

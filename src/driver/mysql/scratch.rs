@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::dialect::Dialect as _;
 use crate::dialect::mysql::{self as sql, MYSQL};
 use crate::driver::mysql::{Mysql, fault};
-use crate::driver::{Driver as _, DriverError, Remarks};
+use crate::driver::{Driver as _, DriverError};
 
 /// What begins the name of each.
 const NAME: &str = sql::SCRATCH;
@@ -144,12 +144,5 @@ fn refused(error: DriverError) -> DriverError {
     }
     let hint = "give the user that right: GRANT ALL ON `sqlrev\\_scratch\\_%`.* TO …; or name a server for it in \
                 migrations.yaml: `dev_url: mysql://…`";
-    DriverError {
-        remarks: Box::new(Remarks {
-            hint: Some(hint.to_owned()),
-            ..Remarks::default()
-        }),
-        message: format!("a database to try things on cannot be made: {}", error.message),
-        ..error
-    }
+    error.no_scratch(hint)
 }

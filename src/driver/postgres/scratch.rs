@@ -6,10 +6,10 @@
 
 use tokio_postgres::SimpleQueryMessage;
 
+use crate::driver::DriverError;
 use crate::driver::postgres::connect::Opener;
 use crate::driver::postgres::link::Link;
 use crate::driver::postgres::{Postgres, fault};
-use crate::driver::{DriverError, Remarks};
 use crate::sql::write;
 
 /// What begins the name of each.
@@ -130,14 +130,7 @@ fn refused(error: DriverError) -> DriverError {
     }
     let hint = "give the role that right: ALTER ROLE … CREATEDB; or name a server for it in migrations.yaml: \
                 `dev_url: postgresql://…`";
-    DriverError {
-        remarks: Box::new(Remarks {
-            hint: Some(hint.to_owned()),
-            ..Remarks::default()
-        }),
-        message: format!("a database to try things on cannot be made: {}", error.message),
-        ..error
-    }
+    error.no_scratch(hint)
 }
 
 fn rows(link: &mut Link, sql: &str) -> Result<Vec<Vec<Option<String>>>, DriverError> {

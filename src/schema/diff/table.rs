@@ -45,7 +45,7 @@ pub(super) fn changes(from: &Table, to: &Table, way: Way) -> Vec<Alter> {
     columns.add.extend(new.cloned());
     let mut constraints = Constraints::default();
     constraints.compare(from, to, &columns, way);
-    let (off, on): (Vec<Alter>, Vec<Alter>) = options(from, to)
+    let (off, mut on): (Vec<Alter>, Vec<Alter>) = options(from, to)
         .into_iter()
         .partition(|option| matches!(option, Alter::SetOption { value: None, .. }));
     // An option may need a key that comes, or be in the way of one that goes.
@@ -53,10 +53,15 @@ pub(super) fn changes(from: &Table, to: &Table, way: Way) -> Vec<Alter> {
     let spread = on.iter().any(|option| option.object() == PARTITIONS) && from.options.contains_key(PARTITIONS);
     let changes = [columns.add.len(), columns.drop.len(), columns.alter.len()];
     if spread && (changes.iter().any(|count| *count > 0) || constraints.is_something()) {
-        out.push(Alter::SetOption {
-            name: PARTITIONS,
-            value: None,
-        });
+        out.push(switched(PARTITIONS, None));
+    }
+    if from.options.contains_key(WITHOUT_ROWID) && primary_key(from) != primary_key(to) {
+        out.extend(Some(switched(WITHOUT_ROWID, None)).filter(|off| !out.contains(off)));
+        on.extend(
+            to.options
+                .get(WITHOUT_ROWID)
+                .map(|value| switched(WITHOUT_ROWID, Some(value))),
+        );
     }
     out.extend(constraints.rename);
     out.extend(constraints.drop.into_iter().map(Alter::DropConstraint));
@@ -94,6 +99,21 @@ fn computed_first(columns: Vec<Column>) -> Vec<Column> {
 
 /// How rows are spread over parts of a table, which needs columns and keys as they were, and as they will be.
 const PARTITIONS: &str = "partitions";
+
+/// That a table is stored by its primary key, so that it cannot lose that one even for a moment.
+const WITHOUT_ROWID: &str = "without_rowid";
+
+fn switched(name: &'static str, value: Option<&String>) -> Alter {
+    Alter::SetOption {
+        name,
+        value: value.cloned(),
+    }
+}
+
+fn primary_key(table: &Table) -> Option<&Constraint> {
+    let mut constraints = table.constraints.iter();
+    constraints.find(|constraint| constraint.kind == ConstraintKind::PrimaryKey)
+}
 
 /// Options that go, then those that come or change.
 fn options(from: &Table, to: &Table) -> Vec<Alter> {

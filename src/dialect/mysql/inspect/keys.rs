@@ -32,7 +32,7 @@ impl Reading<'_> {
         let server = self.server;
         for mut row in self.rows(&sql)? {
             let parts = found.entry((row.text(), row.text())).or_default();
-            parts.unique = row.number() == 0;
+            parts.unique = row.text() == "0";
             (parts.kind, parts.comment, parts.unused) = (row.text(), row.text(), row.optional());
             let (column, length, order, expression) = (row.optional(), row.optional(), row.text(), row.optional());
             let mut part = match (column, expression) {

@@ -80,7 +80,8 @@ pub(super) fn drop_from_key(draft: &mut Draft<'_>, site: &Site<'_>, column: &Nam
         (draft.table.without_rowid(), "WITHOUT ROWID"),
         (draft.table.strict(), "STRICT"),
     ];
-    if let Some((_, forbids)) = forbids.into_iter().find(|(forbids, _)| *forbids) {
+    let forbids = forbids.into_iter().find(|(forbids, _)| *forbids);
+    if let Some((_, forbids)) = forbids.filter(|_| is_of_key(draft, &name)) {
         let message = format!("no column of the primary key of a {forbids} table can be NULL");
         return Err(site.error(Code::BatchUnsupported, message, &column.span, "stays NOT NULL"));
     }

@@ -65,6 +65,11 @@ impl Reader<'_> {
             if let Some(column) = table.columns.iter_mut().find(|column| column.folded == alias) {
                 column.not_null = false;
             }
+        } else if definition.strict() || definition.without_rowid() {
+            // The key keeps NULL out, said or not (stricttables.html, withoutrowid.html).
+            let key: Vec<String> = definition.primary_key().iter().map(|name| fold(name)).collect();
+            let of_key = table.columns.iter_mut().filter(|column| key.contains(&column.folded));
+            of_key.for_each(|column| column.not_null = true);
         }
         let known: Vec<&str> = definition.columns().map(|column| column.name.text.as_str()).collect();
         for named in names::of_table(definition, name, &known) {
