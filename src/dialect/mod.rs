@@ -157,7 +157,9 @@ pub enum Replay {
 pub enum Replaces {
     /// The old table goes.
     Drops(String),
-    /// Another one takes its name.
+    /// A new one has its name.
+    Creates(String),
+    /// Another one takes its name, or the old one a name to be dropped by.
     TakesName(String),
 }
 
@@ -327,6 +329,12 @@ pub trait Dialect: Sync + std::fmt::Debug {
     /// A query for the tables and columns whose rows would be deleted or changed along with a table that is dropped.
     fn followers(&self, table: &str) -> Option<String> {
         let _ = table;
+        None
+    }
+
+    /// A query for what goes along with each table that is dropped: the table, and the kind and the name of what hangs on
+    /// it.
+    fn hangs_on_tables(&self) -> Option<&'static str> {
         None
     }
 
