@@ -9,8 +9,8 @@ pub fn is_pattern(word: &str) -> bool {
     word.contains(['*', '?'])
 }
 
-/// The files that fit, sorted: `*` stands for any characters of a name, `?` for one, `**` for any folders. Names that
-/// begin with a dot are passed over unless the pattern says so.
+/// The files that fit, sorted: `*` stands for any characters of a name, `?` for one, `**` for any folders, and at
+/// the end for all files in them. Names that begin with a dot are passed over unless the pattern says so.
 ///
 /// # Errors
 /// A folder that cannot be read; one that is not there holds nothing.
@@ -19,10 +19,14 @@ pub fn files(root: &Path, pattern: &str) -> io::Result<Vec<PathBuf>> {
         Some(rest) => (PathBuf::from("/"), rest),
         None => (root.to_owned(), pattern),
     };
-    let parts: Vec<&str> = rest
+    let mut parts: Vec<&str> = rest
         .split('/')
         .filter(|part| !part.is_empty() && *part != ".")
         .collect();
+    // Folders are none of what is looked for: the files in them are meant.
+    if parts.last() == Some(&"**") {
+        parts.push("*");
+    }
     let mut found = Vec::new();
     walk(&start, &parts, &mut found)?;
     found.sort_unstable();
@@ -81,7 +85,7 @@ fn entries(folder: &Path) -> io::Result<Vec<(OsString, PathBuf)>> {
 }
 
 /// Whether a name fits a part of a pattern.
-pub(super) fn fits(pattern: &[u8], name: &[u8]) -> bool {
+pub fn fits(pattern: &[u8], name: &[u8]) -> bool {
     if name.first() == Some(&b'.') && pattern.first() != Some(&b'.') {
         return false;
     }
@@ -173,6 +177,7 @@ mod tests {
         assert_eq!(found("./*/*.db"), "b/c.db");
         assert_eq!(found("**/*.db"), "a.db b/c.db b/d/e.db");
         assert_eq!(found("b/c.db"), "b/c.db");
+        assert_eq!(found("b/**"), "b/c.db b/d/e.db");
         assert_eq!(found(".trash/*.db"), ".trash/old.db");
         assert_eq!(found("nowhere/*.db"), "");
         assert_eq!(found(&format!("{}/?.db", folder.path().display())), "a.db");
