@@ -200,6 +200,8 @@ codes! {
         "The server does not let this user in: the password is wrong or missing, or its rules (pg_hba.conf) do not allow it. A password stands in the URL, in PGPASSWORD, or in ~/.pgpass, a file that nobody else may read.";
     ConnectNoDatabase = "connect::no_database",
         "The server is there, but it has no database of this name.";
+    ConnectNoSchema = "connect::no_schema",
+        "The URL names a schema (`?schema=NAME`), and the session does not work in it: there is none of this name in the database, the role may not use it, or a pooler in between does not hand the name on. Revisions would run somewhere else, so nothing is run. Schemas are named as they are stored: small letters, where they were created without quotes.";
     ConnectTls = "connect::tls",
         "The connection could not be made secure as `sslmode` asks for: the server has no TLS, its certificate is not signed by a root that is trusted or is for another host, or a certificate or key of this side cannot be used.";
     Database = "database::failed",

@@ -74,5 +74,8 @@ mod scratch;
 mod server;
 #[path = "it/settings.rs"]
 mod settings;
+#[cfg(unix)]
+#[path = "it/tenants.rs"]
+mod tenants;
 #[path = "it/tidy.rs"]
 mod tidy;

@@ -281,7 +281,8 @@ pub(super) struct Upgrade {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Many databases")]
 pub(super) struct Fleet {
-    /// Upgrades each of these databases: a pattern for files ('tenants/*.db', 'data/**/*.db'), or a URL; may come again
+    /// Upgrades each of these databases: a pattern for files ('tenants/*.db', 'data/**'), a URL, or schemas of PostgreSQL
+    /// (`postgresql://HOST/DATABASE?schema=tenant_*`); may come again
     #[arg(long, value_name = "PATTERN", conflicts_with_all = ["sql", "dry_run"])]
     pub each: Vec<String>,
     /// Upgrades each database that stands in this file, a path, pattern or URL a line; `-` is standard input

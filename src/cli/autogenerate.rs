@@ -61,6 +61,7 @@ pub(crate) fn generate(
             ui,
         );
     };
+    one_for_all(history)?;
     let wanted = compare.declared(&scripts)?;
     let now = if args.from_database {
         up_to_date(session, history, graph)?;
@@ -69,6 +70,18 @@ pub(crate) fn generate(
         compare.built(&compare.everything(), ui)?
     };
     between(session, history, &compare, (now, scripts, wanted), args, ui)
+}
+
+/// Refuses to write down names of one tenant's schema in a revision that is for all of them.
+fn one_for_all(history: &History) -> Result<()> {
+    let Some(schema) = history.schemas.first() else {
+        return Ok(());
+    };
+    let message = format!("the URL names the schema `{schema}`, and the revision would be for that one alone");
+    Err(Error::new(Code::Usage, message).help(
+        "generated statements name each table with its schema: generate without `schema` in the URL, and take the \
+         names of schemas out; `sqlrev diff` shows the difference in this one",
+    ))
 }
 
 /// What leads from one schema to the other that scripts declare.

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::cli::session::{Session, unsupported};
 use crate::cli::ui::Ui;
 use crate::code::Code;
+use crate::dialect;
 use crate::driver::sqlite::{self, Access};
 use crate::driver::{self, Driver, Failure, Whole};
 use crate::error::{Error, Result};
@@ -52,6 +53,7 @@ pub(super) fn create(session: &mut Session<'_>, ui: &mut Ui<'_>) -> Result<u8> {
 pub(super) fn drop(session: &mut Session<'_>, args: &Drop, ui: &mut Ui<'_>) -> Result<u8> {
     let project = session.project()?;
     let url = project.url()?;
+    no_schema(&url)?;
     let (name, is_there) = match &url {
         DatabaseUrl::Sqlite(place) => {
             let path = file(place)?;
@@ -86,6 +88,25 @@ pub(super) fn drop(session: &mut Session<'_>, args: &Drop, ui: &mut Ui<'_>) -> R
         ui.say(&format!("nothing to do: {name} is not there"));
     }
     Ok(0)
+}
+
+/// Refuses a URL that names a part of the database: the whole would go.
+fn no_schema(url: &DatabaseUrl) -> Result<()> {
+    let DatabaseUrl::Server { text, dialect } = url else {
+        return Ok(());
+    };
+    let Some(dialect) = dialect::named(dialect) else {
+        return Ok(());
+    };
+    let schemas = dialect.schemas_named_by(text)?;
+    let Some(schema) = schemas.first() else { return Ok(()) };
+    let message = format!("the URL names the schema `{schema}`, and `drop` drops the whole database");
+    Err(Error::new(Code::Usage, message)
+        .help(format!(
+            "the schema alone: DROP SCHEMA {} CASCADE",
+            dialect.ident(schema)
+        ))
+        .help("the database: leave `schema` out of the URL"))
 }
 
 /// Refuses a file in which somebody else is writing.

@@ -2,9 +2,9 @@
 //!
 //! Each database says itself what it has, so a run that was stopped is resumed by running it again.
 
-use std::io::Read as _;
+mod named;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
@@ -17,24 +17,17 @@ use crate::cli::session::{Session, unsupported};
 use crate::cli::text;
 use crate::cli::ui::{DIM, GOOD, ID, Ui, WARN};
 use crate::code::Code;
-use crate::dialect::{self, Dialect};
 use crate::driver::{self, Driver, Opening};
 use crate::error::{Error, Result};
 use crate::execute::{Cancel, Report};
 use crate::migrator::{self, Migrator};
-use crate::project::{DatabaseUrl, Load, SqliteMode, glob};
+use crate::project::{DatabaseUrl, Load};
+use named::{Database, common_dialect, named};
 
 /// The most threads.
 const MOST_JOBS: usize = 1024;
 /// The status of a run that was interrupted.
 const INTERRUPTED: u8 = 130;
-
-/// One of the databases.
-struct Database {
-    /// As it was named, or as it is called from the working directory.
-    name: String,
-    url: DatabaseUrl,
-}
 
 /// What became of one.
 type Outcome = (usize, Result<Report>);
@@ -55,8 +48,9 @@ pub(super) fn upgrade(session: &mut Session<'_>, args: &args::Upgrade, ui: &mut 
         let message = "`--url` names one database, and `--each` several";
         return Err(Error::new(Code::Usage, message).help("say --each URL for each of them"));
     }
-    let databases = named(session, &args.fleet)?;
-    let history = Session::history_for(session.project()?, common_dialect(&databases)?)?;
+    let project = session.project()?;
+    let databases = named(session, &project, &args.fleet)?;
+    let history = Session::history_for(project, common_dialect(&databases)?)?;
     let timeout = Session::timeout(&history, args.run.lock.lock_timeout)?;
     let revisions = history
         .project
@@ -70,6 +64,7 @@ pub(super) fn upgrade(session: &mut Session<'_>, args: &args::Upgrade, ui: &mut 
         databases,
         migrator: &migrator,
         target: args.targets.join(" "),
+        whole: args.targets.iter().all(|target| target == "heads"),
         single: args.run.single_transaction,
         cancel: &session.cancel,
         opening: session.opening(&history.project)?,
@@ -86,11 +81,16 @@ pub(super) fn upgrade(session: &mut Session<'_>, args: &args::Upgrade, ui: &mut 
         documents: Vec::new(),
         ui,
     };
-    // One that has nothing to do proves nothing.
+    // One that has nothing to do proves nothing: those are passed over, several at once.
     let mut at = 0;
     while at < all && teller.count.upgraded < canaries && teller.count.failed == 0 && !session.cancel.is_fired() {
-        fleet.run(at..at + 1, 1, &mut |outcome| teller.tell(&outcome));
-        at += 1;
+        let current = fleet.current_from(at, jobs);
+        fleet.run(at..at + current, jobs, &mut |outcome| teller.tell(&outcome));
+        at += current;
+        if current == 0 {
+            fleet.run(at..at + 1, 1, &mut |outcome| teller.tell(&outcome));
+            at += 1;
+        }
     }
     let sound = teller.count.failed == 0;
     if sound {
@@ -99,132 +99,12 @@ pub(super) fn upgrade(session: &mut Session<'_>, args: &args::Upgrade, ui: &mut 
     Ok(teller.end(sound, canaries))
 }
 
-/// The databases that the options name, in order, each once.
-fn named(session: &Session<'_>, args: &args::Fleet) -> Result<Vec<Database>> {
-    let mut words = args.each.clone();
-    if let Some(file) = &args.each_from {
-        words.extend(listed(session, file)?);
-    }
-    let mut databases: Vec<Database> = Vec::new();
-    let mut known = std::collections::BTreeSet::new();
-    for word in &words {
-        for database in matching(session, word)? {
-            if known.insert(which(&database.url)) {
-                databases.push(database);
-            }
-        }
-    }
-    one_history_each(&databases)?;
-    if databases.is_empty() {
-        let message = format!("no database fits {}", words.join(" "));
-        return Err(
-            Error::new(Code::Usage, message).help("--each 'tenants/*.db', in quotes, so that the shell leaves it")
-        );
-    }
-    Ok(databases)
-}
-
-/// Refuses URLs that differ in their `options` alone, such as the `search_path`: one version table would speak for all.
-fn one_history_each(databases: &[Database]) -> Result<()> {
-    let mut known = std::collections::BTreeMap::new();
-    for database in databases {
-        let DatabaseUrl::Server { text, .. } = &database.url else {
-            continue;
-        };
-        let (place, query) = text.split_once('?').unwrap_or((text, ""));
-        let rest: Vec<&str> = query.split('&').filter(|part| !part.starts_with("options=")).collect();
-        if let Some(other) = known.insert((place, rest), &database.name) {
-            let message = format!(
-                "`{other}` and `{}` are one database with one version table",
-                database.name
-            );
-            return Err(Error::new(Code::Usage, message)
-                .help("for a history in each schema, run sqlrev once for each, with a `version_table: SCHEMA.NAME` of its own"));
-        }
-    }
-    Ok(())
-}
-
-/// What tells a database from the others: a file may have several names.
-fn which(url: &DatabaseUrl) -> String {
-    let DatabaseUrl::Sqlite(crate::project::SqliteUrl { path: Some(path), .. }) = url else {
-        return url.to_string();
-    };
-    #[cfg(unix)]
-    if let Ok(file) = std::fs::metadata(path) {
-        use std::os::unix::fs::MetadataExt;
-        return format!("file {} {}", file.dev(), file.ino());
-    }
-    let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
-    let whole = folder.zip(path.file_name()).map(|(folder, name)| folder.join(name));
-    format!("path {}", whole.as_ref().unwrap_or(path).display())
-}
-
-/// The dialect of all of them, whose texts of the revisions run.
-fn common_dialect(databases: &[Database]) -> Result<&'static dyn Dialect> {
-    let first = &databases[0];
-    if let Some(other) = databases
-        .iter()
-        .find(|other| other.url.dialect() != first.url.dialect())
-    {
-        let message = format!("`{}` and `{}` are not of one kind", first.name, other.name);
-        return Err(Error::new(Code::Usage, message).help("upgrade those of each kind in a run of its own"));
-    }
-    dialect::named(first.url.dialect()).ok_or_else(|| unsupported(&first.url))
-}
-
-/// The lines of a file, or of standard input; empty ones and those that begin with `#` aside.
-#[expect(clippy::disallowed_methods, reason = "a list is named on the command line")]
-fn listed(session: &Session<'_>, file: &std::path::Path) -> Result<Vec<String>> {
-    let mut text = String::new();
-    let read = if file.as_os_str() == "-" {
-        std::io::stdin().read_to_string(&mut text)
-    } else {
-        std::fs::File::open(session.directory.join(file)).and_then(|mut file| file.read_to_string(&mut text))
-    };
-    read.map_err(|error| {
-        Error::new(Code::FileIo, format!("cannot read `{}`", file.display())).cause(error.to_string())
-    })?;
-    let lines = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with('#'));
-    Ok(lines.map(str::to_owned).collect())
-}
-
-fn matching(session: &Session<'_>, word: &str) -> Result<Vec<Database>> {
-    let directory = &session.directory;
-    let of = |path: PathBuf| {
-        let name = path.strip_prefix(directory).unwrap_or(&path).display().to_string();
-        let url = DatabaseUrl::Sqlite(crate::project::SqliteUrl {
-            path: Some(path),
-            mode: SqliteMode::ReadWrite,
-        });
-        Database { name, url }
-    };
-    if word.contains("://") || word.starts_with("sqlite:") || word.starts_with("file:") {
-        let url = DatabaseUrl::parse(word, directory)?;
-        let name = crate::project::redacted(word);
-        return Ok(vec![Database { name, url }]);
-    }
-    if !glob::is_pattern(word) {
-        return Ok(vec![of(directory.join(word))]);
-    }
-    let found = glob::files(directory, word);
-    let found =
-        found.map_err(|error| Error::new(Code::FileIo, format!("cannot look for {word}")).cause(error.to_string()))?;
-    // Copies are kept as they are.
-    Ok(found
-        .into_iter()
-        .filter(|path| !crate::migrator::copies::is_own_file(path))
-        .map(of)
-        .collect())
-}
-
 struct Fleet<'a> {
     databases: Vec<Database>,
     migrator: &'a Migrator,
     target: String,
+    /// Whether the target is all that there is.
+    whole: bool,
     single: bool,
     cancel: &'a Cancel,
     opening: Opening<'a>,
@@ -272,16 +152,55 @@ impl Fleet<'_> {
         });
     }
 
-    fn one(&self, at: usize) -> Result<Report> {
-        let url = &self.databases[at].url;
-        let place = match url {
-            DatabaseUrl::Sqlite(place) => place,
-            DatabaseUrl::Server { dialect, text } => {
-                let opened = driver::server(dialect, text, self.opening);
-                return self.on(&mut *opened.unwrap_or_else(|| Err(unsupported(url)))?);
-            }
+    /// How many databases from here on have nothing to do. They are looked at several at once, and as far as one look
+    /// goes; what cannot be looked at counts as one that has.
+    fn current_from(&self, at: usize, jobs: usize) -> usize {
+        if !self.whole {
+            return 0;
+        }
+        let looks = jobs.min(MOST_JOBS).saturating_mul(4).min(self.databases.len() - at);
+        let is_current = |at: usize| {
+            let mut driver = self.open(at).ok()?;
+            self.migrator.is_up_to_date(&mut *driver).ok()
         };
-        self.on(&mut *migrator::connect::file(place)?)
+        let next = AtomicUsize::new(at);
+        // The first one that has something to do.
+        let first = AtomicUsize::new(at + looks);
+        std::thread::scope(|scope| {
+            for _ in 0..jobs.min(looks) {
+                let look = || {
+                    loop {
+                        let at = next.fetch_add(1, Ordering::Relaxed);
+                        if at >= first.load(Ordering::Relaxed) || self.cancel.flag().load(Ordering::Relaxed) {
+                            return;
+                        }
+                        let current = catch_unwind(AssertUnwindSafe(|| is_current(at)));
+                        if !matches!(current, Ok(Some(true))) {
+                            first.fetch_min(at, Ordering::Relaxed);
+                        }
+                    }
+                };
+                if std::thread::Builder::new().spawn_scoped(scope, look).is_err() {
+                    break;
+                }
+            }
+        });
+        // Where there was no thread to look, nothing is known.
+        first.into_inner().min(next.into_inner()) - at
+    }
+
+    fn open(&self, at: usize) -> Result<Box<dyn Driver>> {
+        let url = &self.databases[at].url;
+        match url {
+            DatabaseUrl::Sqlite(place) => migrator::connect::file(place),
+            DatabaseUrl::Server { dialect, text } => {
+                driver::server(dialect, text, self.opening).unwrap_or_else(|| Err(unsupported(url)))
+            }
+        }
+    }
+
+    fn one(&self, at: usize) -> Result<Report> {
+        self.on(&mut *self.open(at)?)
     }
 
     fn on(&self, driver: &mut dyn Driver) -> Result<Report> {
@@ -390,9 +309,11 @@ fn in_one_line(error: &Error) -> String {
     let mut line = format!("[{}] {}", error.code().name(), error.message());
     let label = error.labels().first().map(|label| label.text.clone());
     let more = label.into_iter().filter(|text| !text.is_empty());
+    let help = error.help_lines().first().map(|help| format!("help: {help}"));
     for words in more
         .chain(error.causes().iter().cloned())
         .chain(error.state_line().map(str::to_owned))
+        .chain(help)
     {
         line.push_str("; ");
         line.push_str(&words);

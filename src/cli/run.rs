@@ -439,6 +439,7 @@ pub(super) fn recorder<'r>(history: &'r History, graph: &'r RevisionGraph, by: &
         graph,
         sources: &history.project,
         table: history.table.clone(),
+        enter: history.dialect.enter(&history.schemas),
         dialect: history.dialect,
         scratch: &|| driver::sqlite::memory().map(|db| Box::new(db) as Box<dyn Driver>),
         by,

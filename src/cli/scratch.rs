@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use crate::cli::session::{History, Session, unsupported};
 use crate::driver::{self, Driver, DriverError, Failure, Remarks};
 use crate::error::{Error, Result};
+use crate::percent;
 use crate::project::DatabaseUrl;
 
 /// Makes scratch databases.
@@ -50,8 +51,15 @@ fn connect(session: &Session<'_>, history: &History) -> Result<Box<dyn Driver>> 
     let DatabaseUrl::Server { dialect, text } = url else {
         return Err(unsupported(url));
     };
-    let driver = driver::server(dialect, text, session.opening(project)?);
+    // The schema need not be there: it is made in each scratch database.
+    let text = if history.schemas.is_empty() {
+        text.clone()
+    } else {
+        percent::with_parameter(text, "schema", None)
+    };
+    let driver = driver::server(dialect, &text, session.opening(project)?);
     let mut driver = driver.unwrap_or_else(|| Err(unsupported(url)))?;
+    driver.scratch_in(&history.schemas);
     if other.is_some() {
         driver.stand_for(&database(&own));
     }

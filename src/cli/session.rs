@@ -69,8 +69,15 @@ impl Session<'_> {
     /// Likewise, for this dialect.
     pub(crate) fn history_for(project: Project, dialect: &'static dyn Dialect) -> Result<History> {
         let revisions = project.revisions(dialect.variants(), Load { downgrades: false })?;
+        // A URL that is missing or wrong is told of when it is needed.
+        let schemas = match project.url() {
+            Ok(DatabaseUrl::Server { text, .. }) => dialect.schemas_named_by(&text)?,
+            _ => Vec::new(),
+        };
+        let table = VersionTable::new(dialect, &project.config.version_table);
         Ok(History {
-            table: VersionTable::new(dialect, &project.config.version_table),
+            table: table.within(schemas.first().map(String::as_str)),
+            schemas,
             project,
             dialect,
             revisions,
@@ -201,6 +208,8 @@ pub(crate) struct History {
     pub project: Project,
     pub dialect: &'static dyn Dialect,
     pub table: VersionTable,
+    /// The schemas that the URL names; none for the whole database.
+    pub schemas: Vec<String>,
     pub revisions: Vec<Revision>,
 }
 

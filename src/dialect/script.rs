@@ -73,8 +73,15 @@ pub trait ScriptSql: Sync + std::fmt::Debug {
         String::new()
     }
 
-    /// A query that returns a row when the table is not there.
-    fn missing_table(&self, name: &str) -> String;
+    /// A query that returns a row when the table is not there: its name, and the name as it stands in statements.
+    fn missing_table(&self, name: &str, place: &str) -> String;
+
+    /// Whether a statement of the author's leads the session away from the schema that the URL named, back to what the
+    /// session of another program begins with.
+    fn leaves_schema(&self, statement: &str) -> bool {
+        let _ = statement;
+        false
+    }
 
     /// Creates a table unless it is there, from the statement that creates it.
     fn create_if_missing(&self, create: &str) -> String {

@@ -105,6 +105,11 @@ pub trait Driver: Send {
     /// The SQL that this database speaks.
     fn dialect(&self) -> &'static dyn Dialect;
 
+    /// The schema of the database that the session works in, where it was opened for one: the version table stands in it.
+    fn schema(&self) -> Option<&str> {
+        None
+    }
+
     /// Runs one statement to its end; rows that it returns are stepped over.
     fn execute(&mut self, sql: &str) -> Result<(), DriverError>;
 
@@ -201,6 +206,11 @@ pub trait Driver: Send {
     /// An empty database of the same kind, in memory or otherwise thrown away when it is dropped.
     fn scratch(&self) -> Result<Box<dyn Driver>, DriverError> {
         Err(DriverError::new("this driver has no scratch databases"))
+    }
+
+    /// Says in which schemas the sessions with its scratch databases work.
+    fn scratch_in(&mut self, schemas: &[String]) {
+        let _ = schemas;
     }
 
     /// Says which database its scratch databases stand for, where that one is on another server.

@@ -27,6 +27,10 @@ pub fn model(driver: &mut dyn Driver, table: &VersionTable) -> Result<Option<Mod
     };
     let mut model = model?;
     model.keep(&|key| !table.is_own(&key.name) && !table.is_own(&key.shown()));
+    if let Some(schema) = table.schema() {
+        // What the others hold is not this one's.
+        model.keep(&|key| key.schema == schema);
+    }
     Ok(Some(model))
 }
 

@@ -58,6 +58,8 @@ pub struct Recorder<'a> {
     pub sources: &'a dyn Sources,
     /// The version table.
     pub table: VersionTable,
+    /// The statement that leads a session to the schema in which the revisions run, where the URL names one.
+    pub enter: Option<String>,
     /// The SQL.
     pub dialect: &'static dyn Dialect,
     /// Makes empty databases.

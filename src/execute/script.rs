@@ -6,21 +6,20 @@ use std::io::{self, Write};
 use crate::code::Code;
 use crate::dialect::{AlterStatement, Ask, Dialect, Op, Replaces, Rewrite, ScriptHead, ScriptSql, Setting};
 use crate::error::{Error, Result};
-use crate::execute::bookkeeping::Record;
+use crate::execute::Report;
 use crate::execute::ledger::Ledger;
 use crate::execute::rebuild::followers;
 use crate::execute::record::{Piece, Reader};
 use crate::execute::scripts::Prepared;
-use crate::execute::shown::{Shower, Shown};
+use crate::execute::shown::Shower;
 use crate::execute::survey::Surveyor;
-use crate::execute::{Ran, Report};
 use crate::execute::{inherit, lent};
 use crate::revision::applied::Applied;
 use crate::revision::plan::{Plan, Step};
 use crate::revision::{Direction, Revision, Transaction};
 use crate::sql::split::SplitRules;
 use crate::sql::token::{self, Kind};
-use crate::version::{Entry, TOOL_VERSION, VersionTable};
+use crate::version::{TOOL_VERSION, VersionTable};
 
 pub use crate::execute::record::Recorder;
 pub use crate::execute::replay::MakeScratch;
@@ -56,6 +55,7 @@ impl Recorder<'_> {
         };
         let sql = self.dialect.script();
         put(out, &sql.head(&head))?;
+        put(out, &entered(self.enter.as_deref()))?;
         put(out, &sql.lock(self.table.place()))?;
         let mut scribe = Scribe {
             recorder: self,
@@ -99,6 +99,7 @@ impl Recorder<'_> {
             foreign_keys_off: false,
         };
         put(out, &sql.head(&head))?;
+        put(out, &entered(self.enter.as_deref()))?;
         put(out, &sql.lock(self.table.place()))?;
         put(out, &sql.begin(false))?;
         if plan.from.is_empty() {
@@ -106,7 +107,10 @@ impl Recorder<'_> {
                 put(out, &format!("{};\n", sql.create_if_missing(&create)))?;
             }
         } else {
-            put(out, &sql.guard_place(&sql.missing_table(self.table.name())))?;
+            put(
+                out,
+                &sql.guard_place(&sql.missing_table(self.table.name(), self.table.place())),
+            )?;
         }
         put(out, &guards(sql, &self.table, &plan.from.ids(), applied.set().len()))?;
         for statement in self.stamp_statements(plan)? {
@@ -114,58 +118,11 @@ impl Recorder<'_> {
         }
         put(out, &sql.commit(false))
     }
+}
 
-    /// The statements of a stamp.
-    pub(crate) fn stamp_statements(&self, plan: &Plan) -> Result<Vec<String>> {
-        let mut out = Vec::new();
-        for step in &plan.steps {
-            out.extend(self.stamp_step(step)?);
-        }
-        Ok(out)
-    }
-
-    fn stamp_step(&self, step: &Step) -> Result<[String; 2]> {
-        let revision = self.graph.revision(step.node);
-        let id = step.revision.as_str();
-        let row = match step.direction {
-            Direction::Upgrade => {
-                let record = Record::of(revision, None, self.sources, self.dialect)?;
-                self.table.insert(&record.row(None), &self.stamp())
-            }
-            Direction::Downgrade => self.table.delete(id),
-        };
-        let detail = if step.direction == Direction::Upgrade {
-            "added"
-        } else {
-            "taken away"
-        };
-        let entry = Entry {
-            event: "stamp",
-            revision: id,
-            done: true,
-            detail: Some(detail),
-        };
-        Ok([row, self.table.log(entry, &self.stamp())])
-    }
-
-    /// The plan of a stamp with its statements.
-    ///
-    /// # Errors
-    /// Those of reading downgrades.
-    pub fn stamp_report(&self, plan: &Plan) -> Result<Report> {
-        let mut steps = Vec::new();
-        for step in &plan.steps {
-            let statements = self.stamp_step(step)?;
-            steps.push(Ran {
-                step: step.clone(),
-                transaction: Transaction::Revision,
-                statements: statements.iter().map(|sql| Shown::version(sql)).collect(),
-                notices: Vec::new(),
-                duration: None,
-            });
-        }
-        Ok(Report::of(plan, steps))
-    }
+/// The statement that leads to the schema of the script.
+fn entered(enter: Option<&str>) -> String {
+    enter.map_or_else(String::new, |enter| format!("{enter};\n"))
 }
 
 fn title(plan: &Plan) -> String {
@@ -369,7 +326,11 @@ impl Reader for Scribe<'_> {
         put(self.out, &head)?;
         let mut first = String::new();
         if self.at == 0 {
-            first.push_str(&self.sql.guard_place(&self.sql.missing_table(self.table.name())));
+            first.push_str(
+                &self
+                    .sql
+                    .guard_place(&self.sql.missing_table(self.table.name(), self.table.place())),
+            );
         }
         first.push_str(&guards(self.sql, self.table, &step.heads_before.ids(), self.count));
         self.prepared = Some(prepared.clone());
@@ -416,6 +377,9 @@ impl Reader for Scribe<'_> {
                 let before = self.ledger.as_mut().map(|ledger| ledger.before(sql));
                 self.own(&before.unwrap_or_default())?;
                 self.statement(&self.sql.statement(sql))?;
+                if self.sql.leaves_schema(sql) {
+                    put(self.out, &entered(self.recorder.enter.as_deref()))?;
+                }
                 let after = self.ledger.as_mut().map(|ledger| ledger.after(sql));
                 self.own(&after.unwrap_or_default())
             }
@@ -467,6 +431,7 @@ impl Reader for Scribe<'_> {
         }
         if self.pragmas {
             put(self.out, &self.sql.reset())?;
+            put(self.out, &entered(self.recorder.enter.as_deref()))?;
         }
         let drops = self.prepared.as_ref().map(|prepared| prepared.temporary.clone());
         drops.iter().flatten().try_for_each(|sql| self.statement(sql))?;

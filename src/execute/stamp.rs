@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::execute::bookkeeping::Record;
+use crate::execute::record::Recorder;
 use crate::execute::seen::Seen;
 use crate::execute::shown::Shown;
 use crate::execute::{Executor, Ran, Report};
@@ -132,5 +133,59 @@ impl Executor<'_> {
         }
         self.commit()?;
         Ok(missing)
+    }
+}
+
+impl Recorder<'_> {
+    /// The statements of a stamp.
+    pub(crate) fn stamp_statements(&self, plan: &Plan) -> Result<Vec<String>> {
+        let mut out = Vec::new();
+        for step in &plan.steps {
+            out.extend(self.stamp_step(step)?);
+        }
+        Ok(out)
+    }
+
+    fn stamp_step(&self, step: &Step) -> Result<[String; 2]> {
+        let revision = self.graph.revision(step.node);
+        let id = step.revision.as_str();
+        let row = match step.direction {
+            Direction::Upgrade => {
+                let record = Record::of(revision, None, self.sources, self.dialect)?;
+                self.table.insert(&record.row(None), &self.stamp())
+            }
+            Direction::Downgrade => self.table.delete(id),
+        };
+        let detail = if step.direction == Direction::Upgrade {
+            "added"
+        } else {
+            "taken away"
+        };
+        let entry = Entry {
+            event: "stamp",
+            revision: id,
+            done: true,
+            detail: Some(detail),
+        };
+        Ok([row, self.table.log(entry, &self.stamp())])
+    }
+
+    /// The plan of a stamp with its statements.
+    ///
+    /// # Errors
+    /// Those of reading downgrades.
+    pub fn stamp_report(&self, plan: &Plan) -> Result<Report> {
+        let mut steps = Vec::new();
+        for step in &plan.steps {
+            let statements = self.stamp_step(step)?;
+            steps.push(Ran {
+                step: step.clone(),
+                transaction: Transaction::Revision,
+                statements: statements.iter().map(|sql| Shown::version(sql)).collect(),
+                notices: Vec::new(),
+                duration: None,
+            });
+        }
+        Ok(Report::of(plan, steps))
     }
 }

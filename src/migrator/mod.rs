@@ -340,13 +340,13 @@ impl Migrator {
         self.code.check(&self.source.loaded()?.graph)
     }
 
-    fn table_in(&self, dialect: &'static dyn Dialect) -> VersionTable {
-        VersionTable::new(dialect, &self.table)
+    fn table_of(&self, driver: &dyn Driver) -> VersionTable {
+        VersionTable::new(driver.dialect(), &self.table).within(driver.schema())
     }
 
     /// The heads when everything is applied and nothing else is; none where that is not so, or not certain.
     fn if_current(&self, driver: &mut dyn Driver) -> Result<Option<Vec<RevisionId>>> {
-        let table = self.table_in(driver.dialect());
+        let table = self.table_of(driver);
         let dialect = driver.dialect();
         let current = self
             .source

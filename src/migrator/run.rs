@@ -175,7 +175,8 @@ impl<'a> Run<'a> {
         let recorder = Recorder {
             graph,
             sources: &InMemory,
-            table: self.migrator.table_in(scratch.dialect()),
+            table: self.migrator.table_of(scratch),
+            enter: None,
             dialect: scratch.dialect(),
             scratch: &|| scratch.scratch(),
             by: &self.migrator.by,
@@ -189,7 +190,7 @@ impl<'a> Run<'a> {
     /// # Errors
     /// As [`Run::upgrade`], and what copying fails with.
     pub fn rehearse(self, target: &str) -> Result<Rehearsal> {
-        let table = self.migrator.table_in(self.driver.dialect());
+        let table = self.migrator.table_of(self.driver);
         let Self {
             migrator,
             driver,
@@ -255,7 +256,7 @@ impl<'a> Run<'a> {
     fn look(&mut self) -> Result<(Seen, Graph)> {
         let graph = &self.migrator.source.for_driver(self.driver)?.graph;
         let seen = self.read(graph, now)?;
-        let table = self.migrator.table_in(self.driver.dialect());
+        let table = self.migrator.table_of(self.driver);
         let strangers = ghost::strangers(self.driver, &table, &seen, graph.revisions())?;
         if strangers.is_empty() {
             return Ok((seen, Graph::Own));
@@ -293,7 +294,7 @@ impl<'a> Run<'a> {
     }
 
     fn newer(&mut self, unknown: &[&RevisionId]) -> Option<Error> {
-        let table = self.migrator.table_in(self.driver.dialect());
+        let table = self.migrator.table_of(self.driver);
         let mut error = Error::new(Code::NewerDatabase, "the database is newer than this program");
         let mut newest: Option<[String; 3]> = None;
         for id in unknown {
@@ -328,7 +329,7 @@ impl Terms<'_> {
         let mut executor = Executor {
             graph,
             sources: &InMemory,
-            table: migrator.table_in(driver.dialect()),
+            table: migrator.table_of(driver),
             driver,
             by: &migrator.by,
             clock: &System::new(),

@@ -4,6 +4,7 @@
 
 pub mod text;
 mod unfinished;
+mod values;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use crate::revision::{Direction, RevisionId};
 pub use unfinished::Unfinished;
 
 use unfinished::{read_unfinished, written};
+use values::Values;
 
 /// The version of this program, as rows carry it.
 pub const TOOL_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -32,6 +34,8 @@ pub struct VersionTable {
     /// The names as they stand in statements.
     revisions: String,
     log: String,
+    /// The schema that the run works in, where the database has several and the URL names one.
+    schema: Option<String>,
 }
 
 /// What is known of an applied revision at first sight.
@@ -143,7 +147,27 @@ impl VersionTable {
             revisions: dialect.table(name),
             log: dialect.table(&log),
             log_name: log,
+            schema: None,
         }
+    }
+
+    /// The tables for a run that works in this schema of the database: they stand there, unless their name says another.
+    #[must_use]
+    pub fn within(self, schema: Option<&str>) -> Self {
+        let (Some(schema), Some(known)) = (schema, self.dialect.schemas()) else {
+            return self;
+        };
+        Self {
+            revisions: known.table(schema, &self.name),
+            log: known.table(schema, &self.log_name),
+            schema: Some(schema.to_owned()),
+            ..self
+        }
+    }
+
+    /// The schema that the run works in; none for the whole database.
+    pub fn schema(&self) -> Option<&str> {
+        self.schema.as_deref()
     }
 
     /// The statements that create both tables.
@@ -425,66 +449,4 @@ fn full(row: Vec<Option<String>>) -> Details {
     let kept = details.upgrade_sql.as_deref();
     details.upgrade_file = kept.and_then(|kept| text::file(kept, &checksum)).map(str::to_owned);
     details
-}
-
-/// An INSERT whose values are added as literals, one after the other.
-struct Values {
-    dialect: &'static dyn Dialect,
-    out: String,
-    is_first: bool,
-}
-
-impl Values {
-    fn new(dialect: &'static dyn Dialect, table: &str, columns: &str, size: usize) -> Self {
-        let mut out = String::with_capacity(size);
-        out.extend(["INSERT INTO ", table, " (", columns, ") VALUES ("]);
-        Self {
-            dialect,
-            out,
-            is_first: true,
-        }
-    }
-
-    fn push(&mut self, value: &str) {
-        if !std::mem::take(&mut self.is_first) {
-            self.out.push_str(", ");
-        }
-        self.out.push_str(value);
-    }
-
-    fn text(&mut self, text: &str) {
-        self.push("");
-        self.dialect.append_literal(&mut self.out, text);
-    }
-
-    /// The statement.
-    fn end(mut self) -> String {
-        self.out.push(')');
-        self.out
-    }
-
-    fn maybe(&mut self, text: Option<&str>) {
-        match text {
-            Some(text) => self.text(text),
-            None => self.push("NULL"),
-        }
-    }
-
-    fn took(&mut self, took: Option<Took>) {
-        match took {
-            Some(Took::Milliseconds(number)) => {
-                self.push("");
-                let _ = write!(self.out, "{number}");
-            }
-            Some(Took::Transaction) => self.push(self.dialect.version_sql().elapsed.unwrap_or("NULL")),
-            None => self.push("NULL"),
-        }
-    }
-
-    fn time(&mut self, at: Option<&str>) {
-        match at {
-            Some(at) => self.text(at),
-            None => self.push(self.dialect.version_sql().now),
-        }
-    }
 }

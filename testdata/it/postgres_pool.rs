@@ -133,6 +133,11 @@ fn a_pooler_in_transaction_mode_is_refused_on_postgresql() {
         database.query("SELECT to_regclass('t') IS NULL AND to_regclass('sqlrev_revisions') IS NULL"),
         ["t"]
     );
+    // Options are not handed on there, so the session would not work in the schema.
+    database.query("CREATE SCHEMA tenant");
+    let done = place.run(&["upgrade", "--url", &format!("{url}&schema=tenant")]);
+    done.failed_with(1, "connect::no_schema");
+    assert!(done.stderr.contains("a pooler in between"), "{done:?}");
     // And without the pooler.
     place.must(&["upgrade"]);
 }

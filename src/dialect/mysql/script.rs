@@ -109,7 +109,7 @@ impl ScriptSql for MysqlScript {
         Self::guard(query, message)
     }
 
-    fn missing_table(&self, name: &str) -> String {
+    fn missing_table(&self, name: &str, _place: &str) -> String {
         let exists = session::VERSION.exists.replace("{revisions}", &MYSQL.literal(name));
         format!("SELECT 1 FROM DUAL WHERE NOT EXISTS ({exists})")
     }

@@ -5,13 +5,14 @@ mod kept;
 mod leftover;
 mod progress;
 mod render;
+pub(crate) mod schemas;
 mod script;
 mod session;
 
 use std::time::Duration;
 
 use crate::dialect::{
-    AlterStatement, Ask, CopiedBy, Dialect, Followed, Leftovers, Replay, Rewrite, Rows, ScriptSql, VersionSql,
+    AlterStatement, Ask, CopiedBy, Dialect, Followed, Leftovers, Replay, Rewrite, Rows, Schemas, ScriptSql, VersionSql,
 };
 use crate::error::Result;
 use crate::revision::Recreate;
@@ -54,6 +55,10 @@ impl Dialect for Postgres {
     fn table(&self, name: &str) -> String {
         let (schema, table) = name.split_once('.').unwrap_or((SCHEMA, name));
         format!("{}.{}", self.ident(schema), self.ident(table))
+    }
+
+    fn schemas(&self) -> Option<&'static dyn Schemas> {
+        Some(&schemas::OfUrl)
     }
 
     fn append_literal(&self, out: &mut String, text: &str) {

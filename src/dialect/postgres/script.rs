@@ -105,9 +105,19 @@ impl ScriptSql for PostgresScript {
         Self::guard(query, message)
     }
 
-    fn missing_table(&self, name: &str) -> String {
-        let name = write::postgres_literal(&Postgres.table(name));
-        format!("SELECT 1 WHERE pg_catalog.to_regclass({name}) IS NULL")
+    fn missing_table(&self, _name: &str, place: &str) -> String {
+        let place = write::postgres_literal(place);
+        format!("SELECT 1 WHERE pg_catalog.to_regclass({place}) IS NULL")
+    }
+
+    fn leaves_schema(&self, statement: &str) -> bool {
+        let words = token::keywords(statement, &split::POSTGRESQL, 5);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            ["RESET", name] => matches!(*name, "ALL" | "SEARCH_PATH"),
+            ["SET", rest @ ..] => rest.contains(&"SEARCH_PATH") && rest.last() == Some(&"DEFAULT"),
+            _ => false,
+        }
     }
 
     fn create_if_missing(&self, create: &str) -> String {

@@ -123,7 +123,7 @@ impl ScriptSql for SqliteScript {
         format!("{guard}DROP TABLE temp.sqlrev_orphans;\n")
     }
 
-    fn missing_table(&self, name: &str) -> String {
+    fn missing_table(&self, name: &str, _place: &str) -> String {
         let name = write::sqlite_literal(name);
         format!(
             "SELECT 1 WHERE NOT EXISTS \

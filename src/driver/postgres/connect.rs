@@ -12,6 +12,7 @@ use crate::code::Code;
 use crate::driver::postgres::link::Link;
 use crate::driver::postgres::lock::Lock;
 use crate::driver::postgres::params::{Params, discreet, wrong};
+use crate::driver::postgres::schema;
 use crate::driver::postgres::tls::{self, Canceller, Mode};
 use crate::driver::postgres::{Postgres, fault};
 use crate::driver::tls::advice;
@@ -41,12 +42,20 @@ pub fn connect(url: &str, opening: Opening<'_>) -> Result<Postgres> {
         mode,
         connector,
         secured: false,
+        schemas: Vec::new(),
     };
+    opener.works_in(&params.schemas);
     let started = Instant::now();
     loop {
         let error = match opener.open() {
             Ok(link) if !link.standard_strings => return Err(other_texts()),
-            Ok(link) => return Ok(Postgres::new(link, opener)),
+            Ok(link) => {
+                let mut session = Postgres::new(link, opener);
+                return match session.is_in_its_schema() {
+                    Ok(()) => Ok(session),
+                    Err(error) => Err(schema::not_there(error)),
+                };
+            }
             Err(error) => error,
         };
         if opening.cancelled.load(Ordering::Relaxed) {
@@ -76,6 +85,8 @@ pub(super) struct Opener {
     connector: Option<MakeRustlsConnect>,
     /// Whether the last one that it opened goes over TLS.
     secured: bool,
+    /// The schemas that a session works in.
+    pub(super) schemas: Vec<String>,
 }
 
 impl Opener {
@@ -93,23 +104,36 @@ impl Opener {
         opener
     }
 
+    /// Lets the sessions that it opens work in these schemas.
+    pub(super) fn works_in(&mut self, schemas: &[String]) {
+        if let Some(option) = schema::option(schemas) {
+            self.adds(&option);
+        }
+        self.schemas = schemas.to_vec();
+    }
+
+    /// Adds an option of the server; what RESET ALL leads back to.
+    fn adds(&mut self, option: &str) {
+        let options = self.config.get_options().unwrap_or_default();
+        let options = format!("{options} {option}");
+        self.config.options(options.trim_start());
+    }
+
     fn again(&self) -> Self {
         Self {
             config: self.config.clone(),
             mode: self.mode,
             connector: self.connector.clone(),
             secured: self.secured,
+            schemas: self.schemas.clone(),
         }
     }
 
     pub(super) fn open(&mut self) -> std::result::Result<Link, tokio_postgres::Error> {
         let (mut link, mut secured) = open(&self.config, self.mode, self.connector.as_ref())?;
         if !link.standard_strings {
-            // As an option of the session it is what RESET ALL leads back to. Not asked for where it is so anyway: some
-            // poolers know no options.
-            let options = self.config.get_options().unwrap_or_default();
-            let options = format!("{options} -c standard_conforming_strings=on");
-            self.config.options(options.trim_start());
+            // Not asked for where it is so anyway: some poolers know no options.
+            self.adds("-c standard_conforming_strings=on");
             (link, secured) = open(&self.config, self.mode, self.connector.as_ref())?;
         }
         self.secured = secured;

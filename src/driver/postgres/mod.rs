@@ -7,6 +7,7 @@ mod link;
 mod lock;
 mod params;
 mod refuse;
+mod schema;
 mod scratch;
 mod tls;
 mod watch;
@@ -273,6 +274,10 @@ impl Driver for Postgres {
         &Sql
     }
 
+    fn schema(&self) -> Option<&str> {
+        self.opener.schemas.first().map(String::as_str)
+    }
+
     fn execute(&mut self, sql: &str) -> Result<(), DriverError> {
         self.one(sql, Self::send_blindly)
     }
@@ -288,6 +293,10 @@ impl Driver for Postgres {
     fn scratch(&self) -> Result<Box<dyn Driver>, DriverError> {
         let scratch = self.opener.scratch()?;
         Ok(Box::new(scratch))
+    }
+
+    fn scratch_in(&mut self, schemas: &[String]) {
+        self.opener.works_in(schemas);
     }
 
     fn queue(&mut self, sql: &str, ticket: Option<u64>) -> Result<(), DriverError> {
@@ -445,7 +454,7 @@ impl Driver for Postgres {
                 self.link = link;
                 (self.open, self.failed, self.lost) = (false, false, false);
                 (self.queue, self.copy, self.lock) = (Queue::default(), None, lock::Lock::default());
-                Ok(())
+                self.is_in_its_schema()
             }
             Err(error) => Err(connect::not_back(&error, &mut self.lock)),
         }

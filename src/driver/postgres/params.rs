@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::code::Code;
+use crate::dialect::Schemas as _;
+use crate::dialect::postgres::schemas::OfUrl;
 use crate::driver::Opening;
 use crate::driver::postgres::files;
 use crate::error::{Error, Result, nearest};
@@ -51,6 +53,9 @@ const KNOWN: [(&str, &str); 34] = [
 /// Parameters of libpq that are not understood: better no connection than one that is less safe than it should be.
 const REFUSED: [&str; 5] = ["sslcrl", "sslcrldir", "sslpassword", "require_auth", "requirepeer"];
 
+/// What other programs call the schema.
+const SCHEMA_ELSEWHERE: [&str; 3] = ["search_path", "currentSchema", "currentschema"];
+
 /// Where servers listen, the first that is there.
 const SOCKETS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
@@ -62,6 +67,8 @@ pub(super) struct Params {
     home: Option<PathBuf>,
     /// Where other files are looked for.
     folders: [PathBuf; 2],
+    /// The schemas that the session works in, which libpq does not know.
+    pub(super) schemas: Vec<String>,
     /// The password stands in this file, whose rights are too wide for it to be read.
     pub(super) open_passfile: Option<PathBuf>,
 }
@@ -79,8 +86,10 @@ impl Params {
             values: read_url(url)?,
             home,
             folders: opening.folders.map(Path::to_path_buf),
+            schemas: OfUrl.named_by(url)?,
             open_passfile: None,
         };
+        params.take("schema");
         params.check_names()?;
         let filled = |name: &str| variables.get(name).filter(|value| !value.is_empty()).cloned();
         if let Some(service) = params.take("service").or_else(|| filled("PGSERVICE")) {
@@ -212,11 +221,14 @@ impl Params {
     }
 
     fn check_names(&self) -> Result<()> {
-        let names = || KNOWN.iter().map(|(name, _)| *name).chain(REFUSED);
+        let names = || KNOWN.iter().map(|(name, _)| *name).chain(REFUSED).chain(["schema"]);
         let Some(unknown) = self.values.keys().find(|name| names().all(|known| known != *name)) else {
             return Ok(());
         };
         let error = wrong(format!("there is no connection parameter `{unknown}`"));
+        if SCHEMA_ELSEWHERE.contains(&unknown.as_str()) {
+            return Err(error.help("the schema is named by `schema`: ?schema=NAME"));
+        }
         Err(match nearest(unknown, names()) {
             Some(near) => error.help(format!("did you mean `{near}`?")),
             None => error.help("the parameters are those of libpq, such as host, port, dbname, user and sslmode"),

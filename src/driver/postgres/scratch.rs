@@ -59,6 +59,7 @@ impl Opener {
         let link = inside.open().map_err(|error| fault::failed(&error, "", false))?;
         let mut scratch = Postgres::new(link, inside);
         scratch.throw_away = Some(made);
+        scratch.make_its_schemas()?;
         Ok(scratch)
     }
 }

@@ -1,12 +1,14 @@
 //! The database itself, made and dropped over a session with another one of the same server.
 
 use crate::code::Code;
-use crate::dialect::Dialect as _;
 use crate::dialect::postgres::Postgres as Sql;
+use crate::dialect::postgres::schemas::OfUrl;
+use crate::dialect::{Dialect as _, Schemas as _};
 use crate::driver::postgres::connect::connect;
 use crate::driver::postgres::params::Params;
 use crate::driver::{Driver as _, DriverError, Opening, Whole};
 use crate::error::{Error, Result};
+use crate::percent;
 
 /// Those that every server has, of which one may be closed to some.
 const MAINTENANCE: [&str; 2] = ["postgres", "template1"];
@@ -18,6 +20,8 @@ const MAINTENANCE: [&str; 2] = ["postgres", "template1"];
 /// The `connect::…` codes, and `database::failed` with the server's words.
 pub(crate) fn whole(url: &str, opening: Opening<'_>, what: Whole) -> Result<(String, bool)> {
     let name = Params::new(url, opening)?.get("dbname").unwrap_or_default().to_owned();
+    let schemas = OfUrl.named_by(url)?;
+    let url = &percent::with_parameter(url, "schema", None);
     // A parameter that comes later counts.
     let elsewhere = |database: &str| format!("{url}{}dbname={database}", if url.contains('?') { '&' } else { '?' });
     let others = MAINTENANCE.iter().filter(|other| **other != name);
@@ -41,14 +45,51 @@ pub(crate) fn whole(url: &str, opening: Opening<'_>, what: Whole) -> Result<(Str
     let database = Sql.ident(&name);
     let (sql, words) = match what {
         Whole::IsThere => return Ok((name, is_there)),
-        Whole::Create if is_there => return Ok((name, false)),
+        Whole::Create if is_there => return with_schemas(url, opening, &name, &schemas, false),
         Whole::Drop { .. } if !is_there => return Ok((name, false)),
         Whole::Create => (format!("CREATE DATABASE {database}"), "created"),
         Whole::Drop { force: false } => (format!("DROP DATABASE {database}"), "dropped"),
         Whole::Drop { force: true } => (format!("DROP DATABASE {database} WITH (FORCE)"), "dropped"),
     };
     session.execute(&sql).map_err(|error| failed(&name, words, error))?;
+    if what == Whole::Create {
+        return with_schemas(url, opening, &name, &schemas, true);
+    }
     Ok((name, true))
+}
+
+/// Creates the schemas that are not there in a database. Returns what the names are of, and whether anything was made.
+fn with_schemas(
+    url: &str,
+    opening: Opening<'_>,
+    database: &str,
+    schemas: &[String],
+    made: bool,
+) -> Result<(String, bool)> {
+    let Some(first) = schemas.first() else {
+        return Ok((database.to_owned(), made));
+    };
+    let mut session = connect(url, opening)?;
+    let mut made = made;
+    for schema in schemas {
+        let name = Sql.ident(schema);
+        let exists = format!(
+            "SELECT 1 WHERE pg_catalog.to_regnamespace({}) IS NOT NULL",
+            Sql.literal(&name)
+        );
+        let found = session
+            .query(&exists)
+            .map_err(|error| failed(schema, "looked for", error))?;
+        if found.is_empty() {
+            let created = session.execute(&format!("CREATE SCHEMA {name}"));
+            created.map_err(|error| {
+                let message = format!("the schema `{schema}` could not be created");
+                Error::new(Code::Database, message).cause(error.message)
+            })?;
+            made = true;
+        }
+    }
+    Ok((format!("the schema {first} in {database}"), made))
 }
 
 fn failed(name: &str, what: &str, error: DriverError) -> Error {
