@@ -222,6 +222,10 @@ impl Project {
         for location in &self.config.locations {
             loader.location(location, &mut revisions)?;
         }
+        for Revision { header, .. } in &mut revisions {
+            header.lock_timeout = header.lock_timeout.or(self.config.header_lock_timeout);
+            header.statement_timeout = header.statement_timeout.or(self.config.header_statement_timeout);
+        }
         Ok(revisions)
     }
 

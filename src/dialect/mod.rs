@@ -2,6 +2,7 @@
 //!
 //! A dialect knows SQL and never sees a connection. Where it must ask the database, it asks through [`Ask`].
 
+mod answer;
 pub mod mysql;
 pub mod postgres;
 mod rewrite;
@@ -10,6 +11,7 @@ mod schemas;
 mod script;
 pub mod sqlite;
 
+pub use answer::{CopiedBy, Followed, Leftovers, Replaces, Replay, Size, SizeSql, VersionSql};
 pub use rewrite::{AlterStatement, COPY, Op, Rewrite, Setting};
 pub use schemas::Schemas;
 pub use script::{ScriptHead, ScriptSql};
@@ -65,102 +67,6 @@ pub struct ScratchError {
     pub message: String,
     /// The byte offset in the statement that it points at, where it does.
     pub offset: Option<usize>,
-}
-
-/// The SQL of the version table in one kind of database.
-#[derive(Debug, Clone, Copy)]
-pub struct VersionSql {
-    /// Creates both tables, named `{revisions}` and `{log}`; statements end at `;` before a line end.
-    pub create: &'static str,
-    /// A query that returns a row when the table is there; `{revisions}` is its name as a literal, `{table}` the name as
-    /// it stands in statements, as a literal.
-    pub exists: &'static str,
-    /// A query for id, checksum and progress of every revision in the version table `{revisions}`, in the order of the
-    /// ids; none where a program had better not ask at each start.
-    pub brief: Option<&'static str>,
-    /// Creates the index, named `{index}`, that answers that query alone, unless it is there.
-    pub index: Option<&'static str>,
-    /// The moment in UTC as a text `2026-11-22T21:14:00Z`.
-    pub now: &'static str,
-    /// The milliseconds since the transaction began, where the database can say so.
-    pub elapsed: Option<&'static str>,
-    /// What makes an UPDATE or DELETE return a row for each that it changed, where two runs could come to the same row
-    /// at once; empty where a lock keeps them apart.
-    pub returning: &'static str,
-}
-
-/// How copies of a database are made by other means than ours, in words of advice.
-#[derive(Debug, Clone, Copy)]
-pub struct CopiedBy {
-    /// A backup.
-    pub backup: &'static str,
-    /// What puts one back.
-    pub restore: &'static str,
-    /// A second database to try things on.
-    pub rehearse: &'static str,
-}
-
-/// How the progress of a statement is seen from another connection.
-#[derive(Debug, Clone, Copy)]
-pub struct Followed {
-    /// What it does, in a word: `CREATE INDEX`.
-    pub what: &'static str,
-    /// A query for the phase, how much of it is done, and of how much, with `{process}` for the session's process.
-    pub query: &'static str,
-}
-
-/// What a statement leaves behind when it fails outside of transactions.
-#[derive(Debug, Clone)]
-pub struct Leftovers {
-    /// A query for them: what each is, and the statement that drops it.
-    pub query: String,
-    /// Whether they are certainly of this statement, or may be of another one.
-    pub certain: bool,
-    /// Whether the statement would pass over them as if all were well.
-    pub passes_over: bool,
-}
-
-/// How large a table is, as queries of one row.
-#[derive(Debug, Clone)]
-pub struct SizeSql {
-    /// How many rows it has.
-    pub rows: String,
-    /// A number of bytes of disk that a copy never needs more than; found at once.
-    pub bound: String,
-    /// The bytes that it takes with what hangs on it, and the bytes of disk that a copy needs; takes a look at every
-    /// page of it.
-    pub bytes: String,
-}
-
-/// How large a table is, and what a copy of it needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Size {
-    /// Its rows.
-    pub rows: u64,
-    /// The bytes that it takes with what hangs on it.
-    pub bytes: u64,
-    /// The bytes of disk that a copy needs besides.
-    pub disk: u64,
-}
-
-/// What becomes of a statement in a replay.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Replay {
-    /// It runs.
-    Run,
-    /// It does not change the schema, or reaches out of the scratch database.
-    Skip,
-    /// This runs in its place.
-    Instead(String),
-}
-
-/// A part of a table's replacement; names in lower case, unquoted, without their schema.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Replaces {
-    /// The old table goes.
-    Drops(String),
-    /// Another one takes its name.
-    TakesName(String),
 }
 
 /// The SQL of one kind of database.
@@ -334,6 +240,18 @@ pub trait Dialect: Sync + std::fmt::Debug {
     /// A query for the tables and columns whose rows would be deleted or changed along with a table that is dropped.
     fn followers(&self, table: &str) -> Option<String> {
         let _ = table;
+        None
+    }
+
+    /// What spares memory while a table is copied, which reads and writes in order: a query, what it answers where nobody
+    /// has chosen otherwise, the statement to run then, and the one that takes it back.
+    fn spares_memory(&self) -> Option<[&'static str; 4]> {
+        None
+    }
+
+    /// A query for what goes along with each table that is dropped: the table, and the kind and the name of what hangs on
+    /// it.
+    fn hangs_on_tables(&self) -> Option<&'static str> {
         None
     }
 

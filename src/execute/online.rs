@@ -153,6 +153,7 @@ impl Runner for Online<'_> {
         if let Some(unit) = self.unit {
             unit.before(self.driver, None, done)?;
         }
+        let full_memory = (rewrite.strategy == COPY).then(|| size::spare_memory(self.driver));
         let mut switches = Switches::new(self.driver);
         let ran = rewrite.ops.iter().try_for_each(|op| {
             self.patience.check()?;
@@ -168,6 +169,8 @@ impl Runner for Online<'_> {
             switches.run(op, run)
         });
         let restored = switches.restore();
+        // It is a matter of speed alone, and the error of the change counts more.
+        let _ = full_memory.flatten().map(|sql| self.driver.execute(sql));
         ran.and(restored)?;
         if let Some(unit) = self.unit {
             unit.after(self.driver, done)?;

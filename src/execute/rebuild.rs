@@ -19,6 +19,10 @@ pub(crate) struct Rebuild<'a> {
     before: Option<BTreeSet<String>>,
     /// How many rows the tables had that were dropped and whose names another one takes.
     counts: BTreeMap<String, String>,
+    /// The names that tables took in this run.
+    taken: BTreeSet<String>,
+    /// What hung on the tables that were dropped and replaced: the table, the kind and the name.
+    hung: Vec<[String; 3]>,
 }
 
 impl<'a> Rebuild<'a> {
@@ -27,6 +31,8 @@ impl<'a> Rebuild<'a> {
             prepared,
             before: None,
             counts: BTreeMap::new(),
+            taken: BTreeSet::new(),
+            hung: Vec::new(),
         }
     }
 
@@ -45,7 +51,12 @@ impl<'a> Rebuild<'a> {
         let Some(Replaces::Drops(table)) = dialect.replaces(text) else {
             return run(driver, place, in_transaction);
         };
-        if !self.prepared.replaced.contains(&table) {
+        let is_replaced = self.prepared.replaced.contains(&table);
+        if is_replaced || self.taken.contains(&table) {
+            self.hung
+                .extend(hung(driver)?.into_iter().filter(|[on, ..]| *on == table));
+        }
+        if !is_replaced {
             self.takes_nothing_along(driver, place, &table)?;
             return run(driver, place, in_transaction);
         }
@@ -65,15 +76,28 @@ impl<'a> Rebuild<'a> {
     /// What to say after a table has taken the name of one that was dropped, when it has not as many rows. The author
     /// may well mean to leave rows out, but not without a word.
     pub(crate) fn renamed(&mut self, driver: &mut dyn Driver, statement: &str) -> Option<String> {
-        if self.counts.is_empty() {
-            return None;
-        }
         let Some(Replaces::TakesName(table)) = driver.dialect().replaces(statement) else {
             return None;
         };
-        let before = self.counts.remove(&table)?;
-        let now = count(driver, &table)?;
+        let before = self.counts.remove(&table);
+        self.taken.insert(table.clone());
+        let (before, now) = (before?, count(driver, &table)?);
         (before != now).then(|| format!("`{table}` had {before} rows, and the table that replaces it has {now}"))
+    }
+
+    /// What to say, at the end of a script, of what went with the tables that it replaced and was not made anew.
+    fn lost(&self, driver: &mut dyn Driver) -> Result<Vec<String>> {
+        if self.hung.is_empty() {
+            return Ok(Vec::new());
+        }
+        let now: BTreeSet<[String; 2]> = hung(driver)?.into_iter().map(|[_, kind, name]| [kind, name]).collect();
+        let lost = self
+            .hung
+            .iter()
+            .filter(|[_, kind, name]| !now.contains(&[kind.clone(), name.clone()]));
+        Ok(lost
+            .map(|[table, kind, name]| format!("{kind} `{name}` went with the old `{table}`, and is not made anew"))
+            .collect())
     }
 
     /// Refuses to drop a table when rows of others would go or change with it, unless those are dropped as well.
@@ -113,13 +137,14 @@ impl<'a> Rebuild<'a> {
         Ok(())
     }
 
-    /// Refuses what was done when rows point at nothing that did not before.
+    /// Refuses what was done when rows point at nothing that did not before; else what there is to say about it.
     ///
     /// # Errors
     /// `execute::foreign_keys`.
-    pub(crate) fn finish(self, driver: &mut dyn Driver) -> Result<()> {
+    pub(crate) fn finish(self, driver: &mut dyn Driver) -> Result<Vec<String>> {
+        let lost = self.lost(driver)?;
         let Some(before) = self.before else {
-            return Ok(());
+            return Ok(lost);
         };
         let new: Vec<String> = orphans(driver)?
             .into_iter()
@@ -127,7 +152,7 @@ impl<'a> Rebuild<'a> {
             .map(|(_, words)| words)
             .collect();
         if new.is_empty() {
-            return Ok(());
+            return Ok(lost);
         }
         let mut error = Error::new(Code::ForeignKeys, "rows point at rows that are not there");
         for words in new.iter().take(SHOWN) {
@@ -206,6 +231,19 @@ fn tally(driver: &mut dyn Driver, table: &str) -> Result<Vec<(String, String, Ro
         }
     }
     Ok(counts)
+}
+
+/// What hangs on tables and goes with them: the table, the kind and the name.
+fn hung(driver: &mut dyn Driver) -> Result<Vec<[String; 3]>> {
+    let Some(query) = driver.dialect().hangs_on_tables() else {
+        return Ok(Vec::new());
+    };
+    let rows = driver.query(query).map_err(|error| fault::database(&error))?;
+    let named = rows.into_iter().filter_map(|row| {
+        let row: Option<Vec<String>> = row.into_iter().collect();
+        row?.try_into().ok()
+    });
+    Ok(named.collect())
 }
 
 fn count(driver: &mut dyn Driver, table: &str) -> Option<String> {

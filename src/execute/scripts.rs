@@ -254,7 +254,7 @@ impl Survey<'_> {
                 self.alters = true;
                 self.dropped.insert(table);
             }
-            Some(Replaces::TakesName(table)) if self.dropped.contains(&table) => {
+            Some(Replaces::Creates(table) | Replaces::TakesName(table)) if self.dropped.contains(&table) => {
                 self.replaced.insert(table);
             }
             _ => {}

@@ -32,6 +32,13 @@ fn size(driver: &mut dyn Driver, table: &str) -> Option<Size> {
     }
 }
 
+/// Makes do with less memory for a copy, where nobody has chosen how much there is: what takes it back, then.
+pub(crate) fn spare_memory(driver: &mut dyn Driver) -> Option<&'static str> {
+    let [query, default, less, back] = driver.dialect().spares_memory()?;
+    let now = driver.query(query).ok()?.into_iter().flatten().flatten().next()?;
+    (now == default && driver.execute(less).is_ok()).then_some(back)
+}
+
 fn numbers(rows: &Rows) -> Vec<u64> {
     let first = rows.first().into_iter().flatten().flatten();
     first.filter_map(|value| value.parse().ok()).collect()

@@ -222,7 +222,8 @@ impl<'a> Executor<'a> {
         let Online { driver, rebuild, .. } = online;
         let ran = walked
             .and_then(|()| ready.script.check_unchanged(&ready.prepared))
-            .and_then(|()| rebuild.finish(driver));
+            .and_then(|()| rebuild.finish(driver))
+            .map(|notices| notices.iter().for_each(|notice| (self.events)(Event::Notice(notice))));
         // A caller's own connection is not left with the switches of a script that failed.
         let back = self.put_back(switches);
         ran.and(back)

@@ -58,6 +58,8 @@ struct Settings {
     dev_url: Option<Raw>,
     autogenerate: autogenerate::Written,
     lock_timeout: Option<Raw>,
+    /// What headers say where they say nothing, the time for locks and the one for statements.
+    header: [Option<Raw>; 2],
     backup: Option<Raw>,
     backup_keep: Option<Raw>,
 }
@@ -95,6 +97,10 @@ pub struct Config {
     pub version_table: String,
     /// How long to wait for somebody else's lock.
     pub lock_timeout: Duration,
+    /// The `lock_timeout` of revisions whose header has none.
+    pub header_lock_timeout: Option<Duration>,
+    /// The `statement_timeout` of revisions whose header has none.
+    pub header_statement_timeout: Option<Duration>,
     /// When a copy of the database is made before it is changed.
     pub backup: When,
     /// How many copies are kept.
@@ -125,6 +131,8 @@ impl Config {
             file_template: Template::parse(FILE_TEMPLATE).expect("the default is right"),
             version_table: VERSION_TABLE.to_owned(),
             lock_timeout: LOCK_TIMEOUT,
+            header_lock_timeout: None,
+            header_statement_timeout: None,
             backup: When::Never,
             backup_keep: 3,
             autogenerate: Autogenerate::default(),
@@ -194,7 +202,10 @@ impl Config {
 impl Settings {
     /// These values, and those of `base` where there is none.
     fn over(self, base: Self) -> Self {
+        let [lock, statement] = self.header;
+        let [base_lock, base_statement] = base.header;
         Self {
+            header: [lock.or(base_lock), statement.or(base_statement)],
             url: self.url.or(base.url),
             locations: self.locations.or(base.locations),
             file_template: self.file_template.or(base.file_template),

@@ -7,12 +7,13 @@ use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::inspect::{Object, State};
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
+use crate::dialect::{Ask, Op};
 use crate::error::{Error, Result};
 use crate::sql::parse::alter::{Action, ActionKind};
 use crate::sql::parse::define::ClauseKind;
 use crate::sql::split::SQLITE;
 use crate::sql::token::{significant, unquoted};
-use crate::sql::write::quoted;
+use crate::sql::write::{quoted, sqlite_literal};
 
 /// Refuses a draft that would give something else a new meaning.
 pub(super) fn keep_their_meaning(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
@@ -29,6 +30,66 @@ fn origin<'d>(draft: &'d Draft<'_>, position: usize) -> Option<&'d str> {
         Source::Converted(..) => Some(&column.name),
         Source::Added(_) => None,
     }
+}
+
+/// For a script, whose database has not been seen: stops it where columns go or move while a view or a trigger that the
+/// revisions do not make may read them, by the table's name or through a view that they do make.
+///
+/// # Errors
+/// Those of the replay.
+pub(super) fn none_unknown(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask) -> Result<Option<Op>> {
+    let mut columns = draft.state.table.columns().enumerate();
+    let stay = columns.all(|(position, column)| {
+        let now = draft.columns.get(position).map(|column| column.name.as_str());
+        now.is_some_and(|now| column.name.is(now))
+            && origin(draft, position).is_some_and(|origin| column.name.is(origin))
+    });
+    if stay {
+        return Ok(None);
+    }
+    let schema = quoted(&draft.state.schema, '"');
+    let mentions = |name: &str| format!("instr(lower(sql), lower({})) > 0", sqlite_literal(name));
+    let reads = format!(
+        "SELECT name FROM {schema}.sqlite_schema WHERE type IN ('view', 'trigger') AND {}",
+        mentions(draft.name())
+    );
+    let known: Vec<String> = ask
+        .query(&format!("{reads} ORDER BY name"))?
+        .into_iter()
+        .flatten()
+        .flatten()
+        .collect();
+    let named: Vec<String> = known
+        .iter()
+        .map(|name| mentions(name))
+        .chain([mentions(draft.name())])
+        .collect();
+    // What the revisions build on top of those views is known as well.
+    let all = ask.query(&format!(
+        "SELECT name FROM {schema}.sqlite_schema WHERE type IN ('view', 'trigger') AND ({}) ORDER BY name",
+        named.join(" OR ")
+    ))?;
+    let all: Vec<String> = all
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|name| sqlite_literal(&name))
+        .collect();
+    Ok(Some(Op::Check {
+        sql: format!(
+            "SELECT type || ' ' || name FROM {schema}.sqlite_schema WHERE type IN ('view', 'trigger') \
+             AND name NOT IN ({}) AND ({}) ORDER BY 1",
+            all.join(", "),
+            named.join(" OR ")
+        ),
+        code: Code::BatchInUse,
+        message: format!(
+            "a view or trigger that no revision makes may read what changes in `{}`",
+            draft.name()
+        ),
+        help: "drop it first and create it anew afterwards; or run the upgrade online, which looks at it".to_owned(),
+        at: (last, 0..0),
+    }))
 }
 
 fn refuse(site: &Site<'_>, what: &str, why: &str) -> Error {

@@ -133,6 +133,14 @@ impl Dialect for Sqlite {
         Some(format!("SELECT count(*) FROM pragma_foreign_key_check({table})"))
     }
 
+    fn spares_memory(&self) -> Option<[&'static str; 4]> {
+        Some(copy::SPARES_MEMORY)
+    }
+
+    fn hangs_on_tables(&self) -> Option<&'static str> {
+        Some(rebuild::HANGS_ON_TABLES)
+    }
+
     fn orphans(&self) -> Option<&'static str> {
         Some(session::ORPHANS)
     }

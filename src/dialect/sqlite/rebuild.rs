@@ -28,6 +28,11 @@ pub(super) fn meant_switch(statement: &str) -> Option<(Setting, bool)> {
     ))
 }
 
+/// Indexes and triggers, temporary ones too. Those that SQLite makes by itself have no text.
+pub(super) const HANGS_ON_TABLES: &str = "SELECT lower(tbl_name), type, name FROM \
+    (SELECT * FROM sqlite_schema UNION ALL SELECT * FROM sqlite_temp_schema) \
+    WHERE type IN ('index', 'trigger') AND sql IS NOT NULL ORDER BY 2, 3";
+
 /// `DROP TABLE t`; or `ALTER TABLE x RENAME TO t`, or `CREATE TABLE t`.
 pub(super) fn replaces(statement: &str) -> Option<Replaces> {
     if begins(statement, "drop") {
@@ -49,7 +54,7 @@ pub(super) fn replaces(statement: &str) -> Option<Replaces> {
         let rest = words.strip_prefix(&["create", "table"])?;
         let rest = rest.strip_prefix(&["if", "not", "exists"]).unwrap_or(rest);
         return match rest {
-            [_, ".", table, ..] | [table, ..] => Some(Replaces::TakesName((*table).to_owned())),
+            [_, ".", table, ..] | [table, ..] => Some(Replaces::Creates((*table).to_owned())),
             [] => None,
         };
     }
@@ -132,7 +137,7 @@ mod tests {
             ("ALTER TABLE users RENAME COLUMN a TO b", None),
             (
                 "CREATE TABLE main.Users (id)",
-                Some(Replaces::TakesName("users".to_owned())),
+                Some(Replaces::Creates("users".to_owned())),
             ),
             ("CREATE TEMP TABLE users (id)", None),
             ("DROP VIEW users", None),

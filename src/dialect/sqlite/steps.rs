@@ -9,7 +9,7 @@ use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::inspect::Object;
 use crate::dialect::sqlite::prove::{self, Proof};
 use crate::dialect::sqlite::ways::Way;
-use crate::dialect::sqlite::{counts, kept};
+use crate::dialect::sqlite::{counts, dependents, kept};
 use crate::dialect::{Ask, Op, Setting};
 use crate::error::Result;
 use crate::sql::write::{quoted, sqlite_literal};
@@ -37,6 +37,9 @@ pub(super) fn ops(draft: &Draft<'_>, way: &Way, proof: &Proof, last: usize, ask:
             "is not stored as the revisions build it",
             "compare them: sqlrev check --drift; or run the upgrade online, which reads the table as it is",
         ));
+        if way.copies() {
+            ops.extend(dependents::none_unknown(draft, last, ask)?);
+        }
     }
     let counts = if way.copies() {
         counts::of_others(draft, last)

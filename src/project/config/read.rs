@@ -1,6 +1,7 @@
 //! From the YAML to values, each checked to be of its kind.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::code::Code;
 use crate::error::{Error, Result, nearest};
@@ -13,7 +14,7 @@ use super::{Config, Location, Raw, Settings, When, expand, within};
 use crate::revision::header::duration::{TAKES, duration};
 
 /// The keys at the top, in the order of the documented file.
-pub(super) const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 13] = [
     "url",
     "locations",
     "file_template",
@@ -23,10 +24,15 @@ pub(super) const KEYS: [&str; 12] = [
     "dev_url",
     "autogenerate",
     "lock_timeout",
+    "header",
     "backup",
     "backup_keep",
     "databases",
 ];
+
+/// The keys of a header that can be said for all revisions. They say how a revision is run and are no part of its
+/// checksum.
+const HEADER_KEYS: [&str; 2] = ["lock_timeout", "statement_timeout"];
 
 /// Reads the file; see [`Config::read`].
 pub(super) fn read(
@@ -124,6 +130,14 @@ impl Reader<'_> {
             "dev_url" => settings.dev_url = self.word(key, node)?,
             "autogenerate" => settings.autogenerate = self.autogenerate(node)?,
             "lock_timeout" => settings.lock_timeout = self.word(key, node)?,
+            "header" => {
+                for (key, node) in self.entries(node, "keys of headers")? {
+                    let Some(at) = HEADER_KEYS.iter().position(|known| *known == key.text) else {
+                        return Err(self.unknown_key(key, &HEADER_KEYS));
+                    };
+                    settings.header[at] = self.word(key, node)?;
+                }
+            }
             "backup" => settings.backup = self.word(key, node)?,
             "backup_keep" => settings.backup_keep = self.word(key, node)?,
             _ => {
@@ -241,10 +255,11 @@ impl Reader<'_> {
             }
         }
         if let Some(raw) = &settings.lock_timeout {
-            let text = self.expand(raw)?;
-            config.lock_timeout =
-                duration(&text).ok_or_else(|| self.wrong_at("lock_timeout", raw.span.clone(), TAKES))?;
+            config.lock_timeout = self.time("lock_timeout", raw)?;
         }
+        let said = |at: usize| settings.header[at].as_ref().map(|raw| self.time(HEADER_KEYS[at], raw));
+        config.header_lock_timeout = said(0).transpose()?;
+        config.header_statement_timeout = said(1).transpose()?;
         config.autogenerate = self.autogenerate_values(&settings.autogenerate)?;
         if let Some(raw) = &settings.schema_dump {
             config.schema_dump = Some(self.expand(raw)?).filter(|name| !name.trim().is_empty());
@@ -264,6 +279,11 @@ impl Reader<'_> {
         }
         config.file = Some(self.file);
         Ok(config)
+    }
+
+    fn time(&self, key: &str, raw: &Raw) -> Result<Duration> {
+        let text = self.expand(raw)?;
+        duration(&text).ok_or_else(|| self.wrong_at(key, raw.span.clone(), TAKES))
     }
 
     fn location(&self, raw: &Raw) -> Result<Location> {

@@ -106,11 +106,29 @@ databases:
 }
 
 #[test]
+fn a_database_says_some_keys_of_headers_and_takes_the_others_from_the_top() {
+    let text = "header: {lock_timeout: 3s, statement_timeout: 10m}\ndatabases: {a: {header: {lock_timeout: 1s}}}";
+    let times = |database| {
+        let config = read(text, database).expect("it is right");
+        [config.header_lock_timeout, config.header_statement_timeout].map(|time| time.expect("it is said").as_secs())
+    };
+    assert_eq!(times(None), [3, 600]);
+    assert_eq!(times(Some("a")), [1, 600]);
+    assert_eq!(Config::without_file().header_lock_timeout, None);
+}
+
+#[test]
 fn mistakes_of_syntax_and_keys_are_labelled() {
     check("url: [", None, Code::ConfigSyntax, &["["]);
     check("url: *x", None, Code::ConfigSyntax, &["*x"]);
     check("# é\nurl: a\nlocation: b", None, Code::ConfigUnknownKey, &["location"]);
     check("databases: {x: {urls: a}}", None, Code::ConfigUnknownKey, &["urls"]);
+    check(
+        "header: {transaction: none}",
+        None,
+        Code::ConfigUnknownKey,
+        &["transaction"],
+    );
     check(
         "databases: {x: {databases: {}}}",
         None,
@@ -145,6 +163,8 @@ fn mistakes_of_values_are_labelled() {
     wrong("databases: {a: b}", "b");
     wrong("lock_timeout: soon", "soon");
     wrong("lock_timeout: -1", "-1");
+    wrong("header: soon", "soon");
+    wrong("header: {statement_timeout: soon}", "soon");
     wrong("version_table: ''", "''");
     wrong("file_template: \"é{dat}\"", "{dat}");
     wrong("file_template: '{date}/{slug}'", "/");
