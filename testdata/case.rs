@@ -12,6 +12,7 @@ pub(crate) fn kinds(text: &str) -> Vec<Kind> {
         "sqlite" => Kind::Sqlite,
         "postgresql" => Kind::Postgresql,
         "mariadb" => Kind::Mariadb,
+        "mysql" => Kind::Mysql,
         other => panic!("no case plays on `{other}`"),
     };
     line.unwrap_or("sqlite").split(' ').map(kind).collect()

@@ -36,6 +36,8 @@ fn main() {
                 Kind::Postgresql => format!("{name} on postgresql"),
                 Kind::Mariadb if name.starts_with("mariadb/") => name.clone(),
                 Kind::Mariadb => format!("{name} on mariadb"),
+                Kind::Mysql if name.starts_with("mysql/") => name.clone(),
+                Kind::Mysql => format!("{name} on mysql"),
             };
             Trial::test(name, move || run(&path, kind))
         };

@@ -3,6 +3,26 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests make folders and files of their own")]
 
+/// Makes a test for MariaDB and one for MySQL of each function that takes a server.
+#[cfg(unix)]
+macro_rules! on_mariadb_and_mysql {
+    ($($test:ident)+) => {
+        mod on_mariadb {
+            $(#[test]
+            fn $test() {
+                super::$test(crate::server::Server::Mariadb);
+            })+
+        }
+
+        mod on_mysql {
+            $(#[test]
+            fn $test() {
+                super::$test(crate::server::Server::Mysql);
+            })+
+        }
+    };
+}
+
 #[cfg(unix)]
 #[path = "it/change.rs"]
 mod change;
@@ -39,6 +59,9 @@ mod mariadb;
 #[cfg(unix)]
 #[path = "it/mariadb_locks.rs"]
 mod mariadb_locks;
+#[cfg(unix)]
+#[path = "it/mariadb_session.rs"]
+mod mariadb_session;
 #[path = "it/older.rs"]
 mod older;
 #[path = "it/own_code.rs"]

@@ -1,9 +1,9 @@
 //! The servers of a test run: a database of its own for each test, and the clients `psql` and `pg_dump`, or `mariadb` and
-//! `mariadb-dump`.
+//! `mariadb-dump`, in whose place those of MySQL come on MySQL.
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -12,6 +12,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub(crate) enum Server {
     Postgresql,
     Mariadb,
+    Mysql,
+}
+
+impl Server {
+    /// The client that runs statements.
+    fn shell(self) -> &'static str {
+        match self {
+            Self::Postgresql => "psql",
+            Self::Mariadb | Self::Mysql => "mariadb",
+        }
+    }
 }
 
 /// A database that goes when the test is over.
@@ -40,7 +51,8 @@ impl Database {
         let mut database = Self {
             variables: match server {
                 Server::Postgresql => postgresql(),
-                Server::Mariadb => mariadb(),
+                Server::Mariadb => mariadb("SQLREV_TEST_MARIADB_URL"),
+                Server::Mysql => mariadb("SQLREV_TEST_MYSQL_URL"),
             },
             name: String::new(),
             server,
@@ -50,7 +62,7 @@ impl Database {
         database.others.clear();
         match server {
             Server::Postgresql => database.variables.insert("PGDATABASE".to_owned(), name.clone()),
-            Server::Mariadb => None,
+            Server::Mariadb | Server::Mysql => None,
         };
         let url = database.url(&name);
         database.variables.insert("SQLREV_URL".to_owned(), url);
@@ -65,7 +77,14 @@ impl Database {
                 "postgresql://".to_owned()
             }
             Server::Postgresql => format!("postgresql:///{name}"),
-            Server::Mariadb => format!("mariadb://root@/{name}?socket={}", self.variables["MYSQL_UNIX_PORT"]),
+            Server::Mariadb | Server::Mysql => {
+                let scheme = if self.server == Server::Mysql {
+                    "mysql"
+                } else {
+                    "mariadb"
+                };
+                format!("{scheme}://root@/{name}?socket={}", self.variables["MYSQL_UNIX_PORT"])
+            }
         }
     }
 
@@ -73,7 +92,7 @@ impl Database {
     pub(crate) fn create(&mut self, name: &str) {
         self.maintain(&match self.server {
             Server::Postgresql => format!("CREATE DATABASE \"{name}\" TEMPLATE template0"),
-            Server::Mariadb => format!("CREATE DATABASE {name}"),
+            Server::Mariadb | Server::Mysql => format!("CREATE DATABASE {name}"),
         });
         self.others.push(name.to_owned());
     }
@@ -90,20 +109,19 @@ impl Database {
 
     /// The client that runs a statement on the server, in no database of ours.
     fn on_server(&self, sql: &str) -> Command {
-        let mut command = match self.server {
-            Server::Postgresql => self.client("psql"),
-            Server::Mariadb => self.mariadb("mariadb"),
-        };
-        match self.server {
-            Server::Postgresql => command.env("PGDATABASE", "postgres").args(["-Xqc", sql]),
-            Server::Mariadb => command.args(["-e", sql]),
-        };
+        if self.server == Server::Postgresql {
+            let mut command = self.client("psql");
+            command.env("PGDATABASE", "postgres").args(["-Xqc", sql]);
+            return command;
+        }
+        let mut command = self.mariadb("mariadb");
+        command.args(["-e", sql]);
         command
     }
 
     /// A client of the server that finds this database.
     pub(crate) fn client(&self, name: &str) -> Command {
-        if self.server == Server::Mariadb {
+        if self.server != Server::Postgresql {
             let mut command = self.mariadb(name);
             command.arg(format!("--database={}", self.name));
             return command;
@@ -114,7 +132,10 @@ impl Database {
     }
 
     fn mariadb(&self, name: &str) -> Command {
-        let mut command = Command::new(name);
+        let mut command = match self.server {
+            Server::Mysql => Command::new(mysql(name)),
+            _ => Command::new(name),
+        };
         command.envs(&self.variables).args(["--no-defaults", "--user=root"]);
         command
     }
@@ -139,13 +160,10 @@ impl Database {
     /// What a query returns, a line a row, NULL written out.
     #[allow(dead_code, reason = "used by one of the two test programs")]
     pub(crate) fn query(&self, sql: &str) -> Vec<String> {
-        let mut command = match self.server {
-            Server::Postgresql => self.client("psql"),
-            Server::Mariadb => self.client("mariadb"),
-        };
+        let mut command = self.client(self.server.shell());
         match self.server {
             Server::Postgresql => command.args(["-XqAt", "-P", "null=NULL", "-c", sql]),
-            Server::Mariadb => command.args(["--batch", "--skip-column-names", "-e", sql]),
+            Server::Mariadb | Server::Mysql => command.args(["--batch", "--skip-column-names", "-e", sql]),
         };
         let output = command.output().expect("the client is installed");
         assert!(
@@ -157,7 +175,7 @@ impl Database {
             .lines()
             .map(|line| match self.server {
                 Server::Postgresql => line.to_owned(),
-                Server::Mariadb => line.replace('\t', "|"),
+                Server::Mariadb | Server::Mysql => line.replace('\t', "|"),
             })
             .collect()
     }
@@ -183,7 +201,7 @@ impl Database {
     #[allow(dead_code, reason = "used by one of the two test programs")]
     /// Everything in a database but the version table and the log, as `pg_dump` has it, and what matters of those two.
     pub(crate) fn picture(&self, database: &str) -> String {
-        if self.server == Server::Mariadb {
+        if self.server != Server::Postgresql {
             return self.picture_of_mariadb(database);
         }
         let mut dump = self.client("pg_dump");
@@ -248,18 +266,29 @@ impl Drop for Database {
         for name in self.others.iter().chain([&self.name]) {
             let sql = match self.server {
                 Server::Postgresql => format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)"),
-                Server::Mariadb => format!("DROP DATABASE IF EXISTS {name}"),
+                Server::Mariadb | Server::Mysql => format!("DROP DATABASE IF EXISTS {name}"),
             };
             let _ = self.on_server(&sql).output();
         }
     }
 }
 
-/// Where the MariaDB server of this run is, as the variables that its clients read.
-fn mariadb() -> BTreeMap<String, String> {
-    let url = std::env::var("SQLREV_TEST_MARIADB_URL").unwrap_or_else(|_| {
-        panic!("no server to test with: run the tests with cargo nextest, or set SQLREV_TEST_MARIADB_URL")
-    });
+/// MySQL's program of the same purpose as one of MariaDB.
+fn mysql(program: &str) -> PathBuf {
+    let folder = std::env::var_os("SQLREV_TEST_MYSQL_BIN")
+        .map(PathBuf::from)
+        .unwrap_or_default();
+    folder.join(if program == "mariadb-dump" {
+        "mysqldump"
+    } else {
+        "mysql"
+    })
+}
+
+/// Where the MariaDB or MySQL server of this run is, as the variables that its clients read.
+fn mariadb(variable: &str) -> BTreeMap<String, String> {
+    let url = std::env::var(variable)
+        .unwrap_or_else(|_| panic!("no server to test with: run the tests with cargo nextest, or set {variable}"));
     let socket = url.split_once("socket=").expect("a URL with a socket").1;
     let port = url.rsplit_once(':').and_then(|(_, rest)| rest.split('/').next());
     let pairs = [("MYSQL_UNIX_PORT", socket), ("MYSQL_TCP_PORT", port.unwrap_or("3306"))];
@@ -293,4 +322,42 @@ fn postgresql() -> BTreeMap<String, String> {
     ];
     let pairs = pairs.into_iter().filter(|(_, value)| !value.is_empty());
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// What a client says of an error without the statement, which MariaDB's repeats between two lines, and MySQL's does not.
+#[allow(dead_code, reason = "used by one of the two test programs")]
+pub(crate) fn without_echo(said: &[u8]) -> &[u8] {
+    const LINE: &[u8] = b"--------------\n";
+    let Some(rest) = said.strip_prefix(LINE) else {
+        return said;
+    };
+    let end = rest.windows(LINE.len()).position(|part| part == LINE);
+    end.map_or(said, |end| rest[end + LINE.len()..].trim_ascii_start())
+}
+
+/// What MySQL says in other words than MariaDB.
+#[allow(dead_code, reason = "used by one of the two test programs")]
+pub(crate) fn in_words_of_mariadb(text: &str) -> String {
+    const KEY: &str = "for key '";
+    const WORDS: [[&str; 2]; 3] = [
+        ["your MySQL server version", "your MariaDB server version"],
+        [
+            "Can't DROP 'nothing'; check that column/key exists",
+            "Can't DROP COLUMN `nothing`; check that it exists",
+        ],
+        ["\"dialect\": \"mysql\"", "\"dialect\": \"mariadb\""],
+    ];
+    let mut out = WORDS
+        .iter()
+        .fold(text.to_owned(), |text, [theirs, other]| text.replace(theirs, other));
+    // A key is said with its table.
+    let mut from = 0;
+    while let Some(at) = out[from..].find(KEY) {
+        from += at + KEY.len();
+        let end = out[from..].find('\'').map_or(from, |length| from + length);
+        if let Some(point) = out[from..end].find('.') {
+            out.replace_range(from..=from + point, "");
+        }
+    }
+    out
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
-use crate::world::{Kind, World, schema, shown};
+use crate::world::{Kind, World, shown};
 
 /// Tables and their rows, and the schema.
 type Picture = (Vec<String>, BTreeMap<String, Vec<String>>);
@@ -77,7 +77,7 @@ fn check_server(world: &mut World) -> Result<(), String> {
     let url = world.server.as_ref().expect("a server").url(&online);
     let on = |command: &str| format!("sqlrev --url {url} {command}");
     let client = match world.kind {
-        Kind::Mariadb => format!("mariadb --comments --database={offline} < standing.sql"),
+        Kind::Mariadb | Kind::Mysql => format!("mariadb --comments --database={offline} < standing.sql"),
         _ => format!("psql -v ON_ERROR_STOP=1 -d {offline} < standing.sql"),
     };
     let run = |world: &mut World, command: &str| {
@@ -124,6 +124,7 @@ fn check_server(world: &mut World) -> Result<(), String> {
     run(world, "upgrade heads")?;
     // Without the rows.
     let schema = |picture: &str| {
+        let picture = format!("\n{picture}");
         let before = picture.split("\nCOPY ").next().unwrap_or_default();
         let before = before.split("\nINSERT ").next().unwrap_or_default();
         before.split("\n-- sqlrev\n").next().unwrap_or_default().to_owned()
@@ -235,4 +236,18 @@ fn rows(db: &Connection, table: &str) -> Vec<String> {
         out.push(values.join("|"));
     }
     out
+}
+
+/// The schema of a database as the lines of its statements.
+pub(crate) fn schema(db: &Connection) -> Vec<String> {
+    let sql = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND tbl_name NOT LIKE 'sqlrev\\_%' ESCAPE '\\' \
+               AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type = 'table' DESC, type = 'index' DESC, name";
+    let mut statement = db.prepare(sql).expect("sqlite_schema can be read");
+    let rows = statement
+        .query_map([], |row| row.get::<_, String>(0))
+        .expect("it can be read");
+    let statements = rows.map(|sql| format!("{};", sql.expect("a text")));
+    statements
+        .flat_map(|sql| sql.lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect()
 }

@@ -14,7 +14,8 @@ use sqlrev::cli;
 use sqlrev::execute::event::Clock;
 use tempfile::TempDir;
 
-use crate::server::{Database, Server};
+use crate::server::{self, Database, Server};
+use crate::standing;
 
 /// The moment at which every case plays.
 const NOW: &str = "2026-11-22T21:14:00Z";
@@ -35,6 +36,7 @@ pub(crate) enum Kind {
     Sqlite,
     Postgresql,
     Mariadb,
+    Mysql,
 }
 
 pub(crate) struct World {
@@ -97,6 +99,7 @@ impl World {
             Kind::Sqlite => None,
             Kind::Postgresql => Some(Database::on(Server::Postgresql)),
             Kind::Mariadb => Some(Database::on(Server::Mariadb)),
+            Kind::Mysql => Some(Database::on(Server::Mysql)),
         };
         Self {
             kind,
@@ -235,7 +238,8 @@ impl World {
 
     /// The line with the place of the server for `$DATABASE` and `$PORT`.
     fn with_place(&self, line: &str) -> String {
-        let Some(server) = self.server.as_ref().filter(|_| self.kind == Kind::Mariadb) else {
+        let is_mysql = matches!(self.kind, Kind::Mariadb | Kind::Mysql);
+        let Some(server) = self.server.as_ref().filter(|_| is_mysql) else {
             return line.to_owned();
         };
         let port = server.variables.get("MYSQL_TCP_PORT").map_or("", String::as_str);
@@ -247,13 +251,18 @@ impl World {
         let Some(server) = &self.server else {
             return text.to_owned();
         };
-        if self.kind == Kind::Mariadb {
+        if self.kind != Kind::Postgresql {
             let socket = &server.variables["MYSQL_UNIX_PORT"];
             let port = &server.variables["MYSQL_TCP_PORT"];
             let text = text
                 .replace(socket, "/run/mysqld/mysqld.sock")
                 .replace(&server.name, "app");
-            return text.replace(&format!(":{port}"), ":3306");
+            let text = text.replace(&format!(":{port}"), ":3306");
+            return if self.kind == Kind::Mysql {
+                server::in_words_of_mariadb(&text)
+            } else {
+                text
+            };
         }
         let host = server.variables.get("PGHOST").map_or("", String::as_str);
         let port = server.variables.get("PGPORT").map_or("", String::as_str);
@@ -322,7 +331,8 @@ impl World {
         let _ = child.stdin.take().expect("it is piped").write_all(&script);
         let output = child.wait_with_output().expect("it ends");
         out.write_all(&output.stdout).expect("memory takes everything");
-        talk.write_all(&output.stderr).expect("memory takes everything");
+        talk.write_all(server::without_echo(&output.stderr))
+            .expect("memory takes everything");
         u8::from(!output.status.success())
     }
 
@@ -389,7 +399,7 @@ impl World {
     /// The schema of a database without what sqlrev keeps there.
     pub(crate) fn schema(&self, database: &str) -> Vec<String> {
         match self.open(database) {
-            Some(db) => schema(&db),
+            Some(db) => standing::schema(&db),
             None => vec![format!("there is no {database}")],
         }
     }
@@ -447,20 +457,6 @@ fn escaped(text: &str) -> Vec<u8> {
         }
     }
     out
-}
-
-/// The schema of a database as the lines of its statements.
-pub(crate) fn schema(db: &Connection) -> Vec<String> {
-    let sql = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND tbl_name NOT LIKE 'sqlrev\\_%' ESCAPE '\\' \
-               AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type = 'table' DESC, type = 'index' DESC, name";
-    let mut statement = db.prepare(sql).expect("sqlite_schema can be read");
-    let rows = statement
-        .query_map([], |row| row.get::<_, String>(0))
-        .expect("it can be read");
-    let statements = rows.map(|sql| format!("{};", sql.expect("a text")));
-    statements
-        .flat_map(|sql| sql.lines().map(str::to_owned).collect::<Vec<_>>())
-        .collect()
 }
 
 fn print_rows(statement: &mut rusqlite::Statement<'_>, null: &str, out: &mut String) {

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 
 use crate::code::Code;
 use crate::dialect::Dialect;
-use crate::driver::{Driver, DriverError};
+use crate::driver::{Driver, DriverError, Failure};
 use crate::error::{Error, Result};
 use crate::revision::{Direction, RevisionId};
 
@@ -204,7 +204,7 @@ impl VersionTable {
             self.revisions,
             self.dialect.literal(id)
         );
-        let rows = driver.query(&sql).map_err(|error| self.unreadable(error.message))?;
+        let rows = driver.query(&sql).map_err(|error| self.not_read(error))?;
         let mut values = rows.into_iter().next().unwrap_or_default().into_iter();
         Ok([(); 3].map(|()| values.next().flatten().unwrap_or_default()))
     }
@@ -344,7 +344,7 @@ impl VersionTable {
     /// `version::unreadable`.
     pub fn downgrade_checksums(&self, driver: &mut dyn Driver) -> Result<BTreeMap<String, String>> {
         let sql = format!("SELECT revision, downgrade_checksum FROM {}", self.revisions);
-        let rows = driver.query(&sql).map_err(|error| self.unreadable(error.message))?;
+        let rows = driver.query(&sql).map_err(|error| self.not_read(error))?;
         let pairs = rows.into_iter().filter_map(|row| {
             let mut values = row.into_iter();
             Some((values.next()??, values.next()??))
@@ -391,8 +391,18 @@ impl VersionTable {
             self.revisions,
             self.dialect.literal(id)
         );
-        let rows = driver.query(&sql).map_err(|error| self.unreadable(error.message))?;
+        let rows = driver.query(&sql).map_err(|error| self.not_read(error))?;
         Ok(rows.into_iter().next().map(full))
+    }
+
+    /// The error for a query for its rows that failed.
+    fn not_read(&self, error: DriverError) -> Error {
+        match error.failure {
+            Failure::Interrupted => {
+                Error::new(Code::Interrupted, "interrupted").help("running the same command again goes on")
+            }
+            _ => self.unreadable(error.message),
+        }
     }
 
     /// The error for a version table that cannot be read.

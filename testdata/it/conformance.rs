@@ -9,6 +9,10 @@ use sqlrev::driver::{Driver, DriverError, Failure, Opening, server as open_serve
 
 use crate::server::{Database, Server};
 
+on_mariadb_and_mysql! {
+    the_driver_conforms
+}
+
 /// A session on the database.
 fn session(database: &Database) -> Box<dyn Driver> {
     let variables: BTreeMap<String, String> = database.variables.clone();
@@ -127,16 +131,16 @@ fn conforms_as_a_server(driver: &mut dyn Driver, other: &mut dyn Driver) {
     // It ends the statement that runs, from another thread.
     let interrupt = driver.interrupter().expect("a server's statement can be stopped");
     let sleep = if driver_name(driver) == "postgresql" {
-        "SELECT pg_sleep(600)"
+        "SELECT pg_sleep(600)".to_owned()
     } else {
-        "INSERT INTO k SELECT 9, SLEEP(600)"
+        format!("INSERT INTO k SELECT 9, {}", crate::mariadb::SLOW)
     };
     std::thread::scope(|scope| {
         scope.spawn(|| {
             std::thread::sleep(Duration::from_millis(300));
             interrupt();
         });
-        let stopped = driver.execute(sleep).expect_err("it is stopped");
+        let stopped = driver.execute(&sleep).expect_err("it is stopped");
         assert_eq!(stopped.failure, Failure::Interrupted, "{stopped:?}");
     });
     assert_eq!(count(driver), "1");
@@ -149,15 +153,11 @@ fn sqlite_conforms() {
 
 #[test]
 fn the_driver_conforms_on_postgresql() {
-    let database = Database::on(Server::Postgresql);
-    let mut driver = session(&database);
-    conforms(&mut *driver);
-    conforms_as_a_server(&mut *driver, &mut *session(&database));
+    the_driver_conforms(Server::Postgresql);
 }
 
-#[test]
-fn the_driver_conforms_on_mariadb() {
-    let database = Database::on(Server::Mariadb);
+fn the_driver_conforms(server: Server) {
+    let database = Database::on(server);
     let mut driver = session(&database);
     conforms(&mut *driver);
     conforms_as_a_server(&mut *driver, &mut *session(&database));

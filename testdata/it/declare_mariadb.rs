@@ -1,4 +1,4 @@
-//! Random pairs of schemas on MariaDB.
+//! Random pairs of schemas on MariaDB and MySQL.
 
 use std::fmt::Write as _;
 
@@ -8,8 +8,14 @@ use crate::place::{Done, Place};
 use crate::random::Random;
 use crate::server::{Database, Server};
 
+on_mariadb_and_mysql! {
+    generated_revisions_lead_there_and_back_1
+    generated_revisions_lead_there_and_back_2
+}
+
 #[derive(Clone)]
 struct Table {
+    server: Server,
     name: String,
     key: usize,
     columns: Vec<Column>,
@@ -22,6 +28,7 @@ struct Table {
 
 #[derive(Clone)]
 struct Schema {
+    server: Server,
     /// What a function does.
     body: usize,
     /// Which table with partitions, and which event, there are.
@@ -64,7 +71,7 @@ fn is_text(data_type: &str) -> bool {
     matches!(data_type, "TEXT" | "VARCHAR(20)")
 }
 
-fn column(random: &mut Random, name: &str, tables: &[String]) -> Column {
+fn column(server: Server, random: &mut Random, name: &str, tables: &[String]) -> Column {
     let data_type = random.pick(&TYPES);
     let value = match data_type {
         "TEXT" | "VARCHAR(20)" => "'it''s \\\\'",
@@ -94,7 +101,11 @@ fn column(random: &mut Random, name: &str, tables: &[String]) -> Column {
         } else {
             clauses.push("NULL".to_owned());
         }
-        clauses.push(format!("DEFAULT {value}"));
+        // MySQL takes an expression alone.
+        clauses.push(match data_type {
+            "TEXT" | "JSON" if server == Server::Mysql => format!("DEFAULT ({value})"),
+            _ => format!("DEFAULT {value}"),
+        });
     } else if data_type == "TIMESTAMP" {
         clauses.push("NULL".to_owned());
     }
@@ -106,7 +117,10 @@ fn column(random: &mut Random, name: &str, tables: &[String]) -> Column {
         clauses.push("INVISIBLE".to_owned());
     }
     if check {
-        clauses.push(format!("CHECK ({name} IS NULL OR {name} <> 0)"));
+        // A date is never compared with a number on MySQL.
+        let other = if server == Server::Mysql { name } else { "0" };
+        let differs = if server == Server::Mysql { "=" } else { "<>" };
+        clauses.push(format!("CHECK ({name} IS NULL OR {name} {differs} {other})"));
     }
     if data_type == "INT" && random.chance(35) && !clauses.iter().any(|clause| clause.starts_with("AS ")) {
         let action = random.pick(&["", " ON DELETE CASCADE", " ON DELETE NO ACTION"]);
@@ -119,8 +133,9 @@ fn column(random: &mut Random, name: &str, tables: &[String]) -> Column {
     }
 }
 
-fn table(random: &mut Random, name: &str, tables: &[String]) -> Table {
+fn table(server: Server, random: &mut Random, name: &str, tables: &[String]) -> Table {
     let mut made = Table {
+        server,
         name: name.to_owned(),
         key: random.below(6),
         columns: Vec::new(),
@@ -130,16 +145,17 @@ fn table(random: &mut Random, name: &str, tables: &[String]) -> Table {
     };
     for name in ["a", "b", "c", "`D e`", "f"] {
         if random.chance(70) {
-            made.columns.push(column(random, name, tables));
+            made.columns.push(column(server, random, name, tables));
         }
     }
     extras(random, &mut made);
     made
 }
 
-/// A part of an index: texts need a length.
-fn part(column: &Column) -> String {
+/// A part of an index: texts need a length, and JSON on MySQL an expression.
+fn part(server: Server, column: &Column) -> String {
     match column.data_type {
+        "JSON" if server == Server::Mysql => format!("(CAST({} AS CHAR(9)))", column.name),
         "TEXT" | "JSON" => format!("{}(9)", column.name),
         _ => column.name.clone(),
     }
@@ -163,7 +179,11 @@ fn extras(random: &mut Random, table: &mut Table) {
     if let [one, other, ..] = &table.columns[..] {
         if random.chance(30) {
             let kind = random.pick(&["KEY", "UNIQUE KEY", "KEY", "UNIQUE KEY both_of_it"]);
-            parts.push(format!("{kind} ({}, {})", part(other), part(one)));
+            parts.push(format!(
+                "{kind} ({}, {})",
+                part(table.server, other),
+                part(table.server, one)
+            ));
         }
         if random.chance(25) {
             let name = random.pick(&["", "CONSTRAINT either "]);
@@ -177,8 +197,8 @@ fn extras(random: &mut Random, table: &mut Table) {
             let down = random.pick(&["", " DESC"]);
             others.push(format!(
                 "CREATE INDEX {own}_i ON {own} ({}{down}, {})",
-                part(one),
-                part(other)
+                part(table.server, one),
+                part(table.server, other)
             ));
         }
     }
@@ -266,19 +286,20 @@ impl Table {
 }
 
 impl Schema {
-    fn random(random: &mut Random, names: &[String]) -> Self {
+    fn random(server: Server, random: &mut Random, names: &[String]) -> Self {
         let mut tables = Vec::new();
         for name in names {
             if random.chance(75) {
-                tables.push(table(random, name, names));
+                tables.push(table(server, random, name, names));
             }
         }
-        Self::of(random, tables)
+        Self::of(server, random, tables)
     }
 
-    fn of(random: &mut Random, tables: Vec<Table>) -> Self {
+    fn of(server: Server, random: &mut Random, tables: Vec<Table>) -> Self {
         let [body, spread, event] = [2, SPREAD.len(), EVENTS.len()].map(|count| random.below(count));
         let schema = Self {
+            server,
             body,
             spread,
             event,
@@ -289,18 +310,21 @@ impl Schema {
 
     /// Another schema that has much in common with this one.
     fn changed(&self, random: &mut Random, names: &[String]) -> Self {
+        let server = self.server;
         let altered = |random: &mut Random, there: &Table| {
             let mut made = there.clone();
-            pair::change_columns(random, &mut made.columns, |random, name| column(random, name, names));
+            pair::change_columns(random, &mut made.columns, |random, name| {
+                column(server, random, name, names)
+            });
             if random.chance(20) {
                 made.key = random.below(6);
             }
             extras(random, &mut made);
             made
         };
-        let new = |random: &mut Random, name: &str| table(random, name, names);
+        let new = |random: &mut Random, name: &str| table(server, random, name, names);
         let tables = pair::changed(random, names, &self.tables, |table| &table.name, new, altered);
-        Self::of(random, tables)
+        Self::of(server, random, tables)
     }
 
     /// Without foreign keys to tables that are not there, or whose key is of another type.
@@ -400,6 +424,8 @@ impl Pair for OnServer {
             "Duplicate entry",
             "foreign key constraint fails",
             "CONSTRAINT `",
+            "Check constraint '",
+            "Invalid JSON text",
             "Data too long",
             "Truncated incorrect",
         ]
@@ -408,11 +434,11 @@ impl Pair for OnServer {
     }
 }
 
-fn game(seed: u64, random: &mut Random) -> Game<OnServer> {
+fn game(server: Server, seed: u64, random: &mut Random) -> Game<OnServer> {
     let names: Vec<String> = ["t", "u", "v"].map(str::to_owned).to_vec();
-    let before = Schema::random(random, &names);
+    let before = Schema::random(server, random, &names);
     let after = before.changed(random, &names);
-    let database = Database::on(Server::Mariadb);
+    let database = Database::on(server);
     let place = place_on(&database);
     let pair = OnServer {
         database,
@@ -422,12 +448,10 @@ fn game(seed: u64, random: &mut Random) -> Game<OnServer> {
     Game { seed, place, pair }
 }
 
-#[test]
-fn generated_revisions_lead_there_and_back_on_mariadb_1() {
-    pair::seeds(0, 3, game);
+fn generated_revisions_lead_there_and_back_1(server: Server) {
+    pair::seeds(0, 3, |seed, random| game(server, seed, random));
 }
 
-#[test]
-fn generated_revisions_lead_there_and_back_on_mariadb_2() {
-    pair::seeds(3, 3, game);
+fn generated_revisions_lead_there_and_back_2(server: Server) {
+    pair::seeds(3, 3, |seed, random| game(server, seed, random));
 }

@@ -1,4 +1,4 @@
-//! What needs a MariaDB server: races, kills on both sides, locks, and what is true after them.
+//! What needs a MariaDB or MySQL server: races, kills on both sides, locks, and what is true after them.
 
 use std::io::BufReader;
 use std::process::{Child, Command};
@@ -6,6 +6,18 @@ use std::time::Duration;
 
 use crate::place::{Done, Place};
 use crate::server::{Database, Server};
+
+on_mariadb_and_mysql! {
+    eight_processes
+    killed_clients
+    a_connection_killed_at_each_statement
+    an_interrupt_stops_the_statement
+    an_interrupt_stops_what_comes_next
+    a_second_run_waits_and_names_the_first
+    two_databases_do_not_wait_for_each_other
+    a_large_script
+    a_statement_that_is_too_long
+}
 
 const PROCESSES: usize = 8;
 const REVISIONS: usize = 9;
@@ -184,16 +196,12 @@ fn others(database: &Database) -> Vec<String> {
 
 /// Ends every other connection to the database.
 fn kill_others(database: &Database) {
-    // It may be gone already, hence the handler.
-    let kill = "BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN END; \
-                FOR other IN (SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()) \
-                DO EXECUTE IMMEDIATE CONCAT('KILL ', other.id); END FOR; END";
-    let done = database
-        .client("mariadb")
-        .args(["--delimiter=//", "-e", kill])
-        .output()
-        .expect("the client is installed");
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    for id in others(database) {
+        // It may be gone already.
+        let kill = format!("KILL {id}");
+        let done = database.client("mariadb").args(["-e", &kill]).output();
+        done.expect("the client is installed");
+    }
 }
 
 fn wait_for_quiet(database: &Database) {
@@ -202,9 +210,8 @@ fn wait_for_quiet(database: &Database) {
     }
 }
 
-#[test]
-fn eight_processes_on_mariadb() {
-    let database = Database::on(Server::Mariadb);
+fn eight_processes(server: Server) {
+    let database = Database::on(server);
     let place = place_on(&database);
     history(&place, REVISIONS);
     all_at_once(&place, &["upgrade", "heads"]);
@@ -215,9 +222,8 @@ fn eight_processes_on_mariadb() {
 
 /// Kills the program at many moments; what the version table says is so, and once somebody has looked at what is in doubt
 /// the next run goes on.
-#[test]
-fn killed_clients_on_mariadb() {
-    let database = Database::on(Server::Mariadb);
+fn killed_clients(server: Server) {
+    let database = Database::on(server);
     let place = place_on(&database);
     history(&place, REVISIONS);
     let mut kills = 0;
@@ -242,13 +248,12 @@ fn killed_clients_on_mariadb() {
 
 /// Ends the connection while each statement of a revision runs, one after the other; each run goes on where the one before
 /// ended.
-#[test]
-fn a_connection_killed_at_each_statement_on_mariadb() {
-    let database = Database::on(Server::Mariadb);
+fn a_connection_killed_at_each_statement(server: Server) {
+    let database = Database::on(server);
     let place = place_on(&database);
     let script = |slow: Option<usize>| {
         let statement = |at: usize| {
-            let value = if slow == Some(at) { "SLEEP(600)" } else { "1" };
+            let value = if slow == Some(at) { SLOW } else { "1" };
             match at % 3 {
                 0 => format!("CREATE TABLE t{at} AS SELECT {value} AS x;"),
                 _ => format!("INSERT INTO t{} SELECT {value};", at - at % 3),
@@ -334,12 +339,16 @@ pub(crate) fn wait_until(database: &Database, query: &str, want: &str) {
 pub(crate) const SLEEPING: &str = "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND \
                         info LIKE '%600%' AND id <> CONNECTION_ID() AND command = 'Query'";
 
-#[test]
-fn an_interrupt_stops_the_statement_on_mariadb() {
-    let database = Database::on(Server::Mariadb);
+/// What takes long. On MySQL a SLEEP that is killed ends, and its statement goes on; here another one follows, which
+/// does not begin.
+pub(crate) const SLOW: &str = "(SELECT MAX(SLEEP(0.05)) FROM information_schema.collations a \
+                               JOIN information_schema.collations b WHERE 600 > 0)";
+
+fn an_interrupt_stops_the_statement(server: Server) {
+    let database = Database::on(server);
     let place = place_on(&database);
-    let up = "CREATE TABLE t (a INT);\nCREATE TABLE u AS SELECT SLEEP(600) AS s;\nCREATE TABLE v (a INT);";
-    place.revision("aaaa", &[], &[], up, "DROP TABLE t;");
+    let up = format!("CREATE TABLE t (a INT);\nCREATE TABLE u AS SELECT {SLOW} AS s;\nCREATE TABLE v (a INT);");
+    place.revision("aaaa", &[], &[], &up, "DROP TABLE t;");
     let mut child = place.start(&["upgrade"]);
     wait_until(&database, SLEEPING, "1");
     let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
@@ -353,9 +362,27 @@ fn an_interrupt_stops_the_statement_on_mariadb() {
     assert_eq!(database.query("SELECT unfinished FROM sqlrev_revisions"), ["upgrade:1"]);
 }
 
-#[test]
-fn a_second_run_waits_and_names_the_first_on_mariadb() {
-    let database = Database::on(Server::Mariadb);
+/// On MySQL a SLEEP that is killed ends well, and so does its revision; the next one does not begin.
+fn an_interrupt_stops_what_comes_next(server: Server) {
+    let database = Database::on(server);
+    let place = place_on(&database);
+    place.revision("aaaa", &[], &[], "DO SLEEP(600);", "");
+    place.revision("bbbb", &["aaaa"], &[], "CREATE TABLE v (a INT);", "");
+    let child = place.start(&["upgrade"]);
+    wait_until(&database, SLEEPING, "1");
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(killed.expect("kill is there").success());
+    let done: Done = child.wait_with_output().expect("it ends").into();
+    assert_eq!(done.status, Some(130), "{done:?}");
+    assert_eq!(database.query("SHOW TABLES LIKE 'v'"), [""; 0]);
+    place.revision("aaaa", &[], &[], "DO 0;", "");
+    if database.query("SELECT revision FROM sqlrev_revisions").is_empty() {
+        place.must(&["upgrade"]);
+    }
+}
+
+fn a_second_run_waits_and_names_the_first(server: Server) {
+    let database = Database::on(server);
     let place = place_on(&database);
     place.revision("aaaa", &[], &[], "DO SLEEP(600);", "");
     let mut first = place.start(&["upgrade"]);
@@ -372,9 +399,8 @@ fn a_second_run_waits_and_names_the_first_on_mariadb() {
 }
 
 /// The server's lock is of one database: a run on another one does not wait.
-#[test]
-fn two_databases_do_not_wait_for_each_other_on_mariadb() {
-    let (database, other) = (Database::on(Server::Mariadb), Database::on(Server::Mariadb));
+fn two_databases_do_not_wait_for_each_other(server: Server) {
+    let (database, other) = (Database::on(server), Database::on(server));
     let (place, beside) = (place_on(&database), place_on(&other));
     place.revision("aaaa", &[], &[], "DO SLEEP(600);", "");
     beside.revision("aaaa", &[], &[], "DO 0;", "");
@@ -386,9 +412,8 @@ fn two_databases_do_not_wait_for_each_other_on_mariadb() {
     kill_others(&database);
 }
 
-#[test]
-fn a_large_script_on_mariadb() {
-    let database = Database::on(Server::Mariadb);
+fn a_large_script(server: Server) {
+    let database = Database::on(server);
     let place = place_on(&database);
     let mut up = "CREATE TABLE t (a INT PRIMARY KEY, b VARCHAR(99));\n".to_owned();
     for i in 0..60_000 {
@@ -412,9 +437,8 @@ fn a_large_script_on_mariadb() {
 }
 
 /// A statement that is longer than the server takes is refused, not torn.
-#[test]
-fn a_statement_that_is_too_long_on_mariadb() {
-    let database = Database::on(Server::Mariadb);
+fn a_statement_that_is_too_long(server: Server) {
+    let database = Database::on(server);
     let place = place_on(&database);
     let rows: Vec<String> = (0..400_000)
         .map(|i| format!("({i}, 'a row that is one of many of this statement')"))
@@ -429,56 +453,4 @@ fn a_statement_that_is_too_long_on_mariadb() {
     done.failed_with(1, "execute::statement_failed");
     assert!(done.stderr.contains("max_allowed_packet"), "{done:?}");
     assert!(done.stderr.contains("1 of 2 statements"), "{done:?}");
-}
-
-/// The next revision finds every variable of the session as it was, whichever ones a script has changed.
-#[test]
-fn every_variable_of_a_session_is_put_back_on_mariadb() {
-    let database = Database::on(Server::Mariadb);
-    let place = place_on(&database);
-    let snapshot = |name: &str| {
-        format!(
-            "CREATE TABLE {name} AS SELECT variable_name n, variable_value v FROM information_schema.session_variables;"
-        )
-    };
-    place.revision("aaaa", &[], &[], &snapshot("before_it"), "");
-    // What cannot be changed here is passed over. Those that are left out keep sqlrev from writing, or are refused.
-    let change = "DELIMITER //
-BEGIN NOT ATOMIC
-  DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN END;
-  FOR it IN (
-    SELECT variable_name n, CASE
-      WHEN variable_type = 'BOOLEAN' THEN IF(session_value = 'ON', 'OFF', 'ON')
-      WHEN variable_type IN ('ENUM', 'SET', 'FLAGSET') THEN
-        IF(SUBSTRING_INDEX(enum_value_list, ',', 1) = session_value, SUBSTRING_INDEX(enum_value_list, ',', -1),
-           SUBSTRING_INDEX(enum_value_list, ',', 1))
-      WHEN session_value > 1000000 THEN FLOOR(session_value / 2)
-      ELSE session_value + GREATEST(numeric_block_size, 1) END v
-    FROM information_schema.system_variables
-    WHERE variable_scope = 'SESSION' AND read_only = 'NO'
-      AND variable_name NOT IN ('sql_log_bin', 'tx_read_only', 'completion_type', 'timestamp', 'max_session_mem_used'))
-  DO EXECUTE IMMEDIATE CONCAT('SET SESSION ', it.n, ' = ', QUOTE(it.v));
-    EXECUTE IMMEDIATE CONCAT('SET SESSION ', it.n, ' = ', it.v);
-  END FOR;
-END//
-DELIMITER ;
-";
-    place.revision(
-        "bbbb",
-        &["aaaa"],
-        &[],
-        &format!("{change}{}", snapshot("during_it")),
-        "",
-    );
-    place.revision("cccc", &["bbbb"], &[], &snapshot("after_it"), "");
-    place.must(&["upgrade"]);
-    let differ = |name: &str| {
-        format!(
-            "SELECT a.n, a.v, b.v FROM before_it a JOIN {name} b USING (n) WHERE NOT a.v <=> b.v \
-             AND n NOT IN ('TIMESTAMP', 'RAND_SEED1', 'RAND_SEED2', 'LAST_INSERT_ID', 'IDENTITY', 'INSERT_ID')"
-        )
-    };
-    let changed = database.query(&differ("during_it"));
-    assert!(changed.len() > 100, "{changed:#?}");
-    assert_eq!(database.query(&differ("after_it")), [""; 0]);
 }

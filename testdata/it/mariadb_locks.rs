@@ -1,10 +1,17 @@
-//! MariaDB: locks that others hold, and what another try must not do twice.
+//! MariaDB and MySQL: locks that others hold, and what another try must not do twice.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStderr, Stdio};
 
 use crate::mariadb::{SLEEPING, place_on, rest, wait_until};
 use crate::server::{Database, Server};
+
+on_mariadb_and_mysql! {
+    a_lock_that_others_hold_is_tried_again
+    another_try_keeps_what_the_session_holds
+    what_a_rollback_does_not_undo_is_not_tried_again
+    a_deadlock_over_a_table_without_transactions
+}
 
 /// A session that holds locks until it is dropped.
 struct Holder<'d> {
@@ -66,9 +73,8 @@ fn tries_again(run: &mut Child) -> BufReader<ChildStderr> {
 
 /// A statement that does not get its lock is tried again, what has run before it is not, and who may stand in the way is
 /// named.
-#[test]
-fn a_lock_that_others_hold_is_tried_again_on_mariadb() {
-    let database = Database::on(Server::Mariadb);
+fn a_lock_that_others_hold_is_tried_again(server: Server) {
+    let database = Database::on(server);
     let place = place_on(&database);
     place.revision(
         "aaaa",
@@ -98,9 +104,8 @@ const TABLES: &str = "CREATE TABLE t (a INT PRIMARY KEY, n INT);\nINSERT INTO t 
 
 /// Another try goes on in the session as it is: its temporary tables and variables are there, and what set them up is not
 /// done again.
-#[test]
-fn another_try_keeps_what_the_session_holds_on_mariadb() {
-    let database = Database::on(Server::Mariadb);
+fn another_try_keeps_what_the_session_holds(server: Server) {
+    let database = Database::on(server);
     let place = place_on(&database);
     place.revision("aaaa", &[], &[], TABLES, "");
     place.must(&["upgrade"]);
@@ -119,9 +124,8 @@ fn another_try_keeps_what_the_session_holds_on_mariadb() {
 }
 
 /// Nor is anything done twice that a ROLLBACK does not undo: the run ends, and says why.
-#[test]
-fn what_a_rollback_does_not_undo_is_not_tried_again_on_mariadb() {
-    let database = Database::on(Server::Mariadb);
+fn what_a_rollback_does_not_undo_is_not_tried_again(server: Server) {
+    let database = Database::on(server);
     let place = place_on(&database);
     place.revision("aaaa", &[], &[], TABLES, "");
     place.must(&["upgrade"]);
@@ -153,16 +157,16 @@ fn what_a_rollback_does_not_undo_is_not_tried_again_on_mariadb() {
 }
 
 /// A deadlock rolls back by itself, and tells then what stays.
-#[test]
-fn a_deadlock_over_a_table_without_transactions_on_mariadb() {
-    let database = Database::on(Server::Mariadb);
+fn a_deadlock_over_a_table_without_transactions(server: Server) {
+    let database = Database::on(server);
     let place = place_on(&database);
     place.revision("aaaa", &[], &[], TABLES, "");
     place.must(&["upgrade"]);
     let up = "INSERT INTO notes VALUES (1);\nUPDATE t SET n = n + 1 WHERE a = 2;\nUPDATE t SET n = n + 1 WHERE a = 1;";
     place.revision("bbbb", &["aaaa"], &[], up, "");
     // The server ends the one that has done less.
-    let more = "INSERT INTO notes VALUES (2); INSERT INTO t SELECT seq, 0 FROM seq_100_to_200; \
+    let more = "INSERT INTO notes VALUES (2); \
+                INSERT INTO t WITH RECURSIVE s (n) AS (SELECT 100 UNION ALL SELECT n + 1 FROM s WHERE n < 200) SELECT n, 0 FROM s; \
                 UPDATE t SET n = n + 10 WHERE a = 1";
     let mut holder = Holder::of(&database, more);
     let run = place.start(&["upgrade", "--lock-timeout", "60"]);

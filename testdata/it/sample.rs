@@ -5,7 +5,11 @@ use std::path::Path;
 use crate::place::Place;
 use crate::server::{Database, Server};
 
-fn there_and_back_again(server: Server) {
+on_mariadb_and_mysql! {
+    the_sample_runs
+}
+
+fn the_sample_runs(server: Server) {
     let database = Database::on(server);
     let mut place = Place::new();
     place.variables = database.variables.clone();
@@ -34,10 +38,5 @@ fn there_and_back_again(server: Server) {
 
 #[test]
 fn the_sample_runs_on_postgresql() {
-    there_and_back_again(Server::Postgresql);
-}
-
-#[test]
-fn the_sample_runs_on_mariadb() {
-    there_and_back_again(Server::Mariadb);
+    the_sample_runs(Server::Postgresql);
 }

@@ -6,6 +6,14 @@ use crate::place::{Done, Place};
 use crate::server::{Database, Server};
 use crate::{mariadb, postgres};
 
+on_mariadb_and_mysql! {
+    a_run_drops_its_scratch_database
+    an_interrupted_run_drops_its_scratch_database
+    the_next_run_drops_what_a_killed_one_left
+    a_user_without_the_right_is_told_of_dev_url
+    a_test_leaves_the_database_and_the_server_alone
+}
+
 /// What a server calls what these tests need.
 struct On {
     server: Server,
@@ -42,6 +50,13 @@ const MARIADB: On = On {
 };
 
 impl On {
+    fn of(server: Server) -> Self {
+        match server {
+            Server::Postgresql => POSTGRESQL,
+            Server::Mariadb | Server::Mysql => On { server, ..MARIADB },
+        }
+    }
+
     fn database(&self) -> Database {
         Database::on(self.server)
     }
@@ -49,7 +64,7 @@ impl On {
     fn place(&self, database: &Database) -> Place {
         let place = match self.server {
             Server::Postgresql => postgres::place_on(database),
-            Server::Mariadb => mariadb::place_on(database),
+            Server::Mariadb | Server::Mysql => mariadb::place_on(database),
         };
         std::fs::create_dir_all(place.path("migrations")).expect("a folder");
         place
@@ -140,38 +155,35 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 #[test]
 fn a_run_drops_its_scratch_database_on_postgresql() {
-    POSTGRESQL.drops_it();
+    a_run_drops_its_scratch_database(Server::Postgresql);
 }
 
-#[test]
-fn a_run_drops_its_scratch_database_on_mariadb() {
-    MARIADB.drops_it();
+fn a_run_drops_its_scratch_database(server: Server) {
+    On::of(server).drops_it();
 }
 
 #[test]
 fn an_interrupted_run_drops_its_scratch_database_on_postgresql() {
-    POSTGRESQL.drops_it_when_interrupted();
+    an_interrupted_run_drops_its_scratch_database(Server::Postgresql);
 }
 
-#[test]
-fn an_interrupted_run_drops_its_scratch_database_on_mariadb() {
-    MARIADB.drops_it_when_interrupted();
+fn an_interrupted_run_drops_its_scratch_database(server: Server) {
+    On::of(server).drops_it_when_interrupted();
 }
 
 #[test]
 fn the_next_run_drops_what_a_killed_one_left_on_postgresql() {
-    POSTGRESQL.drops_what_was_left();
+    the_next_run_drops_what_a_killed_one_left(Server::Postgresql);
 }
 
-#[test]
-fn the_next_run_drops_what_a_killed_one_left_on_mariadb() {
-    MARIADB.drops_what_was_left();
+fn the_next_run_drops_what_a_killed_one_left(server: Server) {
+    On::of(server).drops_what_was_left();
 }
 
-#[test]
-fn a_user_without_the_right_is_told_of_dev_url_on_mariadb() {
-    let database = MARIADB.database();
-    let place = MARIADB.place(&database);
+fn a_user_without_the_right_is_told_of_dev_url(server: Server) {
+    let on = On::of(server);
+    let database = on.database();
+    let place = on.place(&database);
     place.write("schema.sql", "CREATE TABLE t (a int);\n");
     let (name, user) = (&database.name, format!("{}_poor", database.name));
     database.query(&format!("CREATE USER {user}"));
@@ -193,10 +205,10 @@ fn a_user_without_the_right_is_told_of_dev_url_on_mariadb() {
     database.query(&format!("DROP USER {user}"));
 }
 
-#[test]
-fn a_test_leaves_the_database_and_the_server_alone_on_mariadb() {
-    let mut database = MARIADB.database();
-    let place = MARIADB.place(&database);
+fn a_test_leaves_the_database_and_the_server_alone(server: Server) {
+    let on = On::of(server);
+    let mut database = on.database();
+    let place = on.place(&database);
     let (name, other) = (database.name.clone(), format!("{}_other", database.name));
     database.create(&other);
     database.query(&format!("CREATE TABLE {other}.seen (a int)"));

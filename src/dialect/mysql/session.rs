@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use crate::dialect::VersionSql;
+#[cfg(feature = "mysql")]
+use crate::dialect::mysql::script;
 use crate::sql::split;
 use crate::sql::temporary;
 use crate::sql::token::{self, Kind};
@@ -27,11 +29,12 @@ pub(crate) const READ_SO: [&str; 2] = [
 ];
 
 /// Puts the variables of a session back to what they were when it began: those that scripts change most. What would reset
-/// all of it gives up the lock of the run as well. On a connection, the others are compared.
+/// all of it gives up the lock of the run as well. On a connection, the others are compared. By DEFAULT, MySQL turns
+/// the checks of keys off. Older versions of it let few people touch those that stand behind 80046.
 pub(super) const RESET: &[&str] = &[
     "SET SESSION sql_mode = REPLACE(@@GLOBAL.sql_mode, 'NO_BACKSLASH_ESCAPES', ''), \
-     autocommit = 1, foreign_key_checks = DEFAULT, unique_checks = DEFAULT, time_zone = DEFAULT, \
-     lock_wait_timeout = DEFAULT, innodb_lock_wait_timeout = DEFAULT, sql_safe_updates = DEFAULT, \
+     autocommit = 1, foreign_key_checks = @@GLOBAL.foreign_key_checks, unique_checks = @@GLOBAL.unique_checks, \
+     time_zone = DEFAULT, lock_wait_timeout = DEFAULT, innodb_lock_wait_timeout = DEFAULT, sql_safe_updates = DEFAULT, \
      sql_select_limit = DEFAULT, timestamp = DEFAULT, sql_notes = DEFAULT, default_storage_engine = DEFAULT, \
      group_concat_max_len = DEFAULT, div_precision_increment = DEFAULT, lc_time_names = DEFAULT \
      /*M! , tx_isolation = DEFAULT, tx_read_only = DEFAULT, max_statement_time = DEFAULT, sql_auto_is_null = DEFAULT, \
@@ -39,7 +42,9 @@ pub(super) const RESET: &[&str] = &[
      innodb_strict_mode = DEFAULT, default_tmp_storage_engine = DEFAULT, old_mode = DEFAULT */ \
      /*M!100201 , check_constraint_checks = DEFAULT */ \
      /*M!100304 , system_versioning_asof = DEFAULT, system_versioning_alter_history = DEFAULT */ \
-     /*!80000 , transaction_isolation = DEFAULT, transaction_read_only = DEFAULT, max_execution_time = DEFAULT */",
+     /*!80000 , transaction_isolation = DEFAULT, transaction_read_only = DEFAULT, max_execution_time = DEFAULT */ \
+     /*!80046 , sql_auto_is_null = DEFAULT, auto_increment_increment = DEFAULT, auto_increment_offset = DEFAULT, \
+     innodb_strict_mode = DEFAULT, default_tmp_storage_engine = DEFAULT */",
     "SET NAMES utf8mb4",
 ];
 
@@ -69,7 +74,8 @@ pub(crate) fn lock_name(table: &str) -> String {
         Some((database, table)) => (literal(&format!("{database}`")), literal(&format!("`{table}"))),
         None => ("DATABASE()".to_owned(), literal(table)),
     };
-    format!("CONCAT('sqlrev ', SHA1(CONCAT({database}, ' ', {table})))")
+    // Newer versions of MySQL have no SHA1.
+    format!("CONCAT('sqlrev ', LEFT(SHA2(CONCAT({database}, ' ', {table}), 256), 40))")
 }
 
 /// The first words in upper case, at most `most`, those in a comment that is run among them.
@@ -238,7 +244,7 @@ pub(crate) fn can_follow(statement: &str) -> bool {
     let word = first(statement);
     let bytes = statement.as_bytes();
     let ends_once = || memchr::memchr(b';', bytes).is_none() || plain_semicolons(bytes);
-    is(word, &KNOWN) && ends_once() && !runs_another(statement)
+    is(word, &KNOWN) && ends_once() && !runs_another(statement) && !keeps_its_text(statement)
 }
 
 /// Whether every semicolon stands in a text or a name that ends at the same place whatever `sql_mode` says.
@@ -261,6 +267,12 @@ fn plain_semicolons(bytes: &[u8]) -> bool {
         }
     }
     open.is_none()
+}
+
+/// Whether it makes a program. MySQL takes what stands before the next statement of the packet for the end of the body.
+#[cfg(feature = "mysql")]
+fn keeps_its_text(statement: &str) -> bool {
+    is(first(statement), &["CREATE", "ALTER"]) && script::is_program(statement)
 }
 
 /// SET STATEMENT … FOR CALL, for one.
@@ -413,6 +425,7 @@ mod tests {
             "INSERT INTO t /* ' */ VALUES (';')",
             "INSERT INTO t VALUES (1) -- ';'",
             "CREATE PROCEDURE p() BEGIN SELECT 1; END",
+            "CREATE FUNCTION f() RETURNS INT DETERMINISTIC RETURN 1",
             "INSERT INTO t VALUES (';",
         ] {
             assert!(!can_follow(sql), "{sql}");
@@ -448,7 +461,9 @@ mod tests {
 
     #[test]
     fn the_lock_is_of_the_tables_database() {
-        let name = |database| format!("CONCAT('sqlrev ', SHA1(CONCAT({database}, ' ', 'a``b')))").replace("``", "`");
+        let name = |database| {
+            format!("CONCAT('sqlrev ', LEFT(SHA2(CONCAT({database}, ' ', 'a``b'), 256), 40))").replace("``", "`")
+        };
         assert_eq!(lock_name("`a``b`"), name("DATABASE()"));
         assert_eq!(lock_name("`shop`.`a``b`"), name("'shop'"));
     }

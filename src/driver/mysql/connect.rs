@@ -214,6 +214,8 @@ impl Opener {
                 .help(format!(
                     "let user `{user}` log in by mysql_native_password, caching_sha2_password or unix_socket"
                 )),
+            // Nothing is stopped before there is a session.
+            Trouble::Stopped => Error::new(Code::Interrupted, "interrupted"),
             Trouble::Strange(words) => Error::new(Code::Connect, format!("{place} is no MySQL or MariaDB server"))
                 .cause(words)
                 .help("check host and port"),

@@ -24,6 +24,8 @@ pub(super) enum Trouble {
     Open,
     /// The server wants a way to log in that we do not know.
     Plugin(String),
+    /// The statement before was told to stop, and has ended nevertheless.
+    Stopped,
     /// What is there is no such server.
     Strange(String),
     /// The server said so.
@@ -71,6 +73,12 @@ pub(super) fn failed(trouble: Trouble, sent: &str, span: std::ops::Range<usize>,
         Trouble::Said(said) => said,
         Trouble::Io(error) | Trouble::Tls(error) => return lost(words(&error)),
         Trouble::Strange(words) => return lost(words),
+        Trouble::Stopped => {
+            return DriverError {
+                failure: Failure::Interrupted,
+                ..DriverError::new("interrupted before it began")
+            };
+        }
         Trouble::NoTls | Trouble::Open | Trouble::Plugin(_) => return lost("the server broke off".to_owned()),
     };
     let failure = kind(said.code, &said.message, interrupted);

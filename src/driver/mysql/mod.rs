@@ -14,7 +14,7 @@ mod wire;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use crate::dialect::mysql::{self as sql, Mysql as Sql};
 use crate::dialect::{Dialect, Rows};
@@ -41,6 +41,11 @@ pub(super) fn open_mariadb(url: &str, opening: Opening<'_>) -> Result<Box<dyn Dr
 /// The most bytes of statements that wait to be sent together.
 const QUEUED: usize = 64 << 10;
 
+/// Somebody wants the running statement to stop.
+const ASKED: u8 = 1;
+/// The server was told. A statement may go on to its end nevertheless; none comes after it.
+const TOLD: u8 = 2;
+
 const COM_QUIT: u8 = 1;
 const COM_QUERY: u8 = 3;
 
@@ -60,8 +65,8 @@ pub struct Mysql {
     /// The longest packet that the server takes.
     longest: usize,
     queue: Queue,
-    /// Set when the running statement was told to stop.
-    interrupted: Arc<AtomicBool>,
+    /// How far an interruption came: [`ASKED`], [`TOLD`], or 0 where there is none.
+    interrupted: Arc<AtomicU8>,
     lock: lock::Lock,
     /// How the session was opened, to open it again.
     opener: Arc<Opener>,
@@ -234,9 +239,11 @@ impl Driver for Mysql {
     fn interrupter(&self) -> Option<Box<dyn Fn() + Send + Sync>> {
         let (opener, interrupted, id) = (self.opener.clone(), self.interrupted.clone(), self.id.clone());
         Some(Box::new(move || {
-            interrupted.store(true, Ordering::Relaxed);
+            interrupted.store(ASKED, Ordering::Relaxed);
             // Where the server cannot be reached any more, there is nothing to stop.
             let _ = opener.kill(id.load(Ordering::Relaxed));
+            // Not where the statement has failed by it: what follows puts things in order.
+            let _ = interrupted.compare_exchange(ASKED, TOLD, Ordering::Relaxed, Ordering::Relaxed);
         }))
     }
 }

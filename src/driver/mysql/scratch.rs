@@ -19,7 +19,7 @@ use crate::driver::{Driver as _, DriverError};
 const NAME: &str = sql::SCRATCH;
 
 /// Eight digits that tell this server from others.
-const MARK: &str = "LEFT(SHA1(CONCAT('sqlrev ', @@hostname, ' ', @@port, ' ', @@datadir)), 8)";
+const MARK: &str = "LEFT(SHA2(CONCAT('sqlrev ', @@hostname, ' ', @@port, ' ', @@datadir), 256), 8)";
 
 /// The server's codes for a right that is lacking.
 const NO_RIGHT: [&str; 2] = ["1044", "1227"];

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use crate::dialect::Rows;
 use crate::driver::mysql::fault::{self, Trouble};
 use crate::driver::mysql::wire::Parts;
-use crate::driver::mysql::{COM_QUERY, Mysql};
+use crate::driver::mysql::{COM_QUERY, Mysql, TOLD};
 use crate::driver::{DriverError, Failure, Remarks};
 
 const COM_SET_OPTION: u8 = 27;
@@ -128,6 +128,9 @@ impl Mysql {
         if self.lost {
             return Err(Trouble::Strange("the connection is lost".to_owned()));
         }
+        if self.interrupted.load(Ordering::Relaxed) == TOLD {
+            return Err(Trouble::Stopped);
+        }
         let switches = self.several != several;
         if switches {
             self.wire.command(COM_SET_OPTION, &[u8::from(!several), 0]);
@@ -195,7 +198,7 @@ impl Mysql {
     }
 
     fn failed(&mut self, trouble: Trouble, sent: &str, span: Range<usize>) -> DriverError {
-        let interrupted = self.interrupted.swap(false, Ordering::Relaxed);
+        let interrupted = self.interrupted.swap(0, Ordering::Relaxed) != 0;
         let mut error = fault::failed(trouble, sent, span, interrupted);
         match error.failure {
             Failure::Lost => {

@@ -1,5 +1,5 @@
-//! Where MySQL and MariaDB, and their versions, differ in what they say of a schema. MariaDB 10.11 was asked; what is said
-//! here of MySQL 8 is from its manual.
+//! Where MySQL and MariaDB, and their versions, differ in what they say of a schema. MariaDB 10.11, MySQL 8.0 and
+//! MySQL 9.7 were asked; what is said here of older ones is from their manuals.
 
 use crate::dialect::mysql::schema::literal;
 
@@ -81,13 +81,27 @@ impl Server {
         }
     }
 
-    /// An expression as it can be said again. MySQL shows quotes in it with a backslash before each.
+    /// An expression as it can be said again. MySQL shows it as it stands in a text of its own, with a backslash before
+    /// quotes and backslashes, and its UTF-8 as if it were in latin1.
     pub(super) fn expression(self, shown: &str) -> String {
         if self.mariadb {
-            shown.to_owned()
-        } else {
-            shown.replace("\\'", "'")
+            return shown.to_owned();
         }
+        let mut out = String::with_capacity(shown.len());
+        let mut letters = shown.chars();
+        while let Some(letter) = letters.next() {
+            out.push(match letter {
+                '\\' => match letters.next() {
+                    Some('n') => '\n',
+                    Some('r') => '\r',
+                    Some('0') => '\0',
+                    Some(other) => other,
+                    None => '\\',
+                },
+                plain => plain,
+            });
+        }
+        read_as_latin1(&out).unwrap_or(out)
     }
 
     /// A default as it stands behind DEFAULT. MariaDB shows it so; MySQL shows the value, or says that it is an
@@ -128,6 +142,12 @@ impl Server {
     }
 }
 
+/// The text whose UTF-8 was read as latin1; none where it was not.
+fn read_as_latin1(text: &str) -> Option<String> {
+    let bytes: Option<Vec<u8>> = text.chars().map(|letter| u8::try_from(letter).ok()).collect();
+    String::from_utf8(bytes?).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,6 +169,14 @@ mod tests {
             default(mysql, "concat(_utf8mb4\\'a\\')", "varchar(9)", "DEFAULT_GENERATED").as_deref(),
             Some("(concat(_utf8mb4'a'))")
         );
+        for (shown, said) in [
+            (r"_utf8mb4\'it\\\'s \\\\ \\n\'", r"_utf8mb4'it\'s \\ \n'"),
+            ("`Ã©â\u{86}\u{92}` = _utf8mb4\\'â\u{82}¬\\'", "`é→` = _utf8mb4'€'"),
+            ("`é`", "`é`"),
+        ] {
+            assert_eq!(mysql.expression(shown), said);
+            assert_eq!(maria.expression(shown), shown);
+        }
         let moment = "CURRENT_TIMESTAMP(3)";
         assert_eq!(
             default(mysql, moment, "timestamp(3)", "DEFAULT_GENERATED").as_deref(),
