@@ -87,6 +87,8 @@ mod property;
 mod race;
 #[path = "it/random.rs"]
 mod random;
+#[path = "it/restore.rs"]
+mod restore;
 #[cfg(unix)]
 #[path = "it/sample.rs"]
 mod sample;

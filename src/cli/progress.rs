@@ -33,8 +33,9 @@ impl<'u, 'w> Progress<'u, 'w> {
                 let line = format!("  {}", self.ui.paint_err(WARN, &format!("note: {text}")));
                 self.above(&line);
             }
-            Event::Copying { .. } => {}
+            Event::Copying { done, total } => self.copying(*done, *total),
             Event::BackedUp { file } => {
+                self.end();
                 let line = self.ui.paint_err(
                     DIM,
                     &format!(
@@ -76,6 +77,21 @@ impl<'u, 'w> Progress<'u, 'w> {
         bar.set_message(revision.to_owned());
         bar.enable_steady_tick(TICK);
         self.bar = Some(bar);
+    }
+
+    /// The bar of a copy, which goes when it is done.
+    fn copying(&mut self, done: u64, total: u64) {
+        if done >= total {
+            return self.end();
+        }
+        if self.bar.is_none() {
+            self.begin("copying the database", total);
+        }
+        if let (Some(bar), Ok(style)) = (&self.bar, ProgressStyle::with_template(COPYING)) {
+            bar.set_style(style.progress_chars("=> "));
+            bar.set_length(total);
+            bar.set_position(done);
+        }
     }
 
     fn statement(&mut self, sql: &str, index: u64) {
@@ -124,6 +140,9 @@ impl Drop for Progress<'_, '_> {
         self.end();
     }
 }
+
+/// The bar of a copy.
+const COPYING: &str = "{spinner} {msg}  [{bar:24}] {percent} % of {len} pages, {eta} left";
 
 /// The bar that counts statements.
 fn style() -> ProgressStyle {

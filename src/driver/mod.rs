@@ -174,6 +174,13 @@ pub trait Driver: Send {
         Err(DriverError::new("this driver makes no copies"))
     }
 
+    /// Keeps others from writing between the transactions of this connection, until it is called with `false`; tells
+    /// whether it does. [`Failure::Busy`] when somebody else has the database.
+    fn keep_locked(&mut self, on: bool) -> Result<bool, DriverError> {
+        let _ = on;
+        Ok(false)
+    }
+
     /// Opens a copy to look at it, so that nothing is written beside it.
     fn open_copy(&self, file: &std::path::Path) -> Result<Box<dyn Driver>, DriverError> {
         let _ = file;

@@ -15,11 +15,33 @@ pub(crate) fn restore(run: &mut Executor<'_>, from: &Path, backup: &Backup) -> R
     is_a_copy(run, from, backup)?;
     // A revision without a transaction must not go on in another database than it began in.
     let _alone = lock::retry(run.driver, run.patience, run.events, |driver| driver.exclusive())?;
+    match is_empty(run.driver) {
+        Ok(empty) => locked(run, from, backup, empty),
+        Err(error) => Err(damaged(run, error)),
+    }
+}
+
+/// Makes the copy of what is there and puts the other one in its place. Nobody writes in between, where that can be.
+fn locked(run: &mut Executor<'_>, from: &Path, backup: &Backup, is_empty: bool) -> Result<Option<PathBuf>> {
+    let message = "the database could not be locked";
+    let kept = patiently(run.driver, run.patience, run.events, message, |driver, _| {
+        driver.keep_locked(true)
+    })
+    .map_err(|error| error.state("the database is as it was"))?;
+    let replaced = replace(run, from, backup, is_empty);
+    if kept {
+        // Where this fails the lock goes with the connection.
+        let _ = run.driver.keep_locked(false);
+    }
+    replaced
+}
+
+fn replace(run: &mut Executor<'_>, from: &Path, backup: &Backup, is_empty: bool) -> Result<Option<PathBuf>> {
     // Nothing is deleted: the newest copy must not push out the one that is put back.
-    let before = match is_empty(run.driver) {
-        Ok(true) => None,
-        Ok(false) => backup.copy(run.driver, run.patience, run.events)?,
-        Err(error) => return Err(damaged(run, error)),
+    let before = if is_empty {
+        None
+    } else {
+        backup.copy(run.driver, run.patience, run.events)?
     };
     let message = format!("`{}` could not be put back", from.display());
     let restored = patiently(run.driver, run.patience, run.events, &message, |driver, each| {

@@ -37,7 +37,10 @@ pub(super) fn to(
     let mut copy = super::open(file, Access::Create)?;
     if connection.is_autocommit() {
         Driver::execute(connection, "BEGIN")?;
-        let copied = see(connection).and_then(|_| run(connection, &mut copy, each));
+        let copied = see(connection).and_then(|seen| {
+            run(connection, &mut copy, each)?;
+            is_whole(&mut copy, file, &seen)
+        });
         let ended = Driver::execute(connection, "COMMIT");
         copied.and(ended)?;
         return Ok(copy);
@@ -45,11 +48,50 @@ pub(super) fn to(
     let path = connection.path().unwrap_or_default().to_owned();
     let mut other = super::open(path.as_ref(), Access::Read)?;
     Driver::execute(&mut other, "BEGIN")?;
-    if see(&mut other)? != see(connection)? {
+    let seen = see(&mut other)?;
+    if seen != see(connection)? {
         return Err(DriverError::new("a second connection does not see the same database"));
     }
     run(&other, &mut copy, each)?;
+    is_whole(&mut copy, file, &seen)?;
     Ok(copy)
+}
+
+/// Refuses a copy that is not as long as the database, or whose schema cannot be read. To read every page would take as
+/// long as to copy it; that is done when the copy is put back.
+fn is_whole(copy: &mut Connection, file: &Path, seen: &[Option<String>; 2]) -> Result<(), DriverError> {
+    let [_, pages] = see(copy)?;
+    let written = std::fs::metadata(file).map(|file| file.len()).ok();
+    Driver::query(copy, "SELECT count(*) FROM sqlite_schema")?;
+    let is_long_enough = written.zip(size(copy)).is_none_or(|(written, size)| written >= size);
+    if pages == seen[1] && is_long_enough {
+        return Ok(());
+    }
+    Err(DriverError::new(
+        "the copy that was written is not as long as the database",
+    ))
+}
+
+/// Keeps others from writing between the transactions of this connection, or lets them. `false` beside a write-ahead log,
+/// which can keep nobody out while others have it open.
+pub(super) fn keep(connection: &mut Connection, on: bool) -> Result<bool, DriverError> {
+    if word(connection, "PRAGMA journal_mode").as_deref() == Some("wal") {
+        return Ok(false);
+    }
+    if on {
+        Driver::query(connection, "PRAGMA locking_mode = EXCLUSIVE")?;
+        let locked =
+            Driver::execute(connection, "BEGIN EXCLUSIVE").and_then(|()| Driver::execute(connection, "COMMIT"));
+        if let Err(error) = locked {
+            keep(connection, false)?;
+            return Err(error);
+        }
+        return Ok(true);
+    }
+    Driver::query(connection, "PRAGMA locking_mode = NORMAL")?;
+    // The lock goes with the next look at the file.
+    Driver::query(connection, "PRAGMA schema_version")?;
+    Ok(true)
 }
 
 /// Takes the lock for reading, and tells which database that is.
@@ -67,7 +109,10 @@ pub(super) fn from(
     file: &Path,
     each: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Result<(), DriverError> {
-    let mut copy = open(file)?;
+    let mut copy = shared(file)?;
+    // One moment of the file, also where another program has it: it is locked for reading until it is put back.
+    Driver::execute(&mut copy, "BEGIN")?;
+    see(&mut copy)?;
     if let Some(word) = check(&mut copy)?.into_iter().next() {
         return Err(DriverError {
             failure: Failure::NotADatabase,
@@ -86,6 +131,17 @@ pub(super) fn from(
         return Err(error);
     }
     run(&copy, connection, each)
+}
+
+/// Opens a file that others may have open, with SQLite's locks. It is opened for writing, though nothing is written, so
+/// that what stands beside one with a write-ahead log goes with the connection; where that cannot be, it is looked at as
+/// a copy is.
+fn shared(file: &Path) -> Result<Connection, DriverError> {
+    let opened = super::open(file, Access::Write).and_then(|mut db| see(&mut db).map(|_| db));
+    match opened {
+        Err(error) if error.failure != Failure::Busy => open(file),
+        opened => opened,
+    }
 }
 
 /// Opens a copy to look at it. Nobody else writes to it, so no files for locks and logs are made beside it, unless it

@@ -135,6 +135,10 @@ impl Driver for Connection {
         copy::from(self, file, each)
     }
 
+    fn keep_locked(&mut self, on: bool) -> Result<bool, DriverError> {
+        copy::keep(self, on)
+    }
+
     fn open_copy(&self, file: &Path) -> Result<Box<dyn Driver>, DriverError> {
         Ok(Box::new(copy::open(file)?))
     }
