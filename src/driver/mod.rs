@@ -24,6 +24,7 @@ use crate::error::Result as Outcome;
 
 /// What a session on a server is opened with, beside the URL.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct Opening<'a> {
     /// The environment, from which a URL is completed.
     pub variables: &'a BTreeMap<String, String>,
@@ -35,6 +36,24 @@ pub struct Opening<'a> {
     pub wait: Duration,
     /// Set when the wait is to end.
     pub cancelled: &'a AtomicBool,
+}
+
+impl<'a> Opening<'a> {
+    /// With this environment, user and folders, for one try.
+    pub fn new(
+        variables: &'a BTreeMap<String, String>,
+        user: &'a str,
+        folders: [&'a Path; 2],
+        cancelled: &'a AtomicBool,
+    ) -> Self {
+        Self {
+            variables,
+            user,
+            folders,
+            wait: Duration::ZERO,
+            cancelled,
+        }
+    }
 }
 
 type Open = fn(&str, Opening<'_>) -> Outcome<Box<dyn Driver>>;
@@ -334,6 +353,7 @@ pub trait Driver: Send {
 
 /// How far a statement has come, as [`Driver::follow`] hears it.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Phase {
     /// What is done at the moment, in the database's words; empty before anything is known.
     pub name: Mutex<String>,
@@ -370,6 +390,7 @@ pub enum Failure {
 
 /// A failure that the database reported, in its own words.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct DriverError {
     /// The database's words; never with a password in them.
     pub message: String,
@@ -387,6 +408,7 @@ pub struct DriverError {
 
 /// What else a database says of a failure.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Remarks {
     /// Details, a line each.
     pub details: Vec<String>,
@@ -407,6 +429,14 @@ impl DriverError {
             }),
             message: format!("a database to try things on cannot be made: {}", self.message),
             ..self
+        }
+    }
+
+    /// An error of this kind.
+    pub fn of(failure: Failure, message: impl Into<String>) -> Self {
+        Self {
+            failure,
+            ..Self::new(message)
         }
     }
 

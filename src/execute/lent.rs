@@ -17,6 +17,7 @@ use crate::sql::token;
 
 /// What an application lends to its runs; the command line lends nothing.
 #[derive(Clone, Copy, Default)]
+#[non_exhaustive]
 pub struct Lent<'a> {
     /// Creates the index that answers whether there is anything to do, in the transaction of the first step.
     pub index: bool,

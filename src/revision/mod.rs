@@ -112,6 +112,7 @@ pub enum Recreate {
 
 /// What the header of an upgrade file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Header {
     /// `revision`
     pub id: RevisionId,
@@ -183,6 +184,7 @@ pub struct Script {
 
 /// A revision: header, upgrade and downgrade.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Revision {
     /// What the header says.
     pub header: Header,

@@ -17,13 +17,7 @@ on_mariadb_and_mysql! {
 fn session(database: &Database) -> Box<dyn Driver> {
     let variables: BTreeMap<String, String> = database.variables.clone();
     let cancelled = AtomicBool::new(false);
-    let opening = Opening {
-        variables: &variables,
-        user: "root",
-        folders: [Path::new("/"); 2],
-        wait: Duration::ZERO,
-        cancelled: &cancelled,
-    };
+    let opening = Opening::new(&variables, "root", [Path::new("/"); 2], &cancelled);
     let url = &variables["SQLREV_URL"];
     let dialect = url.split(':').next().expect("a scheme");
     open_server(dialect, url, opening)

@@ -43,10 +43,7 @@ impl FailAt {
             How::Busy => Failure::Busy,
             How::Unheard => Failure::Disconnected,
         };
-        Err(DriverError {
-            failure,
-            ..DriverError::new("this call was to fail")
-        })
+        Err(DriverError::of(failure, "this call was to fail"))
     }
 }
 

@@ -202,13 +202,8 @@ fn the_phase_of_a_statement_is_heard_on_postgresql() {
     let database = Database::new();
     database.query("CREATE TABLE t (a int)");
     let here = Path::new("/");
-    let opening = Opening {
-        variables: &database.variables,
-        user: "postgres",
-        folders: [here, here],
-        wait: Duration::ZERO,
-        cancelled: &AtomicBool::new(false),
-    };
+    let cancelled = AtomicBool::new(false);
+    let opening = Opening::new(&database.variables, "postgres", [here, here], &cancelled);
     let opened = sqlrev::driver::server("postgresql", "postgresql://", opening).expect("a driver");
     let mut driver = opened.expect("the server is there");
     assert!(driver.hold("t").expect("a lock"));

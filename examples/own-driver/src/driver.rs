@@ -79,10 +79,6 @@ impl Driver for Own {
     }
 
     fn copy_to(&mut self, file: &Path, each: &mut dyn FnMut(u64, u64) -> bool) -> Result<Box<dyn Driver>, DriverError> {
-        let stopped = |failure, message| DriverError {
-            failure,
-            ..DriverError::new(message)
-        };
         let mut copy = Connection::open(file).map_err(|error| failed(&error))?;
         let backup = Backup::new(&self.0, &mut copy).map_err(|error| failed(&error))?;
         loop {
@@ -90,12 +86,12 @@ impl Driver for Own {
                 StepResult::Done => break,
                 StepResult::More => {}
                 // The run tries again, for as long as it is patient.
-                _ => return Err(stopped(Failure::Busy, "database is locked")),
+                _ => return Err(DriverError::of(Failure::Busy, "database is locked")),
             }
             let progress = backup.progress();
             let pages = |count: i32| u64::try_from(count).unwrap_or(0);
             if !each(pages(progress.pagecount - progress.remaining), pages(progress.pagecount)) {
-                return Err(stopped(Failure::Interrupted, "interrupted"));
+                return Err(DriverError::of(Failure::Interrupted, "interrupted"));
             }
         }
         drop(backup);
@@ -126,8 +122,5 @@ fn failed(error: &rusqlite::Error) -> DriverError {
         Some(ErrorCode::NotADatabase) => Failure::NotADatabase,
         _ => Failure::Statement,
     };
-    DriverError {
-        failure,
-        ..DriverError::new(error.to_string())
-    }
+    DriverError::of(failure, error.to_string())
 }
