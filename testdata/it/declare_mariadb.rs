@@ -187,8 +187,12 @@ fn extras(random: &mut Random, table: &mut Table) {
         }
         if random.chance(25) {
             let name = random.pick(&["", "CONSTRAINT either "]);
+            // On MariaDB each table has names of its own for them, on MySQL each database.
+            let name = match table.server {
+                Server::Mysql => name.replace("either", &format!("either_{own}")),
+                _ => name.to_owned(),
+            };
             let (one, other) = (&one.name, &other.name);
-            // Constraints have names of their own in each table.
             parts.push(format!(
                 "{name}CHECK ({one} IS NOT NULL OR {other} IS NULL OR {other} = {other})"
             ));
