@@ -212,32 +212,38 @@ fn extras(random: &mut Random, table: &mut Table) {
         parts.push(format!("FULLTEXT KEY words ({})", column.name));
     }
     if let Some(column) = table.columns.first() {
-        let name = &column.name;
-        if random.chance(40) {
-            let security = random.pick(&["", "SQL SECURITY INVOKER ", "ALGORITHM = MERGE "]);
-            others.push(format!(
-                "CREATE {security}VIEW {own}_v AS SELECT key_of_it, {name} AS x FROM {own}"
-            ));
-            if random.chance(50) {
-                others.push(format!(
-                    "CREATE VIEW {own}_w (y) AS SELECT twice(key_of_it) FROM {own}_v"
-                ));
-            }
-        }
-        if random.chance(30) {
-            let event = random.pick(&["UPDATE", "INSERT"]);
-            let body = random.pick(&["SET @seen = 1", "BEGIN SET @seen = 1; SET @more = ';'; END"]);
-            others.push(format!(
-                "CREATE TRIGGER {own}_t BEFORE {event} ON {own} FOR EACH ROW {body}"
-            ));
-            if random.chance(40) {
-                others.push(format!(
-                    "CREATE TRIGGER {own}_u BEFORE {event} ON {own} FOR EACH ROW SET @last = 2"
-                ));
-            }
-        }
+        others.extend(dependents(random, &own, &column.name));
     }
     (table.parts, table.others) = (parts, others);
+}
+
+/// Views over a column of a table, and triggers on it.
+fn dependents(random: &mut Random, own: &str, name: &str) -> Vec<String> {
+    let mut others = Vec::new();
+    if random.chance(40) {
+        let security = random.pick(&["", "SQL SECURITY INVOKER ", "ALGORITHM = MERGE "]);
+        others.push(format!(
+            "CREATE {security}VIEW {own}_v AS SELECT key_of_it, {name} AS x FROM {own}"
+        ));
+        if random.chance(50) {
+            others.push(format!(
+                "CREATE VIEW {own}_w (y) AS SELECT twice(key_of_it) FROM {own}_v"
+            ));
+        }
+    }
+    if random.chance(30) {
+        let event = random.pick(&["UPDATE", "INSERT"]);
+        let body = random.pick(&["SET @seen = 1", "BEGIN SET @seen = 1; SET @more = ';'; END"]);
+        others.push(format!(
+            "CREATE TRIGGER {own}_t BEFORE {event} ON {own} FOR EACH ROW {body}"
+        ));
+        if random.chance(40) {
+            others.push(format!(
+                "CREATE TRIGGER {own}_u BEFORE {event} ON {own} FOR EACH ROW SET @last = 2"
+            ));
+        }
+    }
+    others
 }
 
 impl Table {
