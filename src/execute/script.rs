@@ -238,6 +238,19 @@ impl Scribe<'_> {
         Ok(())
     }
 
+    /// Whether the statement drops a table that the script replaces, outside of a transaction, where the author has switched
+    /// foreign keys on: no row of others may follow, so they are off in a transaction of its own.
+    fn drops_alone(&self, sql: &str) -> bool {
+        let replaced = |table: &String| {
+            self.prepared
+                .as_ref()
+                .is_some_and(|prepared| prepared.replaced.contains(table))
+        };
+        self.transaction == Transaction::None
+            && self.foreign_keys_on
+            && matches!(self.dialect.replaces(sql), Some(Replaces::Drops(table)) if replaced(&table))
+    }
+
     /// What stands before the first statement, once.
     fn first(&mut self) -> Result<()> {
         put(self.out, &std::mem::take(&mut self.first))
@@ -376,7 +389,14 @@ impl Reader for Scribe<'_> {
                 let sql = place.sql();
                 let before = self.ledger.as_mut().map(|ledger| ledger.before(sql));
                 self.own(&before.unwrap_or_default())?;
+                let alone = self.drops_alone(sql);
+                if alone {
+                    put(self.out, &self.sql.begin(true))?;
+                }
                 self.statement(&self.sql.statement(sql))?;
+                if alone {
+                    put(self.out, &self.sql.commit(true))?;
+                }
                 if self.sql.leaves_schema(sql) {
                     put(self.out, &entered(self.recorder.enter.as_deref()))?;
                 }

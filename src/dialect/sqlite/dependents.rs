@@ -19,7 +19,52 @@ use crate::sql::write::{quoted, sqlite_literal};
 pub(super) fn keep_their_meaning(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
     implied_keys(draft, site)?;
     content_tables(draft, site)?;
+    shared_names(draft, site)?;
     positions(draft, site)
+}
+
+/// Without a column a NATURAL JOIN joins by fewer, or by none at all; and a column that is named like the rowid gives way
+/// to it. Both compile.
+fn shared_names(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
+    let kept = |name: &str| {
+        (0..draft.columns.len()).any(|at| origin(draft, at).is_some_and(|old| old.eq_ignore_ascii_case(name)))
+    };
+    let columns = draft.state.table.columns().map(|column| column.name.text.as_str());
+    let dropped: Vec<&str> = columns.filter(|name| !kept(name)).collect();
+    let says = |object: &Object, words: &[&str]| {
+        significant(&object.sql, &SQLITE).any(|token| {
+            let word = unquoted(&object.sql[token.span]);
+            words.iter().any(|said| word.eq_ignore_ascii_case(said))
+        })
+    };
+    let rowids: Vec<&str> = dropped.iter().copied().filter(|name| is_rowid(name)).collect();
+    for object in draft.state.related.iter().chain(&draft.state.triggers) {
+        if !matches!(object.kind.as_str(), "view" | "trigger") {
+            continue;
+        }
+        let what = format!("{} `{}`", object.kind, object.name);
+        if says(object, &rowids) {
+            return Err(refuse(
+                site,
+                &what,
+                "would read the rowid in place of the column of that name",
+            ));
+        }
+        if !dropped.is_empty() && says(object, &["NATURAL"]) {
+            let why = format!(
+                "joins by the names that tables share, and `{}` would share fewer",
+                draft.name()
+            );
+            return Err(refuse(site, &what, &why));
+        }
+    }
+    Ok(())
+}
+
+fn is_rowid(name: &str) -> bool {
+    ["rowid", "_rowid_", "oid"]
+        .iter()
+        .any(|rowid| name.eq_ignore_ascii_case(rowid))
 }
 
 /// The name in the old table of the column that a column of the draft is.
@@ -218,16 +263,21 @@ fn positions(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
         .columns()
         .enumerate()
         .any(|(position, column)| origin(draft, position).is_none_or(|origin| !column.name.is(origin)));
-    if !moved || draft.state.table.columns().count() != draft.columns.len() {
+    if !moved {
         return Ok(());
     }
+    // With another number of columns SQLite finds these itself, but for a place to sort or group by.
+    let as_many = draft.state.table.columns().count() == draft.columns.len();
     let all = draft.state.related.iter().chain(&draft.state.triggers);
     for object in all {
+        let (sql, star) = (&object.sql, has_star(&object.sql));
+        let sorts = star && sorts_by_place(sql);
         let goes_by_places = match object.kind.as_str() {
-            "view" => has_star(&object.sql) && (has_column_list(&object.sql) || is_compound(&object.sql)),
-            "trigger" => has_star(&object.sql) || inserts_by_place(&object.sql, draft.name()),
+            "view" if as_many => star && (has_column_list(sql) || is_compound(sql)) || compares_rows(sql, draft.name()),
+            "trigger" if as_many => star || inserts_by_place(sql, draft.name()) || compares_rows(sql, draft.name()),
             _ => false,
         };
+        let goes_by_places = goes_by_places || (sorts && matches!(object.kind.as_str(), "view" | "trigger"));
         if goes_by_places {
             let why = format!(
                 "goes by the places of the columns of `{}`, not by their names, and places change",
@@ -260,6 +310,26 @@ fn is_compound(sql: &str) -> bool {
     })
 }
 
+/// `ORDER BY 2`, `GROUP BY 1`
+fn sorts_by_place(sql: &str) -> bool {
+    let words: Vec<_> = significant(sql, &SQLITE).map(|token| &sql[token.span]).collect();
+    words
+        .windows(2)
+        .any(|pair| pair[0].eq_ignore_ascii_case("BY") && pair[1].bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// `(1, 2) IN t`, `(1, 2) IN (SELECT * FROM t)`
+fn compares_rows(sql: &str, table: &str) -> bool {
+    let words: Vec<_> = significant(sql, &SQLITE).map(|token| &sql[token.span]).collect();
+    (0..words.len())
+        .filter(|&at| words[at].eq_ignore_ascii_case("IN"))
+        .any(|at| match words.get(at + 1..) {
+            Some(["(", select, "*", ..]) => select.eq_ignore_ascii_case("SELECT"),
+            Some([_, ".", name, ..] | [name, ..]) => unquoted(name).eq_ignore_ascii_case(table),
+            _ => false,
+        })
+}
+
 /// `CREATE VIEW v (a, b) AS …`
 fn has_column_list(sql: &str) -> bool {
     let words: Vec<_> = significant(sql, &SQLITE).map(|token| &sql[token.span]).collect();
@@ -288,6 +358,20 @@ fn inserts_by_place(sql: &str, table: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_sorts_or_compares_by_places_is_seen() {
+        assert!(sorts_by_place(
+            "CREATE VIEW v AS SELECT * FROM t ORDER /* so */ BY 2 DESC"
+        ));
+        assert!(!sorts_by_place("CREATE VIEW v AS SELECT * FROM t ORDER BY a, 2"));
+        assert!(compares_rows("CREATE VIEW v AS SELECT (1, 2) IN main.\"T\"", "t"));
+        assert!(compares_rows(
+            "CREATE VIEW v AS SELECT (1, 2) in (select * from t)",
+            "t"
+        ));
+        assert!(!compares_rows("CREATE VIEW v AS SELECT a IN (1, 2) FROM t", "t"));
+    }
 
     #[test]
     fn what_goes_by_places_is_seen() {

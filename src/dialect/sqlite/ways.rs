@@ -142,7 +142,10 @@ pub(super) fn choose(draft: &mut Draft<'_>, ask: &mut dyn Ask) -> Result<Way> {
         return Ok(Way::Copy);
     };
     let materialise = if draft.default_changed && draft.state.rows == Some(true) {
-        let column = writable_column(draft);
+        // Temporary triggers fire whatever is said (SQLITE_DBCONFIG_ENABLE_TRIGGER), by rows written to themselves too.
+        let mut triggers = draft.state.triggers.iter();
+        let watched = triggers.any(|trigger| trigger.schema.eq_ignore_ascii_case("temp"));
+        let column = writable_column(draft).filter(|_| !watched);
         if column.is_none() {
             draft.must_copy("older rows read the default from the definition");
             return Ok(Way::Copy);
