@@ -13,6 +13,7 @@ use crate::driver::sqlite::{self, Access};
 use crate::driver::{self, Driver, Failure, Whole};
 use crate::error::{Error, Result};
 use crate::project::{DatabaseUrl, Project, SqliteUrl};
+use crate::sql::write;
 
 /// `drop`
 #[derive(Debug, Args)]
@@ -40,12 +41,21 @@ pub(super) fn create(session: &mut Session<'_>, ui: &mut Ui<'_>) -> Result<u8> {
         }
         DatabaseUrl::Server { .. } => on_server(session, &project, &url, Whole::Create)?,
     };
+    let schemas = schemas(&url)?;
+    let shown = match schemas.first() {
+        Some(schema) => format!("the schema {schema} in {name}"),
+        None => name.clone(),
+    };
     if ui.json {
-        ui.value(&json!({"database": name, "created": created}));
+        let mut value = json!({"database": name, "created": created});
+        if !schemas.is_empty() {
+            value["schemas"] = schemas.into();
+        }
+        ui.value(&value);
     } else if created {
-        ui.say(&format!("created {name}"));
+        ui.say(&format!("created {shown}"));
     } else {
-        ui.say(&format!("nothing to do: {name} is there"));
+        ui.say(&format!("nothing to do: {shown} is there"));
     }
     Ok(0)
 }
@@ -90,21 +100,26 @@ pub(super) fn drop(session: &mut Session<'_>, args: &Drop, ui: &mut Ui<'_>) -> R
     Ok(0)
 }
 
+/// The schemas of the database that the URL names.
+fn schemas(url: &DatabaseUrl) -> Result<Vec<String>> {
+    match url {
+        DatabaseUrl::Server { text, dialect } => {
+            dialect::named(dialect).map_or_else(|| Ok(Vec::new()), |dialect| dialect.schemas_named_by(text))
+        }
+        DatabaseUrl::Sqlite(_) => Ok(Vec::new()),
+    }
+}
+
 /// Refuses a URL that names a part of the database: the whole would go.
 fn no_schema(url: &DatabaseUrl) -> Result<()> {
-    let DatabaseUrl::Server { text, dialect } = url else {
+    let Some(schema) = schemas(url)?.into_iter().next() else {
         return Ok(());
     };
-    let Some(dialect) = dialect::named(dialect) else {
-        return Ok(());
-    };
-    let schemas = dialect.schemas_named_by(text)?;
-    let Some(schema) = schemas.first() else { return Ok(()) };
     let message = format!("the URL names the schema `{schema}`, and `drop` drops the whole database");
     Err(Error::new(Code::Usage, message)
         .help(format!(
             "the schema alone: DROP SCHEMA {} CASCADE",
-            dialect.ident(schema)
+            write::quoted(&schema, '"')
         ))
         .help("the database: leave `schema` out of the URL"))
 }

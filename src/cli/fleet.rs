@@ -160,6 +160,12 @@ impl Fleet<'_> {
         }
         let looks = jobs.min(MOST_JOBS).saturating_mul(4).min(self.databases.len() - at);
         let is_current = |at: usize| {
+            // To open one that is not there would make it, and it may be left alone.
+            if let DatabaseUrl::Sqlite(place) = &self.databases[at].url
+                && place.path.as_ref().is_some_and(|path| !path.exists())
+            {
+                return None;
+            }
             let mut driver = self.open(at).ok()?;
             self.migrator.is_up_to_date(&mut *driver).ok()
         };

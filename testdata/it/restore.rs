@@ -1,10 +1,20 @@
 //! What is put back is of one moment, and so is what was there before.
 
+use std::path::Path;
+use std::time::Duration;
+
 use rusqlite::Connection;
 use sqlrev::Event;
 use sqlrev::migrator::Backup;
 
 use crate::library::{line, migrator, number};
+
+/// Another program, which hears at once that it may not write.
+fn impatient(path: &Path) -> Connection {
+    let writer = Connection::open(path).expect("a database");
+    writer.busy_timeout(Duration::ZERO).expect("a setting");
+    writer
+}
 
 /// A file that another program writes to is put back as it is at one moment, and nothing stays beside it.
 #[test]
@@ -53,8 +63,7 @@ fn nothing_is_written_between_a_copy_and_its_replacement() {
         .unwrap();
     all.upgrade(&mut db).unwrap();
     let from = Backup::always().list(&path).unwrap().remove(0);
-    let writer = Connection::open(&path).unwrap();
-    writer.busy_timeout(std::time::Duration::ZERO).unwrap();
+    let writer = impatient(&path);
     let mut heard = 0;
     let mut hear = |event: Event<'_>| {
         if let Event::Copying { .. } = event {
@@ -80,8 +89,7 @@ fn a_file_is_not_changed_while_it_is_put_back() {
     all.upgrade(&mut db).unwrap();
     let other = folder.path().join("other.db");
     db.execute("VACUUM INTO ?", [other.to_str().unwrap()]).unwrap();
-    let writer = Connection::open(&other).unwrap();
-    writer.busy_timeout(std::time::Duration::ZERO).unwrap();
+    let writer = impatient(&other);
     writer
         .execute_batch("CREATE TABLE large (x); INSERT INTO large VALUES (zeroblob(40000000))")
         .unwrap();
@@ -99,7 +107,7 @@ fn a_file_is_not_changed_while_it_is_put_back() {
     writer
         .execute_batch("PRAGMA cache_size = 1; BEGIN; UPDATE large SET x = zeroblob(1000000)")
         .unwrap();
-    let soon = migrator(line(2)).lock_timeout(std::time::Duration::from_millis(50));
+    let soon = migrator(line(2)).lock_timeout(Duration::from_millis(50));
     let error = soon.restore(&mut db, &other).unwrap_err();
     assert_eq!(error.code(), sqlrev::Code::LockTimeout, "{error}");
     assert_eq!(number(&db, "SELECT length(x) FROM large"), 40_000_000);

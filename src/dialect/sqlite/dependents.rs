@@ -4,7 +4,7 @@
 use crate::code::Code;
 use crate::dialect::sqlite::draft::{Draft, Source};
 use crate::dialect::sqlite::expr;
-use crate::dialect::sqlite::inspect::{Object, State};
+use crate::dialect::sqlite::inspect::{Object, State, views_and_triggers, words};
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
 use crate::dialect::{Ask, Op};
@@ -31,26 +31,18 @@ fn shared_names(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
     };
     let columns = draft.state.table.columns().map(|column| column.name.text.as_str());
     let dropped: Vec<&str> = columns.filter(|name| !kept(name)).collect();
-    let says = |object: &Object, words: &[&str]| {
-        significant(&object.sql, &SQLITE).any(|token| {
-            let word = unquoted(&object.sql[token.span]);
-            words.iter().any(|said| word.eq_ignore_ascii_case(said))
-        })
-    };
-    let rowids: Vec<&str> = dropped.iter().copied().filter(|name| is_rowid(name)).collect();
     for object in draft.state.related.iter().chain(&draft.state.triggers) {
-        if !matches!(object.kind.as_str(), "view" | "trigger") {
+        if dropped.is_empty() || !matches!(object.kind.as_str(), "view" | "trigger") {
             continue;
         }
+        let words = words(&object.sql);
         let what = format!("{} `{}`", object.kind, object.name);
-        if says(object, &rowids) {
-            return Err(refuse(
-                site,
-                &what,
-                "would read the rowid in place of the column of that name",
-            ));
+        let rowid = dropped.iter().find(|name| is_rowid(name));
+        if rowid.is_some_and(|name| words.contains(&name.to_ascii_lowercase())) {
+            let why = "would read the rowid in place of the column of that name";
+            return Err(refuse(site, &what, why));
         }
-        if !dropped.is_empty() && says(object, &["NATURAL"]) {
+        if words.contains("natural") {
             let why = format!(
                 "joins by the names that tables share, and `{}` would share fewer",
                 draft.name()
@@ -92,40 +84,21 @@ pub(super) fn none_unknown(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask) ->
     if stay {
         return Ok(None);
     }
-    let schema = quoted(&draft.state.schema, '"');
-    let mentions = |name: &str| format!("instr(lower(sql), lower({})) > 0", sqlite_literal(name));
-    let reads = format!(
-        "SELECT name FROM {schema}.sqlite_schema WHERE type IN ('view', 'trigger') AND {}",
-        mentions(draft.name())
-    );
-    let known: Vec<String> = ask
-        .query(&format!("{reads} ORDER BY name"))?
-        .into_iter()
-        .flatten()
-        .flatten()
-        .collect();
-    let named: Vec<String> = known
-        .iter()
-        .map(|name| mentions(name))
-        .chain([mentions(draft.name())])
-        .collect();
-    // What the revisions build on top of those views is known as well.
-    let all = ask.query(&format!(
-        "SELECT name FROM {schema}.sqlite_schema WHERE type IN ('view', 'trigger') AND ({}) ORDER BY name",
-        named.join(" OR ")
-    ))?;
-    let all: Vec<String> = all
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|name| sqlite_literal(&name))
+    let objects = views_and_triggers(ask, &draft.state.schema)?;
+    let known: Vec<String> = objects.iter().map(|object| sqlite_literal(&object.name)).collect();
+    let views = draft.state.related.iter().filter(|object| object.kind == "view");
+    let says: Vec<String> = views
+        .map(|view| view.name.as_str())
+        .chain([draft.name()])
+        .map(says)
         .collect();
     Ok(Some(Op::Check {
         sql: format!(
-            "SELECT type || ' ' || name FROM {schema}.sqlite_schema WHERE type IN ('view', 'trigger') \
+            "SELECT type || ' ' || name FROM {}.sqlite_schema WHERE type IN ('view', 'trigger') \
              AND name NOT IN ({}) AND ({}) ORDER BY 1",
-            all.join(", "),
-            named.join(" OR ")
+            quoted(&draft.state.schema, '"'),
+            known.join(", "),
+            says.join(" OR ")
         ),
         code: Code::BatchInUse,
         message: format!(
@@ -135,6 +108,23 @@ pub(super) fn none_unknown(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask) ->
         help: "drop it first and create it anew afterwards; or run the upgrade online, which looks at it".to_owned(),
         at: (last, 0..0),
     }))
+}
+
+/// A condition that holds where the text of a view or trigger says this name. A name that may be written in several ways
+/// is taken to stand in all of them.
+fn says(name: &str) -> String {
+    if name.contains(['"', '`', ']', '\'']) {
+        return "1".to_owned();
+    }
+    let mut pattern = String::new();
+    for letter in name.to_ascii_lowercase().chars() {
+        match letter {
+            '[' | '*' | '?' => pattern.extend(['[', letter, ']']),
+            letter => pattern.push(letter),
+        }
+    }
+    let pattern = sqlite_literal(&format!("*[^a-z0-9_$]{pattern}[^a-z0-9_$]*"));
+    format!("lower(sql) || ' ' GLOB {pattern}")
 }
 
 fn refuse(site: &Site<'_>, what: &str, why: &str) -> Error {
@@ -310,12 +300,31 @@ fn is_compound(sql: &str) -> bool {
     })
 }
 
-/// `ORDER BY 2`, `GROUP BY 1`
+/// `ORDER BY 2`, `GROUP BY a, 1`
 fn sorts_by_place(sql: &str) -> bool {
     let words: Vec<_> = significant(sql, &SQLITE).map(|token| &sql[token.span]).collect();
-    words
-        .windows(2)
-        .any(|pair| pair[0].eq_ignore_ascii_case("BY") && pair[1].bytes().all(|byte| byte.is_ascii_digit()))
+    (0..words.len())
+        .filter(|&at| words[at].eq_ignore_ascii_case("BY"))
+        .any(|at| {
+            let mut depth = 0;
+            let mut begins = true;
+            for word in &words[at + 1..] {
+                if begins && word.bytes().all(|byte| byte.is_ascii_digit()) {
+                    return true;
+                }
+                match *word {
+                    "(" => depth += 1,
+                    ")" => depth -= 1,
+                    _ => {}
+                }
+                // The numbers of LIMIT are none.
+                if depth < 0 || *word == ";" || word.eq_ignore_ascii_case("LIMIT") {
+                    return false;
+                }
+                begins = depth == 0 && *word == ",";
+            }
+            false
+        })
 }
 
 /// `(1, 2) IN t`, `(1, 2) IN (SELECT * FROM t)`
@@ -364,7 +373,14 @@ mod tests {
         assert!(sorts_by_place(
             "CREATE VIEW v AS SELECT * FROM t ORDER /* so */ BY 2 DESC"
         ));
-        assert!(!sorts_by_place("CREATE VIEW v AS SELECT * FROM t ORDER BY a, 2"));
+        assert!(sorts_by_place("CREATE VIEW v AS SELECT * FROM t ORDER BY f(a, 1), 2"));
+        for sql in [
+            "CREATE VIEW v AS SELECT * FROM t ORDER BY a, b LIMIT 1, 2",
+            "CREATE VIEW v AS SELECT * FROM t ORDER BY f(a, 1)",
+            "CREATE VIEW v AS SELECT * FROM (SELECT a FROM t ORDER BY a), u",
+        ] {
+            assert!(!sorts_by_place(sql), "{sql}");
+        }
         assert!(compares_rows("CREATE VIEW v AS SELECT (1, 2) IN main.\"T\"", "t"));
         assert!(compares_rows(
             "CREATE VIEW v AS SELECT (1, 2) in (select * from t)",

@@ -289,7 +289,7 @@ fn related(ask: &mut dyn Ask, found: &Object, own: &[Object]) -> Result<Vec<Obje
 }
 
 /// The words and names in a text, in lower case.
-fn words(text: &str) -> BTreeSet<String> {
+pub(super) fn words(text: &str) -> BTreeSet<String> {
     significant(text, &SQLITE)
         .filter(|token| matches!(token.kind, Kind::Word | Kind::Quoted | Kind::Text))
         .map(|token| unquoted(&text[token.span]).to_ascii_lowercase())

@@ -144,8 +144,11 @@ pub(super) fn choose(draft: &mut Draft<'_>, ask: &mut dyn Ask) -> Result<Way> {
     let materialise = if draft.default_changed && draft.state.rows == Some(true) {
         // Temporary triggers fire whatever is said (SQLITE_DBCONFIG_ENABLE_TRIGGER), by rows written to themselves too.
         let mut triggers = draft.state.triggers.iter();
-        let watched = triggers.any(|trigger| trigger.schema.eq_ignore_ascii_case("temp"));
-        let column = writable_column(draft).filter(|_| !watched);
+        if triggers.any(|trigger| trigger.schema == "temp") {
+            draft.must_copy("a temporary trigger would see rows that are written to themselves");
+            return Ok(Way::Copy);
+        }
+        let column = writable_column(draft);
         if column.is_none() {
             draft.must_copy("older rows read the default from the definition");
             return Ok(Way::Copy);

@@ -45,7 +45,7 @@ pub(crate) fn whole(url: &str, opening: Opening<'_>, what: Whole) -> Result<(Str
     let database = Sql.ident(&name);
     let (sql, words) = match what {
         Whole::IsThere => return Ok((name, is_there)),
-        Whole::Create if is_there => return with_schemas(url, opening, &name, &schemas, false),
+        Whole::Create if is_there => return Ok((name.clone(), with_schemas(url, opening, &schemas)?)),
         Whole::Drop { .. } if !is_there => return Ok((name, false)),
         Whole::Create => (format!("CREATE DATABASE {database}"), "created"),
         Whole::Drop { force: false } => (format!("DROP DATABASE {database}"), "dropped"),
@@ -53,24 +53,18 @@ pub(crate) fn whole(url: &str, opening: Opening<'_>, what: Whole) -> Result<(Str
     };
     session.execute(&sql).map_err(|error| failed(&name, words, error))?;
     if what == Whole::Create {
-        return with_schemas(url, opening, &name, &schemas, true);
+        with_schemas(url, opening, &schemas)?;
     }
     Ok((name, true))
 }
 
-/// Creates the schemas that are not there in a database. Returns what the names are of, and whether anything was made.
-fn with_schemas(
-    url: &str,
-    opening: Opening<'_>,
-    database: &str,
-    schemas: &[String],
-    made: bool,
-) -> Result<(String, bool)> {
-    let Some(first) = schemas.first() else {
-        return Ok((database.to_owned(), made));
-    };
+/// Creates the schemas that are not there in a database; tells whether there was one to create.
+fn with_schemas(url: &str, opening: Opening<'_>, schemas: &[String]) -> Result<bool> {
+    if schemas.is_empty() {
+        return Ok(false);
+    }
     let mut session = connect(url, opening)?;
-    let mut made = made;
+    let mut made = false;
     for schema in schemas {
         let name = Sql.ident(schema);
         let exists = format!(
@@ -89,7 +83,7 @@ fn with_schemas(
             made = true;
         }
     }
-    Ok((format!("the schema {first} in {database}"), made))
+    Ok(made)
 }
 
 fn failed(name: &str, what: &str, error: DriverError) -> Error {
