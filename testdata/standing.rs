@@ -3,8 +3,10 @@
 //! A case whose revisions cannot be applied, as most of those about errors, ends here at once.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use rusqlite::Connection;
+use serde_json::Value;
 
 use crate::world::{Kind, World, shown};
 
@@ -34,7 +36,7 @@ pub(crate) fn check(world: &mut World) -> Result<(), String> {
         return Err(format!("after an upgrade `check` finds:\n{}", checked.join("\n")));
     }
     declared(world, "--url sqlite:standing-online.db")?;
-    let down = world.command("sqlrev downgrade base --url sqlite:standing-online.db");
+    let down = as_planned(world, "downgrade base")?;
     if down.iter().any(|line| line.contains("graph::irreversible")) {
         return Ok(());
     }
@@ -42,6 +44,12 @@ pub(crate) fn check(world: &mut World) -> Result<(), String> {
         return Err(format!("the downgrade to base fails:\n{}", down.join("\n")));
     }
     downgrade_by_script(world, &picture(world, "standing-online.db"))?;
+    // Step by step, so that each is planned on what the database holds then.
+    while !failed(&world.command("sqlrev upgrade +1 --dry-run --url sqlite:standing-online.db"))
+        && !failed(&as_planned(world, "upgrade +1")?)
+        && world.command("sqlrev heads").len() > world.command("sqlrev current --url sqlite:standing-online.db").len()
+    {
+    }
     let up = world.command("sqlrev upgrade heads --url sqlite:standing-online.db");
     let second = picture(world, "standing-online.db");
     if first.0 != second.0 {
@@ -52,6 +60,45 @@ pub(crate) fn check(world: &mut World) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// Runs a command whose plan was made before, and checks that it did what the plan said.
+fn as_planned(world: &mut World, command: &str) -> Result<Vec<String>, String> {
+    let on = "--url sqlite:standing-online.db --format json";
+    let planned = world.command(&format!("sqlrev plan {command} {on} > standing-plan.json"));
+    let ran = world.command(&format!("sqlrev {command} {on} > standing-run.json"));
+    if failed(&ran) {
+        let words = std::fs::read_to_string(world.path("standing-run.json")).expect("it was written");
+        return Ok(words.lines().map(str::to_owned).chain(ran).collect());
+    }
+    if failed(&planned) {
+        return Err(format!("no plan for `{command}`:\n{}", planned.join("\n")));
+    }
+    let [planned, ran_as] = ["standing-plan.json", "standing-run.json"].map(|report| statements(&world.path(report)));
+    if planned == ran_as {
+        return Ok(ran);
+    }
+    Err(format!(
+        "`{command}` does not do what its plan says:\n{}",
+        difference(&planned, &ran_as)
+    ))
+}
+
+/// The statements of a report, and the way of each; those of the version table aside.
+fn statements(report: &Path) -> Vec<String> {
+    let report = std::fs::read_to_string(report).expect("it was written");
+    let report: Value = serde_json::from_str(&report).expect("a document");
+    let steps = report["steps"].as_array().expect("steps");
+    let statements = steps
+        .iter()
+        .flat_map(|step| step["statements"].as_array().expect("statements"));
+    let scripts = statements.filter(|statement| statement["kind"] != "version");
+    let words = scripts.map(|statement| {
+        ["strategy", "reason", "table", "sql"]
+            .map(|key| statement[key].as_str().unwrap_or_default())
+            .join("  ")
+    });
+    words.collect()
 }
 
 /// Checks that a dump of the database declares the schema that the database has.

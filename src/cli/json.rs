@@ -17,13 +17,17 @@ fn ids(ids: &[RevisionId]) -> Vec<&str> {
 /// A plan, or what a run did.
 pub(crate) fn report(report: &Report, command: &str, dialect: &dyn Dialect) -> Value {
     let steps: Vec<Value> = report.steps.iter().map(step).collect();
-    json!({
+    let mut value = json!({
         "dialect": dialect.name(),
         "command": command,
         "from": ids(&report.from),
         "to": ids(&report.to),
         "steps": steps,
-    })
+    });
+    if let (false, Some(object)) = (report.purged.is_empty(), value.as_object_mut()) {
+        object.insert("purged".to_owned(), json!(ids(&report.purged)));
+    }
+    value
 }
 
 fn step(ran: &Ran) -> Value {

@@ -69,6 +69,7 @@ pub(crate) fn downgrade(session: &mut Session<'_>, args: &args::Downgrade, ui: &
                 from: plan.from.ids(),
                 to: plan.to.ids(),
                 steps: Vec::new(),
+                purged: Vec::new(),
             },
             "downgrade",
             &history,
@@ -162,14 +163,8 @@ pub(crate) fn plan(session: &mut Session<'_>, args: &args::Plan, ui: &mut Ui<'_>
             return Err(Error::new(Code::Usage, message).help("leave one of them out"));
         }
         let graph = history.graph()?;
-        let (plan, applied) = range_plan(graph, args.direction, &args.targets)?;
-        return show_plan(
-            session,
-            &history,
-            graph,
-            &Planned::offline(args.direction, plan, applied),
-            ui,
-        );
+        let planned = range_plan(graph, args.direction, &args.targets)?;
+        return show_offline(session, &history, graph, args.direction, &planned, ui);
     }
     let targets = targets(&args.targets)?;
     let Some(from) = &args.from else {
@@ -185,13 +180,7 @@ pub(crate) fn plan(session: &mut Session<'_>, args: &args::Plan, ui: &mut Ui<'_>
         .collect::<Result<_>>()?;
     let applied = Applied::from_heads(graph, &from, command)?;
     let plan = make_plan(graph, &applied, args.direction, &targets, args.purge)?;
-    show_plan(
-        session,
-        &history,
-        graph,
-        &Planned::offline(args.direction, plan, applied),
-        ui,
-    )
+    show_offline(session, &history, graph, args.direction, &(plan, applied), ui)
 }
 
 fn kind_command(kind: PlanKind) -> Command {
@@ -352,6 +341,7 @@ fn dry_run(
         None => Seen::default(),
     };
     let graph = history.graph()?;
+    let mut purged = Vec::new();
     let (plan, applied) = if let Some(driver) = &mut driver {
         let mut silent = |_: Event<'_>| {};
         let patience = session.patience(history.project.config.lock_timeout);
@@ -362,76 +352,65 @@ fn dry_run(
                 [target] => executor.plan_downgrade(&seen, target)?,
                 _ => make_plan(graph, &Applied::none(graph), kind, targets, purge)?,
             },
-            PlanKind::Stamp => executor.plan_stamp(&seen, targets, purge)?,
+            PlanKind::Stamp => {
+                if purge {
+                    purged = executor.purged(&seen);
+                }
+                executor.plan_stamp(&seen, targets, purge)?
+            }
         };
         (plan, Applied::known(graph, seen.applied()).0)
     } else {
         let applied = Applied::none(graph);
         (make_plan(graph, &applied, kind, targets, purge)?, applied)
     };
-    let planned = Planned {
-        kind,
-        plan,
-        applied,
-        offline: false,
-    };
-    show_plan_on(session, &history, graph, &planned, driver.as_deref_mut(), ui)
-}
-
-/// A plan, and what is applied where it begins.
-struct Planned {
-    kind: PlanKind,
-    plan: Plan,
-    applied: Applied,
-    /// No database was asked, so the plan is that of a script.
-    offline: bool,
-}
-
-impl Planned {
-    fn offline(kind: PlanKind, plan: Plan, applied: Applied) -> Self {
-        Self {
-            kind,
-            plan,
-            applied,
-            offline: true,
+    let mut recorder = recorder(&history, graph, &session.user);
+    recorder.offline = false;
+    let mut report = match (kind, &mut driver) {
+        (PlanKind::Stamp, _) => Report {
+            purged,
+            ..recorder.stamp_report(&plan)?
+        },
+        (_, None) => recorder.report(&plan, &applied)?,
+        (_, Some(driver)) => {
+            let mut silent = |_: Event<'_>| {};
+            let patience = session.patience(history.project.config.lock_timeout);
+            let mut executor = session.executor(&history, graph, &mut **driver, patience, &mut silent);
+            let basis = executor.basis(&seen, &plan)?;
+            recorder.report_on(&plan, &applied, basis)?
         }
-    }
-}
-
-fn show_plan(
-    session: &Session<'_>,
-    history: &History,
-    graph: &RevisionGraph,
-    planned: &Planned,
-    ui: &mut Ui<'_>,
-) -> Result<u8> {
-    show_plan_on(session, history, graph, planned, None, ui)
-}
-
-/// The plan for a database, which is asked how large the tables are that it copies.
-fn show_plan_on(
-    session: &Session<'_>,
-    history: &History,
-    graph: &RevisionGraph,
-    planned: &Planned,
-    driver: Option<&mut (dyn Driver + 'static)>,
-    ui: &mut Ui<'_>,
-) -> Result<u8> {
-    let mut recorder = recorder(history, graph, &session.user);
-    recorder.offline = planned.offline;
-    let mut report = match planned.kind {
-        PlanKind::Stamp => recorder.stamp_report(&planned.plan)?,
-        _ => recorder.report(&planned.plan, &planned.applied)?,
     };
-    if let Some(driver) = driver {
-        size::measure(&mut report, driver);
+    if let Some(driver) = &mut driver {
+        size::measure(&mut report, &mut **driver);
     }
-    if ui.json {
-        ui.value(&json::report(&report, name(planned.kind), history.dialect));
-    } else {
-        text::plan(&report, graph, name(planned.kind), ui);
-    }
+    print_plan(&report, kind, &history, graph, ui);
     Ok(0)
+}
+
+/// Shows the plan of a script, for which no database was asked.
+fn show_offline(
+    session: &Session<'_>,
+    history: &History,
+    graph: &RevisionGraph,
+    kind: PlanKind,
+    (plan, applied): &(Plan, Applied),
+    ui: &mut Ui<'_>,
+) -> Result<u8> {
+    let recorder = recorder(history, graph, &session.user);
+    let report = match kind {
+        PlanKind::Stamp => recorder.stamp_report(plan)?,
+        _ => recorder.report(plan, applied)?,
+    };
+    print_plan(&report, kind, history, graph, ui);
+    Ok(0)
+}
+
+fn print_plan(report: &Report, kind: PlanKind, history: &History, graph: &RevisionGraph, ui: &mut Ui<'_>) {
+    if ui.json {
+        ui.value(&json::report(report, name(kind), history.dialect));
+    } else {
+        text::plan(report, graph, name(kind), ui);
+    }
 }
 
 pub(super) fn recorder<'r>(history: &'r History, graph: &'r RevisionGraph, by: &'r str) -> Recorder<'r> {

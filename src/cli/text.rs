@@ -22,11 +22,20 @@ pub(crate) fn heads(ids: &[RevisionId]) -> String {
 
 /// A plan, step by step, each with its statements.
 pub(crate) fn plan(report: &Report, graph: &RevisionGraph, verb: &str, ui: &mut Ui<'_>) {
-    if report.steps.is_empty() {
+    if report.steps.is_empty() && report.purged.is_empty() {
         ui.line(&format!("nothing to do: the database is at {}", heads(&report.from)));
         return;
     }
     ui.line(&format!("{verb} {} -> {}", heads(&report.from), heads(&report.to)));
+    for purged in &report.purged {
+        ui.line("");
+        let id = ui.paint(ID, purged.as_str());
+        let why = match graph.node(purged.as_str()) {
+            Some(_) => "stopped half-way",
+            None => "is in no file",
+        };
+        ui.line(&format!("take away {id}  ({why})"));
+    }
     for ran in &report.steps {
         ui.line("");
         let revision = graph.revision(ran.step.node);
@@ -46,7 +55,7 @@ pub(crate) fn plan(report: &Report, graph: &RevisionGraph, verb: &str, ui: &mut 
         statements(ran, ui);
     }
     ui.line("");
-    let count = report.steps.len();
+    let count = report.steps.len() + report.purged.len();
     ui.line(&format!("{count} {}", if count == 1 { "step" } else { "steps" }));
 }
 

@@ -3,6 +3,7 @@
 //! A dialect knows SQL and never sees a connection. Where it must ask the database, it asks through [`Ask`].
 
 mod answer;
+mod mirror;
 pub mod mysql;
 pub mod postgres;
 mod rewrite;
@@ -12,6 +13,7 @@ mod script;
 pub mod sqlite;
 
 pub use answer::{CopiedBy, Followed, Leftovers, Replaces, Replay, Size, SizeSql, VersionSql};
+pub use mirror::{Mirror, Mirrors};
 pub use rewrite::{AlterStatement, COPY, Op, Rewrite, Setting};
 pub use schemas::Schemas;
 pub use script::{ScriptHead, ScriptSql};
@@ -49,6 +51,18 @@ pub trait Ask {
     /// Whether the rows that the database holds are those that the statements will meet.
     fn knows_rows(&self) -> bool {
         !self.offline()
+    }
+    /// Where it does not: whether a table will have rows when the statements run, as far as that is known.
+    ///
+    /// # Errors
+    /// As [`Ask::query`].
+    fn will_have_rows(&mut self, schema: &str, table: &str) -> Result<Option<bool>> {
+        let _ = (schema, table);
+        Ok(None)
+    }
+    /// Where it does not: whether the connection will have put a row into a table by then, as far as that is known.
+    fn will_have_inserted(&self) -> Option<bool> {
+        None
     }
 }
 
@@ -380,6 +394,11 @@ pub trait Dialect: Sync + std::fmt::Debug {
     /// other files, or to what is the whole server's.
     fn beyond(&self, statement: &str) -> Option<Replay> {
         let _ = statement;
+        None
+    }
+
+    /// How plans know the schema of a database that is there; none where they need not.
+    fn mirrors(&self) -> Option<&'static dyn Mirrors> {
         None
     }
 

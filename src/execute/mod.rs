@@ -2,6 +2,7 @@
 
 mod again;
 pub mod autogenerate;
+pub mod basis;
 mod bookkeeping;
 mod cancel;
 mod counting;
@@ -103,6 +104,8 @@ pub struct Report {
     pub to: Vec<RevisionId>,
     /// The steps that ran, in order.
     pub steps: Vec<Ran>,
+    /// Of a stamp that purges: the rows that go besides, of revisions that no file holds or that stopped half-way.
+    pub purged: Vec<RevisionId>,
 }
 
 /// A step, its statements, and how long it took.
@@ -127,6 +130,7 @@ impl Report {
             from: plan.from.ids(),
             to: plan.to.ids(),
             steps,
+            purged: Vec::new(),
         }
     }
 }

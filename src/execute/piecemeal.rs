@@ -156,7 +156,7 @@ impl<'a> Executor<'a> {
             .filter(|at| at.direction == direction);
         let skip = at.map_or(0, |at| at.statements);
         if let (true, Some(details)) = (skip > 0, self.table.details(self.driver, id.as_str())?) {
-            step::same_beginning(ready, &details, skip, self.driver.dialect())?;
+            step::same_beginning(&ready.step, &ready.script, &details, skip, self.driver.dialect())?;
         }
         if at.is_some_and(|at| at.begun) && !is_control(ready, skip, self.driver.dialect()) {
             return Err(not_known(ready, skip, self.driver.dialect()));

@@ -3,6 +3,7 @@
 use crate::dialect::Dialect;
 use crate::dialect::{AlterStatement, Ask, Op, Rewrite};
 use crate::error::Result;
+use crate::execute::basis::Start;
 use crate::execute::bookkeeping::{self, Record};
 use crate::execute::replay::{MakeScratch, Replay};
 use crate::execute::scripts::{Prepared, Sources};
@@ -39,6 +40,10 @@ pub(crate) trait Reader {
     }
     /// A piece of it. `ask` answers from the schema as it is just before the piece, where that was needed at all.
     fn piece(&mut self, piece: &Piece<'_>, ask: Option<&mut dyn Ask>) -> Result<()>;
+    /// Something that a reader of the plan should know of the step.
+    fn note(&mut self, note: String) {
+        drop(note);
+    }
     /// The step ends.
     fn end(&mut self, step: &Step) -> Result<()>;
 }
@@ -73,20 +78,20 @@ pub struct Recorder<'a> {
 impl Recorder<'_> {
     /// Reads the scripts of a plan to their ends.
     pub(crate) fn prepare<'p>(&self, plan: &'p Plan) -> Result<Vec<Scripted<'p>>> {
-        let prepare = |step: &'p Step| {
-            let revision = self.graph.revision(step.node);
-            let script = self.script_of(step, revision)?;
-            let upgrade = step.direction == Direction::Upgrade;
-            let prepared = script.prepare(&revision.header, upgrade, self.dialect)?;
-            Ok(Scripted { step, script, prepared })
-        };
-        plan.steps.iter().map(prepare).collect()
+        prepare(self.graph, self.sources, self.dialect, plan)
     }
 
-    /// Hands every piece of the plan to the reader. The schema is built in memory when the first ALTER needs it, from
-    /// the revisions that are applied before the plan begins.
-    pub(crate) fn read(&self, scripts: &[Scripted<'_>], applied: &Applied, reader: &mut dyn Reader) -> Result<()> {
-        let mut replay: Option<Replay> = None;
+    /// Hands every piece of the plan to the reader. The schema that it starts with is the database's, where that is there;
+    /// otherwise it is built in memory when the first ALTER needs it, from the revisions that are applied before the plan
+    /// begins.
+    pub(crate) fn read(
+        &self,
+        scripts: &[Scripted<'_>],
+        start: Start,
+        applied: &Applied,
+        reader: &mut dyn Reader,
+    ) -> Result<()> {
+        let (mut replay, mut without) = (start.schema, start.without);
         let mut done: NodeSet = applied.set().clone();
         for Scripted { step, script, prepared } in scripts {
             let revision = self.graph.revision(step.node);
@@ -94,6 +99,16 @@ impl Recorder<'_> {
                 replay = Some(Replay::at(self.scratch, self.graph, &done, self.sources, self.offline)?);
             }
             reader.step(step, revision, prepared)?;
+            if let Some(why) = without.take_if(|_| replay.is_some()) {
+                reader.note(format!(
+                    "planned on what the revisions build, as the schema of the database cannot be made in memory: {why}"
+                ));
+            }
+            let skip = start.done.get(&step.revision).copied().unwrap_or(0);
+            if skip > 0 {
+                let statements = if skip == 1 { "statement" } else { "statements" };
+                reader.note(format!("{skip} {statements} of it ran before it stopped half-way"));
+            }
             if replay.is_none() && !reader.wants_statements() {
                 reader.end(step)?;
                 mark(&mut done, step);
@@ -103,7 +118,7 @@ impl Recorder<'_> {
                 dialect: self.dialect,
                 script,
                 recreate: revision.header.recreate,
-                skip: 0,
+                skip,
             };
             let mut reading = Reading {
                 reader: &mut *reader,
@@ -116,18 +131,13 @@ impl Recorder<'_> {
             })?;
             script.check_unchanged(prepared)?;
             self.bookkeeping(step, revision, prepared, reader)?;
+            if let Some(replay) = &mut replay {
+                replay.recorded();
+            }
             reader.end(step)?;
             mark(&mut done, step);
         }
         Ok(())
-    }
-
-    fn script_of(&self, step: &Step, revision: &Revision) -> Result<Script> {
-        let script = match step.direction {
-            Direction::Upgrade => revision.upgrade.clone(),
-            Direction::Downgrade => self.sources.downgrade(revision)?,
-        };
-        script.ok_or_else(|| crate::execute::step::no_text(revision, self.dialect.name()))
     }
 
     fn bookkeeping(
@@ -158,6 +168,28 @@ impl Recorder<'_> {
     }
 }
 
+/// Reads the scripts of a plan to their ends.
+pub(crate) fn prepare<'p>(
+    graph: &RevisionGraph,
+    sources: &dyn Sources,
+    dialect: &'static dyn Dialect,
+    plan: &'p Plan,
+) -> Result<Vec<Scripted<'p>>> {
+    let prepare = |step: &'p Step| {
+        let revision = graph.revision(step.node);
+        let upgrade = step.direction == Direction::Upgrade;
+        let script = if upgrade {
+            revision.upgrade.clone()
+        } else {
+            sources.downgrade(revision)?
+        };
+        let script = script.ok_or_else(|| crate::execute::step::no_text(revision, dialect.name()))?;
+        let prepared = script.prepare(&revision.header, upgrade, dialect)?;
+        Ok(Scripted { step, script, prepared })
+    };
+    plan.steps.iter().map(prepare).collect()
+}
+
 fn mark(done: &mut NodeSet, step: &Step) {
     match step.direction {
         Direction::Upgrade => {
@@ -177,7 +209,9 @@ impl Runner for Reading<'_> {
         match self.replay.as_deref_mut() {
             Some(replay) => {
                 self.reader.piece(&Piece::Native(place), Some(&mut *replay.asker()))?;
-                replay.native(place.sql())?;
+                if let Some(note) = replay.native(place.sql())? {
+                    self.reader.note(note);
+                }
                 Ok(())
             }
             None => self.reader.piece(&Piece::Native(place), None),
@@ -194,10 +228,12 @@ impl Runner for Reading<'_> {
 
     fn rewrite(&mut self, run: &[AlterStatement], rewrite: &Rewrite, _index: u64) -> Result<()> {
         self.reader.piece(&Piece::Rewritten(run, rewrite), None)?;
-        match self.replay.as_deref_mut() {
-            Some(replay) => replay.ops(run, rewrite),
-            None => Ok(()),
+        if let Some(replay) = self.replay.as_deref_mut()
+            && let Some(note) = replay.ops(run, rewrite)?
+        {
+            self.reader.note(note);
         }
+        Ok(())
     }
 
     fn ask(&mut self) -> Result<Box<dyn Ask + '_>> {

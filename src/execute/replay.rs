@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 
 use crate::code::Code;
-use crate::dialect::{AlterStatement, Ask, Dialect, Op, Replay as Fate, Rewrite, Rows, Scratch, Setting};
+use crate::dialect::{AlterStatement, Ask, Dialect, Mirror, Op, Replay as Fate, Rewrite, Rows, Scratch, Setting};
 use crate::driver::{Driver, DriverError, Failure};
 use crate::error::{Error, Result};
 use crate::execute::fault;
@@ -23,6 +23,8 @@ pub(crate) struct Replay {
     db: Box<dyn Driver>,
     /// For a script that any SQLite may run, not for this one's own connection.
     offline: bool,
+    /// It began as the schema of a database: what is known of the rows there.
+    mirror: Option<Box<dyn Mirror>>,
     /// The first thing that failed.
     trouble: RefCell<Option<String>>,
 }
@@ -33,8 +35,19 @@ impl Replay {
         Ok(Self {
             db: scratch().map_err(|error| fault::database(&error))?,
             offline,
+            mirror: None,
             trouble: RefCell::new(None),
         })
+    }
+
+    /// One that begins as the schema of a database.
+    pub(crate) fn over(db: Box<dyn Driver>, mirror: Box<dyn Mirror>) -> Self {
+        Self {
+            db,
+            offline: false,
+            mirror: Some(mirror),
+            trouble: RefCell::new(None),
+        }
     }
 
     /// The schema that these applied revisions build, in order of the graph.
@@ -151,21 +164,28 @@ impl Replay {
         self.db.execute(instead.as_deref().unwrap_or(sql))
     }
 
-    /// Replays a statement that stands as it is written, and remembers what fails.
-    pub(crate) fn native(&mut self, sql: &str) -> Result<()> {
+    /// Replays a statement that stands as it is written, and remembers what fails. Returns what to say of that in a plan.
+    pub(crate) fn native(&mut self, sql: &str) -> Result<Option<String>> {
+        self.with_mirror(|mirror, ask| mirror.before(sql, ask))?;
         match self.try_native(sql) {
             Err(error) if error.failure == Failure::Interrupted => return Err(fault::database(&error)),
             Err(error) => {
                 let mut trouble = self.trouble.borrow_mut();
                 trouble.get_or_insert_with(|| format!("{}: {}", error.message, first_line(sql)));
+                let mirror = self.mirror.as_deref();
+                let note = mirror.filter(|mirror| mirror.refuses_too(&error.message));
+                return Ok(note.map(|_| {
+                    let what = first_line(sql);
+                    format!("`{what}` fails on the schema that the database has: {}", error.message)
+                }));
             }
             Ok(()) => {}
         }
-        Ok(())
+        Ok(None)
     }
 
-    /// Replays what ALTERs became. Checks are about rows, and there are none.
-    pub(crate) fn ops(&mut self, run: &[AlterStatement], rewrite: &Rewrite) -> Result<()> {
+    /// Replays what ALTERs became. Checks are about rows, and there are none. Returns what to say of it in a plan.
+    pub(crate) fn ops(&mut self, run: &[AlterStatement], rewrite: &Rewrite) -> Result<Option<String>> {
         let mut switches = Switches::new(&mut *self.db);
         let matters = |op: &&Op| matches!(op, Op::Sql { .. } | Op::Set(..));
         let ran = rewrite
@@ -173,7 +193,36 @@ impl Replay {
             .iter()
             .filter(matters)
             .try_for_each(|op| switches.run(op, run));
-        switches.restore().and(ran)
+        let ran = switches.restore().and(ran);
+        self.with_mirror(|mirror, ask| mirror.altered(run, rewrite, ask))?;
+        let Some(mirror) = &self.mirror else {
+            return ran.map(|()| None);
+        };
+        let Err(error) = ran else { return Ok(None) };
+        match error.causes().iter().find(|words| !mirror.refuses_too(words)) {
+            Some(words) => {
+                let words = format!("what `{}` becomes cannot be tried here: {words}", rewrite.table);
+                self.trouble.borrow_mut().get_or_insert_with(|| words.clone());
+                Ok(Some(words))
+            }
+            None => Err(error),
+        }
+    }
+
+    /// A revision is written down.
+    pub(crate) fn recorded(&mut self) {
+        if let Some(mirror) = &mut self.mirror {
+            mirror.recorded();
+        }
+    }
+
+    fn with_mirror<T>(&mut self, action: impl FnOnce(&mut dyn Mirror, &mut dyn Ask) -> Result<T>) -> Result<Option<T>> {
+        let Some(mut mirror) = self.mirror.take() else {
+            return Ok(None);
+        };
+        let done = action(&mut *mirror, &mut *self.asker());
+        self.mirror = Some(mirror);
+        done.map(Some)
     }
 
     /// The replayed database.
@@ -194,6 +243,9 @@ impl Replay {
     /// Adds what went wrong before to an error that it may explain.
     pub(crate) fn explain(&self, error: Error) -> Error {
         match &*self.trouble.borrow() {
+            Some(trouble) if self.mirror.is_some() => error.cause(format!(
+                "earlier in this plan, tried on the schema that the database has: {trouble}"
+            )),
             Some(trouble) => error.cause(format!("earlier in the history, replayed in memory: {trouble}")),
             None => error,
         }
@@ -218,7 +270,7 @@ impl Runner for Strict<'_> {
     }
 
     fn rewrite(&mut self, run: &[AlterStatement], rewrite: &Rewrite, _done: u64) -> Result<()> {
-        self.replay.ops(run, rewrite)
+        self.replay.ops(run, rewrite).map(drop)
     }
 
     fn ask(&mut self) -> Result<Box<dyn Ask + '_>> {
@@ -228,11 +280,11 @@ impl Runner for Strict<'_> {
 
 impl Runner for Replay {
     fn statement(&mut self, place: &Place<'_>) -> Result<()> {
-        self.native(place.sql())
+        self.native(place.sql()).map(drop)
     }
 
     fn rewrite(&mut self, run: &[AlterStatement], rewrite: &Rewrite, _index: u64) -> Result<()> {
-        self.ops(run, rewrite)
+        self.ops(run, rewrite).map(drop)
     }
 
     fn ask(&mut self) -> Result<Box<dyn Ask + '_>> {
@@ -261,5 +313,16 @@ impl Ask for Asker<'_> {
 
     fn knows_rows(&self) -> bool {
         false
+    }
+
+    fn will_have_rows(&mut self, schema: &str, table: &str) -> Result<Option<bool>> {
+        let known = self
+            .replay
+            .with_mirror(|mirror, ask| mirror.has_rows(schema, table, ask));
+        known.map(Option::flatten)
+    }
+
+    fn will_have_inserted(&self) -> Option<bool> {
+        self.replay.mirror.as_ref().map(|mirror| mirror.has_inserted())
     }
 }

@@ -12,7 +12,7 @@ use crate::execute::step::Ready;
 use crate::execute::{Executor, Ran, Report, fault, lock};
 use crate::revision::plan::Plan;
 use crate::revision::target::Target;
-use crate::revision::{Direction, RevisionId, Transaction};
+use crate::revision::{Direction, Revision, RevisionId, Transaction};
 use crate::version::Entry;
 
 /// Makes the plan from what the database has.
@@ -248,7 +248,7 @@ impl<'a> Executor<'a> {
                 continue;
             }
             if stopped.contains(&&ready.step.revision) {
-                return Err(changed_half_way(ready));
+                return Err(changed_half_way(ready.revision));
             }
             progress.begun = true;
             let ran = self.run_patiently(ready, &mut open, progress.whole, seen.table || apart || at > 0)?;
@@ -466,16 +466,12 @@ fn refuse_stopped(seen: &Seen, direction: Direction) -> Result<()> {
     .help(format!("let it come to its end first: {to}")))
 }
 
-fn changed_half_way(ready: &Ready<'_>) -> Error {
-    let id = &ready.step.revision;
+pub(super) fn changed_half_way(revision: &Revision) -> Error {
+    let id = revision.id();
     let message = format!("revision `{id}` stopped half-way without a transaction, and now wants one");
     let error = Error::new(Code::UnfinishedRevision, message);
-    let error = match ready.revision.places.file() {
-        Some(file) => error.at(
-            file,
-            ready.revision.places.id(),
-            "said `transaction: none` when it began",
-        ),
+    let error = match revision.places.file() {
+        Some(file) => error.at(file, revision.places.id(), "said `transaction: none` when it began"),
         None => error,
     };
     error.help("write `transaction: none` into its header again until it has come to its end")

@@ -7,6 +7,7 @@ use crate::code::Code;
 use crate::dialect::{AlterStatement, Ask, Dialect, Op, Replaces, Rewrite, ScriptHead, ScriptSql, Setting};
 use crate::error::{Error, Result};
 use crate::execute::Report;
+use crate::execute::basis::{Basis, Start};
 use crate::execute::ledger::Ledger;
 use crate::execute::rebuild::followers;
 use crate::execute::record::{Piece, Reader};
@@ -31,7 +32,17 @@ impl Recorder<'_> {
     /// `script::…` and `batch::…`.
     pub fn report(&self, plan: &Plan, applied: &Applied) -> Result<Report> {
         let mut shower = Shower::default();
-        self.read(&self.prepare(plan)?, applied, &mut shower)?;
+        self.read(&self.prepare(plan)?, Start::default(), applied, &mut shower)?;
+        Ok(Report::of(plan, shower.steps))
+    }
+
+    /// The plan with every statement, for a database that is there.
+    ///
+    /// # Errors
+    /// As [`Recorder::report`].
+    pub fn report_on(&self, plan: &Plan, applied: &Applied, basis: Basis<'_>) -> Result<Report> {
+        let mut shower = Shower::default();
+        self.read(&basis.scripts, basis.start, applied, &mut shower)?;
         Ok(Report::of(plan, shower.steps))
     }
 
@@ -46,7 +57,7 @@ impl Recorder<'_> {
         if let Some(revision) = revisions.find(|revision| revision.header.code) {
             return Err(lent::missing(revision));
         }
-        self.read(&scripts, applied, &mut surveyor)?;
+        self.read(&scripts, Start::default(), applied, &mut surveyor)?;
         let head = ScriptHead {
             tool: &format!("sqlrev {TOOL_VERSION}"),
             title: &title(plan),
@@ -82,7 +93,7 @@ impl Recorder<'_> {
         if plan.from.is_empty() {
             scribe.creates()?;
         }
-        self.read(&scripts, applied, &mut scribe)
+        self.read(&scripts, Start::default(), applied, &mut scribe)
     }
 
     /// Writes the script of a stamp.

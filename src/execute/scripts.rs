@@ -46,6 +46,8 @@ pub(crate) struct Prepared {
     pub statements: u64,
     /// Whether one of them may have to be rewritten.
     pub alters: bool,
+    /// The tables whose statements may have to be rewritten.
+    pub altered: BTreeSet<String>,
     /// Whether one of them sets the connection up.
     pub pragmas: bool,
     /// Whether one of them commits by itself.
@@ -132,6 +134,7 @@ impl Script {
             in_transaction: header.transaction == Transaction::Revision,
             statements: 0,
             alters: false,
+            altered: BTreeSet::new(),
             // Where no transaction ends them, the end of the revision does.
             pragmas: dialect.ddl_commits() && (header.lock_timeout.is_some() || header.statement_timeout.is_some()),
             commits: false,
@@ -152,13 +155,14 @@ impl Script {
             };
             let read = checksum::of_pieces(text, self.body, header, dialect.rules(), each);
             let (checksum, rest) = read.map_err(|stop| self.stopped(stop))?;
-            survey.alters |= has_directive(rest, dialect);
+            survey.altered.extend(altered_by_directives(rest, dialect));
             survey.directives(rest, text.len() - rest.len())?;
             checksum
         };
         Ok(Prepared {
             statements: survey.statements,
-            alters: survey.alters,
+            alters: survey.alters || !survey.altered.is_empty(),
+            altered: survey.altered,
             pragmas: survey.pragmas || !survey.replaced.is_empty(),
             switches: survey.switches,
             temporary: survey.temporary,
@@ -224,6 +228,7 @@ struct Survey<'s> {
     in_transaction: bool,
     statements: u64,
     alters: bool,
+    altered: BTreeSet<String>,
     pragmas: bool,
     commits: bool,
     dropped: BTreeSet<String>,
@@ -234,8 +239,9 @@ struct Survey<'s> {
 
 impl Survey<'_> {
     fn statement(&mut self, statement: &Statement<'_>) -> Result<()> {
-        self.alters |=
-            self.dialect.batch_table(statement.text).is_some() || has_directive(statement.gap_before, self.dialect);
+        self.altered.extend(self.dialect.batch_table(statement.text));
+        self.altered
+            .extend(altered_by_directives(statement.gap_before, self.dialect));
         self.pragmas |= self.dialect.touches_session(statement.text);
         self.temporary.extend(self.dialect.drops_temporary(statement.text));
         if let Some((what, instead)) = self.dialect.refused(statement.text) {
@@ -345,8 +351,8 @@ const DIRECTIVES: [&str; 6] = [
 const ELSEWHERE: [&str; 2] = ["allow", "renamed"];
 
 /// Whether comments hold a directive that this dialect turns into a change of a table.
-fn has_directive(gap: &str, dialect: &dyn Dialect) -> bool {
-    directives(gap, dialect.rules()).any(|(_, text)| dialect.batch_table(text).is_some())
+fn altered_by_directives<'g>(gap: &'g str, dialect: &'g dyn Dialect) -> impl Iterator<Item = String> + 'g {
+    directives(gap, dialect.rules()).filter_map(|(_, text)| dialect.batch_table(text))
 }
 
 /// Refuses statements that would end or begin the transaction in which the revision and its row stand together.

@@ -171,6 +171,12 @@ impl Reader for Shower {
         Ok(())
     }
 
+    fn note(&mut self, note: String) {
+        if let Some(ran) = self.steps.last_mut() {
+            ran.notices.push(note);
+        }
+    }
+
     fn end(&mut self, _step: &Step) -> Result<()> {
         Ok(())
     }

@@ -9,7 +9,7 @@ use crate::execute::{Executor, Ran, Report};
 use crate::revision::applied::Applied;
 use crate::revision::plan::{Plan, Step};
 use crate::revision::target::Target;
-use crate::revision::{Direction, Transaction};
+use crate::revision::{Direction, RevisionId, Transaction};
 use crate::version::{Entry, Row};
 
 impl Executor<'_> {
@@ -46,20 +46,11 @@ impl Executor<'_> {
         let seen = self.look()?;
         let plan = self.plan_stamp(&seen, targets, purge)?;
         self.create_table(seen.table)?;
-        if purge {
-            // The plan does not speak of revisions that no file holds, nor of those that stopped on their way up.
-            let planned = |row: &&Row| row.is_applied() && self.graph.node(row.id.as_str()).is_some();
-            let others: Vec<String> = seen
-                .rows
-                .iter()
-                .filter(|row| !planned(row))
-                .map(|row| row.id.to_string())
-                .collect();
-            for id in others {
-                let delete = self.table.delete(&id);
-                self.own(&delete)?;
-                self.log_stamp(&id, "taken away")?;
-            }
+        let purged = if purge { self.purged(&seen) } else { Vec::new() };
+        for id in &purged {
+            let delete = self.table.delete(id.as_str());
+            self.own(&delete)?;
+            self.log_stamp(id.as_str(), "taken away")?;
         }
         let mut steps = Vec::new();
         for step in &plan.steps {
@@ -71,7 +62,18 @@ impl Executor<'_> {
             steps.push(self.stamp_step(step)?);
         }
         self.commit()?;
-        Ok(Report::of(&plan, steps))
+        Ok(Report {
+            purged,
+            ..Report::of(&plan, steps)
+        })
+    }
+
+    /// The rows that a purge takes away and the plan does not speak of: those of revisions that no file holds, and of
+    /// those that stopped on their way up.
+    pub fn purged(&self, seen: &Seen) -> Vec<RevisionId> {
+        let planned = |row: &&Row| row.is_applied() && self.graph.node(row.id.as_str()).is_some();
+        let others = seen.rows.iter().filter(|row| !planned(row));
+        others.map(|row| row.id.clone()).collect()
     }
 
     fn stamp_step(&mut self, step: &Step) -> Result<Ran> {

@@ -265,7 +265,7 @@ impl<'a> Executor<'a> {
             .filter(|at| at.direction == direction);
         let skip = done.map_or(0, |at| at.statements);
         if let (true, Some(details)) = (skip > 0, self.table.details(self.driver, id.as_str())?) {
-            same_beginning(ready, &details, skip, self.driver.dialect())?;
+            same_beginning(&ready.step, &ready.script, &details, skip, self.driver.dialect())?;
         }
         self.refuse_without_rows(ready, skip)?;
         self.mark_begun(ready, row.as_ref(), skip)?;
@@ -402,19 +402,20 @@ pub(crate) fn no_text(revision: &Revision, dialect: &str) -> Error {
 
 /// Refuses to go on in a script whose first statements are not those that ran.
 pub(crate) fn same_beginning(
-    ready: &Ready<'_>,
+    step: &Step,
+    script: &Script,
     details: &Details,
     skip: u64,
     dialect: &'static dyn crate::dialect::Dialect,
 ) -> Result<()> {
-    let stored = match ready.step.direction {
+    let stored = match step.direction {
         Direction::Upgrade => &details.upgrade_file,
         Direction::Downgrade => &details.downgrade_sql,
     };
     let Some(stored) = stored else {
         return Ok(());
     };
-    let file = crate::source::SourceFile::new(ready.script.file.name.clone(), stored.as_str());
+    let file = crate::source::SourceFile::new(script.file.name.clone(), stored.as_str());
     let body = seen::body_of(&file);
     let before = Script {
         file,
@@ -422,27 +423,24 @@ pub(crate) fn same_beginning(
         large: None,
     };
     let first = beginning(&before, skip, dialect)?;
-    let now = beginning(&ready.script, skip, dialect)?;
+    let now = beginning(script, skip, dialect)?;
     if first == now {
         return Ok(());
     }
-    let file = &ready.script.file;
+    let file = &script.file;
     Err(Error::new(
         Code::UnfinishedRevision,
         format!("`{}` was changed in the part that has run", file.name),
     )
     .at(
         file,
-        ready.script.body..ready.script.body,
+        script.body..script.body,
         match skip {
             1 => "the first statement is not the one that ran".to_owned(),
             _ => format!("the first {skip} statements are not those that ran"),
         },
     )
-    .state(format!(
-        "{skip} statements of revision `{}` are done",
-        ready.step.revision
-    ))
+    .state(format!("{skip} statements of revision `{}` are done", step.revision))
     .help("put those statements back as they were; what comes after them may be changed"))
 }
 

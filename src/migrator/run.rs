@@ -101,6 +101,7 @@ impl<'a> Run<'a> {
                 from: heads.clone(),
                 to: heads,
                 steps: Vec::new(),
+                purged: Vec::new(),
             });
         }
         let graph = &self.migrator.source.for_driver(self.driver)?.graph;
@@ -171,6 +172,7 @@ impl<'a> Run<'a> {
         let graph = graph.get(self.migrator)?;
         self.migrator.code.check(&self.migrator.source.loaded()?.graph)?;
         let plan = self.with(graph, |executor| make(executor, &seen))?;
+        let basis = self.with(graph, |executor| executor.basis(&seen, &plan))?;
         let scratch = &*self.driver;
         let recorder = Recorder {
             graph,
@@ -182,7 +184,7 @@ impl<'a> Run<'a> {
             by: &self.migrator.by,
             offline: false,
         };
-        recorder.report(&plan, &Applied::known(graph, seen.applied()).0)
+        recorder.report_on(&plan, &Applied::known(graph, seen.applied()).0, basis)
     }
 
     /// Runs [`Run::upgrade`] on a copy of the database, which is deleted, and tells what became of schema and rows.

@@ -7,8 +7,10 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 
 use crate::code::Code;
-use crate::dialect::sqlite::Sqlite;
-use crate::dialect::{AlterStatement, Ask, Dialect, Op, Rewrite, Rows, Scratch, ScratchError, Setting};
+use crate::dialect::sqlite::{Sqlite, mirror};
+use crate::dialect::{
+    AlterStatement, Ask, Dialect, Mirror, Mirrors, Op, Replay, Rewrite, Rows, Scratch, ScratchError, Setting,
+};
 use crate::error::{Error, Result};
 use crate::revision::Recreate;
 use crate::source::SourceFile;
@@ -240,6 +242,111 @@ fn replay(original: &Connection) -> Connection {
             .unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
     copy
+}
+
+/// A mirror of a database, as plans use it.
+struct Mirrored {
+    memory: Memory,
+    mirror: Option<Box<dyn Mirror>>,
+}
+
+impl Mirrored {
+    fn with<T>(&mut self, action: impl FnOnce(&mut dyn Mirror, &mut dyn Ask) -> T) -> T {
+        let mut mirror = self.mirror.take().expect("it is not asked while it asks");
+        let done = action(&mut *mirror, &mut *self);
+        self.mirror = Some(mirror);
+        done
+    }
+}
+
+impl Ask for Mirrored {
+    fn query(&mut self, sql: &str) -> Result<Rows> {
+        asker(&self.memory.0).query(sql)
+    }
+
+    fn scratch(&mut self) -> Result<Box<dyn Scratch>> {
+        asker(&self.memory.0).scratch()
+    }
+
+    fn knows_rows(&self) -> bool {
+        false
+    }
+
+    fn will_have_rows(&mut self, schema: &str, table: &str) -> Result<Option<bool>> {
+        self.with(|mirror, ask| mirror.has_rows(schema, table, ask))
+    }
+
+    fn will_have_inserted(&self) -> Option<bool> {
+        self.mirror.as_ref().map(|mirror| mirror.has_inserted())
+    }
+}
+
+fn asker(connection: &Connection) -> Asker<'_> {
+    Asker {
+        connection,
+        offline: false,
+    }
+}
+
+/// Plans an upgrade of a database, and leaves it alone: every rewrite, as far as it came.
+pub(super) fn plan(connection: &Connection, text: &str, recreate: Recreate) -> (Vec<Rewrite>, Result<()>) {
+    let mut memory = Memory(Connection::open_in_memory().expect("a database"));
+    let all = statements(text);
+    let altered = all
+        .iter()
+        .filter_map(|statement| Sqlite.batch_table(&statement.text))
+        .collect();
+    let mut live = |sql: &str| asker(connection).query(sql);
+    let mirror = mirror::InMemory
+        .mirror(&mut live, &altered, &mut memory)
+        .expect("a mirror");
+    assert_eq!(stored(connection), stored(&memory.0), "the mirror");
+    let mut mirrored = Mirrored {
+        memory,
+        mirror: Some(mirror),
+    };
+    let mut rewrites = Vec::new();
+    let planned = plan_on(&mut mirrored, &all, recreate, &mut rewrites);
+    (rewrites, planned)
+}
+
+fn plan_on(
+    mirrored: &mut Mirrored,
+    all: &[AlterStatement],
+    recreate: Recreate,
+    rewrites: &mut Vec<Rewrite>,
+) -> Result<()> {
+    let mut rest = all;
+    while let Some(first) = rest.first() {
+        let Some(table) = Sqlite.batch_table(&first.text) else {
+            mirrored.with(|mirror, ask| mirror.before(&first.text, ask))?;
+            if Sqlite.replay(&first.text) == Replay::Run {
+                let run = mirrored.memory.execute(&first.text);
+                run.map_err(|error| Error::new(Code::StatementFailed, error.message))?;
+            }
+            rest = &rest[1..];
+            continue;
+        };
+        let same = |statement: &&AlterStatement| Sqlite.batch_table(&statement.text).as_ref() == Some(&table);
+        let count = rest.iter().take_while(same).count();
+        let rewrite = Sqlite.rewrite(&rest[..count], recreate, mirrored)?;
+        let executor = Executor {
+            connection: &mirrored.memory.0,
+            script: false,
+        };
+        let of_schema = |op: &&Op| matches!(op, Op::Sql { .. } | Op::Set(..));
+        executor.run(&rewrite.ops.iter().filter(of_schema).cloned().collect::<Vec<_>>())?;
+        mirrored.with(|mirror, ask| mirror.altered(&rest[..rewrite.consumed], &rewrite, ask))?;
+        rest = &rest[rewrite.consumed..];
+        rewrites.push(rewrite);
+    }
+    Ok(())
+}
+
+/// Everything that is in the schema table, in its order.
+fn stored(connection: &Connection) -> Rows {
+    let sql = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_stat%' ESCAPE '\\'";
+    rows(connection, sql).expect("a schema")
 }
 
 /// Upgrades a database in a transaction.

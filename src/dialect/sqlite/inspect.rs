@@ -87,7 +87,8 @@ fn schemas(ask: &mut dyn Ask, schema: Option<&Name>) -> Result<Vec<String>> {
         .collect())
 }
 
-fn objects(schema: &str, rows: Rows) -> Vec<Object> {
+/// Rows of a schema table: kind, name, table, definition.
+pub(super) fn objects(schema: &str, rows: Rows) -> Vec<Object> {
     let text = |value: Option<Option<String>>| value.flatten().unwrap_or_default();
     rows.into_iter()
         .map(|row| {
@@ -174,7 +175,7 @@ pub(super) struct State {
     pub(super) triggers: Vec<Object>,
     /// What uses the table, and what that and the table's triggers use.
     pub(super) related: Vec<Object>,
-    /// Whether it has rows; unknown offline.
+    /// Whether it has rows; unknown offline, and where a plan cannot tell.
     pub(super) rows: Option<bool>,
 }
 
@@ -201,7 +202,7 @@ impl State {
             let name = format!("{}.{}", quoted(&found.schema, '"'), quoted(&found.name, '"'));
             Some(!ask.query(&format!("SELECT 1 FROM {name} LIMIT 1"))?.is_empty())
         } else {
-            None
+            ask.will_have_rows(&found.schema, &found.name)?
         };
         Ok(Some(Self {
             schema: found.schema.clone(),

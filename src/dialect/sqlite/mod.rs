@@ -12,8 +12,10 @@ mod draft;
 #[doc(hidden)]
 pub mod editing;
 mod expr;
+mod filled;
 mod inspect;
 mod kept;
+mod mirror;
 mod names;
 mod oracle;
 mod prove;
@@ -42,7 +44,7 @@ mod hazards;
 mod model;
 
 use crate::dialect::{
-    AlterStatement, Ask, Dialect, Replaces, Replay, Rewrite, Rows, ScriptSql, Setting, SizeSql, VersionSql,
+    AlterStatement, Ask, Dialect, Mirrors, Replaces, Replay, Rewrite, Rows, ScriptSql, Setting, SizeSql, VersionSql,
 };
 use crate::error::Result;
 use crate::revision::Recreate;
@@ -167,6 +169,10 @@ impl Dialect for Sqlite {
 
     fn script(&self) -> &'static dyn ScriptSql {
         &script::SqliteScript
+    }
+
+    fn mirrors(&self) -> Option<&'static dyn Mirrors> {
+        Some(&mirror::InMemory)
     }
 
     fn batch_table(&self, statement: &str) -> Option<String> {

@@ -10,7 +10,7 @@ use crate::dialect::sqlite::inspect::Object;
 use crate::dialect::sqlite::prove::{self, Proof};
 use crate::dialect::sqlite::ways::Way;
 use crate::dialect::sqlite::{counts, dependents, kept};
-use crate::dialect::{Ask, Op, Setting};
+use crate::dialect::{Ask, Op, Rows, Setting};
 use crate::error::Result;
 use crate::sql::write::{quoted, sqlite_literal};
 
@@ -169,12 +169,10 @@ fn copied(draft: &Draft<'_>, demanded: &[Demanded], last: usize, ask: &mut dyn A
         demanded,
     };
     // The copy inserts rows; the author's next statement may still ask for the rowid of his own last one.
-    let inserted = ask
-        .query("SELECT last_insert_rowid()")?
-        .into_iter()
-        .flatten()
-        .flatten()
-        .any(|rowid| rowid != "0");
+    let inserted = match ask.will_have_inserted() {
+        Some(inserted) => inserted,
+        None => has_inserted(ask.query(LAST_INSERT)?),
+    };
     if inserted {
         ops.push(Op::sql(
             format!("CREATE TABLE {LAST_ROWID} AS SELECT last_insert_rowid() AS x"),
@@ -354,6 +352,14 @@ fn stored_as(
         help: help.to_owned(),
         at: (last, 0..0),
     }
+}
+
+/// The rowid of the connection's last insert.
+pub(super) const LAST_INSERT: &str = "SELECT last_insert_rowid()";
+
+/// Whether there was one, by the answer to that.
+pub(super) fn has_inserted(rows: Rows) -> bool {
+    rows.into_iter().flatten().flatten().any(|rowid| rowid != "0")
 }
 
 /// Where the rowid of the last insert is kept during a copy.

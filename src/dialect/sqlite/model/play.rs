@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
-use crate::dialect::sqlite::harness::{dump, rows, run_offline, run_online};
+use crate::dialect::Rewrite;
+use crate::dialect::sqlite::harness::{dump, plan, rows, run_offline, run_online};
 use crate::dialect::sqlite::model::compare;
 use crate::dialect::sqlite::model::random::Random;
 use crate::dialect::sqlite::model::scene::{Scene, scene};
@@ -87,6 +88,37 @@ fn two_statements(error: &Error) -> bool {
     error.message().starts_with("two actions of the statement")
 }
 
+/// Plans the script and runs it.
+fn online(db: &Connection, script: &Script, mode: Mode, ways: &mut Vec<String>) -> Result<Result<(), Error>, String> {
+    let recreate = match mode {
+        Mode::Always => Recreate::Always,
+        Mode::Never => Recreate::Never,
+        _ => Recreate::Auto,
+    };
+    let planned = plan(db, &script.text, recreate);
+    let mut rewrites = Vec::new();
+    let outcome = run_online(db, &script.text, recreate, &mut |rewrite| {
+        ways.push(format!("{} ({})", rewrite.strategy, rewrite.reason));
+        rewrites.push(format!("{rewrite:?}"));
+    });
+    // Whether statements on rows have left any is the run's to tell.
+    if !script.wrote {
+        as_planned(&planned, &rewrites, outcome.is_ok())?;
+    }
+    Ok(outcome)
+}
+
+/// Whether what ran is what was planned, as far as it came.
+fn as_planned(planned: &(Vec<Rewrite>, Result<(), Error>), ran: &[String], whole: bool) -> Result<(), String> {
+    let (planned, end) = planned;
+    let planned: Vec<String> = planned.iter().map(|rewrite| format!("{rewrite:?}")).collect();
+    let as_far = planned.len().min(ran.len());
+    if planned[..as_far] == ran[..as_far] && (!whole || planned.len() == ran.len()) {
+        return Ok(());
+    }
+    Err(format!("planned otherwise: {planned:#?}\n{end:?}\nand ran: {ran:#?}"))
+}
+
 fn judge(scene: &Scene, script: &Script, mode: Mode, random: &mut Random) -> Result<Played, String> {
     let before = open(&scene.setup)?;
     let (state, built) = scene.state.settle()?;
@@ -98,16 +130,7 @@ fn judge(scene: &Scene, script: &Script, mode: Mode, random: &mut Random) -> Res
     let outcome = match mode {
         Mode::Offline if script.wrote => return Ok(Played::default()),
         Mode::Offline => run_offline(&before, &script.text),
-        Mode::Auto | Mode::Always | Mode::Never => {
-            let recreate = match mode {
-                Mode::Always => Recreate::Always,
-                Mode::Never => Recreate::Never,
-                _ => Recreate::Auto,
-            };
-            run_online(&before, &script.text, recreate, &mut |rewrite| {
-                ways.push(format!("{} ({})", rewrite.strategy, rewrite.reason));
-            })
-        }
+        Mode::Auto | Mode::Always | Mode::Never => online(&before, script, mode, &mut ways)?,
     };
     let after = before;
     let never = |name: &str| mode == Mode::Never && name.ends_with("recreate_never");
