@@ -368,3 +368,43 @@ fn a_folder_is_read_as_the_command_reads_it() {
     let missing = Migrator::from_folder(place.path("nowhere")).map(drop).unwrap_err();
     assert_eq!(missing.code(), Code::FileIo);
 }
+
+/// The statements of a report, and the way of each; those of the version table aside.
+fn statements(report: &sqlrev::Report) -> Vec<String> {
+    let all = report.steps.iter().flat_map(|ran| &ran.statements);
+    let scripts = all.filter(|shown| shown.kind.name() != "version");
+    scripts
+        .map(|shown| format!("{:?} {:?} {}", shown.strategy, shown.reason, shown.sql))
+        .collect()
+}
+
+#[test]
+fn a_plan_knows_what_only_this_connection_has() {
+    let mut db = memory();
+    let flags = rusqlite::functions::FunctionFlags::SQLITE_DETERMINISTIC;
+    db.create_scalar_function("fold", 1, flags, |context| context.get::<String>(0))
+        .expect("a function");
+    db.execute_batch(
+        "CREATE TABLE a (x, y DEFAULT 1); INSERT INTO a VALUES ('one', 1); CREATE INDEX folded ON a (fold(x));
+         CREATE TABLE b (x DEFAULT 1); INSERT INTO b VALUES (1);
+         CREATE TEMP TRIGGER seen AFTER UPDATE ON main.a BEGIN SELECT 1; END;
+         ATTACH ':memory:' AS other; CREATE TABLE other.c (x DEFAULT 1);",
+    )
+    .expect("a schema");
+    let up = "ALTER TABLE b ALTER COLUMN x SET DEFAULT 2;\nALTER TABLE other.c ADD COLUMN y;\n\
+              ALTER TABLE a ALTER COLUMN y SET DEFAULT 2;";
+    let all = migrator(revision("aaaa", "", "", up, "").to_vec());
+    let before = number(&db, "PRAGMA schema_version");
+    let planned = statements(&all.plan(&mut db).expect("a plan"));
+    assert_eq!(number(&db, "PRAGMA schema_version"), before);
+    let ran = all.run(&mut db).keep_statements().upgrade("heads").expect("it runs");
+    assert_eq!(planned, statements(&ran));
+    assert!(
+        planned.iter().any(|line| line.contains("a temporary trigger")),
+        "{planned:#?}"
+    );
+    assert!(
+        planned.iter().any(|line| line.contains(r#"UPDATE "main"."b" SET"#)),
+        "{planned:#?}"
+    );
+}

@@ -1,6 +1,6 @@
 //! The schema of a database, made again in an empty one in memory: every object in its order, with the very text that is
-//! stored. What cannot be made there by a statement, for want of a function, a collation or a module of the application,
-//! is written into the schema table, as SQLite itself takes it when it opens such a database.
+//! stored. Views, triggers, and what cannot be made there by a statement, for want of a function, a collation or a module of
+//! the application, are written into the schema table, as SQLite itself takes them when it opens such a database.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -105,6 +105,11 @@ fn make(scratch: &mut dyn Scratch, schema: &str, held: &[Object]) -> Result<()> 
     let (late, first): (Vec<&Object>, Vec<&Object>) = defined().partition(comes_along);
     let mut refused = Vec::new();
     for object in first {
+        // Each CREATE takes a look at the whole schema table: where nothing but a row there comes of it, the row will do.
+        if matches!(object.kind.as_str(), "view" | "trigger") {
+            write_down(scratch, object, held)?;
+            continue;
+        }
         // AUTOINCREMENT makes its table by itself.
         let own = object.name.starts_with("sqlite_");
         if !(own && is_there(scratch, object)?) && scratch.execute(&statement(object)).is_err() {
