@@ -218,13 +218,17 @@ impl World {
                 }
             }
             ["grep", rest @ ..] => {
+                let (without, rest) = match rest {
+                    ["-v", rest @ ..] => (true, rest),
+                    _ => (false, rest),
+                };
                 let (pattern, text) = match rest {
                     [pattern] => (pattern, input.to_owned()),
                     [pattern, file] => (pattern, std::fs::read(self.path(file)).expect("a file")),
                     _ => panic!("grep takes a text and a file"),
                 };
                 let text = String::from_utf8_lossy(&text).into_owned();
-                let found: Vec<&str> = text.lines().filter(|line| line.contains(pattern)).collect();
+                let found: Vec<&str> = text.lines().filter(|line| line.contains(pattern) != without).collect();
                 for line in &found {
                     say(&format!("{line}\n"));
                 }

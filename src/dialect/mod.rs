@@ -350,9 +350,15 @@ pub trait Dialect: Sync + std::fmt::Debug {
         temporary::made(statement, self.rules())
     }
 
-    /// The statement that drops what this one makes, where a revision's end does not.
-    fn drops_temporary(&self, statement: &str) -> Option<String> {
-        let _ = statement;
+    /// A query for the statements that drop what is temporary in the session now, in an order in which they run.
+    fn temporary_now(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The statement that drops what this one makes, where a revision's end does not; `others` says whether statements
+    /// before it have made something temporary.
+    fn drops_temporary(&self, statement: &str, others: bool) -> Option<String> {
+        let _ = (statement, others);
         None
     }
 

@@ -94,6 +94,13 @@ pub trait ScriptSql: Sync + std::fmt::Debug {
         None
     }
 
+    /// The statement after which a setting that the author's statement may change is again what it is in a new session,
+    /// where a later revision might mean something else by it.
+    fn undone(&self, statement: &str) -> Option<String> {
+        let _ = statement;
+        None
+    }
+
     /// The effect that the enforcement of foreign keys would have on this statement, beyond refusing it, when there is
     /// one: what it would do to which table.
     fn foreign_key_effect(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<String>> {

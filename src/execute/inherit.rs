@@ -2,15 +2,39 @@
 
 use std::collections::BTreeMap;
 
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Rows};
 use crate::driver::{Driver, DriverError};
 use crate::execute::scripts::Prepared;
 
 /// The variables of a session with their values.
-pub(crate) type Variables = BTreeMap<String, String>;
+type Variables = BTreeMap<String, String>;
+
+/// A session as it was before a script.
+pub(crate) struct Session {
+    variables: Variables,
+    /// The statements that would drop what was temporary then: an application's own stays.
+    temporary: Rows,
+}
+
+/// The session before a script, as far as the script may change it.
+pub(crate) fn session(driver: &mut dyn Driver, prepared: &Prepared) -> Result<Session, DriverError> {
+    Ok(Session {
+        variables: variables(driver, prepared)?,
+        temporary: temporary(driver, prepared)?,
+    })
+}
+
+/// The statements that drop what is temporary now, where the database can say, and the script makes anything.
+fn temporary(driver: &mut dyn Driver, prepared: &Prepared) -> Result<Rows, DriverError> {
+    let query = driver.dialect().temporary_now();
+    match query.filter(|_| !prepared.temporary.is_empty()) {
+        Some(query) => driver.query(query),
+        None => Ok(Rows::new()),
+    }
+}
 
 /// The variables before a script that may change some, where the statements that reset a session may leave them out.
-pub(crate) fn variables(driver: &mut dyn Driver, prepared: &Prepared) -> Result<Variables, DriverError> {
+fn variables(driver: &mut dyn Driver, prepared: &Prepared) -> Result<Variables, DriverError> {
     if !prepared.pragmas {
         return Ok(Variables::new());
     }
@@ -25,16 +49,29 @@ pub(crate) fn variables(driver: &mut dyn Driver, prepared: &Prepared) -> Result<
         .collect())
 }
 
-/// The statements that end what the script did to its session.
-pub(crate) fn ends(prepared: &Prepared, dialect: &'static dyn Dialect) -> Vec<String> {
+/// The statements that end what the script did to its session, as its text says it.
+pub(crate) fn ends_by_text(prepared: &Prepared, dialect: &'static dyn Dialect) -> Vec<String> {
     let reset = dialect.reset().iter().filter(|_| prepared.pragmas);
     let reset = reset.map(|sql| (*sql).to_owned());
-    reset.chain(prepared.temporary.iter().cloned()).collect()
+    reset.chain(prepared.temporary.iter().rev().cloned()).collect()
+}
+
+/// The statements that end what the script did to its session.
+pub(crate) fn ends(driver: &mut dyn Driver, prepared: &Prepared, before: &Session) -> Result<Vec<String>, DriverError> {
+    if driver.dialect().temporary_now().is_none() {
+        return Ok(ends_by_text(prepared, driver.dialect()));
+    }
+    let mut made = temporary(driver, prepared)?;
+    made.retain(|row| !before.temporary.contains(row));
+    let reset = driver.dialect().reset().iter().filter(|_| prepared.pragmas);
+    let reset = reset.map(|sql| (*sql).to_owned());
+    Ok(reset.chain(made.into_iter().flatten().flatten()).collect())
 }
 
 /// Gives the variables that differ their values back.
-pub(crate) fn put_back(driver: &mut dyn Driver, before: &Variables) -> Result<(), DriverError> {
+pub(crate) fn put_back(driver: &mut dyn Driver, before: &Session) -> Result<(), DriverError> {
     let dialect = driver.dialect();
+    let before = &before.variables;
     if before.is_empty() {
         return Ok(());
     }

@@ -6,7 +6,7 @@ use crate::dialect::{AlterStatement, Ask, Dialect, Rewrite};
 use crate::driver::{Driver, DriverError, Failure};
 use crate::error::{Error, Result};
 use crate::execute::event::Event;
-use crate::execute::inherit::Variables;
+use crate::execute::inherit::Session;
 use crate::execute::ledger::{First, Ledger};
 use crate::execute::lock::Patience;
 use crate::execute::online::Live;
@@ -78,9 +78,11 @@ impl Pieces<'_> {
     }
 
     /// Ends the revision, with the session as it was `before`.
-    fn end(&mut self, ready: &Ready<'_>, before: &Variables, log: String) -> std::result::Result<(), DriverError> {
+    fn end(&mut self, ready: &Ready<'_>, before: &Session, log: String) -> std::result::Result<(), DriverError> {
         let done = self.ledger.done();
-        let reset = self.ledger.reset(inherit::ends(&ready.prepared, self.driver.dialect()));
+        let ends = inherit::ends(self.driver, &ready.prepared, before);
+        let ends = ends.inspect_err(|error| self.heard(error))?;
+        let reset = self.ledger.reset(ends);
         self.own(&reset, done)?;
         let back = inherit::put_back(self.driver, before);
         back.inspect_err(|error| self.heard(error))?;
@@ -167,7 +169,7 @@ impl<'a> Executor<'a> {
         let began = self.clock.elapsed();
         let (mut skip, mut is_there) = (skip, row.is_some());
         let mut tries = Tries::new();
-        let session = inherit::variables(self.driver, &ready.prepared).map_err(|error| fault::database(&error))?;
+        let session = inherit::session(self.driver, &ready.prepared).map_err(|error| fault::database(&error))?;
         self.connection_again(ready, skip)?;
         loop {
             let Err(mut broken) = self.pieces(ready, (skip, is_there), &session, &mut statements) else {
@@ -256,7 +258,7 @@ impl<'a> Executor<'a> {
         &mut self,
         ready: &Ready<'a>,
         (skip, is_there): (u64, bool),
-        session: &Variables,
+        session: &Session,
         shown: &mut Vec<Shown>,
     ) -> std::result::Result<(), Broken> {
         let dialect = self.driver.dialect();

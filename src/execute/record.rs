@@ -129,6 +129,9 @@ impl Recorder<'_> {
                 Some(replay) => replay.explain(error),
                 None => error,
             })?;
+            if let Some(replay) = &mut replay {
+                replay.end_step()?;
+            }
             script.check_unchanged(prepared)?;
             self.bookkeeping(step, revision, prepared, reader)?;
             if let Some(replay) = &mut replay {

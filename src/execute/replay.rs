@@ -25,6 +25,8 @@ pub(crate) struct Replay {
     offline: bool,
     /// It began as the schema of a database: what is known of the rows there.
     mirror: Option<Box<dyn Mirror>>,
+    /// The statements that drop what a step made that must not outlive it.
+    temporary: Vec<String>,
     /// The first thing that failed.
     trouble: RefCell<Option<String>>,
 }
@@ -36,6 +38,7 @@ impl Replay {
             db: scratch().map_err(|error| fault::database(&error))?,
             offline,
             mirror: None,
+            temporary: Vec::new(),
             trouble: RefCell::new(None),
         })
     }
@@ -46,6 +49,7 @@ impl Replay {
             db,
             offline: false,
             mirror: Some(mirror),
+            temporary: Vec::new(),
             trouble: RefCell::new(None),
         }
     }
@@ -89,13 +93,31 @@ impl Replay {
         // There are no rows that foreign keys would keep, and a script may have switched them off.
         let _ = self.db.setting(Setting::ForeignKeys, Some(false));
         if !self.dialect().replays_transactions() {
-            return self.script(&script, header.recreate);
+            self.script(&script, header.recreate)?;
+            return self.end_step();
         }
         if header.transaction == Transaction::None || !self.whole(&script, header.recreate)? {
             self.script(&script, header.recreate)?;
         }
+        self.end_step()?;
         for statement in self.dialect().reset() {
             self.db.execute(statement).map_err(|error| fault::database(&error))?;
+        }
+        Ok(())
+    }
+
+    /// What a step made that lasts as long as the connection ends with it.
+    pub(crate) fn end_step(&mut self) -> Result<()> {
+        let made = std::mem::take(&mut self.temporary);
+        let drops = match self.dialect().temporary_now().filter(|_| !made.is_empty()) {
+            Some(query) => {
+                let rows = self.db.query(query).map_err(|error| fault::database(&error))?;
+                rows.into_iter().flatten().flatten().collect()
+            }
+            None => made,
+        };
+        for drop in drops {
+            self.db.execute(&drop).map_err(|error| fault::database(&error))?;
         }
         Ok(())
     }
@@ -161,6 +183,8 @@ impl Replay {
             Fate::Run => None,
             Fate::Instead(sql) => Some(sql),
         };
+        self.temporary
+            .extend(self.dialect().drops_temporary(sql, !self.temporary.is_empty()));
         self.db.execute(instead.as_deref().unwrap_or(sql))
     }
 

@@ -88,6 +88,7 @@ impl Recorder<'_> {
             first: String::new(),
             returns: false,
             rows: Vec::new(),
+            undone: Vec::new(),
             count: applied.set().len(),
         };
         if plan.from.is_empty() {
@@ -193,6 +194,8 @@ struct Scribe<'s> {
     returns: bool,
     /// The statements of the bookkeeping that close the step.
     rows: Vec<String>,
+    /// What gives the settings that the step changes their values back.
+    undone: Vec<String>,
     /// How many revisions are applied before the step.
     count: usize,
 }
@@ -396,6 +399,9 @@ impl Reader for Scribe<'_> {
                 if let Some((Setting::ForeignKeys, on)) = self.dialect.meant_switch(place.statement.text) {
                     self.foreign_keys_on = on;
                 }
+                let undone = self.sql.undone(place.statement.text);
+                self.undone
+                    .extend(undone.filter(|undone| !self.undone.contains(undone)));
                 self.takes_nothing_along(place.statement.text, ask)?;
                 let sql = place.sql();
                 let before = self.ledger.as_mut().map(|ledger| ledger.before(sql));
@@ -447,7 +453,7 @@ impl Reader for Scribe<'_> {
             self.rows.clear();
             put(self.out, "-- version table\n")?;
             let prepared = self.prepared.as_ref();
-            let ends = prepared.map_or_else(Vec::new, |prepared| inherit::ends(prepared, self.dialect));
+            let ends = prepared.map_or_else(Vec::new, |prepared| inherit::ends_by_text(prepared, self.dialect));
             let mut own = ledger.reset(ends);
             own.extend(ledger.end(log));
             self.own(&own)?;
@@ -465,7 +471,7 @@ impl Reader for Scribe<'_> {
             put(self.out, &entered(self.recorder.enter.as_deref()))?;
         }
         let drops = self.prepared.as_ref().map(|prepared| prepared.temporary.clone());
-        drops.iter().flatten().try_for_each(|sql| self.statement(sql))?;
+        drops.iter().flatten().rev().try_for_each(|sql| self.statement(sql))?;
         put(self.out, "-- version table\n")?;
         for row in std::mem::take(&mut self.rows) {
             self.statement(&row)?;
@@ -477,6 +483,9 @@ impl Reader for Scribe<'_> {
             for setting in [Setting::LegacyAlterTable, Setting::IgnoreCheckConstraints] {
                 put(self.out, &self.sql.switch(setting, Some(false)).unwrap_or_default())?;
             }
+        }
+        for undone in std::mem::take(&mut self.undone) {
+            put(self.out, &undone)?;
         }
         self.ended(step);
         Ok(())

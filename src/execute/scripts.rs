@@ -58,8 +58,8 @@ pub(crate) struct Prepared {
     pub replaced: BTreeSet<String>,
     /// Whether a statement means to switch foreign keys off.
     pub switches: bool,
-    /// The statements that drop what would stay in the session after the revision.
-    pub temporary: BTreeSet<String>,
+    /// The statements that drop what would stay in the session after the revision, in the order in which it is made.
+    pub temporary: Vec<String>,
     /// The checksum of the file.
     pub checksum: Checksum,
     /// The mark of a large file, which is read once more when it runs.
@@ -141,7 +141,7 @@ impl Script {
             dropped: BTreeSet::new(),
             replaced: BTreeSet::new(),
             switches: false,
-            temporary: BTreeSet::new(),
+            temporary: Vec::new(),
         };
         let header = upgrade.then_some(header);
         let mark = self.mark();
@@ -234,7 +234,7 @@ struct Survey<'s> {
     dropped: BTreeSet<String>,
     replaced: BTreeSet<String>,
     switches: bool,
-    temporary: BTreeSet<String>,
+    temporary: Vec<String>,
 }
 
 impl Survey<'_> {
@@ -243,7 +243,11 @@ impl Survey<'_> {
         self.altered
             .extend(altered_by_directives(statement.gap_before, self.dialect));
         self.pragmas |= self.dialect.touches_session(statement.text);
-        self.temporary.extend(self.dialect.drops_temporary(statement.text));
+        if let Some(drop) = self.dialect.drops_temporary(statement.text, !self.temporary.is_empty())
+            && !self.temporary.contains(&drop)
+        {
+            self.temporary.push(drop);
+        }
         if let Some((what, instead)) = self.dialect.refused(statement.text) {
             let place = Place {
                 script: self.script,

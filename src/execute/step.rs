@@ -88,7 +88,7 @@ impl<'a> Executor<'a> {
         let began = self.clock.elapsed();
         let mut statements = Vec::new();
         let direction = ready.step.direction;
-        let session = inherit::variables(self.driver, &ready.prepared).map_err(|error| fault::database(&error))?;
+        let session = inherit::session(self.driver, &ready.prepared).map_err(|error| fault::database(&error))?;
         if let Some(sql) = self.driver.dialect().stopwatch() {
             self.later(sql, ready)?;
         }
@@ -107,7 +107,8 @@ impl<'a> Executor<'a> {
             self.code(ready, &mut statements)?;
         }
         let dialect = self.driver.dialect();
-        for sql in inherit::ends(&ready.prepared, dialect) {
+        let ends = inherit::ends(self.driver, &ready.prepared, &session);
+        for sql in ends.map_err(|error| fault::queued(&error, &ready.script, dialect.rules()))? {
             self.later(&sql, ready)?;
         }
         let back = inherit::put_back(self.driver, &session);
@@ -276,6 +277,7 @@ impl<'a> Executor<'a> {
         for sql in self.timeouts(ready, false) {
             self.own(&sql)?;
         }
+        let session = inherit::session(self.driver, &ready.prepared).map_err(|error| fault::database(&error))?;
         self.connection_again(ready, skip)?;
         let counting = Counting::new(self.table.clone(), id.to_string(), direction, self.patience, skip);
         if row.is_some() {
@@ -286,9 +288,12 @@ impl<'a> Executor<'a> {
         if self.driver.in_transaction() == Some(true) {
             return Err(left_open(ready));
         }
-        for sql in inherit::ends(&ready.prepared, self.driver.dialect()) {
+        let ends = inherit::ends(self.driver, &ready.prepared, &session);
+        for sql in ends.map_err(|error| fault::database(&error))? {
             self.own(&sql)?;
         }
+        let back = inherit::put_back(self.driver, &session);
+        back.map_err(|error| fault::database(&error))?;
         let duration = self.clock.elapsed().saturating_sub(began);
         self.mark_done(ready, duration, counting.done(), &mut statements)?;
         Ok(Some(ran(ready, statements, duration)))

@@ -1,7 +1,7 @@
 //! The first reading of a plan that becomes a script: what its head has to say, and what a script cannot carry.
 
 use crate::code::Code;
-use crate::dialect::{AlterStatement, Ask, Dialect, Op, Rewrite, ScriptSql};
+use crate::dialect::{AlterStatement, Ask, COPY, Dialect, Op, Rewrite, ScriptSql};
 use crate::error::{Error, Result};
 use crate::execute::record::{Piece, Reader, needs_foreign_keys_off};
 use crate::execute::script::one_line;
@@ -23,6 +23,8 @@ pub(super) struct Surveyor {
     pub(super) foreign_keys_off: Vec<bool>,
     /// Which revisions may change rows beside that, which foreign keys would have watched.
     pub(super) changes_rows: Vec<bool>,
+    /// A copy has inserted rows since the author's last ones.
+    copied: bool,
     /// A statement whose effect would differ with foreign keys off: the error to give if they are.
     differs: Option<Error>,
 }
@@ -36,6 +38,7 @@ impl Surveyor {
             lines: Vec::new(),
             foreign_keys_off: Vec::new(),
             changes_rows: Vec::new(),
+            copied: false,
             differs: None,
         }
     }
@@ -52,13 +55,23 @@ impl Reader for Surveyor {
         self.changes_rows.push(false);
         self.differs = None;
         self.switched_off = false;
+        self.copied = false;
         Ok(())
     }
 
     fn piece(&mut self, piece: &Piece<'_>, ask: Option<&mut dyn Ask>) -> Result<()> {
         match piece {
-            Piece::Rewritten(run, rewrite) => no_return_in_texts(self.dialect.script(), run, rewrite)?,
+            Piece::Rewritten(run, rewrite) => {
+                no_return_in_texts(self.dialect.script(), run, rewrite)?;
+                self.copied |= rewrite.strategy == COPY;
+            }
             Piece::Native(place) => {
+                if self.copied
+                    && let Some(asks) = self.dialect.asks_id(place.statement.text)
+                {
+                    return Err(another_row(place, asks));
+                }
+                self.copied &= !self.dialect.gives_id(place.statement.text);
                 let creates = token::keywords(place.statement.text, self.dialect.rules(), 1) == ["CREATE"];
                 if let Some(changes) = self.changes_rows.last_mut() {
                     *changes |= !creates;
@@ -108,6 +121,20 @@ fn mixed(place: &Place<'_>, effect: &str) -> Error {
     )
     .at(&file, span, effect.to_owned())
     .help("put this statement into a revision of its own, or run the upgrade online")
+}
+
+/// Online the number is kept across a copy; SQL alone cannot give it back where it is not known whether there is one.
+fn another_row(place: &Place<'_>, asks: &str) -> Error {
+    let (file, span) = place.in_file();
+    Error::new(
+        Code::BatchMixed,
+        format!(
+            "`{}` copies a table between a row and the question for its number",
+            file.name
+        ),
+    )
+    .at(&file, span, format!("{asks} is that of a copied row in a script"))
+    .help("put the ALTERs before the row or behind this statement; or run the upgrade online")
 }
 
 /// Refuses a plan with a carriage return in a text: the definitions that it compares hold the text as it is written, and

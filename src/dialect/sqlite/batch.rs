@@ -6,7 +6,7 @@ use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::inspect::{self, Found, Sort, State};
 use crate::dialect::sqlite::prove::{self, Proof};
 use crate::dialect::sqlite::site::Site;
-use crate::dialect::sqlite::{defaults, dependents, rename, steps, ways};
+use crate::dialect::sqlite::{defaults, dependents, readers, rename, steps, ways};
 use crate::dialect::{AlterStatement, Ask, Op, Rewrite};
 use crate::error::{Error, Result, nearest};
 use crate::revision::Recreate;
@@ -52,7 +52,7 @@ pub(super) fn rewrite(run: &[AlterStatement], recreate: Recreate, ask: &mut dyn 
     for (index, statement) in run.iter().enumerate() {
         let actions = parse::read(&statement.text).map_or_else(|_| Vec::new(), |alter| alter.actions);
         for action in &actions {
-            dependents::refuse_rename(&state, &Site::whole(statement, index), action)?;
+            readers::refuse_rename(&state, &Site::whole(statement, index), action)?;
         }
     }
     if let [only] = &alter.actions[..]

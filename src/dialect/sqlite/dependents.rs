@@ -3,13 +3,12 @@
 
 use crate::code::Code;
 use crate::dialect::sqlite::draft::{Draft, Source};
-use crate::dialect::sqlite::expr;
-use crate::dialect::sqlite::inspect::{Object, State, views_and_triggers, words};
+use crate::dialect::sqlite::inspect::{views_and_triggers, words};
+use crate::dialect::sqlite::readers;
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
 use crate::dialect::{Ask, Op};
 use crate::error::{Error, Result};
-use crate::sql::parse::alter::{Action, ActionKind};
 use crate::sql::parse::define::ClauseKind;
 use crate::sql::split::SQLITE;
 use crate::sql::token::{significant, unquoted};
@@ -18,7 +17,7 @@ use crate::sql::write::{quoted, sqlite_literal};
 /// Refuses a draft that would give something else a new meaning.
 pub(super) fn keep_their_meaning(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
     implied_keys(draft, site)?;
-    content_tables(draft, site)?;
+    readers::keep(draft, site)?;
     shared_names(draft, site)?;
     positions(draft, site)
 }
@@ -60,7 +59,7 @@ fn is_rowid(name: &str) -> bool {
 }
 
 /// The name in the old table of the column that a column of the draft is.
-fn origin<'d>(draft: &'d Draft<'_>, position: usize) -> Option<&'d str> {
+pub(super) fn origin<'d>(draft: &'d Draft<'_>, position: usize) -> Option<&'d str> {
     let column = draft.columns.get(position)?;
     match &column.source {
         Source::Same(old) => Some(old),
@@ -112,7 +111,7 @@ pub(super) fn none_unknown(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask) ->
 
 /// A condition that holds where the text of a view or trigger says this name. A name that may be written in several ways
 /// is taken to stand in all of them.
-fn says(name: &str) -> String {
+pub(super) fn says(name: &str) -> String {
     if name.contains(['"', '`', ']', '\'']) {
         return "1".to_owned();
     }
@@ -127,7 +126,7 @@ fn says(name: &str) -> String {
     format!("lower(sql) || ' ' GLOB {pattern}")
 }
 
-fn refuse(site: &Site<'_>, what: &str, why: &str) -> Error {
+pub(super) fn refuse(site: &Site<'_>, what: &str, why: &str) -> Error {
     site.refuse(Code::BatchInUse, format!("{what} {why}"), "")
         .help("drop it first and create it anew afterwards, in the same revision")
 }
@@ -171,77 +170,6 @@ fn implied_keys(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
         }
         None => Ok(()),
     }
-}
-
-/// The virtual tables that read their rows from this one by name and rowid (FTS5's and FTS4's `content=`).
-fn reading(state: &State) -> impl Iterator<Item = &Object> {
-    state.related.iter().filter(|object| {
-        let sql = &object.sql;
-        let words: Vec<_> = significant(sql, &SQLITE).map(|token| &sql[token.span]).collect();
-        object.kind == "table"
-            && words.get(1).is_some_and(|word| word.eq_ignore_ascii_case("VIRTUAL"))
-            && words.windows(3).any(|window| {
-                window[0].eq_ignore_ascii_case("content")
-                    && window[1] == "="
-                    && unquoted(window[2]).eq_ignore_ascii_case(&state.table.name().text)
-            })
-    })
-}
-
-fn content_tables(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
-    let alias = |table: &Table| table.rowid_alias().map(|alias| alias.name.text.clone());
-    let (before, after) = (alias(&draft.state.table), alias(&draft.table));
-    let moved = match (&before, &after) {
-        (Some(before), Some(after)) => draft
-            .position(after)
-            .and_then(|position| origin(draft, position))
-            .is_none_or(|origin| !origin.eq_ignore_ascii_case(before)),
-        (None, Some(_)) => true,
-        // The copy keeps the numbers of the rows.
-        (_, None) => false,
-    } || draft.state.table.without_rowid() != draft.table.without_rowid();
-    for object in reading(draft.state) {
-        let what = format!("virtual table `{}`", object.name);
-        if moved {
-            let why = format!(
-                "finds the rows of `{}` by their rowids, which would change",
-                draft.name()
-            );
-            return Err(refuse(site, &what, &why));
-        }
-        for old in draft.state.table.columns().map(|column| &column.name.text) {
-            let kept = (0..draft.columns.len()).any(|position| {
-                draft.columns[position].name.eq_ignore_ascii_case(old)
-                    && origin(draft, position).is_some_and(|origin| origin.eq_ignore_ascii_case(old))
-            });
-            if !kept && expr::mentions(&object.sql, old) {
-                let why = format!("reads column `{old}` of `{}`", draft.name());
-                return Err(refuse(site, &what, &why));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Refuses a rename that SQLite would not carry into a virtual table that reads its rows from this one.
-pub(super) fn refuse_rename(state: &State, site: &Site<'_>, action: &Action) -> Result<()> {
-    let column = match &action.kind {
-        ActionKind::RenameTable(_) => None,
-        ActionKind::RenameColumn { from, .. } => Some(from),
-        ActionKind::ChangeColumn { from, column, .. } if !column.name.is(&from.text) => Some(from),
-        _ => return Ok(()),
-    };
-    for object in reading(state) {
-        if column.is_none_or(|column| expr::mentions(&object.sql, &column.text)) {
-            let site = Site {
-                span: action.span.clone(),
-                ..site.clone()
-            };
-            let what = format!("virtual table `{}`", object.name);
-            return Err(refuse(&site, &what, "goes by the old name, and SQLite leaves it there"));
-        }
-    }
-    Ok(())
 }
 
 /// Columns that change their places change the meaning of what goes by places. Where there are more of them or fewer

@@ -19,16 +19,19 @@ mod mirror;
 mod names;
 mod oracle;
 mod prove;
+mod readers;
 mod rebuild;
 mod rename;
 mod render;
 mod schema;
 mod script;
 mod session;
+mod settings;
 mod site;
 mod size;
 mod steps;
 mod table;
+mod temporary;
 mod types;
 mod ways;
 
@@ -157,6 +160,22 @@ impl Dialect for Sqlite {
 
     fn sets_up_connection(&self, statement: &str) -> bool {
         session::sets_up_connection(statement)
+    }
+
+    fn gives_id(&self, statement: &str) -> bool {
+        session::gives_id(statement)
+    }
+
+    fn asks_id(&self, statement: &str) -> Option<&'static str> {
+        session::asks_id(statement)
+    }
+
+    fn temporary_now(&self) -> Option<&'static str> {
+        Some(temporary::NOW)
+    }
+
+    fn drops_temporary(&self, statement: &str, others: bool) -> Option<String> {
+        temporary::drops(statement, others)
     }
 
     fn kept(&self) -> &'static [[&'static str; 2]] {

@@ -5,7 +5,7 @@ use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::inspect::{Object, State};
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
-use crate::dialect::sqlite::{expr, oracle, prove};
+use crate::dialect::sqlite::{expr, oracle, prove, readers};
 use crate::dialect::{AlterStatement, Ask, Op, Rewrite, Setting};
 use crate::error::Result;
 use crate::sql::parse::alter::{self as parse, ActionKind};
@@ -153,6 +153,9 @@ pub(super) fn rewrite(site: &Site<'_>, state: &State, kind: &ActionKind, ask: &m
             object.kind, object.name
         )
     });
+    if ask.offline() {
+        ops.insert(0, readers::none_unknown(state, site.index, ask)?);
+    }
     ops.push(Op::Set(Setting::LegacyAlterTable, Some(false)));
     match kind {
         ActionKind::RenameTable(to) => rename_table(site, state, to, ask, &mut ops)?,

@@ -3,11 +3,13 @@
 //! SQLite has no IF, so a guard is an INSERT into a temporary table whose trigger raises an error. A runner that goes on
 //! after an error must not commit all the same: the trigger first breaks a deferred foreign key between two temporary
 //! tables, which holds every COMMIT up until the connection ends (foreignkeys.html, section 4.2). Where a copy needs
-//! foreign keys off, that does not work, and the script tells its runner to stop at the first error (`.bail on`).
+//! foreign keys off, that does not work; nor is a statement of the author's seen to fail. So the script tells its runner
+//! to stop at the first error (`.bail on`).
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use crate::dialect::sqlite::settings;
 use crate::dialect::{Ask, ScriptHead, ScriptSql, Setting};
 use crate::error::Result;
 use crate::sql::split;
@@ -37,11 +39,11 @@ impl ScriptSql for SqliteScript {
     fn head(&self, head: &ScriptHead<'_>) -> String {
         let mut out = format!("-- {}\n--\n", head.title);
         out.push_str("-- Run it with:  sqlite3 -bail DATABASE < SCRIPT\n");
+        out.push_str("-- Another program has to stop at the first error, and knows no line that begins with a dot.\n");
         if head.foreign_keys_off {
             out.push_str(
-                "-- It copies tables with foreign keys off, so only the sqlite3 command may run it, which stops\n",
+                "-- Foreign keys are off while tables are copied, so what goes on after an error may lose rows.\n",
             );
-            out.push_str("-- at the first error.\n");
         }
         out.push_str("-- Nothing stays of a revision that is refused; those before it do.\n");
         let list = if head.revisions.is_empty() {
@@ -54,9 +56,7 @@ impl ScriptSql for SqliteScript {
             let _ = writeln!(out, "--   {revision}");
         }
         out.push('\n');
-        if head.foreign_keys_off {
-            out.push_str(".bail on\n");
-        }
+        out.push_str(".bail on\n");
         out.push_str(SETUP);
         out
     }
@@ -139,6 +139,11 @@ impl ScriptSql for SqliteScript {
         };
         let value = if on == Some(true) { "ON" } else { "OFF" };
         Some(format!("PRAGMA {name} = {value};\n"))
+    }
+
+    fn undone(&self, statement: &str) -> Option<String> {
+        let (name, usual) = settings::set(statement)?;
+        Some(format!("PRAGMA {name} = {usual};\n"))
     }
 
     fn foreign_key_effect(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<String>> {

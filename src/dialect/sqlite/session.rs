@@ -88,6 +88,25 @@ pub(super) fn sets_up_connection(statement: &str) -> bool {
     }
 }
 
+/// What gives a row a number that `last_insert_rowid()` returns afterwards.
+pub(super) fn gives_id(statement: &str) -> bool {
+    matches!(first_word(statement).as_str(), "INSERT" | "REPLACE" | "WITH")
+}
+
+/// What asks for that number.
+pub(super) fn asks_id(statement: &str) -> Option<&'static str> {
+    const ASKS: &[u8] = b"last_insert_rowid";
+    // Scripts of millions of statements come by here.
+    let bytes = statement.as_bytes();
+    if !bytes.windows(ASKS.len()).any(|part| part.eq_ignore_ascii_case(ASKS)) {
+        return None;
+    }
+    let mut words = token::significant(statement, &split::SQLITE);
+    let asks =
+        words.any(|token| token.kind != Kind::Text && statement[token.span].as_bytes().eq_ignore_ascii_case(ASKS));
+    asks.then_some("last_insert_rowid()")
+}
+
 /// Rows do not matter to a schema, and other files are left alone.
 pub(super) fn replay(statement: &str) -> Replay {
     match first_word(statement).as_str() {
@@ -169,6 +188,20 @@ mod tests {
         for (sql, want) in cases {
             assert_eq!(replay(sql), want, "{sql}");
         }
+    }
+
+    #[test]
+    fn what_asks_for_the_last_row() {
+        assert!(asks_id("INSERT INTO c VALUES (LAST_INSERT_ROWID())").is_some());
+        for sql in [
+            "SELECT 'last_insert_rowid'",
+            "SELECT 1 -- last_insert_rowid()",
+            "SELECT 1",
+        ] {
+            assert!(asks_id(sql).is_none(), "{sql}");
+        }
+        assert!(gives_id("replace into t values (1)"));
+        assert!(!gives_id("UPDATE t SET a = 1"));
     }
 
     #[test]

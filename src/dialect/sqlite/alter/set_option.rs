@@ -36,6 +36,10 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, option: TableOption,
                 draft.table.remove_clause(&span).map_err(|text| site.broken(&text))?;
             }
             draft.must_copy("AUTOINCREMENT is part of how rows are numbered");
+            draft.notices.push(format!(
+                "the numbers of the rows that were deleted from `{}` may be given again",
+                draft.name()
+            ));
         }
     }
     if draft.table.comments_behind() < comments {
