@@ -2,7 +2,7 @@
 //! primary key has. SQLite compiles all of it after a change, and it means something else.
 
 use crate::code::Code;
-use crate::dialect::sqlite::draft::{Draft, Source};
+use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::inspect::{views_and_triggers, words};
 use crate::dialect::sqlite::readers;
 use crate::dialect::sqlite::site::Site;
@@ -60,12 +60,7 @@ fn is_rowid(name: &str) -> bool {
 
 /// The name in the old table of the column that a column of the draft is.
 pub(super) fn origin<'d>(draft: &'d Draft<'_>, position: usize) -> Option<&'d str> {
-    let column = draft.columns.get(position)?;
-    match &column.source {
-        Source::Same(old) => Some(old),
-        Source::Converted(..) => Some(&column.name),
-        Source::Added(_) => None,
-    }
+    draft.columns.get(position)?.origin.as_deref()
 }
 
 /// For a script, whose database has not been seen: stops it where columns go or move while a view or a trigger that the

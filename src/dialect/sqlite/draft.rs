@@ -68,6 +68,8 @@ pub(super) struct Draft<'s> {
 pub(super) struct Column {
     /// Its name by now.
     pub(super) name: String,
+    /// Its name in the old table; a new column has none, though it may get the name of one that was dropped.
+    pub(super) origin: Option<String>,
     /// Where its values come from.
     pub(super) source: Source,
     /// What `pragma_table_xinfo` shall say of it where that changes: attribute and value.
@@ -105,6 +107,7 @@ impl<'s> Draft<'s> {
     pub(super) fn new(state: &'s State, inline: bool) -> Self {
         let columns = state.table.columns().map(|column| Column {
             name: column.name.text.clone(),
+            origin: Some(column.name.text.clone()),
             source: Source::Same(column.name.text.clone()),
             expect: BTreeMap::new(),
         });

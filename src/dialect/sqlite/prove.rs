@@ -1,7 +1,7 @@
 //! Proofs before anything runs: definitions, the outcome of a draft, and what could break because of it.
 
 use crate::code::Code;
-use crate::dialect::sqlite::draft::{Column, Draft, Index, Source};
+use crate::dialect::sqlite::draft::{Column, Draft, Index};
 use crate::dialect::sqlite::inspect::{self, Object, State};
 use crate::dialect::sqlite::oracle::{self, Model, Probe, attribute, comparable};
 use crate::dialect::sqlite::site::Site;
@@ -301,15 +301,11 @@ fn differs(draft: &Draft<'_>, column: &Column, old: &Model, row: &[Option<String
     if !attribute(row, "name").eq_ignore_ascii_case(&column.name) {
         return Some(format!("column `{}` is not in its place", column.name));
     }
-    let from = match &column.source {
-        Source::Added(_) => return None,
-        Source::Same(name) => name.clone(),
-        Source::Converted(..) => column.name.clone(),
-    };
+    let from = column.origin.as_ref()?;
     let before = old
         .columns
         .iter()
-        .find(|row| attribute(row, "name").eq_ignore_ascii_case(&from))?;
+        .find(|row| attribute(row, "name").eq_ignore_ascii_case(from))?;
     for name in ["type", "notnull", "dflt_value", "pk", "hidden"] {
         let in_key = |key: Vec<String>| key.iter().any(|key| key.eq_ignore_ascii_case(&column.name));
         // What a key implies comes and goes with it.

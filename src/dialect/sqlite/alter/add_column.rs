@@ -182,6 +182,7 @@ fn insert(
         at,
         Column {
             name: name.clone(),
+            origin: None,
             source: Source::Added(default_of(draft, name)),
             expect: std::collections::BTreeMap::new(),
         },

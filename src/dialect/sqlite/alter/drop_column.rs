@@ -3,7 +3,7 @@
 use crate::code::Code;
 use crate::dialect::Ask;
 use crate::dialect::sqlite::alter::{drop_constraint, not_null};
-use crate::dialect::sqlite::draft::{Draft, Source};
+use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::inspect::{State, TriggerHeader};
 use crate::dialect::sqlite::names::{self, Named};
@@ -31,7 +31,7 @@ pub(super) fn apply(
     let position = draft.column(site, name)?;
     let column = draft.columns[position].name.clone();
     refuse_uses(draft, site, name, &column)?;
-    if let Source::Same(old) = &draft.columns[position].source
+    if let Some(old) = &draft.columns[position].origin
         && let Some(user) = prove::user_of(ask, draft.state, old)?
     {
         let message = format!("{user} uses column `{column}` of `{}`", draft.name());
