@@ -58,12 +58,13 @@ impl Affinity {
 
     /// A condition that holds where a column of this affinity would not keep what `value` is.
     ///
-    /// A text survives as a number when the number is written like it, zeros behind the point aside: `'007'`, `'+49'`
-    /// and more digits than a number has are lost.
+    /// A text survives as a number when the number is written like it, zeros at its end behind the point aside: `'007'`,
+    /// `'+49'` and more digits than a number has are lost.
     pub(super) fn loses(self, value: &str) -> Option<String> {
         let numeric = format!("CAST({value} AS NUMERIC)");
-        let trimmed =
-            format!("CASE WHEN instr({value}, '.') > 0 THEN rtrim(rtrim({value}, '0'), '.') ELSE {value} END");
+        let trimmed = format!(
+            "CASE WHEN {value} GLOB '*.*' AND {value} NOT GLOB '*e*' THEN rtrim(rtrim({value}, '0'), '.') ELSE {value} END"
+        );
         let unlike = format!("typeof({value}) = 'text' AND CAST({numeric} AS TEXT) <> {trimmed}");
         let exact = format!("CAST({numeric} AS REAL) <> {numeric}");
         match self {
