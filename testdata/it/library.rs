@@ -408,3 +408,27 @@ fn a_plan_knows_what_only_this_connection_has() {
         "{planned:#?}"
     );
 }
+
+#[test]
+fn what_a_revision_makes_for_a_while_goes_and_what_the_application_has_stays() {
+    let mut db = memory();
+    db.execute_batch(
+        "CREATE TEMP TABLE cache (x); INSERT INTO cache VALUES (1);
+         CREATE TEMP VIEW mine AS SELECT x FROM cache; PRAGMA recursive_triggers = ON;",
+    )
+    .expect("a schema");
+    let up = "CREATE TABLE t (x);\nCREATE TEMP TABLE IF NOT EXISTS cache (x, y);\nINSERT INTO cache VALUES (2);\n\
+              CREATE TEMP TABLE work AS SELECT x FROM cache;\nALTER TABLE work RENAME TO works;\n\
+              CREATE VIRTUAL TABLE temp.words USING fts5 (word);\n\
+              CREATE TEMP TRIGGER noted AFTER INSERT ON cache BEGIN INSERT INTO t VALUES (new.x); END;";
+    for transaction in ["", "-- transaction: none\n"] {
+        let all = migrator(revision("aaaa", "", transaction, up, "DROP TABLE t;").to_vec());
+        all.run(&mut db).upgrade("heads").expect("it runs");
+        let names = "SELECT group_concat(name, ' ') FROM (SELECT name FROM temp.sqlite_schema ORDER BY 1)";
+        let names: String = db.query_row(names, [], |row| row.get(0)).expect("names");
+        assert_eq!(names, "cache mine", "{transaction}");
+        all.run(&mut db).downgrade("base").expect("it runs");
+    }
+    assert_eq!(number(&db, "SELECT count(*) FROM mine"), 3);
+    assert_eq!(number(&db, "PRAGMA recursive_triggers"), 1);
+}
