@@ -172,7 +172,7 @@ codes! {
     UnfinishedRevision = "execute::unfinished",
         "A revision with `transaction: none` stopped half-way, and cannot go on: its file was changed in the part that had run already, so it is not known where; or that part kept rows in a temporary table, which went with its connection. Made again it would be empty, and a statement such as DELETE … WHERE id NOT IN (SELECT id FROM it) would take that for the truth. Do the rest by hand and stamp the revision, or undo by hand what has run and `sqlrev stamp --purge` where the database was before. On MySQL and MariaDB, where data definition commits by itself, a statement may also have been begun when a run or its connection was killed, so that nobody knows whether it ran: see what the database has, and say it with `sqlrev repair REVISION --ran` or `--not-run`.";
     ForeignKeys = "execute::foreign_keys",
-        "Rows would point at rows that do not exist. Everything of this revision was rolled back.";
+        "Rows would point at rows that do not exist. Everything of this revision was rolled back; with `transaction: none`, everything of the replacement of a table that left them, which is done as one.";
 
     WouldDeleteRows = "execute::would_delete_rows",
         "SQLite deletes every row of a table before it drops it, and by ON DELETE CASCADE, SET NULL or SET DEFAULT rows of other tables go or change with them. A DROP TABLE that would do so is refused, unless the other tables are dropped in the same script. Say what is meant with a DELETE or UPDATE before it; or change the table with ALTER TABLE.";

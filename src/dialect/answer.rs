@@ -93,7 +93,26 @@ pub enum Replaces {
     /// The old table goes.
     Drops(String),
     /// A new one has its name.
-    Creates(String),
+    Creates {
+        /// The name.
+        table: String,
+        /// It is made with its rows.
+        filled: bool,
+    },
     /// Another one takes its name, or the old one a name to be dropped by.
-    TakesName(String),
+    Renames {
+        /// The name before.
+        from: String,
+        /// The name afterwards.
+        to: String,
+    },
+}
+
+/// What a statement does to the rows of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowChange {
+    /// The table, in lower case, unquoted, without its schema.
+    pub table: String,
+    /// Rows of a query come into it; not rows that are written out, and none is changed or taken away.
+    pub copies: bool,
 }

@@ -12,12 +12,13 @@ mod schemas;
 mod script;
 pub mod sqlite;
 
-pub use answer::{CopiedBy, Followed, Leftovers, Replaces, Replay, Size, SizeSql, VersionSql};
+pub use answer::{CopiedBy, Followed, Leftovers, Replaces, Replay, RowChange, Size, SizeSql, VersionSql};
 pub use mirror::{Mirror, Mirrors};
 pub use rewrite::{AlterStatement, COPY, Op, Rewrite, Setting};
 pub use schemas::Schemas;
 pub use script::{ScriptHead, ScriptSql};
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::error::Result;
@@ -239,6 +240,18 @@ pub trait Dialect: Sync + std::fmt::Debug {
         None
     }
 
+    /// Likewise for comparing with what was there before a script: rows of these tables, which it replaces, are told by
+    /// their parents alone, since they may have other numbers now. Of all tables, or of one.
+    fn orphans_after(&self, replaced: &BTreeSet<String>, table: Option<&str>) -> Option<String> {
+        let _ = (replaced, table);
+        None
+    }
+
+    /// A query for the tables that have foreign keys.
+    fn referring(&self) -> Option<&'static str> {
+        None
+    }
+
     /// A query for how many rows of a table point at rows which do not exist.
     fn orphans_of(&self, table: &str) -> Option<String> {
         let _ = table;
@@ -249,6 +262,12 @@ pub trait Dialect: Sync + std::fmt::Debug {
     fn meant_switch(&self, statement: &str) -> Option<(Setting, bool)> {
         let _ = statement;
         None
+    }
+
+    /// Whether the statement says when foreign keys are checked. Where it says so twice, violations may be forgotten.
+    fn defers(&self, statement: &str) -> bool {
+        let _ = statement;
+        false
     }
 
     /// A query for the tables and columns whose rows would be deleted or changed along with a table that is dropped.
@@ -273,6 +292,38 @@ pub trait Dialect: Sync + std::fmt::Debug {
     fn replaces(&self, statement: &str) -> Option<Replaces> {
         let _ = statement;
         None
+    }
+
+    /// The table whose rows a statement changes.
+    fn changes_rows(&self, statement: &str) -> Option<RowChange> {
+        let _ = statement;
+        None
+    }
+
+    /// Whether the statement cannot stand among others that are held by one transaction.
+    fn tears(&self, statement: &str) -> bool {
+        self.stands_alone(statement)
+    }
+
+    /// A query for the last number that a table gave to a row and will not give again; no row where it has no such.
+    fn counter(&self, table: &str) -> Option<String> {
+        let _ = table;
+        None
+    }
+
+    /// A query for what refers to a table that is not there by the name that a RENAME gave it: the kind and the name.
+    fn refers_to(&self, table: &str) -> Option<String> {
+        let _ = table;
+        None
+    }
+
+    /// The views and triggers that do not compile: the kind and the name.
+    ///
+    /// # Errors
+    /// What the database says to the question.
+    fn broken(&self, ask: &mut dyn Ask) -> Result<Vec<[String; 2]>> {
+        let _ = ask;
+        Ok(Vec::new())
     }
 
     /// Whether the statement cannot stand in a transaction, or is one that opens or closes it.

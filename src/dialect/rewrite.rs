@@ -109,4 +109,6 @@ pub struct Rewrite {
     pub ops: Vec<Op>,
     /// What the reader should know: what a dropped column took along.
     pub notices: Vec<String>,
+    /// Views and triggers that did not compile before: the kind and the name. They may again when the script has ended.
+    pub broken: Vec<[String; 2]>,
 }

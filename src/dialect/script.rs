@@ -73,6 +73,31 @@ pub trait ScriptSql: Sync + std::fmt::Debug {
         String::new()
     }
 
+    /// Throws the switch of foreign keys, outside of a transaction.
+    fn foreign_keys(&self, on: bool) -> String {
+        let _ = on;
+        String::new()
+    }
+
+    /// Remembers what a table has that is called `of` now, before it is dropped and `table` is replaced: its rows, what
+    /// hangs on it, and, where there may be one, the last number that it gave to a row.
+    fn keep_replaced(&self, table: &str, of: &str, counter: bool) -> String {
+        let _ = (table, of, counter);
+        String::new()
+    }
+
+    /// Says so when the table in the place of one that was remembered has not as many rows.
+    fn say_rows(&self, table: &str) -> String {
+        let _ = table;
+        String::new()
+    }
+
+    /// Says what did not come back of all that was remembered, and forgets it.
+    fn say_lost(&self, counters: bool) -> String {
+        let _ = counters;
+        String::new()
+    }
+
     /// A query that returns a row when the table is not there: its name, and the name as it stands in statements.
     fn missing_table(&self, name: &str, place: &str) -> String;
 

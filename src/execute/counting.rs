@@ -151,6 +151,16 @@ impl Unit for Counting<'_> {
         Ok(())
     }
 
+    fn open(&self, driver: &mut dyn Driver) -> Result<()> {
+        let opens = driver.in_transaction() != Some(true);
+        if opens {
+            let begin = driver.dialect().begin();
+            self.tell(driver, begin)?;
+        }
+        self.opened.set(opens);
+        Ok(())
+    }
+
     fn takes_back(&self, driver: &mut dyn Driver, statement: &str) -> Result<bool> {
         if !self.opened.take() {
             let dialect = driver.dialect();

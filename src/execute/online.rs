@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::execute::event::Event;
 use crate::execute::fault;
 use crate::execute::lock::Patience;
+use crate::execute::orphans;
 use crate::execute::patient::Tries;
 use crate::execute::rebuild::{self, Rebuild};
 use crate::execute::shown::Shown;
@@ -29,6 +30,8 @@ pub(crate) struct Online<'a> {
     pub watch: bool,
     /// Called around each piece when no transaction is open, with the number of statements done after it.
     pub unit: Option<&'a dyn Unit>,
+    /// How many statements are done when those that are done together are; none while each stands alone.
+    pub group: Option<u64>,
     /// What the script replaces by hand, and the rows that pointed at nothing before it did.
     pub rebuild: Rebuild<'a>,
     /// The statement that takes data.
@@ -53,6 +56,8 @@ pub(crate) trait Unit {
     fn before(&self, driver: &mut dyn Driver, statement: Option<&str>, done: u64) -> Result<()>;
     /// After it, when `done` statements of the script have run.
     fn after(&self, driver: &mut dyn Driver, done: u64) -> Result<()>;
+    /// Opens a transaction for several pieces, unless the author has one open; `after` ends it.
+    fn open(&self, driver: &mut dyn Driver) -> Result<()>;
     /// Undoes a statement that failed, where it has done anything and that can be undone, so that it may be tried again;
     /// tells whether it may.
     fn takes_back(&self, driver: &mut dyn Driver, statement: &str) -> Result<bool>;
@@ -76,12 +81,14 @@ impl Runner for Online<'_> {
                 (self.events)(Event::Work(&work));
             }
         }
+        self.together(place.index)?;
+        let alone = self.unit.filter(|_| self.group.is_none());
         let mut tries = Tries::new();
         loop {
-            if let Some(unit) = self.unit {
+            if let Some(unit) = alone {
                 unit.before(self.driver, Some(sql), place.index + 1)?;
             }
-            let in_transaction = self.unit.is_none();
+            let in_transaction = alone.is_none();
             let beyond = if self.fenced {
                 self.driver.dialect().beyond(sql)
             } else {
@@ -94,7 +101,7 @@ impl Runner for Online<'_> {
             } else {
                 self.rebuild.statement(self.driver, place, in_transaction)
             };
-            let (Err(error), Some(unit)) = (&ran, self.unit) else {
+            let (Err(error), Some(unit)) = (&ran, alone) else {
                 ran?;
                 break;
             };
@@ -116,10 +123,7 @@ impl Runner for Online<'_> {
             return Ok(());
         }
         self.pass_notices_on();
-        if let Some(unit) = self.unit {
-            unit.after(self.driver, place.index + 1)?;
-        }
-        Ok(())
+        self.done(place.index + 1)
     }
 
     fn data(&mut self, data: &Data<'_>) -> Result<()> {
@@ -142,6 +146,10 @@ impl Runner for Online<'_> {
     }
 
     fn rewrite(&mut self, run: &[AlterStatement], rewrite: &Rewrite, done: u64) -> Result<()> {
+        self.together(done.saturating_sub(1))?;
+        for statement in run {
+            self.rebuild.before(self.driver, &statement.text)?;
+        }
         if rewrite.strategy == COPY {
             size::room(self.driver, run, rewrite)?;
         }
@@ -150,7 +158,7 @@ impl Runner for Online<'_> {
         } else {
             0
         };
-        if let Some(unit) = self.unit {
+        if let Some(unit) = self.unit.filter(|_| self.group.is_none()) {
             unit.before(self.driver, None, done)?;
         }
         let full_memory = (rewrite.strategy == COPY).then(|| size::spare_memory(self.driver));
@@ -172,17 +180,15 @@ impl Runner for Online<'_> {
         // It is a matter of speed alone, and the error of the change counts more.
         let _ = full_memory.flatten().map(|sql| self.driver.execute(sql));
         ran.and(restored)?;
-        if let Some(unit) = self.unit {
-            unit.after(self.driver, done)?;
+        for statement in run {
+            self.rebuild.after(self.driver, &statement.text)?;
         }
-        if let Some(notice) = rebuild::old_orphans(self.driver, rewrite) {
+        self.rebuild.leave(&rewrite.broken);
+        self.done(done)?;
+        if let Some(notice) = orphans::of_copy(self.driver, rewrite) {
             (self.events)(Event::Notice(&notice));
         }
-        for statement in run {
-            if let Some(notice) = self.rebuild.renamed(self.driver, &statement.text) {
-                (self.events)(Event::Notice(&notice));
-            }
-        }
+        self.pass_notices_on();
         for notice in &rewrite.notices {
             (self.events)(Event::Notice(notice));
         }
@@ -198,6 +204,33 @@ impl Runner for Online<'_> {
 }
 
 impl Online<'_> {
+    /// Begins what is done together, where the statement that so many come before is a part of it.
+    fn together(&mut self, index: u64) -> Result<()> {
+        let Some(unit) = self.unit.filter(|_| self.group.is_none()) else {
+            return Ok(());
+        };
+        let Some(group) = self.rebuild.group(index) else {
+            return Ok(());
+        };
+        unit.open(self.driver)?;
+        self.rebuild.look_before(self.driver)?;
+        self.group = Some(group.range.end);
+        Ok(())
+    }
+
+    /// So many statements are done.
+    fn done(&mut self, done: u64) -> Result<()> {
+        let Some(unit) = self.unit else { return Ok(()) };
+        if let Some(end) = self.group {
+            if done < end {
+                return Ok(());
+            }
+            self.rebuild.check(self.driver)?;
+            self.group = None;
+        }
+        unit.after(self.driver, done)
+    }
+
     /// What takes the place of a statement that reaches beyond the database.
     fn instead(&mut self, place: &Place<'_>, instead: &Replay) -> Result<()> {
         let Replay::Instead(sql) = instead else {
@@ -258,7 +291,7 @@ impl Online<'_> {
     }
 
     fn pass_notices_on(&mut self) {
-        for notice in self.driver.notices() {
+        for notice in self.driver.notices().into_iter().chain(self.rebuild.notes()) {
             (self.events)(Event::Notice(&notice));
         }
     }

@@ -1,44 +1,62 @@
 //! Tables that an author replaces by hand: their DROP deletes nothing elsewhere, and no row is left pointing at nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::code::Code;
-use crate::dialect::{COPY, Dialect, Replaces, Rewrite, Rows, Setting};
+use crate::dialect::{Dialect, Replaces, Rows, Setting};
 use crate::driver::{Driver, DriverError};
 use crate::error::{Error, Result};
+use crate::execute::course::{Act, Course};
 use crate::execute::fault;
+use crate::execute::group::Group;
+use crate::execute::losses::Losses;
+use crate::execute::orphans::{self, Orphans};
 use crate::execute::scripts::Prepared;
 use crate::execute::walk::Place;
-
-/// How many orphans an error lists.
-const SHOWN: usize = 10;
 
 /// What a script replaces, and the rows that pointed at nothing before it began to.
 pub(crate) struct Rebuild<'a> {
     prepared: &'a Prepared,
-    before: Option<BTreeSet<String>>,
+    course: Course,
+    before: Option<Orphans>,
+    /// Something that no transaction holds stands in the midst of a replacement: what comes of it cannot be taken back.
+    torn: bool,
     /// How many rows the tables had that were dropped and whose names another one takes.
     counts: BTreeMap<String, String>,
-    /// The names that tables took in this run.
-    taken: BTreeSet<String>,
-    /// What hung on the tables that were dropped and replaced: the table, the kind and the name.
-    hung: Vec<[String; 3]>,
+    losses: Losses,
+    /// What to say, and was not said yet.
+    notes: Vec<String>,
 }
 
 impl<'a> Rebuild<'a> {
-    pub(crate) fn new(prepared: &'a Prepared) -> Self {
+    pub(crate) fn new(prepared: &'a Prepared, dialect: &'static dyn Dialect) -> Self {
         Self {
             prepared,
+            course: Course::new(prepared, dialect),
             before: None,
+            torn: false,
             counts: BTreeMap::new(),
-            taken: BTreeSet::new(),
-            hung: Vec::new(),
+            losses: Losses::default(),
+            notes: Vec::new(),
         }
+    }
+
+    /// The statements that are done together with this one, where no transaction holds them all.
+    pub(crate) fn group(&self, index: u64) -> Option<&'a Group> {
+        let mut groups = self.prepared.groups.iter();
+        groups.find(|group| group.range.contains(&index))
     }
 
     /// Runs a statement. One that means to switch foreign keys does so even in a transaction; while a table that is
     /// replaced is dropped, they are off.
     pub(crate) fn statement(&mut self, driver: &mut dyn Driver, place: &Place<'_>, in_transaction: bool) -> Result<()> {
+        let text = place.statement.text;
+        self.before(driver, text)?;
+        self.run(driver, place, in_transaction)?;
+        self.after(driver, text)
+    }
+
+    fn run(&mut self, driver: &mut dyn Driver, place: &Place<'_>, in_transaction: bool) -> Result<()> {
         let dialect = driver.dialect();
         let failed = |error| fault::database(&error);
         let text = place.statement.text;
@@ -48,24 +66,18 @@ impl<'a> Rebuild<'a> {
             }
             return driver.setting(setting, Some(on)).map(drop).map_err(failed);
         }
+        if in_transaction && self.prepared.defers && dialect.defers(text) {
+            self.look_before(driver)?;
+        }
         let Some(Replaces::Drops(table)) = dialect.replaces(text) else {
             return run(driver, place, in_transaction);
         };
-        let is_replaced = self.prepared.replaced.contains(&table);
-        if is_replaced || self.taken.contains(&table) {
-            self.hung
-                .extend(hung(driver)?.into_iter().filter(|[on, ..]| *on == table));
-        }
-        if !is_replaced {
+        if !self.prepared.replaced.contains(&table) {
             self.takes_nothing_along(driver, place, &table)?;
             return run(driver, place, in_transaction);
         }
-        if in_transaction {
-            self.look_before(driver)?;
-        }
-        if let Some(count) = count(driver, &table) {
-            self.counts.insert(table.clone(), count);
-        }
+        self.torn |= !in_transaction;
+        self.look_before(driver)?;
         let was = driver.setting(Setting::ForeignKeys, None).map_err(failed)?;
         driver.setting(Setting::ForeignKeys, Some(false)).map_err(failed)?;
         let ran = drop_alone(driver, place, &table, in_transaction);
@@ -73,31 +85,53 @@ impl<'a> Rebuild<'a> {
         ran
     }
 
-    /// What to say after a table has taken the name of one that was dropped, when it has not as many rows. The author
-    /// may well mean to leave rows out, but not without a word.
-    pub(crate) fn renamed(&mut self, driver: &mut dyn Driver, statement: &str) -> Option<String> {
-        let Some(Replaces::TakesName(table)) = driver.dialect().replaces(statement) else {
-            return None;
-        };
-        let before = self.counts.remove(&table);
-        self.taken.insert(table.clone());
-        let (before, now) = (before?, count(driver, &table)?);
-        (before != now).then(|| format!("`{table}` had {before} rows, and the table that replaces it has {now}"))
+    /// What has to be looked at before a statement.
+    pub(crate) fn before(&mut self, driver: &mut dyn Driver, statement: &str) -> Result<()> {
+        let acts = self.course.before(statement);
+        self.act(driver, acts)
     }
 
-    /// What to say, at the end of a script, of what went with the tables that it replaced and was not made anew.
-    fn lost(&self, driver: &mut dyn Driver) -> Result<Vec<String>> {
-        if self.hung.is_empty() {
-            return Ok(Vec::new());
+    /// And after it.
+    pub(crate) fn after(&mut self, driver: &mut dyn Driver, statement: &str) -> Result<()> {
+        let acts = self.course.after(statement);
+        self.act(driver, acts)
+    }
+
+    fn act(&mut self, driver: &mut dyn Driver, acts: Vec<Act>) -> Result<()> {
+        for act in acts {
+            match act {
+                Act::Keep { table, of } => {
+                    if table != of {
+                        self.look_before(driver)?;
+                    }
+                    self.losses.keep(driver, &table, &of)?;
+                    if let Some(count) = count(driver, &of) {
+                        self.counts.insert(table, count);
+                    }
+                }
+                // The author may well mean to leave rows out, but not without a word.
+                Act::Compare(table) => {
+                    if let Some(before) = self.counts.remove(&table)
+                        && let Some(now) = count(driver, &table).filter(|now| *now != before)
+                    {
+                        let rows = if before == "1" { "row" } else { "rows" };
+                        let note = format!("`{table}` had {before} {rows}, and the table that replaces it has {now}");
+                        self.notes.push(note);
+                    }
+                }
+            }
         }
-        let now: BTreeSet<[String; 2]> = hung(driver)?.into_iter().map(|[_, kind, name]| [kind, name]).collect();
-        let lost = self
-            .hung
-            .iter()
-            .filter(|[_, kind, name]| !now.contains(&[kind.clone(), name.clone()]));
-        Ok(lost
-            .map(|[table, kind, name]| format!("{kind} `{name}` went with the old `{table}`, and is not made anew"))
-            .collect())
+        Ok(())
+    }
+
+    /// Views and triggers that a RENAME found broken: they may not be when the script has ended.
+    pub(crate) fn leave(&mut self, broken: &[[String; 2]]) {
+        self.losses.leave(broken);
+    }
+
+    /// What to say, once.
+    pub(crate) fn notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
     }
 
     /// Refuses to drop a table when rows of others would go or change with it, unless those are dropped as well.
@@ -130,40 +164,77 @@ impl<'a> Rebuild<'a> {
         Ok(())
     }
 
-    fn look_before(&mut self, driver: &mut dyn Driver) -> Result<()> {
+    /// Looks which rows point at nothing, before anything of a replacement has run.
+    pub(crate) fn look_before(&mut self, driver: &mut dyn Driver) -> Result<()> {
         if self.before.is_none() {
-            self.before = Some(orphans(driver)?.into_iter().map(|(orphan, _)| orphan).collect());
+            self.before = Some(Orphans::read(driver, &self.prepared.replaced)?);
         }
         Ok(())
     }
 
-    /// Refuses what was done when rows point at nothing that did not before; else what there is to say about it.
+    /// Refuses what was done when rows point at nothing that did not before.
     ///
     /// # Errors
-    /// `execute::foreign_keys`.
-    pub(crate) fn finish(self, driver: &mut dyn Driver) -> Result<Vec<String>> {
-        let lost = self.lost(driver)?;
-        let Some(before) = self.before else {
-            return Ok(lost);
+    /// `execute::foreign_keys`, and `batch::in_use` for what refers to a table by the name that it got for its last way.
+    pub(crate) fn check(&mut self, driver: &mut dyn Driver) -> Result<()> {
+        for table in self.course.gone() {
+            refers_to_nothing(driver, table)?;
+        }
+        let Some(before) = self.before.take() else {
+            return Ok(());
         };
-        let new: Vec<String> = orphans(driver)?
-            .into_iter()
-            .filter(|(orphan, _)| !before.contains(orphan))
-            .map(|(_, words)| words)
-            .collect();
+        let new = Orphans::read(driver, &self.prepared.replaced)?.since(&before);
         if new.is_empty() {
-            return Ok(lost);
+            return Ok(());
         }
-        let mut error = Error::new(Code::ForeignKeys, "rows point at rows that are not there");
-        for words in new.iter().take(SHOWN) {
-            error = error.cause(words.as_str());
+        if self.torn {
+            self.notes.extend(orphans::told(new));
+            return Ok(());
         }
-        if new.len() > SHOWN {
-            error = error.cause(format!("… and {} more", new.len() - SHOWN));
-        }
-        Err(error
-            .help("copy every row to the new table, or delete in the same revision the rows that point at the others"))
+        let help = if self.prepared.replaced.is_empty() {
+            "delete or correct the rows that point at others which are gone, in the same revision"
+        } else {
+            "copy every row to the new table, or delete in the same revision the rows that point at the others"
+        };
+        Err(orphans::refused(&new).help(help))
     }
+
+    /// At the end of the script: the same, and what else there is to say about it.
+    ///
+    /// # Errors
+    /// Those of [`Rebuild::check`].
+    pub(crate) fn finish(mut self, driver: &mut dyn Driver) -> Result<Vec<String>> {
+        let acts = self.course.end();
+        self.act(driver, acts)?;
+        self.check(driver)?;
+        self.notes.extend(self.losses.said(driver)?);
+        Ok(self.notes)
+    }
+}
+
+/// Refuses that something refers to a table which was renamed, replaced and dropped: a RENAME leads references along.
+fn refers_to_nothing(driver: &mut dyn Driver, table: &str) -> Result<()> {
+    let Some(query) = driver.dialect().refers_to(table) else {
+        return Ok(());
+    };
+    let rows = driver.query(&query).map_err(|error| fault::database(&error))?;
+    let mut named = rows.into_iter().filter_map(|row| {
+        let mut values = row.into_iter();
+        Some((values.next()??, values.next()??))
+    });
+    let Some((kind, name)) = named.next() else {
+        return Ok(());
+    };
+    let code = if kind == "table" {
+        Code::ForeignKeys
+    } else {
+        Code::BatchInUse
+    };
+    let message = format!("{kind} `{name}` refers to `{table}`, which is dropped");
+    Err(Error::new(code, message)
+        .cause("ALTER TABLE … RENAME leads references, views and triggers along")
+        .help("CREATE the new table under another name, INSERT, DROP the old one, and RENAME the new one")
+        .help("or say before the RENAME: PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = ON"))
 }
 
 /// The tables that follow, without those that the script drops for good, and a query that finds a row which does.
@@ -200,19 +271,6 @@ fn drop_alone(driver: &mut dyn Driver, place: &Place<'_>, table: &str, in_transa
     Ok(())
 }
 
-/// What to say of rows of a copied table that point at nothing: a copy makes none, so they did before.
-pub(crate) fn old_orphans(driver: &mut dyn Driver, rewrite: &Rewrite) -> Option<String> {
-    let query = driver
-        .dialect()
-        .orphans_of(&rewrite.table)
-        .filter(|_| rewrite.strategy == COPY)?;
-    // A key that is no key is an error of its own elsewhere.
-    let count = driver.query(&query).ok()?.into_iter().flatten().flatten().next()?;
-    let rows = if count == "1" { "row" } else { "rows" };
-    let words = format!("{count} {rows} of `{}` without a parent, as before", rewrite.table);
-    (count != "0").then_some(words)
-}
-
 /// The tables that follow one: each with the query that counts its rows and what refers, and the counts.
 fn tally(driver: &mut dyn Driver, table: &str) -> Result<Vec<(String, String, Rows)>> {
     let dialect = driver.dialect();
@@ -231,19 +289,6 @@ fn tally(driver: &mut dyn Driver, table: &str) -> Result<Vec<(String, String, Ro
         }
     }
     Ok(counts)
-}
-
-/// What hangs on tables and goes with them: the table, the kind and the name.
-fn hung(driver: &mut dyn Driver) -> Result<Vec<[String; 3]>> {
-    let Some(query) = driver.dialect().hangs_on_tables() else {
-        return Ok(Vec::new());
-    };
-    let rows = driver.query(query).map_err(|error| fault::database(&error))?;
-    let named = rows.into_iter().filter_map(|row| {
-        let row: Option<Vec<String>> = row.into_iter().collect();
-        row?.try_into().ok()
-    });
-    Ok(named.collect())
 }
 
 fn count(driver: &mut dyn Driver, table: &str) -> Option<String> {
@@ -268,18 +313,4 @@ pub(crate) fn failed(error: &DriverError, place: &Place<'_>, dialect: &'static d
     }
     let (file, span) = place.in_file();
     fault::statement(error, &file, &span)
-}
-
-/// The rows that point at nothing: what tells each from the others, and what it is.
-fn orphans(driver: &mut dyn Driver) -> Result<Vec<(String, String)>> {
-    let dialect: &dyn Dialect = driver.dialect();
-    let Some(query) = dialect.orphans() else {
-        return Ok(Vec::new());
-    };
-    let rows = driver.query(query).map_err(|error| fault::database(&error))?;
-    let pairs = rows.into_iter().map(|row| {
-        let mut values = row.into_iter().map(Option::unwrap_or_default);
-        (values.next().unwrap_or_default(), values.next().unwrap_or_default())
-    });
-    Ok(pairs.collect())
 }

@@ -5,6 +5,8 @@ use crate::dialect::{AlterStatement, Ask, Op, Rewrite};
 use crate::error::Result;
 use crate::execute::basis::Start;
 use crate::execute::bookkeeping::{self, Record};
+use crate::execute::course::{Act, Course};
+use crate::execute::losses::Losses;
 use crate::execute::replay::{MakeScratch, Replay};
 use crate::execute::scripts::{Prepared, Sources};
 use crate::execute::walk::{Place, Runner, Walk};
@@ -123,8 +125,10 @@ impl Recorder<'_> {
             let mut reading = Reading {
                 reader: &mut *reader,
                 replay: replay.as_mut(),
+                course: Course::new(prepared, self.dialect),
+                losses: Losses::default(),
             };
-            let walked = walk.run(&mut reading);
+            let walked = walk.run(&mut reading).and_then(|()| reading.notes());
             walked.map_err(|error| match &replay {
                 Some(replay) => replay.explain(error),
                 None => error,
@@ -205,10 +209,42 @@ fn mark(done: &mut NodeSet, step: &Step) {
 struct Reading<'r> {
     reader: &'r mut dyn Reader,
     replay: Option<&'r mut Replay>,
+    /// What the script replaces by hand.
+    course: Course,
+    losses: Losses,
+}
+
+impl Reading<'_> {
+    /// Looks at what goes with a table that is replaced.
+    fn looks(&mut self, statement: &str) -> Result<()> {
+        let Some(replay) = self.replay.as_deref_mut() else {
+            return Ok(());
+        };
+        for act in self.course.before(statement) {
+            if let Act::Keep { table, of } = act {
+                self.losses.keep(replay.driver(), &table, &of)?;
+            }
+        }
+        self.course.after(statement);
+        Ok(())
+    }
+
+    /// Tells at the end of a script what did not come back.
+    fn notes(&mut self) -> Result<()> {
+        let Some(replay) = self.replay.as_deref_mut() else {
+            return Ok(());
+        };
+        let notes = self.losses.said(replay.driver())?;
+        for note in notes {
+            self.reader.note(note);
+        }
+        Ok(())
+    }
 }
 
 impl Runner for Reading<'_> {
     fn statement(&mut self, place: &Place<'_>) -> Result<()> {
+        self.looks(place.statement.text)?;
         match self.replay.as_deref_mut() {
             Some(replay) => {
                 self.reader.piece(&Piece::Native(place), Some(&mut *replay.asker()))?;
@@ -230,6 +266,8 @@ impl Runner for Reading<'_> {
     }
 
     fn rewrite(&mut self, run: &[AlterStatement], rewrite: &Rewrite, _index: u64) -> Result<()> {
+        run.iter().try_for_each(|statement| self.looks(&statement.text))?;
+        self.losses.leave(&rewrite.broken);
         self.reader.piece(&Piece::Rewritten(run, rewrite), None)?;
         if let Some(replay) = self.replay.as_deref_mut()
             && let Some(note) = replay.ops(run, rewrite)?

@@ -1,16 +1,19 @@
 //! Offline scripts, and plans to read.
 
+mod replaced;
+
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use crate::code::Code;
-use crate::dialect::{AlterStatement, Ask, Dialect, Op, Replaces, Rewrite, ScriptHead, ScriptSql, Setting};
+use crate::dialect::{AlterStatement, Ask, Dialect, Op, Rewrite, ScriptHead, ScriptSql, Setting};
 use crate::error::{Error, Result};
 use crate::execute::Report;
 use crate::execute::basis::{Basis, Start};
+use crate::execute::course::Course;
 use crate::execute::ledger::Ledger;
-use crate::execute::rebuild::followers;
 use crate::execute::record::{Piece, Reader};
+use crate::execute::script::replaced::ByHand;
 use crate::execute::scripts::Prepared;
 use crate::execute::shown::Shower;
 use crate::execute::survey::Surveyor;
@@ -75,6 +78,8 @@ impl Recorder<'_> {
             dialect: self.dialect,
             by_hand: false,
             orphans: None,
+            hand: ByHand::default(),
+            notes: Vec::new(),
             prepared: None,
             rules: self.dialect.rules(),
             table: &self.table,
@@ -172,7 +177,11 @@ struct Scribe<'s> {
     /// The author replaces a table by hand in this step.
     by_hand: bool,
     /// The query for rows that point at nothing, where foreign keys are off in this step and do not refuse them.
-    orphans: Option<&'static str>,
+    orphans: Option<String>,
+    /// How tables are replaced by hand in this step.
+    hand: ByHand,
+    /// What the reader of the script should know of the step.
+    notes: Vec<String>,
     /// What is known of the step's script.
     prepared: Option<Prepared>,
     rules: &'static SplitRules,
@@ -234,35 +243,6 @@ impl Scribe<'_> {
         }
         put(self.out, sql)?;
         put(self.out, end_of(sql, self.rules))
-    }
-
-    /// Stops the script before a table is dropped when rows of others would go or change with it.
-    fn takes_nothing_along(&mut self, statement: &str, ask: Option<&mut dyn Ask>) -> Result<()> {
-        let (Some(Replaces::Drops(table)), Some(ask), false) = (self.dialect.replaces(statement), ask, self.off())
-        else {
-            return Ok(());
-        };
-        let (Some(query), Some(prepared)) = (self.dialect.followers(&table), &self.prepared) else {
-            return Ok(());
-        };
-        let message = format!("to drop {table} would delete or change rows of others");
-        for (_, query) in followers(ask.query(&query)?, self.dialect, prepared) {
-            put(self.out, &self.sql.guard_rows(&query, &message))?;
-        }
-        Ok(())
-    }
-
-    /// Whether the statement drops a table that the script replaces, outside of a transaction, where the author has switched
-    /// foreign keys on: no row of others may follow, so they are off in a transaction of its own.
-    fn drops_alone(&self, sql: &str) -> bool {
-        let replaced = |table: &String| {
-            self.prepared
-                .as_ref()
-                .is_some_and(|prepared| prepared.replaced.contains(table))
-        };
-        self.transaction == Transaction::None
-            && self.foreign_keys_on
-            && matches!(self.dialect.replaces(sql), Some(Replaces::Drops(table)) if replaced(&table))
     }
 
     /// What stands before the first statement, once.
@@ -362,10 +342,12 @@ impl Reader for Scribe<'_> {
         first.push_str(&guards(self.sql, self.table, &step.heads_before.ids(), self.count));
         self.prepared = Some(prepared.clone());
         self.by_hand = prepared.rebuilds() && self.transaction == Transaction::Revision;
-        // Without a transaction, the author's own switches hold: who replaces a table by hand there may leave orphans.
         let unwatched = off && self.changes_rows.get(self.at).copied().unwrap_or(false) && !prepared.rebuilds();
-        self.orphans = self.dialect.orphans().filter(|_| self.by_hand || unwatched);
-        if let Some(orphans) = self.orphans {
+        let held = self.transaction == Transaction::Revision;
+        let watched = self.by_hand || unwatched || prepared.defers;
+        self.orphans = self.dialect.orphans_after(&prepared.replaced, None).filter(|_| watched);
+        self.hand = ByHand::new(self.dialect.orphans().map(|_| Course::new(prepared, self.dialect)));
+        if let Some(orphans) = self.orphans.as_ref().filter(|_| held || unwatched) {
             first.push_str(&self.sql.keep_orphans(orphans));
         }
         self.first = first;
@@ -392,17 +374,18 @@ impl Reader for Scribe<'_> {
                     self.first()?;
                 }
                 self.comments(place.statement.gap_before)?;
-                if self.by_hand && self.dialect.meant_switch(place.statement.text).is_some() {
-                    let line = one_line(place.statement.text);
-                    return put(self.out, &format!("-- {line}: done around this transaction\n"));
+                let text = place.statement.text;
+                self.together()?;
+                if self.switches(text)? {
+                    return self.written(1);
                 }
-                if let Some((Setting::ForeignKeys, on)) = self.dialect.meant_switch(place.statement.text) {
-                    self.foreign_keys_on = on;
-                }
-                let undone = self.sql.undone(place.statement.text);
+                let undone = self.sql.undone(text);
                 self.undone
                     .extend(undone.filter(|undone| !self.undone.contains(undone)));
-                self.takes_nothing_along(place.statement.text, ask)?;
+                self.opens(text)?;
+                let mut ask = ask;
+                self.takes_nothing_along(text, ask.as_deref_mut())?;
+                self.looks(text, ask)?;
                 let sql = place.sql();
                 let before = self.ledger.as_mut().map(|ledger| ledger.before(sql));
                 self.own(&before.unwrap_or_default())?;
@@ -418,7 +401,10 @@ impl Reader for Scribe<'_> {
                     put(self.out, &entered(self.recorder.enter.as_deref()))?;
                 }
                 let after = self.ledger.as_mut().map(|ledger| ledger.after(sql));
-                self.own(&after.unwrap_or_default())
+                self.own(&after.unwrap_or_default())?;
+                self.closes(text)?;
+                self.looked(text)?;
+                self.written(1)
             }
             Piece::Data(lines) => {
                 self.returns = lines.ends_with("\r\n");
@@ -429,15 +415,21 @@ impl Reader for Scribe<'_> {
             Piece::DataEnd => put(self.out, "\\.\n"),
             Piece::Rewritten(run, rewrite) => {
                 self.first()?;
+                self.together()?;
+                run.iter().try_for_each(|statement| self.looks(&statement.text, None))?;
                 self.originals(run)?;
-                if self.transaction == Transaction::Revision {
-                    return self.rewritten(rewrite);
-                }
                 // The author may have switched foreign keys on since the step began: nothing may follow a copy.
                 let off = self.foreign_keys_on && self.off();
-                put(self.out, &self.sql.begin(off))?;
-                self.rewritten(rewrite)?;
-                put(self.out, &self.sql.commit(off))
+                let held = self.hand.group.is_some() || self.hand.inside && !off;
+                if held || self.transaction == Transaction::Revision {
+                    self.rewritten(rewrite)?;
+                } else {
+                    put(self.out, &self.sql.begin(off))?;
+                    self.rewritten(rewrite)?;
+                    put(self.out, &self.sql.commit(off))?;
+                }
+                run.iter().try_for_each(|statement| self.looked(&statement.text))?;
+                self.written(Self::count(run))
             }
             Piece::Version(sql) => {
                 self.rows.push((*sql).to_owned());
@@ -446,8 +438,15 @@ impl Reader for Scribe<'_> {
         }
     }
 
+    fn note(&mut self, note: String) {
+        self.notes.push(note);
+    }
+
     fn end(&mut self, step: &Step) -> Result<()> {
         self.first()?;
+        for note in std::mem::take(&mut self.notes) {
+            put(self.out, &format!("-- note: {}\n", one_line(&note)))?;
+        }
         if let Some(mut ledger) = self.ledger.take() {
             let log = self.rows.pop().unwrap_or_default();
             self.rows.clear();
@@ -463,9 +462,8 @@ impl Reader for Scribe<'_> {
         if self.transaction == Transaction::None {
             put(self.out, &self.sql.begin(false))?;
         }
-        if let Some(orphans) = self.orphans.take() {
-            put(self.out, &self.sql.guard_orphans(orphans))?;
-        }
+        self.points_at_something()?;
+        self.says()?;
         if self.pragmas {
             put(self.out, &self.sql.reset())?;
             put(self.out, &entered(self.recorder.enter.as_deref()))?;

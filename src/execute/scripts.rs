@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::code::Code;
 use crate::dialect::{Dialect, Replaces};
 use crate::error::{Error, Result};
+use crate::execute::group::{Group, Marks};
 use crate::execute::walk::{Place, directives};
 use crate::revision::checksum::{self, Checksum};
 use crate::revision::{Header, Revision, Script, Transaction};
@@ -58,6 +59,10 @@ pub(crate) struct Prepared {
     pub replaced: BTreeSet<String>,
     /// Whether a statement means to switch foreign keys off.
     pub switches: bool,
+    /// Whether a statement says when foreign keys are checked.
+    pub defers: bool,
+    /// Without a transaction: the statements that replace tables, which are done together.
+    pub groups: Vec<Group>,
     /// The statements that drop what would stay in the session after the revision, in the order in which it is made.
     pub temporary: Vec<String>,
     /// The checksum of the file.
@@ -141,6 +146,8 @@ impl Script {
             dropped: BTreeSet::new(),
             replaced: BTreeSet::new(),
             switches: false,
+            defers: false,
+            marks: (header.transaction == Transaction::None && dialect.orphans().is_some()).then(Marks::default),
             temporary: Vec::new(),
         };
         let header = upgrade.then_some(header);
@@ -165,6 +172,10 @@ impl Script {
             altered: survey.altered,
             pragmas: survey.pragmas || !survey.replaced.is_empty(),
             switches: survey.switches,
+            defers: survey.defers,
+            groups: survey
+                .marks
+                .map_or_else(Vec::new, |marks| marks.groups(survey.statements)),
             temporary: survey.temporary,
             commits: survey.commits,
             dropped: survey.dropped,
@@ -234,6 +245,8 @@ struct Survey<'s> {
     dropped: BTreeSet<String>,
     replaced: BTreeSet<String>,
     switches: bool,
+    defers: bool,
+    marks: Option<Marks>,
     temporary: Vec<String>,
 }
 
@@ -264,11 +277,17 @@ impl Survey<'_> {
                 self.alters = true;
                 self.dropped.insert(table);
             }
-            Some(Replaces::Creates(table) | Replaces::TakesName(table)) if self.dropped.contains(&table) => {
+            Some(Replaces::Creates { table, .. } | Replaces::Renames { to: table, .. })
+                if self.dropped.contains(&table) =>
+            {
                 self.replaced.insert(table);
             }
             _ => {}
         }
+        if let Some(marks) = &mut self.marks {
+            marks.read(self.statements, statement.text, self.dialect);
+        }
+        self.defers |= self.in_transaction && self.dialect.defers(statement.text);
         if self.in_transaction && self.dialect.meant_switch(statement.text).is_some() {
             // A script that does so needs the schema at hand, to see whom it would concern.
             (self.alters, self.switches) = (true, true);

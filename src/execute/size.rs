@@ -208,6 +208,7 @@ mod tests {
             reason: "values change".to_owned(),
             ops: Vec::new(),
             notices: Vec::new(),
+            broken: Vec::new(),
         };
         let needed = size(&mut db, "t").expect("a size").disk;
         let mut with = |free: u64| {

@@ -215,7 +215,8 @@ impl<'a> Executor<'a> {
             shown: self.keep_statements.then_some(shown),
             watch: self.watch,
             unit,
-            rebuild: Rebuild::new(&ready.prepared),
+            group: None,
+            rebuild: Rebuild::new(&ready.prepared, walk.dialect),
             copying: None,
             fenced: self.lent.no_code,
         };

@@ -118,7 +118,13 @@ fn history(alone: bool) -> Place {
         "ALTER TABLE users DROP CONSTRAINT users_born;\nALTER TABLE users ALTER COLUMN born TYPE text;",
     );
     let (options, statements): (&[&str], &str) = if alone {
-        (&["transaction: none"], "PRAGMA user_version = 7;\nVACUUM;\n")
+        // A table replaced by hand is replaced at once or not at all.
+        let statements = "PRAGMA user_version = 7;\nVACUUM;\nPRAGMA foreign_keys = OFF;\n\
+                          CREATE TABLE changes_new (what TEXT NOT NULL);\n\
+                          INSERT INTO changes_new SELECT what FROM changes;\n\
+                          DROP TABLE changes;\nALTER TABLE changes_new RENAME TO changes;\n\
+                          PRAGMA foreign_keys = ON;\nVACUUM;\n";
+        (&["transaction: none"], statements)
     } else {
         (&[], "")
     };

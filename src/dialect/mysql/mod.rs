@@ -225,6 +225,7 @@ impl Dialect for Mysql {
             reason: String::new(),
             ops: Vec::new(),
             notices: Vec::new(),
+            broken: Vec::new(),
         })
     }
 }

@@ -188,6 +188,7 @@ impl Dialect for Postgres {
             reason: String::new(),
             ops: Vec::new(),
             notices: Vec::new(),
+            broken: Vec::new(),
         })
     }
 }

@@ -178,6 +178,7 @@ fn finish(
         reason: way.reason(&draft),
         ops,
         notices: draft.notices,
+        broken: Vec::new(),
     })
 }
 
@@ -191,6 +192,7 @@ fn no_table(site: &Site<'_>, alter: &Alter, ask: &mut dyn Ask) -> Result<Rewrite
             reason: "there is nothing to do".to_owned(),
             ops: Vec::new(),
             notices: vec![format!("there is no table `{name}`: skipped")],
+            broken: Vec::new(),
         });
     }
     let known = inspect::table_names(ask)?;
@@ -304,5 +306,6 @@ fn native(site: &Site<'_>, found: &Found, guards: Vec<Op>) -> Rewrite {
         reason: "SQLite runs it as it is written".to_owned(),
         ops,
         notices: Vec::new(),
+        broken: Vec::new(),
     }
 }

@@ -146,7 +146,7 @@ impl Mirror for Filled {
         self.names = None;
         match rebuild::replaces(statement) {
             Some(Replaces::Drops(table)) => drop(self.tables.insert(table, None)),
-            Some(Replaces::Creates(table)) => {
+            Some(Replaces::Creates { table, .. }) => {
                 let there = ask.query(&format!(
                     "SELECT 1 FROM main.sqlite_schema WHERE lower(name) = {}",
                     crate::sql::write::sqlite_literal(&table)

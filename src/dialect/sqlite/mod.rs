@@ -23,6 +23,7 @@ mod readers;
 mod rebuild;
 mod rename;
 mod render;
+mod replaced;
 mod schema;
 mod script;
 mod session;
@@ -46,8 +47,11 @@ mod hazards;
 #[cfg(all(test, feature = "bundled"))]
 mod model;
 
+use std::collections::BTreeSet;
+
 use crate::dialect::{
-    AlterStatement, Ask, Dialect, Mirrors, Replaces, Replay, Rewrite, Rows, ScriptSql, Setting, SizeSql, VersionSql,
+    AlterStatement, Ask, Dialect, Mirrors, Replaces, Replay, Rewrite, RowChange, Rows, ScriptSql, Setting, SizeSql,
+    VersionSql,
 };
 use crate::error::Result;
 use crate::revision::Recreate;
@@ -125,12 +129,45 @@ impl Dialect for Sqlite {
         rebuild::meant_switch(statement)
     }
 
+    fn defers(&self, statement: &str) -> bool {
+        rebuild::defers(statement)
+    }
+
     fn followers(&self, table: &str) -> Option<String> {
         Some(rebuild::followers(table))
     }
 
     fn replaces(&self, statement: &str) -> Option<Replaces> {
         rebuild::replaces(statement)
+    }
+
+    fn changes_rows(&self, statement: &str) -> Option<RowChange> {
+        rebuild::changes_rows(statement)
+    }
+
+    fn tears(&self, statement: &str) -> bool {
+        rebuild::tears(statement)
+    }
+
+    fn counter(&self, table: &str) -> Option<String> {
+        Some(rebuild::counter(table))
+    }
+
+    fn refers_to(&self, table: &str) -> Option<String> {
+        Some(rebuild::refers_to(table))
+    }
+
+    fn broken(&self, ask: &mut dyn Ask) -> Result<Vec<[String; 2]>> {
+        let broken = prove::uncompiled(ask, "main")?.into_iter();
+        Ok(broken.map(|object| [object.kind, object.name]).collect())
+    }
+
+    fn orphans_after(&self, replaced: &BTreeSet<String>, table: Option<&str>) -> Option<String> {
+        Some(rebuild::orphans_after(replaced, table))
+    }
+
+    fn referring(&self) -> Option<&'static str> {
+        Some(rebuild::REFERRING)
     }
 
     fn orphans_of(&self, table: &str) -> Option<String> {

@@ -345,7 +345,12 @@ pub(super) fn live_probes(ask: &mut dyn Ask, state: &State) -> Result<Vec<Probe>
 /// The views and triggers of the table's schema that do not compile in the database as it is. SQLite's own RENAME
 /// and DROP COLUMN refuse while there is one, whatever it has to do with the table.
 pub(super) fn broken_anyway(ask: &mut dyn Ask, state: &State) -> Result<Vec<Object>> {
-    let all = inspect::views_and_triggers(ask, &state.schema)?;
+    uncompiled(ask, &state.schema)
+}
+
+/// Likewise, of a schema.
+pub(super) fn uncompiled(ask: &mut dyn Ask, schema: &str) -> Result<Vec<Object>> {
+    let all = inspect::views_and_triggers(ask, schema)?;
     let mut broken: Vec<Object> = Vec::new();
     // Views stand before triggers: the trigger of a broken view is broken as well.
     for object in &all {

@@ -3,7 +3,11 @@
 //! In a transaction SQLite ignores `PRAGMA foreign_keys` (pragma.html), and with foreign keys on, DROP TABLE deletes
 //! every row first, which cascades to the rows of other tables (foreignkeys.html, section 5).
 
-use crate::dialect::{Replaces, Setting};
+use std::collections::BTreeSet;
+
+use crate::dialect::sqlite::{script, session};
+use crate::dialect::{Replaces, RowChange, Setting};
+use crate::sql::parse;
 use crate::sql::split;
 use crate::sql::token;
 use crate::sql::write;
@@ -28,44 +32,164 @@ pub(super) fn meant_switch(statement: &str) -> Option<(Setting, bool)> {
     ))
 }
 
+/// `PRAGMA defer_foreign_keys` with a value: OFF forgets the violations that are waiting for the commit.
+pub(super) fn defers(statement: &str) -> bool {
+    begins(statement, "pragma") && {
+        let words = words(statement, 5);
+        words.iter().any(|word| word == "defer_foreign_keys") && words.iter().any(|word| word == "=" || word == "(")
+    }
+}
+
 /// Indexes and triggers, temporary ones too. Those that SQLite makes by itself have no text.
 pub(super) const HANGS_ON_TABLES: &str = "SELECT lower(tbl_name), type, name FROM \
     (SELECT * FROM sqlite_schema UNION ALL SELECT * FROM sqlite_temp_schema) \
     WHERE type IN ('index', 'trigger') AND sql IS NOT NULL ORDER BY 2, 3";
 
-/// `DROP TABLE t`; or `ALTER TABLE x RENAME TO t`, or `CREATE TABLE t`.
+/// `DROP TABLE t`, `CREATE TABLE t` or `ALTER TABLE x RENAME TO t`, in `main`.
 pub(super) fn replaces(statement: &str) -> Option<Replaces> {
     if begins(statement, "drop") {
         let words = words(statement, 8);
-        let mut rest = words.iter().map(String::as_str).skip(1);
-        if rest.next() != Some("table") {
-            return None;
-        }
-        let rest: Vec<&str> = rest.collect();
-        let rest = rest.strip_prefix(&["if", "exists"]).unwrap_or(&rest);
-        return match rest {
-            [_, ".", table, ..] | [table, ..] => Some(Replaces::Drops((*table).to_owned())),
-            [] => None,
-        };
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let rest = words.strip_prefix(&["drop", "table"])?;
+        let rest = rest.strip_prefix(&["if", "exists"]).unwrap_or(rest);
+        return in_main(rest).map(|(table, _)| Replaces::Drops(table));
     }
     if begins(statement, "create") {
-        let words = words(statement, 8);
+        let words = words(statement, 9);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let rest = words.strip_prefix(&["create", "table"])?;
         let rest = rest.strip_prefix(&["if", "not", "exists"]).unwrap_or(rest);
-        return match rest {
-            [_, ".", table, ..] | [table, ..] => Some(Replaces::Creates((*table).to_owned())),
-            [] => None,
-        };
+        let (table, rest) = in_main(rest)?;
+        let filled = rest.first() == Some(&"as");
+        return Some(Replaces::Creates { table, filled });
     }
     if !begins(statement, "alter") {
         return None;
     }
-    let words = words(statement, 12);
+    let (schema, table) = parse::alter::table(statement)?;
+    if schema.is_some_and(|schema| !schema.is("main")) {
+        return None;
+    }
+    Some(Replaces::Renames {
+        from: table.text.to_ascii_lowercase(),
+        to: new_name(statement)?,
+    })
+}
+
+/// The name that an ALTER TABLE gives to a table, whichever schema it is in.
+pub(super) fn new_name(statement: &str) -> Option<String> {
+    if !begins(statement, "alter") {
+        return None;
+    }
+    let words = words(statement, 14);
     let at = words
         .windows(2)
         .position(|pair| pair[0] == "rename" && pair[1] == "to")?;
-    words.get(at + 2).map(|name| Replaces::TakesName(name.clone()))
+    words.get(at + 2).cloned()
+}
+
+/// The name that words begin with, unless it is one of another schema, and the words after it.
+fn in_main<'w>(words: &'w [&'w str]) -> Option<(String, &'w [&'w str])> {
+    match words {
+        [schema, ".", table, rest @ ..] => (*schema == "main").then(|| ((*table).to_owned(), rest)),
+        [table, rest @ ..] => Some(((*table).to_owned(), rest)),
+        [] => None,
+    }
+}
+
+/// The table whose rows a statement changes; whether an INSERT takes them from a query.
+pub(super) fn changes_rows(statement: &str) -> Option<RowChange> {
+    let (verb, table) = script::changed_table(statement)?;
+    let table = table.to_ascii_lowercase();
+    let copies = verb == "INSERT" && {
+        let (mut depth, mut seen) = (0usize, false);
+        let source = token::significant(statement, &split::SQLITE).find_map(|token| {
+            let word = &statement[token.span];
+            match word {
+                "(" => depth += 1,
+                ")" => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            let word = word.to_ascii_uppercase();
+            seen |= depth == 0 && word == "INTO";
+            (seen && depth == 0 && ["SELECT", "WITH", "VALUES", "DEFAULT"].contains(&word.as_str())).then_some(word)
+        });
+        source.is_some_and(|word| word == "SELECT" || word == "WITH")
+    };
+    Some(RowChange { table, copies })
+}
+
+/// PRAGMAs that do in a transaction what they do outside of one; foreign keys are switched all the same.
+const IN_TRANSACTION: [&str; 20] = [
+    "application_id",
+    "case_sensitive_like",
+    "defer_foreign_keys",
+    "foreign_key_check",
+    "foreign_key_list",
+    "foreign_keys",
+    "ignore_check_constraints",
+    "index_info",
+    "index_list",
+    "index_xinfo",
+    "integrity_check",
+    "legacy_alter_table",
+    "quick_check",
+    "recursive_triggers",
+    "schema_version",
+    "table_info",
+    "table_list",
+    "table_xinfo",
+    "user_version",
+    "writable_schema",
+];
+
+/// Whether a statement begins or ends a transaction, or is one that SQLite refuses or passes over there.
+pub(super) fn tears(statement: &str) -> bool {
+    if !session::stands_alone(statement) {
+        return false;
+    }
+    let words = words(statement, 4);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    !matches!(words.as_slice(), ["pragma", _, ".", name, ..] | ["pragma", name, ..] if IN_TRANSACTION.contains(name))
+}
+
+/// What refers to a table that is not there: tables by a foreign key, views and triggers in the spelling of a RENAME.
+pub(super) fn refers_to(table: &str) -> String {
+    let name = write::sqlite_literal(table);
+    let spelled = write::sqlite_literal(&write::quoted(table, '"').to_ascii_lowercase());
+    format!(
+        "SELECT DISTINCT s.type, s.name FROM sqlite_schema s, pragma_foreign_key_list(s.name) f WHERE s.type = 'table' \
+         AND lower(f.\"table\") = lower({name}) AND NOT EXISTS (SELECT 1 FROM sqlite_schema \
+         WHERE type IN ('table', 'view') AND lower(name) = lower({name})) \
+         UNION ALL SELECT type, name FROM sqlite_schema WHERE type IN ('view', 'trigger') \
+         AND instr(lower(sql), {spelled}) > 0 AND NOT EXISTS (SELECT 1 FROM sqlite_schema \
+         WHERE type IN ('table', 'view') AND lower(name) = lower({name})) ORDER BY 1, 2"
+    )
+}
+
+/// The mark of a table with AUTOINCREMENT.
+pub(super) fn counter(table: &str) -> String {
+    let name = write::sqlite_literal(table);
+    format!("SELECT seq FROM sqlite_sequence WHERE lower(name) = lower({name})")
+}
+
+/// The tables that have foreign keys.
+pub(super) const REFERRING: &str =
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%references%' ORDER BY 1";
+
+/// The rows without their parents. Those of replaced tables may have other rowids than before, and rows of a table
+/// without rowids have none: they are told by table and parent, and counted.
+pub(super) fn orphans_after(replaced: &BTreeSet<String>, table: Option<&str>) -> String {
+    let names: Vec<String> = replaced.iter().map(|name| write::sqlite_literal(name)).collect();
+    let loose = format!("rowid IS NULL OR lower(\"table\") IN ({})", names.join(", "));
+    let table = table.map(|table| format!("({})", write::sqlite_literal(table)));
+    format!(
+        "SELECT CASE WHEN {loose} THEN \"table\" || ' ' || parent \
+         ELSE \"table\" || ' ' || rowid || ' ' || parent || ' ' || fkid END AS orphan, \
+         'a row of ' || \"table\" || coalesce(' with rowid ' || rowid, '') || ' points at nothing in ' || parent AS words \
+         FROM pragma_foreign_key_check{}",
+        table.unwrap_or_default()
+    )
 }
 
 /// The tables, and their columns, whose rows go or change when a table is dropped while foreign keys are on.
@@ -122,6 +246,11 @@ mod tests {
         }
     }
 
+    fn creates(table: &str, filled: bool) -> Option<Replaces> {
+        let table = table.to_owned();
+        Some(Replaces::Creates { table, filled })
+    }
+
     #[test]
     fn the_parts_of_a_replacement() {
         let cases = [
@@ -131,20 +260,63 @@ mod tests {
                 Some(Replaces::Drops("users".to_owned())),
             ),
             (
-                "ALTER TABLE new_users RENAME TO [Users]",
-                Some(Replaces::TakesName("users".to_owned())),
+                "ALTER TABLE main.new_users RENAME TO [Users]",
+                Some(Replaces::Renames {
+                    from: "new_users".to_owned(),
+                    to: "users".to_owned(),
+                }),
             ),
             ("ALTER TABLE users RENAME COLUMN a TO b", None),
-            (
-                "CREATE TABLE main.Users (id)",
-                Some(Replaces::Creates("users".to_owned())),
-            ),
+            ("ALTER TABLE temp.a RENAME TO users", None),
+            ("CREATE TABLE main.Users (id)", creates("users", false)),
+            ("create table if not exists users as select 1", creates("users", true)),
             ("CREATE TEMP TABLE users (id)", None),
+            ("DROP TABLE temp.users", None),
             ("DROP VIEW users", None),
             ("INSERT INTO users VALUES (1)", None),
         ];
         for (sql, want) in cases {
             assert_eq!(replaces(sql), want, "{sql}");
+        }
+    }
+
+    #[test]
+    fn whose_rows_a_statement_changes() {
+        let cases = [
+            ("INSERT INTO main.\"T\" (a, b) SELECT a, b FROM x", Some(("t", true))),
+            (
+                "INSERT OR IGNORE INTO t WITH x AS (SELECT 1) SELECT * FROM x",
+                Some(("t", true)),
+            ),
+            ("WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x", Some(("t", true))),
+            ("INSERT INTO t VALUES ((SELECT 1))", Some(("t", false))),
+            ("UPDATE t SET a = (SELECT 1)", Some(("t", false))),
+            ("DELETE FROM t", Some(("t", false))),
+            ("CREATE TABLE t (a)", None),
+        ];
+        for (sql, want) in cases {
+            let got = changes_rows(sql);
+            let got = got.as_ref().map(|change| (change.table.as_str(), change.copies));
+            assert_eq!(got, want, "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_stands_in_no_transaction() {
+        for sql in [
+            "BEGIN",
+            "VACUUM",
+            "PRAGMA journal_mode = WAL",
+            "PRAGMA main.synchronous = 1",
+        ] {
+            assert!(tears(sql), "{sql}");
+        }
+        for sql in [
+            "PRAGMA foreign_keys = OFF",
+            "PRAGMA main.foreign_key_check",
+            "DELETE FROM t",
+        ] {
+            assert!(!tears(sql), "{sql}");
         }
     }
 }

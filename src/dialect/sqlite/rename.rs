@@ -145,14 +145,17 @@ pub(super) fn ops(early: &[Early]) -> Vec<Op> {
 
 /// Plans a RENAME that stands alone.
 pub(super) fn rewrite(site: &Site<'_>, state: &State, kind: &ActionKind, ask: &mut dyn Ask) -> Result<Rewrite> {
+    if let ActionKind::RenameTable(to) = kind
+        && is_legacy(ask)?
+    {
+        return Ok(legacy(site, state, to));
+    }
     let broken = prove::broken_anyway(ask, state)?;
     let mut ops = around(site, state, &broken, true, kind)?;
-    let notices = broken.iter().map(|object| {
-        format!(
-            "{} `{}` does not compile and is left as it is",
-            object.kind, object.name
-        )
-    });
+    let left = broken
+        .iter()
+        .map(|object| [object.kind.clone(), object.name.clone()])
+        .collect();
     if ask.offline() {
         ops.insert(0, readers::none_unknown(state, site.index, ask)?);
     }
@@ -175,8 +178,29 @@ pub(super) fn rewrite(site: &Site<'_>, state: &State, kind: &ActionKind, ask: &m
         strategy: "native",
         reason: "SQLite follows the new name into views, triggers and references".to_owned(),
         ops,
-        notices: notices.collect(),
+        notices: Vec::new(),
+        broken: left,
     })
+}
+
+/// Whether the author has said `PRAGMA legacy_alter_table = ON`.
+fn is_legacy(ask: &mut dyn Ask) -> Result<bool> {
+    let rows = ask.query("PRAGMA legacy_alter_table")?;
+    Ok(rows.into_iter().flatten().flatten().any(|value| value == "1"))
+}
+
+/// A RENAME that is meant to leave views, triggers and, with foreign keys off, references alone.
+fn legacy(site: &Site<'_>, state: &State, to: &Name) -> Rewrite {
+    let sql = plainly(site, &format!("RENAME TO {}", site.words(&to.span)));
+    Rewrite {
+        table: state.table.name().text.clone(),
+        consumed: 1,
+        strategy: "native",
+        reason: "SQLite runs it as it is written".to_owned(),
+        ops: vec![Op::sql(sql, site.index)],
+        notices: Vec::new(),
+        broken: Vec::new(),
+    }
 }
 
 /// SQLite's own RENAMEs refuse while a view or trigger does not compile, so those step aside (`before`) and come back.

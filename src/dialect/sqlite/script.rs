@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::dialect::sqlite::settings;
+use crate::dialect::sqlite::{replaced, settings};
 use crate::dialect::{Ask, ScriptHead, ScriptSql, Setting};
 use crate::error::Result;
 use crate::sql::split;
@@ -114,13 +114,33 @@ impl ScriptSql for SqliteScript {
     }
 
     fn keep_orphans(&self, query: &str) -> String {
-        format!("CREATE TEMP TABLE sqlrev_orphans AS {query};\n")
+        format!("CREATE TEMP TABLE sqlrev_orphans AS SELECT orphan, count(*) AS rows FROM ({query}) GROUP BY orphan;\n")
     }
 
     fn guard_orphans(&self, query: &str) -> String {
-        let new = format!("SELECT words FROM ({query}) WHERE orphan NOT IN (SELECT orphan FROM temp.sqlrev_orphans)");
+        let counted = format!("SELECT orphan, words, count(*) OVER (PARTITION BY orphan) AS rows FROM ({query})");
+        let new = format!(
+            "SELECT now.words FROM ({counted}) now LEFT JOIN temp.sqlrev_orphans old ON old.orphan = now.orphan \
+             WHERE now.rows > coalesce(old.rows, 0)"
+        );
         let guard = self.guard_rows(&new, "rows point at rows that are not there");
         format!("{guard}DROP TABLE temp.sqlrev_orphans;\n")
+    }
+
+    fn foreign_keys(&self, on: bool) -> String {
+        format!("PRAGMA foreign_keys = {};\n", if on { "ON" } else { "OFF" })
+    }
+
+    fn keep_replaced(&self, table: &str, of: &str, counter: bool) -> String {
+        replaced::keep(table, of, counter)
+    }
+
+    fn say_rows(&self, table: &str) -> String {
+        replaced::say_rows(table)
+    }
+
+    fn say_lost(&self, counters: bool) -> String {
+        replaced::say_lost(counters)
     }
 
     fn missing_table(&self, name: &str, _place: &str) -> String {
@@ -184,7 +204,7 @@ fn ends_statement(line: &str) -> bool {
 }
 
 /// The verb and the table of a statement that changes rows; REPLACE counts as the DELETE that it holds.
-fn changed_table(statement: &str) -> Option<(&'static str, String)> {
+pub(super) fn changed_table(statement: &str) -> Option<(&'static str, String)> {
     let mut depth = 0usize;
     let mut verb = None;
     let mut replaces = false;

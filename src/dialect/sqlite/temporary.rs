@@ -1,7 +1,6 @@
 //! Temporary tables, views and triggers, which last as long as their connection, and must not outlive their revision: the
 //! next one would meet them in place of what has the same name in the database (`lang_naming.html`, section 2).
 
-use crate::dialect::Replaces;
 use crate::dialect::sqlite::rebuild;
 use crate::sql::split;
 use crate::sql::token;
@@ -22,10 +21,8 @@ pub(super) fn drops(statement: &str, others: bool) -> Option<String> {
         first.is_some_and(|first| first.eq_ignore_ascii_case(word))
     };
     if !begins("create") {
-        return match rebuild::replaces(statement).filter(|_| others) {
-            Some(Replaces::TakesName(name)) => Some(drop("TABLE", &name)),
-            _ => None,
-        };
+        let name = rebuild::new_name(statement).filter(|_| others)?;
+        return Some(drop("TABLE", &name));
     }
     let words: Vec<&str> = token::significant(statement, &split::SQLITE)
         .take(9)

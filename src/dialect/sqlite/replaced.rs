@@ -1,0 +1,54 @@
+//! What a script says of tables that it replaces by hand, in SQL: what `upgrade` counts and names when it runs.
+
+use crate::dialect::sqlite::rebuild;
+use crate::sql::write::{quoted, sqlite_literal};
+
+/// Both are there for as long as the step that is written.
+const ROWS: &str = "temp.sqlrev_replaced";
+const HUNG: &str = "temp.sqlrev_hung";
+
+/// Indexes and triggers, temporary ones too.
+const OBJECTS: &str = "(SELECT type, name, tbl_name, sql FROM sqlite_schema \
+                       UNION ALL SELECT type, name, tbl_name, sql FROM sqlite_temp_schema)";
+
+pub(super) fn keep(table: &str, of: &str, counter: bool) -> String {
+    let (name, own) = (sqlite_literal(table), sqlite_literal(of));
+    let count = format!("(SELECT count(*) FROM main.{})", quoted(of, '"'));
+    let counter = if counter {
+        format!("({})", rebuild::counter(of))
+    } else {
+        "NULL".to_owned()
+    };
+    format!(
+        "CREATE TABLE IF NOT EXISTS {ROWS} (name TEXT PRIMARY KEY, rows INTEGER, counter INTEGER);\n\
+         INSERT OR REPLACE INTO {ROWS} VALUES ({name}, {count}, {counter});\n\
+         CREATE TABLE IF NOT EXISTS {HUNG} (name TEXT, kind TEXT, hung TEXT);\n\
+         INSERT INTO {HUNG} SELECT {name}, type, name FROM {OBJECTS} \
+         WHERE type IN ('index', 'trigger') AND sql IS NOT NULL AND lower(tbl_name) = {own};\n"
+    )
+}
+
+pub(super) fn say_rows(table: &str) -> String {
+    let name = sqlite_literal(table);
+    let count = format!("(SELECT count(*) FROM main.{})", quoted(table, '"'));
+    format!(
+        "SELECT 'note: `' || name || '` had ' || rows || iif(rows = 1, ' row', ' rows') || ', and the table that replaces it has ' || now \
+         FROM (SELECT name, rows, {count} AS now FROM {ROWS} WHERE name = {name}) WHERE rows <> now;\n"
+    )
+}
+
+pub(super) fn say_lost(counters: bool) -> String {
+    let mut out = format!(
+        "SELECT 'note: ' || kind || ' `' || hung || '` went with the old `' || name || '`, and is not made anew' \
+         FROM {HUNG} WHERE NOT EXISTS (SELECT 1 FROM {OBJECTS} o WHERE o.type = kind AND o.name = hung);\n"
+    );
+    if counters {
+        out.push_str(&format!(
+            "SELECT 'note: the counter of AUTOINCREMENT of `' || name || '` went back from ' || counter || ' to ' || now \
+             FROM (SELECT r.name, r.counter, coalesce((SELECT seq FROM sqlite_sequence s \
+             WHERE lower(s.name) = r.name), 0) AS now FROM {ROWS} r) WHERE counter > now;\n"
+        ));
+    }
+    out.push_str(&format!("DROP TABLE {ROWS};\nDROP TABLE {HUNG};\n"));
+    out
+}

@@ -1,0 +1,255 @@
+//! Tables replaced by hand, in a script: the statements that are done together where no transaction holds the step, and
+//! what is said of what went.
+
+use std::collections::BTreeSet;
+
+use crate::dialect::{AlterStatement, Ask, Replaces, Setting};
+use crate::error::Result;
+use crate::execute::course::{Act, Course};
+use crate::execute::group::Group;
+use crate::execute::rebuild::followers;
+use crate::execute::script::{Scribe, one_line, put};
+use crate::revision::Transaction;
+use crate::sql::token;
+
+/// What is known of the tables that a step replaces.
+#[derive(Debug, Default)]
+pub(super) struct ByHand {
+    course: Option<Course>,
+    /// What such a table had is remembered, and whether the last numbers of rows are.
+    keeps: bool,
+    counters: bool,
+    /// Whose rows are not compared yet.
+    kept: BTreeSet<String>,
+    /// The statements that are written now, and done together in a step without a transaction.
+    pub(super) group: Option<Group>,
+    /// Rows that point at nothing are watched in the rest of the step as well.
+    watched: bool,
+    /// In a step without a transaction: the author has one open.
+    pub(super) inside: bool,
+    /// Foreign keys are off for the sake of that.
+    apart: bool,
+    /// How many statements of the step are written.
+    done: u64,
+}
+
+impl ByHand {
+    pub(super) fn new(course: Option<Course>) -> Self {
+        Self {
+            course,
+            ..Self::default()
+        }
+    }
+}
+
+impl Scribe<'_> {
+    /// Stops the script before a table is dropped when rows of others would go or change with it.
+    pub(super) fn takes_nothing_along(&mut self, statement: &str, ask: Option<&mut (dyn Ask + '_)>) -> Result<()> {
+        let (Some(Replaces::Drops(table)), Some(ask), false) = (self.dialect.replaces(statement), ask, self.off())
+        else {
+            return Ok(());
+        };
+        let (Some(query), Some(prepared)) = (self.dialect.followers(&table), &self.prepared) else {
+            return Ok(());
+        };
+        let message = format!("to drop {table} would delete or change rows of others");
+        for (_, query) in followers(ask.query(&query)?, self.dialect, prepared) {
+            put(self.out, &self.sql.guard_rows(&query, &message))?;
+        }
+        Ok(())
+    }
+
+    /// Begins what is done together, where the next statement is a part of it.
+    pub(super) fn together(&mut self) -> Result<()> {
+        if self.hand.group.is_some() {
+            return Ok(());
+        }
+        let Some(prepared) = &self.prepared else {
+            return Ok(());
+        };
+        let Some(group) = prepared
+            .groups
+            .iter()
+            .find(|group| group.range.contains(&self.hand.done))
+        else {
+            return Ok(());
+        };
+        self.hand.group = Some(group.clone());
+        let orphans = self.dialect.orphans_after(&prepared.replaced, None);
+        if let Some(before) = std::mem::replace(&mut self.orphans, orphans) {
+            self.hand.watched = true;
+            put(self.out, &self.sql.guard_orphans(&before))?;
+        }
+        if !self.hand.inside {
+            // Nothing may follow a table that is dropped.
+            put(self.out, &self.sql.begin(self.foreign_keys_on))?;
+        }
+        let orphans = self.orphans.as_deref().unwrap_or_default();
+        put(self.out, &self.sql.keep_orphans(orphans))
+    }
+
+    /// So many more statements are written.
+    pub(super) fn written(&mut self, statements: u64) -> Result<()> {
+        self.hand.done += statements;
+        let ends = self
+            .hand
+            .group
+            .as_ref()
+            .is_some_and(|group| self.hand.done >= group.range.end);
+        if !ends {
+            return Ok(());
+        }
+        self.hand.group = None;
+        let orphans = self.orphans.clone();
+        self.points_at_something()?;
+        if std::mem::take(&mut self.hand.watched)
+            && let Some(orphans) = orphans
+        {
+            put(self.out, &self.sql.keep_orphans(&orphans))?;
+            self.orphans = Some(orphans);
+        }
+        if self.hand.inside {
+            return Ok(());
+        }
+        put(self.out, &self.sql.commit(self.foreign_keys_on))
+    }
+
+    /// Stops the script when something points at what is not there, and did not before.
+    pub(super) fn points_at_something(&mut self) -> Result<()> {
+        let course = self.hand.course.iter();
+        let gone: Vec<String> = course.flat_map(Course::gone).map(str::to_owned).collect();
+        for table in gone {
+            let message = format!("this refers to {table}, which is dropped");
+            if let Some(query) = self.dialect.refers_to(&table) {
+                put(self.out, &self.sql.guard_rows(&query, &message))?;
+            }
+        }
+        match self.orphans.take() {
+            Some(orphans) => put(self.out, &self.sql.guard_orphans(&orphans)),
+            None => Ok(()),
+        }
+    }
+
+    /// The author's own switch of foreign keys: `true` where it is left to what stands around it.
+    pub(super) fn switches(&mut self, statement: &str) -> Result<bool> {
+        let Some((Setting::ForeignKeys, on)) = self.dialect.meant_switch(statement) else {
+            return Ok(false);
+        };
+        self.foreign_keys_on = on;
+        if !self.by_hand && self.hand.group.is_none() {
+            return Ok(false);
+        }
+        let line = one_line(statement);
+        put(self.out, &format!("-- {line}: done around this transaction\n"))?;
+        Ok(true)
+    }
+
+    /// The author's own transaction: foreign keys are off in it where a table is replaced there.
+    pub(super) fn opens(&mut self, statement: &str) -> Result<()> {
+        if self.transaction == Transaction::Revision || !self.dialect.stands_alone(statement) {
+            return Ok(());
+        }
+        let words = token::keywords(statement, self.rules, 1);
+        if !matches!(words.first().map(String::as_str), Some("BEGIN" | "SAVEPOINT")) || self.hand.inside {
+            return Ok(());
+        }
+        self.hand.inside = true;
+        let mut groups = self.prepared.iter().flat_map(|prepared| &prepared.groups);
+        self.hand.apart = groups.any(|group| group.opened == Some(self.hand.done));
+        if self.hand.apart && self.foreign_keys_on {
+            put(self.out, &self.sql.foreign_keys(false))?;
+        }
+        Ok(())
+    }
+
+    /// And its end.
+    pub(super) fn closes(&mut self, statement: &str) -> Result<()> {
+        if !self.hand.inside || !self.dialect.stands_alone(statement) {
+            return Ok(());
+        }
+        let words = token::keywords(statement, self.rules, 4);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        self.hand.inside = match words.as_slice() {
+            ["COMMIT" | "END" | "RELEASE", ..] => false,
+            ["ROLLBACK", rest @ ..] => rest.contains(&"TO"),
+            _ => true,
+        };
+        if !self.hand.inside && std::mem::take(&mut self.hand.apart) && self.foreign_keys_on {
+            put(self.out, &self.sql.foreign_keys(true))?;
+        }
+        Ok(())
+    }
+
+    /// What is looked at before a statement.
+    pub(super) fn looks(&mut self, statement: &str, mut ask: Option<&mut (dyn Ask + '_)>) -> Result<()> {
+        let acts = self.hand.course.as_mut().map(|course| course.before(statement));
+        for act in acts.into_iter().flatten() {
+            match act {
+                Act::Keep { table, of } => {
+                    let Some(ask) = ask.as_deref_mut() else { continue };
+                    // What no revision makes may not be there, and the script would stop.
+                    if self.dialect.size(&of).is_none_or(|size| ask.query(&size.rows).is_err()) {
+                        continue;
+                    }
+                    let counter = self.dialect.counter(&of).is_some_and(|query| ask.query(&query).is_ok());
+                    self.hand.counters |= counter;
+                    self.hand.keeps = true;
+                    self.hand.kept.insert(table.clone());
+                    put(self.out, &self.sql.keep_replaced(&table, &of, counter))?;
+                }
+                Act::Compare(table) => self.compare(&table)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// And after it.
+    pub(super) fn looked(&mut self, statement: &str) -> Result<()> {
+        let acts = self.hand.course.as_mut().map(|course| course.after(statement));
+        self.compares(acts.unwrap_or_default())
+    }
+
+    fn compares(&mut self, acts: Vec<Act>) -> Result<()> {
+        acts.into_iter().try_for_each(|act| match act {
+            Act::Compare(table) => self.compare(&table),
+            Act::Keep { .. } => Ok(()),
+        })
+    }
+
+    fn compare(&mut self, table: &str) -> Result<()> {
+        if !self.hand.kept.remove(table) {
+            return Ok(());
+        }
+        put(self.out, &self.sql.say_rows(table))
+    }
+
+    /// At the end of the step: what is left to say.
+    pub(super) fn says(&mut self) -> Result<()> {
+        let acts = self.hand.course.as_mut().map(Course::end);
+        self.compares(acts.unwrap_or_default())?;
+        if std::mem::take(&mut self.hand.keeps) {
+            put(self.out, &self.sql.say_lost(self.hand.counters))?;
+        }
+        Ok(())
+    }
+
+    /// Whether the statement drops a table that the script replaces, where no transaction holds the replacement and the
+    /// author has switched foreign keys on: no row of others may follow, so they are off in a transaction of its own.
+    pub(super) fn drops_alone(&self, sql: &str) -> bool {
+        let replaced = |table: &String| {
+            self.prepared
+                .as_ref()
+                .is_some_and(|prepared| prepared.replaced.contains(table))
+        };
+        self.transaction == Transaction::None
+            && self.hand.group.is_none()
+            && !self.hand.inside
+            && self.foreign_keys_on
+            && matches!(self.dialect.replaces(sql), Some(Replaces::Drops(table)) if replaced(&table))
+    }
+
+    /// How many statements of the author's a run is; directives are comments.
+    pub(super) fn count(run: &[AlterStatement]) -> u64 {
+        run.iter().filter(|alter| !alter.text.starts_with("--")).count() as u64
+    }
+}
