@@ -406,9 +406,9 @@ pub trait Dialect: Sync + std::fmt::Debug {
         None
     }
 
-    /// The statement that drops what this one makes, where a revision's end does not; `others` says whether statements
-    /// before it have made something temporary.
-    fn drops_temporary(&self, statement: &str, others: bool) -> Option<String> {
+    /// The statement that drops what this one makes, where a revision's end does not; `others` are those for what was made
+    /// before it.
+    fn drops_temporary(&self, statement: &str, others: &[String]) -> Option<String> {
         let _ = (statement, others);
         None
     }

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dialect::Setting;
-use crate::driver::{Driver, DriverError};
 use crate::error::Result;
 use crate::execute::online::OnDriver;
 use crate::execute::record::{self, Scripted};
@@ -113,7 +112,8 @@ impl Executor<'_> {
                 return Ok(());
             }
         };
-        self.make_tables(seen.table, &mut *scratch)
+        run::own_tables(&self.table, self.lent.index, seen.table, &mut *scratch)
+            .and_then(|creates| creates.iter().try_for_each(|create| scratch.execute(create)))
             .map_err(|error| fault::database(&error))?;
         if let Ok(defensive) = self.driver.setting(Setting::Defensive, None) {
             let _ = scratch.setting(Setting::Defensive, Some(defensive));
@@ -122,19 +122,5 @@ impl Executor<'_> {
         let _ = scratch.setting(Setting::ForeignKeys, Some(false));
         start.schema = Some(Replay::over(scratch, mirror));
         Ok(())
-    }
-
-    /// Makes what the run makes of its own before the first step.
-    fn make_tables(&self, there: bool, scratch: &mut dyn Driver) -> std::result::Result<(), DriverError> {
-        let log = self.table.has_log(scratch)?;
-        for (create, there) in self.table.create().iter().zip([there, log]) {
-            if !there {
-                scratch.execute(create)?;
-            }
-        }
-        match self.table.index() {
-            Some(index) if self.lent.index => scratch.execute(&index),
-            _ => Ok(()),
-        }
     }
 }

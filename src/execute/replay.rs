@@ -183,8 +183,8 @@ impl Replay {
             Fate::Run => None,
             Fate::Instead(sql) => Some(sql),
         };
-        self.temporary
-            .extend(self.dialect().drops_temporary(sql, !self.temporary.is_empty()));
+        let drop = self.dialect().drops_temporary(sql, &self.temporary);
+        self.temporary.extend(drop);
         self.db.execute(instead.as_deref().unwrap_or(sql))
     }
 

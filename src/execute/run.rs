@@ -3,7 +3,7 @@
 
 use crate::code::Code;
 use crate::dialect::Dialect;
-use crate::driver::DriverError;
+use crate::driver::{Driver, DriverError};
 use crate::error::{Error, Result};
 use crate::execute::event::Event;
 use crate::execute::seen::{self, Seen};
@@ -13,7 +13,7 @@ use crate::execute::{Executor, Ran, Report, fault, lock};
 use crate::revision::plan::Plan;
 use crate::revision::target::Target;
 use crate::revision::{Direction, Revision, RevisionId, Transaction};
-use crate::version::Entry;
+use crate::version::{Entry, VersionTable};
 
 /// Makes the plan from what the database has.
 pub(super) type MakePlan<'p, 'a> = &'p dyn Fn(&mut Executor<'a>, &Seen) -> Result<Plan>;
@@ -328,19 +328,9 @@ impl<'a> Executor<'a> {
     /// Creates the version table unless it is `there`, and the log where it is missing: somebody may have dropped
     /// one without the other.
     pub(crate) fn create_table(&mut self, there: bool) -> Result<()> {
-        let log = self
-            .table
-            .has_log(self.driver)
-            .map_err(|error| fault::database(&error))?;
-        for (create, there) in self.table.create().iter().zip([there, log]) {
-            if !there {
-                self.own(create)?;
-            }
-        }
-        match self.table.index() {
-            Some(index) if self.lent.index => self.own(&index),
-            _ => Ok(()),
-        }
+        let missing = own_tables(&self.table, self.lent.index, there, self.driver);
+        let missing = missing.map_err(|error| fault::database(&error))?;
+        missing.iter().try_for_each(|create| self.own(create))
     }
 
     /// Locks the database for writing.
@@ -464,6 +454,19 @@ fn refuse_stopped(seen: &Seen, direction: Direction) -> Result<()> {
     )
     .state(format!("{statements} of its statements are done"))
     .help(format!("let it come to its end first: {to}")))
+}
+
+/// What creates the tables of a run's own that a database lacks, and their index where that is wanted.
+pub(super) fn own_tables(
+    table: &VersionTable,
+    index: bool,
+    there: bool,
+    driver: &mut dyn Driver,
+) -> std::result::Result<Vec<String>, DriverError> {
+    let there = [there, table.has_log(driver)?];
+    let creates = table.create().into_iter().zip(there);
+    let missing = creates.filter_map(|(create, there)| (!there).then_some(create));
+    Ok(missing.chain(table.index().filter(|_| index)).collect())
 }
 
 pub(super) fn changed_half_way(revision: &Revision) -> Error {

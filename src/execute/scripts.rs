@@ -256,7 +256,7 @@ impl Survey<'_> {
         self.altered
             .extend(altered_by_directives(statement.gap_before, self.dialect));
         self.pragmas |= self.dialect.touches_session(statement.text);
-        if let Some(drop) = self.dialect.drops_temporary(statement.text, !self.temporary.is_empty())
+        if let Some(drop) = self.dialect.drops_temporary(statement.text, &self.temporary)
             && !self.temporary.contains(&drop)
         {
             self.temporary.push(drop);
@@ -373,7 +373,7 @@ const DIRECTIVES: [&str; 6] = [
 /// Those that say nothing of a table that is altered: `renamed` is for schema.sql, and harmless here.
 const ELSEWHERE: [&str; 2] = ["allow", "renamed"];
 
-/// Whether comments hold a directive that this dialect turns into a change of a table.
+/// The tables that directives among comments change, as this dialect reads them.
 fn altered_by_directives<'g>(gap: &'g str, dialect: &'g dyn Dialect) -> impl Iterator<Item = String> + 'g {
     directives(gap, dialect.rules()).filter_map(|(_, text)| dialect.batch_table(text))
 }

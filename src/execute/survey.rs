@@ -66,12 +66,12 @@ impl Reader for Surveyor {
                 self.copied |= rewrite.strategy == COPY;
             }
             Piece::Native(place) => {
-                if self.copied
-                    && let Some(asks) = self.dialect.asks_id(place.statement.text)
-                {
-                    return Err(another_row(place, asks));
+                if self.copied {
+                    if let Some(asks) = self.dialect.asks_id(place.statement.text) {
+                        return Err(another_row(place, asks));
+                    }
+                    self.copied = !self.dialect.gives_id(place.statement.text);
                 }
-                self.copied &= !self.dialect.gives_id(place.statement.text);
                 let creates = token::keywords(place.statement.text, self.dialect.rules(), 1) == ["CREATE"];
                 if let Some(changes) = self.changes_rows.last_mut() {
                     *changes |= !creates;

@@ -149,7 +149,7 @@ impl Dialect for Mysql {
         Some((kind, name.pop()?))
     }
 
-    fn drops_temporary(&self, statement: &str, _others: bool) -> Option<String> {
+    fn drops_temporary(&self, statement: &str, _others: &[String]) -> Option<String> {
         session::drops_temporary(statement)
     }
 

@@ -211,7 +211,7 @@ impl Dialect for Sqlite {
         Some(temporary::NOW)
     }
 
-    fn drops_temporary(&self, statement: &str, others: bool) -> Option<String> {
+    fn drops_temporary(&self, statement: &str, others: &[String]) -> Option<String> {
         temporary::drops(statement, others)
     }
 

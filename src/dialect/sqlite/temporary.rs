@@ -12,17 +12,20 @@ pub(super) const NOW: &str = "SELECT 'DROP ' || upper(type) || ' IF EXISTS temp.
     FROM temp.sqlite_schema WHERE type IN ('table', 'view', 'trigger') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
     ORDER BY sql LIKE 'create virtual%' DESC, rowid DESC";
 
-/// The statement that drops what this one makes; after others that made something temporary, also what it gives another
-/// name, as it may be one of them.
-pub(super) fn drops(statement: &str, others: bool) -> Option<String> {
+/// The statement that drops what this one makes; after `others`, which drop what was made before, also what it gives
+/// another name, as it may be one of them.
+pub(super) fn drops(statement: &str, others: &[String]) -> Option<String> {
     // Scripts of millions of statements come by here.
     let begins = |word: &str| {
         let first = statement.get(..word.len());
         first.is_some_and(|first| first.eq_ignore_ascii_case(word))
     };
     if !begins("create") {
-        let name = rebuild::new_name(statement).filter(|_| others)?;
-        return Some(drop("TABLE", &name));
+        let name = rebuild::new_name(statement).filter(|_| !others.is_empty())?;
+        // In the place of a view no table of that name is temporary.
+        let view = drop("VIEW", &name);
+        let is_view = others.iter().any(|other| other.eq_ignore_ascii_case(&view));
+        return (!is_view).then(|| drop("TABLE", &name));
     }
     let words: Vec<&str> = token::significant(statement, &split::SQLITE)
         .take(9)
@@ -87,7 +90,7 @@ mod tests {
             ("CREATE INDEX temp.i ON t (a)", None),
             ("CREATE", None),
         ] {
-            let got = drops(sql, false);
+            let got = drops(sql, &[]);
             assert_eq!(
                 got.as_deref(),
                 want.map(|want| format!("DROP {want}")).as_deref(),
@@ -95,7 +98,9 @@ mod tests {
             );
         }
         let rename = "ALTER TABLE t RENAME TO u";
-        assert_eq!(drops(rename, false), None);
-        assert_eq!(drops(rename, true).as_deref(), Some("DROP TABLE IF EXISTS temp.\"u\""));
+        assert_eq!(drops(rename, &[]), None);
+        let after = |other: &str| drops(rename, &[format!("DROP {other} IF EXISTS temp.\"U\"")]);
+        assert_eq!(after("TRIGGER").as_deref(), Some("DROP TABLE IF EXISTS temp.\"u\""));
+        assert_eq!(after("VIEW"), None);
     }
 }
