@@ -87,6 +87,9 @@ mod property;
 mod race;
 #[path = "it/random.rs"]
 mod random;
+#[cfg(unix)]
+#[path = "it/restart.rs"]
+mod restart;
 #[path = "it/restore.rs"]
 mod restore;
 #[cfg(unix)]

@@ -23,6 +23,15 @@ impl Server {
             Self::Mariadb | Self::Mysql => "mariadb",
         }
     }
+
+    /// The variable that says where the one of this run is.
+    pub(crate) fn variable(self) -> &'static str {
+        match self {
+            Self::Postgresql => "SQLREV_TEST_POSTGRES_URL",
+            Self::Mariadb => "SQLREV_TEST_MARIADB_URL",
+            Self::Mysql => "SQLREV_TEST_MYSQL_URL",
+        }
+    }
 }
 
 /// A database that goes when the test is over.
@@ -46,13 +55,20 @@ impl Database {
 
     /// A new, empty database on a server of this run.
     pub(crate) fn on(server: Server) -> Self {
+        let variable = server.variable();
+        let url = std::env::var(variable)
+            .unwrap_or_else(|_| panic!("no server to test with: run the tests with cargo nextest, or set {variable}"));
+        Self::at(server, &url)
+    }
+
+    /// A new, empty database on the server at this URL.
+    pub(crate) fn at(server: Server, url: &str) -> Self {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("t{}_{count}", std::process::id());
         let mut database = Self {
             variables: match server {
-                Server::Postgresql => postgresql(),
-                Server::Mariadb => mariadb("SQLREV_TEST_MARIADB_URL"),
-                Server::Mysql => mariadb("SQLREV_TEST_MYSQL_URL"),
+                Server::Postgresql => postgresql(url),
+                Server::Mariadb | Server::Mysql => mariadb(url),
             },
             name: String::new(),
             server,
@@ -180,6 +196,17 @@ impl Database {
             .collect()
     }
 
+    /// Whether the server answers.
+    #[allow(dead_code, reason = "used by one of the two test programs")]
+    pub(crate) fn answers(&self) -> bool {
+        let mut command = self.client(self.server.shell());
+        match self.server {
+            Server::Postgresql => command.args(["-Xqc", "SELECT 1"]),
+            Server::Mariadb | Server::Mysql => command.args(["-e", "SELECT 1"]),
+        };
+        command.output().is_ok_and(|output| output.status.success())
+    }
+
     /// Runs psql with this on its standard input.
     #[allow(dead_code, reason = "used by one of the two test programs")]
     pub(crate) fn psql(&self, options: &[&str], input: &[u8], folder: &Path) -> Output {
@@ -285,10 +312,8 @@ fn mysql(program: &str) -> PathBuf {
     })
 }
 
-/// Where the MariaDB or MySQL server of this run is, as the variables that its clients read.
-fn mariadb(variable: &str) -> BTreeMap<String, String> {
-    let url = std::env::var(variable)
-        .unwrap_or_else(|_| panic!("no server to test with: run the tests with cargo nextest, or set {variable}"));
+/// Where a MariaDB or MySQL server is, as the variables that its clients read.
+fn mariadb(url: &str) -> BTreeMap<String, String> {
     let socket = url.split_once("socket=").expect("a URL with a socket").1;
     let port = url.rsplit_once(':').and_then(|(_, rest)| rest.split('/').next());
     let pairs = [("MYSQL_UNIX_PORT", socket), ("MYSQL_TCP_PORT", port.unwrap_or("3306"))];
@@ -298,11 +323,8 @@ fn mariadb(variable: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Where the PostgreSQL server of this run is, as `PG…` variables.
-fn postgresql() -> BTreeMap<String, String> {
-    let url = std::env::var("SQLREV_TEST_POSTGRES_URL").unwrap_or_else(|_| {
-        panic!("no server to test with: run the tests with cargo nextest, or set SQLREV_TEST_POSTGRES_URL")
-    });
+/// Where a PostgreSQL server is, as `PG…` variables.
+fn postgresql(url: &str) -> BTreeMap<String, String> {
     let rest = url.split_once("://").expect("a URL").1;
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
     let authority = place.split('/').next().unwrap_or_default();

@@ -300,7 +300,7 @@ fn a_connection_killed_at_each_statement(server: Server) {
 }
 
 /// What the error says of a revision is what the database has.
-fn told_truly(done: &Done, database: &Database) {
+pub(crate) fn told_truly(done: &Done, database: &Database) {
     let rows = database.query("SELECT revision, COALESCE(unfinished, '') FROM sqlrev_revisions");
     let has = |id: &str, at: &str| rows.contains(&format!("{id}|{at}"));
     let between = |before: &str, after: &str| {

@@ -182,7 +182,7 @@ fn killed_backends_on_postgresql() {
 }
 
 /// What the error says of a revision is what the database has. Returns what it says.
-fn told_truly(done: &Done, database: &Database) -> &'static str {
+pub(crate) fn told_truly(done: &Done, database: &Database) -> &'static str {
     let applied = database.query("SELECT revision FROM sqlrev_revisions WHERE unfinished IS NULL");
     let half = database.query("SELECT unfinished, revision FROM sqlrev_revisions WHERE unfinished IS NOT NULL");
     let word = |before: &str, after: &str| {
