@@ -9,7 +9,7 @@ use crate::execute::online::OnDriver;
 use crate::execute::record::{self, Scripted};
 use crate::execute::replay::Replay;
 use crate::execute::seen::Seen;
-use crate::execute::{Executor, fault, lock, run, step};
+use crate::execute::{Executor, fault, lock, run};
 use crate::revision::plan::Plan;
 use crate::revision::{RevisionId, Transaction};
 
@@ -36,7 +36,7 @@ pub(crate) struct Start {
     pub(crate) done: BTreeMap<RevisionId, u64>,
 }
 
-impl Executor<'_> {
+impl<'a> Executor<'a> {
     /// Reads what a plan for this database has to know of it. The database is only read, and not locked for longer than
     /// each query takes.
     ///
@@ -58,7 +58,7 @@ impl Executor<'_> {
     fn half_done(&mut self, seen: &Seen, scripts: &[Scripted<'_>]) -> Result<BTreeMap<RevisionId, u64>> {
         let dialect = self.driver.dialect();
         let mut done = BTreeMap::new();
-        for Scripted { step, script, prepared } in scripts {
+        for Scripted { step, prepared, .. } in scripts {
             let id = &step.revision;
             let Some(unfinished) = seen.row(id).and_then(|row| row.unfinished) else {
                 continue;
@@ -68,12 +68,11 @@ impl Executor<'_> {
             if !alone {
                 return Err(run::changed_half_way(revision));
             }
-            if unfinished.direction != step.direction || unfinished.statements == 0 {
+            if unfinished.direction != step.direction {
                 continue;
             }
-            if let Some(details) = self.table.details(self.driver, id.as_str())? {
-                step::same_beginning(step, script, &details, unfinished.statements, dialect)?;
-            }
+            let ready = self.ready((*step).clone())?;
+            self.refuse_to_go_on(&ready, Some(unfinished))?;
             done.insert(id.clone(), unfinished.statements);
         }
         Ok(done)

@@ -151,19 +151,12 @@ impl<'a> Executor<'a> {
     /// Runs a step piece by piece. No transaction is open before or after, and no other run is under way: `row` is what
     /// the version table has of the revision.
     pub(crate) fn run_piecemeal(&mut self, ready: &Ready<'a>, row: Option<&Row>) -> Result<Option<Ran>> {
-        let id = &ready.step.revision;
         let direction = ready.step.direction;
         let at = row
             .and_then(|row| row.unfinished)
             .filter(|at| at.direction == direction);
         let skip = at.map_or(0, |at| at.statements);
-        if let (true, Some(details)) = (skip > 0, self.table.details(self.driver, id.as_str())?) {
-            step::same_beginning(&ready.step, &ready.script, &details, skip, self.driver.dialect())?;
-        }
-        if at.is_some_and(|at| at.begun) && !is_control(ready, skip, self.driver.dialect()) {
-            return Err(not_known(ready, skip, self.driver.dialect()));
-        }
-        self.refuse_without_rows(ready, skip)?;
+        self.refuse_to_go_on(ready, at)?;
         self.started(ready);
         let mut statements = Vec::new();
         let began = self.clock.elapsed();
@@ -194,6 +187,29 @@ impl<'a> Executor<'a> {
             statements.clear();
             (skip, is_there) = (at.map_or(0, |at| at.statements), is_there || at.is_some());
         }
+    }
+
+    /// Refuses to go on with a revision that stopped half-way where its script is another one by now, where nobody knows
+    /// how far it came, and where what its first statements held is gone.
+    pub(crate) fn refuse_to_go_on(&mut self, ready: &Ready<'a>, at: Option<Unfinished>) -> Result<()> {
+        let Some(Unfinished {
+            statements: done,
+            begun,
+            ..
+        }) = at
+        else {
+            return Ok(());
+        };
+        let dialect = self.driver.dialect();
+        if done > 0
+            && let Some(details) = self.table.details(self.driver, ready.step.revision.as_str())?
+        {
+            step::same_beginning(&ready.step, &ready.script, &details, done, dialect)?;
+        }
+        if begun && !is_control(ready, done, dialect) {
+            return Err(not_known(ready, done, dialect));
+        }
+        self.refuse_without_rows(ready, done)
     }
 
     /// Rolls back for another try, which goes on in the session as it is. Returns how far the revision came, or why there

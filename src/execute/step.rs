@@ -266,10 +266,7 @@ impl<'a> Executor<'a> {
             .and_then(|row| row.unfinished)
             .filter(|at| at.direction == direction);
         let skip = done.map_or(0, |at| at.statements);
-        if let (true, Some(details)) = (skip > 0, self.table.details(self.driver, id.as_str())?) {
-            same_beginning(&ready.step, &ready.script, &details, skip, self.driver.dialect())?;
-        }
-        self.refuse_without_rows(ready, skip)?;
+        self.refuse_to_go_on(ready, done)?;
         self.mark_begun(ready, row.as_ref(), skip)?;
         self.commit()?;
         self.started(ready);
