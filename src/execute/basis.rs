@@ -36,7 +36,7 @@ pub(crate) struct Start {
     pub(crate) done: BTreeMap<RevisionId, u64>,
 }
 
-impl<'a> Executor<'a> {
+impl Executor<'_> {
     /// Reads what a plan for this database has to know of it. The database is only read, and not locked for longer than
     /// each query takes.
     ///

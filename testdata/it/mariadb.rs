@@ -330,8 +330,8 @@ pub(crate) fn rest(mut lines: BufReader<std::process::ChildStderr>) -> String {
     text
 }
 
-/// Asks until it is so. Between two questions lies more than the tenth of a second that InnoDB's tables of
-/// information_schema stay as they are for those who keep asking (`CACHE_MIN_IDLE_TIME` in the server's `trx0i_s.cc`).
+/// Asks until it is so. Between two questions lies more than the tenth of a second that `InnoDB`'s tables of
+/// `information_schema` stay as they are for those who keep asking (`CACHE_MIN_IDLE_TIME` in the server's `trx0i_s.cc`).
 pub(crate) fn wait_until(database: &Database, query: &str, want: &str) {
     for _ in 0..400 {
         let now = database.query(query);
