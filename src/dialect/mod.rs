@@ -3,6 +3,7 @@
 //! A dialect knows SQL and never sees a connection. Where it must ask the database, it asks through [`Ask`].
 
 mod answer;
+mod ask;
 mod mirror;
 pub mod mysql;
 pub mod postgres;
@@ -13,6 +14,7 @@ mod script;
 pub mod sqlite;
 
 pub use answer::{CopiedBy, Followed, Leftovers, Replaces, Replay, RowChange, Size, SizeSql, VersionSql};
+pub use ask::{Ask, Rows, Scratch, ScratchError};
 pub use mirror::{Mirror, Mirrors};
 pub use rewrite::{AlterStatement, COPY, Op, Rewrite, Setting};
 pub use schemas::Schemas;
@@ -34,54 +36,6 @@ static DIALECTS: [&dyn Dialect; 4] = [&sqlite::Sqlite, &postgres::Postgres, &mys
 /// The dialect of a name: `sqlite`, `postgresql`, `mysql` or `mariadb`.
 pub fn named(name: &str) -> Option<&'static dyn Dialect> {
     DIALECTS.iter().copied().find(|dialect| dialect.name() == name)
-}
-
-/// The rows of a query, every value as text; `None` is NULL.
-pub type Rows = Vec<Vec<Option<String>>>;
-
-/// A question to a database, from code that must not see its connection.
-pub trait Ask {
-    /// Runs a query in the transaction of the step that is running. EXPLAIN and PRAGMA are queries as well.
-    fn query(&mut self, sql: &str) -> Result<Rows>;
-    /// An empty database of the same kind in memory, to try statements on; with it an error's byte offset is known.
-    fn scratch(&mut self) -> Result<Box<dyn Scratch>>;
-    /// Whether this is a replay in memory for a script that somebody runs later: the schema is known, the rows are not.
-    fn offline(&self) -> bool {
-        false
-    }
-    /// Whether the rows that the database holds are those that the statements will meet.
-    fn knows_rows(&self) -> bool {
-        !self.offline()
-    }
-    /// Where it does not: whether a table will have rows when the statements run, as far as that is known.
-    ///
-    /// # Errors
-    /// As [`Ask::query`].
-    fn will_have_rows(&mut self, schema: &str, table: &str) -> Result<Option<bool>> {
-        let _ = (schema, table);
-        Ok(None)
-    }
-    /// Where it does not: whether the connection will have put a row into a table by then, as far as that is known.
-    fn will_have_inserted(&self) -> Option<bool> {
-        None
-    }
-}
-
-/// An empty database to try things on.
-pub trait Scratch {
-    /// Runs one statement.
-    fn execute(&mut self, sql: &str) -> Result<(), ScratchError>;
-    /// Runs a query.
-    fn query(&mut self, sql: &str) -> Result<Rows, ScratchError>;
-}
-
-/// Why a scratch database refused a statement.
-#[derive(Debug, Clone)]
-pub struct ScratchError {
-    /// The database's own words.
-    pub message: String,
-    /// The byte offset in the statement that it points at, where it does.
-    pub offset: Option<usize>,
 }
 
 /// The SQL of one kind of database.
@@ -286,6 +240,20 @@ pub trait Dialect: Sync + std::fmt::Debug {
     /// it.
     fn hangs_on_tables(&self) -> Option<&'static str> {
         None
+    }
+
+    /// What takes its rows from a table by their numbers and keeps an index of them: its name, and a statement that fails
+    /// where that does not fit the rows.
+    ///
+    /// # Errors
+    /// Those of the query.
+    fn indexes_of_rows(
+        &self,
+        table: &str,
+        query: &mut dyn FnMut(&str) -> Result<Rows>,
+    ) -> Result<Vec<(String, String)>> {
+        let _ = (table, query);
+        Ok(Vec::new())
     }
 
     /// Whether the statement is part of a table's replacement by another one, written by hand.

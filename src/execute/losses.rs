@@ -13,6 +13,8 @@ use crate::execute::online::Live;
 pub(crate) struct Losses {
     /// What hung on the tables: the table, the kind and the name.
     hung: BTreeSet<[String; 3]>,
+    /// What keeps an index of their rows and fitted them: the table, its name, and the statement that says so.
+    indexes: BTreeSet<[String; 3]>,
     /// The last numbers that tables had given to rows.
     counters: BTreeMap<String, i64>,
     /// The views and triggers that did not compile before the first table went.
@@ -30,10 +32,28 @@ impl Losses {
         if let Some(count) = counter(driver, of) {
             self.counters.insert(table.to_owned(), count);
         }
+        if table == of {
+            for (name, check) in indexes(driver, table)? {
+                if driver.execute(&check).is_ok() {
+                    self.indexes.insert([table.to_owned(), name, check]);
+                }
+            }
+        }
         if self.broken.is_none() {
             self.broken = Some(broken(driver)?);
         }
         Ok(())
+    }
+
+    /// What kept an index of a table's rows, fitted them before and does not now: the table, and its name.
+    pub(crate) fn unfit(&mut self, driver: &mut dyn Driver) -> Result<Option<[String; 2]>> {
+        for [table, name, check] in std::mem::take(&mut self.indexes) {
+            let still = indexes(driver, &table)?;
+            if still.contains(&(name.clone(), check.clone())) && driver.execute(&check).is_err() {
+                return Ok(Some([table, name]));
+            }
+        }
+        Ok(None)
     }
 
     /// Views and triggers that did not compile when something was renamed.
@@ -79,6 +99,12 @@ impl Losses {
 fn broken(driver: &mut dyn Driver) -> Result<BTreeSet<[String; 2]>> {
     let dialect = driver.dialect();
     Ok(dialect.broken(&mut Live { driver })?.into_iter().collect())
+}
+
+fn indexes(driver: &mut dyn Driver, table: &str) -> Result<Vec<(String, String)>> {
+    let dialect = driver.dialect();
+    let mut query = |sql: &str| driver.query(sql).map_err(|error| fault::database(&error));
+    dialect.indexes_of_rows(table, &mut query)
 }
 
 fn counter(driver: &mut dyn Driver, table: &str) -> Option<i64> {

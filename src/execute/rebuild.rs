@@ -199,6 +199,23 @@ impl<'a> Rebuild<'a> {
         Err(orphans::refused(&new).help(help))
     }
 
+    /// Refuses that a full-text table finds rows by numbers that they had in the old table.
+    fn fits(&mut self, driver: &mut dyn Driver) -> Result<()> {
+        let Some([table, name]) = self.losses.unfit(driver)? else {
+            return Ok(());
+        };
+        let message = format!("virtual table `{name}` does not find the rows of the new `{table}`");
+        if self.torn {
+            self.notes.push(message);
+            return Ok(());
+        }
+        Err(Error::new(Code::BatchInUse, message)
+            .help("copy the numbers of the rows along: INSERT INTO new (rowid, …) SELECT rowid, … FROM old")
+            .help(format!(
+                "or make its index anew at the end: INSERT INTO {name} ({name}) VALUES ('rebuild');"
+            )))
+    }
+
     /// At the end of the script: the same, and what else there is to say about it.
     ///
     /// # Errors
@@ -207,6 +224,7 @@ impl<'a> Rebuild<'a> {
         let acts = self.course.end();
         self.act(driver, acts)?;
         self.check(driver)?;
+        self.fits(driver)?;
         self.notes.extend(self.losses.said(driver)?);
         Ok(self.notes)
     }

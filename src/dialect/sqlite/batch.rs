@@ -6,7 +6,7 @@ use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::inspect::{self, Found, Sort, State};
 use crate::dialect::sqlite::prove::{self, Proof};
 use crate::dialect::sqlite::site::Site;
-use crate::dialect::sqlite::{defaults, dependents, readers, rename, steps, ways};
+use crate::dialect::sqlite::{captures, defaults, dependents, readers, rename, steps, ways};
 use crate::dialect::{AlterStatement, Ask, Op, Rewrite};
 use crate::error::{Error, Result, nearest};
 use crate::revision::Recreate;
@@ -41,6 +41,7 @@ pub(super) fn rewrite(run: &[AlterStatement], recreate: Recreate, ask: &mut dyn 
     let rename_table = matches!(&alter.actions[..], [only] if matches!(only.kind, ActionKind::RenameTable(_)));
     refuse_sort(&site, &alter, &found, rename_table)?;
     if found.sort == Sort::Virtual {
+        readers::refuse_virtual_rename(&found.object, &site, ask)?;
         return Ok(native(&site, &found, Vec::new()));
     }
     let Some(state) = State::read(ask, &found.object)? else {
@@ -52,7 +53,9 @@ pub(super) fn rewrite(run: &[AlterStatement], recreate: Recreate, ask: &mut dyn 
     for (index, statement) in run.iter().enumerate() {
         let actions = parse::read(&statement.text).map_or_else(|_| Vec::new(), |alter| alter.actions);
         for action in &actions {
-            readers::refuse_rename(&state, &Site::whole(statement, index), action)?;
+            let site = Site::whole(statement, index);
+            readers::refuse_rename(&state, &site, action)?;
+            captures::refuse_rename(&state, &site, action, ask)?;
         }
     }
     if let [only] = &alter.actions[..]
@@ -160,6 +163,9 @@ fn finish(
     }
     defaults::fit(ask, &draft, run)?;
     dependents::keep_their_meaning(&draft, &site)?;
+    captures::keep(&draft, &site, ask)?;
+    let told = readers::told(&draft);
+    draft.notices.extend(told);
     ways::settle_rowid(&mut draft, &site);
     let way = ways::choose(&mut draft, ask)?;
     let proof: Proof = prove::outcome(ask, &draft, run, consumed)?;

@@ -55,6 +55,8 @@ pub(super) struct Draft<'s> {
     pub(super) references_dropped: usize,
     /// Constraints are written into the definition even where an index would do.
     pub(super) inline: bool,
+    /// The default names of constraints that were dropped or got names of their own: no other one of the run moves up.
+    pub(super) dropped: Vec<String>,
     /// What the reader should know.
     pub(super) notices: Vec<String>,
     /// The columns as they were before the statement that is being read.
@@ -138,6 +140,7 @@ impl<'s> Draft<'s> {
             references_added: 0,
             references_dropped: 0,
             inline,
+            dropped: Vec::new(),
             notices: Vec::new(),
         }
     }

@@ -2,6 +2,7 @@
 
 mod alter;
 mod batch;
+mod captures;
 mod copy;
 mod counts;
 mod defaults;
@@ -177,6 +178,14 @@ impl Dialect for Sqlite {
 
     fn spares_memory(&self) -> Option<[&'static str; 4]> {
         Some(copy::SPARES_MEMORY)
+    }
+
+    fn indexes_of_rows(
+        &self,
+        table: &str,
+        query: &mut dyn FnMut(&str) -> Result<Rows>,
+    ) -> Result<Vec<(String, String)>> {
+        readers::indexes(table, query)
     }
 
     fn hangs_on_tables(&self) -> Option<&'static str> {

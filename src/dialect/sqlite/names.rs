@@ -26,14 +26,15 @@ pub(super) struct Named {
 /// `t_a_fkey`, `t_a_check`, `t_a_not_null`, with a number behind where that is taken.
 pub(super) fn constraints(draft: &Draft<'_>) -> Vec<Named> {
     let columns: Vec<&str> = draft.columns.iter().map(|column| column.name.as_str()).collect();
-    of_table(&draft.table, draft.name(), &columns)
+    of_table(&draft.table, draft.name(), &columns, &draft.dropped)
 }
 
-/// Likewise those of a stored definition.
-pub(super) fn of_table(table: &Table, table_name: &str, columns: &[&str]) -> Vec<Named> {
-    let mut taken: Vec<String> = table
-        .constraints()
-        .filter_map(|(_, clause)| clause.name.as_ref().map(|name| name.text.clone()))
+/// Likewise those of a stored definition, where the names of others are `gone`.
+pub(super) fn of_table(table: &Table, table_name: &str, columns: &[&str], gone: &[String]) -> Vec<Named> {
+    let written = table.constraints().filter_map(|(_, clause)| clause.name.as_ref());
+    let mut taken: Vec<String> = written
+        .map(|name| name.text.clone())
+        .chain(gone.iter().cloned())
         .collect();
     let mut all = Vec::new();
     for (column, clause) in table.constraints() {
@@ -53,6 +54,18 @@ pub(super) fn of_table(table: &Table, table_name: &str, columns: &[&str]) -> Vec
         });
     }
     all
+}
+
+/// After a constraint came behind those with the names `before`: it may have the name of one that was dropped, unless
+/// another one would move up to it.
+pub(super) fn release(draft: &mut Draft<'_>, before: &[String]) {
+    for at in (0..draft.dropped.len()).rev() {
+        let name = draft.dropped.remove(at);
+        let now = constraints(draft);
+        if now.iter().zip(before).any(|(now, before)| now.name != *before) {
+            draft.dropped.insert(at, name);
+        }
+    }
 }
 
 fn free(base: &str, taken: &mut Vec<String>) -> String {

@@ -2,12 +2,12 @@
 
 use crate::code::Code;
 use crate::dialect::sqlite::dependents::{origin, refuse, says};
-use crate::dialect::sqlite::draft::Draft;
+use crate::dialect::sqlite::draft::{Draft, Source};
 use crate::dialect::sqlite::expr;
-use crate::dialect::sqlite::inspect::{Object, State};
+use crate::dialect::sqlite::inspect::{Object, State, objects, words};
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
-use crate::dialect::{Ask, Op};
+use crate::dialect::{Ask, Op, Rows};
 use crate::error::Result;
 use crate::sql::parse::alter::{Action, ActionKind};
 use crate::sql::split::SQLITE;
@@ -16,17 +16,99 @@ use crate::sql::write::{quoted, sqlite_literal};
 
 /// Those of this table.
 fn reading(state: &State) -> impl Iterator<Item = &Object> {
-    state.related.iter().filter(|object| {
-        let sql = &object.sql;
-        let words: Vec<_> = significant(sql, &SQLITE).map(|token| &sql[token.span]).collect();
-        object.kind == "table"
-            && words.get(1).is_some_and(|word| word.eq_ignore_ascii_case("VIRTUAL"))
-            && words.windows(3).any(|window| {
-                window[0].eq_ignore_ascii_case("content")
-                    && window[1] == "="
-                    && unquoted(window[2]).eq_ignore_ascii_case(&state.table.name().text)
-            })
-    })
+    let of_it =
+        |object: &&Object| content(&object.sql).is_some_and(|of| of.eq_ignore_ascii_case(&state.table.name().text));
+    state.related.iter().filter(of_it)
+}
+
+/// Those of a view that stands on it.
+fn reading_views(state: &State) -> impl Iterator<Item = &Object> {
+    let is_view = |name: &str| {
+        let mut related = state.related.iter();
+        related.any(|object| object.kind == "view" && object.name.eq_ignore_ascii_case(name))
+    };
+    let of_one = move |object: &&Object| content(&object.sql).is_some_and(|of| is_view(&of));
+    state.related.iter().filter(of_one)
+}
+
+/// The table or view that a virtual table takes its rows from.
+fn content(sql: &str) -> Option<String> {
+    let words: Vec<_> = significant(sql, &SQLITE).map(|token| &sql[token.span]).collect();
+    if !words.get(1)?.eq_ignore_ascii_case("VIRTUAL") {
+        return None;
+    }
+    let said = words
+        .windows(3)
+        .find(|window| window[0].eq_ignore_ascii_case("content") && window[1] == "=")?;
+    Some(unquoted(said[2]).into_owned())
+}
+
+/// The full-text tables that take their rows from this one, each with a statement that fails where its index does not
+/// fit them (<https://www.sqlite.org/fts5.html>, section 6.7, and fts3.html, section 5).
+pub(super) fn indexes(table: &str, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Result<Vec<(String, String)>> {
+    let all = query("SELECT name, sql FROM main.sqlite_schema WHERE sql LIKE 'create virtual table%' ORDER BY rowid")?;
+    let all = all.into_iter().filter_map(|row| {
+        let mut values = row.into_iter().flatten();
+        Some((values.next()?, values.next()?))
+    });
+    let reading = all.filter(|(_, sql)| content(sql).is_some_and(|of| of.eq_ignore_ascii_case(table)));
+    Ok(reading
+        .filter_map(|(name, sql)| {
+            let words: Vec<_> = significant(&sql, &SQLITE)
+                .map(|token| sql[token.span].to_ascii_lowercase())
+                .collect();
+            let using = words.iter().position(|word| word == "using")?;
+            let called = quoted(&name, '"');
+            let check = match unquoted(words.get(using + 1)?).as_ref() {
+                "fts5" => format!("INSERT INTO main.{called} ({called}, rank) VALUES ('integrity-check', 1)"),
+                "fts4" => format!("INSERT INTO main.{called} ({called}) VALUES ('integrity-check')"),
+                _ => return None,
+            };
+            Some((name, check))
+        })
+        .collect())
+}
+
+/// What to say of virtual tables whose index is of values that change.
+pub(super) fn told(draft: &Draft<'_>) -> Vec<String> {
+    let converted = draft.columns.iter().filter_map(|column| match &column.source {
+        Source::Converted(..) => column.origin.as_deref(),
+        _ => None,
+    });
+    let converted: Vec<&str> = converted.collect();
+    let mut told = Vec::new();
+    for object in reading(draft.state) {
+        if let Some(column) = converted.iter().find(|column| expr::mentions(&object.sql, column)) {
+            let name = quoted(&object.name, '"');
+            told.push(format!(
+                "virtual table `{}` keeps an index of the old values of `{column}` until it is made anew: \
+                 INSERT INTO {name} ({name}) VALUES ('rebuild')",
+                object.name
+            ));
+        }
+    }
+    told
+}
+
+/// Refuses to rename a virtual table that another one reads by its name (FTS5's and FTS4's lists of words).
+pub(super) fn refuse_virtual_rename(object: &Object, site: &Site<'_>, ask: &mut dyn Ask) -> Result<()> {
+    let rows = ask.query(&format!(
+        "SELECT type, name, tbl_name, sql FROM {}.sqlite_schema WHERE sql LIKE 'create virtual table%' AND name <> {} \
+         COLLATE NOCASE ORDER BY rowid",
+        quoted(&object.schema, '"'),
+        sqlite_literal(&object.name)
+    ))?;
+    let name = object.name.to_ascii_lowercase();
+    match objects(&object.schema, rows)
+        .iter()
+        .find(|other| words(&other.sql).contains(&name))
+    {
+        Some(other) => {
+            let what = format!("virtual table `{}`", other.name);
+            Err(refuse(site, &what, "goes by the old name, and SQLite leaves it there"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Whether rows get other rowids.
@@ -92,7 +174,9 @@ pub(super) fn refuse_rename(state: &State, site: &Site<'_>, action: &Action) -> 
         ActionKind::ChangeColumn { from, column, .. } if !column.name.is(&from.text) => Some(from),
         _ => return Ok(()),
     };
-    for object in reading(state) {
+    // A view follows its table to another name, and a column of the table, whose name may be that of its own as well.
+    let of_views = reading_views(state).filter(|_| column.is_some());
+    for object in reading(state).chain(of_views) {
         if column.is_none_or(|column| expr::mentions(&object.sql, &column.text)) {
             let site = Site {
                 span: action.span.clone(),

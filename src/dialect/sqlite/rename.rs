@@ -162,7 +162,10 @@ pub(super) fn rewrite(site: &Site<'_>, state: &State, kind: &ActionKind, ask: &m
     ops.push(Op::Set(Setting::LegacyAlterTable, Some(false)));
     match kind {
         ActionKind::RenameTable(to) => rename_table(site, state, to, ask, &mut ops)?,
-        ActionKind::RenameColumn { from, to } => rename_column(site, state, from, to, &mut ops)?,
+        ActionKind::RenameColumn { from, to } => {
+            rename_column(site, state, from, to, &mut ops)?;
+            tried(site, state, &broken, &ops, ask)?;
+        }
         _ => return Err(site.refuse(Code::BatchInternal, "not a rename", "")),
     }
     ops.push(Op::Set(Setting::LegacyAlterTable, None));
@@ -253,6 +256,34 @@ fn rename_column(site: &Site<'_>, state: &State, from: &Name, to: &Name, ops: &m
         site.index,
     ));
     Ok(())
+}
+
+/// Refuses a rename that SQLite will refuse because of a view or a trigger that it does not know how to follow into.
+fn tried(site: &Site<'_>, state: &State, broken: &[Object], ops: &[Op], ask: &mut dyn Ask) -> Result<()> {
+    let Some(Op::Sql { sql, .. }) = ops.last().filter(|_| state.schema == "main") else {
+        return Ok(());
+    };
+    let whole = |objects: &'_ [Object]| -> Vec<Object> {
+        let all = objects.iter().filter(|object| !broken.contains(object));
+        all.cloned().collect()
+    };
+    let (related, indexes, triggers) = (whole(&state.related), whole(&state.indexes), whole(&state.triggers));
+    let mut scratch = ask.scratch()?;
+    let related: Vec<&Object> = related.iter().collect();
+    let hanging: Vec<&Object> = indexes.iter().chain(&triggers).collect();
+    if oracle::build(scratch.as_mut(), &related, state.table.text(), &hanging).is_err() {
+        return Ok(());
+    }
+    match scratch.execute(sql) {
+        Err(error) if error.message.starts_with("error in view") || error.message.starts_with("error in trigger") => {
+            let message = "SQLite does not follow the new name of the column everywhere";
+            Err(site
+                .refuse(Code::BatchInUse, message, "")
+                .cause(error.message)
+                .help("drop the view or trigger first and create it anew afterwards, in the same revision"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The statement as it is written, or in SQLite's words where it says IF EXISTS or ONLY, which SQLite does not know.

@@ -57,7 +57,10 @@ pub(super) fn apply(
             )
             .help("give the column another name"));
     }
-    let definition = if add.verbatim {
+    // SQLite takes `serial` for a type like any other, and numbers nothing.
+    let serial = column.data_type.as_ref();
+    let serial = serial.is_some_and(|span| types::is_serial(site.words(span)));
+    let definition = if add.verbatim && !serial {
         site.words(&column.span).to_owned()
     } else {
         written(draft, site, column)?
@@ -278,8 +281,23 @@ fn demand_rows(draft: &mut Draft<'_>, site: &Site<'_>, column: &ColumnDef, ask: 
         .primary_key()
         .iter()
         .any(|key| key.eq_ignore_ascii_case(name));
+    if key && !null {
+        add_constraint::demand_unique(draft, site, &[name]);
+    }
+    let is_rowid = draft.table.rowid_alias().is_some_and(|alias| alias.name.is(name));
     if draft.is_not_null(name) && generated {
         not_null::demand_values(draft, site, name);
+    } else if key && null && !generated && !is_rowid {
+        let message = format!(
+            "`{}` has rows, and its new key `{name}` has no value for them",
+            draft.name()
+        );
+        let demand = Demand {
+            code: Code::BatchNullValues,
+            message: &message,
+            help: "an INTEGER PRIMARY KEY gives each row a number; or add the column, UPDATE it, then ADD PRIMARY KEY",
+        };
+        draft.demand(site, demand, "1", &[]);
     } else if draft.is_not_null(name) && null && !key {
         let message = format!(
             "`{}` has rows, and the new column `{name}` has no value for them",

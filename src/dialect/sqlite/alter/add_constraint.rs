@@ -18,6 +18,13 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, clause: &Clause, ask
     if let Some(name) = &clause.name {
         names::must_be_free(draft, site, name)?;
     }
+    let before: Vec<String> = names::constraints(draft).into_iter().map(|named| named.name).collect();
+    add(draft, site, clause, ask)?;
+    names::release(draft, &before);
+    Ok(())
+}
+
+fn add(draft: &mut Draft<'_>, site: &Site<'_>, clause: &Clause, ask: &mut dyn Ask) -> Result<()> {
     match &clause.kind {
         ClauseKind::Check(condition) => check(draft, site, clause, condition),
         ClauseKind::Unique {

@@ -9,6 +9,9 @@ use crate::error::Result;
 use crate::source::Span;
 use crate::sql::parse::cursor::Name;
 use crate::sql::parse::define::ClauseKind;
+use crate::sql::split::SQLITE;
+use crate::sql::token::{Kind, significant, unquoted};
+use crate::sql::write::sqlite_literal;
 
 pub(super) fn set(draft: &mut Draft<'_>, site: &Site<'_>, column: &Name, value: &Span) -> Result<()> {
     let position = draft.column(site, column)?;
@@ -20,7 +23,25 @@ pub(super) fn set(draft: &mut Draft<'_>, site: &Site<'_>, column: &Name, value: 
         );
         return Err(site.error(Code::BatchUnsupported, message, &column.span, "a generated column"));
     }
+    refuse_column(draft, site, value)?;
     write(draft, site, &name, &expr::default(site.words(value)))
+}
+
+/// The name of a column is a text to SQLite here, and the column to whoever wrote it.
+fn refuse_column(draft: &Draft<'_>, site: &Site<'_>, value: &Span) -> Result<()> {
+    let words = site.words(value);
+    let mut tokens = significant(words, &SQLITE);
+    let (Some(token), None) = (tokens.next(), tokens.next()) else {
+        return Ok(());
+    };
+    let name = unquoted(&words[token.span]);
+    if !matches!(token.kind, Kind::Word | Kind::Quoted) || draft.position(&name).is_none() {
+        return Ok(());
+    }
+    let message = format!("a default cannot be the value of `{name}`");
+    Err(site
+        .error(Code::BatchUnsupported, message, value, "the name of a column")
+        .help(format!("a text stands in single quotes: {}", sqlite_literal(&name))))
 }
 
 /// Writes a default into the definition of a column, in the place of the one it has.

@@ -97,6 +97,9 @@ fn remove(draft: &mut Draft<'_>, site: &Site<'_>, named: &Named) -> Result<()> {
 
 /// Takes a constraint out of the definition, and with a foreign key the DEFERRABLE that speaks of it.
 pub(super) fn erase(draft: &mut Draft<'_>, site: &Site<'_>, named: &Named) -> Result<()> {
+    if named.written.is_none() {
+        draft.dropped.push(named.name.clone());
+    }
     let Some(column) = &named.column else {
         return draft
             .table

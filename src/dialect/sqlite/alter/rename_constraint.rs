@@ -21,6 +21,7 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, from: &Name, to: &Na
     let edited = if let Some(name) = &named.written {
         draft.table.edit(&name.span, words)
     } else {
+        draft.dropped.push(named.name.clone());
         let start = named.clause.body.start;
         draft.table.edit(&(start..start), &format!("CONSTRAINT {words} "))
     };

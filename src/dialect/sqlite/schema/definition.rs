@@ -72,7 +72,7 @@ impl Reader<'_> {
             of_key.for_each(|column| column.not_null = true);
         }
         let known: Vec<&str> = definition.columns().map(|column| column.name.text.as_str()).collect();
-        for named in names::of_table(definition, name, &known) {
+        for named in names::of_table(definition, name, &known, &[]) {
             let column = named.column.as_deref();
             let Some((kind, definition, parent)) = self.constraint(column, &named.clause) else {
                 continue;

@@ -1,0 +1,51 @@
+//! Questions to a database, from code that must not see its connection.
+
+use crate::error::Result;
+
+/// The rows of a query, every value as text; `None` is NULL.
+pub type Rows = Vec<Vec<Option<String>>>;
+
+/// A question to a database, from code that must not see its connection.
+pub trait Ask {
+    /// Runs a query in the transaction of the step that is running. EXPLAIN and PRAGMA are queries as well.
+    fn query(&mut self, sql: &str) -> Result<Rows>;
+    /// An empty database of the same kind in memory, to try statements on; with it an error's byte offset is known.
+    fn scratch(&mut self) -> Result<Box<dyn Scratch>>;
+    /// Whether this is a replay in memory for a script that somebody runs later: the schema is known, the rows are not.
+    fn offline(&self) -> bool {
+        false
+    }
+    /// Whether the rows that the database holds are those that the statements will meet.
+    fn knows_rows(&self) -> bool {
+        !self.offline()
+    }
+    /// Where it does not: whether a table will have rows when the statements run, as far as that is known.
+    ///
+    /// # Errors
+    /// As [`Ask::query`].
+    fn will_have_rows(&mut self, schema: &str, table: &str) -> Result<Option<bool>> {
+        let _ = (schema, table);
+        Ok(None)
+    }
+    /// Where it does not: whether the connection will have put a row into a table by then, as far as that is known.
+    fn will_have_inserted(&self) -> Option<bool> {
+        None
+    }
+}
+
+/// An empty database to try things on.
+pub trait Scratch {
+    /// Runs one statement.
+    fn execute(&mut self, sql: &str) -> Result<(), ScratchError>;
+    /// Runs a query.
+    fn query(&mut self, sql: &str) -> Result<Rows, ScratchError>;
+}
+
+/// Why a scratch database refused a statement.
+#[derive(Debug, Clone)]
+pub struct ScratchError {
+    /// The database's own words.
+    pub message: String,
+    /// The byte offset in the statement that it points at, where it does.
+    pub offset: Option<usize>,
+}

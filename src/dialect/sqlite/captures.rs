@@ -1,0 +1,175 @@
+//! Names that get another meaning because a column comes or is renamed: texts in double quotes, which SQLite takes for
+//! the column as soon as there is one (<https://www.sqlite.org/quirks.html>, section 8), and joins by shared names.
+
+use crate::code::Code;
+use crate::dialect::Ask;
+use crate::dialect::sqlite::dependents::refuse;
+use crate::dialect::sqlite::draft::Draft;
+use crate::dialect::sqlite::inspect::{Object, State, words};
+use crate::dialect::sqlite::oracle;
+use crate::dialect::sqlite::site::Site;
+use crate::error::{Error, Result};
+use crate::sql::parse::alter::{Action, ActionKind};
+use crate::sql::split::SQLITE;
+use crate::sql::token::{Kind, significant, unquoted};
+use crate::sql::write::{quoted, sqlite_literal};
+
+/// Refuses a draft with a new name for a column that something else would take for its own.
+pub(super) fn keep(draft: &Draft<'_>, site: &Site<'_>, ask: &mut dyn Ask) -> Result<()> {
+    let had = |name: &str| draft.state.table.column(name).is_some();
+    for column in draft.columns.iter().filter(|column| !had(&column.name)) {
+        texts(draft.state, &column.name, site, ask)?;
+        for object in joining(draft.state) {
+            if is_elsewhere(draft.state, &column.name, ask) {
+                return Err(more_shared(&object, &column.name, draft.name(), site));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a rename of a column that joins by names, or would from then on.
+pub(super) fn refuse_rename(state: &State, site: &Site<'_>, action: &Action, ask: &mut dyn Ask) -> Result<()> {
+    let (from, to) = match &action.kind {
+        ActionKind::RenameColumn { from, to } => (from, to),
+        ActionKind::ChangeColumn { from, column, .. } if !column.name.is(&from.text) => (from, &column.name),
+        _ => return Ok(()),
+    };
+    let site = Site {
+        span: action.span.clone(),
+        ..site.clone()
+    };
+    for object in joining(state) {
+        let table = &state.table.name().text;
+        if is_elsewhere(state, &from.text, ask) {
+            let what = format!("{} `{}`", object.kind, object.name);
+            let why = format!("joins by the names that tables share, and `{table}` would share fewer");
+            return Err(refuse(&site, &what, &why));
+        }
+        if is_elsewhere(state, &to.text, ask) {
+            return Err(more_shared(&object, &to.text, table, &site));
+        }
+    }
+    Ok(())
+}
+
+fn more_shared(object: &Object, name: &str, table: &str, site: &Site<'_>) -> Error {
+    let what = format!("{} `{}`", object.kind, object.name);
+    let why = format!("joins by the names that tables share, and `{table}` would share `{name}` as well");
+    refuse(site, &what, &why)
+}
+
+/// The views and triggers that say NATURAL JOIN.
+fn joining(state: &State) -> Vec<Object> {
+    let all = state.related.iter().chain(&state.triggers);
+    all.filter(|object| matches!(object.kind.as_str(), "view" | "trigger") && words(&object.sql).contains("natural"))
+        .cloned()
+        .collect()
+}
+
+/// Whether another table or view of the schema may have a column of this name.
+fn is_elsewhere(state: &State, name: &str, ask: &mut dyn Ask) -> bool {
+    let rows = ask.query(&format!(
+        "SELECT 1 FROM {schema}.sqlite_schema m JOIN pragma_table_xinfo(m.name, {literal}) c \
+         WHERE m.type IN ('table', 'view') AND m.name <> {table} COLLATE NOCASE AND c.name = {name} COLLATE NOCASE LIMIT 1",
+        schema = quoted(&state.schema, '"'),
+        literal = sqlite_literal(&state.schema),
+        table = sqlite_literal(&state.table.name().text),
+        name = sqlite_literal(name),
+    ));
+    // A view that does not compile has no columns to ask for.
+    rows.map_or(true, |rows| !rows.is_empty())
+}
+
+/// How often a text says `"name"` where it may be a column or a text: not behind a point, which makes it a column, and
+/// not behind DEFAULT, where no column can stand.
+fn mentions(sql: &str, name: &str) -> usize {
+    let tokens: Vec<_> = significant(sql, &SQLITE).collect();
+    let found = tokens.iter().enumerate().filter(|(at, token)| {
+        let words = &sql[token.span.clone()];
+        let before = at.checked_sub(1).map_or("", |before| &sql[tokens[before].span.clone()]);
+        token.kind == Kind::Quoted
+            && words.starts_with('"')
+            && unquoted(words).eq_ignore_ascii_case(name)
+            && before != "."
+            && !before.eq_ignore_ascii_case("DEFAULT")
+    });
+    found.count()
+}
+
+/// Refuses a name for a column that is a text in double quotes somewhere.
+fn texts(state: &State, name: &str, site: &Site<'_>, ask: &mut dyn Ask) -> Result<()> {
+    let own = Object {
+        schema: state.schema.clone(),
+        kind: "table".to_owned(),
+        name: state.table.name().text.clone(),
+        table: state.table.name().text.clone(),
+        sql: state.table.text().to_owned(),
+    };
+    let reads = |object: &&Object| matches!(object.kind.as_str(), "view" | "trigger");
+    let all = state.indexes.iter().chain(&state.triggers);
+    let all = all.chain(state.related.iter().filter(reads)).chain([&own]);
+    let may: Vec<&Object> = all.filter(|object| mentions(&object.sql, name) > 0).collect();
+    if may.is_empty() {
+        return Ok(());
+    }
+    let plain = in_single_quotes(state, ask)?;
+    let is_text = |object: &&&Object| {
+        let now = plain
+            .iter()
+            .find(|[kind, other, _]| *kind == object.kind && *other == object.name);
+        now.is_none_or(|[.., sql]| mentions(sql, name) < mentions(&object.sql, name))
+    };
+    let Some(object) = may.iter().find(is_text) else {
+        return Ok(());
+    };
+    let message = format!(
+        "{} `{}` says {} for a text, which SQLite takes for the column `{name}` as soon as `{}` has one",
+        object.kind,
+        object.name,
+        quoted(name, '"'),
+        own.name
+    );
+    let again = match object.kind.as_str() {
+        "table" => "take the constraint away that says it, and add it again",
+        _ => "drop it first and create it anew",
+    };
+    Err(site.refuse(Code::BatchInUse, message, "").help(format!(
+        "a text stands in single quotes: {again} with {}",
+        sqlite_literal(name)
+    )))
+}
+
+/// Kind, name and definition of everything around the table, as SQLite itself writes texts: its RENAME COLUMN puts those
+/// in double quotes into single ones, in the whole schema. Nothing where scratch cannot say.
+fn in_single_quotes(state: &State, ask: &mut dyn Ask) -> Result<Vec<[String; 3]>> {
+    let mut scratch = ask.scratch()?;
+    let related: Vec<&Object> = state.related.iter().collect();
+    let hanging: Vec<&Object> = state.indexes.iter().chain(&state.triggers).collect();
+    let built = oracle::build(scratch.as_mut(), &related, state.table.text(), &hanging);
+    let built = built.and_then(|()| scratch.execute("CREATE TABLE sqlrev_quotes (a)"));
+    let renamed = built.and_then(|()| scratch.execute("ALTER TABLE sqlrev_quotes RENAME COLUMN a TO b"));
+    let rows = renamed.and_then(|()| scratch.query("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL"));
+    let all = rows.unwrap_or_default().into_iter();
+    Ok(all
+        .filter_map(|row| row.into_iter().collect::<Option<Vec<String>>>()?.try_into().ok())
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mentions;
+
+    #[test]
+    fn what_may_be_a_text_is_counted() {
+        assert_eq!(mentions("CREATE INDEX i ON t (a || \"E\", \"e\")", "e"), 2);
+        assert_eq!(
+            mentions("CREATE VIEW v AS SELECT t.\"e\", 'e', [e], e, \"f\" FROM t", "e"),
+            0
+        );
+        assert_eq!(
+            mentions("CREATE TABLE t (a DEFAULT \"e\", b CHECK (b <> \"e\"))", "e"),
+            1
+        );
+    }
+}
