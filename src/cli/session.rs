@@ -74,7 +74,8 @@ impl Session<'_> {
             Ok(DatabaseUrl::Server { text, .. }) => dialect.schemas_named_by(&text)?,
             _ => Vec::new(),
         };
-        let table = VersionTable::new(dialect, &project.config.version_table);
+        let table = VersionTable::new(dialect, &project.config.version_table)
+            .comparing(project.config.autogenerate.owners, project.config.autogenerate.grants);
         Ok(History {
             table: table.within(schemas.first().map(String::as_str)),
             schemas,

@@ -239,7 +239,8 @@ impl Autogenerate<'_> {
                 }));
             };
             let mut statements = statements;
-            if dialect.manner().privileges && is_made_anew(change, from, to) {
+            let compared = self.table.compares(Kind::Owner) && self.table.compares(Kind::Grant);
+            if dialect.manner().privileges && !compared && is_made_anew(change, from, to) {
                 let word = format!(
                     "-- Owner and privileges of {} are not brought back.",
                     change.key().shown()

@@ -26,7 +26,7 @@ pub fn model(driver: &mut dyn Driver, table: &VersionTable) -> Result<Option<Mod
         return Ok(None);
     };
     let mut model = model?;
-    model.keep(&|key| !table.is_own(&key.name) && !table.is_own(&key.shown()));
+    model.keep(&|key| table.compares(key.kind) && !table.is_own(&key.name) && !table.is_own(&key.shown()));
     if let Some(schema) = table.schema() {
         // What the others hold is not this one's.
         model.keep(&|key| key.schema == schema);

@@ -317,10 +317,10 @@ impl Plan<'_> {
                 self.drop.insert(key);
             }
         }
-        // An index goes with its table, and a comment with what it is about. So does a trigger, but until then it could be
+        // An index goes with its table, and a comment or a right with what it is about. So does a trigger, but until then it could be
         // in the way of another change.
         let with_table = |key: &Key| {
-            if !matches!(key.kind, Kind::Index | Kind::Comment) {
+            if !matches!(key.kind, Kind::Index | Kind::Comment | Kind::Owner | Kind::Grant) {
                 return false;
             }
             let on = self.from.objects.get(key).and_then(|object| object.on.as_ref());

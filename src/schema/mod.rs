@@ -29,10 +29,12 @@ pub enum Kind {
     EventTrigger,
     Event,
     Comment,
+    Owner,
+    Grant,
 }
 
 /// Every kind with its name.
-const KINDS: [(Kind, &str); 16] = [
+const KINDS: [(Kind, &str); 18] = [
     (Kind::Schema, "schema"),
     (Kind::Extension, "extension"),
     (Kind::Type, "type"),
@@ -49,6 +51,8 @@ const KINDS: [(Kind, &str); 16] = [
     (Kind::EventTrigger, "event_trigger"),
     (Kind::Event, "event"),
     (Kind::Comment, "comment"),
+    (Kind::Owner, "owner"),
+    (Kind::Grant, "grant"),
 ];
 
 /// All kinds, in the order in which they are made.

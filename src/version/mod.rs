@@ -15,6 +15,7 @@ use crate::dialect::Dialect;
 use crate::driver::{Driver, DriverError, Failure};
 use crate::error::{Error, Result};
 use crate::revision::{Direction, RevisionId};
+use crate::schema::Kind;
 
 pub use unfinished::Unfinished;
 
@@ -36,6 +37,8 @@ pub struct VersionTable {
     log: String,
     /// The schema that the run works in, where the database has several and the URL names one.
     schema: Option<String>,
+    /// Whether owners and privileges are looked at where schemas are compared.
+    rights: (bool, bool),
 }
 
 /// What is known of an applied revision at first sight.
@@ -148,6 +151,7 @@ impl VersionTable {
             log: dialect.table(&log),
             log_name: log,
             schema: None,
+            rights: (false, false),
         }
     }
 
@@ -162,6 +166,24 @@ impl VersionTable {
             log: known.table(schema, &self.log_name),
             schema: Some(schema.to_owned()),
             ..self
+        }
+    }
+
+    /// The tables for comparisons that look at owners, and at privileges; otherwise they look at neither.
+    #[must_use]
+    pub fn comparing(self, owners: bool, grants: bool) -> Self {
+        Self {
+            rights: (owners, grants),
+            ..self
+        }
+    }
+
+    /// Whether objects of a kind are looked at where schemas are compared.
+    pub fn compares(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Owner => self.rights.0,
+            Kind::Grant => self.rights.1,
+            _ => true,
         }
     }
 

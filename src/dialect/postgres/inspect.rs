@@ -7,6 +7,7 @@
 mod code;
 mod comments;
 mod draft;
+mod rights;
 mod sequences;
 mod tables;
 mod types;
@@ -144,7 +145,8 @@ impl<'q> Reading<'q> {
         self.policies()?;
         self.event_triggers()?;
         self.dependencies()?;
-        self.comments()
+        self.comments()?;
+        self.rights()
     }
 
     /// Takes an object into the model.

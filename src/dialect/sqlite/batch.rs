@@ -50,14 +50,7 @@ pub(super) fn rewrite(run: &[AlterStatement], recreate: Recreate, ask: &mut dyn 
     if let Some(unreadable) = unreadable {
         return pass_or_refuse(&site, &state, &found, &unreadable, ask);
     }
-    for (index, statement) in run.iter().enumerate() {
-        let actions = parse::read(&statement.text).map_or_else(|_| Vec::new(), |alter| alter.actions);
-        for action in &actions {
-            let site = Site::whole(statement, index);
-            readers::refuse_rename(&state, &site, action)?;
-            captures::refuse_rename(&state, &site, action, ask)?;
-        }
-    }
+    refuse_renames(run, &state, ask)?;
     if let [only] = &alter.actions[..]
         && let ActionKind::RenameTable(_) | ActionKind::RenameColumn { .. } = &only.kind
     {
@@ -87,6 +80,19 @@ pub(super) fn rewrite(run: &[AlterStatement], recreate: Recreate, ask: &mut dyn 
     }
     let (draft, consumed) = read_run(run, &state, &[], recreate, ask)?;
     finish(run, draft, consumed, recreate, ask)
+}
+
+/// Refuses renames that something else would not follow.
+fn refuse_renames(run: &[AlterStatement], state: &State, ask: &mut dyn Ask) -> Result<()> {
+    for (index, statement) in run.iter().enumerate() {
+        let actions = parse::read(&statement.text).map_or_else(|_| Vec::new(), |alter| alter.actions);
+        for action in &actions {
+            let site = Site::whole(statement, index);
+            readers::refuse_rename(state, &site, action)?;
+            captures::refuse_rename(state, &site, action, ask)?;
+        }
+    }
+    Ok(())
 }
 
 /// Reads as many statements into one draft as belong together; the actions at `done`, each a statement and its place

@@ -27,11 +27,13 @@ const RULES: [(&str, Rule); 3] = [
 ];
 
 /// The keys.
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 9] = [
     "include",
     "exclude",
     "compare_types",
     "compare_defaults",
+    "owners",
+    "grants",
     "no_drop",
     "rules",
     "process_revision",
@@ -51,6 +53,10 @@ pub struct Autogenerate {
     pub compare_types: bool,
     /// Whether defaults of columns are compared.
     pub compare_defaults: bool,
+    /// PostgreSQL: whether owners are compared, with the role that compares.
+    pub owners: bool,
+    /// PostgreSQL: whether privileges are compared.
+    pub grants: bool,
     /// Whether dropping tables and columns is refused.
     pub no_drop: bool,
     /// The rules that hold.
@@ -66,6 +72,8 @@ impl Default for Autogenerate {
             exclude: Vec::new(),
             compare_types: true,
             compare_defaults: true,
+            owners: false,
+            grants: false,
             no_drop: false,
             rules: Vec::new(),
             process_revision: Vec::new(),
@@ -185,6 +193,8 @@ impl Reader<'_> {
                     match *key {
                         "compare_types" => values.compare_types = on,
                         "compare_defaults" => values.compare_defaults = on,
+                        "owners" => values.owners = on,
+                        "grants" => values.grants = on,
                         _ => values.no_drop = on,
                     }
                 }

@@ -281,23 +281,11 @@ fn demand_rows(draft: &mut Draft<'_>, site: &Site<'_>, column: &ColumnDef, ask: 
         .primary_key()
         .iter()
         .any(|key| key.eq_ignore_ascii_case(name));
-    if key && !null {
-        add_constraint::demand_unique(draft, site, &[name]);
+    if key && !generated {
+        demand_key(draft, site, name, null);
     }
-    let is_rowid = draft.table.rowid_alias().is_some_and(|alias| alias.name.is(name));
     if draft.is_not_null(name) && generated {
         not_null::demand_values(draft, site, name);
-    } else if key && null && !generated && !is_rowid {
-        let message = format!(
-            "`{}` has rows, and its new key `{name}` has no value for them",
-            draft.name()
-        );
-        let demand = Demand {
-            code: Code::BatchNullValues,
-            message: &message,
-            help: "an INTEGER PRIMARY KEY gives each row a number; or add the column, UPDATE it, then ADD PRIMARY KEY",
-        };
-        draft.demand(site, demand, "1", &[]);
     } else if draft.is_not_null(name) && null && !key {
         let message = format!(
             "`{}` has rows, and the new column `{name}` has no value for them",
@@ -311,6 +299,27 @@ fn demand_rows(draft: &mut Draft<'_>, site: &Site<'_>, column: &ColumnDef, ask: 
         draft.demand(site, demand, "1", &[]);
     }
     Ok(())
+}
+
+/// A key that comes with rows there: each needs a value, and one of its own.
+fn demand_key(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, null: bool) {
+    if !null {
+        add_constraint::demand_unique(draft, site, &[name]);
+        return;
+    }
+    if draft.table.rowid_alias().is_some_and(|alias| alias.name.is(name)) {
+        return;
+    }
+    let message = format!(
+        "`{}` has rows, and its new key `{name}` has no value for them",
+        draft.name()
+    );
+    let demand = Demand {
+        code: Code::BatchNullValues,
+        message: &message,
+        help: "an INTEGER PRIMARY KEY gives each row a number; or add the column, UPDATE it, then ADD PRIMARY KEY",
+    };
+    draft.demand(site, demand, "1", &[]);
 }
 
 fn primary_key(draft: &mut Draft<'_>, site: &Site<'_>, clause: &Clause) -> Result<()> {
