@@ -38,6 +38,12 @@ pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Ve
                     return Some(vec![nullable(&object.name, column)]);
                 }
             }
+            if let (Alter::SetType { from, to }, Some(now), Some(then)) = (&**alter, now, then)
+                && is_rowid(now, from)
+                && !is_rowid(then, to)
+            {
+                return no_rowid(&object.name, alter, strict, then, to);
+            }
             let mut statements = vec![self::alter(&object.name, alter, strict)?];
             statements.extend(then.into_iter().flat_map(|then| keys(&object.name, alter, now, then)));
             Some(statements)
@@ -65,6 +71,21 @@ fn keys(name: &str, alter: &Alter, now: Option<&Table>, then: &Table) -> Vec<Str
         .filter(was_rowid)
         .filter_map(|column| self::alter(name, &Alter::DropNotNull(column.clone()), false))
         .collect()
+}
+
+/// A primary key that is another name for the rowid takes no other type: it goes, and comes again as a key like others.
+fn no_rowid(table: &str, alter: &Alter, strict: bool, then: &Table, column: &Column) -> Option<Vec<String>> {
+    let key = key_over(then, column)?;
+    let again = |alter: Alter| self::alter(table, &alter, strict);
+    let mut statements = vec![
+        again(Alter::DropConstraint(key.clone()))?,
+        self::alter(table, alter, strict)?,
+        again(Alter::AddConstraint(key.clone()))?,
+    ];
+    if !column.not_null {
+        statements.push(nullable(table, column));
+    }
+    Some(statements)
 }
 
 fn nullable(table: &str, column: &Column) -> String {
@@ -138,9 +159,29 @@ fn alter(table: &str, alter: &Alter, strict: bool) -> Option<String> {
             let off = if value.is_some() { "" } else { " off" };
             return Some(format!("-- sqlrev:{name} {}{off}", quoted(table)));
         }
-        Alter::SetIdentity { .. } | Alter::SetOther { .. } => return None,
+        Alter::SetOther { to, .. } => modified(to)?,
+        Alter::SetIdentity { .. } => return None,
     };
     Some(format!("ALTER TABLE {} {action}", quoted(table)))
+}
+
+/// The column said anew as a whole, as no shorter words change what its NOT NULL does on a conflict.
+fn modified(column: &Column) -> Option<String> {
+    if column.generated.is_some() {
+        return None;
+    }
+    let mut words = format!("MODIFY COLUMN {} {}", quoted(&column.name), column.data_type.written);
+    if let Some(collation) = &column.collation {
+        words.push_str(&format!(" COLLATE {}", collation.written));
+    }
+    if column.not_null {
+        let plain = column.other.written.is_empty();
+        words.push_str(&format!(" {}", if plain { "NOT NULL" } else { &column.other.written }));
+    }
+    if let Some(default) = &column.default {
+        words.push_str(&format!(" DEFAULT {}", default.written));
+    }
+    Some(words)
 }
 
 /// The type and the collation, as they stand behind TYPE.

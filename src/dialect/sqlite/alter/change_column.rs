@@ -55,11 +55,11 @@ pub(super) fn apply(
         .primary_key()
         .iter()
         .any(|key| key.eq_ignore_ascii_case(&name));
-    let mut not_null = false;
+    let mut not_null = None;
     let mut value = None;
     for clause in &column.clauses {
         match &clause.kind {
-            ClauseKind::NotNull => not_null = true,
+            ClauseKind::NotNull => not_null = Some(site.words(&clause.body)),
             ClauseKind::Default(span) => value = Some(expr::default(site.words(span))),
             ClauseKind::Collate(_) | ClauseKind::Null | ClauseKind::Foreign | ClauseKind::Identity => {}
             _ => {
@@ -75,9 +75,12 @@ pub(super) fn apply(
         }
     }
     match (not_null, draft.is_not_null(&name)) {
-        (true, false) => not_null::set(draft, site, from)?,
-        (false, true) if !key => not_null::drop(draft, site, from)?,
+        (Some(_), false) => not_null::set(draft, site, from)?,
+        (None, true) if !key => not_null::drop(draft, site, from)?,
         _ => {}
+    }
+    if let Some(words) = not_null {
+        not_null::word(draft, site, &name, words)?;
     }
     if !draft.is_generated(&name) {
         set_default(draft, site, &name, value.as_deref())?;

@@ -7,6 +7,8 @@ use crate::dialect::sqlite::site::Site;
 use crate::error::Result;
 use crate::sql::parse::cursor::Name;
 use crate::sql::parse::define::ClauseKind;
+use crate::sql::split::SQLITE;
+use crate::sql::token::significant;
 use crate::sql::write::quoted;
 
 pub(super) fn set(draft: &mut Draft<'_>, site: &Site<'_>, column: &Name) -> Result<()> {
@@ -49,6 +51,28 @@ pub(super) fn write_not_null(draft: &mut Draft<'_>, site: &Site<'_>, name: &str)
         .insert_clause(name, "NOT NULL", |_| false)
         .map_err(|text| site.broken(&text))?;
     expect(draft, name, "1");
+    Ok(())
+}
+
+/// Gives the NOT NULL of a column other words: what it does on a conflict.
+pub(super) fn word(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, words: &str) -> Result<()> {
+    let Some(column) = draft.table.column(name) else {
+        return Ok(());
+    };
+    let mut clauses = column.clauses.iter();
+    let Some(now) = clauses.find(|clause| matches!(clause.kind, ClauseKind::NotNull)) else {
+        return Ok(());
+    };
+    let spelled = |text: &str| -> Vec<String> {
+        let tokens = significant(text, &SQLITE);
+        tokens.map(|token| text[token.span].to_ascii_uppercase()).collect()
+    };
+    let body = now.body.clone();
+    if spelled(draft.table.at(&body)) == spelled(words) {
+        return Ok(());
+    }
+    draft.table.edit(&body, words).map_err(|text| site.broken(&text))?;
+    draft.reasons.push("NOT NULL is a matter of the definition".to_owned());
     Ok(())
 }
 
