@@ -107,3 +107,6 @@ mod settings;
 mod tenants;
 #[path = "it/tidy.rs"]
 mod tidy;
+#[cfg(unix)]
+#[path = "it/turns.rs"]
+mod turns;
