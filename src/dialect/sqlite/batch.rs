@@ -247,7 +247,7 @@ fn refuse_unreadable(site: &Site<'_>, unreadable: &Unreadable) -> Error {
     );
     let elsewhere = unreadable
         .unknown_action
-        .then(|| elsewhere::meant_for(&site.statement.text))
+        .then(|| elsewhere::meant_for(&site.statement.text, unreadable.span.start))
         .flatten();
     match elsewhere {
         Some(database) => site

@@ -1,7 +1,6 @@
 //! Reads ALTER TABLE: SQLite's own, PostgreSQL's, and MySQL's MODIFY, CHANGE, FIRST and AFTER.
 //!
-//! The reader works on tokens, so that every action, name, type and expression has its exact place: sqlparser's
-//! spans of ALTER operations are never exact, and it reads neither `TYPE t COLLATE c` nor SQLite's loose types.
+//! The reader works on tokens, so that every action, name, type and expression has its exact place.
 
 use crate::source::Span;
 use crate::sql::parse::cursor::{Cursor, Name};

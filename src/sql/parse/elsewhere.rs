@@ -1,43 +1,146 @@
-//! Whether a statement that our own reader gave up on has a meaning elsewhere; the only file that calls sqlparser.
+//! Whose words an ALTER TABLE has that our own reader gave up on.
 
-use sqlparser::dialect::{Dialect, MySqlDialect, PostgreSqlDialect};
-use sqlparser::parser::Parser;
+use crate::sql::parse::cursor::Cursor;
 
-/// Texts above this size are not analysed.
-const LIMIT: usize = 64 * 1024;
+/// How actions of PostgreSQL begin that mean nothing to SQLite
+/// (<https://www.postgresql.org/docs/current/sql-altertable.html>); after ALTER COLUMN too.
+const POSTGRESQL: &[&str] = &[
+    "OWNER TO",
+    "ENABLE ROW",
+    "DISABLE ROW",
+    "FORCE ROW",
+    "NO FORCE",
+    "ENABLE TRIGGER",
+    "DISABLE TRIGGER",
+    "ENABLE RULE",
+    "DISABLE RULE",
+    "ENABLE REPLICA",
+    "ENABLE ALWAYS",
+    "REPLICA IDENTITY",
+    "CLUSTER ON",
+    "INHERIT",
+    "NO INHERIT",
+    "OF",
+    "NOT OF",
+    "ATTACH PARTITION",
+    "DETACH PARTITION",
+    "SET ACCESS",
+    "SET COMPRESSION",
+    "SET LOGGED",
+    "SET SCHEMA",
+    "SET STATISTICS",
+    "SET STORAGE",
+    "SET TABLESPACE",
+    "SET UNLOGGED",
+    "SET WITH",
+    "SET WITHOUT",
+    "SET (",
+    "RESET (",
+];
 
-/// The database in whose language an ALTER TABLE that our own reader gave up on has a meaning, if there is one.
-///
-/// sqlparser's trees can exhaust a small stack, so it works on a thread with a large one.
-pub fn meant_for(text: &str) -> Option<&'static str> {
-    if text.len() > LIMIT {
-        return None;
-    }
-    let parses = |dialect: &dyn Dialect| Parser::parse_sql(dialect, text).is_ok_and(|statements| statements.len() == 1);
-    let judge = move || {
-        if parses(&PostgreSqlDialect {}) {
-            Some("PostgreSQL")
-        } else if parses(&MySqlDialect {}) {
-            Some("MySQL")
-        } else {
-            None
-        }
+/// Likewise of MySQL and MariaDB (<https://dev.mysql.com/doc/refman/8.4/en/alter-table.html>).
+const MYSQL: &[&str] = &[
+    "ALGORITHM",
+    "ANALYZE PARTITION",
+    "AUTOEXTEND_SIZE",
+    "AUTO_INCREMENT",
+    "AVG_ROW_LENGTH",
+    "CHARACTER SET",
+    "CHARSET",
+    "CHECK PARTITION",
+    "CHECKSUM",
+    "COALESCE PARTITION",
+    "COLLATE",
+    "COMMENT",
+    "COMPRESSION",
+    "CONNECTION",
+    "CONVERT TO",
+    "DATA DIRECTORY",
+    "DEFAULT CHARACTER",
+    "DEFAULT CHARSET",
+    "DEFAULT COLLATE",
+    "DELAY_KEY_WRITE",
+    "DISABLE KEYS",
+    "DISCARD",
+    "ENABLE KEYS",
+    "ENCRYPTION",
+    "ENGINE",
+    "EXCHANGE PARTITION",
+    "FORCE",
+    "IMPORT",
+    "INDEX DIRECTORY",
+    "INSERT_METHOD",
+    "KEY_BLOCK_SIZE",
+    "LOCK",
+    "MAX_ROWS",
+    "MIN_ROWS",
+    "OPTIMIZE PARTITION",
+    "ORDER BY",
+    "PACK_KEYS",
+    "PAGE_COMPRESSED",
+    "PARTITION BY",
+    "PASSWORD",
+    "REBUILD PARTITION",
+    "REMOVE PARTITIONING",
+    "REORGANIZE PARTITION",
+    "REPAIR PARTITION",
+    "ROW_FORMAT",
+    "SECONDARY_ENGINE",
+    "SECONDARY_LOAD",
+    "SECONDARY_UNLOAD",
+    "SET INVISIBLE",
+    "SET VISIBLE",
+    "STATS_AUTO_RECALC",
+    "STATS_PERSISTENT",
+    "STATS_SAMPLE_PAGES",
+    "TABLESPACE",
+    "TRUNCATE PARTITION",
+    "UNION",
+    "WITH SYSTEM",
+    "WITH VALIDATION",
+    "WITHOUT VALIDATION",
+];
+
+/// The database that has an action which begins at a place of an ALTER TABLE, if there is one.
+pub fn meant_for(text: &str, place: usize) -> Option<&'static str> {
+    let cursor = Cursor::new(text.get(place..)?);
+    let begins = |words: &&&str| {
+        let mut words = words.split(' ').enumerate();
+        words.all(|(ahead, word)| cursor.word(ahead).eq_ignore_ascii_case(word))
     };
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new()
-            .stack_size(64 << 20)
-            .spawn_scoped(scope, judge);
-        thread.ok().and_then(|thread| thread.join().ok()).flatten()
-    })
+    let has = |actions: &[&str]| actions.iter().any(|words| begins(&words));
+    if has(POSTGRESQL) {
+        Some("PostgreSQL")
+    } else {
+        has(MYSQL).then_some("MySQL")
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sql::parse::alter;
 
     #[test]
     fn words_of_other_databases_are_known() {
-        assert_eq!(meant_for("ALTER TABLE t OWNER TO joe"), Some("PostgreSQL"));
-        assert_eq!(meant_for("ALTER TABLE t FROBNICATE"), None);
+        let cases = [
+            ("OWNER TO joe", Some("PostgreSQL")),
+            ("enable row level security", Some("PostgreSQL")),
+            ("SET (fillfactor = 70)", Some("PostgreSQL")),
+            ("ALTER COLUMN a SET STATISTICS 100", Some("PostgreSQL")),
+            ("ADD COLUMN b int, SET SCHEMA other", Some("PostgreSQL")),
+            ("ENGINE = InnoDB", Some("MySQL")),
+            ("/* all of it */ CONVERT TO CHARACTER SET utf8mb4", Some("MySQL")),
+            ("FORCE", Some("MySQL")),
+            ("FROBNICATE", None),
+            ("SET", None),
+            ("\"ENGINE\" = InnoDB", None),
+        ];
+        for (action, want) in cases {
+            let text = format!("ALTER TABLE t {action}");
+            let unreadable = alter::read(&text).expect_err("no action of ours");
+            let got = meant_for(&text, unreadable.span.start).filter(|_| unreadable.unknown_action);
+            assert_eq!(got, want, "{text}");
+        }
     }
 }
