@@ -193,6 +193,19 @@ pub trait Driver: Send {
         Err(DriverError::new("this driver makes no copies"))
     }
 
+    /// [`Driver::copy_from`] with a look at the database before: `before` gets another connection to it, at a moment after
+    /// which nobody else writes until the copy has taken its place, and ends it by returning `false`. Nothing is changed
+    /// yet then. `false` where this is no way for this connection, before anything was done: see [`Driver::keep_locked`].
+    fn copy_from_after(
+        &mut self,
+        file: &std::path::Path,
+        before: &mut dyn FnMut(&mut dyn Driver) -> bool,
+        each: &mut dyn FnMut(u64, u64) -> bool,
+    ) -> Result<bool, DriverError> {
+        let _ = (file, before, each);
+        Ok(false)
+    }
+
     /// Keeps others from writing between the transactions of this connection, until it is called with `false`; tells
     /// whether it does. [`Failure::Busy`] when somebody else has the database.
     fn keep_locked(&mut self, on: bool) -> Result<bool, DriverError> {

@@ -131,21 +131,25 @@ impl Backup {
         has_room(driver, folder)?;
         let (part, copy) = copied(driver, &with_suffix(&name, "."), &path, patience, events)?;
         drop(copy);
-        if let Some(newest) = copies::named(&front)?.into_iter().next()
-            && is_same(&newest, part.path())
+        let there = copies::named(&front)?;
+        if let Some(newest) = there.first()
+            && is_same(newest, part.path())
         {
             return Ok(Some(Made {
-                place: newest,
+                place: newest.clone(),
                 is_new: false,
             }));
         }
+        // When the clock went back, the newest copy is numbered on, so that it is the newest by its name.
+        let newest = there.first().map(|newest| folder.join(order(&name_of(newest)).0));
+        let name = newest.filter(|newest| *newest > name).unwrap_or(name);
         // Two of one second are numbered, and no number is given twice.
         let of_name = |copy: &PathBuf| {
             let copy = name_of(copy);
             let (front, number) = order(&copy);
             (*front == *name_of(&name)).then_some(number)
         };
-        let last = copies::named(&front)?.iter().filter_map(of_name).max();
+        let last = there.iter().filter_map(of_name).max();
         for number in last.unwrap_or(0) + 1.. {
             let place = match number {
                 1 => name.clone(),

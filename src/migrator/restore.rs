@@ -1,12 +1,14 @@
 //! A copy put back in the place of the database.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use crate::code::Code;
+use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::execute::lent::First as _;
 use crate::execute::{Executor, lock};
-use crate::migrator::backup::{Backup, is_empty, not_copied, patiently};
+use crate::migrator::backup::{Backup, Made, is_empty, not_copied, patiently};
 
 /// Puts a copy back in the place of the database that the run has, in one transaction: everybody sees the one or the
 /// other. What was there before is kept as a copy of its own, which is returned.
@@ -16,19 +18,24 @@ pub(crate) fn restore(run: &mut Executor<'_>, from: &Path, backup: &Backup) -> R
     // A revision without a transaction must not go on in another database than it began in.
     let _alone = lock::retry(run.driver, run.patience, run.events, |driver| driver.exclusive())?;
     match is_empty(run.driver) {
-        Ok(empty) => locked(run, from, backup, empty),
+        Ok(_) => locked(run, from, backup),
         Err(error) => Err(damaged(run, error)),
     }
 }
 
-/// Makes the copy of what is there and puts the other one in its place. Nobody writes in between, where that can be.
-fn locked(run: &mut Executor<'_>, from: &Path, backup: &Backup, is_empty: bool) -> Result<Option<PathBuf>> {
+/// Makes the copy of what is there and puts the other one in its place. Nobody writes in between, where that can be: with a
+/// rollback journal the connection keeps its lock, beside a write-ahead log the copy is made within the transaction that
+/// replaces the database.
+fn locked(run: &mut Executor<'_>, from: &Path, backup: &Backup) -> Result<Option<PathBuf>> {
     let message = "the database could not be locked";
     let kept = patiently(run.driver, run.patience, run.events, message, |driver, _| {
         driver.keep_locked(true)
     })
-    .map_err(|error| error.state("the database is as it was"))?;
-    let replaced = replace(run, from, backup, is_empty);
+    .map_err(|error| error.state(AS_IT_WAS))?;
+    if !kept && let Some(before) = within(run, from, backup)? {
+        return Ok(before.map(|made| made.place));
+    }
+    let replaced = replace(run, from, backup);
     if kept {
         // Where this fails the lock goes with the connection.
         let _ = run.driver.keep_locked(false);
@@ -36,25 +43,64 @@ fn locked(run: &mut Executor<'_>, from: &Path, backup: &Backup, is_empty: bool) 
     replaced
 }
 
-fn replace(run: &mut Executor<'_>, from: &Path, backup: &Backup, is_empty: bool) -> Result<Option<PathBuf>> {
+const AS_IT_WAS: &str = "the database is as it was";
+
+/// The copy of what was there, and the other one is in its place; none where the driver does not do both in one.
+#[expect(clippy::option_option, reason = "an empty database is not copied")]
+fn within(run: &mut Executor<'_>, from: &Path, backup: &Backup) -> Result<Option<Option<Made>>> {
+    let patience = run.patience;
+    let before = RefCell::new(Ok(None));
+    let restored = patiently(run.driver, patience, run.events, &not_put_back(from), |driver, each| {
+        let mut keep = |other: &mut dyn Driver| {
+            let made = match is_empty(other) {
+                Ok(false) => backup.copy(other, patience, &mut |_| {}),
+                other => other.map(|_| None),
+            };
+            let goes_on = made.is_ok();
+            *before.borrow_mut() = made;
+            goes_on
+        };
+        driver.copy_from_after(from, &mut keep, each)
+    });
+    let before = before.into_inner();
+    match (restored, before) {
+        (Ok(true), before) => before.map(Some),
+        (Ok(false), _) => Ok(None),
+        (Err(_), Err(error)) => Err(error.state(AS_IT_WAS)),
+        (Err(error), Ok(made)) => Err(undone(error, made, backup)),
+    }
+}
+
+/// Nothing was changed, so the copy of it is of no use.
+fn undone(error: Error, before: Option<Made>, backup: &Backup) -> Error {
+    if let Some(made) = before.filter(|made| made.is_new) {
+        backup.was_for_nothing(&made.place);
+    }
+    error.state(AS_IT_WAS)
+}
+
+fn not_put_back(from: &Path) -> String {
+    format!("`{}` could not be put back", from.display())
+}
+
+fn replace(run: &mut Executor<'_>, from: &Path, backup: &Backup) -> Result<Option<PathBuf>> {
     // Nothing is deleted: the newest copy must not push out the one that is put back.
-    let before = if is_empty {
+    let before = if is_empty(run.driver)? {
         None
     } else {
         backup.copy(run.driver, run.patience, run.events)?
     };
-    let message = format!("`{}` could not be put back", from.display());
-    let restored = patiently(run.driver, run.patience, run.events, &message, |driver, each| {
-        driver.copy_from(from, each)
-    });
-    if let Err(error) = restored {
-        // Nothing was changed, so the copy of it is of no use.
-        if let Some(made) = before.filter(|made| made.is_new) {
-            backup.was_for_nothing(&made.place);
-        }
-        return Err(error.state("the database is as it was"));
+    let restored = patiently(
+        run.driver,
+        run.patience,
+        run.events,
+        &not_put_back(from),
+        |driver, each| driver.copy_from(from, each),
+    );
+    match restored {
+        Ok(()) => Ok(before.map(|made| made.place)),
+        Err(error) => Err(undone(error, before, backup)),
     }
-    Ok(before.map(|made| made.place))
 }
 
 /// Refuses what would empty the database, or make another one of it.
@@ -66,14 +112,14 @@ fn is_a_copy(run: &mut Executor<'_>, from: &Path, backup: &Backup) -> Result<()>
     }
     let refused = |what: &str| {
         Err(Error::new(Code::NotADatabase, format!("`{}` {what}", from.display()))
-            .state("the database is as it was")
+            .state(AS_IT_WAS)
             .help(OTHERS))
     };
     if std::fs::metadata(from).is_ok_and(|file| file.len() == 0) {
         return refused("is an empty file");
     }
-    let message = format!("`{}` could not be put back", from.display());
-    let unread = |error| not_copied(&error, &message).state("the database is as it was");
+    let message = not_put_back(from);
+    let unread = |error| not_copied(&error, &message).state(AS_IT_WAS);
     let mut copy = run.driver.open_copy(from).map_err(unread)?;
     if is_empty(&mut *copy).map_err(|_| ()).is_ok_and(|is_empty| is_empty) {
         return refused("is a database without a table");
@@ -103,7 +149,7 @@ fn damaged(run: &Executor<'_>, error: Error) -> Error {
     };
     Error::new(Code::NotADatabase, "the database itself is damaged, and nothing can be copied into it")
         .cause(error.causes().join("; "))
-        .state("the database is as it was")
+        .state(AS_IT_WAS)
         .help(format!(
             "set it aside when no program has it open, with its -wal and -journal, and then put the copy back: mv {file} {file}.damaged"
         ))

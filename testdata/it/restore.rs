@@ -112,3 +112,96 @@ fn a_file_is_not_changed_while_it_is_put_back() {
     assert_eq!(error.code(), sqlrev::Code::LockTimeout, "{error}");
     assert_eq!(number(&db, "SELECT length(x) FROM large"), 40_000_000);
 }
+
+/// Beside a write-ahead log too: every row that another program commits is in a copy of what was there, or in what came
+/// after it.
+#[test]
+fn what_another_program_commits_meanwhile_is_in_one_of_both() {
+    const ROWS: usize = 30_000;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("own.db");
+    let mut db = Connection::open(&path).unwrap();
+    let all = migrator(line(2)).backup(Backup::always());
+    all.upgrade(&mut db).unwrap();
+    db.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE seen (x); CREATE TABLE large (x);")
+        .unwrap();
+    db.execute_batch("INSERT INTO large VALUES (zeroblob(3000000))")
+        .unwrap();
+    let from = Backup::always().make(&mut db).unwrap().unwrap();
+    let script: String = (0..ROWS)
+        .map(|row| format!("INSERT INTO seen VALUES ({row});\n"))
+        .collect();
+    let file = folder.path().join("script.sql");
+    std::fs::write(&file, format!(".bail on\n.timeout 100000\n{script}")).unwrap();
+    let mut writer = std::process::Command::new("sqlite3")
+        .arg(&path)
+        .stdin(std::fs::File::open(&file).unwrap())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while number(&db, "SELECT count(*) FROM seen") == 0 && writer.try_wait().unwrap().is_none() {}
+    let mut kept = Vec::new();
+    while kept.len() < 10 && writer.try_wait().unwrap().is_none() {
+        kept.extend(all.restore(&mut db, &from).unwrap());
+    }
+    assert!(writer.wait().unwrap().success());
+    assert!(!kept.is_empty());
+    let rows = |path: &Path| -> Vec<i64> {
+        let db = Connection::open(path).unwrap();
+        let mut statement = db.prepare("SELECT x FROM seen").unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.collect::<Result<_, _>>().unwrap()
+    };
+    let mut seen: Vec<i64> = kept.iter().flat_map(|copy| rows(copy)).chain(rows(&path)).collect();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), ROWS, "{} copies", kept.len());
+}
+
+/// A copy that cannot be made leaves the database as it was, and unlocked.
+#[test]
+fn nothing_is_put_back_beside_a_log_where_no_copy_can_be_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("own.db");
+    let mut db = Connection::open(&path).unwrap();
+    migrator(line(2)).upgrade(&mut db).unwrap();
+    db.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE later (x)")
+        .unwrap();
+    let from = folder.path().join("from.db");
+    db.execute("VACUUM INTO ?", [from.to_str().unwrap()]).unwrap();
+    db.execute_batch("INSERT INTO later VALUES (1)").unwrap();
+    let nowhere = migrator(line(2)).backup(Backup::always().folder(folder.path().join("own.db")));
+    let error = nowhere.restore(&mut db, &from).unwrap_err();
+    assert_eq!(error.code(), sqlrev::Code::FileIo, "{error}");
+    let writer = impatient(&path);
+    writer.execute_batch("INSERT INTO later VALUES (2)").unwrap();
+    assert_eq!(number(&db, "SELECT count(*) FROM later"), 2);
+    // With copies that can be made, it is put back, and the mode of the journal stays.
+    migrator(line(2)).restore(&mut db, &from).unwrap().unwrap();
+    assert_eq!(number(&writer, "SELECT count(*) FROM later"), 0);
+    let mode: String = writer.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+    assert_eq!(mode, "wal");
+}
+
+/// The newest copy is the one that was made last, whatever the clock says.
+#[test]
+fn a_clock_that_goes_back_makes_no_copy_an_old_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("own.db");
+    let mut db = Connection::open(&path).unwrap();
+    migrator(line(2)).upgrade(&mut db).unwrap();
+    let mut made = Vec::new();
+    for at in [
+        "2030-01-02T03:04:05Z",
+        "2026-01-02T03:04:05Z",
+        "2026-01-02T03:04:06Z",
+        "2031-01-02T03:04:05Z",
+    ] {
+        db.execute("INSERT INTO a VALUES (2, 'two')", []).unwrap();
+        let backup = Backup::always().keep(9).at(at.to_owned());
+        made.insert(0, backup.make(&mut db).unwrap().unwrap());
+    }
+    assert_eq!(Backup::always().list(&path).unwrap(), made);
+    let name = made[1].file_name().unwrap().to_str().unwrap();
+    assert_eq!(name, "own.db.backup-20300102T030405Z-3");
+}

@@ -38,7 +38,7 @@ pub(super) fn to(
     if connection.is_autocommit() {
         Driver::execute(connection, "BEGIN")?;
         let copied = see(connection).and_then(|seen| {
-            run(connection, &mut copy, each)?;
+            run(connection, &mut copy, &mut || true, each)?;
             is_whole(&mut copy, file, &seen)
         });
         let ended = Driver::execute(connection, "COMMIT");
@@ -52,7 +52,7 @@ pub(super) fn to(
     if seen != see(connection)? {
         return Err(DriverError::new("a second connection does not see the same database"));
     }
-    run(&other, &mut copy, each)?;
+    run(&other, &mut copy, &mut || true, each)?;
     is_whole(&mut copy, file, &seen)?;
     Ok(copy)
 }
@@ -109,6 +109,35 @@ pub(super) fn from(
     file: &Path,
     each: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Result<(), DriverError> {
+    let copy = sound(connection, file)?;
+    run(&copy, connection, &mut || true, each)
+}
+
+/// Likewise beside a write-ahead log, where others can read while this connection has the lock for writing.
+pub(super) fn from_after(
+    connection: &mut Connection,
+    file: &Path,
+    before: &mut dyn FnMut(&mut dyn Driver) -> bool,
+    each: &mut dyn FnMut(u64, u64) -> bool,
+) -> Result<bool, DriverError> {
+    let path = match connection.path() {
+        Some(path) if !path.is_empty() => path.to_owned(),
+        _ => return Ok(false),
+    };
+    if word(connection, "PRAGMA journal_mode").as_deref() != Some("wal") {
+        return Ok(false);
+    }
+    // What this connection was given, a key say, the other one may lack.
+    let other = super::open(path.as_ref(), Access::Read).and_then(|mut other| see(&mut other).map(|_| other));
+    let Ok(mut other) = other else {
+        return Ok(false);
+    };
+    let copy = sound(connection, file)?;
+    run(&copy, connection, &mut || before(&mut other), each).map(|()| true)
+}
+
+/// Opens a copy that is sound and fits.
+fn sound(connection: &mut Connection, file: &Path) -> Result<Connection, DriverError> {
     let mut copy = shared(file)?;
     // One moment of the file, also where another program has it: it is locked for reading until it is put back.
     Driver::execute(&mut copy, "BEGIN")?;
@@ -130,7 +159,7 @@ pub(super) fn from(
             Some("PRAGMA journal_mode = DELETE; put the copy back, then PRAGMA journal_mode = WAL".to_owned());
         return Err(error);
     }
-    run(&copy, connection, each)
+    Ok(copy)
 }
 
 /// Opens a file that others may have open, with SQLite's locks. It is opened for writing, though nothing is written, so
@@ -208,11 +237,23 @@ fn word(connection: &mut Connection, pragma: &str) -> Option<String> {
         .next()?
 }
 
-fn run(from: &Connection, to: &mut Connection, each: &mut dyn FnMut(u64, u64) -> bool) -> Result<(), DriverError> {
+/// Copies page by page; `before` is called when both are locked and no page is copied.
+fn run(
+    from: &Connection,
+    to: &mut Connection,
+    before: &mut dyn FnMut() -> bool,
+    each: &mut dyn FnMut(u64, u64) -> bool,
+) -> Result<(), DriverError> {
+    let stopped = || DriverError {
+        failure: Failure::Interrupted,
+        ..DriverError::new("interrupted")
+    };
     let backup = Backup::new(from, to).map_err(|error| failed(&error, ""))?;
     let mut begun = false;
     loop {
-        match backup.step(PAGES).map_err(|error| failed(&error, ""))? {
+        // A step of no page takes the locks and copies nothing (backup.html).
+        let pages = if begun { PAGES } else { 0 };
+        match backup.step(pages).map_err(|error| failed(&error, ""))? {
             StepResult::Done => return Ok(()),
             // Nothing is locked yet, so the caller may try again.
             StepResult::Busy | StepResult::Locked if !begun => {
@@ -222,7 +263,14 @@ fn run(from: &Connection, to: &mut Connection, each: &mut dyn FnMut(u64, u64) ->
                 });
             }
             StepResult::Busy | StepResult::Locked => std::thread::sleep(PAUSE),
-            _ => begun = true,
+            _ if !begun => {
+                begun = true;
+                if !before() {
+                    return Err(stopped());
+                }
+                continue;
+            }
+            _ => {}
         }
         let progress = backup.progress();
         let pages = |count: i32| u64::try_from(count).unwrap_or(0);
@@ -230,10 +278,7 @@ fn run(from: &Connection, to: &mut Connection, each: &mut dyn FnMut(u64, u64) ->
             pages(progress.pagecount - progress.remaining),
             pages(progress.pagecount),
         ) {
-            return Err(DriverError {
-                failure: Failure::Interrupted,
-                ..DriverError::new("interrupted")
-            });
+            return Err(stopped());
         }
     }
 }

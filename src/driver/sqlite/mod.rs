@@ -135,6 +135,15 @@ impl Driver for Connection {
         copy::from(self, file, each)
     }
 
+    fn copy_from_after(
+        &mut self,
+        file: &Path,
+        before: &mut dyn FnMut(&mut dyn Driver) -> bool,
+        each: &mut dyn FnMut(u64, u64) -> bool,
+    ) -> Result<bool, DriverError> {
+        copy::from_after(self, file, before, each)
+    }
+
     fn keep_locked(&mut self, on: bool) -> Result<bool, DriverError> {
         copy::keep(self, on)
     }
