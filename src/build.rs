@@ -78,6 +78,7 @@ pub fn packed(folder: &Path, dialect: &'static dyn Dialect) -> Result<Vec<u8>, V
         .map_err(one)?;
     let graph = RevisionGraph::build(revisions).map_err(one)?;
     let (mut checksums, mut errors) = (Vec::new(), Vec::new());
+    let mut needs_plan = None;
     for revision in graph.revisions() {
         // What would only fail on the user's machine fails here.
         if revision.missing_text {
@@ -90,6 +91,9 @@ pub fn packed(folder: &Path, dialect: &'static dyn Dialect) -> Result<Vec<u8>, V
             let script = script.as_ref()?;
             match script.prepare(&revision.header, upgrade, dialect) {
                 Ok(prepared) => {
+                    if let Some(index) = prepared.needs_plan {
+                        needs_plan.get_or_insert_with(|| told(&script.left_out(index, dialect), folder, folder));
+                    }
                     if revision.header.code && prepared.commits && revision.header.transaction != Transaction::None {
                         errors.push(lent::not_held(revision));
                     }
@@ -107,7 +111,7 @@ pub fn packed(folder: &Path, dialect: &'static dyn Dialect) -> Result<Vec<u8>, V
     if !errors.is_empty() {
         return Err(errors);
     }
-    packed::pack(dialect.name(), &graph, &checksums).ok_or_else(|| {
+    packed::pack(dialect.name(), &graph, &checksums, needs_plan.as_deref()).ok_or_else(|| {
         let error = Error::new(Code::FileIo, "the revisions are too large to be embedded");
         one(error.help("read them at run time: Migrator::from_folder"))
     })

@@ -256,6 +256,8 @@ codes! {
         "A view, a trigger, a generated column or another table uses what would go or change. Drop or change that first.";
     BatchMixed = "batch::mixed_offline",
         "An offline script cannot switch foreign keys off for a copy and leave them on for the other statements of the same revision. Split the revision in two, or run it online.";
+    BatchLeftOut = "batch::left_out",
+        "The program that runs this was built without batch plans, and an ALTER TABLE of the revision may need one: SQLite alone cannot do it, or not whatever the table is like. Nothing ran. Build the program with the feature `batch` of sqlrev. Without it, ALTER TABLE t ADD COLUMN c TYPE runs, with NOT NULL, COLLATE and a literal as DEFAULT; every other change of a table there is takes the feature.";
     BatchInternal = "batch::verification_failed",
         "After the change the schema was not what the plan meant it to be, so everything was rolled back. This is a defect of sqlrev; the database is as it was.";
 

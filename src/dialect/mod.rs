@@ -433,11 +433,17 @@ pub trait Dialect: Sync + std::fmt::Debug {
     /// How an offline script for this database is written.
     fn script(&self) -> &'static dyn ScriptSql;
 
-    /// The table that the statement alters, when it is an ALTER TABLE; in lower case, unquoted, with its schema
-    /// where one is written. Consecutive statements on one table are rewritten together.
+    /// The table that the statement alters, when it is an ALTER TABLE; in lower case, unquoted, with its schema where one
+    /// is written. Consecutive statements on one table go together.
     fn batch_table(&self, statement: &str) -> Option<String> {
         let _ = statement;
         None
+    }
+
+    /// Whether the statement may become others, which takes the feature `batch`.
+    fn may_need_a_plan(&self, statement: &str) -> bool {
+        let _ = statement;
+        false
     }
 
     /// How to ask for the size of a table.

@@ -9,6 +9,7 @@ mod counting;
 mod course;
 pub mod declared;
 pub(crate) mod diff;
+mod directives;
 pub mod event;
 mod expect;
 pub(crate) mod fault;

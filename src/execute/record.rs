@@ -192,6 +192,7 @@ pub(crate) fn prepare<'p>(
         };
         let script = script.ok_or_else(|| crate::execute::step::no_text(revision, dialect.name()))?;
         let prepared = script.prepare(&revision.header, upgrade, dialect)?;
+        script.refuse_left_out(&prepared, dialect)?;
         Ok(Scripted { step, script, prepared })
     };
     plan.steps.iter().map(prepare).collect()

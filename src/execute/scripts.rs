@@ -7,8 +7,9 @@ use std::sync::Arc;
 use crate::code::Code;
 use crate::dialect::{Dialect, Replaces};
 use crate::error::{Error, Result};
+use crate::execute::directives;
 use crate::execute::group::{Group, Marks};
-use crate::execute::walk::{Place, directives};
+use crate::execute::walk::{Place, place_of};
 use crate::revision::checksum::{self, Checksum};
 use crate::revision::{Header, Revision, Script, Transaction};
 use crate::source::SourceFile;
@@ -65,6 +66,8 @@ pub(crate) struct Prepared {
     pub groups: Vec<Group>,
     /// The statements that drop what would stay in the session after the revision, in the order in which it is made.
     pub temporary: Vec<String>,
+    /// Which statement is the first that may need a batch plan, itself or by a directive before it.
+    pub needs_plan: Option<u64>,
     /// The checksum of the file.
     pub checksum: Checksum,
     /// The mark of a large file, which is read once more when it runs.
@@ -77,6 +80,9 @@ impl Prepared {
         self.switches || !self.replaced.is_empty()
     }
 }
+
+/// Whether ALTERs that a database lacks become batch plans in this build.
+pub(super) const PLANS: bool = cfg!(feature = "batch");
 
 impl Script {
     /// The statements of the script, from the end of its header.
@@ -147,6 +153,7 @@ impl Script {
             replaced: BTreeSet::new(),
             switches: false,
             defers: false,
+            needs_plan: None,
             marks: (header.transaction == Transaction::None && dialect.orphans().is_some()).then(Marks::default),
             temporary: Vec::new(),
         };
@@ -162,8 +169,11 @@ impl Script {
             };
             let read = checksum::of_pieces(text, self.body, header, dialect.rules(), each);
             let (checksum, rest) = read.map_err(|stop| self.stopped(stop))?;
-            survey.altered.extend(altered_by_directives(rest, dialect));
+            survey.altered.extend(directives::altered(rest, dialect));
             survey.directives(rest, text.len() - rest.len())?;
+            survey.needs_plan = survey
+                .needs_plan
+                .or(directives::first(rest, dialect, survey.statements));
             checksum
         };
         Ok(Prepared {
@@ -177,12 +187,35 @@ impl Script {
                 .marks
                 .map_or_else(Vec::new, |marks| marks.groups(survey.statements)),
             temporary: survey.temporary,
+            needs_plan: survey.needs_plan,
             commits: survey.commits,
             dropped: survey.dropped,
             replaced: survey.replaced,
             checksum,
             mark,
         })
+    }
+
+    /// The error for an ALTER that may need a batch plan, of which this build makes none.
+    pub(crate) fn refuse_left_out(&self, prepared: &Prepared, dialect: &'static dyn Dialect) -> Result<()> {
+        match prepared.needs_plan {
+            Some(index) if !PLANS => Err(self.left_out(index, dialect)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Likewise, whatever the build.
+    pub(crate) fn left_out(&self, index: u64, dialect: &'static dyn Dialect) -> Error {
+        let message = format!(
+            "`{}` may need a batch plan, and this program was built without them",
+            self.file.name
+        );
+        let error = Error::new(Code::BatchLeftOut, message);
+        let error = match place_of(self, index, dialect.rules()) {
+            Some((file, span)) => error.at(&file, span, "the first that may"),
+            None => error.at(&self.file, self.body..self.body, "a directive does"),
+        };
+        error.help("add the feature `batch` to sqlrev in [dependencies]: features = [\"sqlite\", \"batch\"]")
     }
 
     fn mark(&self) -> Option<u128> {
@@ -233,11 +266,11 @@ impl From<Fault> for Stop {
 }
 
 /// What is found out about a script as its statements go by.
-struct Survey<'s> {
-    script: &'s Script,
-    dialect: &'static dyn Dialect,
+pub(super) struct Survey<'s> {
+    pub(super) script: &'s Script,
+    pub(super) dialect: &'static dyn Dialect,
     in_transaction: bool,
-    statements: u64,
+    pub(super) statements: u64,
     alters: bool,
     altered: BTreeSet<String>,
     pragmas: bool,
@@ -246,15 +279,22 @@ struct Survey<'s> {
     replaced: BTreeSet<String>,
     switches: bool,
     defers: bool,
+    pub(super) needs_plan: Option<u64>,
     marks: Option<Marks>,
     temporary: Vec<String>,
 }
 
 impl Survey<'_> {
     fn statement(&mut self, statement: &Statement<'_>) -> Result<()> {
-        self.altered.extend(self.dialect.batch_table(statement.text));
+        let table = self.dialect.batch_table(statement.text);
+        let needs_plan = table.is_some() && self.dialect.may_need_a_plan(statement.text);
+        if self.needs_plan.is_none() {
+            let own = needs_plan.then_some(self.statements);
+            self.needs_plan = own.or_else(|| directives::first(statement.gap_before, self.dialect, self.statements));
+        }
+        self.altered.extend(table);
         self.altered
-            .extend(altered_by_directives(statement.gap_before, self.dialect));
+            .extend(directives::altered(statement.gap_before, self.dialect));
         self.pragmas |= self.dialect.touches_session(statement.text);
         if let Some(drop) = self.dialect.drops_temporary(statement.text, &self.temporary)
             && !self.temporary.contains(&drop)
@@ -305,77 +345,6 @@ impl Survey<'_> {
         self.statements += 1;
         Ok(())
     }
-}
-
-impl Survey<'_> {
-    /// Refuses directives that there are not; `at` is where the comments begin in the file.
-    fn directives(&self, gap: &str, at: usize) -> Result<()> {
-        if !gap.contains(DIRECTIVE) {
-            return Ok(());
-        }
-        let comments = token::tokens(gap, self.dialect.rules()).filter(|token| token.kind == token::Kind::Comment);
-        for comment in comments {
-            let text = gap[comment.span.clone()].trim_end();
-            let Some(words) = text
-                .strip_prefix("--")
-                .and_then(|rest| rest.trim_start().strip_prefix(DIRECTIVE))
-            else {
-                continue;
-            };
-            let name: String = words.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            let spaced = text.starts_with("-- sqlrev:");
-            if spaced && ELSEWHERE.contains(&name.as_str()) {
-                continue;
-            }
-            let Err(unreadable) = crate::sql::parse::alter::read(text) else {
-                continue;
-            };
-            let known = spaced && DIRECTIVES.contains(&name.as_str());
-            let (message, label, place) = if known {
-                let message = format!("the directive `sqlrev:{name}` cannot be read");
-                (message, format!("expected {}", unreadable.expected), unreadable.span)
-            } else {
-                let message = format!("there is no directive `{}`", text.trim_start());
-                (message, "not a directive".to_owned(), 0..text.len())
-            };
-            let error = Error::new(Code::ScriptDirective, message);
-            let start = at + comment.span.start;
-            let error = if self.script.large.is_none() {
-                error.at(&self.script.file, start + place.start..start + place.end, label)
-            } else {
-                error.cause(format!("in `{}`: {label}", self.script.file.name))
-            };
-            let near = crate::error::nearest(&name, DIRECTIVES).unwrap_or("reorder");
-            return Err(error.help(if known {
-                format!(
-                    "`sqlrev explain {}` shows how it is written",
-                    Code::ScriptDirective.name()
-                )
-            } else {
-                format!("write `-- sqlrev:{near} …`, or another word than `sqlrev:`")
-            }));
-        }
-        Ok(())
-    }
-}
-
-/// How a directive begins, after the dashes of its comment.
-const DIRECTIVE: &str = "sqlrev:";
-/// What there is.
-const DIRECTIVES: [&str; 6] = [
-    "reorder",
-    "strict",
-    "without_rowid",
-    "autoincrement",
-    "allow",
-    "renamed",
-];
-/// Those that say nothing of a table that is altered: `renamed` is for schema.sql, and harmless here.
-const ELSEWHERE: [&str; 2] = ["allow", "renamed"];
-
-/// The tables that directives among comments change, as this dialect reads them.
-fn altered_by_directives<'g>(gap: &'g str, dialect: &'g dyn Dialect) -> impl Iterator<Item = String> + 'g {
-    directives(gap, dialect.rules()).filter_map(|(_, text)| dialect.batch_table(text))
 }
 
 /// Refuses statements that would end or begin the transaction in which the revision and its row stand together.

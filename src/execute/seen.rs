@@ -177,5 +177,5 @@ fn edited(revision: &Revision, script: &Script, was: Option<&str>) -> Error {
 
 /// Where the SQL of a text begins: after its header, when it has one.
 pub(crate) fn body_of(file: &crate::source::SourceFile) -> usize {
-    crate::revision::header::parse(file).map_or(0, |parsed| parsed.body)
+    crate::revision::header::end(file).unwrap_or(0)
 }

@@ -67,6 +67,7 @@ impl<'a> Executor<'a> {
         let code = self.lent.runs_code(revision, step.direction)?;
         let dialect = self.driver.dialect();
         let prepared = script.prepare(&revision.header, upgrade, dialect)?;
+        script.refuse_left_out(&prepared, dialect)?;
         if code && prepared.commits {
             return Err(lent::not_held(revision));
         }

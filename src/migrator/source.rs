@@ -47,30 +47,21 @@ impl Embedded {
 /// name of a file, those of `embed_as`.
 #[macro_export]
 macro_rules! embedded {
-    () => {
-        const {
-            $crate::migrator::Embedded::new(
-                ::core::include_bytes!(::core::concat!(::core::env!("OUT_DIR"), "/sqlrev_revisions.bin")),
-                ::core::concat!(
-                    ::core::env!("CARGO_PKG_NAME"),
-                    " ",
-                    ::core::env!("CARGO_PKG_VERSION")
-                ),
-            )
-        }
-    };
-    ($file:literal) => {
-        const {
-            $crate::migrator::Embedded::new(
-                ::core::include_bytes!(::core::concat!(::core::env!("OUT_DIR"), "/", $file)),
-                ::core::concat!(
-                    ::core::env!("CARGO_PKG_NAME"),
-                    " ",
-                    ::core::env!("CARGO_PKG_VERSION")
-                ),
-            )
-        }
-    };
+    () => {{
+        // An item, so that `cargo check` looks at it too.
+        const EMBEDDED: $crate::migrator::Embedded = $crate::migrator::Embedded::new(
+            ::core::include_bytes!(::core::concat!(::core::env!("OUT_DIR"), "/sqlrev_revisions.bin")),
+            ::core::concat!(::core::env!("CARGO_PKG_NAME"), " ", ::core::env!("CARGO_PKG_VERSION")),
+        );
+        EMBEDDED
+    }};
+    ($file:literal) => {{
+        const EMBEDDED: $crate::migrator::Embedded = $crate::migrator::Embedded::new(
+            ::core::include_bytes!(::core::concat!(::core::env!("OUT_DIR"), "/", $file)),
+            ::core::concat!(::core::env!("CARGO_PKG_NAME"), " ", ::core::env!("CARGO_PKG_VERSION")),
+        );
+        EMBEDDED
+    }};
 }
 
 #[derive(Debug)]

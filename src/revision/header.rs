@@ -98,6 +98,12 @@ pub fn parse(file: &SourceFile) -> Result<Parsed> {
     }
 }
 
+/// Where the header at the beginning of a text ends that was read before.
+pub(crate) fn end(file: &SourceFile) -> Option<usize> {
+    let open = opening(file).ok()?;
+    uncomment(file, &open).ok().map(|commented| commented.body)
+}
+
 /// Reads a header of any shape.
 fn by_library(file: &SourceFile, open: &Line) -> Result<Parsed> {
     let commented = uncomment(file, open)?;

@@ -1,8 +1,9 @@
 //! Revisions in one piece of bytes, as a build script puts them into a program: nothing of it is read at start but a
 //! table of what is applied when everything is.
 //!
-//! The bytes: a mark with the version of the form; how many revisions; where the revisions begin; the table, sorted by id:
-//! for each the digits of its checksum and the length of its id; the ids, one after the other; the dialect; the revisions.
+//! The bytes: a mark with the version of the form; how many revisions; where the revisions begin, and where they end; the table, sorted by id:
+//! for each the digits of its checksum and the length of its id; the ids, one after the other; the dialect; the revisions;
+//! at the end, where one of them may need a batch plan, which does.
 //! What is read at each start lies together, so that few pages of the program are touched. Numbers are little-endian, texts come after their length.
 
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use crate::revision::{Header, Recreate, Revision, RevisionId, Script, Transactio
 use crate::source::SourceFile;
 
 /// What the bytes begin with; the last one is the version of the form.
-const MARK: [u8; 8] = *b"sqlrev\0\x01";
+const MARK: [u8; 8] = *b"sqlrev\0\x02";
 /// How many digits of a checksum's second value stand for the whole in the table: 128 bits.
 pub const SHORT: usize = 32;
 /// The length of an entry of the table.
@@ -23,7 +24,7 @@ const ENTRY: usize = SHORT + 4;
 /// In the length of an id: nothing comes after this revision.
 const HEAD: u32 = 1 << 31;
 /// Where the table begins.
-const TABLE: usize = MARK.len() + 8;
+const TABLE: usize = MARK.len() + 12;
 
 const NO_TRANSACTION: u8 = 1;
 const RECREATE_ALWAYS: u8 = 2;
@@ -73,7 +74,29 @@ impl Packed {
             );
             at += 1;
         }
+        if let Some(needs) = Self(bytes).needs_plan() {
+            let makes_plans = cfg!(feature = "batch");
+            assert!(makes_plans, "{}", needs);
+        }
         Self(bytes)
+    }
+
+    /// Where a revision may need a batch plan, in words.
+    const fn needs_plan(&self) -> Option<&'static str> {
+        let mut at = [0; 4];
+        let mut byte = 0;
+        while byte < at.len() {
+            at[byte] = self.0[MARK.len() + 8 + byte];
+            byte += 1;
+        }
+        // Bytes that are damaged are refused when they are read.
+        let Some((_, words)) = self.0.split_at_checked(u32::from_le_bytes(at) as usize) else {
+            return None;
+        };
+        match std::str::from_utf8(words) {
+            Ok(words) if !words.is_empty() => Some(words),
+            _ => None,
+        }
     }
 
     /// How many there are.
@@ -118,7 +141,7 @@ impl Packed {
     /// The dialect that the texts are for, and the revisions in path order; none when the bytes are damaged.
     pub fn revisions(&self) -> Option<(&'static str, Vec<Revision>)> {
         let mut reader = Reader {
-            rest: self.0.get(self.number(MARK.len() + 4)?..)?,
+            rest: self.0.get(self.number(MARK.len() + 4)?..self.number(MARK.len() + 8)?)?,
         };
         let dialect = reader.text()?;
         let revisions = (0..self.len()).map(|_| reader.revision()).collect::<Option<_>>()?;
@@ -217,8 +240,14 @@ fn time(milliseconds: u64) -> Option<Duration> {
 }
 
 /// Puts the revisions of a graph and the checksums of their upgrades, in path order, into one piece; none where it would
-/// be larger than 4 GiB, or where a text is not in memory.
-pub fn pack(dialect: &str, graph: &RevisionGraph, checksums: &[Option<Checksum>]) -> Option<Vec<u8>> {
+/// be larger than 4 GiB, or where a text is not in memory. `needs_plan` says in words which may need a batch plan, where
+/// one does.
+pub fn pack(
+    dialect: &str,
+    graph: &RevisionGraph,
+    checksums: &[Option<Checksum>],
+    needs_plan: Option<&str>,
+) -> Option<Vec<u8>> {
     let mut body = Writer { out: Vec::new() };
     body.text(dialect)?;
     let mut table = Vec::new();
@@ -231,7 +260,9 @@ pub fn pack(dialect: &str, graph: &RevisionGraph, checksums: &[Option<Checksum>]
     let ids: usize = table.iter().map(|(id, ..)| id.len()).sum();
     let mut out = Writer { out: MARK.to_vec() };
     out.number(graph.len())?;
-    out.number(TABLE + graph.len() * ENTRY + ids)?;
+    let begin = TABLE + graph.len() * ENTRY + ids;
+    out.number(begin)?;
+    out.number(begin + body.out.len())?;
     for (id, short, is_head) in &table {
         out.out.extend_from_slice(short);
         let length = u32::try_from(id.len()).ok().filter(|length| *length < HEAD)?;
@@ -242,6 +273,7 @@ pub fn pack(dialect: &str, graph: &RevisionGraph, checksums: &[Option<Checksum>]
         out.out.extend_from_slice(id.as_bytes());
     }
     out.out.append(&mut body.out);
+    out.out.extend_from_slice(needs_plan.unwrap_or_default().as_bytes());
     Some(out.out)
 }
 
@@ -375,7 +407,7 @@ mod tests {
                 tokens: [tokens; 32],
             })
         });
-        let packed = Packed::new(pack("sqlite", &graph, &sums).unwrap().leak());
+        let packed = Packed::new(pack("sqlite", &graph, &sums, None).unwrap().leak());
         let (dialect, again) = packed.revisions().unwrap();
         assert_eq!(dialect, "sqlite");
         assert_eq!(format!("{again:?}"), format!("{:?}", some()));
@@ -391,9 +423,23 @@ mod tests {
     }
 
     #[test]
+    fn a_program_without_batch_plans_is_not_built_where_one_may_be_needed() {
+        let graph = RevisionGraph::build(some()).unwrap();
+        let words = "migrations/1/upgrade.sql:5:1: it may";
+        let bytes = pack("sqlite", &graph, &[None; 4], Some(words)).unwrap().leak();
+        let made = std::panic::catch_unwind(|| Packed::new(bytes).needs_plan());
+        if cfg!(feature = "batch") {
+            assert_eq!(made.unwrap(), Some(words));
+            assert_eq!(Packed::new(bytes).revisions().unwrap().1.len(), 4);
+        } else {
+            made.unwrap_err();
+        }
+    }
+
+    #[test]
     fn damaged_bytes_are_no_revisions() {
         let graph = RevisionGraph::build(some()).unwrap();
-        let whole = pack("sqlite", &graph, &[None; 4]).unwrap();
+        let whole = pack("sqlite", &graph, &[None; 4], None).unwrap();
         for length in TABLE..whole.len() {
             assert!(Packed::new(whole[..length].to_vec().leak()).revisions().is_none());
         }
@@ -408,8 +454,9 @@ mod tests {
         let mut bytes = whole.clone();
         bytes[TABLE + SHORT] ^= 1;
         assert!(Packed::new(bytes.leak()).brief().is_none());
+        // Where the revisions end.
         let mut bytes = whole;
-        bytes.push(0);
-        assert!(Packed::new(bytes.leak()).revisions().is_none());
+        bytes[MARK.len() + 8] ^= 1;
+        assert!(Packed(bytes.leak()).revisions().is_none());
     }
 }

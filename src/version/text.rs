@@ -41,7 +41,7 @@ pub fn unpack(kept: &str) -> Option<Cow<'_, str>> {
 /// The file itself, out of a text that was kept and may have a header in front that stood elsewhere; none where the
 /// header is all there is.
 pub(super) fn file<'t>(kept: &'t str, checksum: &str) -> Option<&'t str> {
-    let body = header::parse(&SourceFile::new("", kept)).map_or(0, |parsed| parsed.body);
+    let body = header::end(&SourceFile::new("", kept)).unwrap_or(0);
     let without = kept.get(body..).unwrap_or_default();
     [kept, without]
         .into_iter()

@@ -19,6 +19,7 @@ mod kept;
 mod mirror;
 mod names;
 mod oracle;
+mod plain;
 mod prove;
 mod readers;
 mod rebuild;
@@ -60,6 +61,11 @@ use crate::schema::Model;
 use crate::schema::diff::Change;
 use crate::sql::split::{self, SplitRules};
 use crate::sql::{parse, write};
+
+/// Whether ALTERs that SQLite lacks become batch plans in this build.
+const PLANS: bool = cfg!(feature = "batch");
+/// Whether schemas are compared in this build: the command does so.
+const COMPARES: bool = cfg!(feature = "cli");
 
 /// The dialect of SQLite.
 #[derive(Debug)]
@@ -107,11 +113,11 @@ impl Dialect for Sqlite {
     }
 
     fn compares_schemas(&self) -> bool {
-        true
+        COMPARES
     }
 
     fn model(&self, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Option<Result<Model>> {
-        Some(schema::model(query))
+        COMPARES.then(|| schema::model(query))
     }
 
     fn beyond(&self, statement: &str) -> Option<Replay> {
@@ -123,7 +129,11 @@ impl Dialect for Sqlite {
     }
 
     fn render(&self, change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {
-        render::statements(change, from, to)
+        if COMPARES {
+            render::statements(change, from, to)
+        } else {
+            None
+        }
     }
 
     fn meant_switch(&self, statement: &str) -> Option<(Setting, bool)> {
@@ -237,7 +247,7 @@ impl Dialect for Sqlite {
     }
 
     fn mirrors(&self) -> Option<&'static dyn Mirrors> {
-        Some(&mirror::InMemory)
+        if PLANS { Some(&mirror::InMemory) } else { None }
     }
 
     fn batch_table(&self, statement: &str) -> Option<String> {
@@ -254,6 +264,10 @@ impl Dialect for Sqlite {
         Some(name.to_ascii_lowercase())
     }
 
+    fn may_need_a_plan(&self, statement: &str) -> bool {
+        plain::adds_to(statement).is_none()
+    }
+
     fn size(&self, table: &str) -> Option<SizeSql> {
         Some(size::queries(table))
     }
@@ -263,6 +277,10 @@ impl Dialect for Sqlite {
     }
 
     fn rewrite(&self, run: &[AlterStatement], recreate: Recreate, ask: &mut dyn Ask) -> Result<Rewrite> {
-        batch::rewrite(run, recreate, ask)
+        if PLANS {
+            batch::rewrite(run, recreate, ask)
+        } else {
+            plain::rewrite(run, ask)
+        }
     }
 }
