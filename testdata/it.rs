@@ -32,6 +32,8 @@ mod conformance;
 #[cfg(unix)]
 #[path = "it/connect.rs"]
 mod connect;
+#[path = "it/connection.rs"]
+mod connection;
 #[path = "it/copies.rs"]
 mod copies;
 #[path = "it/crash.rs"]

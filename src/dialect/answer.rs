@@ -8,6 +8,9 @@ pub struct VersionSql {
     /// A query that returns a row when the table is there; `{revisions}` is its name as a literal, `{table}` the name as
     /// it stands in statements, as a literal.
     pub exists: &'static str,
+    /// A query that returns a row when statements that name the tables of the names `{revisions}` and `{log}`, both as
+    /// literals, would reach others, of the session's own.
+    pub hidden: Option<&'static str>,
     /// A query for id, checksum and progress of every revision in the version table `{revisions}`, in the order of the
     /// ids; none where a program had better not ask at each start.
     pub brief: Option<&'static str>,

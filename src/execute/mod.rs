@@ -148,6 +148,7 @@ impl Executor<'_> {
     pub fn look(&mut self) -> Result<Seen> {
         let table = &self.table;
         lock::retry(self.driver, self.patience, self.events, |driver| {
+            table.refuse_hidden(driver)?;
             Seen::read(driver, table)
         })
         .map_err(|error| match error.code() {

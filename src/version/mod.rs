@@ -381,6 +381,20 @@ impl VersionTable {
         exists.replace("{table}", &self.dialect.literal(place))
     }
 
+    /// Refuses a session in which something of its own hides one of the tables.
+    pub(crate) fn refuse_hidden(&self, driver: &mut dyn Driver) -> Result<(), DriverError> {
+        let Some(query) = self.dialect.version_sql().hidden else {
+            return Ok(());
+        };
+        let query = query.replace("{revisions}", &self.dialect.literal(&self.name));
+        let rows = driver.query(&query.replace("{log}", &self.dialect.literal(&self.log_name)))?;
+        let Some(name) = rows.into_iter().flatten().flatten().next() else {
+            return Ok(());
+        };
+        let message = format!("`{name}` is something temporary of this connection too: drop that first");
+        Err(DriverError::new(message))
+    }
+
     /// Whether the log is there.
     pub(crate) fn has_log(&self, driver: &mut dyn Driver) -> Result<bool, DriverError> {
         Ok(!driver.query(&self.exists(&self.log_name, &self.log))?.is_empty())

@@ -79,7 +79,13 @@ fn filled(name: &str) -> PathBuf {
 
 #[test]
 fn a_hundred_kills_in_an_upgrade() {
-    let source = filled("source");
+    // With a rollback journal, and with a write-ahead log.
+    let sources = ["DELETE", "WAL"].map(|journal| {
+        let source = filled(&format!("source-{journal}"));
+        let db = Connection::open(&source).expect("it opens");
+        db.pragma_update(None, "journal_mode", journal).expect("a mode");
+        source
+    });
     let path = file("killed");
     let mut random = Instant::now().elapsed().subsec_nanos() | 1;
     let mut next = || {
@@ -88,20 +94,20 @@ fn a_hundred_kills_in_an_upgrade() {
         random ^= random << 5;
         random
     };
-    let copy = || {
+    let copy = |source: &Path| {
         for suffix in ["-journal", "-wal", "-shm"] {
             let _ = std::fs::remove_file(format!("{}{suffix}", path.display()));
         }
-        std::fs::copy(&source, &path).expect("a copy");
+        std::fs::copy(source, &path).expect("a copy");
     };
-    copy();
+    copy(&sources[0]);
     let began = Instant::now();
     must(NEW, &path, &["status"]);
     must(NEW, &path, &["add", "the last one"]);
     let whole = began.elapsed().max(Duration::from_millis(5));
     let (mut stopped, mut half_way) = (0, 0);
-    for _ in 0..100 {
-        copy();
+    for round in 0..100 {
+        copy(&sources[round % 2]);
         let mut child = Command::new(NEW)
             .arg(&path)
             .args(["add", "the last one"])

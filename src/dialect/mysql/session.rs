@@ -18,6 +18,7 @@ pub(super) static VERSION: VersionSql = VersionSql {
     brief: None,
     index: None,
     now: "DATE_FORMAT(UTC_TIMESTAMP(), '%Y-%m-%dT%H:%i:%sZ')",
+    hidden: None,
     returning: "",
     elapsed: Some("TIMESTAMPDIFF(MICROSECOND, @sqlrev_began, UTC_TIMESTAMP(6)) DIV 1000"),
 };

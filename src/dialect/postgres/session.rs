@@ -13,6 +13,7 @@ pub(super) static VERSION: VersionSql = VersionSql {
     index: None,
     now: "to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')",
     elapsed: Some("CAST(extract(epoch FROM clock_timestamp() - now()) * 1000 AS bigint)"),
+    hidden: None,
     returning: " RETURNING revision",
 };
 

@@ -13,6 +13,9 @@ pub(super) static VERSION: VersionSql = VersionSql {
     index: Some("CREATE INDEX IF NOT EXISTS {index} ON {revisions} (revision, upgrade_checksum, unfinished)"),
     now: "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')",
     elapsed: None,
+    hidden: Some(
+        "SELECT name FROM sqlite_temp_schema WHERE lower(name) IN (lower({revisions}), lower({log})) AND type <> 'index'",
+    ),
     returning: "",
 };
 
