@@ -10,6 +10,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A place in a file, and what this place is.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Label {
     /// The file the place is in.
     pub file: SourceFile,

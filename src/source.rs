@@ -8,6 +8,7 @@ pub type Span = Range<usize>;
 
 /// A text with the name a reader knows it by: a file of the project, or a pasted piece such as a URL.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct SourceFile {
     /// The path as a person would type it from the project's folder, with `/` on every system.
     pub name: Arc<str>,

@@ -68,6 +68,7 @@ pub enum Event<'a> {
 
 /// How far a long statement has come. It may be asked from another thread while the statement runs.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Work {
     /// What is done: `copying users`.
     pub what: String,

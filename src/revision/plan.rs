@@ -13,6 +13,7 @@ use crate::revision::{Direction, RevisionId};
 
 /// What to do, in order, and where that leads.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Plan {
     /// The heads before the first step.
     pub from: Heads,
@@ -24,6 +25,7 @@ pub struct Plan {
 
 /// One revision, run in one direction; of a stamp, one row written or taken away.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Step {
     /// Up or down.
     pub direction: Direction,

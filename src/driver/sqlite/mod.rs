@@ -32,6 +32,7 @@ const STEPS: i32 = 10_000;
 
 /// What may be done with a database file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Access {
     /// Read it; a file that is not there is an error.
     Read,
