@@ -14,6 +14,7 @@ mod draft;
 pub mod editing;
 mod expr;
 mod filled;
+mod follow;
 mod inspect;
 mod kept;
 mod mirror;

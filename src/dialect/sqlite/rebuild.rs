@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::dialect::sqlite::{script, session};
+use crate::dialect::sqlite::{follow, session};
 use crate::dialect::{Replaces, RowChange, Setting};
 use crate::sql::parse;
 use crate::sql::split;
@@ -99,9 +99,9 @@ fn in_main<'w>(words: &'w [&'w str]) -> Option<(String, &'w [&'w str])> {
 
 /// The table whose rows a statement changes; whether an INSERT takes them from a query.
 pub(super) fn changes_rows(statement: &str) -> Option<RowChange> {
-    let (verb, table) = script::changed_table(statement)?;
-    let table = table.to_ascii_lowercase();
-    let copies = verb == "INSERT" && {
+    let changed = follow::changed(statement)?;
+    let table = changed.table.to_ascii_lowercase();
+    let copies = changed.verb == "INSERT" && {
         let (mut depth, mut seen) = (0usize, false);
         let source = token::significant(statement, &split::SQLITE).find_map(|token| {
             let word = &statement[token.span];

@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::dialect::sqlite::{replaced, settings};
+use crate::dialect::sqlite::{follow, replaced, settings};
 use crate::dialect::{Ask, ScriptHead, ScriptSql, Setting};
 use crate::error::Result;
 use crate::sql::split;
@@ -167,26 +167,7 @@ impl ScriptSql for SqliteScript {
     }
 
     fn foreign_key_effect(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
-        let Some((verb, table)) = changed_table(statement) else {
-            return Ok(None);
-        };
-        let name = write::sqlite_literal(&table);
-        let column = if verb == "UPDATE" { "on_update" } else { "on_delete" };
-        let acts = format!("f.{column} NOT IN ('NO ACTION', 'RESTRICT')");
-        let from = "FROM sqlite_schema s, pragma_foreign_key_list(s.name) f WHERE s.type = 'table'";
-        let inbound = format!("SELECT s.name {from} AND lower(f.\"table\") = lower({name}) AND {acts} LIMIT 1");
-        if verb != "INSERT"
-            && let Some(child) = ask.query(&inbound)?.into_iter().flatten().next().flatten()
-        {
-            return Ok(Some(format!("rows of `{child}` follow the rows of `{table}`")));
-        }
-        let triggers = format!(
-            "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower({name}) \
-             AND EXISTS (SELECT 1 {from} AND (f.on_delete NOT IN ('NO ACTION', 'RESTRICT') \
-             OR f.on_update NOT IN ('NO ACTION', 'RESTRICT'))) LIMIT 1"
-        );
-        let trigger = ask.query(&triggers)?.into_iter().flatten().next().flatten();
-        Ok(trigger.map(|trigger| format!("trigger `{trigger}` on `{table}` may change rows that others follow")))
+        follow::effect(statement, ask)
     }
 }
 
@@ -203,56 +184,9 @@ fn ends_statement(line: &str) -> bool {
     })
 }
 
-/// The verb and the table of a statement that changes rows; REPLACE counts as the DELETE that it holds.
-pub(super) fn changed_table(statement: &str) -> Option<(&'static str, String)> {
-    let mut depth = 0usize;
-    let mut verb = None;
-    let mut replaces = false;
-    for token in token::significant(statement, &split::SQLITE) {
-        let word = &statement[token.span];
-        match word {
-            "(" => depth += 1,
-            ")" => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > 0 {
-            continue;
-        }
-        let upper = word.to_ascii_uppercase();
-        match (verb, upper.as_str()) {
-            (None, "INSERT") => verb = Some("INSERT"),
-            (None, "REPLACE" | "DELETE") => verb = Some("DELETE"),
-            (None, "UPDATE") => verb = Some("UPDATE"),
-            (Some(_), "REPLACE") => replaces = true,
-            (Some(_), "INTO" | "FROM" | "OR" | "ABORT" | "FAIL" | "IGNORE" | "ROLLBACK") => {}
-            (Some(verb), _) if matches!(token.kind, Kind::Word | Kind::Quoted | Kind::Text) => {
-                let verb = if replaces && verb == "INSERT" { "DELETE" } else { verb };
-                return Some((verb, last_part(statement, word)));
-            }
-            _ => {}
-        }
-    }
-    None
-}
-
-/// The table of `main.table`, or the name itself.
-fn last_part(statement: &str, first: &str) -> String {
-    let words: Vec<&str> = token::significant(statement, &split::SQLITE)
-        .map(|token| &statement[token.span])
-        .collect();
-    let at = words
-        .iter()
-        .position(|word| std::ptr::eq(word.as_ptr(), first.as_ptr()));
-    let name = match at.map(|at| (words.get(at + 1), words.get(at + 2))) {
-        Some((Some(&"."), Some(table))) => table,
-        _ => first,
-    };
-    token::unquoted(name).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{SqliteScript, changed_table};
+    use super::SqliteScript;
     use crate::dialect::ScriptSql as _;
 
     #[test]
@@ -265,25 +199,6 @@ mod tests {
         ];
         for (sql, want) in cases {
             assert_eq!(SqliteScript.statement(sql), want);
-        }
-    }
-
-    #[test]
-    fn the_changed_table_is_found() {
-        let cases = [
-            ("INSERT INTO t VALUES (1)", Some(("INSERT", "t"))),
-            ("insert or replace into main.\"T x\" select 1", Some(("DELETE", "T x"))),
-            ("REPLACE INTO t VALUES (1)", Some(("DELETE", "t"))),
-            ("UPDATE OR IGNORE t SET a = 1", Some(("UPDATE", "t"))),
-            (
-                "WITH d AS (DELETE FROM x) DELETE FROM [t] WHERE 1",
-                Some(("DELETE", "t")),
-            ),
-            ("SELECT 1", None),
-        ];
-        for (sql, want) in cases {
-            let got = changed_table(sql);
-            assert_eq!(got.as_ref().map(|(verb, table)| (*verb, table.as_str())), want, "{sql}");
         }
     }
 }
