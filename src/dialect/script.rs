@@ -58,7 +58,19 @@ pub trait ScriptSql: Sync + std::fmt::Debug {
     /// row: the database is not where the script begins.
     fn guard_place(&self, query: &str) -> String;
 
-    /// Likewise when the query returns rows that stand in the way; they are shown with the message.
+    /// Likewise when a row of the version table, whose name stands so in statements, says that a revision stopped half-way:
+    /// with words that say how to go on.
+    fn guard_half_way(&self, table: &str) -> String {
+        let _ = table;
+        String::new()
+    }
+
+    /// Whether a script writes down between the statements of a revision without a transaction how far it has come.
+    fn counts(&self) -> bool {
+        false
+    }
+
+    /// Stops the script as [`ScriptSql::guard_place`] does when the query returns rows that stand in the way; they are shown with the message.
     fn guard_rows(&self, query: &str, message: &str) -> String;
 
     /// Remembers the rows that point at nothing, which the query gives as [`Dialect::orphans`](super::Dialect::orphans) has them.
@@ -116,6 +128,12 @@ pub trait ScriptSql: Sync + std::fmt::Debug {
     /// Throws a switch inside a transaction; none for one that the script's frame takes care of.
     fn switch(&self, setting: Setting, on: Option<bool>) -> Option<String> {
         let _ = (setting, on);
+        None
+    }
+
+    /// What a statement of the author's switches of that which rewrites switch, so that it can be put back after them.
+    fn switches(&self, statement: &str) -> Option<(Setting, bool)> {
+        let _ = statement;
         None
     }
 

@@ -1,6 +1,8 @@
 //! Offline scripts, and plans to read.
 
+mod counted;
 mod replaced;
+mod stamped;
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -13,10 +15,12 @@ use crate::execute::basis::{Basis, Start};
 use crate::execute::course::Course;
 use crate::execute::ledger::Ledger;
 use crate::execute::record::{Piece, Reader};
+use crate::execute::script::counted::Count;
 use crate::execute::script::replaced::ByHand;
 use crate::execute::scripts::Prepared;
 use crate::execute::shown::Shower;
 use crate::execute::survey::Surveyor;
+use crate::execute::walk::Place;
 use crate::execute::{inherit, lent};
 use crate::revision::applied::Applied;
 use crate::revision::plan::{Plan, Step};
@@ -74,6 +78,8 @@ impl Recorder<'_> {
         let mut scribe = Scribe {
             recorder: self,
             ledger: None,
+            counts: None,
+            switched: Vec::new(),
             sql,
             dialect: self.dialect,
             by_hand: false,
@@ -100,40 +106,6 @@ impl Recorder<'_> {
             scribe.creates()?;
         }
         self.read(&scripts, Start::default(), applied, &mut scribe)
-    }
-
-    /// Writes the script of a stamp.
-    ///
-    /// # Errors
-    /// `file::io` for what `out` fails with.
-    pub fn stamp_script(&self, plan: &Plan, applied: &Applied, out: &mut dyn Write) -> Result<()> {
-        let sql = self.dialect.script();
-        let title = format!("stamp {} -> {}", plan.from, plan.to);
-        let head = ScriptHead {
-            tool: &format!("sqlrev {TOOL_VERSION}"),
-            title: &title,
-            revisions: &[],
-            foreign_keys_off: false,
-        };
-        put(out, &sql.head(&head))?;
-        put(out, &entered(self.enter.as_deref()))?;
-        put(out, &sql.lock(self.table.place()))?;
-        put(out, &sql.begin(false))?;
-        if plan.from.is_empty() {
-            for create in self.table.create() {
-                put(out, &format!("{};\n", sql.create_if_missing(&create)))?;
-            }
-        } else {
-            put(
-                out,
-                &sql.guard_place(&sql.missing_table(self.table.name(), self.table.place())),
-            )?;
-        }
-        put(out, &guards(sql, &self.table, &plan.from.ids(), applied.set().len()))?;
-        for statement in self.stamp_statements(plan)? {
-            put(out, &format!("{statement};\n"))?;
-        }
-        put(out, &sql.commit(false))
     }
 }
 
@@ -172,6 +144,10 @@ struct Scribe<'s> {
     recorder: &'s Recorder<'s>,
     /// What stands between the statements of a step that no transaction can hold.
     ledger: Option<Ledger<'static>>,
+    /// How far a step without a transaction has come, where that is written down between its statements.
+    counts: Option<Count>,
+    /// What the author's own statements have switched in this step.
+    switched: Vec<(Setting, bool)>,
     sql: &'s dyn ScriptSql,
     dialect: &'static dyn Dialect,
     /// The author replaces a table by hand in this step.
@@ -215,6 +191,7 @@ impl Scribe<'_> {
         for create in self.table.create() {
             text.push_str(&format!("{};\n", self.sql.create_if_missing(&create)));
         }
+        text.push_str(&self.sql.guard_half_way(self.table.place()));
         text.push_str(&guards(self.sql, self.table, &[], 0));
         text.push_str(&self.sql.commit(false));
         put(self.out, &text)
@@ -226,6 +203,7 @@ impl Scribe<'_> {
     }
 
     fn ended(&mut self, step: &Step) {
+        self.counts = None;
         self.at += 1;
         match step.direction {
             Direction::Upgrade => self.count += 1,
@@ -261,6 +239,47 @@ impl Scribe<'_> {
         }
     }
 
+    /// A statement of the author's.
+    fn native(&mut self, place: &Place<'_>, mut ask: Option<&mut (dyn Ask + '_)>) -> Result<()> {
+        if !self.dialect.comes_first(place.statement.text) {
+            self.first()?;
+        }
+        self.comments(place.statement.gap_before)?;
+        let text = place.statement.text;
+        self.together()?;
+        if self.switches(text)? {
+            return self.written(1);
+        }
+        let undone = self.sql.undone(text);
+        self.undone
+            .extend(undone.filter(|undone| !self.undone.contains(undone)));
+        self.switched.extend(self.sql.switches(text));
+        self.opens(text)?;
+        self.takes_nothing_along(text, ask.as_deref_mut())?;
+        self.looks(text, ask)?;
+        let sql = place.sql();
+        let before = self.ledger.as_mut().map(|ledger| ledger.before(sql));
+        self.own(&before.unwrap_or_default())?;
+        let alone = self.drops_alone(sql);
+        let held = alone || self.counts_with(text);
+        if held {
+            put(self.out, &self.sql.begin(alone))?;
+        }
+        self.statement(&self.sql.statement(sql))?;
+        self.counted(1)?;
+        if held {
+            put(self.out, &self.sql.commit(alone))?;
+        }
+        if self.sql.leaves_schema(sql) {
+            put(self.out, &entered(self.recorder.enter.as_deref()))?;
+        }
+        let after = self.ledger.as_mut().map(|ledger| ledger.after(sql));
+        self.own(&after.unwrap_or_default())?;
+        self.closes(text)?;
+        self.looked(text)?;
+        self.written(1)
+    }
+
     /// The ALTERs as the author wrote them, for the reader.
     fn originals(&mut self, run: &[AlterStatement]) -> Result<()> {
         for alter in run {
@@ -291,10 +310,12 @@ impl Scribe<'_> {
             Op::AnyOf { checks, .. } => checks.iter().try_for_each(|check| self.op(check)),
             // It was proven on scratch.
             Op::Compiles { .. } => Ok(()),
-            Op::Set(setting, on) => match self.sql.switch(*setting, *on) {
-                Some(switch) => put(self.out, &switch),
-                None => Ok(()),
-            },
+            Op::Set(setting, on) => {
+                // The author's own statement may have thrown it before.
+                let was = self.switched.iter().rev().find(|(known, _)| known == setting);
+                let switch = self.sql.switch(*setting, on.or(was.map(|(_, on)| *on)));
+                put(self.out, &switch.unwrap_or_default())
+            }
         }
     }
 }
@@ -330,6 +351,8 @@ impl Reader for Scribe<'_> {
         if self.ledger.is_none() {
             head.push_str(&self.sql.begin(off));
         }
+        self.counts = self.count_of(step);
+        self.switched.clear();
         put(self.out, &head)?;
         let mut first = String::new();
         if self.at == 0 {
@@ -338,6 +361,9 @@ impl Reader for Scribe<'_> {
                     .sql
                     .guard_place(&self.sql.missing_table(self.table.name(), self.table.place())),
             );
+            if !step.heads_before.is_empty() {
+                first.push_str(&self.sql.guard_half_way(self.table.place()));
+            }
         }
         first.push_str(&guards(self.sql, self.table, &step.heads_before.ids(), self.count));
         self.prepared = Some(prepared.clone());
@@ -355,6 +381,7 @@ impl Reader for Scribe<'_> {
             self.first()?;
         } else if self.transaction == Transaction::None {
             self.first()?;
+            self.begun(step, revision, prepared)?;
             // Foreign keys that were switched off stay so until the end of the revision.
             put(self.out, &self.sql.commit(false))?;
         }
@@ -369,43 +396,7 @@ impl Reader for Scribe<'_> {
 
     fn piece(&mut self, piece: &Piece<'_>, ask: Option<&mut dyn Ask>) -> Result<()> {
         match piece {
-            Piece::Native(place) => {
-                if !self.dialect.comes_first(place.statement.text) {
-                    self.first()?;
-                }
-                self.comments(place.statement.gap_before)?;
-                let text = place.statement.text;
-                self.together()?;
-                if self.switches(text)? {
-                    return self.written(1);
-                }
-                let undone = self.sql.undone(text);
-                self.undone
-                    .extend(undone.filter(|undone| !self.undone.contains(undone)));
-                self.opens(text)?;
-                let mut ask = ask;
-                self.takes_nothing_along(text, ask.as_deref_mut())?;
-                self.looks(text, ask)?;
-                let sql = place.sql();
-                let before = self.ledger.as_mut().map(|ledger| ledger.before(sql));
-                self.own(&before.unwrap_or_default())?;
-                let alone = self.drops_alone(sql);
-                if alone {
-                    put(self.out, &self.sql.begin(true))?;
-                }
-                self.statement(&self.sql.statement(sql))?;
-                if alone {
-                    put(self.out, &self.sql.commit(true))?;
-                }
-                if self.sql.leaves_schema(sql) {
-                    put(self.out, &entered(self.recorder.enter.as_deref()))?;
-                }
-                let after = self.ledger.as_mut().map(|ledger| ledger.after(sql));
-                self.own(&after.unwrap_or_default())?;
-                self.closes(text)?;
-                self.looked(text)?;
-                self.written(1)
-            }
+            Piece::Native(place) => self.native(place, ask),
             Piece::Data(lines) => {
                 self.returns = lines.ends_with("\r\n");
                 put(self.out, lines)
@@ -421,11 +412,13 @@ impl Reader for Scribe<'_> {
                 // The author may have switched foreign keys on since the step began: nothing may follow a copy.
                 let off = self.foreign_keys_on && self.off();
                 let held = self.hand.group.is_some() || self.hand.inside && !off;
-                if held || self.transaction == Transaction::Revision {
-                    self.rewritten(rewrite)?;
-                } else {
+                let alone = !held && self.transaction == Transaction::None;
+                if alone {
                     put(self.out, &self.sql.begin(off))?;
-                    self.rewritten(rewrite)?;
+                }
+                self.rewritten(rewrite)?;
+                self.counted(Self::count(run))?;
+                if alone {
                     put(self.out, &self.sql.commit(off))?;
                 }
                 run.iter().try_for_each(|statement| self.looked(&statement.text))?;
@@ -471,6 +464,7 @@ impl Reader for Scribe<'_> {
         let drops = self.prepared.as_ref().map(|prepared| prepared.temporary.clone());
         drops.iter().flatten().rev().try_for_each(|sql| self.statement(sql))?;
         put(self.out, "-- version table\n")?;
+        self.ends_counted();
         for row in std::mem::take(&mut self.rows) {
             self.statement(&row)?;
         }

@@ -43,7 +43,10 @@ pub(super) fn effect(statement: &str, ask: &mut dyn Ask) -> Result<Option<String
         }
         for schema in &schemas {
             let from = keys(schema, &acts(column));
-            let inbound = format!("SELECT s.name {from} AND lower(f.\"table\") = lower({})", sqlite_literal(table));
+            let inbound = format!(
+                "SELECT s.name {from} AND lower(f.\"table\") = lower({})",
+                sqlite_literal(table)
+            );
             if let Some(child) = first(ask, &inbound)? {
                 return Ok(Some(format!("rows of `{child}` follow the rows of `{table}`")));
             }
@@ -87,7 +90,6 @@ fn keys(schema: &str, which: &str) -> String {
     )
 }
 
-
 fn first(ask: &mut dyn Ask, query: &str) -> Result<Option<String>> {
     let rows = ask.query(&format!("{query} LIMIT 1"))?;
     Ok(rows.into_iter().flatten().next().flatten())
@@ -111,7 +113,8 @@ fn stored_to_replace(table: &str, schemas: &[String], ask: &mut dyn Ask) -> Resu
 fn keys_replace(definition: &str) -> bool {
     let says = |text: &str| {
         let words: Vec<&str> = words(text).collect();
-        let clause = |words: &[&str]| words[0].eq_ignore_ascii_case("conflict") && words[1].eq_ignore_ascii_case("replace");
+        let clause =
+            |words: &[&str]| words[0].eq_ignore_ascii_case("conflict") && words[1].eq_ignore_ascii_case("replace");
         words.windows(2).any(clause)
     };
     if !says(definition) {
@@ -236,7 +239,9 @@ mod tests {
     fn an_upsert_updates() {
         assert!(upserts("INSERT INTO t VALUES (1) ON CONFLICT (a) DO\nUPDATE SET a = 2"));
         assert!(!upserts("INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING"));
-        assert!(!upserts("INSERT INTO t SELECT 1 FROM (SELECT 'do' AS \"do\", update FROM u)"));
+        assert!(!upserts(
+            "INSERT INTO t SELECT 1 FROM (SELECT 'do' AS \"do\", update FROM u)"
+        ));
     }
 
     #[test]

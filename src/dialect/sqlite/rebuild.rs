@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::dialect::sqlite::{follow, session};
+use crate::dialect::sqlite::{follow, session, settings};
 use crate::dialect::{Replaces, RowChange, Setting};
 use crate::sql::parse;
 use crate::sql::split;
@@ -25,11 +25,7 @@ pub(super) fn meant_switch(statement: &str) -> Option<(Setting, bool)> {
         }
         _ => return None,
     };
-    let is_number = value.parse::<i64>().is_ok_and(|number| number != 0);
-    Some((
-        Setting::ForeignKeys,
-        is_number || matches!(value, "on" | "yes" | "true"),
-    ))
+    Some((Setting::ForeignKeys, settings::is_on(value)))
 }
 
 /// `PRAGMA defer_foreign_keys` with a value: OFF forgets the violations that are waiting for the commit.

@@ -29,6 +29,10 @@ CREATE TEMP TRIGGER IF NOT EXISTS sqlrev_place AFTER INSERT ON sqlrev_guard WHEN
     INSERT INTO sqlrev_stop VALUES (1);
     SELECT RAISE(FAIL, 'refused: the database is not where this script begins');
 END;
+CREATE TEMP TRIGGER IF NOT EXISTS sqlrev_half AFTER INSERT ON sqlrev_guard WHEN NEW.what = 'half' BEGIN
+    INSERT INTO sqlrev_stop VALUES (1);
+    SELECT RAISE(FAIL, 'refused: a revision stopped half-way; the command that goes on from there is printed before this');
+END;
 CREATE TEMP TRIGGER IF NOT EXISTS sqlrev_rows AFTER INSERT ON sqlrev_guard WHEN NEW.what = 'rows' BEGIN
     INSERT INTO sqlrev_stop VALUES (1);
     SELECT RAISE(FAIL, 'refused: the rows that stand in the way are listed before this');
@@ -105,6 +109,19 @@ impl ScriptSql for SqliteScript {
         format!("INSERT INTO sqlrev_guard SELECT 'place' WHERE EXISTS ({query});\n")
     }
 
+    fn guard_half_way(&self, table: &str) -> String {
+        let half = format!("FROM {table} WHERE unfinished IS NOT NULL");
+        format!(
+            "SELECT 'revision ' || revision || ' stopped half-way (' || unfinished || '); go on with: sqlrev ' || \
+             CASE WHEN unfinished LIKE 'downgrade:%' THEN 'downgrade ' || revision || '-1' ELSE 'upgrade ' || revision END {half};\n\
+             INSERT INTO sqlrev_guard SELECT 'half' WHERE EXISTS (SELECT 1 {half});\n"
+        )
+    }
+
+    fn counts(&self) -> bool {
+        true
+    }
+
     fn guard_rows(&self, query: &str, message: &str) -> String {
         let message = write::sqlite_literal(message);
         format!(
@@ -159,6 +176,10 @@ impl ScriptSql for SqliteScript {
         };
         let value = if on == Some(true) { "ON" } else { "OFF" };
         Some(format!("PRAGMA {name} = {value};\n"))
+    }
+
+    fn switches(&self, statement: &str) -> Option<(Setting, bool)> {
+        settings::switches(statement)
     }
 
     fn undone(&self, statement: &str) -> Option<String> {

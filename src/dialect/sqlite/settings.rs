@@ -1,5 +1,6 @@
 //! What `PRAGMA` sets for a connection, and what a new one has (pragma.html).
 
+use crate::dialect::Setting;
 use crate::sql::split;
 use crate::sql::token;
 
@@ -28,28 +29,80 @@ const USUAL: [(&str, &str); 18] = [
 
 /// The setting that a statement sets, and what it is at first.
 pub(super) fn set(statement: &str) -> Option<(&'static str, &'static str)> {
-    let begins = statement.get(..6)?;
-    if !begins.eq_ignore_ascii_case("pragma") {
-        return None;
-    }
-    let words: Vec<&str> = token::significant(statement, &split::SQLITE)
-        .skip(1)
-        .take(4)
-        .map(|token| &statement[token.span])
-        .collect();
-    let name = match words.as_slice() {
-        [_, ".", name, "=" | "("] | [name, "=" | "(", ..] => token::unquoted(name),
-        _ => return None,
-    };
+    let (name, _) = assigned(statement)?;
     USUAL
         .iter()
         .find(|(usual, _)| name.eq_ignore_ascii_case(usual))
         .copied()
 }
 
+/// What a statement switches of that which a copy switches.
+pub(super) fn switches(statement: &str) -> Option<(Setting, bool)> {
+    let (name, value) = assigned(statement)?;
+    let setting = match name.to_ascii_lowercase().as_str() {
+        "legacy_alter_table" => Setting::LegacyAlterTable,
+        "ignore_check_constraints" => Setting::IgnoreCheckConstraints,
+        _ => return None,
+    };
+    Some((setting, is_on(&value)))
+}
+
+/// Whether a value is one that SQLite takes for on; it takes all that it does not know for off.
+pub(super) fn is_on(value: &str) -> bool {
+    let digits = value.bytes().take_while(u8::is_ascii_digit);
+    digits.into_iter().any(|digit| digit != b'0')
+        || ["on", "yes", "true"].iter().any(|on| value.eq_ignore_ascii_case(on))
+}
+
+/// The name and the value of a `PRAGMA` that has one.
+fn assigned(statement: &str) -> Option<(String, String)> {
+    let begins = statement.get(..6)?;
+    if !begins.eq_ignore_ascii_case("pragma") {
+        return None;
+    }
+    let words: Vec<&str> = token::significant(statement, &split::SQLITE)
+        .skip(1)
+        .take(6)
+        .map(|token| &statement[token.span])
+        .filter(|word| *word != "+")
+        .collect();
+    let ([_, ".", name, "=" | "(", value, ..] | [name, "=" | "(", value, ..]) = words.as_slice() else {
+        return None;
+    };
+    Some((token::unquoted(name).into_owned(), token::unquoted(value).into_owned()))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::set;
+    use super::{set, switches};
+    use crate::dialect::Setting;
+
+    #[test]
+    fn what_a_copy_switches_is_known() {
+        let cases = [
+            (
+                "PRAGMA legacy_alter_table = ON",
+                Some((Setting::LegacyAlterTable, true)),
+            ),
+            (
+                "pragma main.\"Legacy_Alter_Table\"(off)",
+                Some((Setting::LegacyAlterTable, false)),
+            ),
+            (
+                "PRAGMA ignore_check_constraints=+1;",
+                Some((Setting::IgnoreCheckConstraints, true)),
+            ),
+            (
+                "PRAGMA ignore_check_constraints = 'maybe'",
+                Some((Setting::IgnoreCheckConstraints, false)),
+            ),
+            ("PRAGMA ignore_check_constraints", None),
+            ("PRAGMA foreign_keys = ON", None),
+        ];
+        for (sql, want) in cases {
+            assert_eq!(switches(sql), want, "{sql}");
+        }
+    }
 
     #[test]
     fn what_is_set_is_known() {

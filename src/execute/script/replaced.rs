@@ -40,6 +40,11 @@ impl ByHand {
             ..Self::default()
         }
     }
+
+    /// How many statements of the step are written.
+    pub(super) fn done(&self) -> u64 {
+        self.done
+    }
 }
 
 impl Scribe<'_> {
@@ -108,6 +113,7 @@ impl Scribe<'_> {
             put(self.out, &self.sql.keep_orphans(&orphans))?;
             self.orphans = Some(orphans);
         }
+        self.counted(0)?;
         if self.hand.inside {
             return Ok(());
         }

@@ -1,0 +1,47 @@
+//! The script of a stamp.
+
+use std::io::Write;
+
+use crate::dialect::ScriptHead;
+use crate::error::Result;
+use crate::execute::script::{Recorder, entered, guards, put};
+use crate::revision::applied::Applied;
+use crate::revision::plan::Plan;
+use crate::version::TOOL_VERSION;
+
+impl Recorder<'_> {
+    /// Writes the script of a stamp.
+    ///
+    /// # Errors
+    /// `file::io` for what `out` fails with.
+    pub fn stamp_script(&self, plan: &Plan, applied: &Applied, out: &mut dyn Write) -> Result<()> {
+        let sql = self.dialect.script();
+        let title = format!("stamp {} -> {}", plan.from, plan.to);
+        let head = ScriptHead {
+            tool: &format!("sqlrev {TOOL_VERSION}"),
+            title: &title,
+            revisions: &[],
+            foreign_keys_off: false,
+        };
+        put(out, &sql.head(&head))?;
+        put(out, &entered(self.enter.as_deref()))?;
+        put(out, &sql.lock(self.table.place()))?;
+        put(out, &sql.begin(false))?;
+        if plan.from.is_empty() {
+            for create in self.table.create() {
+                put(out, &format!("{};\n", sql.create_if_missing(&create)))?;
+            }
+        } else {
+            put(
+                out,
+                &sql.guard_place(&sql.missing_table(self.table.name(), self.table.place())),
+            )?;
+        }
+        put(out, &sql.guard_half_way(self.table.place()))?;
+        put(out, &guards(sql, &self.table, &plan.from.ids(), applied.set().len()))?;
+        for statement in self.stamp_statements(plan)? {
+            put(out, &format!("{statement};\n"))?;
+        }
+        put(out, &sql.commit(false))
+    }
+}
