@@ -9,6 +9,7 @@ use crate::dialect::sqlite::demand::Demanded;
 use crate::dialect::sqlite::draft::{Draft, Source, rowid_name};
 use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::inspect::Object;
+use crate::dialect::sqlite::kept;
 use crate::dialect::{Op, Setting};
 use crate::sql::write::{quoted, sqlite_literal};
 
@@ -23,6 +24,8 @@ pub(super) struct Copy<'a> {
     pub(super) offline: bool,
     /// The names of the tables of statistics that there are.
     pub(super) statistics: &'a [&'a str],
+    /// In a script: statistics that there may be would describe other indexes than their own.
+    pub(super) forgets: bool,
     /// What the rows have to meet as they are copied.
     pub(super) demanded: &'a [Demanded],
 }
@@ -60,9 +63,13 @@ impl Copy<'_> {
     fn old_aside(&self, draft: &Draft<'_>, ops: &mut Vec<Op>) {
         let schema = quoted(&draft.state.schema, '"');
         let aside = format!("{schema}.{}", quoted(self.aside, '"'));
-        // An index that names its table would not survive the rename.
+        // An index that names its table would not survive the rename. In a script DROP INDEX takes the statistics along.
+        let goes = |name: &str| {
+            let mut gone = draft.indexes.iter().filter(|index| index.old && !index.kept);
+            self.offline && gone.any(|index| index.object.name == name)
+        };
         for index in &draft.state.indexes {
-            if names_itself(&index.sql, draft.name()) {
+            if names_itself(&index.sql, draft.name()) || goes(&index.name) {
                 self.run(ops, format!("DROP INDEX {schema}.{}", quoted(&index.name, '"')));
             }
         }
@@ -74,6 +81,9 @@ impl Copy<'_> {
                 quoted(self.aside, '"')
             ),
         );
+        if self.forgets {
+            ops.extend(kept::forget_all(&draft.state.schema, draft.name(), self.at));
+        }
         self.run(ops, create(draft));
         ops.push(self.insert(draft, &draft.state.qualified(), &aside));
         ops.push(self.counted(draft, &draft.state.qualified(), &aside));

@@ -4,7 +4,7 @@ use crate::code::Code;
 use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::names;
 use crate::dialect::sqlite::table::Table;
-use crate::dialect::{Ask, Op};
+use crate::dialect::{Ask, Op, Scratch};
 use crate::error::Result;
 use crate::sql::parse::define::ClauseKind;
 use crate::sql::write::{quoted, sqlite_literal};
@@ -18,44 +18,155 @@ pub(super) fn statistics(draft: &Draft<'_>, ask: &mut dyn Ask) -> Result<Vec<Str
     Ok(rows.into_iter().flatten().flatten().collect())
 }
 
-/// Takes the statistics of indexes away that are gone, or that a constraint now makes for other columns.
-pub(super) fn forget_statistics(draft: &Draft<'_>, tables: &[&str], last: usize, ops: &mut Vec<Op>) {
-    let dropped = draft.indexes.iter().filter(|index| index.old && !index.kept);
-    let mut gone: Vec<String> = dropped.map(|index| sqlite_literal(&index.object.name)).collect();
-    // The columns of the indexes that constraints make, in the order in which those are numbered.
-    let made = |text: &str| {
-        let table = Table::read(text)?;
-        let has_alias = table.rowid_alias().is_some();
-        let keys = table.constraints().filter_map(|(column, clause)| {
-            let (ClauseKind::Unique { columns, .. } | ClauseKind::PrimaryKey { columns, .. }) = &clause.kind else {
-                return None;
-            };
-            let columns: Vec<String> = match column {
-                Some(column) => vec![column.name.text.clone()],
-                None => columns.iter().map(|column| column.text.clone()).collect(),
-            };
-            let rowid = matches!(clause.kind, ClauseKind::PrimaryKey { .. }) && has_alias;
-            (!rowid).then_some(columns)
-        });
-        Some(keys.collect::<Vec<_>>())
+/// What becomes of the statistics of the indexes that constraints make, whose names are numbers.
+#[derive(Debug, Default)]
+pub(super) struct Renumbered {
+    /// The names of those that describe nothing any more.
+    gone: Vec<String>,
+    /// The old and the new name of those that are kept and have another number.
+    moved: Vec<(String, String)>,
+}
+
+impl Renumbered {
+    /// Whether some row of statistics would describe another index than its own, or none.
+    pub(super) fn any(&self) -> bool {
+        !self.gone.is_empty() || !self.moved.is_empty()
+    }
+}
+
+/// Compares the indexes that the constraints of the old table make with those of the new one, column by column.
+pub(super) fn renumbered(draft: &Draft<'_>, ask: &mut dyn Ask) -> Result<Renumbered> {
+    let mut scratch = ask.scratch()?;
+    let name = draft.name();
+    let Some(before) = made(scratch.as_mut(), &draft.state.table, name) else {
+        return Ok(all_gone(name));
     };
-    if made(draft.state.table.text()) != made(draft.table.text()) {
-        gone.extend((1..=64).map(|number| sqlite_literal(&format!("sqlite_autoindex_{}_{number}", draft.name()))));
+    if before.is_empty() {
+        return Ok(Renumbered::default());
     }
-    if gone.is_empty() {
-        return;
+    let rowids = draft.state.table.without_rowid() == draft.table.without_rowid();
+    let dropped = scratch.execute(&format!("DROP TABLE {}", quoted(name, '"')));
+    let after = dropped.ok().and_then(|()| made(scratch.as_mut(), &draft.table, name));
+    let (Some(mut after), true) = (after, rowids) else {
+        return Ok(all_gone(name));
+    };
+    // A column that was dropped and came again is another one.
+    for column in after.iter_mut().flat_map(|index| &mut index.columns) {
+        let known = draft
+            .columns
+            .iter()
+            .find(|known| known.name.eq_ignore_ascii_case(&column[0]));
+        column[0] = match known.and_then(|known| known.origin.as_ref()) {
+            Some(origin) => origin.to_ascii_lowercase(),
+            None => String::new(),
+        };
     }
-    for table in tables {
-        ops.push(Op::sql(
-            format!(
-                "DELETE FROM {}.{table} WHERE tbl = {} AND idx IN ({})",
-                quoted(&draft.state.schema, '"'),
-                sqlite_literal(draft.name()),
-                gone.join(", ")
-            ),
-            last,
+    let mut renumbered = Renumbered::default();
+    for old in before {
+        match after.iter().position(|new| new.columns == old.columns) {
+            Some(at) => {
+                let new = after.remove(at);
+                if new.name != old.name {
+                    renumbered.moved.push((old.name, new.name));
+                }
+            }
+            None => renumbered.gone.push(old.name),
+        }
+    }
+    Ok(renumbered)
+}
+
+/// Where the indexes cannot be compared: the names that there may be.
+fn all_gone(name: &str) -> Renumbered {
+    let numbers = (1..=64).map(|number| format!("sqlite_autoindex_{name}_{number}"));
+    Renumbered {
+        gone: numbers.chain([name.to_owned()]).collect(),
+        moved: Vec::new(),
+    }
+}
+
+/// An index that a constraint makes.
+struct Made {
+    /// As statistics name it: that of a table without rowids is the table's own.
+    name: String,
+    /// Name, order and collation of each column.
+    columns: Vec<[String; 3]>,
+}
+
+fn made(scratch: &mut dyn Scratch, table: &Table, name: &str) -> Option<Vec<Made>> {
+    scratch.execute(table.text()).ok()?;
+    let indexes = scratch.query(&format!(
+        "SELECT name, origin FROM pragma_index_list({}) WHERE origin IN ('pk', 'u') ORDER BY seq DESC",
+        sqlite_literal(name)
+    ));
+    let mut found = Vec::new();
+    for row in indexes.ok()? {
+        let [Some(index), Some(origin)] = row.as_slice() else {
+            continue;
+        };
+        let columns = scratch.query(&format!(
+            "SELECT lower(name), \"desc\", lower(coll) FROM pragma_index_xinfo({}) WHERE key ORDER BY seqno",
+            sqlite_literal(index)
         ));
+        let text = |value: Option<String>| value.unwrap_or_default();
+        let columns = columns.ok()?.into_iter().map(|row| {
+            let mut values = row.into_iter().map(text);
+            [(); 3].map(|()| values.next().unwrap_or_default())
+        });
+        found.push(Made {
+            name: if table.without_rowid() && origin == "pk" {
+                name.to_owned()
+            } else {
+                index.clone()
+            },
+            columns: columns.collect(),
+        });
     }
+    Some(found)
+}
+
+/// Takes the statistics of indexes away that are gone, and gives those of indexes with another number their new names.
+pub(super) fn forget_statistics(
+    draft: &Draft<'_>,
+    tables: &[&str],
+    renumbered: &Renumbered,
+    last: usize,
+    ops: &mut Vec<Op>,
+) {
+    let dropped = draft.indexes.iter().filter(|index| index.old && !index.kept);
+    let dropped = dropped.map(|index| &index.object.name).chain(&renumbered.gone);
+    let gone: Vec<String> = dropped.map(|name| sqlite_literal(name)).collect();
+    let moved: Vec<String> = renumbered.moved.iter().map(|(old, _)| sqlite_literal(old)).collect();
+    let cases: Vec<String> = renumbered
+        .moved
+        .iter()
+        .map(|(old, new)| format!("WHEN {} THEN {}", sqlite_literal(old), sqlite_literal(new)))
+        .collect();
+    let schema = quoted(&draft.state.schema, '"');
+    let of_table = format!("tbl = {}", sqlite_literal(draft.name()));
+    for table in tables {
+        if !gone.is_empty() {
+            let gone = gone.join(", ");
+            let delete = format!("DELETE FROM {schema}.{table} WHERE {of_table} AND idx IN ({gone})");
+            ops.push(Op::sql(delete, last));
+        }
+        if !moved.is_empty() {
+            let (cases, moved) = (cases.join(" "), moved.join(", "));
+            let update =
+                format!("UPDATE {schema}.{table} SET idx = CASE idx {cases} END WHERE {of_table} AND idx IN ({moved})");
+            ops.push(Op::sql(update, last));
+        }
+    }
+}
+
+/// Takes away all statistics under the name of a table that is not there, whether or not the database has any: DROP TABLE
+/// does, and plain SQL cannot name a table that may not be there.
+pub(super) fn forget_all(schema: &str, name: &str, at: usize) -> [Op; 2] {
+    let table = format!("{}.{}", quoted(schema, '"'), quoted(name, '"'));
+    [
+        Op::sql(format!("CREATE TABLE {table} (statistics)"), at),
+        Op::sql(format!("DROP TABLE {table}"), at),
+    ]
 }
 
 /// What is done before and after a change that converts keys or what refers to them, so that rows that referred to a

@@ -1,6 +1,7 @@
 //! SQLite.
 
 mod alter;
+mod aside;
 mod batch;
 mod captures;
 mod copy;

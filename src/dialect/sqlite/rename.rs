@@ -5,7 +5,7 @@ use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::inspect::{Object, State};
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
-use crate::dialect::sqlite::{expr, oracle, prove, readers};
+use crate::dialect::sqlite::{aside, expr, kept, oracle, prove, readers};
 use crate::dialect::{AlterStatement, Ask, Op, Rewrite, Setting};
 use crate::error::Result;
 use crate::sql::parse::alter::{self as parse, ActionKind};
@@ -322,6 +322,9 @@ fn rename_table(site: &Site<'_>, state: &State, to: &Name, ask: &mut dyn Ask, op
             between.push('_');
         }
         let hop = format!("{}.{}", quoted(&state.schema, '"'), quoted(&between, '"'));
+        if ask.offline() {
+            ops.push(aside::is_free(state, &between, site.index));
+        }
         for sql in [
             format!("ALTER TABLE {} RENAME TO {}", state.qualified(), quoted(&between, '"')),
             format!("ALTER TABLE {hop} RENAME TO {}", site.words(&to.span)),
@@ -336,6 +339,9 @@ fn rename_table(site: &Site<'_>, state: &State, to: &Name, ask: &mut dyn Ask, op
     }
     if !ask.offline() {
         carry_statistics(site, state, to, ask, ops)?;
+    } else if !same {
+        // Those of a later table of the old name would be others.
+        ops.extend(kept::forget_all(&state.schema, from, site.index));
     }
     Ok(())
 }

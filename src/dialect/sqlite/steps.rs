@@ -9,7 +9,7 @@ use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::inspect::Object;
 use crate::dialect::sqlite::prove::{self, Proof};
 use crate::dialect::sqlite::ways::Way;
-use crate::dialect::sqlite::{counts, dependents, kept, readers};
+use crate::dialect::sqlite::{aside, counts, dependents, kept, readers};
 use crate::dialect::{Ask, Op, Rows, Setting};
 use crate::error::Result;
 use crate::sql::write::{quoted, sqlite_literal};
@@ -163,12 +163,17 @@ fn copied(draft: &Draft<'_>, demanded: &[Demanded], last: usize, ask: &mut dyn A
         kept::statistics(draft, ask)?
     };
     let statistics: Vec<&str> = statistics.iter().map(String::as_str).collect();
-    let aside = free_name(draft, ask)?;
+    let renumbered = kept::renumbered(draft, ask)?;
+    let aside = aside::free_name(draft, ask)?;
+    if ask.offline() {
+        ops.push(aside::is_free(draft.state, &aside, last));
+    }
     let copy = Copy {
         aside: &aside,
         at: last,
         offline: ask.offline(),
         statistics: &statistics,
+        forgets: ask.offline() && renumbered.any(),
         demanded,
     };
     // The copy inserts rows; the author's next statement may still ask for the rowid of his own last one.
@@ -192,7 +197,7 @@ fn copied(draft: &Draft<'_>, demanded: &[Demanded], last: usize, ask: &mut dyn A
     for trigger in &draft.state.triggers {
         ops.push(Op::sql(trigger.statement(), last));
     }
-    kept::forget_statistics(draft, &statistics, last, ops);
+    kept::forget_statistics(draft, &statistics, &renumbered, last, ops);
     if inserted {
         ops.push(Op::sql(
             format!("INSERT OR REPLACE INTO {LAST_ROWID}(rowid, x) SELECT x, x FROM {LAST_ROWID}"),
@@ -367,19 +372,3 @@ pub(super) fn has_inserted(rows: Rows) -> bool {
 
 /// Where the rowid of the last insert is kept during a copy.
 const LAST_ROWID: &str = "temp.sqlrev_last_insert_rowid";
-
-/// A name that nothing in the schema has.
-fn free_name(draft: &Draft<'_>, ask: &mut dyn Ask) -> Result<String> {
-    let mut name = format!("sqlrev_{}", draft.name());
-    loop {
-        let rows = ask.query(&format!(
-            "SELECT 1 FROM {}.sqlite_schema WHERE name = {} COLLATE NOCASE",
-            quoted(&draft.state.schema, '"'),
-            sqlite_literal(&name)
-        ))?;
-        if rows.is_empty() {
-            return Ok(name);
-        }
-        name.push('_');
-    }
-}
