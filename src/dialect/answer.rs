@@ -119,3 +119,34 @@ pub struct RowChange {
     /// Rows of a query come into it; not rows that are written out, and none is changed or taken away.
     pub copies: bool,
 }
+
+/// Rows that point at nothing, and may point elsewhere after a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// A query for them: what tells one from others, as [`Dialect::orphans_after`](super::Dialect::orphans_after) has it,
+    /// and what it holds.
+    Rows {
+        /// Their table.
+        table: String,
+        /// The query.
+        query: String,
+    },
+    /// Those of a table where one cannot be told from another.
+    Uncertain {
+        /// The table.
+        table: String,
+        /// A query for them.
+        query: String,
+        /// What they are told by, as literals.
+        orphans: String,
+    },
+}
+
+impl Held {
+    /// Their table.
+    pub fn table(&self) -> &str {
+        match self {
+            Self::Rows { table, .. } | Self::Uncertain { table, .. } => table,
+        }
+    }
+}

@@ -13,7 +13,7 @@ mod schemas;
 mod script;
 pub mod sqlite;
 
-pub use answer::{CopiedBy, Followed, Leftovers, Replaces, Replay, RowChange, Size, SizeSql, VersionSql};
+pub use answer::{CopiedBy, Followed, Held, Leftovers, Replaces, Replay, RowChange, Size, SizeSql, VersionSql};
 pub use ask::{Ask, Rows, Scratch, ScratchError};
 pub use mirror::{Mirror, Mirrors};
 pub use rewrite::{AlterStatement, COPY, Op, Rewrite, Setting};

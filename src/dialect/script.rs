@@ -1,6 +1,6 @@
 //! The frame of an offline script.
 
-use crate::dialect::{Ask, Setting};
+use crate::dialect::{Ask, Held, Setting};
 use crate::error::Result;
 
 /// What a script is about, for its head.
@@ -82,6 +82,27 @@ pub trait ScriptSql: Sync + std::fmt::Debug {
     /// Stops the script when there are others than those that were remembered.
     fn guard_orphans(&self, query: &str) -> String {
         let _ = query;
+        String::new()
+    }
+
+    /// The rows that point at nothing already and may point elsewhere after a statement of the author's.
+    ///
+    /// # Errors
+    /// As [`Ask::query`].
+    fn held(&self, statement: &str, ask: &mut dyn Ask) -> Result<Vec<Held>> {
+        let _ = (statement, ask);
+        Ok(Vec::new())
+    }
+
+    /// Remembers what they hold, or stops the script where that cannot be told; the number is one of this step.
+    fn keep_held(&self, number: usize, held: &Held) -> String {
+        let _ = (number, held);
+        String::new()
+    }
+
+    /// Takes those that hold something else by now for new ones, and forgets the rest.
+    fn forget_held(&self, number: usize, held: &Held) -> String {
+        let _ = (number, held);
         String::new()
     }
 

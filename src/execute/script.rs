@@ -1,6 +1,7 @@
 //! Offline scripts, and plans to read.
 
 mod counted;
+mod held;
 mod replaced;
 mod stamped;
 
@@ -8,7 +9,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use crate::code::Code;
-use crate::dialect::{AlterStatement, Ask, Dialect, Op, Rewrite, ScriptHead, ScriptSql, Setting};
+use crate::dialect::{AlterStatement, Ask, Dialect, Held, Op, Rewrite, ScriptHead, ScriptSql, Setting};
 use crate::error::{Error, Result};
 use crate::execute::Report;
 use crate::execute::basis::{Basis, Start};
@@ -84,6 +85,7 @@ impl Recorder<'_> {
             dialect: self.dialect,
             by_hand: false,
             orphans: None,
+            held: Vec::new(),
             hand: ByHand::default(),
             notes: Vec::new(),
             prepared: None,
@@ -154,6 +156,8 @@ struct Scribe<'s> {
     by_hand: bool,
     /// The query for rows that point at nothing, where foreign keys are off in this step and do not refuse them.
     orphans: Option<String>,
+    /// Those that did before, where a statement since the last change of the schema may have changed what they hold.
+    held: Vec<Held>,
     /// How tables are replaced by hand in this step.
     hand: ByHand,
     /// What the reader of the script should know of the step.
@@ -246,6 +250,7 @@ impl Scribe<'_> {
         }
         self.comments(place.statement.gap_before)?;
         let text = place.statement.text;
+        self.lets_go_before(text)?;
         self.together()?;
         if self.switches(text)? {
             return self.written(1);
@@ -256,7 +261,8 @@ impl Scribe<'_> {
         self.switched.extend(self.sql.switches(text));
         self.opens(text)?;
         self.takes_nothing_along(text, ask.as_deref_mut())?;
-        self.looks(text, ask)?;
+        self.looks(text, ask.as_deref_mut())?;
+        self.holds(text, ask)?;
         let sql = place.sql();
         let before = self.ledger.as_mut().map(|ledger| ledger.before(sql));
         self.own(&before.unwrap_or_default())?;
@@ -406,6 +412,7 @@ impl Reader for Scribe<'_> {
             Piece::DataEnd => put(self.out, "\\.\n"),
             Piece::Rewritten(run, rewrite) => {
                 self.first()?;
+                self.lets_go()?;
                 self.together()?;
                 run.iter().try_for_each(|statement| self.looks(&statement.text, None))?;
                 self.originals(run)?;

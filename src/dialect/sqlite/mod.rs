@@ -16,6 +16,7 @@ pub mod editing;
 mod expr;
 mod filled;
 mod follow;
+mod held;
 mod inspect;
 mod kept;
 mod mirror;

@@ -9,8 +9,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::dialect::sqlite::{follow, replaced, settings};
-use crate::dialect::{Ask, ScriptHead, ScriptSql, Setting};
+use crate::dialect::sqlite::{follow, held, replaced, settings};
+use crate::dialect::{Ask, Held, ScriptHead, ScriptSql, Setting};
 use crate::error::Result;
 use crate::sql::split;
 use crate::sql::token::{self, Kind};
@@ -142,6 +142,30 @@ impl ScriptSql for SqliteScript {
         );
         let guard = self.guard_rows(&new, "rows point at rows that are not there");
         format!("{guard}DROP TABLE temp.sqlrev_orphans;\n")
+    }
+
+    fn held(&self, statement: &str, ask: &mut dyn Ask) -> Result<Vec<Held>> {
+        held::by(statement, ask)
+    }
+
+    fn keep_held(&self, number: usize, held: &Held) -> String {
+        match held {
+            Held::Rows { query, .. } => held::keep(number, query),
+            Held::Uncertain { table, query, orphans } => {
+                let message = format!(
+                    "rows of {table} point at nothing already, and a script cannot tell them from those that this \
+                     revision may add: mend them first, or run the upgrade online"
+                );
+                self.guard_rows(query, &message) + &held::forget_these(orphans)
+            }
+        }
+    }
+
+    fn forget_held(&self, number: usize, held: &Held) -> String {
+        match held {
+            Held::Rows { query, .. } => held::forget(number, query),
+            Held::Uncertain { .. } => String::new(),
+        }
     }
 
     fn foreign_keys(&self, on: bool) -> String {

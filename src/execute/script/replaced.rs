@@ -122,6 +122,7 @@ impl Scribe<'_> {
 
     /// Stops the script when something points at what is not there, and did not before.
     pub(super) fn points_at_something(&mut self) -> Result<()> {
+        self.lets_go()?;
         let course = self.hand.course.iter();
         let gone: Vec<String> = course.flat_map(Course::gone).map(str::to_owned).collect();
         for table in gone {

@@ -1,0 +1,104 @@
+//! Rows that pointed at nothing before a script began, and what they hold: one that points at something else afterwards
+//! is not the one that was there.
+
+use crate::dialect::sqlite::draft::rowid_name;
+use crate::dialect::sqlite::follow;
+use crate::dialect::sqlite::table::Table;
+use crate::dialect::{Ask, Held};
+use crate::error::Result;
+use crate::sql::write::{quoted, sqlite_literal};
+
+/// The tables with foreign keys whose rows a statement may change, itself or through a trigger.
+pub(super) fn by(statement: &str, ask: &mut dyn Ask) -> Result<Vec<Held>> {
+    let Some(changed) = follow::changed(statement) else {
+        return Ok(Vec::new());
+    };
+    let name = sqlite_literal(&changed.table);
+    let triggers = ask.query(&format!(
+        "SELECT 1 FROM (SELECT type, tbl_name FROM sqlite_schema UNION ALL SELECT type, tbl_name FROM sqlite_temp_schema) \
+         WHERE type = 'trigger' AND lower(tbl_name) = lower({name}) LIMIT 1"
+    ))?;
+    let which = if triggers.is_empty() {
+        format!("lower(name) = lower({name})")
+    } else {
+        "sql LIKE '%references%'".to_owned()
+    };
+    let tables = ask.query(&format!(
+        "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND {which} ORDER BY name"
+    ))?;
+    let mut held = Vec::new();
+    for row in tables {
+        let mut values = row.into_iter().flatten();
+        if let (Some(table), Some(sql)) = (values.next(), values.next()) {
+            held.extend(of(&table, &sql, changed.verb != "DELETE", ask)?);
+        }
+    }
+    Ok(held)
+}
+
+fn of(table: &str, sql: &str, comes: bool, ask: &mut dyn Ask) -> Result<Option<Held>> {
+    let name = sqlite_literal(table);
+    let keys = ask.query(&format!(
+        "SELECT id, \"from\", \"table\" FROM pragma_foreign_key_list({name}) ORDER BY id, seq"
+    ))?;
+    let mut columns: Vec<(String, Vec<String>)> = Vec::new();
+    let mut parents = Vec::new();
+    for row in keys {
+        let mut values = row.into_iter().flatten();
+        let (Some(id), Some(from), Some(parent)) = (values.next(), values.next(), values.next()) else {
+            continue;
+        };
+        parents.push(sqlite_literal(&format!("{table} {parent}")));
+        let from = format!("quote({})", quoted(&from, '"'));
+        match columns.iter_mut().find(|(known, _)| *known == id) {
+            Some((_, columns)) => columns.push(from),
+            None => columns.push((id, vec![from])),
+        }
+    }
+    if columns.is_empty() {
+        return Ok(None);
+    }
+    let Some(rowid) = Table::read(sql).as_ref().and_then(rowid_name) else {
+        return Ok(comes.then(|| Held::Uncertain {
+            table: table.to_owned(),
+            query: format!("SELECT 'points at nothing in ' || parent FROM pragma_foreign_key_check({name})"),
+            orphans: parents.join(", "),
+        }));
+    };
+    let held = columns.iter().map(|(id, columns)| {
+        let columns = columns.join(" || ' ' || ");
+        format!(
+            "WHEN {id} THEN (SELECT {columns} FROM main.{} WHERE {rowid} = k.\"rowid\")",
+            quoted(table, '"')
+        )
+    });
+    let held: Vec<String> = held.collect();
+    Ok(Some(Held::Rows {
+        table: table.to_owned(),
+        query: format!(
+            "SELECT \"table\" || ' ' || k.\"rowid\" || ' ' || parent || ' ' || fkid AS orphan, CASE fkid {} END AS held \
+             FROM pragma_foreign_key_check({name}) k",
+            held.join(" ")
+        ),
+    }))
+}
+
+/// Remembers them.
+pub(super) fn keep(number: usize, query: &str) -> String {
+    // As a query's table it does not count as the last row that was inserted.
+    format!("CREATE TEMP TABLE sqlrev_held_{number} AS {query};\n")
+}
+
+/// Those that hold something else now, or were mended, are no old ones any more.
+pub(super) fn forget(number: usize, query: &str) -> String {
+    format!(
+        "DELETE FROM temp.sqlrev_orphans WHERE orphan IN (SELECT orphan FROM \
+         (SELECT orphan, held FROM temp.sqlrev_held_{number} EXCEPT {query}));\n\
+         DROP TABLE temp.sqlrev_held_{number};\n"
+    )
+}
+
+/// Likewise all those of a table without rowids, after a guard that there are none.
+pub(super) fn forget_these(orphans: &str) -> String {
+    format!("DELETE FROM temp.sqlrev_orphans WHERE orphan IN ({orphans});\n")
+}

@@ -1,0 +1,42 @@
+//! Rows that pointed at nothing before a script began, while foreign keys are off: what the author's statements make of
+//! them between two changes of the schema.
+
+use crate::dialect::Ask;
+use crate::error::Result;
+use crate::execute::script::{Scribe, put};
+use crate::sql::token;
+
+impl Scribe<'_> {
+    /// Before a statement that may change what such rows hold.
+    pub(super) fn holds(&mut self, statement: &str, ask: Option<&mut (dyn Ask + '_)>) -> Result<()> {
+        let (Some(ask), true) = (ask, self.orphans.is_some()) else {
+            return Ok(());
+        };
+        for held in self.sql.held(statement, ask)? {
+            if self.held.iter().any(|known| known.table() == held.table()) {
+                continue;
+            }
+            put(self.out, &self.sql.keep_held(self.held.len(), &held))?;
+            self.held.push(held);
+        }
+        Ok(())
+    }
+
+    /// Before a statement that does more than change rows: the queries are those of one schema.
+    pub(super) fn lets_go_before(&mut self, statement: &str) -> Result<()> {
+        let words = token::keywords(statement, self.rules, 1);
+        let asks = matches!(words.first().map(String::as_str), Some("SELECT" | "VALUES" | "WITH"));
+        if asks || self.held.is_empty() || self.dialect.changes_rows(statement).is_some() {
+            return Ok(());
+        }
+        self.lets_go()
+    }
+
+    /// Before the rows are compared with those that pointed at nothing.
+    pub(super) fn lets_go(&mut self) -> Result<()> {
+        for (number, held) in std::mem::take(&mut self.held).iter().enumerate() {
+            put(self.out, &self.sql.forget_held(number, held))?;
+        }
+        Ok(())
+    }
+}
