@@ -10,6 +10,7 @@ use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::execute::autogenerate::Autogenerate;
 use crate::execute::declared;
+use crate::execute::lock::Patience;
 use crate::execute::piece::Piece;
 use crate::project::Rule;
 use crate::revision::Script;
@@ -23,6 +24,7 @@ pub(crate) struct Compare<'a> {
     pub(crate) history: &'a History,
     graph: &'a RevisionGraph,
     scratch: Scratch<'a>,
+    patience: Patience<'a>,
 }
 
 impl<'a> Compare<'a> {
@@ -38,6 +40,7 @@ impl<'a> Compare<'a> {
             history,
             graph,
             scratch: scratch::maker(session, history),
+            patience: session.patience(history.project.config.lock_timeout),
         })
     }
 
@@ -82,7 +85,7 @@ impl<'a> Compare<'a> {
     /// What a database holds.
     pub(crate) fn held(&self, driver: &mut dyn Driver) -> Result<Model> {
         let dialect = driver.dialect().name();
-        declared::model(driver, &self.history.table)?.ok_or_else(|| declared::not_compared(dialect))
+        declared::held(driver, &self.history.table, self.patience)?.ok_or_else(|| declared::not_compared(dialect))
     }
 
     /// A model with only what is compared.

@@ -1,9 +1,10 @@
 //! Schemas that are written down: the files of a project, as the database itself understands them.
 
 use crate::dialect::Dialect;
-use crate::driver::Driver;
+use crate::driver::{Driver, DriverError, Failure};
 use crate::error::{Error, Result};
 use crate::execute::fault;
+use crate::execute::lock::{self, Patience};
 use crate::execute::replay::{MakeScratch, Replay};
 use crate::execute::scripts::Sources;
 use crate::revision::graph::RevisionGraph;
@@ -20,8 +21,34 @@ pub type Lens<'a> = &'a dyn Fn(&mut Model);
 /// # Errors
 /// What the database refuses.
 pub fn model(driver: &mut dyn Driver, table: &VersionTable) -> Result<Option<Model>> {
+    read(driver, table, &mut None)
+}
+
+/// Likewise of a database that others may be writing to: waits for them.
+///
+/// # Errors
+/// `lock::timeout`, `execute::interrupted`, and what the database refuses.
+pub fn held(driver: &mut dyn Driver, table: &VersionTable, patience: Patience<'_>) -> Result<Option<Model>> {
+    lock::retry(driver, patience, &mut |_| {}, |driver| {
+        let mut failed = None;
+        let model = read(driver, table, &mut failed);
+        match failed {
+            Some(error) if error.failure == Failure::Busy || model.is_err() => Err(error),
+            // It was asked for what this version does not know.
+            _ => Ok(model),
+        }
+    })?
+}
+
+fn read(driver: &mut dyn Driver, table: &VersionTable, failed: &mut Option<DriverError>) -> Result<Option<Model>> {
     let dialect = driver.dialect();
-    let mut query = |sql: &str| driver.query(sql).map_err(|error| fault::database(&error));
+    let mut query = |sql: &str| {
+        driver.query(sql).map_err(|error| {
+            let words = fault::database(&error);
+            failed.get_or_insert(error);
+            words
+        })
+    };
     let Some(model) = dialect.model(&mut query) else {
         return Ok(None);
     };

@@ -164,6 +164,27 @@ fn a_held_lock_ends_in_a_timeout_that_names_the_holder() {
 }
 
 #[test]
+fn who_reads_the_schema_waits_for_a_writer() {
+    let place = two();
+    place.must(&["upgrade"]);
+    let holder = Connection::open(place.database()).expect("a database");
+    for command in [
+        &["dump"][..],
+        &["diff", "empty", "database"],
+        &["check", "--drift"],
+        &["stamp", "--verify", "heads"],
+    ] {
+        holder.execute_batch("BEGIN EXCLUSIVE").expect("a lock");
+        let waiting = place.start(command);
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        holder.execute_batch("ROLLBACK").expect("the lock is given back");
+        let done: crate::place::Done = waiting.wait_with_output().expect("it ends").into();
+        // A table that no revision makes is a difference.
+        assert!(matches!(done.status, Some(0 | 3)), "{command:?} {done:?}");
+    }
+}
+
+#[test]
 fn a_revision_without_a_transaction_waits_for_another_one() {
     let place = two();
     let path = place.path("app.db-sqlrev-lock");
