@@ -1,4 +1,5 @@
-//! Whose words an ALTER TABLE has that our own reader gave up on.
+//! Whose words an ALTER TABLE has that our own reader gave up on: by how its action begins, and in the command, where an
+//! error may say more than in an application, by what sqlparser reads; the only file that calls it.
 
 use crate::sql::parse::cursor::Cursor;
 
@@ -112,8 +113,43 @@ pub fn meant_for(text: &str, place: usize) -> Option<&'static str> {
     if has(POSTGRESQL) {
         Some("PostgreSQL")
     } else {
-        has(MYSQL).then_some("MySQL")
+        has(MYSQL).then_some("MySQL").or_else(|| parsed(text))
     }
+}
+
+/// Texts above this size are not parsed.
+#[cfg(feature = "cli")]
+const LIMIT: usize = 64 * 1024;
+
+/// The database in whose language the statement parses; on a thread with a large stack, as trees can exhaust a small one.
+#[cfg(feature = "cli")]
+fn parsed(text: &str) -> Option<&'static str> {
+    use sqlparser::dialect::{Dialect, MySqlDialect, PostgreSqlDialect};
+
+    if text.len() > LIMIT {
+        return None;
+    }
+    let parses = |dialect: &dyn Dialect| {
+        sqlparser::parser::Parser::parse_sql(dialect, text).is_ok_and(|statements| statements.len() == 1)
+    };
+    let judge = move || {
+        if parses(&PostgreSqlDialect {}) {
+            Some("PostgreSQL")
+        } else {
+            parses(&MySqlDialect {}).then_some("MySQL")
+        }
+    };
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .stack_size(64 << 20)
+            .spawn_scoped(scope, judge);
+        thread.ok().and_then(|thread| thread.join().ok()).flatten()
+    })
+}
+
+#[cfg(not(feature = "cli"))]
+fn parsed(_: &str) -> Option<&'static str> {
+    None
 }
 
 #[cfg(test)]
