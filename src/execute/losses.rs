@@ -32,15 +32,19 @@ impl Losses {
         if let Some(count) = counter(driver, of) {
             self.counters.insert(table.to_owned(), count);
         }
-        if table == of {
-            for (name, check) in indexes(driver, table)? {
-                if driver.execute(&check).is_ok() {
-                    self.indexes.insert([table.to_owned(), name, check]);
-                }
-            }
-        }
         if self.broken.is_none() {
             self.broken = Some(broken(driver)?);
+        }
+        Ok(())
+    }
+
+    /// Remembers what keeps an index of a table's rows and fits them. That is asked with an INSERT, so it must be done
+    /// before any statement whose rowid the author may ask for.
+    pub(crate) fn keep_indexes(&mut self, driver: &mut dyn Driver, table: &str) -> Result<()> {
+        for (name, check) in indexes(driver, table)? {
+            if driver.execute(&check).is_ok() {
+                self.indexes.insert([table.to_owned(), name, check]);
+            }
         }
         Ok(())
     }

@@ -24,6 +24,8 @@ pub(crate) struct Rebuild<'a> {
     /// How many rows the tables had that were dropped and whose names another one takes.
     counts: BTreeMap<String, String>,
     losses: Losses,
+    /// The first statement has come by.
+    begun: bool,
     /// What to say, and was not said yet.
     notes: Vec<String>,
 }
@@ -37,6 +39,7 @@ impl<'a> Rebuild<'a> {
             torn: false,
             counts: BTreeMap::new(),
             losses: Losses::default(),
+            begun: false,
             notes: Vec::new(),
         }
     }
@@ -87,6 +90,11 @@ impl<'a> Rebuild<'a> {
 
     /// What has to be looked at before a statement.
     pub(crate) fn before(&mut self, driver: &mut dyn Driver, statement: &str) -> Result<()> {
+        if !std::mem::replace(&mut self.begun, true) {
+            for table in &self.prepared.replaced {
+                self.losses.keep_indexes(driver, table)?;
+            }
+        }
         let acts = self.course.before(statement);
         self.act(driver, acts)
     }

@@ -12,7 +12,6 @@ use crate::error::{Error, Result, nearest};
 use crate::revision::Recreate;
 use crate::sql::parse::alter::{self as parse, ActionKind, Alter, Unreadable};
 use crate::sql::parse::elsewhere;
-use crate::sql::write::quoted;
 
 /// Turns the first statements of a run into what SQLite can run.
 pub(super) fn rewrite(run: &[AlterStatement], recreate: Recreate, ask: &mut dyn Ask) -> Result<Rewrite> {
@@ -299,17 +298,12 @@ fn unknown_definition(site: &Site<'_>, found: &Found, ask: &mut dyn Ask) -> Resu
 fn native(site: &Site<'_>, found: &Found, guards: Vec<Op>) -> Rewrite {
     let mut ops = vec![Op::sql(site.statement.text.clone(), site.index)];
     ops.extend(guards);
-    let table = format!(
-        "{}.{}",
-        quoted(&found.object.schema, '"'),
-        quoted(&found.object.name, '"')
-    );
     if found.sort == Sort::Table {
-        ops.push(Op::Compiles {
-            sql: format!("EXPLAIN SELECT * FROM {table}"),
-            object: format!("table `{}`", found.object.name),
-            at: site.at(),
-        });
+        ops.push(prove::table_compiles(
+            &found.object.schema,
+            &found.object.name,
+            site.at(),
+        ));
     }
     Rewrite {
         table: found.object.name.clone(),

@@ -5,9 +5,10 @@ use crate::code::Code;
 use crate::dialect::Ask;
 use crate::dialect::sqlite::dependents::refuse;
 use crate::dialect::sqlite::draft::Draft;
-use crate::dialect::sqlite::inspect::{Object, State, words};
+use crate::dialect::sqlite::inspect::{Object, State, objects, words};
 use crate::dialect::sqlite::oracle;
 use crate::dialect::sqlite::site::Site;
+use crate::dialect::sqlite::table::Table;
 use crate::error::{Error, Result};
 use crate::sql::parse::alter::{Action, ActionKind};
 use crate::sql::split::SQLITE;
@@ -97,6 +98,28 @@ fn mentions(sql: &str, name: &str) -> usize {
     found.count()
 }
 
+/// What may mean a new column of this name by what it says now, as far as words tell.
+pub(super) fn may_change(name: &str, ask: &mut dyn Ask) -> Result<Option<Object>> {
+    let mut all = Vec::new();
+    for schema in ["main", "temp"] {
+        let rows = ask.query(&format!(
+            "SELECT type, name, tbl_name, sql FROM {schema}.sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid"
+        ))?;
+        all.extend(objects(schema, rows));
+    }
+    let joins =
+        |object: &Object| matches!(object.kind.as_str(), "view" | "trigger") && words(&object.sql).contains("natural");
+    Ok(all
+        .into_iter()
+        .find(|object| mentions(&object.sql, name) > usize::from(declares(object, name)) || joins(object)))
+}
+
+/// Whether a table has a column that it declares by this name in double quotes.
+fn declares(object: &Object, name: &str) -> bool {
+    let table = Table::read(&object.sql).filter(|_| object.kind == "table");
+    table.is_some_and(|table| table.column(name).is_some())
+}
+
 /// Refuses a name for a column that is a text in double quotes somewhere.
 fn texts(state: &State, name: &str, site: &Site<'_>, ask: &mut dyn Ask) -> Result<()> {
     let own = Object {
@@ -141,19 +164,30 @@ fn texts(state: &State, name: &str, site: &Site<'_>, ask: &mut dyn Ask) -> Resul
 }
 
 /// Kind, name and definition of everything around the table, as SQLite itself writes texts: its RENAME COLUMN puts those
-/// in double quotes into single ones, in the whole schema. Nothing where scratch cannot say.
+/// in double quotes into single ones, in the whole schema. Nothing where scratch cannot say, or is of a version that does
+/// not do so yet.
 fn in_single_quotes(state: &State, ask: &mut dyn Ask) -> Result<Vec<[String; 3]>> {
     let mut scratch = ask.scratch()?;
     let related: Vec<&Object> = state.related.iter().collect();
     let hanging: Vec<&Object> = state.indexes.iter().chain(&state.triggers).collect();
     let built = oracle::build(scratch.as_mut(), &related, state.table.text(), &hanging);
     let built = built.and_then(|()| scratch.execute("CREATE TABLE sqlrev_quotes (a)"));
+    // Where no text may stand in double quotes this is refused, and there is nothing to see whether it is rewritten.
+    let probed = scratch
+        .execute("CREATE INDEX sqlrev_probe ON sqlrev_quotes (a || \"sqlrev_text\")")
+        .is_ok();
     let renamed = built.and_then(|()| scratch.execute("ALTER TABLE sqlrev_quotes RENAME COLUMN a TO b"));
     let rows = renamed.and_then(|()| scratch.query("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL"));
     let all = rows.unwrap_or_default().into_iter();
-    Ok(all
+    let all: Vec<[String; 3]> = all
         .filter_map(|row| row.into_iter().collect::<Option<Vec<String>>>()?.try_into().ok())
-        .collect())
+        .collect();
+    let rewrites = |[_, name, sql]: &[String; 3]| name == "sqlrev_probe" && sql.contains("'sqlrev_text'");
+    Ok(if probed && !all.iter().any(rewrites) {
+        Vec::new()
+    } else {
+        all
+    })
 }
 
 #[cfg(test)]

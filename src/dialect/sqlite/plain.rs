@@ -2,12 +2,11 @@
 
 use crate::code::Code;
 use crate::dialect::sqlite::site::Site;
-use crate::dialect::sqlite::{inspect, oracle, prove};
+use crate::dialect::sqlite::{captures, inspect, oracle, prove};
 use crate::dialect::{AlterStatement, Ask, Op, Rewrite};
 use crate::error::{Error, Result};
 use crate::sql::parse::cursor::{Cursor, Name};
 use crate::sql::token::Kind;
-use crate::sql::write::quoted;
 
 /// The words of types: of any others we do not know that SQLite takes them for what the author means.
 const TYPES: &[&str] = &[
@@ -49,6 +48,11 @@ const TYPES: &[&str] = &[
 /// The table of an ALTER that adds one column which SQLite adds to any table: with a type, a literal as its default,
 /// a collation, and NOT NULL where the default is not NULL (<https://www.sqlite.org/lang_altertable.html>).
 pub(super) fn adds_to(statement: &str) -> Option<Name> {
+    read(statement).map(|(table, _)| table)
+}
+
+/// The table, and the column.
+fn read(statement: &str) -> Option<(Name, Name)> {
     let cursor = &mut Cursor::new(statement);
     if !cursor.take(&["ALTER", "TABLE"]) || cursor.sees(&["IF"]) || cursor.sees(&["ONLY"]) {
         return None;
@@ -68,7 +72,7 @@ pub(super) fn adds_to(statement: &str) -> Option<Name> {
     if !plain {
         return None;
     }
-    cursor.name()?;
+    let column = cursor.name()?;
     while cursor.sees_any(TYPES) {
         cursor.skip();
     }
@@ -87,7 +91,7 @@ pub(super) fn adds_to(statement: &str) -> Option<Name> {
             return None;
         }
     }
-    (filled || !not_null).then_some(table)
+    (filled || !not_null).then_some((table, column))
 }
 
 /// Reads a literal, and tells whether it is another one than NULL.
@@ -108,10 +112,18 @@ pub(super) fn rewrite(run: &[AlterStatement], ask: &mut dyn Ask) -> Result<Rewri
         return Err(Error::new(Code::BatchInternal, "there is no statement to rewrite"));
     };
     let site = Site::whole(first, 0);
-    let Some(table) = adds_to(&first.text) else {
+    let Some((table, column)) = read(&first.text) else {
         let message = "this program was built without batch plans, and this ALTER TABLE may need one";
         return Err(site.refuse(Code::BatchLeftOut, message, ""));
     };
+    if let Some(object) = captures::may_change(&column.text, ask)? {
+        let message = format!(
+            "this program was built without batch plans, and without them nobody can tell whether {} `{}` would mean the \
+             new column `{}` by what it says now",
+            object.kind, object.name, column.text
+        );
+        return Err(site.refuse(Code::BatchLeftOut, message, ""));
+    }
     let mut probes = Vec::new();
     for object in &inspect::views_and_triggers(ask, "main")? {
         let mut columns = |table: &str| ask.query(&oracle::settable(table)).unwrap_or_default();
@@ -120,11 +132,7 @@ pub(super) fn rewrite(run: &[AlterStatement], ask: &mut dyn Ask) -> Result<Rewri
     probes.retain(|probe| ask.query(&format!("EXPLAIN {}", probe.sql)).is_ok());
     let mut ops = vec![Op::sql(first.text.clone(), 0)];
     ops.extend(prove::compiles(&probes, &site.at()));
-    ops.push(Op::Compiles {
-        sql: format!("EXPLAIN SELECT * FROM main.{}", quoted(&table.text, '"')),
-        object: format!("table `{}`", table.text),
-        at: site.at(),
-    });
+    ops.push(prove::table_compiles("main", &table.text, site.at()));
     Ok(Rewrite {
         table: table.text,
         consumed: 1,
@@ -227,6 +235,27 @@ mod light {
         let mut db = Connection::open_in_memory().unwrap();
         let unknown = upgraded(&mut db, "-- sqlrev:strictly t\nCREATE TABLE v (a);");
         assert_eq!(unknown, Err(Code::ScriptDirective));
+    }
+
+    #[test]
+    fn what_a_new_column_would_take_over_is_refused() {
+        for made in [
+            "CREATE INDEX i ON t (a || \"b\");",
+            "CREATE VIEW v AS SELECT a FROM t WHERE a <> \"B\";",
+            "CREATE TABLE u (b); CREATE VIEW v AS SELECT * FROM t NATURAL JOIN u;",
+        ] {
+            let mut db = Connection::open_in_memory().unwrap();
+            upgraded(&mut db, made).unwrap();
+            let two = format!("-- ---\n-- revision: b2e9\n-- down_revision: a1f0\n-- ---\n{made}");
+            let three = "-- ---\n-- revision: c3d8\n-- down_revision: b2e9\n-- ---\nALTER TABLE t ADD COLUMN b TEXT;";
+            let files = [
+                ("1/upgrade.sql", ONE),
+                ("2/upgrade.sql", &two),
+                ("3/upgrade.sql", three),
+            ];
+            let error = Migrator::from_files(files).unwrap().upgrade(&mut db).unwrap_err();
+            assert_eq!(error.code(), Code::BatchLeftOut, "{made} {error:?}");
+        }
     }
 
     #[test]

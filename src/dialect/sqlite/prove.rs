@@ -27,6 +27,15 @@ pub(super) fn takes(ask: &mut dyn Ask, state: &State, statement: &str) -> Result
     Ok(built.is_ok() && scratch.execute(statement).is_ok())
 }
 
+/// What has to compile after SQLite's own ALTER of a table.
+pub(super) fn table_compiles(schema: &str, table: &str, at: (usize, Span)) -> Op {
+    Op::Compiles {
+        sql: format!("EXPLAIN SELECT * FROM {}.{}", quoted(schema, '"'), quoted(table, '"')),
+        object: format!("table `{table}`"),
+        at,
+    }
+}
+
 /// Refuses an action whose definition SQLite does not take.
 pub(super) fn definition(ask: &mut dyn Ask, draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
     let mut scratch = ask.scratch()?;

@@ -370,5 +370,5 @@ pub(super) fn has_inserted(rows: Rows) -> bool {
     rows.into_iter().flatten().flatten().any(|rowid| rowid != "0")
 }
 
-/// Where the rowid of the last insert is kept during a copy.
-const LAST_ROWID: &str = "temp.sqlrev_last_insert_rowid";
+/// Where the rowid of the last insert is kept while rows of our own are inserted.
+pub(super) const LAST_ROWID: &str = "temp.sqlrev_last_insert_rowid";
