@@ -125,12 +125,20 @@ const LIMIT: usize = 64 * 1024;
 #[cfg(feature = "cli")]
 fn parsed(text: &str) -> Option<&'static str> {
     use sqlparser::dialect::{Dialect, MySqlDialect, PostgreSqlDialect};
+    use sqlparser::keywords::Keyword;
+    use sqlparser::parser::Parser;
+    use sqlparser::tokenizer::Token;
 
     if text.len() > LIMIT {
         return None;
     }
+    // Its reader of ALTER TABLE alone: the one of any statement takes 0.3 MB more of the command.
     let parses = |dialect: &dyn Dialect| {
-        sqlparser::parser::Parser::parse_sql(dialect, text).is_ok_and(|statements| statements.len() == 1)
+        Parser::new(dialect).try_with_sql(text).is_ok_and(|mut parser| {
+            parser.parse_keywords(&[Keyword::ALTER, Keyword::TABLE])
+                && parser.parse_alter_table(false).is_ok()
+                && parser.peek_token().token == Token::EOF
+        })
     };
     let judge = move || {
         if parses(&PostgreSqlDialect {}) {
