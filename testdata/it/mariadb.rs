@@ -343,8 +343,9 @@ pub(crate) fn wait_until(database: &Database, query: &str, want: &str) {
     panic!("`{query}` never came to {want}: {:?}", database.query(query));
 }
 
+/// Those that sleep, not those that write down the text of a revision that will.
 pub(crate) const SLEEPING: &str = "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND \
-                        info LIKE '%600%' AND id <> CONNECTION_ID() AND command = 'Query'";
+                        info LIKE '%600%' AND id <> CONNECTION_ID() AND state = 'User sleep'";
 
 /// What takes long. On MySQL a SLEEP that is killed ends, and its statement goes on; here another one follows, which
 /// does not begin.

@@ -258,7 +258,7 @@ fn an_interrupt_cancels_the_statement_on_postgresql() {
     let mut child = place.start(&["-v", "upgrade"]);
     let lines = wait_for(&mut child, "pg_sleep");
     let sleeping = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(600)%' \
-                    AND pid <> pg_backend_pid() AND state = 'active'";
+                    AND pid <> pg_backend_pid() AND wait_event = 'PgSleep'";
     while database.query(sleeping) != ["1"] {
         std::thread::sleep(Duration::from_millis(10));
     }

@@ -142,7 +142,7 @@ impl Own {
 fn stopped_while(own: &mut Own, place: &Place, database: &Database, how: Stop, patience: &str) -> Child {
     let sleeping = match own.server {
         Server::Postgresql => {
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' \
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep' \
              AND query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()"
         }
         Server::Mariadb | Server::Mysql => mariadb::SLEEPING,

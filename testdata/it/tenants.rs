@@ -80,7 +80,7 @@ fn a_tenant_waits_for_itself_alone_on_postgresql() {
         .failed_with(1, "lock::timeout");
     place.must(&["upgrade", "dddd", "--url", other, "--lock-timeout", "0.2"]);
     let sleeping = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() \
-                    AND query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid() AND state = 'active'";
+                    AND query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid() AND wait_event = 'PgSleep'";
     while database.query(sleeping) == ["0"] {
         std::thread::sleep(Duration::from_millis(10));
     }
