@@ -230,12 +230,12 @@ fn insert(draft: &Draft<'_>, into: &str, from: &str, stop: &str) -> String {
         let is_alias = alias
             .as_ref()
             .is_some_and(|alias| alias.eq_ignore_ascii_case(&column.name));
-        let value = match (&column.source, old_rowid) {
-            (Source::Added(_), Some(rowid)) if is_alias => format!("{name}.{rowid}"),
-            (Source::Added(value), _) if draft.table.default_of(&column.name) == value.as_deref() => continue,
-            (Source::Added(value), _) => value.clone().unwrap_or_else(|| "NULL".to_owned()),
-            (Source::Converted(value, _), _) => value.clone(),
-            (Source::Same(_), _) => draft.value(position),
+        let value = match &column.source {
+            // A key without a value would be a number that SQLite gives, and not the default.
+            Source::Added(value) if !is_alias && draft.table.default_of(&column.name) == value.as_deref() => continue,
+            Source::Added(value) => value.clone().unwrap_or_else(|| "NULL".to_owned()),
+            Source::Converted(value, _) => value.clone(),
+            Source::Same(_) => draft.value(position),
         };
         columns.push(quoted(&column.name, '"'));
         values.push(value);

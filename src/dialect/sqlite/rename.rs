@@ -23,6 +23,8 @@ pub(super) struct Early {
     pub(super) action: usize,
     /// The action says nothing else.
     pub(super) whole: bool,
+    /// The rename where there is only one schema.
+    on_scratch: String,
     /// The rename as SQLite runs it.
     sql: String,
 }
@@ -53,17 +55,17 @@ pub(super) fn early(run: &[AlterStatement]) -> Vec<Early> {
             }
             let words = |name: &Name| &statement.text[name.span.clone()];
             let schema = alter.schema.as_ref().map(|schema| format!("{}.", words(schema)));
-            let sql = format!(
-                "ALTER TABLE {}{} RENAME COLUMN {} TO {}",
-                schema.unwrap_or_default(),
-                words(&alter.table),
-                words(from),
-                words(to)
-            );
+            let table = words(&alter.table);
+            let sql = |schema: &str| {
+                let (from, to) = (words(from), words(to));
+                format!("ALTER TABLE {schema}{table} RENAME COLUMN {from} TO {to}")
+            };
+            let (on_scratch, sql) = (sql(""), sql(&schema.unwrap_or_default()));
             early.push(Early {
                 at,
                 action: index,
                 whole,
+                on_scratch,
                 sql,
             });
             // Renames keep their order among themselves; what a CHANGE says besides comes after all of them.
@@ -95,7 +97,7 @@ fn uses(statement: &str, column: &str) -> bool {
 /// The table with everything that hangs on it after some of a run's statements, as SQLite does them on scratch;
 /// `None` when there are none or scratch cannot say.
 pub(super) fn renamed(state: &State, early: &[Early], ask: &mut dyn Ask) -> Result<Option<State>> {
-    if early.is_empty() || state.schema != "main" {
+    if early.is_empty() {
         return Ok(None);
     }
     let mut scratch = ask.scratch()?;
@@ -104,7 +106,7 @@ pub(super) fn renamed(state: &State, early: &[Early], ask: &mut dyn Ask) -> Resu
     if oracle::build(scratch.as_mut(), &related, state.table.text(), &hanging).is_err() {
         return Ok(None);
     }
-    if early.iter().any(|rename| scratch.execute(&rename.sql).is_err()) {
+    if early.iter().any(|rename| scratch.execute(&rename.on_scratch).is_err()) {
         return Ok(None);
     }
     let Ok(rows) = scratch.query("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL") else {

@@ -7,7 +7,7 @@ use crate::dialect::sqlite::model::scene::{self, DEFAULTS};
 use crate::dialect::sqlite::model::schema::{
     Check, Column, Foreign, Id, Index, Key, Pen, Piece, Table, Unique, mentioned, mentions,
 };
-use crate::dialect::sqlite::model::state::State;
+use crate::dialect::sqlite::model::state::{State, order};
 use crate::dialect::sqlite::model::types::{Class, TYPES, class, fits, survives};
 use crate::sql::write::quoted;
 
@@ -91,14 +91,8 @@ impl Author<'_> {
 
     /// Gives a column the values of an expression over each row.
     fn evaluate(&self, state: &mut State, table: &Table, column: Id, expression: &str) {
-        let order = if table.without_rowid { "1" } else { "_rowid_" };
-        let sql = format!("SELECT {expression} FROM {} ORDER BY {order}", quoted(&table.name, '"'));
-        let sql = if table.without_rowid {
-            let first = quoted(&table.columns[0].name, '"');
-            sql.replace("ORDER BY 1", &format!("ORDER BY {first}"))
-        } else {
-            sql
-        };
+        let (name, order) = (quoted(&table.name, '"'), order(table));
+        let sql = format!("SELECT {expression} FROM {name} ORDER BY {order}");
         let mut statement = self.db.prepare(&sql).expect("a query");
         let values = statement.query_map([], |row| row.get::<_, Value>(0)).expect("values");
         let values: Vec<Value> = values.map(|value| value.expect("a value")).collect();

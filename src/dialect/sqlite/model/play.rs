@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use rusqlite::Connection;
+use rusqlite::backup::{Backup, StepResult};
 
+use crate::code::Code;
 use crate::dialect::Rewrite;
 use crate::dialect::sqlite::harness::{dump, plan, rows, run_offline, run_online};
 use crate::dialect::sqlite::model::compare;
@@ -35,6 +37,90 @@ impl Mode {
     }
 }
 
+/// Where the tables are that the script alters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Site {
+    Main,
+    Temporary,
+    Attached,
+}
+
+impl Site {
+    /// A script for later knows no other schemas.
+    fn of(seed: u64, mode: Mode) -> Self {
+        match (mode, seed / 32 % 4) {
+            (Mode::Auto | Mode::Always, 2) => Site::Temporary,
+            (Mode::Auto | Mode::Always, 3) => Site::Attached,
+            _ => Site::Main,
+        }
+    }
+
+    fn schema(self) -> &'static str {
+        match self {
+            Site::Main => "main",
+            Site::Temporary => "temp",
+            Site::Attached => "aux",
+        }
+    }
+
+    fn prefix(self) -> &'static str {
+        match self {
+            Site::Main => "",
+            Site::Temporary => "temp.",
+            Site::Attached => "aux.",
+        }
+    }
+
+    /// The database that the script is run on; in `main` stands the same, unless it is the one to be altered.
+    fn open(self, setup: &str) -> Result<Connection, String> {
+        let mut db = open(setup)?;
+        if self == Site::Attached {
+            db.execute_batch("ATTACH ':memory:' AS aux").expect("a database");
+        }
+        if self != Site::Main {
+            copy(&open(setup)?, "main", &mut db, self.schema());
+        }
+        Ok(db)
+    }
+
+    /// What it alters, as a database of its own.
+    fn taken(self, db: Connection) -> Connection {
+        if self == Site::Main {
+            return db;
+        }
+        let taken = copied(&db, self.schema());
+        taken.execute_batch("PRAGMA foreign_keys = ON").expect("a pragma");
+        taken
+    }
+
+    /// Every stored definition and every row of what it alters.
+    fn dump(self, db: &Connection) -> Vec<String> {
+        if self == Site::Main {
+            return dump(db);
+        }
+        dump(&copied(db, self.schema()))
+    }
+
+    /// The same of what stands beside it.
+    fn beside(self, db: &Connection) -> Vec<String> {
+        if self == Site::Main {
+            return Vec::new();
+        }
+        dump(&copied(db, "main"))
+    }
+}
+
+fn copied(db: &Connection, schema: &str) -> Connection {
+    let mut copied = Connection::open_in_memory().expect("a database");
+    copy(db, schema, &mut copied, "main");
+    copied
+}
+
+fn copy(from: &Connection, schema: &str, to: &mut Connection, other: &str) {
+    let all = Backup::new_with_names(from, schema, to, other).expect("a copy");
+    assert_eq!(all.step(-1).expect("a copy"), StepResult::Done);
+}
+
 /// What a seed led to.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Played {
@@ -53,8 +139,10 @@ pub(super) fn play(seed: u64, mode: Mode) -> Result<Played, String> {
     let Some((scene, state, db)) = found else {
         return Err("no scene".to_owned());
     };
+    let site = Site::of(seed, mode);
     let mut script = Script {
         text: String::new(),
+        prefix: site.prefix(),
         state,
         db,
         refused: None,
@@ -70,8 +158,8 @@ pub(super) fn play(seed: u64, mode: Mode) -> Result<Played, String> {
             break;
         }
     }
-    judge(&scene, &script, mode, &mut random)
-        .map_err(|what| format!("{mode:?}: {what}\n{}{}", scene.setup, script.text))
+    judge(&scene, &script, mode, site, &mut random)
+        .map_err(|what| format!("{mode:?} {site:?}: {what}\n{}{}", scene.setup, script.text))
 }
 
 fn open(setup: &str) -> Result<Connection, String> {
@@ -89,21 +177,27 @@ fn two_statements(error: &Error) -> bool {
 }
 
 /// Plans the script and runs it.
-fn online(db: &Connection, script: &Script, mode: Mode, ways: &mut Vec<String>) -> Result<Result<(), Error>, String> {
+fn online(
+    db: &Connection,
+    script: &Script,
+    (mode, site): (Mode, Site),
+    ways: &mut Vec<String>,
+) -> Result<Result<(), Error>, String> {
     let recreate = match mode {
         Mode::Always => Recreate::Always,
         Mode::Never => Recreate::Never,
         _ => Recreate::Auto,
     };
-    let planned = plan(db, &script.text, recreate);
+    // A plan sees of other schemas what the script puts there.
+    let planned = (site == Site::Main).then(|| plan(db, &script.text, recreate));
     let mut rewrites = Vec::new();
     let outcome = run_online(db, &script.text, recreate, &mut |rewrite| {
         ways.push(format!("{} ({})", rewrite.strategy, rewrite.reason));
         rewrites.push(format!("{rewrite:?}"));
     });
     // Whether statements on rows have left any is the run's to tell.
-    if !script.wrote {
-        as_planned(&planned, &rewrites, outcome.is_ok())?;
+    if let (Some(planned), false) = (&planned, script.wrote) {
+        as_planned(planned, &rewrites, outcome.is_ok())?;
     }
     Ok(outcome)
 }
@@ -119,32 +213,36 @@ fn as_planned(planned: &(Vec<Rewrite>, Result<(), Error>), ran: &[String], whole
     Err(format!("planned otherwise: {planned:#?}\n{end:?}\nand ran: {ran:#?}"))
 }
 
-fn judge(scene: &Scene, script: &Script, mode: Mode, random: &mut Random) -> Result<Played, String> {
-    let before = open(&scene.setup)?;
+fn judge(scene: &Scene, script: &Script, mode: Mode, site: Site, random: &mut Random) -> Result<Played, String> {
+    let before = site.open(&scene.setup)?;
     let (state, built) = scene.state.settle()?;
-    if let Some(what) = compare::differs(&before, &built, &state.schema) {
+    if let Some(what) = compare::differs(&open(&scene.setup)?, &built, &state.schema) {
         return Err(format!("the model itself is wrong, the set-up {what}"));
     }
-    let untouched = dump(&before);
+    let (untouched, beside) = (site.dump(&before), site.beside(&before));
     let mut ways = Vec::new();
     let outcome = match mode {
         Mode::Offline if script.wrote => return Ok(Played::default()),
         Mode::Offline => run_offline(&before, &script.text),
-        Mode::Auto | Mode::Always | Mode::Never => online(&before, script, mode, &mut ways)?,
+        Mode::Auto | Mode::Always | Mode::Never => online(&before, script, (mode, site), &mut ways)?,
     };
     let after = before;
+    if site.beside(&after) != beside {
+        return Err("the tables of the same names have changed".to_owned());
+    }
+    let kept = || site.dump(&after) == untouched;
     let never = |name: &str| mode == Mode::Never && name.ends_with("recreate_never");
     match (&outcome, &script.refused) {
         (Err(error), why) if never(error.code().name()) || why.is_none() && two_statements(error) => {
-            let kept = dump(&after) == untouched;
-            return if kept {
+            return if kept() {
                 Ok(Played::default())
             } else {
                 Err("a refusal left traces".to_owned())
             };
         }
-        // SQLite's own RENAME does not get on with every definition.
+        // SQLite's own RENAME does not get on with every definition, nor with temporary views and triggers.
         (Err(error), None) if format!("{error:?}").contains("after rename: ") => return Ok(Played::default()),
+        (Err(error), None) if site == Site::Temporary && renames_in_vain(error) => return Ok(Played::default()),
         (Err(error), None) => return Err(format!("refused: {error:?}\n{ways:?}")),
         (Ok(()), Some(why)) => return Err(format!("must be refused, for {why}\n{ways:?}")),
         (Err(error), Some(_)) => {
@@ -152,12 +250,11 @@ fn judge(scene: &Scene, script: &Script, mode: Mode, random: &mut Random) -> Res
             if mode != Mode::Offline && late {
                 return Err(format!("refused late: {error:?}\n{ways:?}"));
             }
-            let kept = dump(&after) == untouched;
             let refused = Played {
                 refused: true,
                 ..Played::default()
             };
-            return if kept {
+            return if kept() {
                 Ok(refused)
             } else {
                 Err("a refusal left traces".to_owned())
@@ -166,6 +263,7 @@ fn judge(scene: &Scene, script: &Script, mode: Mode, random: &mut Random) -> Res
         (Ok(()), None) => {}
     }
     let fail = |what: String| Err(format!("{what}\n{ways:?}"));
+    let after = site.taken(after);
     if let Some(what) = compare::differs(&after, &script.db, &script.state.schema) {
         return fail(what);
     }
@@ -179,6 +277,12 @@ fn judge(scene: &Scene, script: &Script, mode: Mode, random: &mut Random) -> Res
         altered: !script.text.is_empty(),
         refused: false,
     })
+}
+
+/// Whether SQLite's RENAME COLUMN has left a reader of the column as it was, and so has stopped.
+fn renames_in_vain(error: &Error) -> bool {
+    let said = format!("{error:?}");
+    said.contains(" RENAME ") && said.contains("no such column: ") && error.code() == Code::StatementFailed
 }
 
 /// Whether it is SQLite that refuses, in the middle of the work, what should have been seen before.

@@ -15,6 +15,8 @@ use crate::sql::write::quoted;
 /// A script while it is written.
 pub(super) struct Script {
     pub(super) text: String,
+    /// What stands before the tables' names in it.
+    pub(super) prefix: &'static str,
     pub(super) state: State,
     pub(super) db: Connection,
     /// Why its last statement must be refused.
@@ -94,7 +96,8 @@ impl Script {
         }
         let name = Pen(Some(random)).name(&self.state.schema.table(table).name);
         let words = random.pick(&["ALTER TABLE", "alter table if exists", "ALTER TABLE ONLY"]);
-        self.text.push_str(&format!("{words} {name} {};\n", texts.join(", ")));
+        self.text
+            .push_str(&format!("{words} {}{name} {};\n", self.prefix, texts.join(", ")));
         self.touched.extend(unsettled);
         (self.state, self.db, self.refused) = (state, db, refused);
     }
@@ -115,7 +118,8 @@ impl Script {
         let at = random.below(table.columns.len());
         let mut pen = Pen(Some(random));
         let text = format!(
-            "ALTER TABLE {} RENAME COLUMN {} TO {};\n",
+            "ALTER TABLE {}{} RENAME COLUMN {} TO {};\n",
+            self.prefix,
             pen.name(&table.name),
             pen.name(&table.columns[at].name),
             pen.name(&to)
@@ -138,7 +142,7 @@ impl Script {
         for (from, to) in [(&one, "aside"), (&other, &*one), (&"aside".to_owned(), &*other)] {
             let mut pen = Pen(Some(random));
             let (name, from, to) = (pen.name(&table.name), pen.name(from), pen.name(to));
-            text.push_str(&format!("ALTER TABLE {name} RENAME {from} TO {to};\n"));
+            text.push_str(&format!("ALTER TABLE {}{name} RENAME {from} TO {to};\n", self.prefix));
         }
         table.columns[0].name = other;
         table.columns[1].name = one;
@@ -153,7 +157,8 @@ impl Script {
         let to = format!("table{}", self.fresh);
         let table = state.schema.table_mut(table);
         let mut pen = Pen(Some(random));
-        let text = format!("ALTER TABLE {} RENAME TO {};\n", pen.name(&table.name), pen.name(&to));
+        let (from, new) = (pen.name(&table.name), pen.name(&to));
+        let text = format!("ALTER TABLE {}{from} RENAME TO {new};\n", self.prefix);
         table.name = to;
         self.renamed = true;
         self.settle(&state, &text);
@@ -173,7 +178,8 @@ impl Script {
         let old = self.state.schema.table(table.id);
         table.columns[listed..].sort_by_key(|column| old.columns.iter().position(|other| other.id == column.id));
         let text = format!(
-            "-- sqlrev:reorder {} ({})\n",
+            "-- sqlrev:reorder {}{} ({})\n",
+            self.prefix,
             quoted(&table.name, '"'),
             names.join(", ")
         );
@@ -186,14 +192,17 @@ impl Script {
         let name = quoted(&table.name, '"');
         let column = quoted(&random.pick(&table.columns).name, '"');
         let value = *random.pick(VALUES);
-        let sql = match random.below(3) {
-            0 => format!("UPDATE {name} SET {column} = {value}"),
-            1 => format!("DELETE FROM {name} WHERE {column} IS {value}"),
-            _ => format!("UPDATE {name} SET {column} = {value} WHERE {column} IS NULL"),
+        let (verb, rest) = match random.below(3) {
+            0 => ("UPDATE", format!("{name} SET {column} = {value}")),
+            1 => ("DELETE FROM", format!("{name} WHERE {column} IS {value}")),
+            _ => (
+                "UPDATE",
+                format!("{name} SET {column} = {value} WHERE {column} IS NULL"),
+            ),
         };
-        if self.db.execute_batch(&sql).is_ok() {
+        if self.db.execute_batch(&format!("{verb} {rest}")).is_ok() {
             self.state = self.state.read(&self.db);
-            self.text.push_str(&format!("{sql};\n"));
+            self.text.push_str(&format!("{verb} {}{rest};\n", self.prefix));
             self.wrote = true;
         }
     }

@@ -119,6 +119,17 @@ pub(super) fn rowid(table: &Table) -> Option<&'static str> {
     (!table.without_rowid).then_some("_rowid_")
 }
 
+/// By what rows are sorted, so that they come in one order only.
+pub(super) fn order(table: &Table) -> String {
+    rowid(table).map_or_else(
+        || {
+            let names = table.columns.iter().map(|column| quoted(&column.name, '"'));
+            names.collect::<Vec<_>>().join(", ")
+        },
+        str::to_owned,
+    )
+}
+
 fn stored(table: &Table) -> impl Iterator<Item = &Column> {
     table.columns.iter().filter(|column| column.generated.is_none())
 }
@@ -165,11 +176,11 @@ fn table_rows(db: &Connection, table: &Table) -> Vec<Row> {
     let mut names: Vec<String> = rowid(table).into_iter().map(str::to_owned).collect();
     let first = names.len();
     names.extend(table.columns.iter().map(|column| quoted(&column.name, '"')));
-    let order = rowid(table).unwrap_or("1");
     let sql = format!(
-        "SELECT {} FROM {} ORDER BY {order}",
+        "SELECT {} FROM {} ORDER BY {}",
         names.join(", "),
-        quoted(&table.name, '"')
+        quoted(&table.name, '"'),
+        order(table)
     );
     let mut statement = db.prepare(&sql).expect("a query");
     let found = statement.query_map([], |row| {
