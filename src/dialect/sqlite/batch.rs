@@ -73,7 +73,7 @@ pub(super) fn rewrite(run: &[AlterStatement], recreate: Recreate, ask: &mut dyn 
         let (draft, consumed) = read_run(run, &renamed, &done, recreate, ask)?;
         if early.iter().all(|rename| rename.at < consumed) {
             let mut rewrite = finish(run, draft, consumed, recreate, ask)?;
-            rewrite.ops.splice(0..0, rename::ops(&early));
+            rename::first(&mut rewrite, &early, &site, &state, ask)?;
             return Ok(rewrite);
         }
     }

@@ -170,7 +170,7 @@ fn in_single_quotes(state: &State, ask: &mut dyn Ask) -> Result<Vec<[String; 3]>
     let mut scratch = ask.scratch()?;
     let related: Vec<&Object> = state.related.iter().collect();
     let hanging: Vec<&Object> = state.indexes.iter().chain(&state.triggers).collect();
-    let built = oracle::build(scratch.as_mut(), &related, state.table.text(), &hanging);
+    let built = oracle::build_sound(scratch.as_mut(), &related, state.table.text(), &hanging);
     let built = built.and_then(|()| scratch.execute("CREATE TABLE sqlrev_quotes (a)"));
     // Where no text may stand in double quotes this is refused, and there is nothing to see whether it is rewritten.
     let probed = scratch

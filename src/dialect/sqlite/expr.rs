@@ -3,6 +3,7 @@
 use crate::dialect::sqlite::types::{self, Affinity};
 use crate::source::Span;
 use crate::sql::parse::cursor::Cursor;
+use crate::sql::parse::define::is_reserved;
 use crate::sql::split::{POSTGRESQL, SQLITE};
 use crate::sql::token::{Kind, Token, significant, unquoted};
 
@@ -123,7 +124,8 @@ pub(super) fn mentions(text: &str, column: &str) -> bool {
         let function = tokens
             .get(index + 1)
             .is_some_and(|next| &text[next.span.clone()] == "(");
-        name && !(token.kind == Kind::Word && (function || is_keyword_there(text, &tokens, index)))
+        let keyword = || is_reserved(column) || is_keyword_there(text, &tokens, index);
+        name && !(token.kind == Kind::Word && (function || keyword()))
     })
 }
 
@@ -290,6 +292,9 @@ mod tests {
         assert!(mentions("(a, desc)", "desc"));
         assert!(!mentions("CAST(a AS text) > 'x'", "text"));
         assert!(!mentions("a COLLATE nocase", "nocase"));
+        assert!(!mentions("(a) WHERE b IS NULL AND c", "where"));
+        assert!(!mentions("CASE WHEN a THEN 1 END", "when"));
+        assert!(mentions("(a) WHERE [where] IS NULL", "where"));
         assert!(mentions_table("t.a > 0", "T"));
         assert!(!mentions_table("a > 0", "t"));
     }

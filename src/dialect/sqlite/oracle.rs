@@ -114,6 +114,56 @@ pub(super) fn build(
     Ok(())
 }
 
+/// Likewise, without the views and triggers that do not compile there, beside which SQLite renames nothing.
+pub(super) fn build_sound(
+    scratch: &mut dyn Scratch,
+    related: &[&Object],
+    table: &str,
+    hanging: &[&Object],
+) -> Result<(), ScratchError> {
+    let reads = |object: &&&Object| matches!(object.kind.as_str(), "view" | "trigger");
+    let plain: Vec<&Object> = related.iter().filter(|object| !reads(object)).copied().collect();
+    let indexes: Vec<&Object> = hanging.iter().filter(|object| !reads(object)).copied().collect();
+    build(scratch, &plain, table, &indexes)?;
+    let all = related.iter().chain(hanging).filter(reads);
+    let (views, triggers): (Vec<&Object>, Vec<&Object>) = all.copied().partition(|object| object.kind == "view");
+    let mut made = Vec::new();
+    for view in views {
+        if scratch.execute(&view.sql).is_ok() {
+            made.push(view);
+        }
+    }
+    // A view may stand before one that it reads, so they are looked at when all are there; those that read a broken one
+    // are broken themselves.
+    made.retain(|view| compiles(scratch, view) || scratch.execute(&dropped(view)).is_err());
+    for trigger in triggers {
+        if scratch.execute(&trigger.sql).is_ok() && !compiles(scratch, trigger) {
+            scratch.execute(&dropped(trigger))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a view or trigger of scratch compiles, which has one schema.
+fn compiles(scratch: &mut dyn Scratch, object: &Object) -> bool {
+    let here = Object {
+        schema: "main".to_owned(),
+        ..object.clone()
+    };
+    let probes = probes(
+        &mut |table| scratch.query(&settable(table)).unwrap_or_default(),
+        &[],
+        &[&here],
+    );
+    probes
+        .iter()
+        .all(|probe| scratch.query(&format!("EXPLAIN {}", probe.sql)).is_ok())
+}
+
+fn dropped(object: &Object) -> String {
+    format!("DROP {} {}", object.kind, quoted(&object.name, '"'))
+}
+
 /// The probes for everything that could break when the table changes.
 ///
 /// `columns` answers the query of [`settable`] for a table.

@@ -169,18 +169,19 @@ fn refuse_taken(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatement], in
 }
 
 /// The first view or trigger that uses a column, by SQLite's own reading: its text follows the column to another name.
+/// Where SQLite cannot follow, one that says the name is taken to mean it.
 ///
 /// That a view still compiles without the column proves nothing: SQLite takes `"a"` for a string then.
 pub(super) fn user_of(ask: &mut dyn Ask, state: &State, column: &str) -> Result<Option<String>> {
     let related: Vec<&Object> = state.related.iter().collect();
-    if related.is_empty() && state.triggers.is_empty() {
+    let readers = related.iter().copied().chain(&state.triggers);
+    let says = |object: &Object| inspect::words(&object.sql).contains(&column.to_ascii_lowercase());
+    let mut readers = readers.filter(|object| matches!(object.kind.as_str(), "view" | "trigger") && says(object));
+    let Some(first) = readers.next() else {
         return Ok(None);
-    }
+    };
     let mut scratch = ask.scratch()?;
     let hanging: Vec<&Object> = state.triggers.iter().collect();
-    if oracle::build(scratch.as_mut(), &related, state.table.text(), &hanging).is_err() {
-        return Ok(None);
-    }
     let texts =
         "SELECT type || ' `' || name || '`', sql FROM sqlite_schema WHERE type IN ('view', 'trigger') ORDER BY rowid";
     let rename = format!(
@@ -188,9 +189,10 @@ pub(super) fn user_of(ask: &mut dyn Ask, state: &State, column: &str) -> Result<
         quoted(&state.table.name().text, '"'),
         quoted(column, '"')
     );
+    let built = oracle::build_sound(scratch.as_mut(), &related, state.table.text(), &hanging);
     let before = scratch.query(texts).unwrap_or_default();
-    if scratch.execute(&rename).is_err() {
-        return Ok(None);
+    if built.and_then(|()| scratch.execute(&rename)).is_err() {
+        return Ok(Some(format!("{} `{}`", first.kind, first.name)));
     }
     let after = scratch.query(texts).unwrap_or_default();
     let changed = before.into_iter().find(|row| !after.contains(row));

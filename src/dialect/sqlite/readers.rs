@@ -3,7 +3,6 @@
 use crate::code::Code;
 use crate::dialect::sqlite::dependents::{origin, refuse, says};
 use crate::dialect::sqlite::draft::{Draft, Source};
-use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::inspect::{Object, State, objects, words};
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
@@ -69,6 +68,24 @@ pub(super) fn indexes(table: &str, query: &mut dyn FnMut(&str) -> Result<Rows>) 
         .collect())
 }
 
+/// Whether a virtual table may read a column of the table that it takes its rows from: the names before and the values
+/// behind `=` are its columns and options, and the value of `content` is a table.
+fn reads(sql: &str, column: &str) -> bool {
+    let words: Vec<_> = significant(sql, &SQLITE).map(|token| &sql[token.span]).collect();
+    let Some(open) = words.iter().position(|word| *word == "(") else {
+        return false;
+    };
+    words[open + 1..].split(|word| *word == ",").any(|argument| {
+        let named = match argument {
+            [option, "=", value @ ..] if !option.eq_ignore_ascii_case("content") => value,
+            [_, "=", ..] => &[],
+            others => &others[..others.len().min(1)],
+        };
+        let is_it = |word: &&str| unquoted(word).eq_ignore_ascii_case(column);
+        named.iter().any(is_it)
+    })
+}
+
 /// What to say of virtual tables whose index is of values that change.
 pub(super) fn told(draft: &Draft<'_>) -> Vec<String> {
     let converted = draft.columns.iter().filter_map(|column| match &column.source {
@@ -78,7 +95,7 @@ pub(super) fn told(draft: &Draft<'_>) -> Vec<String> {
     let converted: Vec<&str> = converted.collect();
     let mut told = Vec::new();
     for object in reading(draft.state) {
-        if let Some(column) = converted.iter().find(|column| expr::mentions(&object.sql, column)) {
+        if let Some(column) = converted.iter().find(|column| reads(&object.sql, column)) {
             let name = quoted(&object.name, '"');
             told.push(format!(
                 "virtual table `{}` keeps an index of the old values of `{column}` until it is made anew: \
@@ -157,7 +174,7 @@ pub(super) fn keep(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
             return Err(refuse(site, &what, &why));
         }
         for old in lost(draft) {
-            if expr::mentions(&object.sql, old) {
+            if reads(&object.sql, old) {
                 let why = format!("reads column `{old}` of `{}`", draft.name());
                 return Err(refuse(site, &what, &why));
             }
@@ -177,7 +194,7 @@ pub(super) fn refuse_rename(state: &State, site: &Site<'_>, action: &Action) -> 
     // A view follows its table to another name, and a column of the table, whose name may be that of its own as well.
     let of_views = reading_views(state).filter(|_| column.is_some());
     for object in reading(state).chain(of_views) {
-        if column.is_none_or(|column| expr::mentions(&object.sql, &column.text)) {
+        if column.is_none_or(|column| reads(&object.sql, &column.text)) {
             let site = Site {
                 span: action.span.clone(),
                 ..site.clone()

@@ -103,7 +103,7 @@ pub(super) fn renamed(state: &State, early: &[Early], ask: &mut dyn Ask) -> Resu
     let mut scratch = ask.scratch()?;
     let related: Vec<&Object> = state.related.iter().collect();
     let hanging: Vec<&Object> = state.indexes.iter().chain(&state.triggers).collect();
-    if oracle::build(scratch.as_mut(), &related, state.table.text(), &hanging).is_err() {
+    if oracle::build_sound(scratch.as_mut(), &related, state.table.text(), &hanging).is_err() {
         return Ok(None);
     }
     if early.iter().any(|rename| scratch.execute(&rename.on_scratch).is_err()) {
@@ -129,20 +129,37 @@ pub(super) fn renamed(state: &State, early: &[Early], ask: &mut dyn Ask) -> Resu
         .chain(&mut state.triggers)
         .chain(&mut state.related)
     {
-        match now(&object.kind, &object.name) {
-            Some(sql) => object.sql = sql,
-            None => return Ok(None),
+        // One that does not compile stays as it is.
+        if let Some(sql) = now(&object.kind, &object.name) {
+            object.sql = sql;
+        } else if !matches!(object.kind.as_str(), "view" | "trigger") {
+            return Ok(None);
         }
     }
     Ok(Some(state))
 }
 
-/// The steps of the renames that come first.
-pub(super) fn ops(early: &[Early]) -> Vec<Op> {
-    let mut ops = vec![Op::Set(Setting::LegacyAlterTable, Some(false))];
+/// The steps of the renames that come first, before the others of the rewrite.
+pub(super) fn first(
+    rewrite: &mut Rewrite,
+    early: &[Early],
+    site: &Site<'_>,
+    state: &State,
+    ask: &mut dyn Ask,
+) -> Result<()> {
+    let broken = prove::broken_anyway(ask, state)?;
+    let mut ops = Vec::new();
+    if ask.offline() {
+        ops.push(readers::none_unknown(state, site.index, ask)?);
+    }
+    ops.extend(stepping_aside(&broken, site));
+    ops.push(Op::Set(Setting::LegacyAlterTable, Some(false)));
     ops.extend(early.iter().map(|rename| Op::sql(rename.sql.clone(), rename.at)));
     ops.push(Op::Set(Setting::LegacyAlterTable, None));
-    ops
+    ops.extend(coming_back(&broken, site));
+    rewrite.ops.splice(0..0, ops);
+    rewrite.broken.extend(named(&broken));
+    Ok(())
 }
 
 /// Plans a RENAME that stands alone.
@@ -153,11 +170,10 @@ pub(super) fn rewrite(site: &Site<'_>, state: &State, kind: &ActionKind, ask: &m
         return Ok(legacy(site, state, to));
     }
     let broken = prove::broken_anyway(ask, state)?;
-    let mut ops = around(site, state, &broken, true, kind)?;
-    let left = broken
-        .iter()
-        .map(|object| [object.kind.clone(), object.name.clone()])
-        .collect();
+    if matches!(kind, ActionKind::RenameTable(_)) {
+        refuse_own(site, state, &broken)?;
+    }
+    let mut ops = stepping_aside(&broken, site);
     if ask.offline() {
         ops.insert(0, readers::none_unknown(state, site.index, ask)?);
     }
@@ -171,7 +187,7 @@ pub(super) fn rewrite(site: &Site<'_>, state: &State, kind: &ActionKind, ask: &m
         _ => return Err(site.refuse(Code::BatchInternal, "not a rename", "")),
     }
     ops.push(Op::Set(Setting::LegacyAlterTable, None));
-    ops.extend(around(site, state, &broken, false, kind)?);
+    ops.extend(coming_back(&broken, site));
     let probes: Vec<_> = prove::live_probes(ask, state)?
         .into_iter()
         .filter(|probe| probe.object.starts_with("view"))
@@ -184,7 +200,7 @@ pub(super) fn rewrite(site: &Site<'_>, state: &State, kind: &ActionKind, ask: &m
         reason: "SQLite follows the new name into views, triggers and references".to_owned(),
         ops,
         notices: Vec::new(),
-        broken: left,
+        broken: named(&broken),
     })
 }
 
@@ -208,19 +224,23 @@ fn legacy(site: &Site<'_>, state: &State, to: &Name) -> Rewrite {
     }
 }
 
-/// SQLite's own RENAMEs refuse while a view or trigger does not compile, so those step aside (`before`) and come back.
-fn around(site: &Site<'_>, state: &State, broken: &[Object], before: bool, kind: &ActionKind) -> Result<Vec<Op>> {
-    let table = matches!(kind, ActionKind::RenameTable(_));
+/// Refuses to rename a table that something hangs on which does not compile.
+fn refuse_own(site: &Site<'_>, state: &State, broken: &[Object]) -> Result<()> {
     let own = |object: &&Object| object.table.eq_ignore_ascii_case(&state.table.name().text);
-    if let Some(object) = broken.iter().find(own).filter(|_| table) {
-        let message = format!(
-            "{} `{}` does not compile, so it cannot follow the table to its new name",
-            object.kind, object.name
-        );
-        return Err(site
-            .refuse(Code::BatchInUse, message, "")
-            .help("drop it, or repair it, first"));
-    }
+    let Some(object) = broken.iter().find(own) else {
+        return Ok(());
+    };
+    let message = format!(
+        "{} `{}` does not compile, so it cannot follow the table to its new name",
+        object.kind, object.name
+    );
+    Err(site
+        .refuse(Code::BatchInUse, message, "")
+        .help("drop it, or repair it, first"))
+}
+
+/// SQLite's own RENAMEs refuse while a view or trigger does not compile, so those step aside and come back.
+fn stepping_aside(broken: &[Object], site: &Site<'_>) -> Vec<Op> {
     let drop = |object: &Object| {
         let kind = object.kind.to_ascii_uppercase();
         format!(
@@ -229,18 +249,18 @@ fn around(site: &Site<'_>, state: &State, broken: &[Object], before: bool, kind:
             quoted(&object.name, '"')
         )
     };
-    Ok(if before {
-        broken
-            .iter()
-            .rev()
-            .map(|object| Op::sql(drop(object), site.index))
-            .collect()
-    } else {
-        broken
-            .iter()
-            .map(|object| Op::sql(object.statement(), site.index))
-            .collect()
-    })
+    let all = broken.iter().rev();
+    all.map(|object| Op::sql(drop(object), site.index)).collect()
+}
+
+fn coming_back(broken: &[Object], site: &Site<'_>) -> Vec<Op> {
+    let all = broken.iter();
+    all.map(|object| Op::sql(object.statement(), site.index)).collect()
+}
+
+fn named(broken: &[Object]) -> Vec<[String; 2]> {
+    let all = broken.iter();
+    all.map(|object| [object.kind.clone(), object.name.clone()]).collect()
 }
 
 fn rename_column(site: &Site<'_>, state: &State, from: &Name, to: &Name, ops: &mut Vec<Op>) -> Result<()> {

@@ -188,6 +188,11 @@ const RESERVED: &[&str] = &[
     "WHERE",
 ];
 
+/// Whether SQLite takes a word for a name only in quotes.
+pub(crate) fn is_reserved(word: &str) -> bool {
+    RESERVED.binary_search(&word.to_ascii_uppercase().as_str()).is_ok()
+}
+
 /// Reads a column's definition; `None` when there is no name, or a word that fits nowhere.
 pub fn column(cursor: &mut Cursor<'_>) -> Option<ColumnDef> {
     if cursor.sees_any(RESERVED) {

@@ -4,7 +4,7 @@ use crate::code::Code;
 use crate::dialect::sqlite::alter::{foreign_key, not_null};
 use crate::dialect::sqlite::demand::Demand;
 use crate::dialect::sqlite::draft::{Draft, Index, unique_columns};
-use crate::dialect::sqlite::inspect::Object;
+use crate::dialect::sqlite::inspect::{Object, words};
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::{expr, names};
 use crate::dialect::{Ask, Op};
@@ -130,7 +130,8 @@ fn unique(
     let columns: Vec<&str> = resolved.iter().map(String::as_str).collect();
     demand_unique(draft, site, &columns);
     let behind = &site.words(&clause.span)[list.end.saturating_sub(clause.span.start)..];
-    if expr::mentions(behind, "DEFERRABLE") && !expr::mentions(behind, "NOT") {
+    let said = words(behind);
+    if said.contains("deferrable") && !said.contains("not") {
         draft
             .notices
             .push("SQLite compares the rows of a UNIQUE constraint at once: DEFERRABLE is left out".to_owned());
