@@ -2,13 +2,13 @@
 //! the column as soon as there is one (<https://www.sqlite.org/quirks.html>, section 8), and joins by shared names.
 
 use crate::code::Code;
-use crate::dialect::Ask;
 use crate::dialect::sqlite::dependents::refuse;
 use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::inspect::{Object, State, objects, words};
 use crate::dialect::sqlite::oracle;
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
+use crate::dialect::{Ask, Rows};
 use crate::error::{Error, Result};
 use crate::sql::parse::alter::{Action, ActionKind};
 use crate::sql::split::SQLITE;
@@ -20,8 +20,13 @@ pub(super) fn keep(draft: &Draft<'_>, site: &Site<'_>, ask: &mut dyn Ask) -> Res
     let had = |name: &str| draft.state.table.column(name).is_some();
     for column in draft.columns.iter().filter(|column| !had(&column.name)) {
         texts(draft.state, &column.name, site, ask)?;
+        let add = |name: &str| {
+            let table = quoted(draft.name(), '"');
+            format!("ALTER TABLE {table} ADD COLUMN {}", quoted(name, '"'))
+        };
+        names(draft.state, &column.name, &add, site, ask)?;
         for object in joining(draft.state) {
-            if is_elsewhere(draft.state, &column.name, ask) {
+            if is_joined(draft.state, &object, &column.name, ask) {
                 return Err(more_shared(&object, &column.name, draft.name(), site));
             }
         }
@@ -42,16 +47,66 @@ pub(super) fn refuse_rename(state: &State, site: &Site<'_>, action: &Action, ask
     };
     for object in joining(state) {
         let table = &state.table.name().text;
-        if is_elsewhere(state, &from.text, ask) {
+        if is_joined(state, &object, &from.text, ask) {
             let what = format!("{} `{}`", object.kind, object.name);
             let why = format!("joins by the names that tables share, and `{table}` would share fewer");
             return Err(refuse(&site, &what, &why));
         }
-        if is_elsewhere(state, &to.text, ask) {
+        if is_joined(state, &object, &to.text, ask) {
             return Err(more_shared(&object, &to.text, table, &site));
         }
     }
-    Ok(())
+    let rename = |name: &str| {
+        let (table, from) = (quoted(&state.table.name().text, '"'), quoted(&from.text, '"'));
+        format!("ALTER TABLE {table} RENAME COLUMN {from} TO {}", quoted(name, '"'))
+    };
+    if from.is(&to.text) {
+        return Ok(());
+    }
+    names(state, &to.text, &rename, &site, ask)
+}
+
+/// Refuses a name for a column that a view or trigger gives to something else, which SQLite would take for the column
+/// from then on: `SELECT a * b AS total FROM t WHERE total > 1`. What SQLite itself follows to yet another name is what
+/// has become the column.
+fn names(state: &State, name: &str, change: &dyn Fn(&str) -> String, site: &Site<'_>, ask: &mut dyn Ask) -> Result<()> {
+    let reads = |object: &&Object| matches!(object.kind.as_str(), "view" | "trigger");
+    let mut readers = state.related.iter().chain(&state.triggers).filter(reads);
+    if !readers.any(|object| words(&object.sql).contains(&name.to_ascii_lowercase())) {
+        return Ok(());
+    }
+    let other = "sqlrev_another_name";
+    let table = quoted(&state.table.name().text, '"');
+    let follow = format!("ALTER TABLE {table} RENAME COLUMN {} TO {other}", quoted(name, '"'));
+    let mut texts = |statements: &[&str]| -> Result<Option<Rows>> {
+        let mut scratch = ask.scratch()?;
+        let related: Vec<&Object> = state.related.iter().collect();
+        let hanging: Vec<&Object> = state.indexes.iter().chain(&state.triggers).collect();
+        let mut done = oracle::build_sound(scratch.as_mut(), &related, state.table.text(), &hanging);
+        // A rename puts texts into single quotes everywhere.
+        let settled = [
+            "CREATE TABLE sqlrev_quotes (a)",
+            "ALTER TABLE sqlrev_quotes RENAME COLUMN a TO b",
+        ];
+        for statement in statements.iter().chain(&settled) {
+            done = done.and_then(|()| scratch.execute(statement));
+        }
+        let sql = "SELECT type, name, sql FROM sqlite_schema WHERE type IN ('view', 'trigger') ORDER BY 1, 2";
+        Ok(done.and_then(|()| scratch.query(sql)).ok())
+    };
+    // Where SQLite stops, something breaks, and is told of as such.
+    let (Some(meant), Some(found)) = (texts(&[&change(other)])?, texts(&[&change(name), &follow])?) else {
+        return Ok(());
+    };
+    let Some(row) = found.iter().find(|row| !meant.contains(row)) else {
+        return Ok(());
+    };
+    let of = |at: usize| row.get(at).cloned().flatten().unwrap_or_default();
+    let why = format!(
+        "says `{name}` and means something else, which would be the column of `{}` from then on",
+        state.table.name().text
+    );
+    Err(refuse(site, &format!("{} `{}`", of(0), of(1)), &why))
 }
 
 fn more_shared(object: &Object, name: &str, table: &str, site: &Site<'_>) -> Error {
@@ -68,14 +123,18 @@ fn joining(state: &State) -> Vec<Object> {
         .collect()
 }
 
-/// Whether another table or view of the schema may have a column of this name.
-fn is_elsewhere(state: &State, name: &str, ask: &mut dyn Ask) -> bool {
+/// Whether another table or view that a view or trigger names may have a column of this name.
+fn is_joined(state: &State, object: &Object, name: &str, ask: &mut dyn Ask) -> bool {
+    let said: Vec<String> = words(&object.sql).iter().map(|word| sqlite_literal(word)).collect();
     let rows = ask.query(&format!(
         "SELECT 1 FROM {schema}.sqlite_schema m JOIN pragma_table_xinfo(m.name, {literal}) c \
-         WHERE m.type IN ('table', 'view') AND m.name <> {table} COLLATE NOCASE AND c.name = {name} COLLATE NOCASE LIMIT 1",
+         WHERE m.type IN ('table', 'view') AND lower(m.name) IN ({said}) AND m.name <> {table} COLLATE NOCASE \
+         AND m.name <> {object} COLLATE NOCASE AND c.name = {name} COLLATE NOCASE LIMIT 1",
         schema = quoted(&state.schema, '"'),
         literal = sqlite_literal(&state.schema),
+        said = said.join(", "),
         table = sqlite_literal(&state.table.name().text),
+        object = sqlite_literal(&object.name),
         name = sqlite_literal(name),
     ));
     // A view that does not compile has no columns to ask for.

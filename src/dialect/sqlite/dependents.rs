@@ -181,13 +181,18 @@ fn positions(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
     }
     // With another number of columns SQLite finds these itself, but for a place to sort or group by.
     let as_many = draft.state.table.columns().count() == draft.columns.len();
+    let views = draft.state.related.iter();
+    let views = views.filter(|object| object.kind == "view" && has_star(&object.sql));
+    let mut wide: Vec<&str> = views.map(|object| object.name.as_str()).collect();
+    wide.push(draft.name());
     let all = draft.state.related.iter().chain(&draft.state.triggers);
     for object in all {
         let (sql, star) = (&object.sql, has_star(&object.sql));
         let sorts = star && sorts_by_place(sql);
+        let compares = as_many && (compares_rows(sql, &wide) || star && compares_stars(sql));
         let goes_by_places = match object.kind.as_str() {
-            "view" if as_many => star && (has_column_list(sql) || is_compound(sql)) || compares_rows(sql, draft.name()),
-            "trigger" if as_many => star || inserts_by_place(sql, draft.name()) || compares_rows(sql, draft.name()),
+            "view" if as_many => star && (has_column_list(sql) || is_compound(sql)) || compares,
+            "trigger" if as_many => star || inserts_by_place(sql, &wide) || compares,
             _ => false,
         };
         let goes_by_places = goes_by_places || (sorts && matches!(object.kind.as_str(), "view" | "trigger"));
@@ -250,33 +255,75 @@ fn sorts_by_place(sql: &str) -> bool {
         })
 }
 
-/// `(1, 2) IN t`, `(1, 2) IN (SELECT * FROM t)`
-fn compares_rows(sql: &str, table: &str) -> bool {
+/// `(1, 2) IN t`, for one of these tables and views, or for what may be a table of a WITH with all columns of one.
+fn compares_rows(sql: &str, wide: &[&str]) -> bool {
     let words: Vec<_> = significant(sql, &SQLITE).map(|token| &sql[token.span]).collect();
+    let star = has_star(sql);
+    let with = words.iter().any(|word| word.eq_ignore_ascii_case("WITH"));
     (0..words.len())
         .filter(|&at| words[at].eq_ignore_ascii_case("IN"))
         .any(|at| match words.get(at + 1..) {
-            Some(["(", select, "*", ..]) => select.eq_ignore_ascii_case("SELECT"),
-            Some([_, ".", name, ..] | [name, ..]) => unquoted(name).eq_ignore_ascii_case(table),
-            _ => false,
+            Some(["(", ..]) | Some([_, "(", ..]) | None => false,
+            Some([_, ".", name, ..] | [name, ..]) => {
+                wide.iter().any(|wide| unquoted(name).eq_ignore_ascii_case(wide)) || star && with
+            }
+            Some([]) => false,
         })
 }
 
-/// `CREATE VIEW v (a, b) AS …`
+/// `(1, 2) IN (SELECT * FROM t)`, `(1, 2) = (SELECT t.* FROM t)`: a query in parentheses with all columns of a table
+/// where no table can stand.
+fn compares_stars(sql: &str) -> bool {
+    let words: Vec<_> = significant(sql, &SQLITE).map(|token| &sql[token.span]).collect();
+    let is = |at: usize, these: &[&str]| {
+        let word = words.get(at);
+        word.is_some_and(|word| these.iter().any(|this| word.eq_ignore_ascii_case(this)))
+    };
+    (1..words.len())
+        .filter(|&at| words[at] == "(" && is(at + 1, &["SELECT", "WITH"]))
+        .filter(|&at| !is(at - 1, &["FROM", "JOIN", ",", "(", "AS", "MATERIALIZED", "EXISTS"]))
+        .any(|at| {
+            let (mut depth, with) = (0, is(at + 1, &["WITH"]));
+            for next in at..words.len() {
+                match words[next] {
+                    "(" => depth += 1,
+                    ")" => depth -= 1,
+                    "*" if (depth == 1 || with) && is(next - 1, &["SELECT", "DISTINCT", "ALL", ",", "."]) => {
+                        return true;
+                    }
+                    _ => {}
+                }
+                if depth == 0 {
+                    return false;
+                }
+            }
+            false
+        })
+}
+
+/// `CREATE VIEW v (a, b) AS …`, `WITH c (a, b) AS (…)`
 fn has_column_list(sql: &str) -> bool {
     let words: Vec<_> = significant(sql, &SQLITE).map(|token| &sql[token.span]).collect();
     let first = words.iter().position(|word| *word == "(");
     let body = words.iter().position(|word| word.eq_ignore_ascii_case("AS"));
-    matches!((first, body), (Some(first), Some(body)) if first < body)
+    let of_view = matches!((first, body), (Some(first), Some(body)) if first < body);
+    // An alias behind a parenthesis is a name.
+    let of_with = words.windows(3).any(|three| {
+        let materialized = ["NOT", "MATERIALIZED"]
+            .iter()
+            .any(|word| three[2].eq_ignore_ascii_case(word));
+        three[0] == ")" && three[1].eq_ignore_ascii_case("AS") && (three[2] == "(" || materialized)
+    });
+    of_view || of_with
 }
 
 /// `INSERT INTO t VALUES …` or `INSERT INTO t SELECT …`, without a list of columns.
-fn inserts_by_place(sql: &str, table: &str) -> bool {
+fn inserts_by_place(sql: &str, wide: &[&str]) -> bool {
     let words: Vec<_> = significant(sql, &SQLITE).map(|token| &sql[token.span]).collect();
     let is_table = |at: usize| {
         words
             .get(at)
-            .is_some_and(|word| unquoted(word).eq_ignore_ascii_case(table))
+            .is_some_and(|word| wide.iter().any(|wide| unquoted(word).eq_ignore_ascii_case(wide)))
     };
     let is = |at: usize, word: &str| words.get(at).is_some_and(|next| next.eq_ignore_ascii_case(word));
     (0..words.len())
@@ -304,21 +351,66 @@ mod tests {
         ] {
             assert!(!sorts_by_place(sql), "{sql}");
         }
-        assert!(compares_rows("CREATE VIEW v AS SELECT (1, 2) IN main.\"T\"", "t"));
-        assert!(compares_rows(
-            "CREATE VIEW v AS SELECT (1, 2) in (select * from t)",
-            "t"
-        ));
-        assert!(!compares_rows("CREATE VIEW v AS SELECT a IN (1, 2) FROM t", "t"));
+        for (sql, rows, stars) in [
+            ("CREATE VIEW v AS SELECT (1, 2) IN main.\"T\"", true, false),
+            (
+                "CREATE VIEW v AS WITH c AS (SELECT * FROM t) SELECT (1, 2) IN c",
+                true,
+                false,
+            ),
+            ("CREATE VIEW v AS SELECT (1, 2) in (select * from t)", false, true),
+            (
+                "CREATE VIEW v AS SELECT (1, 2) IN (SELECT DISTINCT t.* FROM t)",
+                false,
+                true,
+            ),
+            (
+                "CREATE VIEW v AS SELECT (1, 2) = (SELECT 1, * FROM t LIMIT 1)",
+                false,
+                true,
+            ),
+            (
+                "CREATE VIEW v AS SELECT (1, 2) IN (WITH c AS (SELECT * FROM t) SELECT x FROM c)",
+                false,
+                true,
+            ),
+            (
+                "CREATE VIEW v AS SELECT a IN (1, 2), x IN json_each('[]') FROM t",
+                false,
+                false,
+            ),
+            (
+                "CREATE VIEW v AS SELECT a FROM (SELECT * FROM t), (SELECT * FROM u) WHERE EXISTS (SELECT * FROM t)",
+                false,
+                false,
+            ),
+            (
+                "CREATE VIEW v AS SELECT a IN (SELECT count(*) FROM t) FROM t",
+                false,
+                false,
+            ),
+        ] {
+            assert_eq!(
+                (compares_rows(sql, &["t"]), compares_stars(sql)),
+                (rows, stars),
+                "{sql}"
+            );
+        }
     }
 
     #[test]
     fn what_goes_by_places_is_seen() {
         let check = |sql: &str, star: bool, list: bool, insert: bool| {
-            let found = (has_star(sql), has_column_list(sql), inserts_by_place(sql, "t"));
+            let found = (has_star(sql), has_column_list(sql), inserts_by_place(sql, &["t"]));
             assert_eq!(found, (star, list, insert), "{sql}");
         };
         check("CREATE VIEW v(i, j) AS SELECT * FROM t", true, true, false);
+        check(
+            "CREATE VIEW v AS WITH c (i, j) AS NOT MATERIALIZED (SELECT * FROM t) SELECT i FROM c",
+            true,
+            true,
+            false,
+        );
         check("CREATE VIEW v AS SELECT a * 2, count(*) FROM t", false, false, false);
         check("CREATE VIEW v AS SELECT t.*, (1) FROM t", true, false, false);
         check(
