@@ -22,6 +22,7 @@ mod kept;
 mod mirror;
 mod names;
 mod oracle;
+mod places;
 mod plain;
 mod prove;
 mod readers;
