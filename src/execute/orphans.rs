@@ -12,15 +12,16 @@ use crate::execute::fault;
 /// How many orphans an error lists.
 const SHOWN: usize = 10;
 
-/// The rows, by what tells them from others as far as that can be told, each in words.
+/// The rows, by what tells them from others as far as that can be told, each in words; and what the database says of keys
+/// that fit no parent, whose rows it does not look at.
 #[derive(Debug)]
-pub(crate) struct Orphans(BTreeMap<String, Vec<String>>);
+pub(crate) struct Orphans(BTreeMap<String, Vec<String>>, BTreeSet<String>);
 
 impl Orphans {
     /// Those that there are; `replaced` are tables whose rows may have other numbers afterwards.
     pub(crate) fn read(driver: &mut dyn Driver, replaced: &BTreeSet<String>) -> Result<Self> {
         let dialect = driver.dialect();
-        let mut found = Self(BTreeMap::new());
+        let mut found = Self(BTreeMap::new(), BTreeSet::new());
         let Some(query) = dialect.orphans_after(replaced, None) else {
             return Ok(found);
         };
@@ -35,7 +36,7 @@ impl Orphans {
                     match driver.query(&query) {
                         Ok(rows) => found.add(rows),
                         Err(error) if error.failure == Failure::Statement => {
-                            found.0.entry(error.message.clone()).or_default().push(error.message);
+                            found.1.insert(error.message);
                         }
                         Err(error) => return Err(fault::database(&error)),
                     }
@@ -55,6 +56,11 @@ impl Orphans {
                 .or_default()
                 .push(values.next().unwrap_or_default());
         }
+    }
+
+    /// The first key that fits no parent and did before.
+    pub(crate) fn misfit<'s>(&'s self, before: &'s Self) -> Option<&'s str> {
+        self.1.difference(&before.1).next().map(String::as_str)
     }
 
     /// Those that were not there before, in words. Where rows cannot be told from each other, it is all of them if there

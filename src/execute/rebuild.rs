@@ -191,7 +191,18 @@ impl<'a> Rebuild<'a> {
         let Some(before) = self.before.take() else {
             return Ok(());
         };
-        let new = Orphans::read(driver, &self.prepared.replaced)?.since(&before);
+        let now = Orphans::read(driver, &self.prepared.replaced)?;
+        if let Some(misfit) = now.misfit(&before) {
+            if !self.torn {
+                return Err(
+                    Error::new(Code::ForeignKeys, "a foreign key fits no key of its parent any more")
+                        .cause(misfit)
+                        .help("give the new table the PRIMARY KEY or UNIQUE that the key refers to, as the old one had it"),
+                );
+            }
+            self.notes.push(misfit.to_owned());
+        }
+        let new = now.since(&before);
         if new.is_empty() {
             return Ok(());
         }
