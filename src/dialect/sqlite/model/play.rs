@@ -222,7 +222,8 @@ fn judge(scene: &Scene, script: &Script, mode: Mode, site: Site, random: &mut Ra
     let (untouched, beside) = (site.dump(&before), site.beside(&before));
     let mut ways = Vec::new();
     let outcome = match mode {
-        Mode::Offline if script.wrote => return Ok(Played::default()),
+        // A script looks at them by the place of their key in the table.
+        Mode::Offline if script.wrote || !scene.state.orphans.is_empty() => return Ok(Played::default()),
         Mode::Offline => run_offline(&before, &script.text),
         Mode::Auto | Mode::Always | Mode::Never => online(&before, script, (mode, site), &mut ways)?,
     };

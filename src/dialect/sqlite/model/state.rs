@@ -16,7 +16,12 @@ pub(super) struct State {
     pub(super) rows: BTreeMap<Id, Vec<Row>>,
     /// The highest rowid that an AUTOINCREMENT table ever had.
     pub(super) sequence: BTreeMap<Id, i64>,
+    /// How many rows point at nothing, by the foreign key.
+    pub(super) orphans: BTreeMap<Reference, usize>,
 }
+
+/// A foreign key, whatever it is called: its table and columns, its parent, and the parent's columns, if it names them.
+pub(super) type Reference = (Id, Vec<Id>, Id, Vec<Id>);
 
 #[derive(Debug, Clone)]
 pub(super) struct Row {
@@ -60,11 +65,12 @@ impl State {
         Ok(db)
     }
 
-    /// The database, in which also nothing refers to what is not there and everything compiles.
+    /// The database, in which also no more refers to what is not there than did before and everything compiles.
     pub(super) fn settle(&self) -> Result<(State, Connection), String> {
         let db = self.build()?;
-        let orphans = rows(&db, "PRAGMA foreign_key_check").map_err(|error| error.to_string())?;
-        if !orphans.is_empty() {
+        let orphans = self.orphans(&db)?;
+        let before = |reference: &Reference| self.orphans.get(reference).copied().unwrap_or_default();
+        if orphans.iter().any(|(reference, count)| *count > before(reference)) {
             return Err(format!("rows refer to nothing: {orphans:?}"));
         }
         for sql in probes(&self.schema) {
@@ -73,10 +79,38 @@ impl State {
         Ok((self.read(&db), db))
     }
 
+    /// How many rows of a database of this schema point at nothing.
+    fn orphans(&self, db: &Connection) -> Result<BTreeMap<Reference, usize>, String> {
+        let mut orphans = BTreeMap::new();
+        let id = |name: &str| self.schema.tables.iter().find(|table| table.name == name);
+        for row in rows(db, "PRAGMA foreign_key_check").map_err(|error| error.to_string())? {
+            let text = |at: usize| row[at].clone().expect("a value");
+            let (child, parent) = (id(&text(0)).expect("a table"), id(&text(2)).expect("a table"));
+            let sql = format!(
+                "SELECT \"from\", \"to\" FROM pragma_foreign_key_list({}) WHERE id = {} ORDER BY seq",
+                sqlite_literal(&child.name),
+                text(3)
+            );
+            let (mut from, mut to) = (Vec::new(), Vec::new());
+            let column = |table: &Table, name: &Option<String>| {
+                let mut columns = table.columns.iter();
+                let column = columns.find(|column| Some(&column.name) == name.as_ref());
+                column.map(|column| column.id)
+            };
+            for pair in rows(db, &sql).map_err(|error| error.to_string())? {
+                from.extend(column(child, &pair[0]));
+                to.extend(column(parent, &pair[1]));
+            }
+            *orphans.entry((child.id, from, parent.id, to)).or_default() += 1;
+        }
+        Ok(orphans)
+    }
+
     /// The same schema with the rows of a database.
     pub(super) fn read(&self, db: &Connection) -> State {
         let mut state = State {
             schema: self.schema.clone(),
+            orphans: self.orphans(db).unwrap_or_default(),
             ..State::default()
         };
         for table in &self.schema.tables {
