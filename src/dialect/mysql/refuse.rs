@@ -60,15 +60,17 @@ pub(super) fn refused(statement: &str) -> Option<(&'static str, &'static str)> {
 
 /// Whether the statement says that texts come in another encoding than UTF-8.
 fn other_charset(statement: &str) -> bool {
-    let mut words = token::significant(statement, &split::MYSQL).map(|token| {
+    let words = token::significant(statement, &split::MYSQL).map(|token| {
         let word = statement[token.span].trim_start_matches('@');
         word.trim_matches(['\'', '"']).to_ascii_lowercase()
     });
+    let mut words = words.peekable();
     while let Some(word) = words.next() {
         let value = match word.as_str() {
             "names" | "charset" => words.next(),
             "character" => words.nth(1),
-            "character_set_client" => words.nth(1),
+            // Where it is read, nothing is set.
+            "character_set_client" if words.peek().is_some_and(|next| next == "=" || next == ":=") => words.nth(1),
             _ => continue,
         };
         // A variable holds what the session had before.
@@ -96,6 +98,9 @@ mod tests {
         assert!(refused("SET NAMES 'utf8mb4' COLLATE utf8mb4_bin").is_none());
         assert!(refused("/*!40101 SET character_set_client = cp1252 */").is_some());
         assert!(refused("/*!40101 SET CHARACTER_SET_CLIENT=@OLD_CHARACTER_SET_CLIENT */").is_none());
+        assert!(refused("/*!40101 SET @OLD_CHARACTER_SET_CLIENT=@@CHARACTER_SET_CLIENT */").is_none());
+        assert!(refused("SET @saved_cs_client = @@character_set_client, NAMES latin1").is_some());
+        assert!(refused("SET @@session.character_set_client := latin1").is_some());
         assert!(refused("SET CHARACTER SET koi8r").is_some());
         assert!(refused("SELECT RELEASE_ALL_LOCKS()").is_some());
         assert!(refused("SET SESSION sql_log_bin = 0").is_some());

@@ -2,8 +2,8 @@
 
 use crate::code::Code;
 use crate::dialect::sqlite::draft::Draft;
-use crate::dialect::sqlite::names;
 use crate::dialect::sqlite::table::Table;
+use crate::dialect::sqlite::{names, readers};
 use crate::dialect::{Ask, Op, Scratch};
 use crate::error::Result;
 use crate::sql::parse::define::ClauseKind;
@@ -194,17 +194,22 @@ pub(super) fn keys(draft: &Draft<'_>) -> Keys {
     }
     for (number, table) in tables.into_iter().enumerate() {
         let memory = format!("temp.sqlrev_orphans_{number}");
+        // The numbers of the keys change where one comes or goes; what they are made of does not.
+        let place = format!("{}, {}", sqlite_literal(table), sqlite_literal(&draft.state.schema));
+        // Rows that get other rowids can only be counted.
+        let moved = table == name && readers::moves_rowids(draft);
+        let id = if moved { "NULL" } else { "k.\"rowid\"" };
         let violations = format!(
-            "SELECT \"rowid\" AS id, fkid FROM pragma_foreign_key_check({}, {})",
-            sqlite_literal(table),
-            sqlite_literal(&draft.state.schema)
+            "SELECT {id} AS id, (SELECT group_concat(f.\"from\", ', ') || ' of ' || f.\"table\" \
+             FROM pragma_foreign_key_list({place}) f WHERE f.id = k.fkid) AS made_of \
+             FROM pragma_foreign_key_check({place}) k"
         );
         let run = |sql: String| Op::sql(sql, at.0);
         keys.before.push(run(format!("CREATE TABLE {memory} AS {violations}")));
         keys.after.push(Op::Check {
             sql: format!(
-                "SELECT {} || id FROM (SELECT id, fkid FROM ({violations}) EXCEPT SELECT id, fkid FROM {memory}) WHERE id IS NOT NULL \
-                 UNION ALL SELECT 'rows of a table without rowids' \
+                "SELECT {} || id FROM (SELECT * FROM ({violations}) EXCEPT SELECT * FROM {memory}) WHERE id IS NOT NULL \
+                 UNION ALL SELECT 'more rows than before' \
                  WHERE (SELECT count(*) FROM ({violations}) WHERE id IS NULL) > \
                  (SELECT count(*) FROM {memory} WHERE id IS NULL) LIMIT 10",
                 sqlite_literal(&format!("{table}: rowid "))

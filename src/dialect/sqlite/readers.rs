@@ -129,7 +129,7 @@ pub(super) fn refuse_virtual_rename(object: &Object, site: &Site<'_>, ask: &mut 
 }
 
 /// Whether rows get other rowids.
-fn moves_rowids(draft: &Draft<'_>) -> bool {
+pub(super) fn moves_rowids(draft: &Draft<'_>) -> bool {
     let alias = |table: &Table| table.rowid_alias().map(|alias| alias.name.text.clone());
     let (before, after) = (alias(&draft.state.table), alias(&draft.table));
     let moved = match (&before, &after) {

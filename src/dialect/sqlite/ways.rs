@@ -92,12 +92,10 @@ pub(super) fn settle_rowid(draft: &mut Draft<'_>, site: &Site<'_>) {
             help: "an INTEGER PRIMARY KEY holds whole numbers and nothing else",
         };
         let name = quoted(&new, '"');
-        draft.demand(
-            site,
-            demand,
-            &format!("typeof({name}) NOT IN ('integer', 'null')"),
-            &[&new],
+        let other = format!(
+            "typeof({name}) NOT IN ('integer', 'null') AND NOT (typeof({name}) = 'real' AND {name} = CAST({name} AS INTEGER))"
         );
+        draft.demand(site, demand, &other, &[&new]);
         let message = format!("column `{new}` of `{}` holds NULL", draft.name());
         let demand = Demand {
             code: Code::BatchNullValues,

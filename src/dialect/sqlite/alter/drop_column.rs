@@ -76,6 +76,14 @@ pub(super) fn apply(
 }
 
 /// Refuses where something outside the table's indexes and constraints uses the column.
+/// What to write before a table without rowids loses its key.
+pub(super) fn with_rowids(table: &str) -> String {
+    format!(
+        "give the table rowids first: -- sqlrev:without_rowid {} off",
+        quoted(table, '"')
+    )
+}
+
 fn refuse_uses(draft: &Draft<'_>, site: &Site<'_>, name: &Name, column: &str) -> Result<()> {
     let in_use = |what: String, help: &str| {
         Err(site
@@ -113,7 +121,9 @@ fn refuse_uses(draft: &Draft<'_>, site: &Site<'_>, name: &Name, column: &str) ->
             .any(|key| key.eq_ignore_ascii_case(column))
     {
         let message = format!("`{}` is stored by its primary key (WITHOUT ROWID)", draft.name());
-        return Err(site.error(Code::BatchUnsupported, message, &name.span, "part of the primary key"));
+        return Err(site
+            .error(Code::BatchUnsupported, message, &name.span, "part of the primary key")
+            .help(with_rowids(draft.name())));
     }
     if let Some(child) = referring_table(draft.state, column) {
         return in_use(

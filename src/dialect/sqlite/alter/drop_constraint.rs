@@ -1,7 +1,7 @@
 //! DROP CONSTRAINT, and MySQL's DROP PRIMARY KEY, DROP FOREIGN KEY, DROP CHECK and DROP INDEX.
 
 use crate::code::Code;
-use crate::dialect::sqlite::alter::not_null;
+use crate::dialect::sqlite::alter::{drop_column, not_null};
 use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::names::{self, Named};
 use crate::dialect::sqlite::site::Site;
@@ -56,7 +56,9 @@ fn remove(draft: &mut Draft<'_>, site: &Site<'_>, named: &Named) -> Result<()> {
         ClauseKind::PrimaryKey { .. } => {
             if draft.table.without_rowid() {
                 let message = format!("`{}` is stored by its primary key (WITHOUT ROWID)", draft.name());
-                return Err(site.refuse(Code::BatchUnsupported, message, "cannot be without one"));
+                return Err(site
+                    .refuse(Code::BatchUnsupported, message, "cannot be without one")
+                    .help(drop_column::with_rowids(draft.name())));
             }
             let columns = draft.table.primary_key();
             let never_null = draft.table.rowid_alias().is_some() || draft.table.strict();

@@ -162,6 +162,7 @@ fn convert(draft: &mut Draft<'_>, site: &Site<'_>, position: usize, using: Optio
         demand_number(draft, site, &cast);
     }
     let plain = format!("{}.{}", quoted(draft.name(), '"'), quoted(&old, '"'));
+    let has_using = using.is_some();
     let value = match using {
         Some(using) => {
             draft.split |= draft.settled_values_in(&using);
@@ -174,11 +175,15 @@ fn convert(draft: &mut Draft<'_>, site: &Site<'_>, position: usize, using: Optio
             "a value of `{name}` in `{}` would not survive the change of type",
             draft.name()
         );
-        let help = format!(
-            "say how it is converted: ALTER TABLE {} ALTER COLUMN {} TYPE … USING …",
-            quoted(draft.name(), '"'),
-            quoted(&name, '"')
-        );
+        let help = if has_using {
+            "write a USING that gives each row a value of the new type, or NULL; or choose another type".to_owned()
+        } else {
+            format!(
+                "say how it is converted: ALTER TABLE {} ALTER COLUMN {} TYPE … USING …",
+                quoted(draft.name(), '"'),
+                quoted(&name, '"')
+            )
+        };
         let demand = Demand {
             code: Code::BatchValueLost,
             message: &message,

@@ -271,7 +271,10 @@ fn judge(scene: &Scene, script: &Script, mode: Mode, site: Site, random: &mut Ra
     if let Some(what) = bytes(scene, script, &after) {
         return fail(what);
     }
-    if let Some(what) = compare::behaves(&after, &script.db, &script.state.schema, random) {
+    // Whether SQLite sees a new violation beside old ones depends on the order of the keys.
+    if script.state.orphans.is_empty()
+        && let Some(what) = compare::behaves(&after, &script.db, &script.state.schema, random)
+    {
         return fail(what);
     }
     Ok(Played {
@@ -293,7 +296,7 @@ fn late(error: &crate::error::Error, script: &Script) -> bool {
     // Nobody asks beforehand for the rows that an index of expressions or other collations finds equal, nor whether a
     // STRICT table takes a default.
     let known = script.text.contains("ADD UNIQUE INDEX")
-        || ["cannot store", "type mismatch on DEFAULT"]
+        || ["cannot store", "type mismatch on DEFAULT", "after rename: "]
             .iter()
             .any(|words| format!("{error:?}").contains(words));
     late.iter().any(|late| code.contains(late)) && !known
