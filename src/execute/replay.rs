@@ -63,6 +63,7 @@ impl Replay {
         offline: bool,
     ) -> Result<Self> {
         let mut replay = Self::new(scratch, offline)?;
+        replay.follow_nothing();
         let nodes: Vec<Node> = graph
             .order()
             .iter()
@@ -90,8 +91,7 @@ impl Replay {
         };
         let Some(script) = script else { return Ok(()) };
         let header = &revision.header;
-        // There are no rows that foreign keys would keep, and a script may have switched them off.
-        let _ = self.db.setting(Setting::ForeignKeys, Some(false));
+        self.follow_nothing();
         if !self.dialect().replays_transactions() {
             self.script(&script, header.recreate)?;
             return self.end_step();
@@ -104,6 +104,11 @@ impl Replay {
             self.db.execute(statement).map_err(|error| fault::database(&error))?;
         }
         Ok(())
+    }
+
+    /// There are no rows that foreign keys would keep, and a script may have switched them off.
+    fn follow_nothing(&mut self) {
+        let _ = self.db.setting(Setting::ForeignKeys, Some(false));
     }
 
     /// What a step made that lasts as long as the connection ends with it.
