@@ -368,7 +368,7 @@ fn rename_table(site: &Site<'_>, state: &State, to: &Name, ask: &mut dyn Ask, op
     Ok(())
 }
 
-/// SQLite leaves the statistics under the old name.
+/// SQLite leaves the statistics under the old name. The primary key of a table without rowids goes by the table's own.
 fn carry_statistics(site: &Site<'_>, state: &State, to: &Name, ask: &mut dyn Ask, ops: &mut Vec<Op>) -> Result<()> {
     let schema = quoted(&state.schema, '"');
     let rows = ask.query(&format!(
@@ -379,7 +379,8 @@ fn carry_statistics(site: &Site<'_>, state: &State, to: &Name, ask: &mut dyn Ask
     for table in rows.into_iter().flatten().flatten() {
         ops.push(Op::sql(format!(
                 "UPDATE {schema}.{table} SET tbl = {to}, idx = CASE WHEN substr(idx, 1, {length}) = {prefix} COLLATE NOCASE \
-                 THEN {new_prefix} || substr(idx, {length} + 1) ELSE idx END WHERE tbl = {from} COLLATE NOCASE",
+                 THEN {new_prefix} || substr(idx, {length} + 1) WHEN idx = {from} COLLATE NOCASE THEN {to} ELSE idx END \
+                 WHERE tbl = {from} COLLATE NOCASE",
                 to = sqlite_literal(&to.text),
                 length = prefix.chars().count(),
                 prefix = sqlite_literal(&prefix),
