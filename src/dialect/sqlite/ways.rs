@@ -84,6 +84,7 @@ pub(super) fn settle_rowid(draft: &mut Draft<'_>, site: &Site<'_>) {
         return;
     }
     draft.must_copy("the primary key is part of how the table is stored");
+    tell_of_rowids(draft, old.as_deref(), new.as_deref());
     if let (Some(new), Some(Source::Same(_) | Source::Converted(..))) = (new, source) {
         let message = format!("a value of `{new}` in `{}` is no whole number", draft.name());
         let demand = Demand {
@@ -104,6 +105,33 @@ pub(super) fn settle_rowid(draft: &mut Draft<'_>, site: &Site<'_>) {
         };
         draft.demand(site, demand, &format!("{name} IS NULL"), &[]);
     }
+}
+
+/// A column with values of its own that becomes another name for the rowid: the rows had other ones until now.
+fn tell_of_rowids(draft: &mut Draft<'_>, old: Option<&str>, new: Option<&str>) {
+    let column = new.and_then(|new| draft.columns.get(draft.position(new)?));
+    let Some(column) = column.filter(|_| !draft.state.table.without_rowid()) else {
+        return;
+    };
+    let rowid = draft
+        .rowid()
+        .map(|rowid| format!("{}.{rowid}", quoted(draft.name(), '"')));
+    let same = match (&column.origin, &column.source) {
+        (Some(from), _) => old.is_some_and(|old| old.eq_ignore_ascii_case(from)),
+        // A new column takes the rowids that there are, unless it has a default.
+        (None, Source::Added(value)) => value.is_none(),
+        (None, Source::Converted(value, _)) => rowid.as_ref() == Some(value),
+        (None, Source::Same(_)) => true,
+    };
+    if same {
+        return;
+    }
+    draft.notices.push(format!(
+        "the values of `{}` become the rowids of `{}`: whatever outside the schema names its rows by rowid finds others, \
+         or none",
+        new.unwrap_or_default(),
+        draft.name()
+    ));
 }
 
 /// Chooses the way, and writes the definition so that it comes out the same on every one.
