@@ -21,18 +21,23 @@ const APPLICATIONS: [&str; 4] = [
     "tokenizer",
 ];
 
-/// The tables of `main` by their names in lower case.
+/// The tables of `main` by their names in lower case, and whether each has rows; `None` when that is not known any more.
+type Known = BTreeMap<String, Option<bool>>;
+
+/// What is known at a point of the plan.
 pub(super) struct Filled {
-    /// Whether a table has rows; `None` when that is not known any more.
-    tables: BTreeMap<String, Option<bool>>,
+    /// Whether a table has rows.
+    tables: Known,
     /// The statements on rows whose effect is not worked out yet.
     waiting: BTreeSet<Effect>,
     /// The connection has put a row into a table.
     inserted: bool,
     /// The tables and views there are, and which have no rowids, until a statement changes that.
     names: Option<BTreeMap<String, bool>>,
-    /// A statement was passed over that may have made the schema another one: of an attached file, or rolled back.
+    /// A statement was passed over that may have made the schema another one: of an attached file.
     astray: bool,
+    /// Which tables had rows where a ROLLBACK may lead back to: at each savepoint by its name, and at a BEGIN without one.
+    marks: Vec<(Option<String>, Known)>,
 }
 
 /// What a statement on rows may do.
@@ -61,6 +66,7 @@ impl Filled {
             inserted,
             names: None,
             astray: false,
+            marks: Vec::new(),
         }
     }
 
@@ -106,6 +112,38 @@ impl Filled {
         Ok(self.names.get_or_insert_default())
     }
 
+    /// Keeps what may be led back to, and goes back there.
+    fn transaction(&mut self, statement: &str) {
+        let words: Vec<String> = significant(statement, &SQLITE)
+            .map(|token| unquoted(&statement[token.span]).to_ascii_lowercase())
+            .collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let at = |marks: &[(Option<String>, _)], name: &str| {
+            marks.iter().rposition(|(mark, _)| mark.as_deref() == Some(name))
+        };
+        match words.as_slice() {
+            ["begin", ..] => self.marks = vec![(None, self.tables.clone())],
+            ["savepoint", name, ..] => self.marks.push((Some((*name).to_owned()), self.tables.clone())),
+            ["release", .., name] => {
+                let at = at(&self.marks, name);
+                self.marks.truncate(at.unwrap_or(self.marks.len()));
+            }
+            ["rollback", rest @ .., name] if rest.contains(&"to") => {
+                if let Some(at) = at(&self.marks, name) {
+                    self.marks.truncate(at + 1);
+                    self.tables.clone_from(&self.marks[at].1);
+                }
+            }
+            ["rollback", ..] => {
+                if let Some((_, tables)) = self.marks.drain(..).next() {
+                    self.tables = tables;
+                }
+            }
+            _ => self.marks.clear(),
+        }
+        self.names = None;
+    }
+
     /// Works out what the statements have done that wait for it.
     fn settle(&mut self, ask: &mut dyn Ask) -> Result<()> {
         if self.waiting.is_empty() {
@@ -138,7 +176,12 @@ impl Mirror for Filled {
         let first = keywords(statement, &SQLITE, 1).pop().unwrap_or_default();
         match first.as_str() {
             "INSERT" | "UPDATE" | "DELETE" | "REPLACE" | "WITH" => return self.effect(statement, ask),
-            "ATTACH" | "DETACH" | "ROLLBACK" => self.astray = true,
+            "ATTACH" | "DETACH" => self.astray = true,
+            "BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "SAVEPOINT" | "RELEASE" => {
+                self.settle(ask)?;
+                self.transaction(statement);
+                return Ok(());
+            }
             "CREATE" | "DROP" => {}
             _ => return Ok(()),
         }

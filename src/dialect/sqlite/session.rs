@@ -110,18 +110,20 @@ pub(super) fn asks_id(statement: &str) -> Option<&'static str> {
     asks.then_some("last_insert_rowid()")
 }
 
-/// Rows do not matter to a schema, and other files are left alone.
+/// Rows do not matter to a schema, and other files are left alone. What a ROLLBACK takes back was a change of the schema,
+/// perhaps.
 pub(super) fn replay(statement: &str) -> Replay {
     match first_word(statement).as_str() {
         "INSERT" | "UPDATE" | "DELETE" | "REPLACE" | "WITH" if touches_schema(statement) => Replay::Run,
         "PRAGMA" if matters_to_schema(statement) => Replay::Run,
         "CREATE" | "ALTER" | "DROP" | "DETACH" => Replay::Run,
+        "BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "SAVEPOINT" | "RELEASE" => Replay::Run,
         "ATTACH" => match attached_name(statement) {
             Some(name) => Replay::Instead(format!("ATTACH ':memory:' AS {name}")),
             None => Replay::Skip,
         },
         "INSERT" | "UPDATE" | "DELETE" | "REPLACE" | "WITH" | "SELECT" | "VALUES" | "EXPLAIN" | "PRAGMA" | "VACUUM"
-        | "ANALYZE" | "REINDEX" | "BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "SAVEPOINT" | "RELEASE" => Replay::Skip,
+        | "ANALYZE" | "REINDEX" => Replay::Skip,
         // What is no statement is refused by the database, and not passed over.
         _ => Replay::Run,
     }
@@ -183,6 +185,7 @@ mod tests {
             ("VACUUM INTO 'copy.db'", Replay::Skip),
             ("PRAGMA journal_mode = WAL", Replay::Skip),
             ("PRAGMA writable_schema = ON", Replay::Run),
+            ("ROLLBACK TO s", Replay::Run),
             (
                 "ATTACH DATABASE 'as.db' AS [other]",
                 Replay::Instead("ATTACH ':memory:' AS [other]".to_owned()),
