@@ -150,3 +150,9 @@ impl Held {
         }
     }
 }
+
+/// How many rows the last statement has changed that changes any.
+pub const CHANGES: &str = "changes()";
+
+/// How many the connection has changed since it was opened.
+pub const TOTAL_CHANGES: &str = "total_changes()";

@@ -13,7 +13,9 @@ mod schemas;
 mod script;
 pub mod sqlite;
 
-pub use answer::{CopiedBy, Followed, Held, Leftovers, Replaces, Replay, RowChange, Size, SizeSql, VersionSql};
+pub use answer::{
+    CHANGES, CopiedBy, Followed, Held, Leftovers, Replaces, Replay, RowChange, Size, SizeSql, TOTAL_CHANGES, VersionSql,
+};
 pub use ask::{Ask, Rows, Scratch, ScratchError};
 pub use mirror::{Mirror, Mirrors};
 pub use rewrite::{AlterStatement, COPY, Op, Rewrite, Setting};
@@ -398,6 +400,24 @@ pub trait Dialect: Sync + std::fmt::Debug {
     fn asks_id(&self, statement: &str) -> Option<&'static str> {
         let _ = statement;
         None
+    }
+
+    /// What the statement asks for of how many rows others have changed: [`CHANGES`] or [`TOTAL_CHANGES`].
+    fn asks_count(&self, statement: &str) -> Option<&'static str> {
+        let _ = statement;
+        None
+    }
+
+    /// Whether the number that [`CHANGES`] gives may be another one after the statement.
+    fn sets_count(&self, statement: &str) -> bool {
+        let _ = statement;
+        false
+    }
+
+    /// The statements after which [`CHANGES`] gives this number, which is a literal or a query in parentheses.
+    fn give_count(&self, rows: &str) -> Vec<String> {
+        let _ = rows;
+        Vec::new()
     }
 
     /// A query for the variables of the session and their values, where statements that reset them may leave some out.

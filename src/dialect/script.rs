@@ -131,6 +131,22 @@ pub trait ScriptSql: Sync + std::fmt::Debug {
         String::new()
     }
 
+    /// Remembers what [`CHANGES`](super::CHANGES) gives, or at the beginning of a step that nothing was changed yet.
+    fn keep_count(&self, begins: bool) -> String {
+        let _ = begins;
+        String::new()
+    }
+
+    /// Gives it back what was remembered.
+    fn give_count(&self) -> String {
+        String::new()
+    }
+
+    /// Forgets that.
+    fn forget_count(&self) -> String {
+        String::new()
+    }
+
     /// A query that returns a row when the table is not there: its name, and the name as it stands in statements.
     fn missing_table(&self, name: &str, place: &str) -> String;
 

@@ -5,6 +5,7 @@ pub mod autogenerate;
 pub mod basis;
 mod bookkeeping;
 mod cancel;
+mod changed;
 mod counting;
 mod course;
 pub mod declared;

@@ -6,6 +6,7 @@ use crate::code::Code;
 use crate::dialect::{Dialect, Replaces, Rows, Setting};
 use crate::driver::{Driver, DriverError};
 use crate::error::{Error, Result};
+use crate::execute::changed::Changed;
 use crate::execute::course::{Act, Course};
 use crate::execute::fault;
 use crate::execute::group::Group;
@@ -24,6 +25,7 @@ pub(crate) struct Rebuild<'a> {
     /// How many rows the tables had that were dropped and whose names another one takes.
     counts: BTreeMap<String, String>,
     losses: Losses,
+    changed: Changed,
     /// The first statement has come by.
     begun: bool,
     /// What to say, and was not said yet.
@@ -39,6 +41,7 @@ impl<'a> Rebuild<'a> {
             torn: false,
             counts: BTreeMap::new(),
             losses: Losses::default(),
+            changed: Changed::new(prepared.asks_count),
             begun: false,
             notes: Vec::new(),
         }
@@ -55,7 +58,9 @@ impl<'a> Rebuild<'a> {
     pub(crate) fn statement(&mut self, driver: &mut dyn Driver, place: &Place<'_>, in_transaction: bool) -> Result<()> {
         let text = place.statement.text;
         self.before(driver, text)?;
+        self.changed.before(driver, text)?;
         self.run(driver, place, in_transaction)?;
+        self.changed.after(driver, text)?;
         self.after(driver, text)
     }
 

@@ -1,5 +1,6 @@
 //! Offline scripts, and plans to read.
 
+mod changed;
 mod counted;
 mod held;
 mod replaced;
@@ -271,7 +272,7 @@ impl Scribe<'_> {
         if held {
             put(self.out, &self.sql.begin(alone))?;
         }
-        self.statement(&self.sql.statement(sql))?;
+        self.authors(text, sql)?;
         self.counted(1)?;
         if held {
             put(self.out, &self.sql.commit(alone))?;
@@ -372,6 +373,9 @@ impl Reader for Scribe<'_> {
             }
         }
         first.push_str(&guards(self.sql, self.table, &step.heads_before.ids(), self.count));
+        if prepared.asks_count {
+            first.push_str(&self.sql.keep_count(true));
+        }
         self.prepared = Some(prepared.clone());
         self.by_hand = prepared.rebuilds() && self.transaction == Transaction::Revision;
         let unwatched = off && self.changes_rows.get(self.at).copied().unwrap_or(false) && !prepared.rebuilds();

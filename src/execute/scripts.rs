@@ -66,6 +66,8 @@ pub(crate) struct Prepared {
     pub groups: Vec<Group>,
     /// The statements that drop what would stay in the session after the revision, in the order in which it is made.
     pub temporary: Vec<String>,
+    /// Whether a statement asks how many rows the one before it has changed, where others may have come between.
+    pub asks_count: bool,
     /// Which statement is the first that may need a batch plan, itself or by a directive before it.
     pub needs_plan: Option<u64>,
     /// The checksum of the file.
@@ -154,6 +156,7 @@ impl Script {
             switches: false,
             defers: false,
             needs_plan: None,
+            asks_count: false,
             marks: (header.transaction == Transaction::None && dialect.orphans().is_some()).then(Marks::default),
             temporary: Vec::new(),
         };
@@ -188,6 +191,7 @@ impl Script {
                 .map_or_else(Vec::new, |marks| marks.groups(survey.statements)),
             temporary: survey.temporary,
             needs_plan: survey.needs_plan,
+            asks_count: survey.asks_count,
             commits: survey.commits,
             dropped: survey.dropped,
             replaced: survey.replaced,
@@ -269,17 +273,18 @@ impl From<Fault> for Stop {
 pub(super) struct Survey<'s> {
     pub(super) script: &'s Script,
     pub(super) dialect: &'static dyn Dialect,
-    in_transaction: bool,
+    pub(super) in_transaction: bool,
     pub(super) statements: u64,
     alters: bool,
-    altered: BTreeSet<String>,
+    pub(super) altered: BTreeSet<String>,
     pragmas: bool,
     commits: bool,
-    dropped: BTreeSet<String>,
+    pub(super) dropped: BTreeSet<String>,
     replaced: BTreeSet<String>,
     switches: bool,
     defers: bool,
     pub(super) needs_plan: Option<u64>,
+    pub(super) asks_count: bool,
     marks: Option<Marks>,
     temporary: Vec<String>,
 }
@@ -295,6 +300,7 @@ impl Survey<'_> {
         self.altered.extend(table);
         self.altered
             .extend(directives::altered(statement.gap_before, self.dialect));
+        self.asks(statement)?;
         self.pragmas |= self.dialect.touches_session(statement.text);
         if let Some(drop) = self.dialect.drops_temporary(statement.text, &self.temporary)
             && !self.temporary.contains(&drop)

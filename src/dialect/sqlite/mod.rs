@@ -230,6 +230,18 @@ impl Dialect for Sqlite {
         session::asks_id(statement)
     }
 
+    fn asks_count(&self, statement: &str) -> Option<&'static str> {
+        session::asks_count(statement)
+    }
+
+    fn sets_count(&self, statement: &str) -> bool {
+        session::sets_count(statement)
+    }
+
+    fn give_count(&self, rows: &str) -> Vec<String> {
+        session::give_count(rows)
+    }
+
     fn temporary_now(&self) -> Option<&'static str> {
         Some(temporary::NOW)
     }

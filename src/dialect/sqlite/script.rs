@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::dialect::sqlite::{follow, held, replaced, settings};
+use crate::dialect::sqlite::{follow, held, replaced, session, settings};
 use crate::dialect::{Ask, Held, ScriptHead, ScriptSql, Setting};
 use crate::error::Result;
 use crate::sql::split;
@@ -19,6 +19,9 @@ use crate::sql::write;
 /// The frame of a script for SQLite.
 #[derive(Debug)]
 pub(super) struct SqliteScript;
+
+/// Where a step keeps how many rows the author's last statement has changed, if it asks for that.
+const COUNT: &str = "temp.sqlrev_changes";
 
 const SETUP: &str = "\
 PRAGMA foreign_keys = ON;
@@ -182,6 +185,20 @@ impl ScriptSql for SqliteScript {
 
     fn say_lost(&self, counters: bool) -> String {
         replaced::say_lost(counters)
+    }
+
+    fn keep_count(&self, begins: bool) -> String {
+        let count = if begins { "0" } else { "changes()" };
+        format!("{}CREATE TABLE {COUNT} AS SELECT {count} AS x;\n", self.forget_count())
+    }
+
+    fn give_count(&self) -> String {
+        let give = session::give_count(&format!("(SELECT x FROM {COUNT})"));
+        give.iter().map(|sql| format!("{sql};\n")).collect()
+    }
+
+    fn forget_count(&self) -> String {
+        format!("DROP TABLE IF EXISTS {COUNT};\n")
     }
 
     fn missing_table(&self, name: &str, _place: &str) -> String {

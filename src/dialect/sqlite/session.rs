@@ -1,6 +1,6 @@
 //! How SQLite is locked, watched and replayed.
 
-use crate::dialect::{Replay, VersionSql};
+use crate::dialect::{CHANGES, Replay, TOTAL_CHANGES, VersionSql};
 use crate::sql::split;
 use crate::sql::token::{self, Kind};
 
@@ -110,6 +110,43 @@ pub(super) fn asks_id(statement: &str) -> Option<&'static str> {
     asks.then_some("last_insert_rowid()")
 }
 
+/// What asks how many rows were changed. The rows of plans and of the version table are changed by the same connection.
+pub(super) fn asks_count(statement: &str) -> Option<&'static str> {
+    const ASKS: &[u8] = b"changes";
+    // Scripts of millions of statements come by here.
+    let bytes = statement.as_bytes();
+    if !bytes.windows(ASKS.len()).any(|part| part.eq_ignore_ascii_case(ASKS)) {
+        return None;
+    }
+    let words: Vec<&str> = token::significant(statement, &split::SQLITE)
+        .map(|token| &statement[token.span])
+        .collect();
+    let asks = |name: &str| {
+        let mut pairs = words.windows(2);
+        pairs.any(|pair| pair[1] == "(" && token::unquoted(pair[0]).eq_ignore_ascii_case(name))
+    };
+    let asked = [("total_changes", TOTAL_CHANGES), ("changes", CHANGES)];
+    asked.into_iter().find(|(name, _)| asks(name)).map(|(_, asked)| asked)
+}
+
+/// What may have another answer to that.
+pub(super) fn sets_count(statement: &str) -> bool {
+    gives_id(statement) || matches!(first_word(statement).as_str(), "UPDATE" | "DELETE")
+}
+
+/// Only a statement that changes as many rows gives a number back. CREATE TABLE … AS counts none, and DELETE leaves
+/// `last_insert_rowid()` alone.
+pub(super) fn give_count(rows: &str) -> Vec<String> {
+    vec![
+        format!(
+            "CREATE TABLE temp.sqlrev_counted AS WITH RECURSIVE n(i) AS (SELECT 1 WHERE {rows} > 0 \
+             UNION ALL SELECT i + 1 FROM n WHERE i < {rows}) SELECT i FROM n"
+        ),
+        "DELETE FROM temp.sqlrev_counted".to_owned(),
+        "DROP TABLE temp.sqlrev_counted".to_owned(),
+    ]
+}
+
 /// Rows do not matter to a schema, and other files are left alone. What a ROLLBACK takes back was a change of the schema,
 /// perhaps.
 pub(super) fn replay(statement: &str) -> Replay {
@@ -208,6 +245,17 @@ mod tests {
         }
         assert!(gives_id("replace into t values (1)"));
         assert!(!gives_id("UPDATE t SET a = 1"));
+    }
+
+    #[test]
+    fn what_asks_for_changed_rows() {
+        let check = |sql: &str, want: Option<&str>| assert_eq!(asks_count(sql), want, "{sql}");
+        check("INSERT INTO n VALUES (Changes ( ))", Some(CHANGES));
+        check("SELECT changes() - total_changes()", Some(TOTAL_CHANGES));
+        check("SELECT \"changes\"()", Some(CHANGES));
+        check("SELECT changes, 'changes()' FROM changes -- changes()", None);
+        assert!(sets_count("delete from t"));
+        assert!(!sets_count("CREATE TABLE t (a)"));
     }
 
     #[test]

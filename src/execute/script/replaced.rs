@@ -237,7 +237,7 @@ impl Scribe<'_> {
         if std::mem::take(&mut self.hand.keeps) {
             put(self.out, &self.sql.say_lost(self.hand.counters))?;
         }
-        Ok(())
+        self.forgets_count()
     }
 
     /// Whether the statement drops a table that the script replaces, where no transaction holds the replacement and the
