@@ -37,6 +37,7 @@ mod settings;
 mod site;
 mod size;
 mod steps;
+mod strangers;
 mod table;
 mod temporary;
 mod types;

@@ -9,7 +9,7 @@ use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::inspect::Object;
 use crate::dialect::sqlite::prove::{self, Proof};
 use crate::dialect::sqlite::ways::Way;
-use crate::dialect::sqlite::{aside, counts, dependents, kept, readers};
+use crate::dialect::sqlite::{aside, counts, dependents, kept, readers, strangers};
 use crate::dialect::{Ask, Op, Rows, Setting};
 use crate::error::Result;
 use crate::sql::write::{quoted, sqlite_literal};
@@ -40,6 +40,7 @@ pub(super) fn ops(draft: &Draft<'_>, way: &Way, proof: &Proof, last: usize, ask:
         if way.copies() {
             ops.extend(dependents::none_unknown(draft, last, ask)?);
         }
+        ops.extend(strangers::keys(draft, last, ask)?);
         if readers::takes_from(draft) {
             ops.push(readers::none_unknown(draft.state, last, ask)?);
         }

@@ -1,0 +1,131 @@
+//! For scripts, whose databases have not been seen: what stops them where a foreign key that no revision makes would lose
+//! its parent.
+
+use std::collections::BTreeSet;
+
+use crate::code::Code;
+use crate::dialect::sqlite::dependents::origin;
+use crate::dialect::sqlite::draft::{Draft, Index, Source, unique_columns};
+use crate::dialect::sqlite::inspect::words;
+use crate::dialect::sqlite::types::Affinity;
+use crate::dialect::{Ask, Op};
+use crate::error::Result;
+use crate::sql::parse::define::ClauseKind;
+use crate::sql::write::{quoted, sqlite_literal};
+
+/// The columns of keys, by their old names in lower case, in which other values may be found than before, or that are no
+/// longer what tells rows apart.
+fn parents(draft: &Draft<'_>) -> BTreeSet<String> {
+    let old = Draft::new(draft.state, false);
+    let all = groups(&old, |index| index.old);
+    let columns = old.columns.iter().map(|column| column.name.as_str());
+    let changed = columns
+        .filter(|name| !same_values(&old, draft, name))
+        .map(str::to_ascii_lowercase)
+        .filter(|name| all.iter().any(|group| group.contains(name)));
+    changed.chain(lost(draft).into_iter().flatten()).collect()
+}
+
+/// The groups of columns that told rows apart, and do so no longer.
+fn lost(draft: &Draft<'_>) -> Vec<BTreeSet<String>> {
+    let kept: Vec<BTreeSet<String>> = groups(draft, |index| index.kept)
+        .into_iter()
+        .map(|group| group.iter().map(|name| before(draft, name)).collect())
+        .collect();
+    let old = groups(&Draft::new(draft.state, false), |index| index.old);
+    old.into_iter().filter(|group| !kept.contains(group)).collect()
+}
+
+/// Whether a column goes on under its name with the very values that it has, compared as they are.
+fn same_values(old: &Draft<'_>, draft: &Draft<'_>, name: &str) -> bool {
+    draft.columns.iter().enumerate().any(|(at, column)| {
+        let expression = |draft: &Draft<'_>, name: &str| {
+            let span = draft.table.expression_of(name);
+            span.map(|span| draft.table.at(&span).to_owned())
+        };
+        let collation = |draft: &Draft<'_>, name: &str| draft.collation(name).map(|name| name.to_ascii_lowercase());
+        origin(draft, at).is_some_and(|from| from.eq_ignore_ascii_case(name))
+            && column.name.eq_ignore_ascii_case(name)
+            && matches!(&column.source, Source::Same(_))
+            && Affinity::of(old.type_of(name)) == Affinity::of(draft.type_of(&column.name))
+            && collation(old, name) == collation(draft, &column.name)
+            && expression(old, name) == expression(draft, &column.name)
+    })
+}
+
+/// The old name of a column.
+fn before(draft: &Draft<'_>, name: &str) -> String {
+    let old = draft.position(name).and_then(|at| origin(draft, at));
+    // A new column has a name that none of the old ones is found by.
+    old.map_or_else(|| format!("new {name}"), str::to_ascii_lowercase)
+}
+
+/// The groups of columns that tell rows apart, by constraints and by some of the indexes.
+fn groups(draft: &Draft<'_>, index: impl Fn(&Index) -> bool) -> Vec<BTreeSet<String>> {
+    let lower = |names: Vec<String>| names.iter().map(|name| name.to_ascii_lowercase()).collect();
+    let constraints = draft.table.constraints().filter_map(|(owner, clause)| {
+        let (ClauseKind::Unique { columns, .. } | ClauseKind::PrimaryKey { columns, .. }) = &clause.kind else {
+            return None;
+        };
+        Some(match owner {
+            Some(owner) => vec![owner.name.text.clone()],
+            None => columns.iter().map(|column| column.text.clone()).collect(),
+        })
+    });
+    let mut groups: Vec<BTreeSet<String>> = constraints.map(lower).collect();
+    let indexes = draft.indexes.iter().filter(|known| index(known));
+    groups.extend(indexes.filter_map(|index| match unique_columns(&index.object.sql) {
+        Some(columns) => Some(lower(columns)),
+        // One that says a collation may be a key; an expression is none, and its words do no harm.
+        None => Some(words(&index.object.sql)).filter(|words| words.contains("unique")),
+    }));
+    groups
+}
+
+/// A check that no foreign key that no revision makes refers to what changes. Online its rows and its parent are looked at.
+pub(super) fn keys(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask) -> Result<Option<Op>> {
+    let changed = parents(draft);
+    if changed.is_empty() {
+        return Ok(None);
+    }
+    let (schema, place) = (quoted(&draft.state.schema, '"'), sqlite_literal(&draft.state.schema));
+    let name = sqlite_literal(&draft.name().to_ascii_lowercase());
+    let refer = format!(
+        "FROM {schema}.sqlite_schema AS child, pragma_foreign_key_list(child.name, {place}) AS key \
+         WHERE child.type = 'table' AND lower(key.\"table\") = {name} AND lower(child.name) <> {name}"
+    );
+    let known = ask.query(&format!(
+        "SELECT DISTINCT lower(child.name), lower(key.\"from\") {refer} ORDER BY 1, 2"
+    ))?;
+    let known: Vec<String> = known
+        .into_iter()
+        .map(|row| {
+            let names: Vec<String> = row.into_iter().flatten().map(|name| sqlite_literal(&name)).collect();
+            format!("({})", names.join(", "))
+        })
+        .collect();
+    let columns: Vec<String> = changed.iter().map(|column| sqlite_literal(column)).collect();
+    let mut to = format!("lower(key.\"to\") IN ({})", columns.join(", "));
+    let key = draft.state.table.primary_key();
+    if key.iter().any(|column| changed.contains(&column.to_ascii_lowercase())) {
+        to = format!("(key.\"to\" IS NULL OR {to})");
+    }
+    let unknown = if known.is_empty() {
+        String::new()
+    } else {
+        format!(
+            " AND (lower(child.name), lower(key.\"from\")) NOT IN (VALUES {})",
+            known.join(", ")
+        )
+    };
+    Ok(Some(Op::Check {
+        sql: format!("SELECT DISTINCT 'table ' || child.name {refer} AND {to}{unknown} ORDER BY 1"),
+        code: Code::BatchInUse,
+        message: format!(
+            "a foreign key that no revision makes refers to what changes in `{}`",
+            draft.name()
+        ),
+        help: "drop it first and add it anew afterwards; or run the upgrade online, which looks at it".to_owned(),
+        at: (last, 0..0),
+    }))
+}
