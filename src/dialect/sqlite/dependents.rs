@@ -61,19 +61,23 @@ pub(super) fn origin<'d>(draft: &'d Draft<'_>, position: usize) -> Option<&'d st
     draft.columns.get(position)?.origin.as_deref()
 }
 
+/// Whether every column stays in its place under its name.
+pub(super) fn stays(draft: &Draft<'_>) -> bool {
+    let mut columns = draft.state.table.columns().enumerate();
+    columns.all(|(position, column)| {
+        let now = draft.columns.get(position).map(|column| column.name.as_str());
+        now.is_some_and(|now| column.name.is(now))
+            && origin(draft, position).is_some_and(|origin| column.name.is(origin))
+    })
+}
+
 /// For a script, whose database has not been seen: stops it where columns go or move while a view or a trigger that the
 /// revisions do not make may read them, by the table's name or through a view that they do make.
 ///
 /// # Errors
 /// Those of the replay.
 pub(super) fn none_unknown(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask) -> Result<Option<Op>> {
-    let mut columns = draft.state.table.columns().enumerate();
-    let stay = columns.all(|(position, column)| {
-        let now = draft.columns.get(position).map(|column| column.name.as_str());
-        now.is_some_and(|now| column.name.is(now))
-            && origin(draft, position).is_some_and(|origin| column.name.is(origin))
-    });
-    if stay {
+    if stays(draft) {
         return Ok(None);
     }
     let objects = views_and_triggers(ask, &draft.state.schema)?;

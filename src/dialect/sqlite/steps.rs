@@ -40,7 +40,7 @@ pub(super) fn ops(draft: &Draft<'_>, way: &Way, proof: &Proof, last: usize, ask:
         if way.copies() {
             ops.extend(dependents::none_unknown(draft, last, ask)?);
         }
-        ops.extend(strangers::keys(draft, last, ask)?);
+        ops.extend(strangers::none_broken(draft, last, ask)?);
         if readers::takes_from(draft) {
             ops.push(readers::none_unknown(draft.state, last, ask)?);
         }

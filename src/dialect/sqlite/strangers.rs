@@ -1,17 +1,28 @@
-//! For scripts, whose databases have not been seen: what stops them where a foreign key that no revision makes would lose
-//! its parent.
+//! For scripts, whose databases have not been seen: what stops them where something that no revision makes would break
+//! although every column stays in its place, and where a foreign key that none makes would lose its parent.
 
 use std::collections::BTreeSet;
 
 use crate::code::Code;
-use crate::dialect::sqlite::dependents::origin;
+use crate::dialect::sqlite::dependents::{origin, says, stays};
 use crate::dialect::sqlite::draft::{Draft, Index, Source, unique_columns};
-use crate::dialect::sqlite::inspect::words;
+use crate::dialect::sqlite::inspect::{views_and_triggers, words};
 use crate::dialect::sqlite::types::Affinity;
 use crate::dialect::{Ask, Op};
 use crate::error::Result;
 use crate::sql::parse::define::ClauseKind;
 use crate::sql::write::{quoted, sqlite_literal};
+
+/// What a script asks before it changes a table.
+///
+/// # Errors
+/// Those of the replay.
+pub(super) fn none_broken(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask) -> Result<Vec<Op>> {
+    let mut ops = Vec::new();
+    ops.extend(keys(draft, last, ask)?);
+    ops.extend(by_places(draft, last, ask)?);
+    Ok(ops)
+}
 
 /// The columns of keys, by their old names in lower case, in which other values may be found than before, or that are no
 /// longer what tells rows apart.
@@ -83,7 +94,7 @@ fn groups(draft: &Draft<'_>, index: impl Fn(&Index) -> bool) -> Vec<BTreeSet<Str
 }
 
 /// A check that no foreign key that no revision makes refers to what changes. Online its rows and its parent are looked at.
-pub(super) fn keys(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask) -> Result<Option<Op>> {
+fn keys(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask) -> Result<Option<Op>> {
     let changed = parents(draft);
     if changed.is_empty() {
         return Ok(None);
@@ -128,4 +139,129 @@ pub(super) fn keys(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask) -> Result<
         help: "drop it first and add it anew afterwards; or run the upgrade online, which looks at it".to_owned(),
         at: (last, 0..0),
     }))
+}
+
+/// A check that no view or trigger that no revision makes goes by the number of the columns or says a name where there will
+/// be more, by the rowid where that goes, or by a key that goes.
+fn by_places(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask) -> Result<Option<Op>> {
+    if !stays(draft) {
+        // Then whatever may read the table stops the script.
+        return Ok(None);
+    }
+    let mut breaks = Vec::new();
+    let settable = |draft: &Draft<'_>| {
+        let columns = draft.columns.iter().filter(|column| !draft.is_generated(&column.name));
+        columns.count()
+    };
+    let old = Draft::new(draft.state, false);
+    if draft.columns.len() > old.columns.len() || settable(draft) != settable(&old) {
+        breaks.push(goes_by_places(&draft.state.schema));
+    }
+    let had = |name: &str| draft.state.table.column(name).is_some();
+    let names = draft.columns.iter().map(|column| column.name.as_str());
+    breaks.extend(names.filter(|name| !had(name)).map(takes));
+    if draft.table.without_rowid() && !draft.state.table.without_rowid() {
+        breaks.extend(["rowid", "_rowid_", "oid"].map(says));
+    }
+    if !lost(draft).is_empty() {
+        breaks.push("type = 'trigger' AND said GLOB '* on conflict*'".to_owned());
+    }
+    if breaks.is_empty() {
+        return Ok(None);
+    }
+    let schema = &draft.state.schema;
+    let known: Vec<String> = views_and_triggers(ask, schema)?
+        .iter()
+        .map(|object| sqlite_literal(&object.name))
+        .collect();
+    let views = draft.state.related.iter().filter(|object| object.kind == "view");
+    let names: Vec<String> = views
+        .map(|view| view.name.as_str())
+        .chain([draft.name()])
+        .map(|name| format!("({})", sqlite_literal(&pattern(name))))
+        .collect();
+    Ok(Some(Op::Check {
+        // A view that somebody made may be read by others of his.
+        sql: format!(
+            "WITH RECURSIVE stranger AS (SELECT type, name, sql, {said} AS said FROM {schema}.sqlite_schema \
+             WHERE type IN ('view', 'trigger') AND name NOT IN ({known})), \
+             read(name) AS (VALUES {names} UNION SELECT CASE WHEN stranger.name GLOB '*[]*?[\"`'']*' THEN '*' \
+             ELSE lower(stranger.name) END FROM read, stranger WHERE stranger.type = 'view' AND {reads}) \
+             SELECT DISTINCT type || ' ' || stranger.name FROM read, stranger WHERE {reads} AND ({breaks}) ORDER BY 1",
+            said = said(),
+            schema = quoted(schema, '"'),
+            known = known.join(", "),
+            names = names.join(", "),
+            reads = "said GLOB '*[^a-z0-9_$]' || read.name || '[^a-z0-9_$]*'",
+            breaks = breaks.join(" OR "),
+        ),
+        code: Code::BatchInUse,
+        message: format!(
+            "a view or trigger that no revision makes may not fit what changes in `{}`",
+            draft.name()
+        ),
+        help: "drop it first and create it anew afterwards; or run the upgrade online, which looks at it".to_owned(),
+        at: (last, 0..0),
+    }))
+}
+
+/// A name as GLOB finds it; one that may be written in several ways is taken to stand everywhere.
+fn pattern(name: &str) -> String {
+    if name.contains(['"', '`', ']', '[', '\'', '*', '?']) {
+        "*".to_owned()
+    } else {
+        name.to_ascii_lowercase()
+    }
+}
+
+/// The text of an object in lower case, without quotes, and with one space wherever there are any.
+fn said() -> String {
+    let mut text = "lower(sql)".to_owned();
+    for quote in ["'\"'", "'`'", "'['", "']'", "''''", "char(9)", "char(10)", "char(13)"] {
+        text = format!("replace({text}, {quote}, ' ')");
+    }
+    for (what, by) in [
+        ("' '", "' ' || char(1)"),
+        ("char(1) || ' '", "''"),
+        ("char(1)", "''"),
+        ("' .'", "'.'"),
+        ("'. '", "'.'"),
+        ("')as '", "') as '"),
+        ("'exists ('", "'exists('"),
+        ("'exists(select *'", "'exists(select 1'"),
+    ] {
+        text = format!("replace({text}, {what}, {by})");
+    }
+    format!("{text} || ' '")
+}
+
+/// The condition that a name may be that of a new column by now: a text in double quotes, or a column of another table that
+/// is not said to be that one's.
+fn takes(column: &str) -> String {
+    let lower = column.to_ascii_lowercase();
+    let text = sqlite_literal(&quoted(&lower, '"'));
+    let named = sqlite_literal(&format!("*[^a-z0-9_$.]{}[^a-z0-9_$]*", pattern(column)));
+    let alias = sqlite_literal(&format!(" as {lower}"));
+    format!(
+        "instr(lower(sql), {text}) OR (type = 'view' OR instr(said, ' from ')) AND replace(said, {alias}, '') GLOB {named}"
+    )
+}
+
+/// The condition that `said` may go by the number of the columns of `read.name`: `SELECT *` where it is put beside other
+/// columns, an INSERT without a list of them, row values, and NATURAL JOINs. Where a comment may stand between the words,
+/// less is enough.
+fn goes_by_places(schema: &str) -> String {
+    let star =
+        ["select", "select ", " distinct ", " all ", ",", ", ", "."].map(|word| format!("said GLOB '*{word}[*]*'"));
+    let star = star.join(" OR ");
+    let commented = "(instr(said, '--') OR instr(said, '/*'))";
+    format!(
+        "instr(said, ' natural ') OR said GLOB '* in ' || read.name || '[^a-z0-9_$]*' \
+         OR said GLOB {} || read.name || '[^a-z0-9_$]*' \
+         OR type = 'view' AND ({star} OR {commented} AND instr(replace(replace(said, '/*', ''), '*/', ''), '*')) \
+         AND (said GLOB '*select*select*' OR instr(said, '(') BETWEEN 1 AND instr(said, ' as ')) \
+         OR type = 'trigger' AND ({star} OR {commented} \
+         OR said GLOB '* into ' || read.name || ' [^(]*')",
+        sqlite_literal(&format!("* in {}.", pattern(schema)))
+    )
 }
