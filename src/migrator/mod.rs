@@ -47,6 +47,7 @@ use crate::dialect::sqlite::Sqlite;
 use crate::driver::Driver;
 use crate::error::Result;
 use crate::execute::Report;
+use crate::execute::lent::First;
 use crate::project;
 use crate::revision::{Direction, Revision, RevisionId};
 use crate::version::VersionTable;
@@ -63,6 +64,9 @@ pub struct Migrator {
     lock_timeout: Duration,
     code: Registered,
     backup: Backup,
+    /// What lends the backup to runs: named where one is asked for, so that other programs do not bring along what makes
+    /// copies.
+    lend_backup: Option<for<'a> fn(&'a Backup) -> &'a dyn First>,
 }
 
 impl Migrator {
@@ -124,6 +128,7 @@ impl Migrator {
             lock_timeout: Duration::from_secs(60),
             code: Registered::default(),
             backup: Backup::default(),
+            lend_backup: None,
         }
     }
 
@@ -173,6 +178,7 @@ impl Migrator {
     #[must_use]
     pub fn backup(mut self, backup: Backup) -> Self {
         self.backup = backup;
+        self.lend_backup = Some(|backup| backup);
         self
     }
 

@@ -352,7 +352,10 @@ impl Terms<'_> {
                 index: true,
                 no_code: false,
                 code: Some(&migrator.code),
-                first: if self.rehearsal { None } else { Some(&migrator.backup) },
+                first: migrator
+                    .lend_backup
+                    .filter(|_| !self.rehearsal)
+                    .map(|lend| lend(&migrator.backup)),
             },
         };
         act(&mut executor)
