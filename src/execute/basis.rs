@@ -9,7 +9,7 @@ use crate::execute::online::OnDriver;
 use crate::execute::record::{self, Scripted};
 use crate::execute::replay::Replay;
 use crate::execute::seen::Seen;
-use crate::execute::{Executor, fault, lock, run};
+use crate::execute::{Executor, bookkeeping, fault, lock, run};
 use crate::revision::plan::Plan;
 use crate::revision::{RevisionId, Transaction};
 
@@ -111,7 +111,7 @@ impl Executor<'_> {
                 return Ok(());
             }
         };
-        run::own_tables(&self.table, self.lent.index, seen.table, &mut *scratch)
+        bookkeeping::own_tables(&self.table, self.lent.index, seen.table, &mut *scratch)
             .and_then(|creates| creates.iter().try_for_each(|create| scratch.execute(create)))
             .map_err(|error| fault::database(&error))?;
         if let Ok(defensive) = self.driver.setting(Setting::Defensive, None) {

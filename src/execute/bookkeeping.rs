@@ -4,7 +4,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::dialect::Dialect;
+use crate::driver::{Driver, DriverError};
 use crate::error::Result;
+use crate::execute::Executor;
+use crate::execute::fault;
 use crate::execute::scripts::{KEPT, Prepared, Sources};
 use crate::revision::header;
 use crate::revision::{Direction, Header, Revision, Script};
@@ -98,4 +101,32 @@ pub(crate) fn of_step(
         detail: None,
     };
     [row, table.log(entry, stamp)]
+}
+
+impl Executor<'_> {
+    /// Creates the version table unless it is `there`, and the log where it is missing: somebody may have dropped
+    /// one without the other.
+    pub(crate) fn create_table(&mut self, there: bool) -> Result<()> {
+        self.create_own(there, self.lent.index)
+    }
+
+    /// Likewise, and the index where it is wanted.
+    pub(super) fn create_own(&mut self, there: bool, index: bool) -> Result<()> {
+        let missing = own_tables(&self.table, index, there, self.driver);
+        let missing = missing.map_err(|error| fault::database(&error))?;
+        missing.iter().try_for_each(|create| self.own(create))
+    }
+}
+
+/// What creates the tables of a run's own that a database lacks, and their index where that is wanted.
+pub(super) fn own_tables(
+    table: &VersionTable,
+    index: bool,
+    there: bool,
+    driver: &mut dyn Driver,
+) -> std::result::Result<Vec<String>, DriverError> {
+    let there = [there, table.has_log(driver)?];
+    let creates = table.create().into_iter().zip(there);
+    let missing = creates.filter_map(|(create, there)| (!there).then_some(create));
+    Ok(missing.chain(table.index().filter(|_| index)).collect())
 }

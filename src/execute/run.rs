@@ -3,7 +3,7 @@
 
 use crate::code::Code;
 use crate::dialect::Dialect;
-use crate::driver::{Driver, DriverError};
+use crate::driver::DriverError;
 use crate::error::{Error, Result};
 use crate::execute::event::Event;
 use crate::execute::seen::{self, Seen};
@@ -13,7 +13,7 @@ use crate::execute::{Executor, Ran, Report, fault, lock};
 use crate::revision::plan::Plan;
 use crate::revision::target::Target;
 use crate::revision::{Direction, Revision, RevisionId, Transaction};
-use crate::version::{Entry, VersionTable};
+use crate::version::Entry;
 
 /// Makes the plan from what the database has.
 pub(super) type MakePlan<'p, 'a> = &'p dyn Fn(&mut Executor<'a>, &Seen) -> Result<Plan>;
@@ -207,7 +207,8 @@ impl<'a> Executor<'a> {
     fn steps(&mut self, seen: &Seen, ready: &[Ready<'a>], progress: &mut Progress) -> Result<()> {
         progress.fresh = self.is_empty()?;
         progress.whole = self.single_transaction || progress.fresh;
-        self.create_table(seen.table)?;
+        // In a database that is empty the index comes last, which makes it smaller than one that grew.
+        self.create_own(seen.table, self.lent.index && !progress.fresh)?;
         let commits = self.driver.dialect().ddl_commits();
         let stopped: Vec<&RevisionId> = seen
             .rows
@@ -257,6 +258,9 @@ impl<'a> Executor<'a> {
             if !progress.whole {
                 progress.kept = progress.ran.len();
             }
+        }
+        if progress.fresh && self.lent.index {
+            self.table.index().iter().try_for_each(|create| self.own(create))?;
         }
         self.end(&mut open, None)?;
         progress.kept = progress.ran.len();
@@ -323,14 +327,6 @@ impl<'a> Executor<'a> {
         };
         let rows = self.driver.query(query).map_err(|error| fault::database(&error))?;
         Ok(rows.is_empty())
-    }
-
-    /// Creates the version table unless it is `there`, and the log where it is missing: somebody may have dropped
-    /// one without the other.
-    pub(crate) fn create_table(&mut self, there: bool) -> Result<()> {
-        let missing = own_tables(&self.table, self.lent.index, there, self.driver);
-        let missing = missing.map_err(|error| fault::database(&error))?;
-        missing.iter().try_for_each(|create| self.own(create))
     }
 
     /// Locks the database for writing.
@@ -454,19 +450,6 @@ fn refuse_stopped(seen: &Seen, direction: Direction) -> Result<()> {
     )
     .state(format!("{statements} of its statements are done"))
     .help(format!("let it come to its end first: {to}")))
-}
-
-/// What creates the tables of a run's own that a database lacks, and their index where that is wanted.
-pub(super) fn own_tables(
-    table: &VersionTable,
-    index: bool,
-    there: bool,
-    driver: &mut dyn Driver,
-) -> std::result::Result<Vec<String>, DriverError> {
-    let there = [there, table.has_log(driver)?];
-    let creates = table.create().into_iter().zip(there);
-    let missing = creates.filter_map(|(create, there)| (!there).then_some(create));
-    Ok(missing.chain(table.index().filter(|_| index)).collect())
 }
 
 pub(super) fn changed_half_way(revision: &Revision) -> Error {
