@@ -11,9 +11,10 @@ pub struct VersionSql {
     /// A query that returns a row when statements that name the tables of the names `{revisions}` and `{log}`, both as
     /// literals, would reach others, of the session's own.
     pub hidden: Option<&'static str>,
-    /// A query for id, checksum and progress of every revision in the version table `{revisions}`, in the order of the
-    /// ids; none where a program had better not ask at each start.
-    pub brief: Option<&'static str>,
+    /// A query for id and checksum of every revision in the version table, without the checksum where it has not come to
+    /// its end, in the order of the ids: what stands before the name of the table, and after it, with the quotes around
+    /// it; none where a program had better not ask at each start.
+    pub brief: Option<[&'static str; 2]>,
     /// Creates the index, named `{index}`, that answers that query alone, unless it is there.
     pub index: Option<&'static str>,
     /// The moment in UTC as a text `2026-11-22T21:14:00Z`.

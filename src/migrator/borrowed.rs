@@ -96,12 +96,17 @@ impl Drop for Borrowed<'_> {
 }
 
 /// Refuses a connection with a transaction open.
+#[inline]
 pub(super) fn no_transaction(driver: &dyn Driver) -> Result<()> {
-    if driver.in_transaction() == Some(true) {
-        let message = "the connection has a transaction open";
-        return Err(Error::new(Code::InTransaction, message)
-            .state("nothing was run")
-            .help("commit it or roll it back first: each revision has a transaction of its own"));
+    match driver.in_transaction() {
+        Some(true) => Err(in_transaction()),
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+#[cold]
+fn in_transaction() -> Error {
+    Error::new(Code::InTransaction, "the connection has a transaction open")
+        .state("nothing was run")
+        .help("commit it or roll it back first: each revision has a transaction of its own")
 }

@@ -50,7 +50,7 @@ use crate::execute::Report;
 use crate::execute::lent::First;
 use crate::project;
 use crate::revision::{Direction, Revision, RevisionId};
-use crate::version::VersionTable;
+use crate::version::{self, VersionTable};
 use code::Registered;
 use source::Source;
 
@@ -71,6 +71,7 @@ pub struct Migrator {
 
 impl Migrator {
     /// The revisions that a build script embedded: `Migrator::new(sqlrev::embedded!())`. Nothing is read yet.
+    #[inline]
     pub fn new(embedded: Embedded) -> Self {
         Self::of(Source::packed(embedded), embedded.application())
     }
@@ -120,6 +121,7 @@ impl Migrator {
         Ok(Self::of(Source::read(dialect, revisions)?, "application"))
     }
 
+    #[inline]
     fn of(source: Source, by: &str) -> Self {
         Self {
             source,
@@ -238,6 +240,7 @@ impl Migrator {
     ///
     /// The connection may have any settings; a run uses those of the command line (foreign keys are enforced, a wait for
     /// a lock can be ended) and puts back what it changed. It must not have a transaction open.
+    #[inline]
     pub fn run<'a>(&'a self, driver: &'a mut dyn Driver) -> Run<'a> {
         Run::new(self, driver)
     }
@@ -246,6 +249,7 @@ impl Migrator {
     ///
     /// # Errors
     /// Those of [`Run::upgrade`].
+    #[inline]
     pub fn upgrade(&self, driver: &mut dyn Driver) -> Result<Report> {
         self.run(driver).upgrade("heads")
     }
@@ -351,20 +355,15 @@ impl Migrator {
     }
 
     /// The heads when everything is applied and nothing else is; none where that is not so, or not certain.
+    #[inline]
     fn if_current(&self, driver: &mut dyn Driver) -> Result<Option<Vec<RevisionId>>> {
-        let table = self.table_of(driver);
         let dialect = driver.dialect();
-        let current = self
-            .source
-            .with_brief(dialect, |brief| status::is_current(brief, &table, driver))?;
-        // What cannot be read, such as a table that is not there, is looked at in full.
-        if !current.unwrap_or(false) {
+        let revisions = self.source.briefs(dialect)?;
+        let Some(query) = version::brief(dialect, &self.table) else {
             return Ok(None);
-        }
-        let heads = self.source.with_brief(dialect, |brief| {
-            let heads = brief.filter(|brief| brief.is_head);
-            heads.map(|brief| RevisionId::from(brief.id)).collect()
-        })?;
-        Ok(Some(heads))
+        };
+        // What cannot be read, such as a table that is not there, is looked at in full.
+        let current = status::heads_if_current(revisions, &query, driver);
+        Ok(current.unwrap_or(None))
     }
 }

@@ -20,7 +20,7 @@ use crate::revision::RevisionId;
 use crate::revision::applied::Applied;
 use crate::revision::graph::RevisionGraph;
 use crate::revision::plan::Plan;
-use crate::revision::target::{Symbol, Target};
+use crate::revision::target::Target;
 
 /// A run that is about to begin: whom it tells what happens, and who may stop it. Made by [`Migrator::run`].
 pub struct Run<'a> {
@@ -47,6 +47,7 @@ impl std::fmt::Debug for Run<'_> {
 }
 
 impl<'a> Run<'a> {
+    #[inline]
     pub(super) fn new(migrator: &'a Migrator, driver: &'a mut dyn Driver) -> Self {
         Self {
             migrator,
@@ -91,10 +92,10 @@ impl<'a> Run<'a> {
     /// # Errors
     /// `execute::in_transaction`, `version::newer_database`, those of the target, `checksum::edited`, `script::…`,
     /// `execute::…`, `batch::…`, `lock::timeout` and `database::…`. The error's state says what the database has now.
-    pub fn upgrade(mut self, target: &str) -> Result<Report> {
+    #[inline]
+    pub fn upgrade(self, target: &str) -> Result<Report> {
         no_transaction(self.driver)?;
-        let targets = targets(target)?;
-        if targets == [Target::symbol(Symbol::Heads)]
+        if target == "heads"
             && let Some(heads) = self.migrator.if_current(self.driver)?
         {
             return Ok(Report {
@@ -104,6 +105,12 @@ impl<'a> Run<'a> {
                 purged: Vec::new(),
             });
         }
+        self.upgrade_in_full(target)
+    }
+
+    #[cold]
+    fn upgrade_in_full(mut self, target: &str) -> Result<Report> {
+        let targets = targets(target)?;
         let graph = &self.migrator.source.for_driver(self.driver)?.graph;
         self.migrator.code.check(graph)?;
         let done = self.with(graph, |executor| executor.upgrade(&targets));

@@ -7,9 +7,10 @@ use crate::dialect::Dialect;
 use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::execute::seen;
+use crate::revision::Revision;
+use crate::revision::brief::{self, Briefs};
 use crate::revision::graph::RevisionGraph;
-use crate::revision::packed::{self, Brief, Packed};
-use crate::revision::{Revision, RevisionId};
+use crate::revision::packed::Packed;
 
 /// The revisions that a build script put into the program: what `embedded!()` gives.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +39,7 @@ impl Embedded {
     }
 
     /// The name and version of the program, as Cargo knows them.
+    #[inline]
     pub(super) fn application(&self) -> &'static str {
         self.application
     }
@@ -68,22 +70,29 @@ macro_rules! embedded {
 pub(super) struct Source {
     packed: Option<Packed>,
     loaded: OnceLock<Result<Loaded>>,
+    /// Makes the table of what must be known of revisions that are not packed. Named here alone, so that a program whose
+    /// revisions are packed does not bring it along.
+    make_table: Option<MakeTable>,
 }
+
+type MakeTable = fn(&Loaded, &'static dyn Dialect) -> Result<Vec<u8>>;
 
 /// The revisions, read and checked.
 #[derive(Debug)]
 pub(super) struct Loaded {
     dialect: &'static str,
     pub graph: RevisionGraph,
-    /// Filled for revisions that are not packed, when somebody asks: id, checksum, and whether it is a head.
-    brief: OnceLock<Vec<(RevisionId, [u8; packed::SHORT], bool)>>,
+    /// Filled for revisions that are not packed, when somebody asks: the table that packed ones bring.
+    table: OnceLock<Vec<u8>>,
 }
 
 impl Source {
+    #[inline]
     pub(super) fn packed(packed: Embedded) -> Self {
         Self {
             packed: Some(packed.packed),
             loaded: OnceLock::new(),
+            make_table: None,
         }
     }
 
@@ -92,6 +101,7 @@ impl Source {
         Ok(Self {
             packed: None,
             loaded: OnceLock::from(Ok(loaded)),
+            make_table: Some(Loaded::table),
         })
     }
 
@@ -107,21 +117,26 @@ impl Source {
         self.loaded.get_or_init(load).as_ref().map_err(Clone::clone)
     }
 
-    /// Calls `ask` with what is known of each revision, in the order of the ids.
-    pub(super) fn with_brief<T>(
-        &self,
-        dialect: &'static dyn Dialect,
-        ask: impl FnOnce(&mut dyn Iterator<Item = Brief<'_>>) -> T,
-    ) -> Result<T> {
-        if let Some(packed) = self.packed {
-            return Ok(ask(&mut packed.brief().ok_or_else(damaged)?));
+    /// What must be known of each revision to see whether it is applied as it is, in the order of the ids.
+    #[inline]
+    pub(super) fn briefs(&self, dialect: &'static dyn Dialect) -> Result<Briefs<'_>> {
+        match &self.packed {
+            Some(packed) => packed.brief(),
+            None => self.made_briefs(dialect)?,
         }
-        let brief = self.loaded()?.brief(dialect)?;
-        Ok(ask(&mut brief.iter().map(|(id, short, is_head)| Brief {
-            id: id.as_str(),
-            short: *short,
-            is_head: *is_head,
-        })))
+        .ok_or_else(damaged)
+    }
+
+    #[cold]
+    fn made_briefs(&self, dialect: &'static dyn Dialect) -> Result<Option<Briefs<'_>>> {
+        let (loaded, Some(make)) = (self.loaded()?, self.make_table) else {
+            return Ok(None);
+        };
+        if loaded.table.get().is_none() {
+            let _ = loaded.table.set(make(loaded, dialect)?);
+        }
+        let table = loaded.table.get();
+        Ok(table.and_then(|table| Briefs::new(table, loaded.graph.len())))
     }
 
     /// Refuses a connection that speaks another dialect than the texts.
@@ -139,6 +154,7 @@ impl Source {
     }
 }
 
+#[cold]
 fn damaged() -> Error {
     Error::new(Code::FileIo, "the embedded revisions are damaged").help("build the program anew")
 }
@@ -148,24 +164,18 @@ impl Loaded {
         Ok(Self {
             dialect,
             graph: RevisionGraph::build(revisions)?,
-            brief: OnceLock::new(),
+            table: OnceLock::new(),
         })
     }
 
-    fn brief(&self, dialect: &'static dyn Dialect) -> Result<&[(RevisionId, [u8; packed::SHORT], bool)]> {
-        if let Some(brief) = self.brief.get() {
-            return Ok(brief);
-        }
-        let mut brief = Vec::with_capacity(self.graph.len());
+    fn table(&self, dialect: &'static dyn Dialect) -> Result<Vec<u8>> {
+        let mut checksums = Vec::with_capacity(self.graph.len());
         for node in self.graph.nodes() {
             let revision = self.graph.revision(node);
-            let short = match &revision.upgrade {
-                Some(script) => packed::short(&seen::checksum(script, revision, dialect)?),
-                None => [0; packed::SHORT],
-            };
-            brief.push((revision.id().clone(), short, self.graph.is_effective_head(node)));
+            let script = revision.upgrade.as_ref();
+            let checksum = script.map(|script| seen::checksum(script, revision, dialect));
+            checksums.push(checksum.transpose()?);
         }
-        brief.sort_unstable();
-        Ok(self.brief.get_or_init(|| brief))
+        brief::table(&self.graph, &checksums).ok_or_else(damaged)
     }
 }

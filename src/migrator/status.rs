@@ -4,10 +4,9 @@ use crate::driver::{Driver, DriverError};
 use crate::error::Result;
 use crate::execute::seen::{self, Seen};
 use crate::revision::RevisionId;
+use crate::revision::brief::Briefs;
 use crate::revision::checksum::Change;
 use crate::revision::graph::RevisionGraph;
-use crate::revision::packed::Brief;
-use crate::version::VersionTable;
 
 /// Where a database stands, beside the revisions that a program has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,24 +86,34 @@ impl Status {
 /// every row. An index keeps these three together, so that the texts beside them are not read. SQLite itself keeps the
 /// index equal to the rows, whoever writes them with whatever program; where it is missing, the same query reads the
 /// table. So nothing that is kept from an earlier time is ever believed.
-pub(super) fn is_current<'b>(
-    mut revisions: impl Iterator<Item = Brief<'b>>,
-    table: &VersionTable,
+///
+/// Returns the heads where that is so. Every start of a program comes this way, mostly as the first of this crate that it
+/// runs: what it calls is written to lie together, since each other page of the program is waited for.
+#[inline]
+pub(super) fn heads_if_current(
+    mut revisions: Briefs<'_>,
+    query: &str,
     driver: &mut dyn Driver,
-) -> Result<bool, DriverError> {
-    let Some(query) = table.brief() else {
-        return Ok(false);
-    };
+) -> Result<Option<Vec<RevisionId>>, DriverError> {
+    let mut heads = Vec::with_capacity(1);
     let mut same = true;
-    driver.each_row(&query, &mut |row| {
-        same = matches!((revisions.next(), row), (Some(ours), [Some(id), Some(checksum), None]) if *id == ours.id && has(checksum, &ours.short));
+    driver.each_row(query, &mut |row| {
+        same = match (revisions.next(), row) {
+            (Some(ours), [Some(id), Some(checksum)]) => {
+                if ours.is_head {
+                    heads.push(RevisionId::from(*id));
+                }
+                id.as_bytes() == ours.id && has(checksum.as_bytes(), ours.short)
+            }
+            _ => false,
+        };
         same
     })?;
-    Ok(same && revisions.next().is_none())
+    Ok((same && revisions.next().is_none()).then_some(heads))
 }
 
 /// Whether the second value of a stored checksum begins with these digits.
-fn has(stored: &str, short: &[u8]) -> bool {
-    let stored = stored.as_bytes();
+#[inline]
+fn has(stored: &[u8], short: &[u8]) -> bool {
     stored.len() == 134 && stored.starts_with(b"b3:1:") && stored[70..].starts_with(short)
 }

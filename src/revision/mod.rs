@@ -1,6 +1,7 @@
 //! Revisions: what a pair of files says, the graph they make, and plans through it.
 
 pub mod applied;
+pub mod brief;
 pub(crate) mod check;
 pub mod checksum;
 mod downgrade;
@@ -70,6 +71,7 @@ macro_rules! name_type {
         }
 
         impl From<&str> for $name {
+            #[inline]
             fn from(text: &str) -> Self {
                 Self(text.into())
             }

@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::revision::brief::{self, Briefs};
 use crate::revision::checksum::Checksum;
 use crate::revision::graph::RevisionGraph;
 use crate::revision::{BranchLabel, header::Spans};
@@ -17,12 +18,6 @@ use crate::source::SourceFile;
 
 /// What the bytes begin with; the last one is the version of the form.
 const MARK: [u8; 8] = *b"sqlrev\0\x02";
-/// How many digits of a checksum's second value stand for the whole in the table: 128 bits.
-pub const SHORT: usize = 32;
-/// The length of an entry of the table.
-const ENTRY: usize = SHORT + 4;
-/// In the length of an id: nothing comes after this revision.
-const HEAD: u32 = 1 << 31;
 /// Where the table begins.
 const TABLE: usize = MARK.len() + 12;
 
@@ -36,17 +31,6 @@ const CODE: u8 = 32;
 const TIMEOUTS: u8 = 64;
 /// For none.
 const NO_TIMEOUT: u64 = u64::MAX;
-
-/// What must be known of a revision to see whether it is applied as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Brief<'a> {
-    /// The id.
-    pub id: &'a str,
-    /// The first digits of the second value of the upgrade's checksum.
-    pub short: [u8; SHORT],
-    /// Whether no revision comes after it or depends on it.
-    pub is_head: bool,
-}
 
 /// The revisions of a program.
 #[derive(Clone, Copy)]
@@ -100,6 +84,7 @@ impl Packed {
     }
 
     /// How many there are.
+    #[inline]
     pub fn len(&self) -> usize {
         self.number(MARK.len()).unwrap_or(0)
     }
@@ -110,32 +95,14 @@ impl Packed {
     }
 
     /// Each revision in a few words, in the order of the ids; none when the bytes are damaged.
-    pub fn brief(&self) -> Option<impl Iterator<Item = Brief<'static>> + use<>> {
-        let rest = self.0.get(TABLE..self.number(MARK.len() + 4)?)?;
-        let (table, ids) = rest.split_at_checked(self.len().checked_mul(ENTRY)?)?;
-        let length = |entry: &[u8]| {
-            let length = entry.get(SHORT..)?.try_into().ok()?;
-            Some(u32::from_le_bytes(length))
-        };
-        let lengths = table.chunks_exact(ENTRY).map(length);
-        let all: u64 = lengths
-            .map(|length| length.map(|length| u64::from(length & !HEAD)))
-            .sum::<Option<u64>>()?;
-        let mut ids = std::str::from_utf8(ids).ok()?;
+    #[inline]
+    pub fn brief(&self) -> Option<Briefs<'static>> {
+        let count = self.len();
         // Where there is none, nothing in the table tells whether that is so.
-        if all != ids.len() as u64 || self.is_empty() && self.revisions().is_none() {
+        if count == 0 && self.revisions().is_none() {
             return None;
         }
-        Some(table.chunks_exact(ENTRY).map_while(move |entry| {
-            let length = length(entry)?;
-            let (id, rest) = ids.split_at_checked((length & !HEAD) as usize)?;
-            ids = rest;
-            Some(Brief {
-                id,
-                short: entry.get(..SHORT)?.try_into().ok()?,
-                is_head: length & HEAD != 0,
-            })
-        }))
+        Briefs::new(self.0.get(TABLE..self.number(MARK.len() + 4)?)?, count)
     }
 
     /// The dialect that the texts are for, and the revisions in path order; none when the bytes are damaged.
@@ -148,6 +115,7 @@ impl Packed {
         reader.rest.is_empty().then_some((dialect, revisions))
     }
 
+    #[inline]
     fn number(&self, at: usize) -> Option<usize> {
         let bytes = self.0.get(at..at + 4)?.try_into().ok()?;
         Some(u32::from_le_bytes(bytes) as usize)
@@ -250,41 +218,19 @@ pub fn pack(
 ) -> Option<Vec<u8>> {
     let mut body = Writer { out: Vec::new() };
     body.text(dialect)?;
-    let mut table = Vec::new();
-    for (node, checksum) in graph.nodes().zip(checksums) {
+    for node in graph.nodes() {
         body.revision(graph.revision(node))?;
-        let short = checksum.map_or([b'0'; SHORT], |checksum| short(&checksum));
-        table.push((graph.id(node).as_str(), short, graph.is_effective_head(node)));
     }
-    table.sort_unstable();
-    let ids: usize = table.iter().map(|(id, ..)| id.len()).sum();
+    let table = brief::table(graph, checksums)?;
     let mut out = Writer { out: MARK.to_vec() };
     out.number(graph.len())?;
-    let begin = TABLE + graph.len() * ENTRY + ids;
+    let begin = TABLE + table.len();
     out.number(begin)?;
     out.number(begin + body.out.len())?;
-    for (id, short, is_head) in &table {
-        out.out.extend_from_slice(short);
-        let length = u32::try_from(id.len()).ok().filter(|length| *length < HEAD)?;
-        let length = if *is_head { length | HEAD } else { length };
-        out.out.extend_from_slice(&length.to_le_bytes());
-    }
-    for (id, ..) in &table {
-        out.out.extend_from_slice(id.as_bytes());
-    }
+    out.out.extend_from_slice(&table);
     out.out.append(&mut body.out);
     out.out.extend_from_slice(needs_plan.unwrap_or_default().as_bytes());
     Some(out.out)
-}
-
-/// The first digits of the second value.
-pub fn short(checksum: &Checksum) -> [u8; SHORT] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut short = [0; SHORT];
-    for (digits, byte) in short.chunks_exact_mut(2).zip(checksum.tokens) {
-        digits.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-    }
-    short
 }
 
 struct Writer {
@@ -414,7 +360,10 @@ mod tests {
         let brief: Vec<_> = packed
             .brief()
             .unwrap()
-            .map(|it| format!("{} {} {}", it.id, str::from_utf8(&it.short[..2]).unwrap(), it.is_head))
+            .map(|it| {
+                let words = [it.id, &it.short[..2]].map(|bytes| str::from_utf8(bytes).unwrap());
+                format!("{} {} {}", words[0], words[1], it.is_head)
+            })
             .collect();
         assert_eq!(
             brief,
@@ -452,7 +401,7 @@ mod tests {
             assert!(Packed::new(bytes.leak()).brief().is_none(), "{at} {value}");
         }
         let mut bytes = whole.clone();
-        bytes[TABLE + SHORT] ^= 1;
+        bytes[TABLE + brief::SHORT] ^= 1;
         assert!(Packed::new(bytes.leak()).brief().is_none());
         // Where the revisions end.
         let mut bytes = whole;

@@ -2,6 +2,7 @@
 //!
 //! Everything is SQL text, so that the same statements run online, stand in an offline script, and are shown in a plan.
 
+mod brief;
 pub mod text;
 mod unfinished;
 mod values;
@@ -17,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::revision::{Direction, RevisionId};
 use crate::schema::Kind;
 
+pub use brief::brief;
 pub use unfinished::Unfinished;
 
 use unfinished::{read_unfinished, written};
@@ -201,12 +203,6 @@ impl VersionTable {
             .filter(|sql| !sql.is_empty())
             .map(str::to_owned)
             .collect()
-    }
-
-    /// The query that tells in one small read what is applied; none where the dialect has none.
-    pub fn brief(&self) -> Option<String> {
-        let query = self.dialect.version_sql().brief?;
-        Some(query.replace("{revisions}", &self.revisions))
     }
 
     /// The statement that creates the index which answers that query.
@@ -409,7 +405,7 @@ impl VersionTable {
         let sql = format!("SELECT revision, upgrade_checksum, unfinished FROM {}", self.revisions);
         let mut rows = Ok(Vec::new());
         let there = driver.each_row_if_there(&exists, &sql, &mut |row| {
-            match (&mut rows, brief(row)) {
+            match (&mut rows, read_row(row)) {
                 (Ok(rows), Ok(row)) => rows.push(row),
                 (_, Err(error)) => rows = Err(error),
                 (Err(_), _) => {}
@@ -452,7 +448,7 @@ impl VersionTable {
     }
 }
 
-fn brief(row: &[Option<&str>]) -> Result<Row, DriverError> {
+fn read_row(row: &[Option<&str>]) -> Result<Row, DriverError> {
     let [Some(id), Some(upgrade_checksum), unfinished] = row else {
         return Err(DriverError::new("a row has no revision or no checksum"));
     };

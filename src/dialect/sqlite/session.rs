@@ -9,7 +9,10 @@ pub(super) static VERSION: VersionSql = VersionSql {
     create: include_str!("version.sql"),
     exists: "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower({revisions})",
     // In `main`, where the table is kept: an attached database may have one of its own.
-    brief: Some("SELECT revision, upgrade_checksum, unfinished FROM main.{revisions} ORDER BY revision"),
+    brief: Some([
+        "SELECT revision, CASE WHEN unfinished IS NULL THEN upgrade_checksum END FROM main.\"",
+        "\" ORDER BY revision",
+    ]),
     index: Some("CREATE INDEX IF NOT EXISTS {index} ON {revisions} (revision, upgrade_checksum, unfinished)"),
     now: "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')",
     elapsed: None,
