@@ -6,7 +6,6 @@
 
 use crate::revision::checksum::Checksum;
 use crate::revision::graph::RevisionGraph;
-use crate::sorted::sort;
 
 /// How many digits of a checksum's second value stand for the whole in the table: 128 bits.
 pub const SHORT: usize = 32;
@@ -75,7 +74,7 @@ pub fn table(graph: &RevisionGraph, checksums: &[Option<Checksum>]) -> Option<Ve
         let short = checksum.map_or([b'0'; SHORT], |checksum| short(&checksum));
         entries.push((graph.id(node).as_str(), short, graph.is_effective_head(node)));
     }
-    sort(&mut entries);
+    entries.sort_unstable();
     let mut out = Vec::with_capacity(entries.len() * (ENTRY + 16));
     for (id, short, is_head) in &entries {
         out.extend_from_slice(short);
