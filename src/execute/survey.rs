@@ -23,6 +23,8 @@ pub(super) struct Surveyor {
     pub(super) foreign_keys_off: Vec<bool>,
     /// Which revisions may change rows beside that, which foreign keys would have watched.
     pub(super) changes_rows: Vec<bool>,
+    /// The revision replaces a table by hand.
+    by_hand: bool,
     /// A copy has inserted rows since the author's last ones.
     copied: bool,
     /// A statement whose effect would differ with foreign keys off: the error to give if they are.
@@ -38,6 +40,7 @@ impl Surveyor {
             lines: Vec::new(),
             foreign_keys_off: Vec::new(),
             changes_rows: Vec::new(),
+            by_hand: false,
             copied: false,
             differs: None,
         }
@@ -51,7 +54,8 @@ impl Reader for Surveyor {
         let message = &revision.header.message;
         self.lines
             .push(format!("{}  {}  {checksum}", step.revision, one_line(message)));
-        self.foreign_keys_off.push(prepared.rebuilds());
+        self.by_hand = prepared.rebuilds();
+        self.foreign_keys_off.push(self.by_hand);
         self.changes_rows.push(false);
         self.differs = None;
         self.switched_off = false;
@@ -71,6 +75,9 @@ impl Reader for Surveyor {
                         return Err(another_row(place, asks));
                     }
                     self.copied = !self.dialect.gives_id(place.statement.text);
+                }
+                if self.by_hand && goes_back(place, self.dialect) {
+                    return Err(back(place));
                 }
                 let creates = token::keywords(place.statement.text, self.dialect.rules(), 1) == ["CREATE"];
                 if let Some(changes) = self.changes_rows.last_mut() {
@@ -111,6 +118,22 @@ impl Reader for Surveyor {
             _ => Ok(()),
         }
     }
+}
+
+/// `ROLLBACK TO`: what a script has remembered of a table that it replaces by hand would go as well.
+fn goes_back(place: &Place<'_>, dialect: &dyn Dialect) -> bool {
+    let words = token::keywords(place.statement.text, dialect.rules(), 3);
+    words.first().is_some_and(|word| word == "ROLLBACK") && words.iter().any(|word| word == "TO")
+}
+
+fn back(place: &Place<'_>) -> Error {
+    let (file, span) = place.in_file();
+    Error::new(
+        Code::BatchMixed,
+        format!("`{}` replaces a table by hand and goes back to a savepoint", file.name),
+    )
+    .at(&file, span, "a script would forget what it has to put back".to_owned())
+    .help("put the replacement into a revision of its own, or run the upgrade online")
 }
 
 fn mixed(place: &Place<'_>, effect: &str) -> Error {

@@ -162,12 +162,12 @@ fn finish(
 ) -> Result<Rewrite> {
     let last = consumed.saturating_sub(1);
     let site = Site::whole(&run[last], last);
-    let changed = draft.table.text() != draft.state.table.text();
+    let changed = draft.table.text() != draft.state.table.text() || !draft.natives.is_empty();
     if recreate == Recreate::Always && changed {
         draft.must_copy("the header says `recreate: always`");
     }
     defaults::fit(ask, &draft, run)?;
-    dependents::keep_their_meaning(&draft, &site)?;
+    dependents::keep_their_meaning(&draft, &site, ask)?;
     captures::keep(&draft, &site, ask)?;
     let told = readers::told(&draft);
     draft.notices.extend(told);

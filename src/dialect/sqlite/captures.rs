@@ -5,12 +5,14 @@ use crate::code::Code;
 use crate::dialect::sqlite::dependents::refuse;
 use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::inspect::{Object, State, objects, words};
-use crate::dialect::sqlite::oracle;
+use crate::dialect::sqlite::places::has_star;
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
-use crate::dialect::{Ask, Rows};
+use crate::dialect::sqlite::{oracle, stars};
+use crate::dialect::{Ask, Rows, Scratch};
 use crate::error::{Error, Result};
 use crate::sql::parse::alter::{Action, ActionKind};
+use crate::sql::parse::define::is_reserved;
 use crate::sql::split::SQLITE;
 use crate::sql::token::{Kind, significant, unquoted};
 use crate::sql::write::{quoted, sqlite_literal};
@@ -66,47 +68,98 @@ pub(super) fn refuse_rename(state: &State, site: &Site<'_>, action: &Action, ask
     names(state, &to.text, &rename, &site, ask)
 }
 
+/// Whether every result of a query that is called by this name is the column itself, so that it means the same whichever
+/// of both the name is taken for. The column is called otherwise meanwhile.
+fn is_own_name(sql: &str, name: &str, column: &str) -> bool {
+    let tokens: Vec<_> = significant(sql, &SQLITE).collect();
+    let word = |at: usize| unquoted(&sql[tokens[at].span.clone()]);
+    let is = |at: usize, what: &str| word(at).eq_ignore_ascii_case(what);
+    let value = |at: usize| match tokens[at].kind {
+        Kind::Word => !is_reserved(&word(at)),
+        Kind::Symbol => &sql[tokens[at].span.clone()] == ")",
+        _ => true,
+    };
+    let said = (1..tokens.len()).filter(|&at| is(at, name) && tokens[at].kind != Kind::Text);
+    let names = |at: &usize| is(at - 1, "AS") && tokens[at - 1].kind == Kind::Word;
+    let (named, others): (Vec<usize>, Vec<usize>) = said.partition(names);
+    let own = named.iter().all(|&at| at > 1 && is(at - 2, column));
+    own && !named.is_empty() && !others.iter().any(|&at| value(at - 1))
+}
+
 /// Refuses a name for a column that a view or trigger gives to something else, which SQLite would take for the column
 /// from then on: `SELECT a * b AS total FROM t WHERE total > 1`. What SQLite itself follows to yet another name is what
 /// has become the column.
 fn names(state: &State, name: &str, change: &dyn Fn(&str) -> String, site: &Site<'_>, ask: &mut dyn Ask) -> Result<()> {
-    let reads = |object: &&Object| matches!(object.kind.as_str(), "view" | "trigger");
-    let mut readers = state.related.iter().chain(&state.triggers).filter(reads);
-    if !readers.any(|object| words(&object.sql).contains(&name.to_ascii_lowercase())) {
+    let says = |object: &&Object| words(&object.sql).contains(&name.to_ascii_lowercase());
+    let all = state.related.iter().chain(&state.triggers);
+    let all = all.filter(|object| matches!(object.kind.as_str(), "view" | "trigger"));
+    let readers: Vec<&Object> = all.filter(|object| says(object) || has_star(&object.sql)).collect();
+    if readers.is_empty() {
         return Ok(());
     }
     let other = "sqlrev_another_name";
     let table = quoted(&state.table.name().text, '"');
     let follow = format!("ALTER TABLE {table} RENAME COLUMN {} TO {other}", quoted(name, '"'));
-    let mut texts = |statements: &[&str]| -> Result<Option<Rows>> {
-        let mut scratch = ask.scratch()?;
-        let related: Vec<&Object> = state.related.iter().collect();
-        let hanging: Vec<&Object> = state.indexes.iter().chain(&state.triggers).collect();
-        let mut done = oracle::build_sound(scratch.as_mut(), &related, state.table.text(), &hanging);
-        // A rename puts texts into single quotes everywhere.
-        let settled = [
-            "CREATE TABLE sqlrev_quotes (a)",
-            "ALTER TABLE sqlrev_quotes RENAME COLUMN a TO b",
-        ];
-        for statement in statements.iter().chain(&settled) {
-            done = done.and_then(|()| scratch.execute(statement));
-        }
-        let sql = "SELECT type, name, sql FROM sqlite_schema WHERE type IN ('view', 'trigger') ORDER BY 1, 2";
-        Ok(done.and_then(|()| scratch.query(sql)).ok())
-    };
     // Where SQLite stops, something breaks, and is told of as such.
-    let (Some(meant), Some(found)) = (texts(&[&change(other)])?, texts(&[&change(name), &follow])?) else {
+    let Some(mut meant) = changed(state, &[&change(other)], ask)? else {
         return Ok(());
     };
-    let Some(row) = found.iter().find(|row| !meant.contains(row)) else {
+    let mut hidden = readers
+        .iter()
+        .filter(|object| stars::comes_before(&object.sql, name, state));
+    let hidden = hidden.next().map(|object| format!("{} `{}`", object.kind, object.name));
+    let shadowed = || stars::shadowed(meant.as_mut(), name, other).map(|view| format!("view `{view}`"));
+    if let Some(object) = hidden.or_else(shadowed) {
+        let why = format!(
+            "has a result `{name}` already, before which the column of `{}` would come in by a star",
+            state.table.name().text
+        );
+        return Err(refuse(site, &object, &why));
+    }
+    if !readers.iter().any(says) || changed(state, &[&change(name)], ask)?.is_none() {
         return Ok(());
+    }
+    let meant = texts_of(meant.as_mut());
+    let own = |text: &str| is_own_name(text, name, other);
+    let taken = match changed(state, &[&change(name), &follow], ask)? {
+        Some(mut found) => texts_of(found.as_mut()).into_iter().find(|row| {
+            let before = meant.iter().find(|before| before[..2] == row[..2]);
+            before.is_none_or(|before| before != row && !before[2].as_deref().is_some_and(own))
+        }),
+        None => readers.iter().find(|object| says(object)).map(|object| {
+            let row = [&object.kind, &object.name];
+            row.map(|word| Some(word.clone())).to_vec()
+        }),
     };
+    let Some(row) = taken else { return Ok(()) };
     let of = |at: usize| row.get(at).cloned().flatten().unwrap_or_default();
     let why = format!(
         "says `{name}` and means something else, which would be the column of `{}` from then on",
         state.table.name().text
     );
     Err(refuse(site, &format!("{} `{}`", of(0), of(1)), &why))
+}
+
+/// Scratch with everything around the table that compiles, after some statements; `None` where one is refused.
+fn changed(state: &State, statements: &[&str], ask: &mut dyn Ask) -> Result<Option<Box<dyn Scratch>>> {
+    let mut scratch = ask.scratch()?;
+    let related: Vec<&Object> = state.related.iter().collect();
+    let hanging: Vec<&Object> = state.indexes.iter().chain(&state.triggers).collect();
+    let mut done = oracle::build_sound(scratch.as_mut(), &related, state.table.text(), &hanging);
+    // A rename puts texts into single quotes everywhere.
+    let settled = [
+        "CREATE TABLE sqlrev_quotes (a)",
+        "ALTER TABLE sqlrev_quotes RENAME COLUMN a TO b",
+    ];
+    for statement in statements.iter().chain(&settled) {
+        done = done.and_then(|()| scratch.execute(statement));
+    }
+    Ok(done.is_ok().then_some(scratch))
+}
+
+fn texts_of(scratch: &mut dyn Scratch) -> Rows {
+    let sql = "SELECT type, name, sql FROM sqlite_schema WHERE type IN ('view', 'trigger') ORDER BY 1, 2";
+    scratch.query(sql).unwrap_or_default()
 }
 
 fn more_shared(object: &Object, name: &str, table: &str, site: &Site<'_>) -> Error {
@@ -124,7 +177,7 @@ fn joining(state: &State) -> Vec<Object> {
 }
 
 /// Whether another table or view that a view or trigger names may have a column of this name.
-fn is_joined(state: &State, object: &Object, name: &str, ask: &mut dyn Ask) -> bool {
+pub(super) fn is_joined(state: &State, object: &Object, name: &str, ask: &mut dyn Ask) -> bool {
     let said: Vec<String> = words(&object.sql).iter().map(|word| sqlite_literal(word)).collect();
     let rows = ask.query(&format!(
         "SELECT 1 FROM {schema}.sqlite_schema m JOIN pragma_table_xinfo(m.name, {literal}) c \

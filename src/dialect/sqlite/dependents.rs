@@ -6,23 +6,23 @@ use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::inspect::{views_and_triggers, words};
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
-use crate::dialect::sqlite::{places, readers};
+use crate::dialect::sqlite::{captures, places, readers};
 use crate::dialect::{Ask, Op};
 use crate::error::{Error, Result};
 use crate::sql::parse::define::ClauseKind;
 use crate::sql::write::{quoted, sqlite_literal};
 
 /// Refuses a draft that would give something else a new meaning.
-pub(super) fn keep_their_meaning(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
+pub(super) fn keep_their_meaning(draft: &Draft<'_>, site: &Site<'_>, ask: &mut dyn Ask) -> Result<()> {
     implied_keys(draft, site)?;
     readers::keep(draft, site)?;
-    shared_names(draft, site)?;
+    shared_names(draft, site, ask)?;
     places::keep(draft, site)
 }
 
 /// Without a column a NATURAL JOIN joins by fewer, or by none at all; and a column that is named like the rowid gives way
 /// to it. Both compile.
-fn shared_names(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
+fn shared_names(draft: &Draft<'_>, site: &Site<'_>, ask: &mut dyn Ask) -> Result<()> {
     let kept = |name: &str| {
         (0..draft.columns.len()).any(|at| origin(draft, at).is_some_and(|old| old.eq_ignore_ascii_case(name)))
     };
@@ -39,7 +39,8 @@ fn shared_names(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
             let why = "would read the rowid in place of the column of that name";
             return Err(refuse(site, &what, why));
         }
-        if words.contains("natural") {
+        let mut shared = dropped.iter();
+        if words.contains("natural") && shared.any(|name| captures::is_joined(draft.state, object, name, ask)) {
             let why = format!(
                 "joins by the names that tables share, and `{}` would share fewer",
                 draft.name()

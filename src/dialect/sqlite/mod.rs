@@ -36,6 +36,7 @@ mod session;
 mod settings;
 mod site;
 mod size;
+mod stars;
 mod steps;
 mod strangers;
 mod table;

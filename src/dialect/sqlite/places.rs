@@ -48,7 +48,7 @@ pub(super) fn keep(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
 }
 
 /// `SELECT *` or `t.*`; not a product, and not `count(*)`.
-fn has_star(sql: &str) -> bool {
+pub(super) fn has_star(sql: &str) -> bool {
     let words: Vec<_> = significant(sql, &SQLITE).map(|token| &sql[token.span]).collect();
     words.windows(2).any(|pair| {
         pair[1] == "*"

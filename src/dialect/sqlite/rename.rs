@@ -5,7 +5,7 @@ use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::inspect::{Object, State};
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
-use crate::dialect::sqlite::{aside, expr, kept, oracle, prove, readers};
+use crate::dialect::sqlite::{aside, expr, kept, oracle, prove, readers, strangers};
 use crate::dialect::{AlterStatement, Ask, Op, Rewrite, Setting};
 use crate::error::Result;
 use crate::sql::parse::alter::{self as parse, ActionKind};
@@ -23,6 +23,8 @@ pub(super) struct Early {
     pub(super) action: usize,
     /// The action says nothing else.
     pub(super) whole: bool,
+    /// The new name.
+    to: String,
     /// The rename where there is only one schema.
     on_scratch: String,
     /// The rename as SQLite runs it.
@@ -65,6 +67,7 @@ pub(super) fn early(run: &[AlterStatement]) -> Vec<Early> {
                 at,
                 action: index,
                 whole,
+                to: to.text.clone(),
                 on_scratch,
                 sql,
             });
@@ -151,6 +154,9 @@ pub(super) fn first(
     let mut ops = Vec::new();
     if ask.offline() {
         ops.push(readers::none_unknown(state, site.index, ask)?);
+        for rename in early {
+            ops.push(strangers::none_takes(state, &rename.to, rename.at, ask)?);
+        }
     }
     ops.extend(stepping_aside(&broken, site));
     ops.push(Op::Set(Setting::LegacyAlterTable, Some(false)));
@@ -176,6 +182,9 @@ pub(super) fn rewrite(site: &Site<'_>, state: &State, kind: &ActionKind, ask: &m
     let mut ops = stepping_aside(&broken, site);
     if ask.offline() {
         ops.insert(0, readers::none_unknown(state, site.index, ask)?);
+        if let ActionKind::RenameColumn { to, .. } = kind {
+            ops.insert(0, strangers::none_takes(state, &to.text, site.index, ask)?);
+        }
     }
     ops.push(Op::Set(Setting::LegacyAlterTable, Some(false)));
     match kind {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::code::Code;
 use crate::dialect::sqlite::dependents::{origin, says, stays};
 use crate::dialect::sqlite::draft::{Draft, Index, Source, unique_columns};
-use crate::dialect::sqlite::inspect::{views_and_triggers, words};
+use crate::dialect::sqlite::inspect::{State, views_and_triggers, words};
 use crate::dialect::sqlite::types::Affinity;
 use crate::dialect::{Ask, Op};
 use crate::error::Result;
@@ -169,18 +169,31 @@ fn by_places(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask) -> Result<Option
     if breaks.is_empty() {
         return Ok(None);
     }
-    let schema = &draft.state.schema;
+    Ok(Some(unfit(draft.state, &breaks, last, ask)?))
+}
+
+/// A check that none takes the new name of a column for what it says now.
+///
+/// # Errors
+/// Those of the replay.
+pub(super) fn none_takes(state: &State, name: &str, last: usize, ask: &mut dyn Ask) -> Result<Op> {
+    unfit(state, &[takes(name)], last, ask)
+}
+
+/// A check that there is no view or trigger of which one of these conditions holds.
+fn unfit(state: &State, breaks: &[String], last: usize, ask: &mut dyn Ask) -> Result<Op> {
+    let (schema, table) = (&state.schema, &state.table.name().text);
     let known: Vec<String> = views_and_triggers(ask, schema)?
         .iter()
         .map(|object| sqlite_literal(&object.name))
         .collect();
-    let views = draft.state.related.iter().filter(|object| object.kind == "view");
+    let views = state.related.iter().filter(|object| object.kind == "view");
     let names: Vec<String> = views
         .map(|view| view.name.as_str())
-        .chain([draft.name()])
+        .chain([table.as_str()])
         .map(|name| format!("({})", sqlite_literal(&pattern(name))))
         .collect();
-    Ok(Some(Op::Check {
+    Ok(Op::Check {
         // A view that somebody made may be read by others of his.
         sql: format!(
             "WITH RECURSIVE stranger AS (SELECT type, name, sql, {said} AS said FROM {schema}.sqlite_schema \
@@ -196,13 +209,10 @@ fn by_places(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask) -> Result<Option
             breaks = breaks.join(" OR "),
         ),
         code: Code::BatchInUse,
-        message: format!(
-            "a view or trigger that no revision makes may not fit what changes in `{}`",
-            draft.name()
-        ),
+        message: format!("a view or trigger that no revision makes may not fit what changes in `{table}`"),
         help: "drop it first and create it anew afterwards; or run the upgrade online, which looks at it".to_owned(),
         at: (last, 0..0),
-    }))
+    })
 }
 
 /// A name as GLOB finds it; one that may be written in several ways is taken to stand everywhere.
