@@ -1,10 +1,10 @@
 //! A table while its columns and constraints are gathered, and the statements that make it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dialect::postgres::inspect::sequences::{Sequence, Sequences};
 use crate::dialect::postgres::inspect::{Row, qualified, quoted};
-use crate::schema::{Column, ConstraintKind, Definition, Generated, Key, Kind, Object, Table, Text};
+use crate::schema::{Column, Constraint, ConstraintKind, Definition, Generated, Key, Kind, Object, Table, Text};
 
 /// A table while its parts are gathered.
 pub(super) struct Draft {
@@ -235,6 +235,7 @@ impl Draft {
             }
         }
         self.words_of_inherited(&place, parents);
+        let mut indexed = BTreeSet::new();
         for constraint in &self.table.constraints {
             let words = format!(
                 "CONSTRAINT {} {}",
@@ -246,6 +247,8 @@ impl Draft {
                 ConstraintKind::ForeignKey => self.late.push(add()),
                 // In a new table it would count as validated.
                 _ if words.ends_with(" NOT VALID") => self.after.push(add()),
+                // CREATE TABLE makes one of two that are over the same columns.
+                _ if has_index(constraint) && !indexed.insert(&constraint.columns) => self.after.push(add()),
                 _ => parts.push(words),
             }
         }
@@ -320,6 +323,10 @@ impl Draft {
             }
         }
     }
+}
+
+fn has_index(constraint: &Constraint) -> bool {
+    !matches!(constraint.kind, ConstraintKind::Check | ConstraintKind::ForeignKey)
 }
 
 /// A column as it stands in CREATE TABLE and behind ADD COLUMN.
