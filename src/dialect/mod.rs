@@ -171,6 +171,12 @@ pub trait Dialect: Sync + std::fmt::Debug {
         None
     }
 
+    /// The statements after which a function is made without a look at its body, which may name what comes later, and
+    /// with one again; none where bodies are not looked at.
+    fn bodies_unread(&self) -> Option<[&'static str; 2]> {
+        None
+    }
+
     /// Whether replays run each revision in a transaction, as it runs in truth: where that makes a difference.
     fn replays_transactions(&self) -> bool {
         false

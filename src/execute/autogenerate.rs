@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::code::Code;
 use crate::error::{Error, Result};
-use crate::execute::declared::{self, Lens};
+use crate::execute::declared::{self, Lens, has_body};
 use crate::execute::harder::{Stuck, harder, in_steps};
 use crate::execute::piece::{Piece, script};
 use crate::execute::replay::{MakeScratch, Replay};
@@ -108,6 +108,11 @@ impl Autogenerate<'_> {
         let mut replay = Replay::new(self.scratch, false)?;
         let mut seen = schema.clone();
         (self.lens)(&mut seen);
+        let bodies = replay.driver().dialect().bodies_unread();
+        let bodies = bodies.filter(|_| declared::has_bodies(schema));
+        if let Some([unread, _]) = bodies {
+            run_for(&mut replay, unread, true)?;
+        }
         let mut late = Vec::new();
         for key in order::creation(schema, &schema.objects.keys().cloned().collect()) {
             let object = &schema.objects[&key];
@@ -118,6 +123,9 @@ impl Autogenerate<'_> {
         }
         for (key, statement) in late {
             run_for(&mut replay, statement, seen.objects.contains_key(&key))?;
+        }
+        if let Some([_, read]) = bodies {
+            run_for(&mut replay, read, true)?;
         }
         Ok(replay)
     }
@@ -142,7 +150,7 @@ impl Autogenerate<'_> {
         if !renames.is_empty() && !force.recreate.is_empty() {
             let drops = order::removal(&present, &force.recreate);
             for change in drops.into_iter().map(Change::Drop) {
-                if let Err(stuck) = self.run(&mut replay, &[change], (&present, wanted), &mut pieces)? {
+                if let Err(stuck) = self.run(&mut replay, &[change], (&present, wanted), force, &mut pieces)? {
                     return Ok(Err(stuck));
                 }
             }
@@ -151,7 +159,7 @@ impl Autogenerate<'_> {
         let in_the_way = in_the_way(renames, &present);
         if !in_the_way.is_empty() {
             for change in in_the_way {
-                if let Err(stuck) = self.run(&mut replay, &[change], (&present, wanted), &mut pieces)? {
+                if let Err(stuck) = self.run(&mut replay, &[change], (&present, wanted), force, &mut pieces)? {
                     return Ok(Err(stuck));
                 }
             }
@@ -159,12 +167,15 @@ impl Autogenerate<'_> {
         }
         for rename in renames {
             let change = renaming(rename, &present);
-            if let Err(stuck) = self.run(&mut replay, &[change], (&present, wanted), &mut pieces)? {
+            if let Err(stuck) = self.run(&mut replay, &[change], (&present, wanted), force, &mut pieces)? {
                 return Ok(Err(stuck));
             }
             present = self.model(&mut replay)?;
         }
-        let none = Force::default();
+        let none = Force {
+            bodies_unread: force.bodies_unread,
+            ..Force::default()
+        };
         for round in 0..ROUNDS {
             let force = if round == 0 { force } else { &none };
             let changes = diff::changes(&present, wanted, dialect.manner(), force);
@@ -180,7 +191,7 @@ impl Autogenerate<'_> {
             for group in changes
                 .chunk_by(|one, other| matches!((one, other), (Change::Alter(a, _), Change::Alter(b, _)) if a == b))
             {
-                if let Err(stuck) = self.run(&mut replay, group, (&present, wanted), &mut pieces)? {
+                if let Err(stuck) = self.run(&mut replay, group, (&present, wanted), force, &mut pieces)? {
                     return Ok(Err(stuck));
                 }
             }
@@ -212,6 +223,7 @@ impl Autogenerate<'_> {
         replay: &mut Replay,
         changes: &[Change],
         (from, to): (&Model, &Model),
+        force: &Force,
         pieces: &mut Vec<Piece>,
     ) -> Result<Result<(), Stuck>> {
         let dialect = replay.driver().dialect();
@@ -247,6 +259,10 @@ impl Autogenerate<'_> {
                 );
                 statements.insert(0, word.replace('\n', " "));
             }
+            let makes = matches!(change, Change::Create(_) | Change::Redefine(_)) && has_body(change.key());
+            if let Some([unread, _]) = dialect.bodies_unread().filter(|_| force.bodies_unread && makes) {
+                statements.insert(0, unread.to_owned());
+            }
             // What a parent's change brings along needs no words of its own.
             if !statements.is_empty() {
                 group.push(Piece::new(change, statements, from, to));
@@ -264,6 +280,7 @@ impl Autogenerate<'_> {
             key: changes[0].key().clone(),
             refused: true,
             wordless: false,
+            reads_bodies: dialect.bodies_unread().is_some() && has_body(changes[0].key()),
             manner: dialect.manner(),
             error: reasons(not_reached(changes), &error),
         }))
@@ -418,6 +435,7 @@ fn led_elsewhere(change: &Change) -> Stuck {
         key: change.key().clone(),
         refused: false,
         wordless: false,
+        reads_bodies: false,
         manner: Manner::default(),
         error: not_reached(std::slice::from_ref(change)),
     }

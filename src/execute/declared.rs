@@ -10,7 +10,7 @@ use crate::execute::scripts::Sources;
 use crate::revision::graph::RevisionGraph;
 use crate::revision::nodes::NodeSet;
 use crate::revision::{Recreate, Script};
-use crate::schema::Model;
+use crate::schema::{Key, Kind, Model};
 use crate::version::VersionTable;
 
 /// What is left out of a comparison, as a function that takes it out of a model.
@@ -63,7 +63,22 @@ fn read(driver: &mut dyn Driver, table: &VersionTable, failed: &mut Option<Drive
 
 /// A schema as a script that loads.
 pub fn text(model: &Model, dialect: &dyn Dialect) -> String {
-    model.script(&|statement| dialect.script().terminated(statement))
+    let script = model.script(&|statement| dialect.script().terminated(statement));
+    // A body may name what comes later.
+    match dialect.bodies_unread().filter(|_| has_bodies(model)) {
+        Some([unread, _]) => format!("{unread};\n\n{script}"),
+        None => script,
+    }
+}
+
+/// Whether there are functions or procedures.
+pub(crate) fn has_bodies(model: &Model) -> bool {
+    model.objects.keys().any(has_body)
+}
+
+/// Whether it is a function or procedure.
+pub(crate) fn has_body(key: &Key) -> bool {
+    matches!(key.kind, Kind::Function | Kind::Procedure)
 }
 
 /// The model that revisions build, replayed on scratch, and what failed in that, if something did.

@@ -15,6 +15,8 @@ pub(super) struct Stuck {
     pub refused: bool,
     /// There are no words for it at all.
     pub wordless: bool,
+    /// It is a function, whose body the database looked at when it was made.
+    pub reads_bodies: bool,
     /// How the dialect orders changes, where one was refused.
     pub manner: Manner,
     pub error: Error,
@@ -22,6 +24,9 @@ pub(super) struct Stuck {
 
 /// Takes the next harder means at the place where a way stopped; `false` when there is none left.
 pub(super) fn harder(force: &mut Force, from: &Model, wanted: &Model, stuck: &Stuck) -> bool {
+    if stuck.reads_bodies && !std::mem::replace(&mut force.bodies_unread, true) {
+        return true;
+    }
     let key = &stuck.key;
     let redefinable = |model: &Model| model.objects.get(key).is_some_and(|object| object.redefinable);
     let is_redefined = redefinable(from) && redefinable(wanted);

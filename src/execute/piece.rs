@@ -81,7 +81,7 @@ pub fn script(pieces: &[Piece]) -> String {
         let mut statements = Vec::with_capacity(piece.statements.len());
         for statement in &piece.statements {
             // What is set for the session holds until something else is.
-            let sets = statement.starts_with("SET SESSION ");
+            let sets = statement.starts_with("SET ");
             if sets && set == Some(statement) {
                 continue;
             }

@@ -142,6 +142,8 @@ pub struct Force {
     pub foreign_keys_apart: bool,
     /// A default goes before its column gets another type, and comes back after it.
     pub defaults_apart: bool,
+    /// Functions are made without a look at their bodies, which name what comes later.
+    pub bodies_unread: bool,
 }
 
 /// How a dialect wants changes to be ordered.

@@ -147,6 +147,10 @@ impl Dialect for Postgres {
         true
     }
 
+    fn bodies_unread(&self) -> Option<[&'static str; 2]> {
+        Some(["SET check_function_bodies = off", "RESET check_function_bodies"])
+    }
+
     fn model(&self, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Option<Result<Model>> {
         Some(inspect::model(query))
     }
