@@ -91,6 +91,19 @@ pub enum Replay {
     Instead(String),
 }
 
+/// What a statement lacks that fails in a replay, and in truth may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lack {
+    /// It fails in truth as well.
+    Nothing,
+    /// What the server of a scratch database or the role there may not have: an extension, another role.
+    Server,
+    /// An object, which a statement may have made that failed for such a reason.
+    Object,
+    /// Rows, which a statement may have brought that is passed over.
+    Rows,
+}
+
 /// A part of a table's replacement; names in lower case, unquoted, without their schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Replaces {

@@ -14,7 +14,8 @@ mod script;
 pub mod sqlite;
 
 pub use answer::{
-    CHANGES, CopiedBy, Followed, Held, Leftovers, Replaces, Replay, RowChange, Size, SizeSql, TOTAL_CHANGES, VersionSql,
+    CHANGES, CopiedBy, Followed, Held, Lack, Leftovers, Replaces, Replay, RowChange, Size, SizeSql, TOTAL_CHANGES,
+    VersionSql,
 };
 pub use ask::{Ask, Rows, Scratch, ScratchError};
 pub use mirror::{Mirror, Mirrors};
@@ -455,6 +456,13 @@ pub trait Dialect: Sync + std::fmt::Debug {
 
     /// What becomes of the statement when revisions are replayed on an empty database only for their schema.
     fn replay(&self, statement: &str) -> Replay;
+
+    /// Why a statement of a revision may fail in a replay, by the database's code and words, where replays run each
+    /// revision in a transaction.
+    fn lacks(&self, statement: &str, code: &str, message: &str) -> Lack {
+        let _ = (statement, code, message);
+        Lack::Nothing
+    }
 
     /// How an offline script for this database is written.
     fn script(&self) -> &'static dyn ScriptSql;

@@ -1,5 +1,6 @@
 //! Schemas that are written down: the files of a project, as the database itself understands them.
 
+use crate::code::Code;
 use crate::dialect::Dialect;
 use crate::driver::{Driver, DriverError, Failure};
 use crate::error::{Error, Result};
@@ -84,7 +85,7 @@ pub(crate) fn has_body(key: &Key) -> bool {
 /// The model that revisions build, replayed on scratch, and what failed in that, if something did.
 ///
 /// # Errors
-/// Those of reading and rewriting the scripts.
+/// Those of reading and rewriting the scripts, and what a database refuses in which a revision can be replayed as it runs.
 pub fn built(
     scratch: MakeScratch<'_>,
     graph: &RevisionGraph,
@@ -92,7 +93,21 @@ pub fn built(
     sources: &dyn Sources,
     table: &VersionTable,
 ) -> Result<(Model, Option<String>)> {
-    let mut replay = Replay::at(scratch, graph, nodes, sources, false)?;
+    let mut replay = Replay::new(scratch, false)?;
+    let driver = replay.driver();
+    if driver.dialect().replays_transactions() {
+        // A revision may name it. Its schema may not be there yet, and then no revision does.
+        for statement in table.create() {
+            let _ = driver.execute(&statement);
+        }
+    }
+    let ran = replay.all(graph, nodes, sources);
+    ran.map_err(|error| match error.code() {
+        Code::StatementFailed => error
+            .state("the revisions were replayed on a scratch database: nothing has changed")
+            .help("the schema that revisions build is known only where all of them run on an empty database"),
+        _ => error,
+    })?;
     let model = model(replay.driver(), table)?.unwrap_or_default();
     Ok((model, replay.trouble()))
 }
@@ -118,7 +133,7 @@ pub(crate) fn run(replay: &mut Replay, script: &Script) -> Result<()> {
 /// The error for a database whose schemas cannot be compared.
 pub fn not_compared(dialect: &str) -> Error {
     Error::new(
-        crate::code::Code::UnsupportedDatabase,
+        Code::UnsupportedDatabase,
         format!("schemas of {dialect} are not compared by this build"),
     )
 }

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 
 use crate::code::Code;
-use crate::dialect::{AlterStatement, Ask, Dialect, Mirror, Op, Replay as Fate, Rewrite, Rows, Scratch, Setting};
+use crate::dialect::{AlterStatement, Ask, Dialect, Lack, Mirror, Op, Replay as Fate, Rewrite, Rows, Scratch, Setting};
 use crate::driver::{Driver, DriverError, Failure};
 use crate::error::{Error, Result};
 use crate::execute::fault;
@@ -14,6 +14,7 @@ use crate::execute::walk::{Place, Runner, Walk};
 use crate::revision::graph::RevisionGraph;
 use crate::revision::nodes::{Node, NodeSet};
 use crate::revision::{Direction, Recreate, Script, Transaction};
+use crate::sql::token;
 
 /// Makes an empty database to replay on.
 pub type MakeScratch<'a> = &'a dyn Fn() -> Result<Box<dyn Driver>, DriverError>;
@@ -29,6 +30,8 @@ pub(crate) struct Replay {
     temporary: Vec<String>,
     /// The first thing that failed.
     trouble: RefCell<Option<String>>,
+    /// A statement was passed over that brings rows, which others may need.
+    without_rows: bool,
 }
 
 impl Replay {
@@ -40,6 +43,7 @@ impl Replay {
             mirror: None,
             temporary: Vec::new(),
             trouble: RefCell::new(None),
+            without_rows: false,
         })
     }
 
@@ -51,6 +55,7 @@ impl Replay {
             mirror: Some(mirror),
             temporary: Vec::new(),
             trouble: RefCell::new(None),
+            without_rows: false,
         }
     }
 
@@ -63,7 +68,13 @@ impl Replay {
         offline: bool,
     ) -> Result<Self> {
         let mut replay = Self::new(scratch, offline)?;
-        replay.follow_nothing();
+        replay.all(graph, applied, sources)?;
+        Ok(replay)
+    }
+
+    /// Replays these revisions.
+    pub(crate) fn all(&mut self, graph: &RevisionGraph, applied: &NodeSet, sources: &dyn Sources) -> Result<()> {
+        self.follow_nothing();
         let nodes: Vec<Node> = graph
             .order()
             .iter()
@@ -71,9 +82,9 @@ impl Replay {
             .filter(|node| applied.contains(*node))
             .collect();
         for node in nodes {
-            replay.step(graph, node, Direction::Upgrade, sources)?;
+            self.step(graph, node, Direction::Upgrade, sources)?;
         }
-        Ok(replay)
+        Ok(())
     }
 
     /// Replays one step.
@@ -96,9 +107,7 @@ impl Replay {
             self.script(&script, header.recreate)?;
             return self.end_step();
         }
-        if header.transaction == Transaction::None || !self.whole(&script, header.recreate)? {
-            self.script(&script, header.recreate)?;
-        }
+        self.revision(&script, header.recreate, header.transaction != Transaction::None)?;
         self.end_step()?;
         for statement in self.dialect().reset() {
             self.db.execute(statement).map_err(|error| fault::database(&error))?;
@@ -147,6 +156,33 @@ impl Replay {
         self.db.execute(begin).map_err(|error| fault::database(&error))
     }
 
+    /// Replays a revision as it runs in truth. What fails is an error, unless it may have failed for what scratch lacks:
+    /// then the rest goes on, and it is remembered.
+    fn revision(&mut self, script: &Script, recreate: Recreate, in_transaction: bool) -> Result<()> {
+        if in_transaction && self.whole(script, recreate)? {
+            return Ok(());
+        }
+        if in_transaction {
+            self.begin()?;
+        }
+        let walk = Walk {
+            dialect: self.db.dialect(),
+            script,
+            recreate,
+            skip: 0,
+        };
+        let ran = walk.run(&mut Passing {
+            replay: self,
+            in_transaction,
+        });
+        if in_transaction {
+            let ended = self.db.execute(if ran.is_ok() { "COMMIT" } else { "ROLLBACK" });
+            ran?;
+            return ended.map_err(|error| fault::commit(&error, script));
+        }
+        ran
+    }
+
     /// Replays a script in one transaction; `false` when that fails, and nothing of it was done.
     fn whole(&mut self, script: &Script, recreate: Recreate) -> Result<bool> {
         self.begin()?;
@@ -158,6 +194,25 @@ impl Replay {
         }
         let ended = self.db.execute(if ran.is_ok() { "COMMIT" } else { "ROLLBACK" });
         Ok(ran.is_ok() && ended.is_ok())
+    }
+
+    /// Whether a statement may have failed for what scratch lacks.
+    fn may_pass(&mut self, sql: &str, error: &DriverError) -> bool {
+        let code = error.code.as_deref().unwrap_or_default();
+        if error.failure != Failure::Statement {
+            return false;
+        }
+        match self.dialect().lacks(sql, code, &error.message) {
+            Lack::Nothing => false,
+            Lack::Server => true,
+            Lack::Object => self.trouble.borrow().is_some(),
+            Lack::Rows => self.trouble.borrow().is_some() || self.without_rows,
+        }
+    }
+
+    fn remember(&self, error: &DriverError, sql: &str) {
+        let mut trouble = self.trouble.borrow_mut();
+        trouble.get_or_insert_with(|| format!("{}: {}", error.message, first_line(sql)));
     }
 
     /// Runs a script; what fails is an error.
@@ -188,7 +243,10 @@ impl Replay {
     /// Replays a statement that stands as it is written, or says why the database refuses it.
     pub(crate) fn try_native(&mut self, sql: &str) -> Result<(), DriverError> {
         let instead = match self.dialect().replay(sql) {
-            Fate::Skip => return Ok(()),
+            Fate::Skip => {
+                self.without_rows |= token::keywords(sql, self.dialect().rules(), 1) == ["COPY"];
+                return Ok(());
+            }
             Fate::Run => None,
             Fate::Instead(sql) => Some(sql),
         };
@@ -203,8 +261,7 @@ impl Replay {
         match self.try_native(sql) {
             Err(error) if error.failure == Failure::Interrupted => return Err(fault::database(&error)),
             Err(error) => {
-                let mut trouble = self.trouble.borrow_mut();
-                trouble.get_or_insert_with(|| format!("{}: {}", error.message, first_line(sql)));
+                self.remember(&error, sql);
                 let mirror = self.mirror.as_deref();
                 let note = mirror.filter(|mirror| mirror.refuses_too(&error.message));
                 return Ok(note.map(|_| {
@@ -300,6 +357,50 @@ impl Runner for Strict<'_> {
             let (file, span) = place.in_file();
             fault::statement(&error, &file, &span)
         })
+    }
+
+    fn rewrite(&mut self, run: &[AlterStatement], rewrite: &Rewrite, _done: u64) -> Result<()> {
+        self.replay.ops(run, rewrite).map(drop)
+    }
+
+    fn ask(&mut self) -> Result<Box<dyn Ask + '_>> {
+        Ok(self.replay.asker())
+    }
+}
+
+/// A replay in which that may fail which lacks what scratch may not have.
+struct Passing<'r> {
+    replay: &'r mut Replay,
+    in_transaction: bool,
+}
+
+/// What a failed statement of a transaction is undone to.
+const ASIDE: [&str; 3] = [
+    "SAVEPOINT sqlrev_replay",
+    "RELEASE SAVEPOINT sqlrev_replay",
+    "ROLLBACK TO SAVEPOINT sqlrev_replay",
+];
+
+impl Runner for Passing<'_> {
+    fn statement(&mut self, place: &Place<'_>) -> Result<()> {
+        let sql = place.sql();
+        let replay = &mut *self.replay;
+        let [save, release, back] = ASIDE;
+        let aside = self.in_transaction && !replay.dialect().comes_first(sql);
+        let send = |replay: &mut Replay, sql: &str| {
+            let done = if aside { replay.db.execute(sql) } else { Ok(()) };
+            done.map_err(|error| fault::database(&error))
+        };
+        send(replay, save)?;
+        if let Err(error) = replay.try_native(sql) {
+            if !replay.may_pass(sql, &error) {
+                let (file, span) = place.in_file();
+                return Err(fault::statement(&error, &file, &span));
+            }
+            replay.remember(&error, sql);
+            send(replay, back)?;
+        }
+        send(replay, release)
     }
 
     fn rewrite(&mut self, run: &[AlterStatement], rewrite: &Rewrite, _done: u64) -> Result<()> {

@@ -2,6 +2,7 @@
 
 mod inspect;
 mod kept;
+mod lack;
 mod leftover;
 mod progress;
 mod render;
@@ -12,7 +13,8 @@ mod session;
 use std::time::Duration;
 
 use crate::dialect::{
-    AlterStatement, Ask, CopiedBy, Dialect, Followed, Leftovers, Replay, Rewrite, Rows, Schemas, ScriptSql, VersionSql,
+    AlterStatement, Ask, CopiedBy, Dialect, Followed, Lack, Leftovers, Replay, Rewrite, Rows, Schemas, ScriptSql,
+    VersionSql,
 };
 use crate::error::Result;
 use crate::revision::Recreate;
@@ -141,6 +143,10 @@ impl Dialect for Postgres {
 
     fn replay(&self, statement: &str) -> Replay {
         session::replay(statement)
+    }
+
+    fn lacks(&self, statement: &str, code: &str, message: &str) -> Lack {
+        lack::of(statement, code, message)
     }
 
     fn replays_transactions(&self) -> bool {

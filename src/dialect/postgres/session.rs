@@ -229,6 +229,11 @@ pub(super) fn replay(statement: &str) -> Replay {
     if skip { Replay::Skip } else { Replay::Run }
 }
 
+/// Whether a statement begins with these words.
+pub(super) fn begins(statement: &str, with: &[&str]) -> bool {
+    words(statement).iter().take(with.len()).eq(with)
+}
+
 /// `SET TRANSACTION`.
 pub(super) fn comes_first(statement: &str) -> bool {
     let begins = statement.as_bytes().first().is_some_and(u8::is_ascii_alphabetic);
