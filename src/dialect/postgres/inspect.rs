@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::schema::{Key, Kind, Model, Object};
 use crate::sql::write;
 
-pub(super) use draft::next_value;
+pub(super) use draft::{next_value, usual_name};
 use sequences::Sequences;
 
 /// The catalogs that dependencies are between, by their numbers, which never change.

@@ -109,7 +109,7 @@ fn alter(key: &Key, alter: &Alter, from: &Model, to: &Model) -> Option<Vec<Strin
         Alter::SetType { from: old, to: new } => vec![of_column(new, &set_type(old, new, from, to))],
         Alter::SetExpression(column) => anew(key, &place, column, from, to)?,
         Alter::DropExpression(column) => vec![of_column(column, "DROP EXPRESSION")],
-        Alter::SetIdentity { from: old, to: new } => numbering::numbering(&place, old, new)?,
+        Alter::SetIdentity { from: old, to: new } => numbering::numbering(key, old, new)?,
         // There is nothing else to a column here.
         Alter::SetOther { .. } => return None,
         Alter::AddConstraint(constraint) => vec![table(&format!("ADD {}", words(constraint)))],

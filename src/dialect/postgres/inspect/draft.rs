@@ -158,11 +158,13 @@ impl Draft {
         }
         if let Some(sequence) = sequences.of_identity(self.oid, number) {
             let when = if identity == "a" { "ALWAYS" } else { "BY DEFAULT" };
-            let options = sequence.options.trim_start();
-            let options = if options.is_empty() {
-                String::new()
-            } else {
-                format!(" ({options})")
+            let mut options = sequence.options.trim_start().to_owned();
+            if !self.is_usual(sequence, &name) {
+                options = format!("SEQUENCE NAME {} {options}", sequence.place());
+            }
+            let options = match options.trim_end() {
+                "" => String::new(),
+                options => format!(" ({options})"),
             };
             column.identity = Some(same(&format!("GENERATED {when} AS IDENTITY{options}")));
         }
@@ -201,11 +203,16 @@ impl Draft {
         words.push_str(&format!("{column} {word}"));
     }
 
+    /// Whether a sequence has the name that it gets where none is said.
+    fn is_usual(&self, sequence: &Sequence, column: &str) -> bool {
+        let name = usual_name(&self.key.name, column);
+        sequence.schema == self.key.schema && sequence.name == name && name.len() < 64
+    }
+
     /// A column that a sequence of its own numbers; returns the word `serial` for it where that says everything.
     fn numbered(&mut self, column: &mut Column, sequence: &Sequence) -> Option<&'static str> {
         column.identity = Some(same(&sequence.definition()));
-        let name = format!("{}_{}_seq", self.key.name, column.name);
-        let usual = sequence.schema == self.key.schema && sequence.name == name && name.len() < 64;
+        let usual = self.is_usual(sequence, &column.name);
         let serial = match column.data_type.written.as_str() {
             "smallint" => "smallserial",
             "integer" => "serial",
@@ -366,6 +373,11 @@ fn definition(column: &Column, serial: Option<&str>) -> String {
         out.push_str(" NOT NULL");
     }
     out
+}
+
+/// The name of the sequence of a column where none is said, and none is cut.
+pub(in crate::dialect::postgres) fn usual_name(table: &str, column: &str) -> String {
+    format!("{table}_{column}_seq")
 }
 
 /// The default of a column that a sequence numbers, from the words behind CREATE SEQUENCE.

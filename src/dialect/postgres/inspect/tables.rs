@@ -130,14 +130,16 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// A sequence of a table's column: part of the table where it numbers its rows, an object of its own otherwise.
+    /// A sequence of a table's column: part of the table where it numbers its rows, an object of its own otherwise, such as
+    /// one beside that which the default uses.
     fn sequence_of(&mut self, draft: &Draft, column: i32, sequence: &Sequence) {
         let at = (catalog::RELATION, sequence.oid);
         let words = format!("SEQUENCE {}", sequence.place());
         let name = self.columns.get(&draft.oid).and_then(|columns| columns.get(&column));
         let numbers = name
             .and_then(|name| draft.table.column(name))
-            .is_some_and(|column| column.identity.is_some());
+            .and_then(|column| column.identity.as_ref())
+            .is_some_and(|identity| identity.written == sequence.definition());
         if sequence.is_identity() || numbers {
             self.know(at, draft.key.clone(), words);
             return;

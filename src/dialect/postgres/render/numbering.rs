@@ -1,7 +1,7 @@
 //! Sequences led to what they should be, and what numbers the rows of a column.
 
-use crate::dialect::postgres::inspect::{next_value, quoted};
-use crate::schema::Column;
+use crate::dialect::postgres::inspect::{next_value, qualified, quoted, usual_name};
+use crate::schema::{Column, Key};
 use crate::sql::write;
 
 /// A sequence with other options; what is not said goes back to what holds anyway.
@@ -84,7 +84,8 @@ fn all_options(options: &str) -> Option<String> {
 }
 
 /// How rows are numbered: by an identity, by a sequence of the column's own, or not at all.
-pub(super) fn numbering(place: &str, old: &Column, new: &Column) -> Option<Vec<String>> {
+pub(super) fn numbering(table: &Key, old: &Column, new: &Column) -> Option<Vec<String>> {
+    let place = &qualified(&table.schema, &table.name);
     let name = quoted(&new.name);
     let column = |action: &str| format!("ALTER TABLE {place} ALTER COLUMN {name} {action}");
     let is_identity = |words: &str| words.starts_with("GENERATED ");
@@ -96,7 +97,12 @@ pub(super) fn numbering(place: &str, old: &Column, new: &Column) -> Option<Vec<S
     let mut out = Vec::new();
     match (was, is) {
         (Some(was), Some(is)) if is_identity(was) && is_identity(is) => {
-            return identity_altered(&column, was, is);
+            let (now, then) = (sequence_of(table, old, was), sequence_of(table, new, is));
+            if now != then {
+                out.extend(renamed(&now, &then)?);
+            }
+            out.extend(identity_altered(&column, was, is)?);
+            return Some(out);
         }
         (Some(was), Some(is)) if !is_identity(was) && !is_identity(is) => {
             let (from, to) = (sequence(was), sequence(is));
@@ -166,11 +172,32 @@ fn renamed(from: &str, to: &str) -> Option<Vec<String>> {
     (schema(from) == schema(to)).then(|| vec![format!("ALTER SEQUENCE {from} RENAME TO {name}")])
 }
 
+/// The sequence of an identity.
+fn sequence_of(table: &Key, column: &Column, words: &str) -> String {
+    let named = words.split_once(" AS IDENTITY").and_then(|(_, options)| named(options).0);
+    let usual = || qualified(&table.schema, &usual_name(&table.name, &column.name));
+    named.map_or_else(usual, str::to_owned)
+}
+
+/// The sequence that the options of an identity name, and what follows.
+fn named(options: &str) -> (Option<&str>, &str) {
+    let options = options.trim().trim_start_matches('(').trim_end_matches(')');
+    let Some(rest) = options.strip_prefix("SEQUENCE NAME ") else {
+        return (None, options);
+    };
+    let mut quoted = false;
+    let end = rest.find(|letter: char| {
+        quoted ^= letter == '"';
+        letter == ' ' && !quoted
+    });
+    let (name, rest) = rest.split_at(end.unwrap_or(rest.len()));
+    (Some(name), rest.trim_start())
+}
+
 fn identity_altered(column: &dyn Fn(&str) -> String, was: &str, is: &str) -> Option<Vec<String>> {
     let split = |words: &str| -> (String, String) {
         let (head, options) = words.split_once(" AS IDENTITY").unwrap_or((words, ""));
-        let options = options.trim().trim_start_matches('(').trim_end_matches(')');
-        (head.to_owned(), options.to_owned())
+        (head.to_owned(), named(options).1.to_owned())
     };
     let ((old_head, old_options), (head, options)) = (split(was), split(is));
     let mut out = Vec::new();
