@@ -350,6 +350,12 @@ impl Plan<'_> {
             for alter in list {
                 let list = match &alter {
                     Alter::DropConstraint(key) if apart(manner, key) => &mut before,
+                    // What names values of a type that is made anew.
+                    Alter::DropConstraint(check)
+                        if check.kind == super::ConstraintKind::Check && !self.replace.is_empty() =>
+                    {
+                        &mut before
+                    }
                     Alter::AddConstraint(key) if apart(manner, key) => &mut after,
                     _ => &mut alters,
                 };

@@ -197,8 +197,9 @@ fn is_inherited(table: &Table, column: &Column, model: &Model) -> bool {
     })
 }
 
-/// The statements that take the foreign keys away which stay, over columns of some types, and those that bring them back:
-/// for a moment both ends would be of different types. What goes or comes does so by itself.
+/// The statements that take the foreign keys and CHECKs away which stay, over columns of some types or of values of theirs,
+/// and those that bring them back: for a moment both ends, or a column and a value, would be of different types. What goes
+/// or comes does so by itself.
 fn keys_of(types: &[String], from: &Model, to: &Model) -> (Vec<String>, Vec<String>) {
     let (mut apart, mut again) = (Vec::new(), Vec::new());
     for (key, object) in &from.objects {
@@ -212,9 +213,13 @@ fn keys_of(types: &[String], from: &Model, to: &Model) -> (Vec<String>, Vec<Stri
             column.is_some_and(|column| types.contains(&column.data_type.written))
         };
         let keys = table.constraints.iter().filter(|constraint| {
-            constraint.kind == ConstraintKind::ForeignKey
-                && constraint.columns.iter().any(is_of_them)
-                && stays(constraint)
+            let names = |name: &String| constraint.definition.written.contains(&format!("::{name}"));
+            let concerned = match constraint.kind {
+                ConstraintKind::ForeignKey => constraint.columns.iter().any(is_of_them),
+                ConstraintKind::Check => constraint.columns.iter().any(is_of_them) || types.iter().any(names),
+                _ => false,
+            };
+            concerned && stays(constraint)
         });
         for constraint in keys {
             let (table, name) = (qualified(&key.schema, &key.name), quoted(&constraint.name));
