@@ -44,6 +44,7 @@ pub(super) fn harder(force: &mut Force, from: &Model, wanted: &Model, stuck: &St
     stuck.refused
         && (out_of_the_way(force, from, key)
             || !std::mem::replace(&mut force.foreign_keys_apart, true)
+            || !std::mem::replace(&mut force.foreign_keys_free, true)
             || !std::mem::replace(&mut force.defaults_apart, true))
 }
 

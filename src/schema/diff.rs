@@ -140,6 +140,8 @@ pub struct Force {
     pub recreate: BTreeSet<Key>,
     /// Foreign keys go before and come after everything else, whatever the dialect's manner.
     pub foreign_keys_apart: bool,
+    /// Foreign keys go before what they stand on is changed, also where they stay, or go along with a table or column.
+    pub foreign_keys_free: bool,
     /// A default goes before its column gets another type, and comes back after it.
     pub defaults_apart: bool,
     /// Functions are made without a look at their bodies, which name what comes later.
@@ -176,8 +178,12 @@ pub fn changes(from: &Model, to: &Model, manner: Manner, force: &Force) -> Vec<C
     };
     plan.compare(manner, force);
     plan.follow();
+    if force.foreign_keys_free {
+        plan.free_keys();
+    }
     plan.ordered(Manner {
-        foreign_keys_apart: manner.foreign_keys_apart || force.foreign_keys_apart,
+        foreign_keys_apart: manner.foreign_keys_apart || force.foreign_keys_apart || force.foreign_keys_free,
+        foreign_keys_last: manner.foreign_keys_last || force.foreign_keys_free,
         ..manner
     })
 }

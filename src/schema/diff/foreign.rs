@@ -61,4 +61,67 @@ impl Plan<'_> {
             }
         }
     }
+
+    /// Foreign keys go before the key, index, column or table that they stand on is changed, and those that stay come
+    /// back. Such a one may go along with its own table or column, but not early enough.
+    pub(super) fn free_keys(&mut self) {
+        let (from, to) = (self.from, self.to);
+        for (key, object) in &from.objects {
+            let is_dropped = self.drop.contains(key);
+            for constraint in object.table.iter().flat_map(|table| &table.constraints) {
+                let parent = constraint.parent.as_ref();
+                let Some(parent) = parent.filter(|parent| self.changes_under(key, constraint, parent)) else {
+                    continue;
+                };
+                if is_dropped && self.drop.contains(parent) {
+                    continue;
+                }
+                let at = self.alter.iter().position(|(table, _)| table == key);
+                let at = at.unwrap_or_else(|| {
+                    self.alter.push((key.clone(), Vec::new()));
+                    self.alter.len() - 1
+                });
+                let alters = &mut self.alter[at].1;
+                let dropped = Alter::DropConstraint(constraint.clone());
+                if alters.contains(&dropped) {
+                    continue;
+                }
+                let named = |alter: &Alter| match alter {
+                    Alter::RenameConstraint { from, to } if from == constraint => Some(to.clone()),
+                    _ => None,
+                };
+                let renamed = alters.iter().find_map(named);
+                alters.retain(|alter| named(alter).is_none());
+                let stays = to.table(key).is_some_and(|table| table.constraints.contains(constraint));
+                let again = renamed.or_else(|| Some(constraint.clone()).filter(|_| stays && !is_dropped));
+                alters.push(dropped);
+                alters.extend(again.map(Alter::AddConstraint));
+            }
+        }
+    }
+
+    /// Whether what a foreign key stands on is changed.
+    fn changes_under(&self, key: &Key, constraint: &Constraint, parent: &Key) -> bool {
+        let of = |table: &Key| self.alter.iter().find(|(other, _)| other == table).map(|(_, alters)| alters);
+        let named = |column: &Column| constraint.definition.written.contains(&column.name);
+        let above = |alter: &Alter| match alter {
+            Alter::DropConstraint(other) => {
+                matches!(other.kind, ConstraintKind::PrimaryKey | ConstraintKind::Unique)
+            }
+            Alter::DropColumn(column) | Alter::SetType { from: column, .. } => named(column),
+            _ => false,
+        };
+        let own = |alter: &Alter| match alter {
+            Alter::SetType { from: column, .. } => constraint.columns.contains(&column.folded),
+            _ => false,
+        };
+        let on_parent = |index: &&Key| {
+            let object = self.from.objects.get(*index);
+            index.kind == Kind::Index && object.is_some_and(|object| object.on.as_ref() == Some(parent))
+        };
+        self.drop.contains(parent)
+            || self.drop.iter().any(|index| on_parent(&index))
+            || of(parent).is_some_and(|alters| alters.iter().any(above))
+            || of(key).is_some_and(|alters| alters.iter().any(own))
+    }
 }
