@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::execute::declared::{self, Lens, has_body};
-use crate::execute::harder::{Stuck, harder, in_steps};
+use crate::execute::harder::{harder, in_steps};
 use crate::execute::piece::{Piece, script};
 use crate::execute::replay::{MakeScratch, Replay};
+use crate::execute::stuck::{Stuck, led_elsewhere, refused};
 use crate::revision::Script;
 use crate::schema::diff::{self, Alter, Change, Force, Manner, Rename};
 use crate::schema::{Key, Kind, Model, order};
@@ -268,8 +269,8 @@ impl Autogenerate<'_> {
                 group.push(Piece::new(change, statements, from, to));
             }
         }
-        let text = script(&group);
-        let ran = declared::run(replay, &generated(&text));
+        let script = generated(&script(&group));
+        let ran = declared::run(replay, &script);
         pieces.extend(group);
         if let Err(error) = &ran
             && error.code() == Code::Interrupted
@@ -282,7 +283,7 @@ impl Autogenerate<'_> {
             wordless: false,
             reads_bodies: dialect.bodies_unread().is_some() && has_body(changes[0].key()),
             manner: dialect.manner(),
-            error: reasons(not_reached(changes), &error),
+            error: refused(&changes[0], &error, &script, dialect.rules()),
         }))
     }
 
@@ -399,44 +400,5 @@ fn renaming(rename: &Rename, present: &Model) -> Change {
             };
             Change::Alter(rename.table.clone(), Box::new(alter))
         }
-    }
-}
-
-fn not_reached(changes: &[Change]) -> Error {
-    let change = &changes[0];
-    let what = match change {
-        Change::Alter(table, alter) => format!("{} {} of table {}", alter.name(), alter.object(), table.shown()),
-        other => format!("{} {}", other.name(), other.key().shown()),
-    };
-    Error::new(
-        Code::SchemaNoWords,
-        format!("no statement was found for this difference: {}", what.replace('_', " ")),
-    )
-    .help("write this revision by hand: sqlrev revision -m \"what it does\"")
-}
-
-/// Why the database refused it.
-fn reasons(failed: Error, error: &Error) -> Error {
-    let labels = error
-        .labels()
-        .iter()
-        .map(|label| label.text.as_str())
-        .filter(|text| !text.is_empty());
-    let words: Vec<&str> = std::iter::once(error.message()).chain(labels).collect();
-    let failed = failed.cause(words.join(": "));
-    error
-        .causes()
-        .iter()
-        .fold(failed, |failed, cause| failed.cause(cause.as_str()))
-}
-
-fn led_elsewhere(change: &Change) -> Stuck {
-    Stuck {
-        key: change.key().clone(),
-        refused: false,
-        wordless: false,
-        reads_bodies: false,
-        manner: Manner::default(),
-        error: not_reached(std::slice::from_ref(change)),
     }
 }

@@ -2,25 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::error::Error;
-use crate::schema::diff::{Alter, Change, Force, Manner};
+use crate::execute::stuck::Stuck;
+use crate::schema::diff::{Alter, Change, Force};
 use crate::schema::{Key, Kind, Model};
 use crate::sql::parse::define;
-
-/// Why a way does not lead there.
-pub(super) struct Stuck {
-    /// The object at which it stopped.
-    pub key: Key,
-    /// A change that the database refused may pass when nothing stands in its way; one that led elsewhere will not.
-    pub refused: bool,
-    /// There are no words for it at all.
-    pub wordless: bool,
-    /// It is a function, whose body the database looked at when it was made.
-    pub reads_bodies: bool,
-    /// How the dialect orders changes, where one was refused.
-    pub manner: Manner,
-    pub error: Error,
-}
 
 /// Takes the next harder means at the place where a way stopped; `false` when there is none left.
 pub(super) fn harder(force: &mut Force, from: &Model, wanted: &Model, stuck: &Stuck) -> bool {

@@ -46,6 +46,7 @@ pub mod size;
 mod stamp;
 mod state;
 pub(crate) mod step;
+mod stuck;
 mod survey;
 pub mod test;
 mod walk;

@@ -1,0 +1,90 @@
+//! Why a way from one schema to another does not lead there, in words.
+
+use crate::code::Code;
+use crate::error::Error;
+use crate::revision::Script;
+use crate::schema::Key;
+use crate::schema::diff::{Change, Manner};
+use crate::sql::split::{Piece, SplitRules};
+
+/// Why a way does not lead there.
+pub(super) struct Stuck {
+    /// The object at which it stopped.
+    pub key: Key,
+    /// A change that the database refused may pass when nothing stands in its way; one that led elsewhere will not.
+    pub refused: bool,
+    /// There are no words for it at all.
+    pub wordless: bool,
+    /// It is a function, whose body the database looked at when it was made.
+    pub reads_bodies: bool,
+    /// How the dialect orders changes, where one was refused.
+    pub manner: Manner,
+    pub error: Error,
+}
+
+fn not_reached(change: &Change, found: &str) -> Error {
+    let name = |name: &str| name.replace('_', " ");
+    let what = match change {
+        Change::Alter(table, alter) => format!("{} {} of table {}", name(alter.name()), alter.object(), table.shown()),
+        other => format!("{} {}", name(&other.name()), other.key().shown()),
+    };
+    Error::new(Code::SchemaNoWords, format!("{found} for this difference: {what}"))
+        .help("write this revision by hand: sqlrev revision -m \"what it does\"")
+}
+
+/// Why the database refused it, and which statement.
+pub(super) fn refused(change: &Change, error: &Error, script: &Script, rules: &'static SplitRules) -> Error {
+    let failed = error.labels().first().filter(|_| error.code() == Code::StatementFailed);
+    let failed = failed.and_then(|label| statement_at(script, label.span.start, rules));
+    let labels = error
+        .labels()
+        .iter()
+        .map(|label| label.text.as_str())
+        .filter(|text| !text.is_empty());
+    let head = match &failed {
+        Some(statement) => format!("`{statement}` failed"),
+        None => error.message().to_owned(),
+    };
+    let words: Vec<&str> = std::iter::once(head.as_str()).chain(labels).collect();
+    let failed = not_reached(change, "a statement was refused").cause(words.join(": "));
+    error
+        .causes()
+        .iter()
+        .fold(failed, |failed, cause| failed.cause(cause.as_str()))
+}
+
+/// A statement on one line, which may end in dots.
+fn shown(statement: &str) -> String {
+    const MOST: usize = 160;
+    let line = statement.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{} …", line[..end].trim_end()),
+        None => line,
+    }
+}
+
+/// The statement at a place of a script.
+fn statement_at(script: &Script, at: usize, rules: &'static SplitRules) -> Option<String> {
+    let mut statements = script.statements(rules).ok()?;
+    while let Ok(Some(piece)) = statements.next() {
+        if let Piece::Statement(statement) = piece {
+            let start = usize::try_from(statement.offset).ok()?;
+            if (start..=start + statement.text.len()).contains(&at) {
+                return Some(shown(statement.text));
+            }
+        }
+    }
+    None
+}
+
+/// Where the statements lead, or that there are none.
+pub(super) fn led_elsewhere(change: &Change) -> Stuck {
+    Stuck {
+        key: change.key().clone(),
+        refused: false,
+        wordless: false,
+        reads_bodies: false,
+        manner: Manner::default(),
+        error: not_reached(change, "no statement was found"),
+    }
+}
