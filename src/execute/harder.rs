@@ -31,6 +31,8 @@ pub(super) fn harder(force: &mut Force, from: &Model, wanted: &Model, stuck: &St
             || !std::mem::replace(&mut force.foreign_keys_apart, true)
             || !std::mem::replace(&mut force.foreign_keys_free, true)
             || !std::mem::replace(&mut force.defaults_apart, true))
+        // Where no name is said, a taken one is no error: the database chooses another.
+        || key.kind == Kind::Table && !stuck.wordless && !std::mem::replace(&mut force.drops_first, true)
 }
 
 /// Lets the indexes of a table that will be others go before it is altered; `false` when that is so already.

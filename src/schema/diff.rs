@@ -1,6 +1,7 @@
 //! What leads from one schema to another, in an order that can be run.
 
 mod foreign;
+mod names;
 mod renames;
 mod table;
 
@@ -9,7 +10,7 @@ pub use renames::{Rename, likely_renames};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::schema::{Column, Constraint, Key, Kind, Model, order};
+use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, order};
 
 /// One thing to change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,6 +145,8 @@ pub struct Force {
     pub foreign_keys_free: bool,
     /// A default goes before its column gets another type, and comes back after it.
     pub defaults_apart: bool,
+    /// Tables that go do so before others come: these may take names of what goes along, such as sequences.
+    pub drops_first: bool,
     /// Functions are made without a look at their bodies, which name what comes later.
     pub bodies_unread: bool,
 }
@@ -162,6 +165,8 @@ pub struct Manner {
     pub whole_columns: bool,
     /// A column cannot be dropped while a constraint is about it.
     pub constraints_first: bool,
+    /// The kinds of constraints whose names but one may have in a schema.
+    pub names_of_schema: &'static [ConstraintKind],
 }
 
 /// The changes that lead from one schema to the other; none when they are equal.
@@ -175,8 +180,10 @@ pub fn changes(from: &Model, to: &Model, manner: Manner, force: &Force) -> Vec<C
         alter: Vec::new(),
         replace: BTreeSet::new(),
         redefine: BTreeSet::new(),
+        drops_first: false,
     };
     plan.compare(manner, force);
+    plan.drops_first = force.drops_first;
     plan.follow();
     if force.foreign_keys_free {
         plan.free_keys();
@@ -256,6 +263,7 @@ struct Plan<'m> {
     alter: Vec<(Key, Vec<Alter>)>,
     replace: BTreeSet<Key>,
     redefine: BTreeSet<Key>,
+    drops_first: bool,
 }
 
 impl Plan<'_> {
@@ -338,7 +346,7 @@ impl Plan<'_> {
         self.drop.retain(|key| !goes.contains(key));
     }
 
-    fn ordered(self, manner: Manner) -> Vec<Change> {
+    fn ordered(mut self, manner: Manner) -> Vec<Change> {
         let is_table = |key: &&Key| key.kind == Kind::Table;
         // What tables may need comes before them and goes after them; the rest the other way round.
         let is_base = |key: &&Key| key.kind < Kind::Table;
@@ -351,15 +359,15 @@ impl Plan<'_> {
             let all: Vec<Key> = drop_first.iter().chain(&drop).cloned().collect();
             out.extend(self.circles(&all));
         }
-        let (mut before, mut alters, mut after) = (Vec::new(), Vec::new(), Vec::new());
-        for (table, list) in self.alter {
+        let giving = self.giving_names(manner.names_of_schema);
+        let given_up = self.given_up(manner.names_of_schema);
+        let (mut before, mut alters, mut after) = (given_up, Vec::new(), Vec::new());
+        for (table, list) in std::mem::take(&mut self.alter) {
             for alter in list {
                 let list = match &alter {
                     Alter::DropConstraint(key) if apart(manner, key) => &mut before,
                     // What names values of a type that is made anew.
-                    Alter::DropConstraint(check)
-                        if check.kind == super::ConstraintKind::Check && !self.replace.is_empty() =>
-                    {
+                    Alter::DropConstraint(check) if check.kind == ConstraintKind::Check && !self.replace.is_empty() => {
                         &mut before
                     }
                     Alter::AddConstraint(key) if apart(manner, key) => &mut after,
@@ -373,7 +381,7 @@ impl Plan<'_> {
         out.extend(drop_first.into_iter().map(Change::Drop));
         let drops = drop.iter().filter(is_table).cloned().map(Change::Drop);
         // A table whose name is taken again goes first.
-        let (first, last): (Vec<Change>, Vec<Change>) = drops.partition(|change| self.create.contains(change.key()));
+        let (first, last): (Vec<Change>, Vec<Change>) = drops.partition(|change| giving.contains(change.key()));
         out.extend(first);
         let made: BTreeSet<Key> = self.create.union(&self.redefine).cloned().collect();
         let create = order::creation(self.to, &made);
@@ -425,9 +433,7 @@ impl Plan<'_> {
             let constraints = self.from.table(key).map(|table| &table.constraints);
             for constraint in constraints.into_iter().flatten() {
                 let parent = constraint.parent.as_ref();
-                if constraint.kind == super::ConstraintKind::ForeignKey
-                    && parent.is_some_and(|parent| gone.contains(parent))
-                {
+                if constraint.kind == ConstraintKind::ForeignKey && parent.is_some_and(|parent| gone.contains(parent)) {
                     found.push(Change::Alter(
                         key.clone(),
                         Box::new(Alter::DropConstraint(constraint.clone())),
@@ -441,7 +447,7 @@ impl Plan<'_> {
 }
 
 fn apart(manner: Manner, constraint: &Constraint) -> bool {
-    manner.foreign_keys_apart && constraint.kind == super::ConstraintKind::ForeignKey
+    manner.foreign_keys_apart && constraint.kind == ConstraintKind::ForeignKey
 }
 
 #[cfg(test)]

@@ -15,8 +15,8 @@ use std::time::Duration;
 use crate::dialect::{AlterStatement, Ask, CopiedBy, Dialect, Replay, Rewrite, Rows, ScriptSql, VersionSql};
 use crate::error::Result;
 use crate::revision::Recreate;
-use crate::schema::Model;
 use crate::schema::diff::{Change, Manner};
+use crate::schema::{ConstraintKind, Model};
 use crate::sql::split::{self, SplitRules};
 use crate::sql::write;
 
@@ -199,6 +199,7 @@ impl Dialect for Mysql {
             foreign_keys_last: true,
             whole_columns: true,
             constraints_first: true,
+            names_of_schema: &[ConstraintKind::Check],
             ..Manner::default()
         }
     }

@@ -19,7 +19,7 @@ use crate::dialect::{
 use crate::error::Result;
 use crate::revision::Recreate;
 use crate::schema::diff::{Change, Manner};
-use crate::schema::{Constraint, Key, Model};
+use crate::schema::{Constraint, ConstraintKind, Key, Model};
 use crate::sql::split::{self, SplitRules};
 use crate::sql::write;
 
@@ -169,6 +169,11 @@ impl Dialect for Postgres {
         Manner {
             foreign_keys_apart: true,
             privileges: true,
+            names_of_schema: &[
+                ConstraintKind::PrimaryKey,
+                ConstraintKind::Unique,
+                ConstraintKind::Exclude,
+            ],
             ..Manner::default()
         }
     }

@@ -1,6 +1,7 @@
 //! Changes of a schema as PostgreSQL's statements.
 
 mod numbering;
+mod sequences;
 mod types;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,9 @@ use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Table}
 
 /// The statements of a change, without semicolons; none when no statement says it.
 pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {
+    if let Some(statements) = sequences::kept(change, from, to) {
+        return Some(statements);
+    }
     match change {
         Change::Create(key) => Some(to.objects.get(key)?.create.clone()),
         Change::Complete(key) => Some(to.objects.get(key)?.late.clone()),
@@ -94,7 +98,10 @@ fn alter(key: &Key, alter: &Alter, from: &Model, to: &Model) -> Option<Vec<Strin
     let table = |action: &str| format!("ALTER TABLE {place} {action}");
     let of_column = |column: &Column, action: &str| table(&format!("ALTER COLUMN {} {action}", quoted(&column.name)));
     Some(match alter {
-        Alter::AddColumn(column) => added(&place, column),
+        Alter::AddColumn(column) => match sequences::added_over(&place, column, from) {
+            Some(statements) => statements,
+            None => added(&place, column),
+        },
         Alter::DropColumn(column) => vec![table(&format!("DROP COLUMN {}", quoted(&column.name)))],
         Alter::RenameColumn { from, to } => {
             vec![table(&format!("RENAME COLUMN {} TO {}", quoted(from), quoted(to)))]
@@ -109,7 +116,7 @@ fn alter(key: &Key, alter: &Alter, from: &Model, to: &Model) -> Option<Vec<Strin
         Alter::SetType { from: old, to: new } => vec![of_column(new, &set_type(old, new, from, to))],
         Alter::SetExpression(column) => anew(key, &place, column, from, to)?,
         Alter::DropExpression(column) => vec![of_column(column, "DROP EXPRESSION")],
-        Alter::SetIdentity { from: old, to: new } => numbering::numbering(key, old, new)?,
+        Alter::SetIdentity { from: old, to: new } => numbering::numbering(key, old, new, (from, to))?,
         // There is nothing else to a column here.
         Alter::SetOther { .. } => return None,
         Alter::AddConstraint(constraint) => vec![table(&format!("ADD {}", words(constraint)))],

@@ -92,7 +92,9 @@ impl Plan<'_> {
                 };
                 let renamed = alters.iter().find_map(named);
                 alters.retain(|alter| named(alter).is_none());
-                let stays = to.table(key).is_some_and(|table| table.constraints.contains(constraint));
+                let stays = to
+                    .table(key)
+                    .is_some_and(|table| table.constraints.contains(constraint));
                 let again = renamed.or_else(|| Some(constraint.clone()).filter(|_| stays && !is_dropped));
                 alters.push(dropped);
                 alters.extend(again.map(Alter::AddConstraint));
@@ -102,7 +104,12 @@ impl Plan<'_> {
 
     /// Whether what a foreign key stands on is changed.
     fn changes_under(&self, key: &Key, constraint: &Constraint, parent: &Key) -> bool {
-        let of = |table: &Key| self.alter.iter().find(|(other, _)| other == table).map(|(_, alters)| alters);
+        let of = |table: &Key| {
+            self.alter
+                .iter()
+                .find(|(other, _)| other == table)
+                .map(|(_, alters)| alters)
+        };
         let named = |column: &Column| constraint.definition.written.contains(&column.name);
         let above = |alter: &Alter| match alter {
             Alter::DropConstraint(other) => {

@@ -1,7 +1,8 @@
 //! Sequences led to what they should be, and what numbers the rows of a column.
 
 use crate::dialect::postgres::inspect::{next_value, qualified, quoted, usual_name};
-use crate::schema::{Column, Key};
+use crate::dialect::postgres::render::sequences::{self, alone, place_in, renamed};
+use crate::schema::{Column, Key, Model};
 use crate::sql::write;
 
 /// A sequence with other options; what is not said goes back to what holds anyway.
@@ -84,12 +85,11 @@ fn all_options(options: &str) -> Option<String> {
 }
 
 /// How rows are numbered: by an identity, by a sequence of the column's own, or not at all.
-pub(super) fn numbering(table: &Key, old: &Column, new: &Column) -> Option<Vec<String>> {
+pub(super) fn numbering(table: &Key, old: &Column, new: &Column, (from, to): (&Model, &Model)) -> Option<Vec<String>> {
     let place = &qualified(&table.schema, &table.name);
     let name = quoted(&new.name);
     let column = |action: &str| format!("ALTER TABLE {place} ALTER COLUMN {name} {action}");
     let is_identity = |words: &str| words.starts_with("GENERATED ");
-    let sequence = |words: &str| words.split(" AS ").next().unwrap_or_default().to_owned();
     let (was, is) = (
         old.identity.as_ref().map(|text| text.written.as_str()),
         new.identity.as_ref().map(|text| text.written.as_str()),
@@ -99,18 +99,18 @@ pub(super) fn numbering(table: &Key, old: &Column, new: &Column) -> Option<Vec<S
         (Some(was), Some(is)) if is_identity(was) && is_identity(is) => {
             let (now, then) = (sequence_of(table, old, was), sequence_of(table, new, is));
             if now != then {
-                out.extend(renamed(&now, &then)?);
+                out.extend(renamed(&now, &then, (from, to))?);
             }
             out.extend(identity_altered(&column, was, is)?);
             return Some(out);
         }
-        (Some(was), Some(is)) if !is_identity(was) && !is_identity(is) => {
-            let (from, to) = (sequence(was), sequence(is));
-            if from != to {
-                out.extend(renamed(&from, &to)?);
+        (Some(was), Some(is)) if !is_identity(was) && !is_identity(is) && !alone(from, is) && !alone(to, was) => {
+            let (now, then) = (place_in(was), place_in(is));
+            if now != then {
+                out.extend(renamed(now, then, (from, to))?);
             }
-            let (now, then) = (was[from.len()..].trim_start(), is[to.len()..].trim_start());
-            out.extend(options_altered(&to, now, then)?);
+            let (old, new) = (was[now.len()..].trim_start(), is[then.len()..].trim_start());
+            out.extend(options_altered(then, old, new)?);
             return Some(out);
         }
         _ => {}
@@ -119,38 +119,48 @@ pub(super) fn numbering(table: &Key, old: &Column, new: &Column) -> Option<Vec<S
         Some(was) if is_identity(was) => out.push(column("DROP IDENTITY")),
         Some(was) => {
             out.push(column("DROP DEFAULT"));
-            out.push(format!("DROP SEQUENCE {}", sequence(was)));
+            if !alone(to, was) {
+                out.push(format!("DROP SEQUENCE {}", place_in(was)));
+            }
         }
         None => {}
     }
+    if let Some(is) = is {
+        out.extend(begun(place, new, is, from)?);
+    }
+    Some(out)
+}
+
+/// Rows are numbered from now on.
+fn begun(place: &str, new: &Column, is: &str, from: &Model) -> Option<Vec<String>> {
+    let name = quoted(&new.name);
+    let column = |action: &str| format!("ALTER TABLE {place} ALTER COLUMN {name} {action}");
     let next = |sequence: &str| {
-        let first = is.map_or(1, first_number);
+        let first = first_number(is);
         format!(
             "SELECT pg_catalog.setval({sequence}, greatest(coalesce(max({name}), 0) + 1, {first}), false) FROM {place}"
         )
     };
-    match is {
-        Some(is) if is_identity(is) => {
-            if !new.not_null {
-                return None;
-            }
-            out.push(column(&format!("ADD {is}")));
-            let of = format!(
-                "pg_catalog.pg_get_serial_sequence({}, {})",
-                write::postgres_literal(place),
-                write::postgres_literal(&new.name)
-            );
-            out.push(next(&of));
-        }
-        Some(is) => {
-            let sequence = sequence(is);
-            out.push(format!("CREATE SEQUENCE {is} OWNED BY {place}.{name}"));
-            out.push(column(&format!("SET DEFAULT {}", next_value(is))));
-            out.push(next(&write::postgres_literal(&sequence)));
-        }
-        None => {}
+    if is.starts_with("GENERATED ") {
+        let of = format!(
+            "pg_catalog.pg_get_serial_sequence({}, {})",
+            write::postgres_literal(place),
+            write::postgres_literal(&new.name)
+        );
+        return new.not_null.then(|| vec![column(&format!("ADD {is}")), next(&of)]);
     }
-    Some(out)
+    let default = column(&format!("SET DEFAULT {}", next_value(is)));
+    if let Some(mut out) = sequences::found(is, from) {
+        let sequence = sequences::place_in(is);
+        out.push(format!("ALTER SEQUENCE {sequence} OWNED BY {place}.{name}"));
+        out.push(default);
+        return Some(out);
+    }
+    Some(vec![
+        format!("CREATE SEQUENCE {is} OWNED BY {place}.{name}"),
+        default,
+        next(&write::postgres_literal(sequences::place_in(is))),
+    ])
 }
 
 /// The number that a sequence of these words begins with.
@@ -165,16 +175,11 @@ fn first_number(words: &str) -> i64 {
         .unwrap_or(1)
 }
 
-/// A sequence under another name in the same schema.
-fn renamed(from: &str, to: &str) -> Option<Vec<String>> {
-    let schema = |place: &str| place.rsplit_once('.').map(|(schema, _)| schema.to_owned());
-    let name = to.rsplit_once('.')?.1;
-    (schema(from) == schema(to)).then(|| vec![format!("ALTER SEQUENCE {from} RENAME TO {name}")])
-}
-
 /// The sequence of an identity.
-fn sequence_of(table: &Key, column: &Column, words: &str) -> String {
-    let named = words.split_once(" AS IDENTITY").and_then(|(_, options)| named(options).0);
+pub(super) fn sequence_of(table: &Key, column: &Column, words: &str) -> String {
+    let named = words
+        .split_once(" AS IDENTITY")
+        .and_then(|(_, options)| named(options).0);
     let usual = || qualified(&table.schema, &usual_name(&table.name, &column.name));
     named.map_or_else(usual, str::to_owned)
 }
