@@ -172,8 +172,7 @@ pub trait Dialect: Sync + std::fmt::Debug {
         None
     }
 
-    /// The statements after which a function is made without a look at its body, which may name what comes later, and
-    /// with one again; none where bodies are not looked at.
+    /// The statements after which the bodies of functions are not looked at, and are again; none where they never are.
     fn bodies_unread(&self) -> Option<[&'static str; 2]> {
         None
     }
@@ -457,8 +456,7 @@ pub trait Dialect: Sync + std::fmt::Debug {
     /// What becomes of the statement when revisions are replayed on an empty database only for their schema.
     fn replay(&self, statement: &str) -> Replay;
 
-    /// Why a statement of a revision may fail in a replay, by the database's code and words, where replays run each
-    /// revision in a transaction.
+    /// Why a statement may fail in a replay that runs each revision in a transaction, by the database's code and words.
     fn lacks(&self, statement: &str, code: &str, message: &str) -> Lack {
         let _ = (statement, code, message);
         Lack::Nothing
