@@ -199,11 +199,14 @@ impl<'a> Rebuild<'a> {
         let now = Orphans::read(driver, &self.prepared.replaced)?;
         if let Some(misfit) = now.misfit(&before) {
             if !self.torn {
-                return Err(
-                    Error::new(Code::ForeignKeys, "a foreign key fits no key of its parent any more")
-                        .cause(misfit)
-                        .help("give the new table the PRIMARY KEY or UNIQUE that the key refers to, as the old one had it"),
-                );
+                let help = if self.prepared.replaced.is_empty() {
+                    "give the table that it refers to a PRIMARY KEY or UNIQUE of these columns, in the same revision"
+                } else {
+                    "give the new table the PRIMARY KEY or UNIQUE that the key refers to, as the old one had it"
+                };
+                return Err(Error::new(Code::ForeignKeys, "a foreign key fits no key of its parent")
+                    .cause(misfit)
+                    .help(help));
             }
             self.notes.push(misfit.to_owned());
         }
