@@ -28,6 +28,7 @@ mod losses;
 mod lost;
 mod moments;
 mod online;
+mod opened;
 mod orphans;
 mod patient;
 pub mod piece;

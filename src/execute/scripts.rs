@@ -9,6 +9,7 @@ use crate::dialect::{Dialect, Replaces};
 use crate::error::{Error, Result};
 use crate::execute::directives;
 use crate::execute::group::{Group, Marks};
+use crate::execute::opened::Opened;
 use crate::execute::walk::{Place, place_of};
 use crate::revision::checksum::{self, Checksum};
 use crate::revision::{Header, Revision, Script, Transaction};
@@ -159,6 +160,7 @@ impl Script {
             asks_count: false,
             marks: (header.transaction == Transaction::None && dialect.orphans().is_some()).then(Marks::default),
             temporary: Vec::new(),
+            opened: Opened::default(),
         };
         let header = upgrade.then_some(header);
         let mark = self.mark();
@@ -179,6 +181,10 @@ impl Script {
                 .or(directives::first(rest, dialect, survey.statements));
             checksum
         };
+        // While a table is replaced by hand, nothing follows its rows, wherever that is said.
+        if let Some(error) = survey.opened.refused().filter(|_| survey.replaced.is_empty()) {
+            return Err(error);
+        }
         Ok(Prepared {
             statements: survey.statements,
             alters: survey.alters || !survey.altered.is_empty(),
@@ -287,6 +293,7 @@ pub(super) struct Survey<'s> {
     pub(super) asks_count: bool,
     marks: Option<Marks>,
     temporary: Vec<String>,
+    opened: Opened,
 }
 
 impl Survey<'_> {
@@ -338,14 +345,16 @@ impl Survey<'_> {
             // A script that does so needs the schema at hand, to see whom it would concern.
             (self.alters, self.switches) = (true, true);
         }
+        let place = Place {
+            script: self.script,
+            statement,
+            index: self.statements,
+        };
         if self.in_transaction {
-            let place = Place {
-                script: self.script,
-                statement,
-                index: self.statements,
-            };
             no_transaction_control(&place, self.dialect)?;
             can_stand_in_transaction(&place, self.dialect)?;
+        } else {
+            self.opened.read(&place, self.dialect);
         }
         self.commits = self.commits || self.dialect.ddl_commits() && self.dialect.stands_alone(statement.text);
         self.statements += 1;

@@ -1,0 +1,70 @@
+//! The transactions that a script opens for itself, and what does nothing in them.
+
+use crate::code::Code;
+use crate::dialect::Dialect;
+use crate::error::Error;
+use crate::execute::walk::Place;
+use crate::sql::token;
+
+/// Where a script stands while its statements go by.
+#[derive(Debug, Default)]
+pub(super) struct Opened {
+    open: bool,
+    /// The savepoint that has opened the transaction.
+    savepoint: Option<String>,
+    /// The error for the first switch that does nothing.
+    vain: Option<Error>,
+}
+
+impl Opened {
+    pub(super) fn read(&mut self, place: &Place<'_>, dialect: &'static dyn Dialect) {
+        let text = place.statement.text;
+        let first = text.as_bytes().first();
+        if !first.is_some_and(|first| b"bBcCeErRsSpP".contains(first)) {
+            return;
+        }
+        let words = token::keywords(text, dialect.rules(), 3);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let name = || {
+            let last = token::significant(text, dialect.rules()).last();
+            last.map(|token| token::unquoted(&text[token.span]).to_ascii_lowercase())
+        };
+        match words.as_slice() {
+            ["BEGIN", ..] | ["START", "TRANSACTION", ..] => self.open = true,
+            ["COMMIT" | "END", ..] => *self = self.closed(),
+            ["ROLLBACK", rest @ ..] if !rest.contains(&"TO") => *self = self.closed(),
+            ["SAVEPOINT", ..] if !self.open => (self.open, self.savepoint) = (true, name()),
+            ["RELEASE", ..] if self.savepoint.is_some() && self.savepoint == name() => *self = self.closed(),
+            _ => {
+                if self.open && self.vain.is_none() && matches!(dialect.meant_switch(text), Some((_, false))) {
+                    self.vain = Some(vain(place));
+                }
+            }
+        }
+    }
+
+    fn closed(&mut self) -> Self {
+        Self {
+            vain: self.vain.take(),
+            ..Self::default()
+        }
+    }
+
+    /// The error, where nothing else sees to it that no row follows another.
+    pub(super) fn refused(self) -> Option<Error> {
+        self.vain
+    }
+}
+
+fn vain(place: &Place<'_>) -> Error {
+    let (file, span) = place.in_file();
+    let message = format!("`{}` switches foreign keys off where that does nothing", file.name);
+    Error::new(Code::ScriptTransaction, message)
+        .at(
+            &file,
+            span,
+            "the script has begun a transaction, in which this is no switch",
+        )
+        .state("nothing was run")
+        .help("put it before the BEGIN; rows that follow others would be deleted or changed along with them")
+}
