@@ -85,7 +85,11 @@ pub(super) fn upgrade(session: &mut Session<'_>, args: &args::Upgrade, ui: &mut 
     let mut at = 0;
     while at < all && teller.count.upgraded < canaries && teller.count.failed == 0 && !session.cancel.is_fired() {
         let current = fleet.current_from(at, jobs);
-        fleet.run(at..at + current, jobs, &mut |outcome| teller.tell(&outcome));
+        // What comes of them is the same each time, and so is its order.
+        let mut outcomes = Vec::new();
+        fleet.run(at..at + current, jobs, &mut |outcome| outcomes.push(outcome));
+        outcomes.sort_by_key(|(at, _)| *at);
+        outcomes.iter().for_each(|outcome| teller.tell(outcome));
         at += current;
         if current == 0 {
             fleet.run(at..at + 1, 1, &mut |outcome| teller.tell(&outcome));
