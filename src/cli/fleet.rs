@@ -89,7 +89,9 @@ pub(super) fn upgrade(session: &mut Session<'_>, args: &args::Upgrade, ui: &mut 
         let mut outcomes = Vec::new();
         fleet.run(at..at + current, jobs, &mut |outcome| outcomes.push(outcome));
         outcomes.sort_by_key(|(at, _)| *at);
-        outcomes.iter().for_each(|outcome| teller.tell(outcome));
+        for outcome in &outcomes {
+            teller.tell(outcome);
+        }
         at += current;
         if current == 0 {
             fleet.run(at..at + 1, 1, &mut |outcome| teller.tell(&outcome));
