@@ -466,3 +466,14 @@ fn table_constraint_kind(cursor: &mut Cursor<'_>, named: bool) -> Option<ClauseK
         nothing.then_some(ClauseKind::Nothing)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{RESERVED, is_reserved};
+
+    #[test]
+    fn reserved_words_are_found() {
+        assert!(RESERVED.is_sorted());
+        assert!(is_reserved("when") && is_reserved("NOT") && !is_reserved("key"));
+    }
+}
