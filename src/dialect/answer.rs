@@ -134,10 +134,19 @@ pub struct RowChange {
     pub copies: bool,
 }
 
+/// A view or trigger that does not compile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// `view` or `trigger`, and the name.
+    pub object: [String; 2],
+    /// What the database says of it.
+    pub words: String,
+}
+
 /// Rows that point at nothing, and may point elsewhere after a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Held {
-    /// A query for them: what tells one from others, as [`Dialect::orphans_after`](super::Dialect::orphans_after) has it,
+    /// A query for them: what tells one from others, as [`References::orphans_after`](super::References::orphans_after) has it,
     /// and what it holds.
     Rows {
         /// Their table.

@@ -7,6 +7,7 @@ mod ask;
 mod mirror;
 pub mod mysql;
 pub mod postgres;
+mod references;
 mod rewrite;
 mod row;
 mod schemas;
@@ -14,16 +15,16 @@ mod script;
 pub mod sqlite;
 
 pub use answer::{
-    CHANGES, CopiedBy, Followed, Held, Lack, Leftovers, Replaces, Replay, RowChange, Size, SizeSql, TOTAL_CHANGES,
-    VersionSql,
+    Broken, CHANGES, CopiedBy, Followed, Held, Lack, Leftovers, Replaces, Replay, RowChange, Size, SizeSql,
+    TOTAL_CHANGES, VersionSql,
 };
 pub use ask::{Ask, Rows, Scratch, ScratchError};
 pub use mirror::{Mirror, Mirrors};
+pub use references::References;
 pub use rewrite::{AlterStatement, COPY, Op, Rewrite, Setting};
 pub use schemas::Schemas;
 pub use script::{ScriptHead, ScriptSql};
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::error::Result;
@@ -196,27 +197,8 @@ pub trait Dialect: Sync + std::fmt::Debug {
         None
     }
 
-    /// A query for rows that point at rows which do not exist: in `orphan` something that tells each from the others,
-    /// in `words` what it is.
-    fn orphans(&self) -> Option<&'static str> {
-        None
-    }
-
-    /// Likewise for comparing with what was there before a script: rows of these tables, which it replaces, are told by
-    /// their parents alone, since they may have other numbers now. Of all tables, or of one.
-    fn orphans_after(&self, replaced: &BTreeSet<String>, table: Option<&str>) -> Option<String> {
-        let _ = (replaced, table);
-        None
-    }
-
-    /// A query for the tables that have foreign keys.
-    fn referring(&self) -> Option<&'static str> {
-        None
-    }
-
-    /// A query for how many rows of a table point at rows which do not exist.
-    fn orphans_of(&self, table: &str) -> Option<String> {
-        let _ = table;
+    /// What it says of rows that point at rows which do not exist; none where there cannot be any.
+    fn references(&self) -> Option<&'static dyn References> {
         None
     }
 
@@ -230,12 +212,6 @@ pub trait Dialect: Sync + std::fmt::Debug {
     fn defers(&self, statement: &str) -> bool {
         let _ = statement;
         false
-    }
-
-    /// A query for the tables and columns whose rows would be deleted or changed along with a table that is dropped.
-    fn followers(&self, table: &str) -> Option<String> {
-        let _ = table;
-        None
     }
 
     /// What spares memory while a table is copied, which reads and writes in order: a query, what it answers where nobody
@@ -287,17 +263,11 @@ pub trait Dialect: Sync + std::fmt::Debug {
         None
     }
 
-    /// A query for what refers to a table that is not there by the name that a RENAME gave it: the kind and the name.
-    fn refers_to(&self, table: &str) -> Option<String> {
-        let _ = table;
-        None
-    }
-
-    /// The views and triggers that do not compile: the kind and the name.
+    /// The views and triggers that do not compile, each with what the database says of it.
     ///
     /// # Errors
     /// What the database says to the question.
-    fn broken(&self, ask: &mut dyn Ask) -> Result<Vec<[String; 2]>> {
+    fn broken(&self, ask: &mut dyn Ask) -> Result<Vec<Broken>> {
         let _ = ask;
         Ok(Vec::new())
     }

@@ -113,15 +113,17 @@ pub trait ScriptSql: Sync + std::fmt::Debug {
     }
 
     /// Remembers what a table has that is called `of` now, before it is dropped and `table` is replaced: its rows, what
-    /// hangs on it, and, where there may be one, the last number that it gave to a row.
-    fn keep_replaced(&self, table: &str, of: &str, counter: bool) -> String {
-        let _ = (table, of, counter);
+    /// hangs on it, where there may be one, the last number that it gave to a row, and how often the columns that refer to
+    /// other tables are not NULL.
+    fn keep_replaced(&self, table: &str, of: &str, counter: bool, referring: &[String]) -> String {
+        let _ = (table, of, counter, referring);
         String::new()
     }
 
-    /// Says so when the table in the place of one that was remembered has not as many rows.
-    fn say_rows(&self, table: &str) -> String {
-        let _ = table;
+    /// Says so when the table in the place of one that was remembered has not as many rows, or refers to others in
+    /// fewer.
+    fn say_rows(&self, table: &str, referring: &[String]) -> String {
+        let _ = (table, referring);
         String::new()
     }
 

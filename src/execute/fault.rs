@@ -113,7 +113,7 @@ pub(crate) fn statement(error: &DriverError, file: &SourceFile, span: &Span) -> 
 }
 
 /// What to do about errors that people meet often.
-fn advice(message: &str, statement: &str) -> Option<&'static str> {
+pub(crate) fn advice(message: &str, statement: &str) -> Option<&'static str> {
     // SQLite looks at the parents of the tables that refer to the one that goes (foreignkeys.html, section 5).
     if let Some(gone) = message.strip_prefix("no such table: main.")
         && statement
@@ -127,7 +127,13 @@ fn advice(message: &str, statement: &str) -> Option<&'static str> {
         );
     }
     let outside = "a statement that cannot run in a transaction needs `transaction: none` in the revision's header";
+    // SQLite's words for what an application registers on its own connections (appfunc.html).
+    let registered = "a function or collation that an application brings along is known to its own connections alone: run \
+                      the revision there, with sqlrev as a library; or change what uses it first";
     let told = [
+        ("no such function: ", registered),
+        ("unknown function: ", registered),
+        ("no such collation sequence: ", registered),
         ("within a transaction", outside),
         ("from within a transaction", outside),
     ];

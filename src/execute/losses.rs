@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::code::Code;
+use crate::dialect::Broken;
 use crate::driver::Driver;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::execute::fault;
 use crate::execute::inherit;
 use crate::execute::online::Live;
+use crate::source::{SourceFile, Span};
 
 /// What tables had that a script replaces, and what did not compile.
 #[derive(Debug, Default)]
@@ -33,7 +36,7 @@ impl Losses {
             self.counters.insert(table.to_owned(), count);
         }
         if self.broken.is_none() {
-            self.broken = Some(broken(driver)?);
+            self.broken = Some(broken(driver)?.into_iter().map(|broken| broken.object).collect());
         }
         Ok(())
     }
@@ -65,6 +68,34 @@ impl Losses {
         self.left.extend(broken.iter().cloned());
     }
 
+    /// Refuses at the end of a script that a view or trigger compiled before the first table went, which is at this
+    /// place, and does not now.
+    ///
+    /// # Errors
+    /// `batch::in_use`
+    pub(crate) fn compiles(&self, driver: &mut dyn Driver, at: Option<&(SourceFile, Span)>) -> Result<()> {
+        let Some(before) = &self.broken else { return Ok(()) };
+        let now = broken(driver)?.into_iter();
+        let Some(Broken { object, words }) = now.into_iter().find(|broken| !before.contains(&broken.object)) else {
+            return Ok(());
+        };
+        let [kind, name] = object;
+        let error = Error::new(Code::BatchInUse, format!("{kind} `{name}` does not compile any more"));
+        let error = match at {
+            Some((file, span)) => error.at(
+                file,
+                span.clone(),
+                "the table that replaces this one lacks what it uses",
+            ),
+            None => error,
+        };
+        let keyword = kind.to_ascii_uppercase();
+        let name = driver.dialect().ident(&name);
+        Err(error.cause(words).help(format!(
+            "drop it before, in the same revision, and create it anew if it is still needed: DROP {keyword} {name};"
+        )))
+    }
+
     /// What to say at the end of a script.
     pub(crate) fn said(&self, driver: &mut dyn Driver) -> Result<Vec<String>> {
         let mut said = Vec::new();
@@ -87,7 +118,7 @@ impl Losses {
             }
         }
         if self.broken.is_some() || !self.left.is_empty() {
-            for object in broken(driver)? {
+            for Broken { object, .. } in broken(driver)? {
                 let [kind, name] = &object;
                 if self.broken.as_ref().is_some_and(|before| !before.contains(&object)) {
                     said.push(format!("{kind} `{name}` does not compile any more"));
@@ -100,9 +131,11 @@ impl Losses {
     }
 }
 
-fn broken(driver: &mut dyn Driver) -> Result<BTreeSet<[String; 2]>> {
+fn broken(driver: &mut dyn Driver) -> Result<Vec<Broken>> {
     let dialect = driver.dialect();
-    Ok(dialect.broken(&mut Live { driver })?.into_iter().collect())
+    let mut broken = dialect.broken(&mut Live { driver })?;
+    broken.sort_by(|one, other| one.object.cmp(&other.object));
+    Ok(broken)
 }
 
 fn indexes(driver: &mut dyn Driver, table: &str) -> Result<Vec<(String, String)>> {

@@ -49,6 +49,7 @@ mod state;
 pub(crate) mod step;
 mod stuck;
 mod survey;
+mod tally;
 pub mod test;
 mod walk;
 

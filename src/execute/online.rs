@@ -185,7 +185,7 @@ impl Runner for Online<'_> {
         }
         self.rebuild.leave(&rewrite.broken);
         self.done(done)?;
-        if let Some(notice) = orphans::of_copy(self.driver, rewrite) {
+        for notice in orphans::of_copy(self.driver, rewrite) {
             (self.events)(Event::Notice(&notice));
         }
         self.pass_notices_on();
@@ -333,7 +333,7 @@ impl<'a> Switches<'a> {
                     run,
                     &whole(run, *at),
                 );
-                Err(failed.cause(error.message))
+                Err(advised(failed, error.message))
             }
             Op::Check {
                 sql,
@@ -365,7 +365,8 @@ impl<'a> Switches<'a> {
                 if error.failure != Failure::Statement {
                     return fault::database(&error);
                 }
-                labelled(Code::BatchInUse, &format!("{object} would no longer work"), run, at).cause(error.message)
+                let failed = labelled(Code::BatchInUse, &format!("{object} would no longer work"), run, at);
+                advised(failed, error.message)
             }),
             Op::Set(setting, on) => self.set(*setting, *on),
         }
@@ -405,6 +406,13 @@ impl<'a> Switches<'a> {
         }
         Ok(())
     }
+}
+
+/// The database's words for a step of a change, and what to do about them.
+fn advised(failed: Error, words: String) -> Error {
+    let help = fault::advice(&words, "");
+    let failed = failed.cause(words);
+    help.into_iter().fold(failed, Error::help)
 }
 
 /// All of a statement of the run.

@@ -8,6 +8,7 @@ use crate::dialect::{Rewrite, Rows};
 use crate::driver::{Driver, Failure};
 use crate::error::{Error, Result};
 use crate::execute::fault;
+use crate::execute::inherit;
 
 /// How many orphans an error lists.
 const SHOWN: usize = 10;
@@ -22,17 +23,18 @@ impl Orphans {
     pub(crate) fn read(driver: &mut dyn Driver, replaced: &BTreeSet<String>) -> Result<Self> {
         let dialect = driver.dialect();
         let mut found = Self(BTreeMap::new(), BTreeSet::new());
-        let Some(query) = dialect.orphans_after(replaced, None) else {
+        let Some(references) = dialect.references() else {
             return Ok(found);
         };
-        match driver.query(&query) {
+        match driver.query(&references.orphans_after(replaced, None)) {
             Ok(rows) => found.add(rows),
             // A key of one table that fits no parent hides the rows of all others.
             Err(error) if error.failure == Failure::Statement => {
-                let tables = dialect.referring().unwrap_or_default();
-                let tables = driver.query(tables).map_err(|error| fault::database(&error))?;
+                let tables = driver
+                    .query(references.referring())
+                    .map_err(|error| fault::database(&error))?;
                 for table in tables.into_iter().flatten().flatten() {
-                    let query = dialect.orphans_after(replaced, Some(&table)).unwrap_or_default();
+                    let query = references.orphans_after(replaced, Some(&table));
                     match driver.query(&query) {
                         Ok(rows) => found.add(rows),
                         Err(error) if error.failure == Failure::Statement => {
@@ -84,6 +86,25 @@ pub(crate) fn refused(new: &[String]) -> Error {
     error
 }
 
+/// What tells rows without numbers from each other: the words for one, and others with its key.
+pub(crate) fn keys(driver: &mut dyn Driver) -> Vec<[String; 2]> {
+    let references = driver.dialect().references();
+    let mut query = |sql: &str| driver.query(sql).map_err(|error| fault::database(&error));
+    let keys = references.and_then(|references| references.orphans_by_key(&mut query).ok());
+    // Where the question fails, the rows stay without a name.
+    keys.unwrap_or_default()
+}
+
+/// Names those that have no number by their keys.
+pub(crate) fn named(mut new: Vec<String>, keys: Vec<[String; 2]>) -> Vec<String> {
+    for [words, named] in keys {
+        if let Some(at) = new.iter().position(|other| *other == words) {
+            new[at] = named;
+        }
+    }
+    new
+}
+
 /// Likewise as something to say.
 pub(crate) fn told(mut new: Vec<String>) -> Vec<String> {
     let more = new.len().saturating_sub(SHOWN);
@@ -94,18 +115,29 @@ pub(crate) fn told(mut new: Vec<String>) -> Vec<String> {
     new
 }
 
-/// What to say of rows of a copied table that point at nothing: a copy makes none.
-pub(crate) fn of_copy(driver: &mut dyn Driver, rewrite: &Rewrite) -> Option<String> {
-    let query = driver
-        .dialect()
-        .orphans_of(&rewrite.table)
-        .filter(|_| rewrite.strategy == COPY)?;
-    // A key that is no key is an error of its own elsewhere.
-    let count = driver.query(&query).ok()?.into_iter().flatten().flatten().next()?;
-    let rows = if count == "1" { "row" } else { "rows" };
-    let words = format!(
-        "{count} {rows} of `{}` without a parent, as before the copy",
-        rewrite.table
-    );
-    (count != "0").then_some(words)
+/// What to say of rows that point at nothing, in a table that was copied or at the rows of one: a copy makes none.
+pub(crate) fn of_copy(driver: &mut dyn Driver, rewrite: &Rewrite) -> Vec<String> {
+    let references = driver.dialect().references();
+    let Some(references) = references.filter(|_| rewrite.strategy == COPY) else {
+        return Vec::new();
+    };
+    let [own, others] = references.orphans_around(&rewrite.table);
+    let mut asked = vec![(rewrite.table.clone(), own)];
+    for row in driver.query(&others).unwrap_or_default() {
+        let mut values = row.into_iter().flatten();
+        asked.extend(values.next().zip(values.next()));
+    }
+    let mut said = Vec::new();
+    for (table, query) in asked {
+        // A key that is no key is an error of its own elsewhere.
+        let count = inherit::value(driver, &query).filter(|count| count != "0");
+        said.extend(count.map(|count| {
+            let rows = if count == "1" { "row" } else { "rows" };
+            format!(
+                "{count} {rows} of `{table}` without a parent: the copy of `{}` changes none of them",
+                rewrite.table
+            )
+        }));
+    }
+    said
 }

@@ -13,7 +13,9 @@ use crate::execute::group::Group;
 use crate::execute::losses::Losses;
 use crate::execute::orphans::{self, Orphans};
 use crate::execute::scripts::Prepared;
+use crate::execute::tally::Tally;
 use crate::execute::walk::Place;
+use crate::source::{SourceFile, Span};
 
 /// What a script replaces, and the rows that pointed at nothing before it began to.
 pub(crate) struct Rebuild<'a> {
@@ -22,8 +24,10 @@ pub(crate) struct Rebuild<'a> {
     before: Option<Orphans>,
     /// Something that no transaction holds stands in the midst of a replacement: what comes of it cannot be taken back.
     torn: bool,
-    /// How many rows the tables had that were dropped and whose names another one takes.
-    counts: BTreeMap<String, String>,
+    /// What was counted in the tables that were dropped and whose names another one takes.
+    counts: BTreeMap<String, Tally>,
+    /// Where the first of them goes.
+    at: Option<(SourceFile, Span)>,
     losses: Losses,
     changed: Changed,
     /// The first statement has come by.
@@ -40,6 +44,7 @@ impl<'a> Rebuild<'a> {
             before: None,
             torn: false,
             counts: BTreeMap::new(),
+            at: None,
             losses: Losses::default(),
             changed: Changed::new(prepared.asks_count),
             begun: false,
@@ -58,6 +63,9 @@ impl<'a> Rebuild<'a> {
     pub(crate) fn statement(&mut self, driver: &mut dyn Driver, place: &Place<'_>, in_transaction: bool) -> Result<()> {
         let text = place.statement.text;
         self.before(driver, text)?;
+        if self.at.is_none() && !self.counts.is_empty() {
+            self.at = Some(place.in_file());
+        }
         self.changed.before(driver, text)?;
         self.run(driver, place, in_transaction)?;
         self.changed.after(driver, text)?;
@@ -118,18 +126,12 @@ impl<'a> Rebuild<'a> {
                         self.look_before(driver)?;
                     }
                     self.losses.keep(driver, &table, &of)?;
-                    if let Some(count) = count(driver, &of) {
-                        self.counts.insert(table, count);
-                    }
+                    let tally = Tally::of(driver, &of);
+                    self.counts.insert(table, tally);
                 }
-                // The author may well mean to leave rows out, but not without a word.
                 Act::Compare(table) => {
-                    if let Some(before) = self.counts.remove(&table)
-                        && let Some(now) = count(driver, &table).filter(|now| *now != before)
-                    {
-                        let rows = if before == "1" { "row" } else { "rows" };
-                        let note = format!("`{table}` had {before} {rows}, and the table that replaces it has {now}");
-                        self.notes.push(note);
+                    if let Some(before) = self.counts.remove(&table) {
+                        self.notes.extend(before.against(driver, &table));
                     }
                 }
             }
@@ -154,9 +156,10 @@ impl<'a> Rebuild<'a> {
         if !driver.setting(Setting::ForeignKeys, None).unwrap_or(false) {
             return Ok(());
         }
-        let Some(query) = dialect.followers(table) else {
+        let Some(references) = dialect.references() else {
             return Ok(());
         };
+        let query = references.followers(table);
         for (child, query) in followers(driver.query(&query).map_err(failed)?, dialect, self.prepared) {
             if !driver.query(&query).map_err(failed)?.is_empty() {
                 let (file, span) = place.in_file();
@@ -223,7 +226,7 @@ impl<'a> Rebuild<'a> {
         } else {
             "copy every row to the new table, or delete in the same revision the rows that point at the others"
         };
-        Err(orphans::refused(&new).help(help))
+        Err(orphans::refused(&orphans::named(new, orphans::keys(driver))).help(help))
     }
 
     /// Refuses that a full-text table finds rows by numbers that they had in the old table.
@@ -243,15 +246,19 @@ impl<'a> Rebuild<'a> {
             )))
     }
 
-    /// At the end of the script: the same, and what else there is to say about it.
+    /// At the end of the script: the same, and what else there is to say about it; `held` by a transaction, it can be
+    /// taken back.
     ///
     /// # Errors
     /// Those of [`Rebuild::check`].
-    pub(crate) fn finish(mut self, driver: &mut dyn Driver) -> Result<Vec<String>> {
+    pub(crate) fn finish(mut self, driver: &mut dyn Driver, held: bool) -> Result<Vec<String>> {
         let acts = self.course.end();
         self.act(driver, acts)?;
         self.check(driver)?;
         self.fits(driver)?;
+        if held {
+            self.losses.compiles(driver, self.at.as_ref())?;
+        }
         self.notes.extend(self.losses.said(driver)?);
         Ok(self.notes)
     }
@@ -259,10 +266,12 @@ impl<'a> Rebuild<'a> {
 
 /// Refuses that something refers to a table which was renamed, replaced and dropped: a RENAME leads references along.
 fn refers_to_nothing(driver: &mut dyn Driver, table: &str) -> Result<()> {
-    let Some(query) = driver.dialect().refers_to(table) else {
+    let Some(references) = driver.dialect().references() else {
         return Ok(());
     };
-    let rows = driver.query(&query).map_err(|error| fault::database(&error))?;
+    let rows = driver
+        .query(&references.refers_to(table))
+        .map_err(|error| fault::database(&error))?;
     let mut named = rows.into_iter().filter_map(|row| {
         let mut values = row.into_iter();
         Some((values.next()??, values.next()??))
@@ -320,11 +329,11 @@ fn drop_alone(driver: &mut dyn Driver, place: &Place<'_>, table: &str, in_transa
 fn tally(driver: &mut dyn Driver, table: &str) -> Result<Vec<(String, String, Rows)>> {
     let dialect = driver.dialect();
     let failed = |error| fault::database(&error);
-    let Some(query) = dialect.followers(table) else {
+    let Some(references) = dialect.references() else {
         return Ok(Vec::new());
     };
     let mut counts = Vec::new();
-    for row in driver.query(&query).map_err(failed)? {
+    for row in driver.query(&references.followers(table)).map_err(failed)? {
         let mut values = row.into_iter().flatten();
         if let (Some(child), Some(column)) = (values.next(), values.next()) {
             let (name, column) = (dialect.ident(&child), dialect.ident(&column));
@@ -334,11 +343,6 @@ fn tally(driver: &mut dyn Driver, table: &str) -> Result<Vec<(String, String, Ro
         }
     }
     Ok(counts)
-}
-
-fn count(driver: &mut dyn Driver, table: &str) -> Option<String> {
-    let sql = driver.dialect().size(table)?.rows;
-    driver.query(&sql).ok()?.into_iter().flatten().flatten().next()
 }
 
 /// In a transaction the driver need not wait for the answer: nothing counts before the commit.

@@ -14,7 +14,8 @@ use crate::revision::applied::Applied;
 use crate::revision::graph::RevisionGraph;
 use crate::revision::nodes::NodeSet;
 use crate::revision::plan::{Plan, Step};
-use crate::revision::{Direction, Revision, Script};
+use crate::revision::{Direction, Revision, Script, Transaction};
+use crate::source::{SourceFile, Span};
 use crate::sql::split::Data;
 use crate::version::{Stamp, VersionTable};
 
@@ -127,8 +128,10 @@ impl Recorder<'_> {
                 replay: replay.as_mut(),
                 course: Course::new(prepared, self.dialect),
                 losses: Losses::default(),
+                at: None,
             };
-            let walked = walk.run(&mut reading).and_then(|()| reading.notes());
+            let held = revision.header.transaction == Transaction::Revision && !prepared.commits;
+            let walked = walk.run(&mut reading).and_then(|()| reading.notes(held));
             walked.map_err(|error| match &replay {
                 Some(replay) => replay.explain(error),
                 None => error,
@@ -213,28 +216,36 @@ struct Reading<'r> {
     /// What the script replaces by hand.
     course: Course,
     losses: Losses,
+    /// Where the first of that goes.
+    at: Option<(SourceFile, Span)>,
 }
 
 impl Reading<'_> {
     /// Looks at what goes with a table that is replaced.
-    fn looks(&mut self, statement: &str) -> Result<()> {
+    fn looks(&mut self, statement: &str, place: Option<&Place<'_>>) -> Result<()> {
         let Some(replay) = self.replay.as_deref_mut() else {
             return Ok(());
         };
         for act in self.course.before(statement) {
             if let Act::Keep { table, of } = act {
                 self.losses.keep(replay.driver(), &table, &of)?;
+                if self.at.is_none() {
+                    self.at = place.map(Place::in_file);
+                }
             }
         }
         self.course.after(statement);
         Ok(())
     }
 
-    /// Tells at the end of a script what did not come back.
-    fn notes(&mut self) -> Result<()> {
+    /// Tells at the end of a script what did not come back; `held` by a transaction, what must is asked for.
+    fn notes(&mut self, held: bool) -> Result<()> {
         let Some(replay) = self.replay.as_deref_mut() else {
             return Ok(());
         };
+        if held {
+            self.losses.compiles(replay.driver(), self.at.as_ref())?;
+        }
         let notes = self.losses.said(replay.driver())?;
         for note in notes {
             self.reader.note(note);
@@ -245,7 +256,7 @@ impl Reading<'_> {
 
 impl Runner for Reading<'_> {
     fn statement(&mut self, place: &Place<'_>) -> Result<()> {
-        self.looks(place.statement.text)?;
+        self.looks(place.statement.text, Some(place))?;
         match self.replay.as_deref_mut() {
             Some(replay) => {
                 self.reader.piece(&Piece::Native(place), Some(&mut *replay.asker()))?;
@@ -267,7 +278,7 @@ impl Runner for Reading<'_> {
     }
 
     fn rewrite(&mut self, run: &[AlterStatement], rewrite: &Rewrite, _index: u64) -> Result<()> {
-        run.iter().try_for_each(|statement| self.looks(&statement.text))?;
+        run.iter().try_for_each(|statement| self.looks(&statement.text, None))?;
         self.losses.leave(&rewrite.broken);
         self.reader.piece(&Piece::Rewritten(run, rewrite), None)?;
         if let Some(replay) = self.replay.as_deref_mut()

@@ -1,11 +1,14 @@
 //! Upgrade and downgrade: what is pending is decided while the database is locked, so that any number of processes
 //! may start at once and each revision still runs exactly once.
 
+use std::collections::BTreeSet;
+
 use crate::code::Code;
 use crate::dialect::Dialect;
 use crate::driver::DriverError;
 use crate::error::{Error, Result};
 use crate::execute::event::Event;
+use crate::execute::orphans::{self, Orphans};
 use crate::execute::seen::{self, Seen};
 use crate::execute::state::kept;
 use crate::execute::step::Ready;
@@ -358,14 +361,18 @@ impl<'a> Executor<'a> {
         }
     }
 
-    /// The rows that point at rows which do not exist, when that is why a commit failed.
+    /// The rows that point at rows which do not exist, when that is why a commit failed: those that did not before, which
+    /// is seen when everything was rolled back.
     fn orphans(&mut self, dialect: &'static dyn Dialect) -> Option<Error> {
-        let rows = self.driver.query(dialect.orphans()?).ok()?;
-        let mut error = Error::new(Code::ForeignKeys, "rows point at rows that do not exist");
-        for row in rows.iter().take(10) {
-            error = error.cause(row.get(1)?.clone()?);
-        }
-        (!rows.is_empty()).then(|| error.help("correct the rows in the same revision, then run the same command again"))
+        dialect.references()?;
+        let replaced = BTreeSet::new();
+        let now = Orphans::read(self.driver, &replaced).ok()?;
+        let keys = orphans::keys(self.driver);
+        self.rollback();
+        let new = now.since(&Orphans::read(self.driver, &replaced).ok()?);
+        let refused = orphans::refused(&orphans::named(new.clone(), keys));
+        (!new.is_empty())
+            .then(|| refused.help("correct the rows in the same revision, then run the same command again"))
     }
 
     /// Rolls back whatever is open. SQLite may have done so itself; then there is nothing to do.

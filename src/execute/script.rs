@@ -381,8 +381,10 @@ impl Reader for Scribe<'_> {
         let unwatched = off && self.changes_rows.get(self.at).copied().unwrap_or(false) && !prepared.rebuilds();
         let held = self.transaction == Transaction::Revision;
         let watched = self.by_hand || unwatched || prepared.defers;
-        self.orphans = self.dialect.orphans_after(&prepared.replaced, None).filter(|_| watched);
-        self.hand = ByHand::new(self.dialect.orphans().map(|_| Course::new(prepared, self.dialect)));
+        let references = self.dialect.references();
+        let orphans = references.map(|references| references.orphans_after(&prepared.replaced, None));
+        self.orphans = orphans.filter(|_| watched);
+        self.hand = ByHand::new(references.map(|_| Course::new(prepared, self.dialect)));
         if let Some(orphans) = self.orphans.as_ref().filter(|_| held || unwatched) {
             first.push_str(&self.sql.keep_orphans(orphans));
         }

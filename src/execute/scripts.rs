@@ -158,7 +158,7 @@ impl Script {
             defers: false,
             needs_plan: None,
             asks_count: false,
-            marks: (header.transaction == Transaction::None && dialect.orphans().is_some()).then(Marks::default),
+            marks: (header.transaction == Transaction::None && dialect.references().is_some()).then(Marks::default),
             temporary: Vec::new(),
             opened: Opened::default(),
         };

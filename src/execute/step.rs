@@ -225,7 +225,7 @@ impl<'a> Executor<'a> {
         let Online { driver, rebuild, .. } = online;
         let ran = walked
             .and_then(|()| ready.script.check_unchanged(&ready.prepared))
-            .and_then(|()| rebuild.finish(driver))
+            .and_then(|()| rebuild.finish(driver, unit.is_none()))
             .map(|notices| notices.iter().for_each(|notice| (self.events)(Event::Notice(notice))));
         // A caller's own connection is not left with the switches of a script that failed.
         let back = self.put_back(switches);

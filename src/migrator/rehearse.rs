@@ -170,8 +170,8 @@ impl Picture {
             }
             picture.schema.insert(format!("{kind} {name}"), sql);
         }
-        if let Some(query) = dialect.orphans() {
-            let rows = driver.query(query)?.into_iter();
+        if let Some(references) = dialect.references() {
+            let rows = driver.query(references.orphans())?.into_iter();
             picture
                 .wrong
                 .extend(rows.filter_map(|row| row.into_iter().nth(1).flatten()));

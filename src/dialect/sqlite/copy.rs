@@ -174,8 +174,37 @@ impl Copy<'_> {
         Op::Sql {
             sql: insert(draft, into, from, &stop),
             at: self.at,
-            diagnosis: diagnosis.collect(),
+            diagnosis: diagnosis.chain(self.nulls(draft, &then)).collect(),
         }
+    }
+
+    /// What says which rows those are that stop a copy because they hold what their old definition forbids: it was written
+    /// behind SQLite's back.
+    fn nulls(&self, draft: &Draft<'_>, from: &str) -> impl Iterator<Item = Op> {
+        let (_, key, order) = draft.rows(&[]);
+        let kept = draft.columns.iter().filter_map(|column| match &column.source {
+            Source::Same(old) if draft.is_not_null(&column.name) && !draft.is_generated(&column.name) => Some(old),
+            _ => None,
+        });
+        let checks: Vec<Op> = kept
+            .map(|old| Op::Check {
+                sql: format!(
+                    // SQLite takes IS NULL for false where the definition says NOT NULL.
+                    "SELECT {key} FROM {from} WHERE typeof({}.{}) = 'null' ORDER BY {order} LIMIT 10",
+                    quoted(draft.name(), '"'),
+                    quoted(old, '"')
+                ),
+                code: Code::BatchNullValues,
+                message: format!("column `{old}` of `{}` is NOT NULL and holds NULL", draft.name()),
+                help: format!(
+                    "its definition was changed behind SQLite's back: fill it first, UPDATE {} SET {} = … WHERE typeof({1}) = 'null';",
+                    draft.state.spoken(),
+                    quoted(old, '"')
+                ),
+                at: (self.at, 0..0),
+            })
+            .collect();
+        checks.into_iter()
     }
 
     /// The rows that the copy put in, against those that were there.

@@ -214,6 +214,15 @@ impl State {
         }))
     }
 
+    /// The table's name as an author would write it, quoted.
+    pub(super) fn spoken(&self) -> String {
+        if self.schema.eq_ignore_ascii_case("main") {
+            quoted(&self.table.name().text, '"')
+        } else {
+            self.qualified()
+        }
+    }
+
     /// The table's name with its schema, quoted.
     pub(super) fn qualified(&self) -> String {
         format!("{}.{}", quoted(&self.schema, '"'), quoted(&self.table.name().text, '"'))

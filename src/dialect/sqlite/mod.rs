@@ -27,6 +27,7 @@ mod plain;
 mod prove;
 mod readers;
 mod rebuild;
+mod references;
 mod rename;
 mod render;
 mod replaced;
@@ -55,11 +56,9 @@ mod hazards;
 #[cfg(all(test, feature = "bundled"))]
 mod model;
 
-use std::collections::BTreeSet;
-
 use crate::dialect::{
-    AlterStatement, Ask, Dialect, Mirrors, Replaces, Replay, Rewrite, RowChange, Rows, ScriptSql, Setting, SizeSql,
-    VersionSql,
+    AlterStatement, Ask, Broken, Dialect, Mirrors, References, Replaces, Replay, Rewrite, RowChange, Rows, ScriptSql,
+    Setting, SizeSql, VersionSql,
 };
 use crate::error::Result;
 use crate::revision::Recreate;
@@ -150,8 +149,8 @@ impl Dialect for Sqlite {
         rebuild::defers(statement)
     }
 
-    fn followers(&self, table: &str) -> Option<String> {
-        Some(rebuild::followers(table))
+    fn references(&self) -> Option<&'static dyn References> {
+        Some(&references::ForeignKeys)
     }
 
     fn replaces(&self, statement: &str) -> Option<Replaces> {
@@ -170,26 +169,13 @@ impl Dialect for Sqlite {
         Some(rebuild::counter(table))
     }
 
-    fn refers_to(&self, table: &str) -> Option<String> {
-        Some(rebuild::refers_to(table))
-    }
-
-    fn broken(&self, ask: &mut dyn Ask) -> Result<Vec<[String; 2]>> {
+    fn broken(&self, ask: &mut dyn Ask) -> Result<Vec<Broken>> {
         let broken = prove::uncompiled(ask, "main")?.into_iter();
-        Ok(broken.map(|object| [object.kind, object.name]).collect())
-    }
-
-    fn orphans_after(&self, replaced: &BTreeSet<String>, table: Option<&str>) -> Option<String> {
-        Some(rebuild::orphans_after(replaced, table))
-    }
-
-    fn referring(&self) -> Option<&'static str> {
-        Some(rebuild::REFERRING)
-    }
-
-    fn orphans_of(&self, table: &str) -> Option<String> {
-        let table = write::sqlite_literal(table);
-        Some(format!("SELECT count(*) FROM pragma_foreign_key_check({table})"))
+        let named = broken.map(|(object, words)| Broken {
+            object: [object.kind, object.name],
+            words,
+        });
+        Ok(named.collect())
     }
 
     fn spares_memory(&self) -> Option<[&'static str; 4]> {
@@ -206,10 +192,6 @@ impl Dialect for Sqlite {
 
     fn hangs_on_tables(&self) -> Option<&'static str> {
         Some(rebuild::HANGS_ON_TABLES)
-    }
-
-    fn orphans(&self) -> Option<&'static str> {
-        Some(session::ORPHANS)
     }
 
     fn stands_alone(&self, statement: &str) -> bool {

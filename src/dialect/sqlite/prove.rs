@@ -356,28 +356,38 @@ pub(super) fn live_probes(ask: &mut dyn Ask, state: &State) -> Result<Vec<Probe>
 /// The views and triggers of the table's schema that do not compile in the database as it is. SQLite's own RENAME
 /// and DROP COLUMN refuse while there is one, whatever it has to do with the table.
 pub(super) fn broken_anyway(ask: &mut dyn Ask, state: &State) -> Result<Vec<Object>> {
-    uncompiled(ask, &state.schema)
+    let broken = uncompiled(ask, &state.schema)?.into_iter();
+    Ok(broken.map(|(object, _)| object).collect())
 }
 
-/// Likewise, of a schema.
-pub(super) fn uncompiled(ask: &mut dyn Ask, schema: &str) -> Result<Vec<Object>> {
+/// Likewise, of a schema, and what SQLite says of each.
+pub(super) fn uncompiled(ask: &mut dyn Ask, schema: &str) -> Result<Vec<(Object, String)>> {
     let all = inspect::views_and_triggers(ask, schema)?;
-    let mut broken: Vec<Object> = Vec::new();
+    let mut broken: Vec<(Object, String)> = Vec::new();
     // Views stand before triggers: the trigger of a broken view is broken as well.
     for object in &all {
         let mut columns = |table: &str| ask.query(&oracle::settable(table)).unwrap_or_default();
         let probes = oracle::probes(&mut columns, &[], &[object]);
-        let on_broken = object.kind == "trigger"
-            && broken
-                .iter()
-                .any(|other| other.name.eq_ignore_ascii_case(&object.table));
-        if on_broken
-            || probes
-                .iter()
-                .any(|probe| ask.query(&format!("EXPLAIN {}", probe.sql)).is_err())
-        {
-            broken.push(object.clone());
-        }
+        let on_broken = (object.kind == "trigger")
+            .then(|| {
+                let mut others = broken.iter();
+                others.find(|(other, _)| other.name.eq_ignore_ascii_case(&object.table))
+            })
+            .flatten();
+        let words = match on_broken {
+            Some((_, words)) => Some(words.clone()),
+            None => probes.iter().find_map(|probe| {
+                let error = ask.query(&format!("EXPLAIN {}", probe.sql)).err()?;
+                Some(
+                    error
+                        .causes()
+                        .first()
+                        .map_or(error.message(), String::as_str)
+                        .to_owned(),
+                )
+            }),
+        };
+        broken.extend(words.map(|words| (object.clone(), words)));
     }
     Ok(broken)
 }

@@ -3,8 +3,6 @@
 //! In a transaction SQLite ignores `PRAGMA foreign_keys` (pragma.html), and with foreign keys on, DROP TABLE deletes
 //! every row first, which cascades to the rows of other tables (foreignkeys.html, section 5).
 
-use std::collections::BTreeSet;
-
 use crate::dialect::sqlite::{follow, session, settings};
 use crate::dialect::{Replaces, RowChange, Setting};
 use crate::sql::parse;
@@ -149,60 +147,10 @@ pub(super) fn tears(statement: &str) -> bool {
     !matches!(words.as_slice(), ["pragma", _, ".", name, ..] | ["pragma", name, ..] if IN_TRANSACTION.contains(name))
 }
 
-/// What refers to a table that is not there: tables by a foreign key, views and triggers in the spelling of a RENAME.
-pub(super) fn refers_to(table: &str) -> String {
-    let name = write::sqlite_literal(table);
-    let spelled = write::sqlite_literal(&write::quoted(table, '"').to_ascii_lowercase());
-    format!(
-        "SELECT DISTINCT s.type, s.name FROM sqlite_schema s, pragma_foreign_key_list(s.name) f WHERE s.type = 'table' \
-         AND lower(f.\"table\") = lower({name}) AND NOT EXISTS (SELECT 1 FROM sqlite_schema \
-         WHERE type IN ('table', 'view') AND lower(name) = lower({name})) \
-         UNION ALL SELECT type, name FROM sqlite_schema WHERE type IN ('view', 'trigger') \
-         AND instr(lower(sql), {spelled}) > 0 AND NOT EXISTS (SELECT 1 FROM sqlite_schema \
-         WHERE type IN ('table', 'view') AND lower(name) = lower({name})) ORDER BY 1, 2"
-    )
-}
-
 /// The mark of a table with AUTOINCREMENT.
 pub(super) fn counter(table: &str) -> String {
     let name = write::sqlite_literal(table);
     format!("SELECT seq FROM sqlite_sequence WHERE lower(name) = lower({name})")
-}
-
-/// The tables that have foreign keys.
-pub(super) const REFERRING: &str =
-    "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%references%' ORDER BY 1";
-
-/// The rows without their parents. Those of replaced tables may have other rowids than before, and rows of a table
-/// without rowids have none: they are told by table and parent, and counted.
-pub(super) fn orphans_after(replaced: &BTreeSet<String>, table: Option<&str>) -> String {
-    let names: Vec<String> = replaced.iter().map(|name| write::sqlite_literal(name)).collect();
-    let loose = format!("rowid IS NULL OR lower(\"table\") IN ({})", names.join(", "));
-    let table = table.map(|table| format!("({})", write::sqlite_literal(table)));
-    format!(
-        "SELECT CASE WHEN {loose} THEN \"table\" || ' ' || parent \
-         ELSE \"table\" || ' ' || rowid || ' ' || parent || ' ' || fkid END AS orphan, \
-         'a row of ' || \"table\" || coalesce(' with rowid ' || rowid, '') || ' points at nothing in ' || parent AS words \
-         FROM pragma_foreign_key_check{}",
-        table.unwrap_or_default()
-    )
-}
-
-/// The tables, and their columns, whose rows go or change when a table is dropped while foreign keys are on.
-pub(super) fn followers(table: &str) -> String {
-    // Each list of foreign keys costs more than a look at the text, and a name with a quote is written otherwise there.
-    let plain = !table.contains(['"', '`', '\'', ']']);
-    let table = write::sqlite_literal(table);
-    let named = if plain {
-        format!("AND instr(lower(s.sql), {table}) > 0")
-    } else {
-        String::new()
-    };
-    format!(
-        "SELECT s.name, f.\"from\" FROM sqlite_schema s, pragma_foreign_key_list(s.name) f WHERE s.type = 'table' \
-         AND s.sql LIKE '%references%' {named} AND lower(f.\"table\") = lower({table}) AND lower(s.name) <> lower({table}) \
-         AND f.on_delete NOT IN ('NO ACTION', 'RESTRICT') ORDER BY 1, 2"
-    )
 }
 
 fn begins(statement: &str, word: &str) -> bool {

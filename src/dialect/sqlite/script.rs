@@ -175,12 +175,12 @@ impl ScriptSql for SqliteScript {
         format!("PRAGMA foreign_keys = {};\n", if on { "ON" } else { "OFF" })
     }
 
-    fn keep_replaced(&self, table: &str, of: &str, counter: bool) -> String {
-        replaced::keep(table, of, counter)
+    fn keep_replaced(&self, table: &str, of: &str, counter: bool, referring: &[String]) -> String {
+        replaced::keep(table, of, counter, referring)
     }
 
-    fn say_rows(&self, table: &str) -> String {
-        replaced::say_rows(table)
+    fn say_rows(&self, table: &str, referring: &[String]) -> String {
+        replaced::say_rows(table, referring)
     }
 
     fn say_lost(&self, counters: bool) -> String {

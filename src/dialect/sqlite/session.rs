@@ -63,11 +63,6 @@ pub(super) const ANY_OBJECT: &str = "SELECT 1 FROM sqlite_schema LIMIT 1";
 pub(super) const OBJECTS: &str = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL \
                                   AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name";
 
-/// The rows without their parents.
-pub(super) const ORPHANS: &str = "SELECT \"table\" || ' ' || coalesce(rowid, '') || ' ' || parent || ' ' || fkid AS orphan, \
-                                  'a row of ' || \"table\" || coalesce(' with rowid ' || rowid, '') || \
-                                  ' points at nothing in ' || parent AS words FROM pragma_foreign_key_check";
-
 /// The first word in upper case. Scripts of millions of statements come by here, so nothing else is read.
 fn first_word(statement: &str) -> String {
     let word = statement.bytes().take(12).take_while(u8::is_ascii_alphabetic);

@@ -113,7 +113,7 @@ fn checks(draft: &Draft<'_>, way: &Way, offline: bool) -> Checks {
     while let Some(demanded) = rest.pop() {
         if way.copies() && !offline && demanded.condition.is_some() {
             checks.by_copy.insert(0, demanded);
-        } else if !way.copies() && draft.natives.is_empty() && index(rest.len()) {
+        } else if !way.copies() && !offline && draft.natives.is_empty() && index(rest.len()) {
             checks.by_index.insert(rest.len(), demanded.check);
         } else {
             rest.push(demanded);

@@ -1,7 +1,7 @@
 //! Tables replaced by hand, in a script: the statements that are done together where no transaction holds the step, and
 //! what is said of what went.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::dialect::{AlterStatement, Ask, Replaces, Setting};
 use crate::error::Result;
@@ -20,7 +20,7 @@ pub(super) struct ByHand {
     keeps: bool,
     counters: bool,
     /// Whose rows are not compared yet.
-    kept: BTreeSet<String>,
+    kept: BTreeMap<String, Vec<String>>,
     /// The statements that are written now, and done together in a step without a transaction.
     pub(super) group: Option<Group>,
     /// Rows that point at nothing are watched in the rest of the step as well.
@@ -54,11 +54,11 @@ impl Scribe<'_> {
         else {
             return Ok(());
         };
-        let (Some(query), Some(prepared)) = (self.dialect.followers(&table), &self.prepared) else {
+        let (Some(references), Some(prepared)) = (self.dialect.references(), &self.prepared) else {
             return Ok(());
         };
         let message = format!("to drop {table} would delete or change rows of others");
-        for (_, query) in followers(ask.query(&query)?, self.dialect, prepared) {
+        for (_, query) in followers(ask.query(&references.followers(&table))?, self.dialect, prepared) {
             put(self.out, &self.sql.guard_rows(&query, &message))?;
         }
         Ok(())
@@ -80,7 +80,8 @@ impl Scribe<'_> {
             return Ok(());
         };
         self.hand.group = Some(group.clone());
-        let orphans = self.dialect.orphans_after(&prepared.replaced, None);
+        let references = self.dialect.references();
+        let orphans = references.map(|references| references.orphans_after(&prepared.replaced, None));
         if let Some(before) = std::mem::replace(&mut self.orphans, orphans) {
             self.hand.watched = true;
             put(self.out, &self.sql.guard_orphans(&before))?;
@@ -127,8 +128,8 @@ impl Scribe<'_> {
         let gone: Vec<String> = course.flat_map(Course::gone).map(str::to_owned).collect();
         for table in gone {
             let message = format!("this refers to {table}, which is dropped");
-            if let Some(query) = self.dialect.refers_to(&table) {
-                put(self.out, &self.sql.guard_rows(&query, &message))?;
+            if let Some(references) = self.dialect.references() {
+                put(self.out, &self.sql.guard_rows(&references.refers_to(&table), &message))?;
             }
         }
         match self.orphans.take() {
@@ -201,8 +202,16 @@ impl Scribe<'_> {
                     let counter = self.dialect.counter(&of).is_some_and(|query| ask.query(&query).is_ok());
                     self.hand.counters |= counter;
                     self.hand.keeps = true;
-                    self.hand.kept.insert(table.clone());
-                    put(self.out, &self.sql.keep_replaced(&table, &of, counter))?;
+                    let referring = match self.dialect.references() {
+                        Some(references) => ask.query(&references.filled(&of))?,
+                        None => Vec::new(),
+                    };
+                    let referring: Vec<String> = referring
+                        .into_iter()
+                        .filter_map(|row| row.into_iter().next()?)
+                        .collect();
+                    put(self.out, &self.sql.keep_replaced(&table, &of, counter, &referring))?;
+                    self.hand.kept.insert(table, referring);
                 }
                 Act::Compare(table) => self.compare(&table)?,
             }
@@ -224,10 +233,10 @@ impl Scribe<'_> {
     }
 
     fn compare(&mut self, table: &str) -> Result<()> {
-        if !self.hand.kept.remove(table) {
-            return Ok(());
+        match self.hand.kept.remove(table) {
+            Some(referring) => put(self.out, &self.sql.say_rows(table, &referring)),
+            None => Ok(()),
         }
-        put(self.out, &self.sql.say_rows(table))
     }
 
     /// At the end of the step: what is left to say.

@@ -99,7 +99,7 @@ fn refuse_uses(draft: &Draft<'_>, site: &Site<'_>, name: &Name, column: &str) ->
         let message = format!("`{column}` is the only column of `{}`", draft.name());
         return Err(site
             .error(Code::BatchUnsupported, message, &name.span, "a table needs a column")
-            .help(format!("drop the table: DROP TABLE {};", quoted(draft.name(), '"'))));
+            .help(format!("drop the table: DROP TABLE {};", draft.state.spoken())));
     }
     for other in draft.table.columns() {
         let uses = other.clauses.iter().any(|clause| match &clause.kind {

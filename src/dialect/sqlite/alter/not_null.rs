@@ -28,7 +28,7 @@ pub(super) fn demand_values(draft: &mut Draft<'_>, site: &Site<'_>, name: &str) 
         return;
     }
     let message = format!("column `{name}` of `{}` holds NULL", draft.name());
-    let (table, quoted_name) = (quoted(draft.name(), '"'), quoted(name, '"'));
+    let (table, quoted_name) = (draft.state.spoken(), quoted(name, '"'));
     let help = format!(
         "fill it first, in the same revision if you like: UPDATE {table} SET {quoted_name} = … WHERE {quoted_name} IS NULL;"
     );
