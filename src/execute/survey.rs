@@ -140,7 +140,10 @@ fn mixed(place: &Place<'_>, effect: &str) -> Error {
     let (file, span) = place.in_file();
     Error::new(
         Code::BatchMixed,
-        format!("`{}` copies a table and changes rows that others follow", file.name),
+        format!(
+            "`{}` changes a table with foreign keys off, and rows that others follow",
+            file.name
+        ),
     )
     .at(&file, span, effect.to_owned())
     .help("put this statement into a revision of its own, or run the upgrade online")

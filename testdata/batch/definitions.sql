@@ -150,3 +150,5 @@ create table t21(a text, b text, unique(a collate nocase desc, b asc) on conflic
 create temp table t22(a int, b int);
 
 create table "t 23; (" ("a;b" int, "c)" int default ';)', "d--e" text, "f/*g" text);
+
+create table t24(a int comment, b comment, e int auto_increment, d text);

@@ -56,13 +56,17 @@ pub(super) fn of_table(table: &Table, table_name: &str, columns: &[&str], gone: 
     all
 }
 
-/// After a constraint came behind those with the names `before`: it may have the name of one that was dropped, unless
-/// another one would move up to it.
-pub(super) fn release(draft: &mut Draft<'_>, before: &[String]) {
+/// After a constraint came behind those with the names `before`, or several with a new column: they may have the names of
+/// some that were dropped, unless others would move up to them.
+pub(super) fn release(draft: &mut Draft<'_>, before: &[String], column: Option<&str>) {
     for at in (0..draft.dropped.len()).rev() {
         let name = draft.dropped.remove(at);
         let now = constraints(draft);
-        if now.iter().zip(before).any(|(now, before)| now.name != *before) {
+        let mut old = now
+            .iter()
+            .filter(|named| column.is_none() || named.column.as_deref() != column)
+            .zip(before);
+        if old.any(|(now, before)| now.name != *before) {
             draft.dropped.insert(at, name);
         }
     }

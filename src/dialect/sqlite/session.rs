@@ -119,9 +119,28 @@ pub(super) fn asks_count(statement: &str) -> Option<&'static str> {
     let words: Vec<&str> = token::significant(statement, &split::SQLITE)
         .map(|token| &statement[token.span])
         .collect();
+    // Behind these words it is the name of a table.
+    let named = |before: Option<&&str>| {
+        let words = [
+            ".",
+            "INTO",
+            "TABLE",
+            "EXISTS",
+            "REFERENCES",
+            "ON",
+            "VIEW",
+            "WITH",
+            "RECURSIVE",
+        ];
+        before.is_some_and(|before| words.iter().any(|word| before.eq_ignore_ascii_case(word)))
+    };
     let asks = |name: &str| {
-        let mut pairs = words.windows(2);
-        pairs.any(|pair| pair[1] == "(" && token::unquoted(pair[0]).eq_ignore_ascii_case(name))
+        let mut pairs = words.windows(2).enumerate();
+        pairs.any(|(at, pair)| {
+            pair[1] == "("
+                && token::unquoted(pair[0]).eq_ignore_ascii_case(name)
+                && !named(at.checked_sub(1).and_then(|at| words.get(at)))
+        })
     };
     let asked = [("total_changes", TOTAL_CHANGES), ("changes", CHANGES)];
     asked.into_iter().find(|(name, _)| asks(name)).map(|(_, asked)| asked)
@@ -252,6 +271,8 @@ mod tests {
         check("SELECT changes() - total_changes()", Some(TOTAL_CHANGES));
         check("SELECT \"changes\"()", Some(CHANGES));
         check("SELECT changes, 'changes()' FROM changes -- changes()", None);
+        check("INSERT INTO total_changes (a) SELECT changes() FROM t", Some(CHANGES));
+        check("CREATE TABLE IF NOT EXISTS changes (a)", None);
         assert!(sets_count("delete from t"));
         assert!(!sets_count("CREATE TABLE t (a)"));
     }

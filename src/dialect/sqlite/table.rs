@@ -41,7 +41,7 @@ pub(super) enum Part {
 impl Table {
     /// Reads a definition; `None` when it is not one that SQLite would have stored for an ordinary table.
     pub(super) fn read(text: &str) -> Option<Self> {
-        let mut cursor = Cursor::new(text);
+        let mut cursor = Cursor::stored(text);
         if !cursor.take(&["CREATE", "TABLE"]) {
             return None;
         }

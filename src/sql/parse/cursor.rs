@@ -26,6 +26,8 @@ pub struct Cursor<'a> {
     text: &'a str,
     tokens: Vec<Token>,
     next: usize,
+    /// The text is a definition that SQLite has stored, in which words of other databases have no meaning.
+    pub stored: bool,
 }
 
 impl<'a> Cursor<'a> {
@@ -35,6 +37,15 @@ impl<'a> Cursor<'a> {
             text,
             tokens: significant(text, &SQLITE).collect(),
             next: 0,
+            stored: false,
+        }
+    }
+
+    /// At the beginning of a definition that SQLite has stored.
+    pub fn stored(text: &'a str) -> Self {
+        Self {
+            stored: true,
+            ..Self::new(text)
         }
     }
 

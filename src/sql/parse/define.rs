@@ -104,12 +104,8 @@ const STARTERS: &[&str] = &[
     "AS",
     "DEFERRABLE",
     "INITIALLY",
-    "AUTO_INCREMENT",
     "AUTOINCREMENT",
-    "COMMENT",
     "ON",
-    "FIRST",
-    "AFTER",
     "USING",
 ];
 
@@ -120,7 +116,14 @@ fn at_starter(cursor: &Cursor<'_>) -> bool {
     cursor.sees_any(STARTERS)
         || cursor.sees(&["GENERATED", "ALWAYS", "AS"])
         || cursor.sees(&["GENERATED", "BY", "DEFAULT"])
+        || !cursor.stored && at_foreign_starter(cursor)
         || at_element_end(cursor)
+}
+
+/// Words of MySQL's, which are part of a type to SQLite. COMMENT has its text behind it.
+fn at_foreign_starter(cursor: &Cursor<'_>) -> bool {
+    cursor.sees_any(&["AUTO_INCREMENT", "FIRST", "AFTER"])
+        || cursor.sees(&["COMMENT"]) && cursor.word(1).starts_with(['\'', '"'])
 }
 
 fn at_element_end(cursor: &Cursor<'_>) -> bool {

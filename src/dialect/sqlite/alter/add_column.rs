@@ -65,7 +65,9 @@ pub(super) fn apply(
     } else {
         written(draft, site, column)?
     };
+    let before: Vec<String> = names::constraints(draft).into_iter().map(|named| named.name).collect();
     insert(draft, site, column, &definition, add.place)?;
+    names::release(draft, &before, Some(name));
     demand_rows(draft, site, column, ask)?;
     unique(draft, site, column)
 }

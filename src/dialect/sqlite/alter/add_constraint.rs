@@ -20,7 +20,7 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, clause: &Clause, ask
     }
     let before: Vec<String> = names::constraints(draft).into_iter().map(|named| named.name).collect();
     add(draft, site, clause, ask)?;
-    names::release(draft, &before);
+    names::release(draft, &before, None);
     Ok(())
 }
 

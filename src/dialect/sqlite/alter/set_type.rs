@@ -12,6 +12,8 @@ use crate::error::Result;
 use crate::source::Span;
 use crate::sql::parse::cursor::Name;
 use crate::sql::parse::define::ClauseKind;
+use crate::sql::split::SQLITE;
+use crate::sql::token::{Kind, significant};
 use crate::sql::write::quoted;
 
 /// What an ALTER COLUMN … TYPE says.
@@ -216,6 +218,11 @@ pub(super) fn write_type(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, wri
         return Ok(());
     };
     let edited = if let Some(mut span) = column.data_type.clone() {
+        let old = draft.table.at(&span).to_owned();
+        if significant(&old, &SQLITE).any(|token| token.kind == Kind::Text) {
+            let note = format!("all of `{old}` is the type of `{name}` to SQLite, and gives way to `{written}`");
+            draft.notices.push(note);
+        }
         if written.is_empty() {
             // The space before it goes along.
             span.start = column.name.span.end;
