@@ -48,7 +48,7 @@ impl Draft<'_> {
         let key = self.key();
         let order = self.order();
         let table = format!("{} AS {name}", self.state.qualified());
-        if !uses_new_values(&self.columns, used) {
+        if !uses_new_values(&self.columns, &self.table, used) {
             return (table, key, order);
         }
         let columns: Vec<String> = (0..self.columns.len())
@@ -143,7 +143,7 @@ impl Draft<'_> {
             .columns
             .iter()
             .any(|column| expr::mentions(condition, &column.name));
-        let direct = !constant && !uses_new_values(&self.columns, &used);
+        let direct = !constant && !uses_new_values(&self.columns, &self.table, &used);
         self.checks.push(Demanded {
             check: demand.into_op(site, sql),
             condition: direct.then(|| condition.to_owned()),

@@ -233,7 +233,7 @@ impl<'s> Draft<'s> {
 
     /// Whether an expression uses a column that an earlier statement of the run gives other values.
     pub(super) fn settled_values_in(&self, text: &str) -> bool {
-        uses_new_values(&self.settled, &[text])
+        uses_new_values(&self.settled, &self.table, &[text])
     }
 
     /// The value of a column as an expression over a row of the old table, which goes by the table's name.
@@ -314,10 +314,23 @@ pub(super) fn rowid_name(table: &Table) -> Option<&'static str> {
         .find(|name| table.column(name).is_none())
 }
 
-/// Whether one of these texts uses a column whose values are not those of the old table's column of that name.
-pub(super) fn uses_new_values(columns: &[Column], texts: &[&str]) -> bool {
-    columns.iter().any(|column| {
-        let same = matches!(&column.source, Source::Same(old) if old.eq_ignore_ascii_case(&column.name));
-        !same && texts.iter().any(|text| expr::mentions(text, &column.name))
-    })
+/// Whether one of these texts uses a column whose values are not those of the old table's column of that name, itself or
+/// by way of the expressions of generated columns.
+pub(super) fn uses_new_values(columns: &[Column], table: &Table, texts: &[&str]) -> bool {
+    let same = |column: &Column| matches!(&column.source, Source::Same(old) if old.eq_ignore_ascii_case(&column.name));
+    let (mut old, mut new): (Vec<&Column>, Vec<&Column>) = columns.iter().partition(|column| same(column));
+    let mut at = 0;
+    while let Some(column) = new.get(at) {
+        let name = &column.name;
+        let computed = |other: &&Column| {
+            let expression = table.expression_of(&other.name);
+            expression.is_some_and(|span| expr::mentions(table.at(&span), name))
+        };
+        let (follow, rest) = old.into_iter().partition(computed);
+        new.extend::<Vec<&Column>>(follow);
+        old = rest;
+        at += 1;
+    }
+    let used = |column: &&Column| texts.iter().any(|text| expr::mentions(text, &column.name));
+    new.iter().any(used)
 }

@@ -96,7 +96,7 @@ pub(super) fn refuse_no_key(draft: &Draft<'_>, site: &Site<'_>, key: &ForeignKey
 fn rows_of_parent(draft: &Draft<'_>, key: &ForeignKey, table: &str, parents: &[String]) -> String {
     let names: Vec<String> = parents.iter().map(|name| quoted(name, '"')).collect();
     let used: Vec<&str> = names.iter().map(String::as_str).collect();
-    if key.table.is(draft.name()) && uses_new_values(&draft.columns, &used) {
+    if key.table.is(draft.name()) && uses_new_values(&draft.columns, &draft.table, &used) {
         let (from, ..) = draft.rows(&used);
         return format!("(SELECT * FROM {from})");
     }

@@ -59,10 +59,13 @@ pub(super) fn drop_expression(draft: &mut Draft<'_>, site: &Site<'_>, column: &N
         return Err(site.error(Code::BatchUnsupported, message, &column.span, "an ordinary column"));
     }
     let is_stored = matches!(draft.columns[position].source, Source::Same(_));
-    if let Some(span) = draft.table.expression_of(&name).filter(|_| !is_stored) {
+    let expression = draft.table.expression_of(&name);
+    let expression = expression.map(|span| draft.table.at(&span).to_owned());
+    if let Some(expression) = &expression {
+        draft.split |= uses_new_values(&draft.columns, &draft.table, &[expression]);
+    }
+    if let Some(expression) = expression.filter(|_| !is_stored) {
         // What is new keeps what its expression gives for each row.
-        let expression = draft.table.at(&span).to_owned();
-        draft.split |= uses_new_values(&draft.columns, &[&expression]);
         let affinity = Affinity::of(draft.type_of(&name));
         draft.columns[position].source = Source::Converted(format!("({expression})"), affinity);
     }
