@@ -9,6 +9,7 @@ use crate::dialect::sqlite::model::schema::{
 };
 use crate::dialect::sqlite::model::state::{State, order};
 use crate::dialect::sqlite::model::types::{Class, TYPES, class, fits, survives};
+use crate::sql::token::unquoted;
 use crate::sql::write::quoted;
 
 impl Author<'_> {
@@ -303,7 +304,7 @@ impl Author<'_> {
         }
         let place = self.place();
         if let Some((words, _)) = &place {
-            if words.ends_with(&quoted(&column.name, '"')) || words.ends_with(&format!(" {}", column.name)) {
+            if words.strip_prefix(" AFTER ").map(unquoted).as_deref() == Some(&*column.name) {
                 return None;
             }
             text.push_str(words);
