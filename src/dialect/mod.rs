@@ -426,7 +426,7 @@ pub trait Dialect: Sync + std::fmt::Debug {
     /// What becomes of the statement when revisions are replayed on an empty database only for their schema.
     fn replay(&self, statement: &str) -> Replay;
 
-    /// Why a statement may fail in a replay that runs each revision in a transaction, by the database's code and words.
+    /// Why a statement may fail in a replay and not in truth, by the database's code and words.
     fn lacks(&self, statement: &str, code: &str, message: &str) -> Lack {
         let _ = (statement, code, message);
         Lack::Nothing

@@ -85,7 +85,7 @@ pub(crate) fn has_body(key: &Key) -> bool {
 /// The model that revisions build, replayed on scratch, and what failed in that, if something did.
 ///
 /// # Errors
-/// Those of reading and rewriting the scripts, and what a database refuses in which a revision can be replayed as it runs.
+/// Those of reading and rewriting the scripts, and what the database refuses of the revisions.
 pub fn built(
     scratch: MakeScratch<'_>,
     graph: &RevisionGraph,
@@ -93,13 +93,10 @@ pub fn built(
     sources: &dyn Sources,
     table: &VersionTable,
 ) -> Result<(Model, Option<String>)> {
-    let mut replay = Replay::new(scratch, false)?;
-    let driver = replay.driver();
-    if driver.dialect().replays_transactions() {
-        // A revision may name it. Its schema may not be there yet, and then no revision does.
-        for statement in table.create() {
-            let _ = driver.execute(&statement);
-        }
+    let mut replay = Replay::new(scratch, false)?.exactly();
+    // A revision may name it. Its schema may not be there yet, and then no revision does.
+    for statement in table.create() {
+        let _ = replay.driver().execute(&statement);
     }
     let ran = replay.all(graph, nodes, sources);
     ran.map_err(|error| match error.code() {

@@ -32,6 +32,8 @@ pub(crate) struct Replay {
     trouble: RefCell<Option<String>>,
     /// A statement was passed over that brings rows, which others may need.
     without_rows: bool,
+    /// What fails in a revision is an error, unless it may have failed for what scratch lacks.
+    exact: bool,
 }
 
 impl Replay {
@@ -44,6 +46,7 @@ impl Replay {
             temporary: Vec::new(),
             trouble: RefCell::new(None),
             without_rows: false,
+            exact: false,
         })
     }
 
@@ -56,7 +59,13 @@ impl Replay {
             temporary: Vec::new(),
             trouble: RefCell::new(None),
             without_rows: false,
+            exact: false,
         }
+    }
+
+    /// One in which revisions may fail for nothing but what scratch lacks.
+    pub(crate) fn exactly(self) -> Self {
+        Self { exact: true, ..self }
     }
 
     /// The schema that these applied revisions build, in order of the graph.
@@ -104,7 +113,11 @@ impl Replay {
         let header = &revision.header;
         self.follow_nothing();
         if !self.dialect().replays_transactions() {
-            self.script(&script, header.recreate)?;
+            if self.exact {
+                self.passing(&script, header.recreate, false)?;
+            } else {
+                self.script(&script, header.recreate)?;
+            }
             return self.end_step();
         }
         self.revision(&script, header.recreate, header.transaction != Transaction::None)?;
@@ -165,22 +178,26 @@ impl Replay {
         if in_transaction {
             self.begin()?;
         }
-        let walk = Walk {
-            dialect: self.db.dialect(),
-            script,
-            recreate,
-            skip: 0,
-        };
-        let ran = walk.run(&mut Passing {
-            replay: self,
-            in_transaction,
-        });
+        let ran = self.passing(script, recreate, in_transaction);
         if in_transaction {
             let ended = self.db.execute(if ran.is_ok() { "COMMIT" } else { "ROLLBACK" });
             ran?;
             return ended.map_err(|error| fault::commit(&error, script));
         }
         ran
+    }
+
+    fn passing(&mut self, script: &Script, recreate: Recreate, in_transaction: bool) -> Result<()> {
+        let walk = Walk {
+            dialect: self.db.dialect(),
+            script,
+            recreate,
+            skip: 0,
+        };
+        walk.run(&mut Passing {
+            replay: self,
+            in_transaction,
+        })
     }
 
     /// Replays a script in one transaction; `false` when that fails, and nothing of it was done.
@@ -244,7 +261,9 @@ impl Replay {
     pub(crate) fn try_native(&mut self, sql: &str) -> Result<(), DriverError> {
         let instead = match self.dialect().replay(sql) {
             Fate::Skip => {
-                self.without_rows |= token::keywords(sql, self.dialect().rules(), 1) == ["COPY"];
+                let first = token::keywords(sql, self.dialect().rules(), 1);
+                let first = first.first().map(String::as_str);
+                self.without_rows |= first.is_some_and(|word| BRINGS_ROWS.contains(&word));
                 return Ok(());
             }
             Fate::Run => None,
@@ -341,6 +360,9 @@ impl Replay {
         }
     }
 }
+
+/// The first words of statements that bring or change rows.
+const BRINGS_ROWS: [&str; 7] = ["COPY", "INSERT", "REPLACE", "LOAD", "UPDATE", "DELETE", "WITH"];
 
 fn first_line(sql: &str) -> &str {
     sql.lines().next().unwrap_or_default()

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "mysql")]
 mod events;
+pub(super) mod lack;
 #[cfg(feature = "mysql")]
 mod programs;
 

@@ -12,7 +12,7 @@ mod session;
 
 use std::time::Duration;
 
-use crate::dialect::{AlterStatement, Ask, CopiedBy, Dialect, Replay, Rewrite, Rows, ScriptSql, VersionSql};
+use crate::dialect::{AlterStatement, Ask, CopiedBy, Dialect, Lack, Replay, Rewrite, Rows, ScriptSql, VersionSql};
 use crate::error::Result;
 use crate::revision::Recreate;
 use crate::schema::diff::{Change, Manner};
@@ -183,6 +183,10 @@ impl Dialect for Mysql {
 
     fn replay(&self, statement: &str) -> Replay {
         beyond::replay(statement)
+    }
+
+    fn lacks(&self, _statement: &str, code: &str, message: &str) -> Lack {
+        beyond::lack::of(code, message)
     }
 
     fn model(&self, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Option<Result<Model>> {

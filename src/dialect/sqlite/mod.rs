@@ -57,8 +57,8 @@ mod hazards;
 mod model;
 
 use crate::dialect::{
-    AlterStatement, Ask, Broken, Dialect, Mirrors, References, Replaces, Replay, Rewrite, RowChange, Rows, ScriptSql,
-    Setting, SizeSql, VersionSql,
+    AlterStatement, Ask, Broken, Dialect, Lack, Mirrors, References, Replaces, Replay, Rewrite, RowChange, Rows,
+    ScriptSql, Setting, SizeSql, VersionSql,
 };
 use crate::error::Result;
 use crate::revision::Recreate;
@@ -240,6 +240,10 @@ impl Dialect for Sqlite {
 
     fn replay(&self, statement: &str) -> Replay {
         session::replay(statement)
+    }
+
+    fn lacks(&self, _statement: &str, _code: &str, message: &str) -> Lack {
+        session::lacks(message)
     }
 
     fn script(&self) -> &'static dyn ScriptSql {

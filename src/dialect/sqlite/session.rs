@@ -1,6 +1,6 @@
 //! How SQLite is locked, watched and replayed.
 
-use crate::dialect::{CHANGES, Replay, TOTAL_CHANGES, VersionSql};
+use crate::dialect::{CHANGES, Lack, Replay, TOTAL_CHANGES, VersionSql};
 use crate::sql::split;
 use crate::sql::token::{self, Kind};
 
@@ -162,6 +162,34 @@ pub(super) fn give_count(rows: &str) -> Vec<String> {
         "DELETE FROM temp.sqlrev_counted".to_owned(),
         "DROP TABLE temp.sqlrev_counted".to_owned(),
     ]
+}
+
+/// What a database in memory may lack that a statement is refused for, by SQLite's words.
+pub(super) fn lacks(message: &str) -> Lack {
+    // An application registers some, and extensions bring others along (appfunc.html, loadext.html).
+    let registered = [
+        "no such function: ",
+        "unknown function: ",
+        "no such module: ",
+        "no such collation sequence: ",
+        "not authorized",
+        "unable to open database",
+        "unknown database ",
+    ];
+    if registered.iter().any(|words| message.contains(words)) {
+        return Lack::Server;
+    }
+    // An attached database is empty in a replay.
+    if let Some((_, name)) = message.split_once("no such table: ")
+        && let Some((schema, _)) = name.split_once('.')
+    {
+        let own = ["main", "temp"].iter().any(|own| schema.eq_ignore_ascii_case(own));
+        return if own { Lack::Object } else { Lack::Server };
+    }
+    if message.contains("no such ") || message.contains(" has no column named ") {
+        return Lack::Object;
+    }
+    Lack::Nothing
 }
 
 /// Rows do not matter to a schema, and other files are left alone. What a ROLLBACK takes back was a change of the schema,

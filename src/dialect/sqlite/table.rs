@@ -73,6 +73,10 @@ impl Table {
             }
             elements.push(next);
         };
+        // There is no table without a column.
+        if !matches!(elements.first()?.part, Part::Column(_)) {
+            return None;
+        }
         cursor.skip();
         let mut options = Vec::new();
         while !cursor.at_end() {

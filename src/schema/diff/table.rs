@@ -247,10 +247,14 @@ impl Constraints {
             });
             false
         });
-        // A column takes the constraints that are about it along.
-        before.retain(|now| way.constraints_first || now.columns.is_disjoint(&gone));
+        // A column takes the constraints that are about it along, unless a new one brings the next primary key before.
+        let inside = |then: &&Constraint| then.inside.as_ref().is_some_and(|column| new.contains(column));
+        let is_key = |constraint: &Constraint| constraint.kind == ConstraintKind::PrimaryKey;
+        let next_key = after.iter().any(|then| is_key(then) && inside(then));
+        let goes_first = |now: &Constraint| way.constraints_first || next_key && is_key(now);
+        before.retain(|now| goes_first(now) || now.columns.is_disjoint(&gone));
         // A new column brings those along that are written in it.
-        after.retain(|then| then.inside.as_ref().is_none_or(|column| !new.contains(column)));
+        after.retain(|then| !inside(then));
         let rank = |constraint: &&Constraint| constraint.kind;
         // The last one first: where names are given by counting, those before it keep theirs.
         before.reverse();
