@@ -11,15 +11,21 @@ pub trait References: Sync + std::fmt::Debug {
     /// in `words` what it is.
     fn orphans(&self) -> &'static str;
 
-    /// Likewise for comparing with what was there before a script: rows of these tables, which it replaces, are told by
-    /// their parents alone, since they may have other numbers now. Of all tables, or of one.
-    fn orphans_after(&self, replaced: &BTreeSet<String>, table: Option<&str>) -> String;
+    /// Likewise for a script to compare with what was there before it: rows of these tables, which it replaces, are told by
+    /// their parents alone, since they may have other numbers now, and so are those without numbers.
+    fn orphans_after(&self, replaced: &BTreeSet<String>) -> String;
 
-    /// The rows that those queries cannot name, by their keys: the words that the queries have for them, and others.
+    /// Likewise for the database as it is now: those rows are told by what they hold, and named by their keys. Of all
+    /// tables, or of one.
     ///
     /// # Errors
     /// What the database says to the questions.
-    fn orphans_by_key(&self, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Result<Vec<[String; 2]>>;
+    fn orphans_now(
+        &self,
+        replaced: &BTreeSet<String>,
+        table: Option<&str>,
+        query: &mut dyn FnMut(&str) -> Result<Rows>,
+    ) -> Result<String>;
 
     /// A query for the tables that have foreign keys.
     fn referring(&self) -> &'static str;
@@ -37,4 +43,13 @@ pub trait References: Sync + std::fmt::Debug {
     /// A query for the columns of a table that refer to others, each with a query that counts the rows where it is not
     /// NULL.
     fn filled(&self, table: &str) -> String;
+
+    /// A query that gives a row, named in words, where some row of a table has a value in a column.
+    fn follows(&self, table: &str, column: &str) -> String;
+
+    /// A table of the database itself as it stands in statements, whatever temporary one has its name.
+    fn stored(&self, table: &str) -> String;
+
+    /// A query that gives a row when a temporary table has the name.
+    fn shadowed(&self, table: &str) -> String;
 }

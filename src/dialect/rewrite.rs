@@ -17,6 +17,8 @@ pub enum Setting {
     IgnoreCheckConstraints,
     /// SQLite: the schema table can be written to (`SQLITE_DBCONFIG_WRITABLE_SCHEMA`). Never offline.
     WritableSchema,
+    /// SQLite: a name in double quotes that nothing has is a text (`SQLITE_DBCONFIG_DQS_DML`). Never offline.
+    QuotedTexts,
     /// SQLite: the schema table cannot be written to, whatever is said (`SQLITE_DBCONFIG_DEFENSIVE`). Never offline.
     Defensive,
 }

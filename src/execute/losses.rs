@@ -8,20 +8,22 @@ use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::execute::fault;
 use crate::execute::inherit;
-use crate::execute::online::Live;
+use crate::execute::sound::{Sound, broken};
 use crate::source::{SourceFile, Span};
 
-/// What tables had that a script replaces, and what did not compile.
+/// What tables had that a script replaces, and what compiled.
 #[derive(Debug, Default)]
 pub(crate) struct Losses {
     /// What hung on the tables: the table, the kind and the name.
     hung: BTreeSet<[String; 3]>,
     /// What keeps an index of their rows and fitted them: the table, its name, and the statement that says so.
     indexes: BTreeSet<[String; 3]>,
+    /// Some table was replaced.
+    kept: bool,
     /// The last numbers that tables had given to rows.
     counters: BTreeMap<String, i64>,
-    /// The views and triggers that did not compile before the first table went.
-    broken: Option<BTreeSet<[String; 2]>>,
+    /// The views and triggers that there were before anything ran.
+    sound: Option<Sound>,
     /// Those that a RENAME left as they are.
     left: BTreeSet<[String; 2]>,
 }
@@ -29,14 +31,12 @@ pub(crate) struct Losses {
 impl Losses {
     /// Remembers what a table has that is called `of` now, before it is dropped.
     pub(crate) fn keep(&mut self, driver: &mut dyn Driver, table: &str, of: &str) -> Result<()> {
+        self.kept = true;
         let own = hung(driver)?.into_iter().filter(|[on, ..]| on == of);
         self.hung
             .extend(own.map(|[_, kind, name]| [table.to_owned(), kind, name]));
         if let Some(count) = counter(driver, of) {
             self.counters.insert(table.to_owned(), count);
-        }
-        if self.broken.is_none() {
-            self.broken = Some(broken(driver)?.into_iter().map(|broken| broken.object).collect());
         }
         Ok(())
     }
@@ -68,15 +68,34 @@ impl Losses {
         self.left.extend(broken.iter().cloned());
     }
 
-    /// Refuses at the end of a script that a view or trigger compiled before the first table went, which is at this
-    /// place, and does not now.
+    /// Looks at the beginning of a script which views and triggers compile.
+    pub(crate) fn begin(&mut self, driver: &mut dyn Driver) -> Result<()> {
+        self.sound = Some(Sound::read(driver)?);
+        Ok(())
+    }
+
+    /// Whether something has the name of a table that the script dropped, or the place of one.
+    pub(crate) fn replaced(&self, driver: &mut dyn Driver, dropped: &BTreeSet<String>) -> Result<bool> {
+        if self.kept {
+            return Ok(true);
+        }
+        let Some(query) = driver.dialect().objects().filter(|_| !dropped.is_empty()) else {
+            return Ok(false);
+        };
+        let rows = driver.query(query).map_err(|error| fault::database(&error))?;
+        let named = |row: &Vec<Option<String>>| row.get(1).cloned().flatten();
+        let mut names = rows.iter().filter_map(named);
+        Ok(names.any(|name| dropped.contains(&name.to_ascii_lowercase())))
+    }
+
+    /// Refuses at the end of a script that a view or trigger compiled when it began and does not now; tables are dropped
+    /// from this place on.
     ///
     /// # Errors
     /// `batch::in_use`
     pub(crate) fn compiles(&self, driver: &mut dyn Driver, at: Option<&(SourceFile, Span)>) -> Result<()> {
-        let Some(before) = &self.broken else { return Ok(()) };
-        let now = broken(driver)?.into_iter();
-        let Some(Broken { object, words }) = now.into_iter().find(|broken| !before.contains(&broken.object)) else {
+        let Some(sound) = &self.sound else { return Ok(()) };
+        let Some(Broken { object, words }) = sound.lost(driver)?.into_iter().next() else {
             return Ok(());
         };
         let [kind, name] = object;
@@ -85,7 +104,7 @@ impl Losses {
             Some((file, span)) => error.at(
                 file,
                 span.clone(),
-                "the table that replaces this one lacks what it uses",
+                "a table that is replaced lacks what it uses afterwards",
             ),
             None => error,
         };
@@ -117,25 +136,32 @@ impl Losses {
                 ));
             }
         }
-        if self.broken.is_some() || !self.left.is_empty() {
-            for Broken { object, .. } in broken(driver)? {
-                let [kind, name] = &object;
-                if self.broken.as_ref().is_some_and(|before| !before.contains(&object)) {
-                    said.push(format!("{kind} `{name}` does not compile any more"));
-                } else if self.left.contains(&object) {
-                    said.push(format!("{kind} `{name}` does not compile and is left as it is"));
-                }
-            }
+        let lost = match &self.sound {
+            Some(sound) => sound.lost(driver)?,
+            None => Vec::new(),
+        };
+        let mut told: Vec<([String; 2], &str)> = lost
+            .into_iter()
+            .map(|broken| (broken.object, "does not compile any more"))
+            .collect();
+        if !self.left.is_empty() {
+            let now = broken(driver)?.into_iter().map(|broken| broken.object);
+            let left = now.filter(|object| self.left.contains(object));
+            let left: Vec<_> = left
+                .filter(|object| told.iter().all(|(lost, _)| lost != object))
+                .collect();
+            told.extend(
+                left.into_iter()
+                    .map(|object| (object, "does not compile and is left as it is")),
+            );
         }
+        told.sort();
+        said.extend(
+            told.into_iter()
+                .map(|([kind, name], words)| format!("{kind} `{name}` {words}")),
+        );
         Ok(said)
     }
-}
-
-fn broken(driver: &mut dyn Driver) -> Result<Vec<Broken>> {
-    let dialect = driver.dialect();
-    let mut broken = dialect.broken(&mut Live { driver })?;
-    broken.sort_by(|one, other| one.object.cmp(&other.object));
-    Ok(broken)
 }
 
 fn indexes(driver: &mut dyn Driver, table: &str) -> Result<Vec<(String, String)>> {

@@ -44,6 +44,7 @@ mod scripts;
 pub mod seen;
 pub mod shown;
 pub mod size;
+mod sound;
 mod stamp;
 mod state;
 pub(crate) mod step;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::code::Code;
 use crate::dialect::COPY;
-use crate::dialect::{Rewrite, Rows};
-use crate::driver::{Driver, Failure};
+use crate::dialect::{References, Rewrite, Rows};
+use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::execute::fault;
 use crate::execute::inherit;
@@ -26,25 +26,24 @@ impl Orphans {
         let Some(references) = dialect.references() else {
             return Ok(found);
         };
-        match driver.query(&references.orphans_after(replaced, None)) {
+        match now(driver, references, replaced, None) {
             Ok(rows) => found.add(rows),
             // A key of one table that fits no parent hides the rows of all others.
-            Err(error) if error.failure == Failure::Statement => {
-                let tables = driver
-                    .query(references.referring())
-                    .map_err(|error| fault::database(&error))?;
+            Err(error) if error.code() == Code::Database => {
+                let tables = driver.query(references.referring());
+                let tables = tables.map_err(|error| fault::database(&error))?;
                 for table in tables.into_iter().flatten().flatten() {
-                    let query = references.orphans_after(replaced, Some(&table));
-                    match driver.query(&query) {
+                    match now(driver, references, replaced, Some(&table)) {
                         Ok(rows) => found.add(rows),
-                        Err(error) if error.failure == Failure::Statement => {
-                            found.1.insert(error.message);
+                        Err(error) if error.code() == Code::Database => {
+                            let words = error.causes().first().map_or(error.message(), String::as_str);
+                            found.1.insert(words.to_owned());
                         }
-                        Err(error) => return Err(fault::database(&error)),
+                        Err(error) => return Err(error),
                     }
                 }
             }
-            Err(error) => return Err(fault::database(&error)),
+            Err(error) => return Err(error),
         }
         Ok(found)
     }
@@ -74,6 +73,17 @@ impl Orphans {
     }
 }
 
+fn now(
+    driver: &mut dyn Driver,
+    references: &dyn References,
+    replaced: &BTreeSet<String>,
+    table: Option<&str>,
+) -> Result<Rows> {
+    let mut query = |sql: &str| driver.query(sql).map_err(|error| fault::database(&error));
+    let orphans = references.orphans_now(replaced, table, &mut query)?;
+    query(&orphans)
+}
+
 /// The error for rows that point at nothing.
 pub(crate) fn refused(new: &[String]) -> Error {
     let mut error = Error::new(Code::ForeignKeys, "rows point at rows that are not there");
@@ -84,25 +94,6 @@ pub(crate) fn refused(new: &[String]) -> Error {
         error = error.cause(format!("… and {} more", new.len() - SHOWN));
     }
     error
-}
-
-/// What tells rows without numbers from each other: the words for one, and others with its key.
-pub(crate) fn keys(driver: &mut dyn Driver) -> Vec<[String; 2]> {
-    let references = driver.dialect().references();
-    let mut query = |sql: &str| driver.query(sql).map_err(|error| fault::database(&error));
-    let keys = references.and_then(|references| references.orphans_by_key(&mut query).ok());
-    // Where the question fails, the rows stay without a name.
-    keys.unwrap_or_default()
-}
-
-/// Names those that have no number by their keys.
-pub(crate) fn named(mut new: Vec<String>, keys: Vec<[String; 2]>) -> Vec<String> {
-    for [words, named] in keys {
-        if let Some(at) = new.iter().position(|other| *other == words) {
-            new[at] = named;
-        }
-    }
-    new
 }
 
 /// Likewise as something to say.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::code::Code;
-use crate::dialect::{Dialect, Replaces, Rows, Setting};
+use crate::dialect::{Dialect, References, Replaces, Rows, Setting};
 use crate::driver::{Driver, DriverError};
 use crate::error::{Error, Result};
 use crate::execute::changed::Changed;
@@ -26,7 +26,7 @@ pub(crate) struct Rebuild<'a> {
     torn: bool,
     /// What was counted in the tables that were dropped and whose names another one takes.
     counts: BTreeMap<String, Tally>,
-    /// Where the first of them goes.
+    /// Where the first table goes.
     at: Option<(SourceFile, Span)>,
     losses: Losses,
     changed: Changed,
@@ -63,7 +63,7 @@ impl<'a> Rebuild<'a> {
     pub(crate) fn statement(&mut self, driver: &mut dyn Driver, place: &Place<'_>, in_transaction: bool) -> Result<()> {
         let text = place.statement.text;
         self.before(driver, text)?;
-        if self.at.is_none() && !self.counts.is_empty() {
+        if self.at.is_none() && matches!(driver.dialect().replaces(text), Some(Replaces::Drops(_))) {
             self.at = Some(place.in_file());
         }
         self.changed.before(driver, text)?;
@@ -106,6 +106,9 @@ impl<'a> Rebuild<'a> {
         if !std::mem::replace(&mut self.begun, true) {
             for table in &self.prepared.replaced {
                 self.losses.keep_indexes(driver, table)?;
+            }
+            if !self.prepared.dropped.is_empty() {
+                self.losses.begin(driver)?;
             }
         }
         let acts = self.course.before(statement);
@@ -159,8 +162,11 @@ impl<'a> Rebuild<'a> {
         let Some(references) = dialect.references() else {
             return Ok(());
         };
+        if !driver.query(&references.shadowed(table)).map_err(failed)?.is_empty() {
+            return Ok(());
+        }
         let query = references.followers(table);
-        for (child, query) in followers(driver.query(&query).map_err(failed)?, dialect, self.prepared) {
+        for (child, query) in followers(driver.query(&query).map_err(failed)?, references, self.prepared) {
             if !driver.query(&query).map_err(failed)?.is_empty() {
                 let (file, span) = place.in_file();
                 let message = format!("to drop `{table}` would delete or change rows of `{child}`");
@@ -226,7 +232,7 @@ impl<'a> Rebuild<'a> {
         } else {
             "copy every row to the new table, or delete in the same revision the rows that point at the others"
         };
-        Err(orphans::refused(&orphans::named(new, orphans::keys(driver))).help(help))
+        Err(orphans::refused(&new).help(help))
     }
 
     /// Refuses that a full-text table finds rows by numbers that they had in the old table.
@@ -256,7 +262,7 @@ impl<'a> Rebuild<'a> {
         self.act(driver, acts)?;
         self.check(driver)?;
         self.fits(driver)?;
-        if held {
+        if held && self.losses.replaced(driver, &self.prepared.dropped)? {
             self.losses.compiles(driver, self.at.as_ref())?;
         }
         self.notes.extend(self.losses.said(driver)?);
@@ -292,7 +298,7 @@ fn refers_to_nothing(driver: &mut dyn Driver, table: &str) -> Result<()> {
 }
 
 /// The tables that follow, without those that the script drops for good, and a query that finds a row which does.
-pub(crate) fn followers(rows: Rows, dialect: &'static dyn Dialect, prepared: &Prepared) -> Vec<(String, String)> {
+pub(crate) fn followers(rows: Rows, references: &'static dyn References, prepared: &Prepared) -> Vec<(String, String)> {
     let pairs = rows.into_iter().filter_map(|row| {
         let mut values = row.into_iter();
         Some((values.next()??, values.next()??))
@@ -300,9 +306,7 @@ pub(crate) fn followers(rows: Rows, dialect: &'static dyn Dialect, prepared: &Pr
     let goes = |name: &str| prepared.dropped.contains(name) && !prepared.replaced.contains(name);
     let stay = pairs.filter(|(child, _)| !goes(&child.to_ascii_lowercase()));
     stay.map(|(child, column)| {
-        let (table, column) = (dialect.ident(&child), dialect.ident(&column));
-        let words = dialect.literal(&format!("a row of {child}"));
-        let query = format!("SELECT {words} FROM {table} WHERE {column} IS NOT NULL LIMIT 1");
+        let query = references.follows(&child, &column);
         (child, query)
     })
     .collect()
@@ -336,7 +340,7 @@ fn tally(driver: &mut dyn Driver, table: &str) -> Result<Vec<(String, String, Ro
     for row in driver.query(&references.followers(table)).map_err(failed)? {
         let mut values = row.into_iter().flatten();
         if let (Some(child), Some(column)) = (values.next(), values.next()) {
-            let (name, column) = (dialect.ident(&child), dialect.ident(&column));
+            let (name, column) = (references.stored(&child), dialect.ident(&column));
             let query = format!("SELECT count(*), count({column}) FROM {name}");
             let count = driver.query(&query).map_err(failed)?;
             counts.push((child, query, count));

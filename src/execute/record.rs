@@ -1,7 +1,9 @@
 //! The runner that runs nothing: it hands each piece of a plan on, for a script or for people to read.
 
+use std::collections::BTreeSet;
+
 use crate::dialect::Dialect;
-use crate::dialect::{AlterStatement, Ask, Op, Rewrite};
+use crate::dialect::{AlterStatement, Ask, Op, Replaces, Rewrite};
 use crate::error::Result;
 use crate::execute::basis::Start;
 use crate::execute::bookkeeping::{self, Record};
@@ -129,9 +131,13 @@ impl Recorder<'_> {
                 course: Course::new(prepared, self.dialect),
                 losses: Losses::default(),
                 at: None,
+                dropped: prepared.dropped.clone(),
             };
             let held = revision.header.transaction == Transaction::Revision && !prepared.commits;
-            let walked = walk.run(&mut reading).and_then(|()| reading.notes(held));
+            let began = reading.begin();
+            let walked = began
+                .and_then(|()| walk.run(&mut reading))
+                .and_then(|()| reading.notes(held));
             walked.map_err(|error| match &replay {
                 Some(replay) => replay.explain(error),
                 None => error,
@@ -218,20 +224,31 @@ struct Reading<'r> {
     losses: Losses,
     /// Where the first of that goes.
     at: Option<(SourceFile, Span)>,
+    /// The tables that the script drops.
+    dropped: BTreeSet<String>,
 }
 
 impl Reading<'_> {
+    /// Looks at what compiles before tables go.
+    fn begin(&mut self) -> Result<()> {
+        match self.replay.as_deref_mut().filter(|_| !self.dropped.is_empty()) {
+            Some(replay) => self.losses.begin(replay.driver()),
+            None => Ok(()),
+        }
+    }
+
     /// Looks at what goes with a table that is replaced.
     fn looks(&mut self, statement: &str, place: Option<&Place<'_>>) -> Result<()> {
         let Some(replay) = self.replay.as_deref_mut() else {
             return Ok(());
         };
+        let mut drops = || matches!(replay.driver().dialect().replaces(statement), Some(Replaces::Drops(_)));
+        if self.at.is_none() && drops() {
+            self.at = place.map(Place::in_file);
+        }
         for act in self.course.before(statement) {
             if let Act::Keep { table, of } = act {
                 self.losses.keep(replay.driver(), &table, &of)?;
-                if self.at.is_none() {
-                    self.at = place.map(Place::in_file);
-                }
             }
         }
         self.course.after(statement);
@@ -243,7 +260,7 @@ impl Reading<'_> {
         let Some(replay) = self.replay.as_deref_mut() else {
             return Ok(());
         };
-        if held {
+        if held && self.losses.replaced(replay.driver(), &self.dropped)? {
             self.losses.compiles(replay.driver(), self.at.as_ref())?;
         }
         let notes = self.losses.said(replay.driver())?;

@@ -367,12 +367,11 @@ impl<'a> Executor<'a> {
         dialect.references()?;
         let replaced = BTreeSet::new();
         let now = Orphans::read(self.driver, &replaced).ok()?;
-        let keys = orphans::keys(self.driver);
         self.rollback();
         let new = now.since(&Orphans::read(self.driver, &replaced).ok()?);
-        let refused = orphans::refused(&orphans::named(new.clone(), keys));
-        (!new.is_empty())
-            .then(|| refused.help("correct the rows in the same revision, then run the same command again"))
+        (!new.is_empty()).then(|| {
+            orphans::refused(&new).help("correct the rows in the same revision, then run the same command again")
+        })
     }
 
     /// Rolls back whatever is open. SQLite may have done so itself; then there is nothing to do.

@@ -382,7 +382,7 @@ impl Reader for Scribe<'_> {
         let held = self.transaction == Transaction::Revision;
         let watched = self.by_hand || unwatched || prepared.defers;
         let references = self.dialect.references();
-        let orphans = references.map(|references| references.orphans_after(&prepared.replaced, None));
+        let orphans = references.map(|references| references.orphans_after(&prepared.replaced));
         self.orphans = orphans.filter(|_| watched);
         self.hand = ByHand::new(references.map(|_| Course::new(prepared, self.dialect)));
         if let Some(orphans) = self.orphans.as_ref().filter(|_| held || unwatched) {

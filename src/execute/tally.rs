@@ -47,7 +47,12 @@ impl Tally {
         }
         let gone = before.saturating_sub(now);
         for (column, before) in &self.filled {
-            let (name, of) = (driver.dialect().ident(column), driver.dialect().ident(table));
+            let dialect = driver.dialect();
+            let of = match dialect.references() {
+                Some(references) => references.stored(table),
+                None => dialect.ident(table),
+            };
+            let name = dialect.ident(column);
             // A column that is not there was left out by name.
             let Some(now) = number(driver, &format!("SELECT count({name}) FROM {of}")) else {
                 continue;

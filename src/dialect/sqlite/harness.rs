@@ -98,13 +98,14 @@ impl Executor<'_> {
     fn set(&self, setting: Setting, on: Option<bool>, before: &mut BTreeMap<u8, bool>) {
         let config = match setting {
             Setting::ForeignKeys if self.script => return,
-            Setting::Triggers | Setting::WritableSchema | Setting::Defensive if self.script => {
+            Setting::Triggers | Setting::WritableSchema | Setting::Defensive | Setting::QuotedTexts if self.script => {
                 panic!("{setting:?} in a script")
             }
             Setting::ForeignKeys => DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY,
             Setting::LegacyAlterTable => DbConfig::SQLITE_DBCONFIG_LEGACY_ALTER_TABLE,
             Setting::Triggers => DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER,
             Setting::WritableSchema => DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA,
+            Setting::QuotedTexts => DbConfig::SQLITE_DBCONFIG_DQS_DML,
             Setting::Defensive => DbConfig::SQLITE_DBCONFIG_DEFENSIVE,
             Setting::IgnoreCheckConstraints => {
                 let on = i32::from(on.unwrap_or(false));

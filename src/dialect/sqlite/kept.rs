@@ -2,6 +2,7 @@
 
 use crate::code::Code;
 use crate::dialect::sqlite::draft::Draft;
+use crate::dialect::sqlite::inspect::Object;
 use crate::dialect::sqlite::table::Table;
 use crate::dialect::sqlite::{names, readers};
 use crate::dialect::{Ask, Op, Scratch};
@@ -185,7 +186,8 @@ pub(super) fn keys(draft: &Draft<'_>) -> Keys {
         draft.state.related.iter().filter(|object| {
             object.kind == "table" && object.schema == draft.state.schema && refers(&object.sql, name)
         });
-    let mut tables: Vec<&str> = others.map(|object| object.name.as_str()).collect();
+    let others: Vec<&Object> = others.collect();
+    let mut tables: Vec<&str> = others.iter().map(|object| object.name.as_str()).collect();
     if names::constraints(draft)
         .iter()
         .any(|named| matches!(named.clause.kind, ClauseKind::References(_)))
@@ -199,20 +201,27 @@ pub(super) fn keys(draft: &Draft<'_>) -> Keys {
         // Rows that get other rowids can only be counted.
         let moved = table == name && readers::moves_rowids(draft);
         let id = if moved { "NULL" } else { "k.\"rowid\"" };
-        let violations = format!(
+        let numbered = format!(
             "SELECT {id} AS id, (SELECT group_concat(f.\"from\", ', ') || ' of ' || f.\"table\" \
              FROM pragma_foreign_key_list({place}) f WHERE f.id = k.fkid) AS made_of \
              FROM pragma_foreign_key_check({place}) k"
         );
         let run = |sql: String| Op::sql(sql, at.0);
-        keys.before.push(run(format!("CREATE TABLE {memory} AS {violations}")));
+        let other = others.get(number).and_then(|object| Table::read(&object.sql));
+        let keyed = other.filter(|other| other.without_rowid() && !moved);
+        let [before, violations] = match &keyed {
+            Some(other) => [false, true].map(|after| by_key(draft, other, after)),
+            None => [numbered.clone(), numbered],
+        };
+        let label = if keyed.is_some() { "" } else { "rowid " };
+        keys.before.push(run(format!("CREATE TABLE {memory} AS {before}")));
         keys.after.push(Op::Check {
             sql: format!(
                 "SELECT {} || id FROM (SELECT * FROM ({violations}) EXCEPT SELECT * FROM {memory}) WHERE id IS NOT NULL \
                  UNION ALL SELECT 'more rows than before' \
                  WHERE (SELECT count(*) FROM ({violations}) WHERE id IS NULL) > \
                  (SELECT count(*) FROM {memory} WHERE id IS NULL) LIMIT 10",
-                sqlite_literal(&format!("{table}: rowid "))
+                sqlite_literal(&format!("{table}: {label}"))
             ),
             code: Code::BatchForeignKey,
             message: format!("rows of `{table}` would no longer refer to a row that is there"),
@@ -222,6 +231,64 @@ pub(super) fn keys(draft: &Draft<'_>) -> Keys {
         keys.after.push(run(format!("DROP TABLE {memory}")));
     }
     keys
+}
+
+/// The rows of a table without rowids that point at nothing in the draft's table, which is as it was or as it will be.
+fn by_key(draft: &Draft<'_>, other: &Table, after: bool) -> String {
+    let schema = quoted(&draft.state.schema, '"');
+    let then = |name: &str| {
+        let mut columns = draft.columns.iter().filter(|_| after);
+        let same = |origin: &String| origin.eq_ignore_ascii_case(name);
+        let column = columns.find(|column| column.origin.as_ref().is_some_and(same));
+        column.map_or_else(|| name.to_owned(), |column| column.name.clone())
+    };
+    let of_parent = if after { &draft.table } else { &draft.state.table };
+    let id: Vec<String> = other
+        .primary_key()
+        .iter()
+        .map(|column| {
+            format!(
+                "{} || quote(c.{})",
+                sqlite_literal(&format!("{column} = ")),
+                quoted(column, '"')
+            )
+        })
+        .collect();
+    let mut parts = Vec::new();
+    for (owner, clause) in other.constraints() {
+        let ClauseKind::References(key) = &clause.kind else {
+            continue;
+        };
+        if !key.table.is(draft.name()) {
+            continue;
+        }
+        let own = owner.map(|owner| &owner.name.text).into_iter();
+        let own: Vec<&String> = own.chain(key.columns.iter().map(|column| &column.text)).collect();
+        let parent: Vec<String> = if key.parent.is_empty() {
+            of_parent.primary_key()
+        } else {
+            key.parent.iter().map(|column| then(&column.text)).collect()
+        };
+        let there = own
+            .iter()
+            .map(|column| format!("c.{} IS NOT NULL", quoted(column, '"')));
+        // The parent's affinity and collation count (foreignkeys.html, section 3).
+        let same = own
+            .iter()
+            .zip(&parent)
+            .map(|(own, parent)| format!("p.{} = +c.{}", quoted(parent, '"'), quoted(own, '"')));
+        let made_of: Vec<&str> = own.iter().map(|column| column.as_str()).collect();
+        parts.push(format!(
+            "SELECT {} AS id, {} AS made_of FROM {schema}.{} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {})",
+            id.join(" || ', ' || "),
+            sqlite_literal(&made_of.join(", ")),
+            quoted(&other.name().text, '"'),
+            there.collect::<Vec<_>>().join(" AND "),
+            draft.state.qualified(),
+            same.collect::<Vec<_>>().join(" AND ")
+        ));
+    }
+    parts.join(" UNION ALL ")
 }
 
 fn refers(sql: &str, table: &str) -> bool {

@@ -10,9 +10,6 @@ use crate::sql::write::{quoted, sqlite_literal};
 #[derive(Debug)]
 pub(super) struct ForeignKeys;
 
-/// How many rows of a table are named by their keys.
-const NAMED: usize = 10;
-
 impl References for ForeignKeys {
     fn orphans(&self) -> &'static str {
         "SELECT \"table\" || ' ' || coalesce(rowid, '') || ' ' || parent || ' ' || fkid AS orphan, \
@@ -20,49 +17,53 @@ impl References for ForeignKeys {
          FROM pragma_foreign_key_check"
     }
 
-    /// Those of replaced tables may have other rowids than before, and rows of a table without rowids have none: they are
-    /// told by table and parent, and counted.
-    fn orphans_after(&self, replaced: &BTreeSet<String>, table: Option<&str>) -> String {
+    fn orphans_after(&self, replaced: &BTreeSet<String>) -> String {
         let names: Vec<String> = replaced.iter().map(|name| sqlite_literal(name)).collect();
         let loose = format!("rowid IS NULL OR lower(\"table\") IN ({})", names.join(", "));
-        let table = table.map(|table| format!("({})", sqlite_literal(table)));
         format!(
             "SELECT CASE WHEN {loose} THEN \"table\" || ' ' || parent \
              ELSE \"table\" || ' ' || rowid || ' ' || parent || ' ' || fkid END AS orphan, \
              'a row of ' || \"table\" || coalesce(' with rowid ' || rowid, '') || ' points at nothing in ' || parent AS words \
-             FROM pragma_foreign_key_check{}",
-            table.unwrap_or_default()
+             FROM pragma_foreign_key_check"
         )
     }
 
-    fn orphans_by_key(&self, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Result<Vec<[String; 2]>> {
-        let nameless = "SELECT DISTINCT \"table\", parent, fkid FROM pragma_foreign_key_check WHERE rowid IS NULL";
-        let mut named = Vec::new();
-        for row in query(nameless)? {
-            let mut values = row.into_iter().flatten();
-            if let (Some(table), Some(parent), Some(id)) = (values.next(), values.next(), values.next()) {
-                let alike = format!("a row of {table} points at nothing in {parent}");
-                let keys = keys(&table, &parent, &id, query)?;
-                named.extend(keys.into_iter().map(|key| {
-                    let words = format!("a row of {table} with {key} points at nothing in {parent}");
-                    [alike.clone(), words]
-                }));
-            }
+    fn orphans_now(
+        &self,
+        replaced: &BTreeSet<String>,
+        table: Option<&str>,
+        query: &mut dyn FnMut(&str) -> Result<Rows>,
+    ) -> Result<String> {
+        let names: Vec<String> = replaced.iter().map(|name| sqlite_literal(name)).collect();
+        let only = table.map(|table| format!(" AND name = {}", sqlite_literal(table)));
+        let only = only.unwrap_or_default();
+        let loose = format!("(lower(name) IN ({}) OR sql LIKE '%without%rowid%')", names.join(", "));
+        let mut parts = vec![format!(
+            "SELECT k.\"table\" || ' ' || k.rowid || ' ' || k.parent || ' ' || k.fkid AS orphan, \
+             'a row of ' || k.\"table\" || ' with rowid ' || k.rowid || ' points at nothing in ' || k.parent AS words \
+             FROM main.sqlite_schema s, pragma_foreign_key_check(s.name, 'main') k WHERE s.name IN \
+             (SELECT name FROM main.sqlite_schema WHERE {REFER} AND NOT {loose}{only})"
+        )];
+        let tables = query(&format!(
+            "SELECT name FROM main.sqlite_schema WHERE {REFER} AND {loose}{only}"
+        ))?;
+        for table in tables.into_iter().flatten().flatten() {
+            parts.extend(orphans_of(&table, replaced, query)?);
         }
-        Ok(named)
+        Ok(parts.join(" UNION ALL "))
     }
 
     fn referring(&self) -> &'static str {
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%references%' ORDER BY 1"
+        "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND sql LIKE '%references%' ORDER BY 1"
     }
 
     fn orphans_around(&self, table: &str) -> [String; 2] {
         let name = sqlite_literal(table);
-        let own = format!("SELECT count(*) FROM pragma_foreign_key_check({name})");
+        let own = format!("SELECT count(*) FROM pragma_foreign_key_check({name}, 'main')");
         let others = format!(
-            "SELECT DISTINCT s.name, 'SELECT count(*) FROM pragma_foreign_key_check(' || quote(s.name) || ') \
+            "SELECT DISTINCT s.name, 'SELECT count(*) FROM pragma_foreign_key_check(' || quote(s.name) || ', ''main'') \
              WHERE lower(parent) = lower(' || quote({name}) || ')' \
-             FROM sqlite_schema s, pragma_foreign_key_list(s.name) f WHERE s.type = 'table' \
+             FROM main.sqlite_schema s, pragma_foreign_key_list(s.name, 'main') f WHERE s.type = 'table' \
              AND s.sql LIKE '%references%' AND lower(f.\"table\") = lower({name}) AND lower(s.name) <> lower({name}) \
              ORDER BY 1"
         );
@@ -79,7 +80,7 @@ impl References for ForeignKeys {
             String::new()
         };
         format!(
-            "SELECT s.name, f.\"from\" FROM sqlite_schema s, pragma_foreign_key_list(s.name) f WHERE s.type = 'table' \
+            "SELECT s.name, f.\"from\" FROM main.sqlite_schema s, pragma_foreign_key_list(s.name, 'main') f WHERE s.type = 'table' \
              AND s.sql LIKE '%references%' {named} AND lower(f.\"table\") = lower({table}) AND lower(s.name) <> lower({table}) \
              AND f.on_delete NOT IN ('NO ACTION', 'RESTRICT') ORDER BY 1, 2"
         )
@@ -90,11 +91,11 @@ impl References for ForeignKeys {
         let name = sqlite_literal(table);
         let spelled = sqlite_literal(&quoted(table, '"').to_ascii_lowercase());
         format!(
-            "SELECT DISTINCT s.type, s.name FROM sqlite_schema s, pragma_foreign_key_list(s.name) f WHERE s.type = 'table' \
-             AND lower(f.\"table\") = lower({name}) AND NOT EXISTS (SELECT 1 FROM sqlite_schema \
+            "SELECT DISTINCT s.type, s.name FROM main.sqlite_schema s, pragma_foreign_key_list(s.name, 'main') f WHERE s.type = 'table' \
+             AND lower(f.\"table\") = lower({name}) AND NOT EXISTS (SELECT 1 FROM main.sqlite_schema \
              WHERE type IN ('table', 'view') AND lower(name) = lower({name})) \
-             UNION ALL SELECT type, name FROM sqlite_schema WHERE type IN ('view', 'trigger') \
-             AND instr(lower(sql), {spelled}) > 0 AND NOT EXISTS (SELECT 1 FROM sqlite_schema \
+             UNION ALL SELECT type, name FROM main.sqlite_schema WHERE type IN ('view', 'trigger') \
+             AND instr(lower(sql), {spelled}) > 0 AND NOT EXISTS (SELECT 1 FROM main.sqlite_schema \
              WHERE type IN ('table', 'view') AND lower(name) = lower({name})) ORDER BY 1, 2"
         )
     }
@@ -103,47 +104,54 @@ impl References for ForeignKeys {
         let name = sqlite_literal(table);
         format!(
             "SELECT DISTINCT lower(\"from\"), 'SELECT count(\"' || replace(\"from\", '\"', '\"\"') || '\") FROM ' || {} \
-             FROM pragma_foreign_key_list({name}) ORDER BY 1",
-            sqlite_literal(&quoted(table, '"'))
+             FROM pragma_foreign_key_list({name}, 'main') ORDER BY 1",
+            sqlite_literal(&self.stored(table))
         )
+    }
+
+    fn follows(&self, table: &str, column: &str) -> String {
+        let words = sqlite_literal(&format!("a row of {table}"));
+        let (table, column) = (self.stored(table), quoted(column, '"'));
+        format!("SELECT {words} FROM {table} WHERE {column} IS NOT NULL LIMIT 1")
+    }
+
+    fn stored(&self, table: &str) -> String {
+        format!("main.{}", quoted(table, '"'))
+    }
+
+    fn shadowed(&self, table: &str) -> String {
+        let name = sqlite_literal(table);
+        format!("SELECT 1 FROM sqlite_temp_schema WHERE type = 'table' AND lower(name) = lower({name})")
     }
 }
 
-/// The keys of the rows of a table without rowids that a foreign key leads to nothing.
-fn keys(table: &str, parent: &str, id: &str, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Result<Vec<String>> {
+/// The tables that have foreign keys.
+const REFER: &str = "type = 'table' AND sql LIKE '%references%'";
+
+/// A query for the rows of a table that point at nothing, told by what they hold, and, where the table is not replaced, by
+/// their keys; none when there are no such rows.
+fn orphans_of(
+    table: &str,
+    replaced: &BTreeSet<String>,
+    query: &mut dyn FnMut(&str) -> Result<Rows>,
+) -> Result<Option<String>> {
+    let name = sqlite_literal(table);
+    // It fails where a key fits no parent, as the query for the other tables does.
+    if query(&format!(
+        "SELECT 1 FROM pragma_foreign_key_check({name}, 'main') LIMIT 1"
+    ))?
+    .is_empty()
+    {
+        return Ok(None);
+    }
     let texts = |rows: Rows| {
         rows.into_iter()
             .map(|row| row.into_iter().map(Option::unwrap_or_default).collect())
     };
     let mut list = |sql: String| query(&sql).map(|rows| texts(rows).collect::<Vec<Vec<String>>>());
-    let key = |table: &str| {
-        let name = sqlite_literal(table);
-        format!("SELECT name FROM pragma_table_info({name}) WHERE pk > 0 ORDER BY pk")
-    };
-    let own = list(key(table))?.concat();
-    let of_parent = list(key(parent))?.concat();
-    let name = sqlite_literal(table);
-    let pairs = list(format!(
-        "SELECT \"from\", coalesce(\"to\", '') FROM pragma_foreign_key_list({name}) WHERE id = {id} ORDER BY seq"
-    ))?;
-    let (mut held, mut same) = (Vec::new(), Vec::new());
-    for (at, pair) in pairs.iter().enumerate() {
-        let from = format!("c.{}", quoted(&pair[0], '"'));
-        let to = if pair[1].is_empty() {
-            of_parent.get(at)
-        } else {
-            Some(&pair[1])
-        };
-        held.push(format!("{from} IS NOT NULL"));
-        same.extend(to.map(|to| format!("p.{} = {from}", quoted(to, '"'))));
-    }
-    let there = if of_parent.is_empty() && list(format!("PRAGMA table_info({})", sqlite_literal(parent)))?.is_empty() {
-        String::new()
-    } else {
-        let (parent, same) = (quoted(parent, '"'), same.join(" AND "));
-        format!(" AND NOT EXISTS (SELECT 1 FROM main.{parent} p WHERE {same})")
-    };
-    let named: Vec<String> = own
+    let columns = "SELECT name FROM pragma_table_info";
+    let own = list(format!("{columns}({name}, 'main') WHERE pk > 0 ORDER BY pk"))?.concat();
+    let key: Vec<String> = own
         .iter()
         .map(|column| {
             format!(
@@ -153,11 +161,65 @@ fn keys(table: &str, parent: &str, id: &str, query: &mut dyn FnMut(&str) -> Resu
             )
         })
         .collect();
-    let rows = list(format!(
-        "SELECT {} FROM main.{} c WHERE {}{there} LIMIT {NAMED}",
-        named.join(" || ', ' || "),
-        quoted(table, '"'),
-        held.join(" AND ")
+    let with = if key.is_empty() {
+        "''".to_owned()
+    } else {
+        format!("' with ' || {}", key.join(" || ', ' || "))
+    };
+    let ids: Vec<String> = if replaced.contains(&table.to_ascii_lowercase()) {
+        Vec::new()
+    } else {
+        own.iter().map(|column| as_number(column)).collect()
+    };
+    let keys = list(format!(
+        "SELECT id, \"table\", \"from\", coalesce(\"to\", '') FROM pragma_foreign_key_list({name}, 'main') ORDER BY id, seq"
     ))?;
-    Ok(rows.concat())
+    let mut parts = Vec::new();
+    for pairs in keys.chunk_by(|one, other| one[0] == other[0]) {
+        let parent = &pairs[0][1];
+        let parent_name = sqlite_literal(parent);
+        let there = !list(format!("{columns}({parent_name}, 'main')"))?.is_empty();
+        let of_parent = list(format!("{columns}({parent_name}, 'main') WHERE pk > 0 ORDER BY pk"))?.concat();
+        let mut conditions = Vec::new();
+        let mut same = Vec::new();
+        for (at, pair) in pairs.iter().enumerate() {
+            let from = format!("c.{}", quoted(&pair[2], '"'));
+            let to = if pair[3].is_empty() {
+                of_parent.get(at)
+            } else {
+                Some(&pair[3])
+            };
+            conditions.push(format!("{from} IS NOT NULL"));
+            // The parent's affinity and collation count (foreignkeys.html, section 3).
+            same.extend(to.map(|to| format!("p.{} = +{from}", quoted(to, '"'))));
+        }
+        if there {
+            let same = same.join(" AND ");
+            conditions.push(format!(
+                "NOT EXISTS (SELECT 1 FROM main.{} p WHERE {same})",
+                quoted(parent, '"')
+            ));
+        }
+        let held = pairs.iter().map(|pair| as_number(&pair[2])).chain(ids.iter().cloned());
+        let held: Vec<String> = held.collect();
+        parts.push(format!(
+            "SELECT {} || {} AS orphan, {} || {with} || {} AS words FROM main.{} c WHERE {}",
+            sqlite_literal(&format!("{table} {parent} ")),
+            held.join(" || ' ' || "),
+            sqlite_literal(&format!("a row of {table}")),
+            sqlite_literal(&format!(" points at nothing in {parent}")),
+            quoted(table, '"'),
+            conditions.join(" AND ")
+        ));
+    }
+    Ok((!parts.is_empty()).then(|| parts.join(" UNION ALL ")))
+}
+
+/// A value of a row so that it is the same text when its column has got another type.
+fn as_number(column: &str) -> String {
+    let value = format!("c.{}", quoted(column, '"'));
+    format!(
+        "CASE WHEN typeof({value}) IN ('integer', 'real') OR typeof({value}) = 'text' AND CAST({value} AS NUMERIC) = {value} \
+         THEN printf('%!.17g', {value}) ELSE quote({value}) END"
+    )
 }

@@ -67,14 +67,14 @@ pub(super) fn say_rows(table: &str, referring: &[String]) -> String {
         // Where the table has no such column any more, the name is that of the value outside, which is never NULL.
         let (quoted_name, column) = (quoted(column, '"'), sqlite_literal(column));
         let now = format!(
-            "(SELECT count(*) FROM main.{} WHERE {quoted_name} IS NOT NULL)",
+            "(SELECT (SELECT count(*) FROM main.{} WHERE {quoted_name} IS NOT NULL) FROM (SELECT 1 AS {quoted_name}))",
             quoted(table, '"')
         );
         out.push_str(&format!(
             "SELECT 'note: `' || referring || '` of `' || name || '` referred to others in ' || filled || \
              iif(filled = 1, ' row', ' rows') || ', and in the table that replaces it in ' || now \
              FROM (SELECT f.name, f.referring, f.rows AS filled, {now} AS now, r.rows - {count} AS gone \
-             FROM {FILLED} f JOIN {ROWS} r ON r.name = f.name, (SELECT 1 AS {quoted_name}) \
+             FROM {FILLED} f JOIN {ROWS} r ON r.name = f.name \
              WHERE f.name = {name} AND f.referring = {column}) WHERE filled - now > max(gone, 0);\n"
         ));
     }

@@ -175,6 +175,7 @@ impl Driver for Connection {
             Setting::LegacyAlterTable => DbConfig::SQLITE_DBCONFIG_LEGACY_ALTER_TABLE,
             Setting::Triggers => DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER,
             Setting::WritableSchema => DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA,
+            Setting::QuotedTexts => DbConfig::SQLITE_DBCONFIG_DQS_DML,
             Setting::Defensive => DbConfig::SQLITE_DBCONFIG_DEFENSIVE,
             Setting::IgnoreCheckConstraints => return pragma(self, "ignore_check_constraints", on),
         };

@@ -21,6 +21,8 @@ pub(super) struct ByHand {
     counters: bool,
     /// Whose rows are not compared yet.
     kept: BTreeMap<String, Vec<String>>,
+    /// What keeps an index of their rows, each with a statement that fails where it does not fit them.
+    indexes: Vec<(String, String)>,
     /// The statements that are written now, and done together in a step without a transaction.
     pub(super) group: Option<Group>,
     /// Rows that point at nothing are watched in the rest of the step as well.
@@ -58,7 +60,7 @@ impl Scribe<'_> {
             return Ok(());
         };
         let message = format!("to drop {table} would delete or change rows of others");
-        for (_, query) in followers(ask.query(&references.followers(&table))?, self.dialect, prepared) {
+        for (_, query) in followers(ask.query(&references.followers(&table))?, references, prepared) {
             put(self.out, &self.sql.guard_rows(&query, &message))?;
         }
         Ok(())
@@ -81,7 +83,7 @@ impl Scribe<'_> {
         };
         self.hand.group = Some(group.clone());
         let references = self.dialect.references();
-        let orphans = references.map(|references| references.orphans_after(&prepared.replaced, None));
+        let orphans = references.map(|references| references.orphans_after(&prepared.replaced));
         if let Some(before) = std::mem::replace(&mut self.orphans, orphans) {
             self.hand.watched = true;
             put(self.out, &self.sql.guard_orphans(&before))?;
@@ -190,6 +192,11 @@ impl Scribe<'_> {
 
     /// What is looked at before a statement.
     pub(super) fn looks(&mut self, statement: &str, mut ask: Option<&mut (dyn Ask + '_)>) -> Result<()> {
+        if let Some(Replaces::Drops(name) | Replaces::Renames { from: name, .. }) = self.dialect.replaces(statement) {
+            let mut indexes = std::mem::take(&mut self.hand.indexes);
+            indexes.retain(|(index, _)| !index.eq_ignore_ascii_case(&name));
+            self.hand.indexes = indexes;
+        }
         let acts = self.hand.course.as_mut().map(|course| course.before(statement));
         for act in acts.into_iter().flatten() {
             match act {
@@ -211,6 +218,8 @@ impl Scribe<'_> {
                         .filter_map(|row| row.into_iter().next()?)
                         .collect();
                     put(self.out, &self.sql.keep_replaced(&table, &of, counter, &referring))?;
+                    let indexes = self.dialect.indexes_of_rows(&table, &mut |sql| ask.query(sql))?;
+                    self.hand.indexes.extend(indexes);
                     self.hand.kept.insert(table, referring);
                 }
                 Act::Compare(table) => self.compare(&table)?,
@@ -243,6 +252,16 @@ impl Scribe<'_> {
     pub(super) fn says(&mut self) -> Result<()> {
         let acts = self.hand.course.as_mut().map(Course::end);
         self.compares(acts.unwrap_or_default())?;
+        for (index, check) in std::mem::take(&mut self.hand.indexes) {
+            // Where no transaction holds the step, it would only be cut short.
+            if self.transaction == Transaction::Revision {
+                let why = format!(
+                    "-- Stops where {} does not find the rows of the table that it indexes:\n",
+                    one_line(&index)
+                );
+                put(self.out, &format!("{why}{check};\n"))?;
+            }
+        }
         if std::mem::take(&mut self.hand.keeps) {
             put(self.out, &self.sql.say_lost(self.hand.counters))?;
         }
