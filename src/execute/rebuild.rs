@@ -62,6 +62,9 @@ impl<'a> Rebuild<'a> {
     /// replaced is dropped, they are off.
     pub(crate) fn statement(&mut self, driver: &mut dyn Driver, place: &Place<'_>, in_transaction: bool) -> Result<()> {
         let text = place.statement.text;
+        if in_transaction && self.watches_nothing() {
+            return run(driver, place, in_transaction);
+        }
         self.before(driver, text)?;
         if self.at.is_none() && matches!(driver.dialect().replaces(text), Some(Replaces::Drops(_))) {
             self.at = Some(place.in_file());
@@ -70,6 +73,13 @@ impl<'a> Rebuild<'a> {
         self.run(driver, place, in_transaction)?;
         self.changed.after(driver, text)?;
         self.after(driver, text)
+    }
+
+    /// The script, as it was read before, drops nothing, switches nothing and asks for no count.
+    fn watches_nothing(&self) -> bool {
+        let prepared = self.prepared;
+        let still = prepared.dropped.is_empty() && prepared.replaced.is_empty();
+        still && !prepared.switches && !prepared.defers && !prepared.asks_count
     }
 
     fn run(&mut self, driver: &mut dyn Driver, place: &Place<'_>, in_transaction: bool) -> Result<()> {

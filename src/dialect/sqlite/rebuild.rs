@@ -49,7 +49,9 @@ pub(super) fn replaces(statement: &str) -> Option<Replaces> {
         return in_main(rest).map(|(table, _)| Replaces::Drops(table));
     }
     if begins(statement, "create") {
-        let words = words(statement, 9);
+        let few = words(statement, 4);
+        let more = few.get(2).is_some_and(|word| word == "if") || few.get(3).is_some_and(|word| word == ".");
+        let words = if more { words(statement, 9) } else { few };
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let rest = words.strip_prefix(&["create", "table"])?;
         let rest = rest.strip_prefix(&["if", "not", "exists"]).unwrap_or(rest);

@@ -2,9 +2,9 @@
 //! finds their end and squeezes them as [`squeeze`](crate::sql::squeeze) does; whatever else stands in a statement
 //! leaves it to [`step`](super::step).
 
-use super::Flavor;
 use super::scan::Statements;
 use super::step::Special;
+use super::{Flavor, SplitRules};
 use crate::sql::lex;
 
 /// What a byte outside of strings is.
@@ -52,6 +52,16 @@ const CLASSES: [Class; 256] = {
 
 fn class(byte: u8) -> Class {
     CLASSES[usize::from(byte)]
+}
+
+impl SplitRules {
+    /// Whether a statement that begins like this changes rows and does nothing else to schema, session or transaction:
+    /// there is nothing in it to be looked for. Elsewhere than in SQLite functions and triggers may do anything.
+    pub(crate) fn is_about_rows(&self, statement: &str) -> bool {
+        let first = statement.get(..6).unwrap_or_default();
+        let is = |word: &&str| first.eq_ignore_ascii_case(word);
+        self.flavor == Flavor::Sqlite && ["insert", "update", "delete"].iter().any(is)
+    }
 }
 
 impl Statements<'_> {
