@@ -20,7 +20,7 @@ use crate::execute::record::{Piece, Reader};
 use crate::execute::script::counted::Count;
 use crate::execute::script::replaced::ByHand;
 use crate::execute::scripts::Prepared;
-use crate::execute::shown::Shower;
+use crate::execute::shown::{Shower, one_line};
 use crate::execute::survey::Surveyor;
 use crate::execute::walk::Place;
 use crate::execute::{inherit, lent};
@@ -134,12 +134,6 @@ fn not_written(error: &io::Error) -> Error {
 /// they have ancestors, themselves among them.
 fn guards(sql: &dyn ScriptSql, table: &VersionTable, heads: &[crate::revision::RevisionId], count: usize) -> String {
     sql.guard_place(&table.not_at(heads, count))
-}
-
-/// The text on one line, without control characters: it goes into a comment.
-pub(super) fn one_line(text: &str) -> String {
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
-    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// Writes the script.

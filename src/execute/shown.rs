@@ -189,3 +189,15 @@ impl Shower {
         }
     }
 }
+
+/// The text on one line, without control characters: it goes into a comment.
+pub(super) fn one_line(text: &str) -> String {
+    if text
+        .split(' ')
+        .all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic()))
+    {
+        return text.to_owned();
+    }
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}

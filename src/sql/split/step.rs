@@ -1,5 +1,7 @@
 //! The look at one place after another, from the beginning of a statement to its terminator.
 
+use std::borrow::Cow;
+
 use super::Flavor;
 use super::fault::{Fault, FaultKind, Unterminated};
 use super::mode::Mode;
@@ -27,28 +29,61 @@ pub(super) enum Step {
 
 /// The bytes at which the pass must stop and look: a table for the plain part of statements.
 #[derive(Debug, Clone)]
-pub(super) struct Special(Box<[bool; 256]>);
+pub(super) struct Special(Cow<'static, Table>);
+
+type Table = [bool; 256];
+
+/// The tables of scripts whose delimiter is a semicolon, without and with white space: most scripts are small, and it
+/// would take longer to fill a table than to cut them.
+static USUAL: [[Table; 2]; 3] = [
+    [table(Flavor::Sqlite, b';', false), table(Flavor::Sqlite, b';', true)],
+    [
+        table(Flavor::Postgresql, b';', false),
+        table(Flavor::Postgresql, b';', true),
+    ],
+    [table(Flavor::Mysql, b';', false), table(Flavor::Mysql, b';', true)],
+];
+
+const fn table(flavor: Flavor, delimiter: u8, gaps: bool) -> Table {
+    let bytes: &[u8] = match flavor {
+        Flavor::Sqlite => b"'\"`[-/$@:#",
+        Flavor::Postgresql => b"'\"-/$\\",
+        Flavor::Mysql => b"'\"`-/#",
+    };
+    let mut table = [false; 256];
+    table[delimiter as usize] = true;
+    let mut at = 0;
+    while at < bytes.len() {
+        table[bytes[at] as usize] = true;
+        at += 1;
+    }
+    let spaces = b" \t\n\r\x0b\x0c\xef";
+    let mut at = 0;
+    while gaps && at < spaces.len() {
+        table[spaces[at] as usize] = true;
+        at += 1;
+    }
+    table
+}
 
 impl Special {
     pub(super) fn new(flavor: Flavor, delimiter: u8, gaps: bool) -> Self {
-        let bytes: &[u8] = match flavor {
-            Flavor::Sqlite => b"'\"`[-/$@:#",
-            Flavor::Postgresql => b"'\"-/$\\",
-            Flavor::Mysql => b"'\"`-/#",
+        let [sqlite, postgresql, mysql] = &USUAL;
+        let usual = match flavor {
+            Flavor::Sqlite => sqlite,
+            Flavor::Postgresql => postgresql,
+            Flavor::Mysql => mysql,
         };
-        let mut table = Box::new([false; 256]);
-        for &byte in bytes.iter().chain([&delimiter]) {
-            table[usize::from(byte)] = true;
-        }
-        for byte in *b" \t\n\r\x0b\x0c\xef" {
-            table[usize::from(byte)] |= gaps;
-        }
-        Self(table)
+        Self(match delimiter {
+            b';' => Cow::Borrowed(&usual[usize::from(gaps)]),
+            other => Cow::Owned(table(flavor, other, gaps)),
+        })
     }
 
     /// The first of the bytes at or after `at`; the end of the text where there is none.
     pub(super) fn next(&self, bytes: &[u8], at: usize) -> usize {
-        let is = |byte: u8| self.0[usize::from(byte)];
+        let table: &Table = &self.0;
+        let is = |byte: u8| table[usize::from(byte)];
         let mut at = at;
         // Eight at a time, without a branch for each.
         while let Some(&[a, b, c, d, e, f, g, h]) = bytes.get(at..at + 8) {
