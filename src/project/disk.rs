@@ -64,7 +64,10 @@ fn fill(buffer: &mut Vec<u8>, mut read: impl FnMut(&mut [u8]) -> io::Result<usiz
     let mut length = 0;
     loop {
         if length == buffer.len() {
-            buffer.resize((length * 2).clamp(FIRST, LARGE + 1), 0);
+            // Memory that comes as zeros costs less than zeros that are written.
+            let mut larger = vec![0; (length * 2).clamp(FIRST, LARGE + 1)];
+            larger[..length].copy_from_slice(buffer);
+            *buffer = larger;
         }
         match read(&mut buffer[length..]) {
             Ok(0) => break,
