@@ -177,29 +177,7 @@ fn orphans_of(
     let mut parts = Vec::new();
     for pairs in keys.chunk_by(|one, other| one[0] == other[0]) {
         let parent = &pairs[0][1];
-        let parent_name = sqlite_literal(parent);
-        let there = !list(format!("{columns}({parent_name}, 'main')"))?.is_empty();
-        let of_parent = list(format!("{columns}({parent_name}, 'main') WHERE pk > 0 ORDER BY pk"))?.concat();
-        let mut conditions = Vec::new();
-        let mut same = Vec::new();
-        for (at, pair) in pairs.iter().enumerate() {
-            let from = format!("c.{}", quoted(&pair[2], '"'));
-            let to = if pair[3].is_empty() {
-                of_parent.get(at)
-            } else {
-                Some(&pair[3])
-            };
-            conditions.push(format!("{from} IS NOT NULL"));
-            // The parent's affinity and collation count (foreignkeys.html, section 3).
-            same.extend(to.map(|to| format!("p.{} = +{from}", quoted(to, '"'))));
-        }
-        if there {
-            let same = same.join(" AND ");
-            conditions.push(format!(
-                "NOT EXISTS (SELECT 1 FROM main.{} p WHERE {same})",
-                quoted(parent, '"')
-            ));
-        }
+        let conditions = conditions(pairs, &mut list)?;
         let held = pairs.iter().map(|pair| as_number(&pair[2])).chain(ids.iter().cloned());
         let held: Vec<String> = held.collect();
         parts.push(format!(
@@ -213,6 +191,32 @@ fn orphans_of(
         ));
     }
     Ok((!parts.is_empty()).then(|| parts.join(" UNION ALL ")))
+}
+
+/// What holds of a row `c` that the columns of a foreign key lead to nothing.
+fn conditions(pairs: &[Vec<String>], list: &mut dyn FnMut(String) -> Result<Vec<Vec<String>>>) -> Result<Vec<String>> {
+    let parent = &pairs[0][1];
+    let (name, columns) = (sqlite_literal(parent), "SELECT name FROM pragma_table_info");
+    let there = !list(format!("{columns}({name}, 'main')"))?.is_empty();
+    let key = list(format!("{columns}({name}, 'main') WHERE pk > 0 ORDER BY pk"))?.concat();
+    let mut conditions = Vec::new();
+    let mut same = Vec::new();
+    for (at, pair) in pairs.iter().enumerate() {
+        let from = format!("c.{}", quoted(&pair[2], '"'));
+        let to = if pair[3].is_empty() {
+            key.get(at)
+        } else {
+            Some(&pair[3])
+        };
+        conditions.push(format!("{from} IS NOT NULL"));
+        // The parent's affinity and collation count (foreignkeys.html, section 3).
+        same.extend(to.map(|to| format!("p.{} = +{from}", quoted(to, '"'))));
+    }
+    if there {
+        let (parent, same) = (quoted(parent, '"'), same.join(" AND "));
+        conditions.push(format!("NOT EXISTS (SELECT 1 FROM main.{parent} p WHERE {same})"));
+    }
+    Ok(conditions)
 }
 
 /// A value of a row so that it is the same text when its column has got another type.
