@@ -2,10 +2,15 @@
 
 use crate::code::Code;
 use crate::dialect::Op;
-use crate::dialect::sqlite::draft::{Draft, uses_new_values};
+use crate::dialect::sqlite::draft::{Draft, Source, rowid_name, uses_new_values};
 use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::site::Site;
+use crate::dialect::sqlite::types::Affinity;
+use crate::sql::parse::define::ClauseKind;
 use crate::sql::write::{quoted, sqlite_literal};
+
+/// Whether a row that is yet to come holds a value that it will not have in the table.
+const ODD: &str = "sqlrev_odd";
 
 /// What an error says when a demand is not met.
 #[derive(Debug, Clone, Copy)]
@@ -51,16 +56,17 @@ impl Draft<'_> {
         if !uses_new_values(&self.columns, &self.table, used) {
             return (table, key, order);
         }
-        let columns: Vec<String> = (0..self.columns.len())
-            .filter(|&position| !self.is_generated(&self.columns[position].name))
-            .map(|position| {
-                format!(
-                    "{} AS {}",
-                    self.value(position),
-                    quoted(&self.columns[position].name, '"')
-                )
-            })
-            .collect();
+        let mut columns = Vec::new();
+        let mut odd = vec!["0".to_owned()];
+        for (position, column) in self.columns.iter().enumerate() {
+            if self.is_generated(&column.name) {
+                continue;
+            }
+            let (value, is_odd) = self.typed(position);
+            columns.push(format!("{value} AS {}", quoted(&column.name, '"')));
+            odd.extend(is_odd.filter(|_| used.iter().any(|text| expr::mentions(text, &column.name))));
+        }
+        columns.push(format!("{} AS {ODD}", odd.join(" OR ")));
         let generated = self.generated();
         let order = self
             .rowid()
@@ -75,6 +81,25 @@ impl Draft<'_> {
             from = format!("(SELECT *, ({expression}) AS {column} FROM {from}) AS {name}");
         }
         (from, "sqlrev_key".to_owned(), "sqlrev_order".to_owned())
+    }
+
+    /// The value of a column with the affinity that the column will have, by which SQLite compares it (datatype3.html,
+    /// section 4), and a condition for when that is another value.
+    fn typed(&self, position: usize) -> (String, Option<String>) {
+        let value = self.value(position);
+        let column = &self.columns[position];
+        if matches!(column.source, Source::Same(_)) {
+            return (value, None);
+        }
+        let declared = self.type_of(&column.name);
+        if self.table.strict() && declared.eq_ignore_ascii_case("ANY") {
+            return (value, None);
+        }
+        let (typed, odd) = Affinity::of(declared).with_affinity(&value);
+        match self.collation(&column.name) {
+            Some(collation) => (format!("{typed} COLLATE {}", quoted(&collation, '"')), odd),
+            None => (typed, odd),
+        }
     }
 
     /// The generated columns and their expressions, each behind those that it uses.
@@ -99,21 +124,24 @@ impl Draft<'_> {
 
     fn key(&self) -> String {
         let name = quoted(self.name(), '"');
-        let parts: Vec<String> = self
-            .state
-            .table
-            .primary_key()
+        match (self.named_by(&self.state.table.primary_key()), self.rowid()) {
+            (Some(key), _) => key,
+            (None, Some(rowid)) => format!("'rowid ' || {name}.{rowid}"),
+            (None, None) => "'a row'".to_owned(),
+        }
+    }
+
+    /// The columns of a key with their values, in words.
+    fn named_by(&self, key: &[String]) -> Option<String> {
+        let name = quoted(self.name(), '"');
+        let parts: Vec<String> = key
             .iter()
             .map(|column| {
                 let label = sqlite_literal(&format!("{column} = "));
                 format!("{label} || quote({name}.{})", quoted(column, '"'))
             })
             .collect();
-        match (parts.is_empty(), self.rowid()) {
-            (false, _) => parts.join(" || ', ' || "),
-            (true, Some(rowid)) => format!("'rowid ' || {name}.{rowid}"),
-            (true, None) => "'a row'".to_owned(),
-        }
+        (!parts.is_empty()).then(|| parts.join(" || ', ' || "))
     }
 
     fn order(&self) -> String {
@@ -137,17 +165,54 @@ impl Draft<'_> {
         used.push(condition);
         let (from, key, order) = self.rows(&used);
         let values: String = shown_names.iter().map(|name| format!(", {name}")).collect();
-        let sql = format!("SELECT {key}{values} FROM {from} WHERE {condition} ORDER BY {order} LIMIT 10");
+        let new = uses_new_values(&self.columns, &self.table, &used);
+        // What no CAST leaves as it is, the check behind the copy sees.
+        let plain = if new { format!("NOT {ODD} AND ") } else { String::new() };
+        let sql = format!("SELECT {key}{values} FROM {from} WHERE {plain}{condition} ORDER BY {order} LIMIT 10");
         // SQLite evaluates a constant before it sees whether there is a row.
         let constant = !self
             .columns
             .iter()
             .any(|column| expr::mentions(condition, &column.name));
-        let direct = !constant && !uses_new_values(&self.columns, &self.table, &used);
+        let direct = !constant && !new;
         self.checks.push(Demanded {
             check: demand.into_op(site, sql),
             condition: direct.then(|| condition.to_owned()),
         });
+    }
+
+    /// What has to hold of the rows that a copy has written: CHECKs of values that the rows did not have before. What the
+    /// demands could not foresee is seen then.
+    pub(super) fn late_checks(&self, last: usize) -> Vec<Op> {
+        let mut checks = Vec::new();
+        for (_, clause) in self.table.constraints() {
+            let ClauseKind::Check(condition) = &clause.kind else {
+                continue;
+            };
+            let condition = self.table.at(condition);
+            let skipped = self.not_valid.iter().any(|other| other == condition);
+            if skipped || !uses_new_values(&self.columns, &self.table, &[condition]) {
+                continue;
+            }
+            let name = quoted(self.name(), '"');
+            let key = match rowid_name(&self.table) {
+                Some(rowid) => format!("'rowid ' || {name}.{rowid}"),
+                None => self
+                    .named_by(&self.table.primary_key())
+                    .unwrap_or_else(|| "'a row'".to_owned()),
+            };
+            checks.push(Op::Check {
+                sql: format!(
+                    "SELECT {key} FROM {} AS {name} WHERE ({condition}) IS FALSE LIMIT 10",
+                    self.state.qualified()
+                ),
+                code: Code::BatchCheckViolated,
+                message: format!("a row of `{}` would violate CHECK ({condition})", self.name()),
+                help: "change the rows first, or drop the constraint".to_owned(),
+                at: (last, 0..0),
+            });
+        }
+        checks
     }
 
     /// Demands that no two rows are equal in these columns; rows with a NULL among them never are.

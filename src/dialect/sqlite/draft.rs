@@ -57,6 +57,8 @@ pub(super) struct Draft<'s> {
     pub(super) inline: bool,
     /// The default names of constraints that were dropped or got names of their own: no other one of the run moves up.
     pub(super) dropped: Vec<String>,
+    /// The conditions of CHECKs that rows need not meet.
+    pub(super) not_valid: Vec<String>,
     /// What the reader should know.
     pub(super) notices: Vec<String>,
     /// The columns as they were before the statement that is being read.
@@ -141,6 +143,7 @@ impl<'s> Draft<'s> {
             references_dropped: 0,
             inline,
             dropped: Vec::new(),
+            not_valid: Vec::new(),
             notices: Vec::new(),
         }
     }

@@ -190,6 +190,7 @@ fn copied(draft: &Draft<'_>, demanded: &[Demanded], last: usize, ask: &mut dyn A
         ));
     }
     ops.extend(copy.ops(draft));
+    ops.extend(draft.late_checks(last));
     for index in draft.indexes.iter().filter(|index| index.kept) {
         ops.push(Op::sql(
             index.object.statement(),

@@ -45,6 +45,20 @@ impl Affinity {
         }
     }
 
+    /// Likewise with the affinity itself, where the value is none that a CAST changes: and a condition for when it is.
+    pub(super) fn with_affinity(self, value: &str) -> (String, Option<String>) {
+        let (name, odd) = match self {
+            Affinity::Blob => return (value.to_owned(), None),
+            Affinity::Integer | Affinity::Numeric => ("NUMERIC", "'blob', 'text'"),
+            Affinity::Text => ("TEXT", "'blob'"),
+            Affinity::Real => ("REAL", "'blob', 'text'"),
+        };
+        (
+            format!("CAST({value} AS {name})"),
+            Some(format!("typeof({value}) IN ({odd})")),
+        )
+    }
+
     /// An expression that is `value` as a column of this affinity holds it.
     pub(super) fn converted(self, value: &str) -> String {
         let name = match self {

@@ -66,9 +66,11 @@ pub(super) fn is_not_valid(text: &str) -> bool {
 
 fn check(draft: &mut Draft<'_>, site: &Site<'_>, clause: &Clause, condition: &Span) -> Result<()> {
     draft.quoted_names(site, condition)?;
-    if !is_not_valid(site.words(&clause.span)) {
-        let condition = expr::written(site.words(condition));
-        demand_check(draft, site, &condition);
+    let written = expr::written(site.words(condition));
+    if is_not_valid(site.words(&clause.span)) {
+        draft.not_valid.push(written);
+    } else {
+        demand_check(draft, site, &written);
     }
     let words = definition(site, clause, Some(condition));
     draft
