@@ -49,6 +49,12 @@ impl Draft<'_> {
     /// The rows that a condition holds for, in the words of a FROM clause, a key to name a row by, and an order:
     /// the table itself, or the rows as they will be where the condition uses values that are yet to come.
     pub(super) fn rows(&self, used: &[&str]) -> (String, String, String) {
+        self.relation(used, false)
+    }
+
+    /// Likewise, `typed`: the values have the affinities of their columns, and a row with one that no CAST leaves as it is
+    /// is marked.
+    fn relation(&self, used: &[&str], typed: bool) -> (String, String, String) {
         let name = quoted(self.name(), '"');
         let key = self.key();
         let order = self.order();
@@ -62,11 +68,17 @@ impl Draft<'_> {
             if self.is_generated(&column.name) {
                 continue;
             }
-            let (value, is_odd) = self.typed(position);
+            let (value, is_odd) = if typed {
+                self.typed(position)
+            } else {
+                (self.value(position), None)
+            };
             columns.push(format!("{value} AS {}", quoted(&column.name, '"')));
             odd.extend(is_odd.filter(|_| used.iter().any(|text| expr::mentions(text, &column.name))));
         }
-        columns.push(format!("{} AS {ODD}", odd.join(" OR ")));
+        if typed {
+            columns.push(format!("{} AS {ODD}", odd.join(" OR ")));
+        }
         let generated = self.generated();
         let order = self
             .rowid()
@@ -93,7 +105,7 @@ impl Draft<'_> {
         }
         let declared = self.type_of(&column.name);
         if self.table.strict() && declared.eq_ignore_ascii_case("ANY") {
-            return (value, None);
+            return Affinity::Blob.with_affinity(&value);
         }
         let (typed, odd) = Affinity::of(declared).with_affinity(&value);
         match self.collation(&column.name) {
@@ -163,11 +175,16 @@ impl Draft<'_> {
         let shown_names: Vec<String> = shown.iter().map(|name| quoted(name, '"')).collect();
         let mut used: Vec<&str> = shown_names.iter().map(String::as_str).collect();
         used.push(condition);
-        let (from, key, order) = self.rows(&used);
-        let values: String = shown_names.iter().map(|name| format!(", {name}")).collect();
         let new = uses_new_values(&self.columns, &self.table, &used);
         // What no CAST leaves as it is, the check behind the copy sees.
-        let plain = if new { format!("NOT {ODD} AND ") } else { String::new() };
+        let typed = new && demand.code == Code::BatchCheckViolated;
+        let plain = if typed {
+            format!("NOT {ODD} AND ")
+        } else {
+            String::new()
+        };
+        let (from, key, order) = self.relation(&used, typed);
+        let values: String = shown_names.iter().map(|name| format!(", {name}")).collect();
         let sql = format!("SELECT {key}{values} FROM {from} WHERE {plain}{condition} ORDER BY {order} LIMIT 10");
         // SQLite evaluates a constant before it sees whether there is a row.
         let constant = !self

@@ -48,7 +48,8 @@ impl Affinity {
     /// Likewise with the affinity itself, where the value is none that a CAST changes: and a condition for when it is.
     pub(super) fn with_affinity(self, value: &str) -> (String, Option<String>) {
         let (name, odd) = match self {
-            Affinity::Blob => return (value.to_owned(), None),
+            // What a CAST gives has its affinity, and an expression has none.
+            Affinity::Blob => return (format!("+{value}"), None),
             Affinity::Integer | Affinity::Numeric => ("NUMERIC", "'blob', 'text'"),
             Affinity::Text => ("TEXT", "'blob'"),
             Affinity::Real => ("REAL", "'blob', 'text'"),

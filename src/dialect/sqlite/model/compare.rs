@@ -211,7 +211,12 @@ fn outcome(db: &Connection, sql: &str) -> String {
             let at_end = error.to_string() == "at the end";
             let code = error.sqlite_error().map_or(0, |error| error.extended_code);
             // Which of several keys is looked at first is no matter.
-            let kind = if [1555, 2067, 2579].contains(&code) { 2067 } else { code };
+            let kind = match code {
+                1555 | 2067 | 2579 => 2067,
+                // Nor whose action comes first: one of RESTRICT, or one that gives an INTEGER PRIMARY KEY no number.
+                20 | 1811 => 1811,
+                other => other,
+            };
             format!("refused {kind}{}", if at_end { " at the end" } else { "" })
         }
     }
