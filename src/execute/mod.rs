@@ -50,6 +50,7 @@ mod state;
 pub(crate) mod step;
 mod stuck;
 mod survey;
+mod switches;
 mod tally;
 pub mod test;
 mod walk;

@@ -8,8 +8,9 @@ use crate::dialect::{AlterStatement, Ask, Dialect, Lack, Mirror, Op, Replay as F
 use crate::driver::{Driver, DriverError, Failure};
 use crate::error::{Error, Result};
 use crate::execute::fault;
-use crate::execute::online::{OnDriver, Switches};
+use crate::execute::online::OnDriver;
 use crate::execute::scripts::Sources;
+use crate::execute::switches::Switches;
 use crate::execute::walk::{Place, Runner, Walk};
 use crate::revision::graph::RevisionGraph;
 use crate::revision::nodes::{Node, NodeSet};

@@ -73,6 +73,12 @@ impl Draft<'_> {
             } else {
                 (self.value(position), None)
             };
+            let value = match self.collation(&column.name).filter(|_| column.recollated) {
+                Some(collation) if matches!(column.source, Source::Same(_)) => {
+                    format!("{value} COLLATE {}", quoted(&collation, '"'))
+                }
+                _ => value,
+            };
             columns.push(format!("{value} AS {}", quoted(&column.name, '"')));
             odd.extend(is_odd.filter(|_| used.iter().any(|text| expr::mentions(text, &column.name))));
         }

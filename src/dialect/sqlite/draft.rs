@@ -76,6 +76,8 @@ pub(super) struct Column {
     pub(super) origin: Option<String>,
     /// Where its values come from.
     pub(super) source: Source,
+    /// Its values are compared otherwise than in the old table.
+    pub(super) recollated: bool,
     /// What `pragma_table_xinfo` shall say of it where that changes: attribute and value.
     pub(super) expect: BTreeMap<&'static str, String>,
 }
@@ -113,6 +115,7 @@ impl<'s> Draft<'s> {
             name: column.name.text.clone(),
             origin: Some(column.name.text.clone()),
             source: Source::Same(column.name.text.clone()),
+            recollated: false,
             expect: BTreeMap::new(),
         });
         let indexes = state.indexes.iter().map(|object| Index {
@@ -239,6 +242,22 @@ impl<'s> Draft<'s> {
         uses_new_values(&self.settled, &self.table, &[text])
     }
 
+    /// The generated columns whose values follow those of a column, one by way of another too.
+    pub(super) fn computed_from(&self, name: &str) -> Vec<String> {
+        let mut found: Vec<String> = Vec::new();
+        let mut from = vec![name.to_owned()];
+        while let Some(name) = from.pop() {
+            for column in self.table.columns().map(|column| &column.name.text) {
+                let uses = |span: Span| expr::mentions(self.table.at(&span), &name);
+                if !found.contains(column) && self.table.expression_of(column).is_some_and(uses) {
+                    found.push(column.clone());
+                    from.push(column.clone());
+                }
+            }
+        }
+        found
+    }
+
     /// The value of a column as an expression over a row of the old table, which goes by the table's name.
     pub(super) fn value(&self, position: usize) -> String {
         let column = &self.columns[position];
@@ -320,7 +339,9 @@ pub(super) fn rowid_name(table: &Table) -> Option<&'static str> {
 /// Whether one of these texts uses a column whose values are not those of the old table's column of that name, itself or
 /// by way of the expressions of generated columns.
 pub(super) fn uses_new_values(columns: &[Column], table: &Table, texts: &[&str]) -> bool {
-    let same = |column: &Column| matches!(&column.source, Source::Same(old) if old.eq_ignore_ascii_case(&column.name));
+    let same = |column: &Column| {
+        matches!(&column.source, Source::Same(old) if old.eq_ignore_ascii_case(&column.name)) && !column.recollated
+    };
     let (mut old, mut new): (Vec<&Column>, Vec<&Column>) = columns.iter().partition(|column| same(column));
     let mut at = 0;
     while let Some(column) = new.get(at) {

@@ -58,18 +58,32 @@ pub(super) fn of_table(table: &Table, table_name: &str, columns: &[&str], gone: 
 
 /// After a constraint came behind those with the names `before`, or several with a new column: they may have the names of
 /// some that were dropped, unless others would move up to them.
-pub(super) fn release(draft: &mut Draft<'_>, before: &[String], column: Option<&str>) {
+pub(super) fn release(draft: &mut Draft<'_>, before: &[[String; 2]]) {
     for at in (0..draft.dropped.len()).rev() {
         let name = draft.dropped.remove(at);
         let now = constraints(draft);
-        let mut old = now
-            .iter()
-            .filter(|named| column.is_none() || named.column.as_deref() != column)
-            .zip(before);
-        if old.any(|(now, before)| now.name != *before) {
+        let mut now = told_apart(draft, now);
+        let same = |known: &[String; 2]| {
+            let at = now.iter().position(|other| other == known);
+            at.map(|at| now.remove(at)).is_some()
+        };
+        if !before.iter().all(same) {
             draft.dropped.insert(at, name);
         }
     }
+}
+
+/// The names of the constraints that there are, each with what tells it from others.
+pub(super) fn known(draft: &Draft<'_>) -> Vec<[String; 2]> {
+    told_apart(draft, constraints(draft))
+}
+
+fn told_apart(draft: &Draft<'_>, named: Vec<Named>) -> Vec<[String; 2]> {
+    let apart = |named: Named| {
+        let column = named.column.unwrap_or_default();
+        [format!("{column} {}", draft.table.at(&named.clause.span)), named.name]
+    };
+    named.into_iter().map(apart).collect()
 }
 
 fn free(base: &str, taken: &mut Vec<String>) -> String {

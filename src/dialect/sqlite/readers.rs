@@ -133,10 +133,12 @@ pub(super) fn moves_rowids(draft: &Draft<'_>) -> bool {
     let alias = |table: &Table| table.rowid_alias().map(|alias| alias.name.text.clone());
     let (before, after) = (alias(&draft.state.table), alias(&draft.table));
     let moved = match (&before, &after) {
-        (Some(before), Some(after)) => draft
-            .position(after)
-            .and_then(|position| origin(draft, position))
-            .is_none_or(|origin| !origin.eq_ignore_ascii_case(before)),
+        (Some(before), Some(after)) => draft.position(after).is_none_or(|position| {
+            let same = origin(draft, position).is_some_and(|origin| origin.eq_ignore_ascii_case(before));
+            let plain = format!("{}.{}", quoted(draft.name(), '"'), quoted(before, '"'));
+            let computed = matches!(&draft.columns[position].source, Source::Converted(value, _) if *value != plain);
+            !same || computed
+        }),
         (None, Some(_)) => true,
         // The copy keeps the numbers of the rows.
         (_, None) => false,

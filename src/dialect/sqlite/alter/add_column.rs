@@ -65,9 +65,9 @@ pub(super) fn apply(
     } else {
         written(draft, site, column)?
     };
-    let before: Vec<String> = names::constraints(draft).into_iter().map(|named| named.name).collect();
+    let before = names::known(draft);
     insert(draft, site, column, &definition, add.place)?;
-    names::release(draft, &before, Some(name));
+    names::release(draft, &before);
     demand_rows(draft, site, column, ask)?;
     unique(draft, site, column)
 }
@@ -189,6 +189,7 @@ fn insert(
             name: name.clone(),
             origin: None,
             source: Source::Added(default_of(draft, name)),
+            recollated: false,
             expect: std::collections::BTreeMap::new(),
         },
     );

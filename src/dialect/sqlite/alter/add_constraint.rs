@@ -18,9 +18,9 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, clause: &Clause, ask
     if let Some(name) = &clause.name {
         names::must_be_free(draft, site, name)?;
     }
-    let before: Vec<String> = names::constraints(draft).into_iter().map(|named| named.name).collect();
+    let before = names::known(draft);
     add(draft, site, clause, ask)?;
-    names::release(draft, &before, None);
+    names::release(draft, &before);
     Ok(())
 }
 

@@ -251,6 +251,9 @@ fn write_collation(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, words: &s
         Some(span) => draft.table.edit(&span, words),
         None => draft.table.insert_clause(name, &format!("COLLATE {words}"), |_| false),
     };
+    if let Some(position) = draft.position(name) {
+        draft.columns[position].recollated = true;
+    }
     edited.map_err(|text| site.broken(&text))
 }
 
@@ -307,7 +310,8 @@ pub(super) fn demand_constraints(draft: &mut Draft<'_>, site: &Site<'_>, name: &
             }
         }
     }
-    if in_foreign_key(draft, name) {
+    let follow = draft.computed_from(name);
+    if in_foreign_key(draft, name) || follow.iter().any(|other| in_foreign_key(draft, other)) {
         draft.keys_converted = Some(site.at());
     }
 }
