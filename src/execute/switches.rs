@@ -183,4 +183,3 @@ fn offending(mut error: Error, rows: &Rows) -> Error {
     }
     error
 }
-

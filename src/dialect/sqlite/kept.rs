@@ -3,6 +3,7 @@
 use crate::code::Code;
 use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::inspect::Object;
+use crate::dialect::sqlite::keyed::Keyed;
 use crate::dialect::sqlite::table::Table;
 use crate::dialect::sqlite::{names, readers};
 use crate::dialect::{Ask, Op, Scratch};
@@ -207,10 +208,13 @@ pub(super) fn keys(draft: &Draft<'_>) -> Keys {
              FROM pragma_foreign_key_check({place}) k"
         );
         let run = |sql: String| Op::sql(sql, at.0);
-        let other = others.get(number).and_then(|object| Table::read(&object.sql));
-        let keyed = other.filter(|other| other.without_rowid() && !moved);
+        let keyed = match others.get(number).and_then(|object| Table::read(&object.sql)) {
+            Some(other) if other.without_rowid() => Keyed::other(draft, &other),
+            Some(_) => None,
+            None => Keyed::own(draft),
+        };
         let [before, violations] = match &keyed {
-            Some(other) => [false, true].map(|after| by_key(draft, other, after)),
+            Some(keyed) => [keyed.before.clone(), keyed.after.clone()],
             None => [numbered.clone(), numbered],
         };
         let label = if keyed.is_some() { "" } else { "rowid " };
@@ -231,64 +235,6 @@ pub(super) fn keys(draft: &Draft<'_>) -> Keys {
         keys.after.push(run(format!("DROP TABLE {memory}")));
     }
     keys
-}
-
-/// The rows of a table without rowids that point at nothing in the draft's table, which is as it was or as it will be.
-fn by_key(draft: &Draft<'_>, other: &Table, after: bool) -> String {
-    let schema = quoted(&draft.state.schema, '"');
-    let then = |name: &str| {
-        let mut columns = draft.columns.iter().filter(|_| after);
-        let same = |origin: &String| origin.eq_ignore_ascii_case(name);
-        let column = columns.find(|column| column.origin.as_ref().is_some_and(same));
-        column.map_or_else(|| name.to_owned(), |column| column.name.clone())
-    };
-    let of_parent = if after { &draft.table } else { &draft.state.table };
-    let id: Vec<String> = other
-        .primary_key()
-        .iter()
-        .map(|column| {
-            format!(
-                "{} || quote(c.{})",
-                sqlite_literal(&format!("{column} = ")),
-                quoted(column, '"')
-            )
-        })
-        .collect();
-    let mut parts = Vec::new();
-    for (owner, clause) in other.constraints() {
-        let ClauseKind::References(key) = &clause.kind else {
-            continue;
-        };
-        if !key.table.is(draft.name()) {
-            continue;
-        }
-        let own = owner.map(|owner| &owner.name.text).into_iter();
-        let own: Vec<&String> = own.chain(key.columns.iter().map(|column| &column.text)).collect();
-        let parent: Vec<String> = if key.parent.is_empty() {
-            of_parent.primary_key()
-        } else {
-            key.parent.iter().map(|column| then(&column.text)).collect()
-        };
-        let there = own
-            .iter()
-            .map(|column| format!("c.{} IS NOT NULL", quoted(column, '"')));
-        // The parent's affinity and collation count (foreignkeys.html, section 3).
-        let same = own
-            .iter()
-            .zip(&parent)
-            .map(|(own, parent)| format!("p.{} = +c.{}", quoted(parent, '"'), quoted(own, '"')));
-        let made_of: Vec<&str> = own.iter().map(|column| column.as_str()).collect();
-        parts.push(format!(
-            "SELECT {} AS id, {} AS made_of FROM {schema}.{} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {})",
-            id.join(" || ', ' || "),
-            sqlite_literal(&made_of.join(", ")),
-            quoted(&other.name().text, '"'),
-            there.collect::<Vec<_>>().join(" AND "),
-            draft.state.qualified(),
-            same.collect::<Vec<_>>().join(" AND ")
-        ));
-    }
-    parts.join(" UNION ALL ")
 }
 
 fn refers(sql: &str, table: &str) -> bool {

@@ -19,6 +19,7 @@ mod follow;
 mod held;
 mod inspect;
 mod kept;
+mod keyed;
 mod mirror;
 mod names;
 mod oracle;
