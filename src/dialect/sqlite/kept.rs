@@ -179,9 +179,11 @@ pub(super) struct Keys {
     pub(super) after: Vec<Op>,
 }
 
-pub(super) fn keys(draft: &Draft<'_>) -> Keys {
+pub(super) fn keys(draft: &Draft<'_>, ask: &mut dyn Ask) -> Result<Keys> {
     let mut keys = Keys::default();
-    let Some(at) = &draft.keys_converted else { return keys };
+    let Some(at) = &draft.keys_converted else {
+        return Ok(keys);
+    };
     let name = draft.name();
     let others =
         draft.state.related.iter().filter(|object| {
@@ -211,7 +213,7 @@ pub(super) fn keys(draft: &Draft<'_>) -> Keys {
         let keyed = match others.get(number).and_then(|object| Table::read(&object.sql)) {
             Some(other) if other.without_rowid() => Keyed::other(draft, &other),
             Some(_) => None,
-            None => Keyed::own(draft),
+            None => Keyed::own(draft, ask)?,
         };
         let [before, violations] = match &keyed {
             Some(keyed) => [keyed.before.clone(), keyed.after.clone()],
@@ -234,7 +236,7 @@ pub(super) fn keys(draft: &Draft<'_>) -> Keys {
         });
         keys.after.push(run(format!("DROP TABLE {memory}")));
     }
-    keys
+    Ok(keys)
 }
 
 fn refers(sql: &str, table: &str) -> bool {

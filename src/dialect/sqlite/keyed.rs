@@ -1,7 +1,9 @@
 //! Rows without rowids that point at nothing, told by their keys before a table changes and after it.
 
+use crate::dialect::Ask;
 use crate::dialect::sqlite::draft::{Draft, Source};
 use crate::dialect::sqlite::table::Table;
+use crate::error::Result;
 use crate::sql::parse::cursor::Name;
 use crate::sql::parse::define::ClauseKind;
 use crate::sql::write::{quoted, sqlite_literal};
@@ -29,6 +31,7 @@ impl Keyed {
                 of: other,
                 own: false,
                 after,
+                parents: &[],
             }
             .query(&same)
         };
@@ -39,7 +42,25 @@ impl Keyed {
     }
 
     /// Those of the draft's own table; none where it has rowids, or its keys change as well.
-    pub(super) fn own(draft: &Draft<'_>) -> Option<Self> {
+    ///
+    /// # Errors
+    /// What the database says to the question for keys of other tables.
+    pub(super) fn own(draft: &Draft<'_>, ask: &mut dyn Ask) -> Result<Option<Self>> {
+        let mut parents = Vec::new();
+        for (_, clause) in draft.state.table.constraints().chain(draft.table.constraints()) {
+            if let ClauseKind::References(reference) = &clause.kind {
+                let (name, schema) = (&reference.table.text, sqlite_literal(&draft.state.schema));
+                let key = ask.query(&format!(
+                    "SELECT name FROM pragma_table_info({}, {schema}) WHERE pk > 0 ORDER BY pk",
+                    sqlite_literal(name)
+                ))?;
+                parents.push((name.clone(), key.into_iter().flatten().flatten().collect()));
+            }
+        }
+        Ok(Self::of_own(draft, &parents))
+    }
+
+    fn of_own(draft: &Draft<'_>, parents: &[(String, Vec<String>)]) -> Option<Self> {
         if !draft.state.table.without_rowid() || !draft.table.without_rowid() {
             return None;
         }
@@ -60,22 +81,16 @@ impl Keyed {
             return None;
         }
         let before: Vec<[String; 2]> = after.iter().map(|[old, _]| [old.clone(), old.clone()]).collect();
-        let (then, now) = (&draft.state.table, &draft.table);
+        let side = |of, after| Side {
+            draft,
+            of,
+            own: true,
+            after,
+            parents,
+        };
         Some(Self {
-            before: Side {
-                draft,
-                of: then,
-                own: true,
-                after: false,
-            }
-            .query(&before)?,
-            after: Side {
-                draft,
-                of: now,
-                own: true,
-                after: true,
-            }
-            .query(&after)?,
+            before: side(&draft.state.table, false).query(&before)?,
+            after: side(&draft.table, true).query(&after)?,
         })
     }
 }
@@ -87,6 +102,8 @@ struct Side<'s> {
     /// It is the draft's own.
     own: bool,
     after: bool,
+    /// The primary keys of tables that are referred to.
+    parents: &'s [(String, Vec<String>)],
 }
 
 impl Side<'_> {
@@ -139,9 +156,8 @@ impl Side<'_> {
             if !named.is_empty() {
                 return Some(named.iter().map(|name| name.text.clone()).collect());
             }
-            let mut others = draft.state.related.iter();
-            let parent = others.find(|other| other.kind == "table" && table.is(&other.name))?;
-            return Some(Table::read(&parent.sql)?.primary_key());
+            let mut parents = self.parents.iter();
+            return parents.find(|(name, _)| table.is(name)).map(|(_, key)| key.clone());
         }
         if named.is_empty() {
             let of = if self.after { &draft.table } else { &draft.state.table };

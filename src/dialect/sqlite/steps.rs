@@ -23,7 +23,7 @@ pub(super) fn ops(draft: &Draft<'_>, way: &Way, proof: &Proof, last: usize, ask:
     } = checks(draft, way, ask.offline());
     let stored = stored_before(draft);
     let expected = expected(draft);
-    let keys = kept::keys(draft);
+    let keys = kept::keys(draft, ask)?;
     // A column that goes and comes again leaves the text as it was, and the rows not.
     if stored == expected && !way.copies() && draft.natives.is_empty() {
         return Ok(ops);
