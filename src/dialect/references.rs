@@ -15,8 +15,9 @@ pub trait References: Sync + std::fmt::Debug {
     /// their parents alone, since they may have other numbers now, and so are those without numbers.
     fn orphans_after(&self, replaced: &BTreeSet<String>) -> String;
 
-    /// Likewise for the database as it is now: those rows are told by what they hold, and named by their keys. Of all
-    /// tables, or of one.
+    /// A query for the same of the database as it is now, of all tables or of one: the table, its parent, what tells the
+    /// row from others in two ways, so that a change of the keys leaves one of them, and what it is in words. Rows of
+    /// these tables are told by what they hold.
     ///
     /// # Errors
     /// What the database says to the questions.

@@ -1,10 +1,10 @@
 //! Rows that point at nothing: which there were, and which are new.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::code::Code;
 use crate::dialect::COPY;
-use crate::dialect::{References, Rewrite, Rows};
+use crate::dialect::{References, Replaces, Rewrite, Rows};
 use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::execute::fault;
@@ -13,16 +13,51 @@ use crate::execute::inherit;
 /// How many orphans an error lists.
 const SHOWN: usize = 10;
 
-/// The rows, by what tells them from others as far as that can be told, each in words; and what the database says of keys
-/// that fit no parent, whose rows it does not look at.
+/// The rows; and what the database says of keys that fit no parent, whose rows it does not look at.
+#[derive(Debug, Default)]
+pub(crate) struct Orphans {
+    rows: Vec<Orphan>,
+    misfits: BTreeSet<String>,
+}
+
 #[derive(Debug)]
-pub(crate) struct Orphans(BTreeMap<String, Vec<String>>, BTreeSet<String>);
+struct Orphan {
+    table: String,
+    parent: String,
+    /// What tells it from others of the two tables, in two ways: a change of the keys leaves one of them.
+    ids: [String; 2],
+    words: String,
+}
+
+/// The names that tables get in the course of a script.
+#[derive(Debug, Default)]
+pub(crate) struct Names(Vec<Replaces>);
+
+impl Names {
+    /// After a statement.
+    pub(crate) fn after(&mut self, part: Option<Replaces>) {
+        self.0.extend(part);
+    }
+
+    /// What a table was called before the script; one that the script has made is called what it is.
+    pub(crate) fn origin(&self, name: &str) -> String {
+        let mut now = name.to_ascii_lowercase();
+        for part in self.0.iter().rev() {
+            match part {
+                Replaces::Creates { table, .. } if *table == now => return name.to_ascii_lowercase(),
+                Replaces::Renames { from, to } if *to == now => now.clone_from(from),
+                _ => {}
+            }
+        }
+        now
+    }
+}
 
 impl Orphans {
     /// Those that there are; `replaced` are tables whose rows may have other numbers afterwards.
     pub(crate) fn read(driver: &mut dyn Driver, replaced: &BTreeSet<String>) -> Result<Self> {
         let dialect = driver.dialect();
-        let mut found = Self(BTreeMap::new(), BTreeSet::new());
+        let mut found = Self::default();
         let Some(references) = dialect.references() else {
             return Ok(found);
         };
@@ -37,7 +72,7 @@ impl Orphans {
                         Ok(rows) => found.add(rows),
                         Err(error) if error.code() == Code::Database => {
                             let words = error.causes().first().map_or(error.message(), String::as_str);
-                            found.1.insert(words.to_owned());
+                            found.misfits.insert(words.to_owned());
                         }
                         Err(error) => return Err(error),
                     }
@@ -51,25 +86,39 @@ impl Orphans {
     fn add(&mut self, rows: Rows) {
         for row in rows {
             let mut values = row.into_iter().map(Option::unwrap_or_default);
-            let orphan = values.next().unwrap_or_default();
-            self.0
-                .entry(orphan)
-                .or_default()
-                .push(values.next().unwrap_or_default());
+            let mut next = || values.next().unwrap_or_default();
+            self.rows.push(Orphan {
+                table: next(),
+                parent: next(),
+                ids: [next(), next()],
+                words: next(),
+            });
         }
     }
 
     /// The first key that fits no parent and did before.
     pub(crate) fn misfit<'s>(&'s self, before: &'s Self) -> Option<&'s str> {
-        self.1.difference(&before.1).next().map(String::as_str)
+        self.misfits.difference(&before.misfits).next().map(String::as_str)
     }
 
-    /// Those that were not there before, in words. Where rows cannot be told from each other, it is all of them if there
-    /// are more.
-    pub(crate) fn since(self, before: &Self) -> Vec<String> {
-        let known = |orphan: &str| before.0.get(orphan).map_or(0, Vec::len);
-        let new = self.0.into_iter().filter(|(orphan, words)| words.len() > known(orphan));
-        new.flat_map(|(_, words)| words).collect()
+    /// Those that were not there before, in words; `origin` says what a table was called then.
+    pub(crate) fn since(self, before: &Self, origin: &dyn Fn(&str) -> String) -> Vec<String> {
+        let told = |table: String, parent: String, ids: [String; 2]| {
+            let [one, other] = ids;
+            [(table.clone(), parent.clone(), 0, one), (table, parent, 1, other)]
+        };
+        let lower = str::to_ascii_lowercase;
+        let known = before.rows.iter();
+        let known: BTreeSet<_> = known
+            .flat_map(|row| told(lower(&row.table), lower(&row.parent), row.ids.clone()))
+            .collect();
+        let new = self.rows.into_iter().filter(|row| {
+            let ids = told(lower(&origin(&row.table)), lower(&origin(&row.parent)), row.ids.clone());
+            !ids.iter().any(|id| known.contains(id))
+        });
+        let mut words: Vec<String> = new.map(|row| row.words).collect();
+        words.sort();
+        words
     }
 }
 

@@ -11,7 +11,7 @@ use crate::execute::course::{Act, Course};
 use crate::execute::fault;
 use crate::execute::group::Group;
 use crate::execute::losses::Losses;
-use crate::execute::orphans::{self, Orphans};
+use crate::execute::orphans::{self, Names, Orphans};
 use crate::execute::scripts::Prepared;
 use crate::execute::tally::Tally;
 use crate::execute::walk::Place;
@@ -32,6 +32,7 @@ pub(crate) struct Rebuild<'a> {
     changed: Changed,
     /// The first statement has come by.
     begun: bool,
+    names: Names,
     /// What to say, and was not said yet.
     notes: Vec<String>,
 }
@@ -48,6 +49,7 @@ impl<'a> Rebuild<'a> {
             losses: Losses::default(),
             changed: Changed::new(prepared.asks_count),
             begun: false,
+            names: Names::default(),
             notes: Vec::new(),
         }
     }
@@ -127,6 +129,7 @@ impl<'a> Rebuild<'a> {
 
     /// And after it.
     pub(crate) fn after(&mut self, driver: &mut dyn Driver, statement: &str) -> Result<()> {
+        self.names.after(driver.dialect().replaces(statement));
         let acts = self.course.after(statement);
         self.act(driver, acts)
     }
@@ -199,7 +202,7 @@ impl<'a> Rebuild<'a> {
     /// Looks which rows point at nothing, before anything of a replacement has run.
     pub(crate) fn look_before(&mut self, driver: &mut dyn Driver) -> Result<()> {
         if self.before.is_none() {
-            self.before = Some(Orphans::read(driver, &self.prepared.replaced)?);
+            self.before = Some(Orphans::read(driver, &self.prepared.loose())?);
         }
         Ok(())
     }
@@ -215,7 +218,7 @@ impl<'a> Rebuild<'a> {
         let Some(before) = self.before.take() else {
             return Ok(());
         };
-        let now = Orphans::read(driver, &self.prepared.replaced)?;
+        let now = Orphans::read(driver, &self.prepared.loose())?;
         if let Some(misfit) = now.misfit(&before) {
             if !self.torn {
                 let help = if self.prepared.replaced.is_empty() {
@@ -229,7 +232,7 @@ impl<'a> Rebuild<'a> {
             }
             self.notes.push(misfit.to_owned());
         }
-        let new = now.since(&before);
+        let new = now.since(&before, &|name| self.names.origin(name));
         if new.is_empty() {
             return Ok(());
         }

@@ -368,7 +368,7 @@ impl<'a> Executor<'a> {
         let replaced = BTreeSet::new();
         let now = Orphans::read(self.driver, &replaced).ok()?;
         self.rollback();
-        let new = now.since(&Orphans::read(self.driver, &replaced).ok()?);
+        let new = now.since(&Orphans::read(self.driver, &replaced).ok()?, &str::to_owned);
         (!new.is_empty()).then(|| {
             orphans::refused(&new).help("correct the rows in the same revision, then run the same command again")
         })

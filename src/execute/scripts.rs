@@ -59,6 +59,8 @@ pub(crate) struct Prepared {
     pub dropped: BTreeSet<String>,
     /// Those of them whose name another one takes afterwards.
     pub replaced: BTreeSet<String>,
+    /// The tables that were there and get another name, and these names.
+    pub renamed: BTreeSet<String>,
     /// Whether a statement means to switch foreign keys off.
     pub switches: bool,
     /// Whether a statement says when foreign keys are checked.
@@ -81,6 +83,11 @@ impl Prepared {
     /// Whether the author replaces a table by hand, or means to switch foreign keys.
     pub(crate) fn rebuilds(&self) -> bool {
         self.switches || !self.replaced.is_empty()
+    }
+
+    /// The tables whose rows may have other numbers afterwards, or another table's name.
+    pub(crate) fn loose(&self) -> BTreeSet<String> {
+        self.replaced.union(&self.renamed).cloned().collect()
     }
 }
 
@@ -154,6 +161,8 @@ impl Script {
             commits: false,
             dropped: BTreeSet::new(),
             replaced: BTreeSet::new(),
+            renamed: BTreeSet::new(),
+            created: BTreeSet::new(),
             switches: false,
             defers: false,
             needs_plan: None,
@@ -201,6 +210,7 @@ impl Script {
             commits: survey.commits,
             dropped: survey.dropped,
             replaced: survey.replaced,
+            renamed: survey.renamed,
             checksum,
             mark,
         })
@@ -286,6 +296,9 @@ pub(super) struct Survey<'s> {
     pragmas: bool,
     commits: bool,
     pub(super) dropped: BTreeSet<String>,
+    renamed: BTreeSet<String>,
+    /// The tables that the script has made.
+    created: BTreeSet<String>,
     replaced: BTreeSet<String>,
     switches: bool,
     defers: bool,
@@ -333,19 +346,7 @@ impl Survey<'_> {
         }
         let start = usize::try_from(statement.offset).unwrap_or(usize::MAX);
         self.directives(statement.gap_before, start.saturating_sub(statement.gap_before.len()))?;
-        match self.dialect.replaces(statement.text) {
-            Some(Replaces::Drops(table)) => {
-                // Whom a table takes along when it goes is seen in the schema.
-                self.alters = true;
-                self.dropped.insert(table);
-            }
-            Some(Replaces::Creates { table, .. } | Replaces::Renames { to: table, .. })
-                if self.dropped.contains(&table) =>
-            {
-                self.replaced.insert(table);
-            }
-            _ => {}
-        }
+        self.tables(statement.text);
         if let Some(marks) = &mut self.marks {
             marks.read(self.statements, statement.text, self.dialect);
         }
@@ -368,6 +369,34 @@ impl Survey<'_> {
         self.commits = self.commits || self.dialect.ddl_commits() && self.dialect.stands_alone(statement.text);
         self.statements += 1;
         Ok(())
+    }
+
+    /// Sees which tables come, go and get other names.
+    fn tables(&mut self, statement: &str) {
+        let part = self.dialect.replaces(statement);
+        match &part {
+            Some(Replaces::Creates { table, .. }) => {
+                self.created.insert(table.clone());
+            }
+            Some(Replaces::Renames { from, to }) if self.created.contains(from) => {
+                self.created.insert(to.clone());
+            }
+            Some(Replaces::Renames { from, to }) => self.renamed.extend([from.clone(), to.clone()]),
+            _ => {}
+        }
+        match part {
+            Some(Replaces::Drops(table)) => {
+                // Whom a table takes along when it goes is seen in the schema.
+                self.alters = true;
+                self.dropped.insert(table);
+            }
+            Some(Replaces::Creates { table, .. } | Replaces::Renames { to: table, .. })
+                if self.dropped.contains(&table) =>
+            {
+                self.replaced.insert(table);
+            }
+            _ => {}
+        }
     }
 }
 

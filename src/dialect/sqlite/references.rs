@@ -38,10 +38,16 @@ impl References for ForeignKeys {
         let only = table.map(|table| format!(" AND name = {}", sqlite_literal(table)));
         let only = only.unwrap_or_default();
         let loose = format!("(lower(name) IN ({}) OR sql LIKE '%without%rowid%')", names.join(", "));
+        // The numbers of keys begin with the last one; from the first on they stay where one is added.
         let mut parts = vec![format!(
-            "SELECT k.\"table\" || ' ' || k.rowid || ' ' || k.parent || ' ' || k.fkid AS orphan, \
-             'a row of ' || k.\"table\" || ' with rowid ' || k.rowid || ' points at nothing in ' || k.parent AS words \
-             FROM main.sqlite_schema s, pragma_foreign_key_check(s.name, 'main') k WHERE s.name IN \
+            "SELECT k.\"table\", k.parent, k.rowid || ' ' || (m.keys - k.fkid), k.rowid || ' ' || m.made_of, \
+             'a row of ' || k.\"table\" || ' with rowid ' || k.rowid || ' points at nothing in ' || k.parent \
+             FROM main.sqlite_schema s, pragma_foreign_key_check(s.name, 'main') k, \
+             (SELECT t.name AS name, f.id AS id, group_concat(lower(f.\"from\"), ' ') AS made_of, \
+             (SELECT max(id) FROM pragma_foreign_key_list(t.name, 'main')) AS keys \
+             FROM main.sqlite_schema t, pragma_foreign_key_list(t.name, 'main') f WHERE t.type = 'table' \
+             AND t.sql LIKE '%references%' GROUP BY 1, 2) m \
+             WHERE m.name = k.\"table\" AND m.id = k.fkid AND s.name IN \
              (SELECT name FROM main.sqlite_schema WHERE {REFER} AND NOT {loose}{only})"
         )];
         let tables = query(&format!(
@@ -179,11 +185,10 @@ fn orphans_of(
         let parent = &pairs[0][1];
         let conditions = conditions(pairs, &mut list)?;
         let held = pairs.iter().map(|pair| as_number(&pair[2])).chain(ids.iter().cloned());
-        let held: Vec<String> = held.collect();
+        let held = held.collect::<Vec<String>>().join(" || ' ' || ");
         parts.push(format!(
-            "SELECT {} || {} AS orphan, {} || {with} || {} AS words FROM main.{} c WHERE {}",
-            sqlite_literal(&format!("{table} {parent} ")),
-            held.join(" || ' ' || "),
+            "SELECT {name}, {}, {held}, {held}, {} || {with} || {} FROM main.{} c WHERE {}",
+            sqlite_literal(parent),
             sqlite_literal(&format!("a row of {table}")),
             sqlite_literal(&format!(" points at nothing in {parent}")),
             quoted(table, '"'),
