@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dialect::{Dialect, Replaces};
-use crate::execute::scripts::Prepared;
+use crate::execute::scripts::{Prepared, Survey};
 
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
@@ -150,6 +150,36 @@ impl Course {
     fn settled(&mut self, table: &str) -> Option<Act> {
         let stage = self.waiting.remove(table)?;
         (stage != Stage::Gone).then(|| Act::Compare(table.to_owned()))
+    }
+}
+
+impl Survey<'_> {
+    /// Sees which tables come, go and get other names.
+    pub(super) fn tables(&mut self, statement: &str) {
+        let part = self.dialect.replaces(statement);
+        match &part {
+            Some(Replaces::Creates { table, .. }) => {
+                self.created.insert(table.clone());
+            }
+            Some(Replaces::Renames { from, to }) if self.created.contains(from) => {
+                self.created.insert(to.clone());
+            }
+            Some(Replaces::Renames { from, to }) => self.renamed.extend([from.clone(), to.clone()]),
+            _ => {}
+        }
+        match part {
+            Some(Replaces::Drops(table)) => {
+                // Whom a table takes along when it goes is seen in the schema.
+                self.alters = true;
+                self.dropped.insert(table);
+            }
+            Some(Replaces::Creates { table, .. } | Replaces::Renames { to: table, .. })
+                if self.dropped.contains(&table) =>
+            {
+                self.replaced.insert(table);
+            }
+            _ => {}
+        }
     }
 }
 

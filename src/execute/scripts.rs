@@ -5,7 +5,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use crate::code::Code;
-use crate::dialect::{Dialect, Replaces};
+use crate::dialect::Dialect;
 use crate::error::{Error, Result};
 use crate::execute::directives;
 use crate::execute::group::{Group, Marks};
@@ -291,15 +291,15 @@ pub(super) struct Survey<'s> {
     pub(super) dialect: &'static dyn Dialect,
     pub(super) in_transaction: bool,
     pub(super) statements: u64,
-    alters: bool,
+    pub(super) alters: bool,
     pub(super) altered: BTreeSet<String>,
     pragmas: bool,
     commits: bool,
     pub(super) dropped: BTreeSet<String>,
-    renamed: BTreeSet<String>,
+    pub(super) renamed: BTreeSet<String>,
     /// The tables that the script has made.
-    created: BTreeSet<String>,
-    replaced: BTreeSet<String>,
+    pub(super) created: BTreeSet<String>,
+    pub(super) replaced: BTreeSet<String>,
     switches: bool,
     defers: bool,
     pub(super) needs_plan: Option<u64>,
@@ -369,34 +369,6 @@ impl Survey<'_> {
         self.commits = self.commits || self.dialect.ddl_commits() && self.dialect.stands_alone(statement.text);
         self.statements += 1;
         Ok(())
-    }
-
-    /// Sees which tables come, go and get other names.
-    fn tables(&mut self, statement: &str) {
-        let part = self.dialect.replaces(statement);
-        match &part {
-            Some(Replaces::Creates { table, .. }) => {
-                self.created.insert(table.clone());
-            }
-            Some(Replaces::Renames { from, to }) if self.created.contains(from) => {
-                self.created.insert(to.clone());
-            }
-            Some(Replaces::Renames { from, to }) => self.renamed.extend([from.clone(), to.clone()]),
-            _ => {}
-        }
-        match part {
-            Some(Replaces::Drops(table)) => {
-                // Whom a table takes along when it goes is seen in the schema.
-                self.alters = true;
-                self.dropped.insert(table);
-            }
-            Some(Replaces::Creates { table, .. } | Replaces::Renames { to: table, .. })
-                if self.dropped.contains(&table) =>
-            {
-                self.replaced.insert(table);
-            }
-            _ => {}
-        }
     }
 }
 
