@@ -152,6 +152,17 @@ pub trait Dialect: Sync + std::fmt::Debug {
         None
     }
 
+    /// The model that [`Dialect::model`] would have of an empty database on which these statements ran, where it is found
+    /// for less; none where it is not, and where one of them fails.
+    fn model_apart(
+        &self,
+        statements: &[String],
+        scratch: &mut dyn FnMut() -> Option<Box<dyn Scratch>>,
+    ) -> Option<Model> {
+        let _ = (statements, scratch);
+        None
+    }
+
     /// An expression that tells every value of a column from every other, whatever its kind.
     fn exact(&self, column: &str) -> String {
         column.to_owned()

@@ -1,13 +1,15 @@
 //! Schemas that are written down: the files of a project, as the database itself understands them.
 
 use crate::code::Code;
-use crate::dialect::Dialect;
+use crate::dialect::{AlterStatement, Ask, Dialect, Rewrite, Scratch};
 use crate::driver::{Driver, DriverError, Failure};
 use crate::error::{Error, Result};
 use crate::execute::fault;
 use crate::execute::lock::{self, Patience};
+use crate::execute::online::OnDriver;
 use crate::execute::replay::{MakeScratch, Replay};
 use crate::execute::scripts::Sources;
+use crate::execute::walk::{Place, Runner, Walk};
 use crate::revision::graph::RevisionGraph;
 use crate::revision::nodes::NodeSet;
 use crate::revision::{Recreate, Script};
@@ -53,13 +55,17 @@ fn read(driver: &mut dyn Driver, table: &VersionTable, failed: &mut Option<Drive
     let Some(model) = dialect.model(&mut query) else {
         return Ok(None);
     };
-    let mut model = model?;
+    Ok(Some(own(model?, table)))
+}
+
+/// Of a model what belongs to it: sqlrev's own tables do not.
+fn own(mut model: Model, table: &VersionTable) -> Model {
     model.keep(&|key| table.compares(key.kind) && !table.is_own(&key.name) && !table.is_own(&key.shown()));
     if let Some(schema) = table.schema() {
         // What the others hold is not this one's.
         model.keep(&|key| key.schema == schema);
     }
-    Ok(Some(model))
+    model
 }
 
 /// A schema as a script that loads.
@@ -115,11 +121,53 @@ pub fn built(
 /// What the database refuses, labelled in the file.
 pub fn declared(scratch: MakeScratch<'_>, scripts: &[Script], table: &VersionTable) -> Result<Model> {
     let mut replay = Replay::new(scratch, false)?;
+    if let Some(model) = apart(&mut replay, scripts) {
+        return Ok(own(model, table));
+    }
     for script in scripts {
         run(&mut replay, script)
             .map_err(|error| error.state("it was tried on a scratch database: nothing has changed"))?;
     }
     Ok(model(replay.driver(), table)?.unwrap_or_default())
+}
+
+/// The model of scripts that a dialect need not run on one database to know what comes of them.
+fn apart(replay: &mut Replay, scripts: &[Script]) -> Option<Model> {
+    let db = replay.driver();
+    let dialect = db.dialect();
+    let mut gathered = Gathered::default();
+    for script in scripts {
+        let walk = Walk {
+            dialect,
+            script,
+            recreate: Recreate::Auto,
+            skip: 0,
+        };
+        walk.run(&mut gathered).ok()?;
+    }
+    let mut scratch = || Some(Box::new(OnDriver(db.scratch().ok()?)) as Box<dyn Scratch>);
+    dialect.model_apart(&gathered.statements, &mut scratch)
+}
+
+/// The statements of scripts in which each is sent as it is written; others end the walk.
+#[derive(Default)]
+struct Gathered {
+    statements: Vec<String>,
+}
+
+impl Runner for Gathered {
+    fn statement(&mut self, place: &Place<'_>) -> Result<()> {
+        self.statements.push(place.sql().to_owned());
+        Ok(())
+    }
+
+    fn rewrite(&mut self, _run: &[AlterStatement], rewrite: &Rewrite, _done: u64) -> Result<()> {
+        Err(Error::new(Code::BatchInternal, rewrite.table.clone()))
+    }
+
+    fn ask(&mut self) -> Result<Box<dyn Ask + '_>> {
+        Err(Error::new(Code::BatchInternal, "an ALTER needs the database as it is"))
+    }
 }
 
 /// Runs a script on scratch; what fails is an error.

@@ -1,6 +1,7 @@
 //! SQLite.
 
 mod alter;
+mod apart;
 mod aside;
 mod batch;
 mod captures;
@@ -59,7 +60,7 @@ mod model;
 
 use crate::dialect::{
     AlterStatement, Ask, Broken, Dialect, Lack, Mirrors, References, Replaces, Replay, Rewrite, RowChange, Rows,
-    ScriptSql, Setting, SizeSql, VersionSql,
+    Scratch, ScriptSql, Setting, SizeSql, VersionSql,
 };
 use crate::error::Result;
 use crate::revision::Recreate;
@@ -124,6 +125,18 @@ impl Dialect for Sqlite {
 
     fn model(&self, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Option<Result<Model>> {
         COMPARES.then(|| schema::model(query))
+    }
+
+    fn model_apart(
+        &self,
+        statements: &[String],
+        scratch: &mut dyn FnMut() -> Option<Box<dyn Scratch>>,
+    ) -> Option<Model> {
+        if COMPARES {
+            apart::model(statements, scratch)
+        } else {
+            None
+        }
     }
 
     fn beyond(&self, statement: &str) -> Option<Replay> {

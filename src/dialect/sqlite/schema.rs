@@ -15,7 +15,7 @@ use crate::sql::token::{self, significant, unquoted};
 use crate::sql::write;
 
 /// Everything that somebody made. A table that a virtual one keeps its rows in is part of that one.
-const OBJECTS: &str = "SELECT type, name, tbl_name, sql FROM main.sqlite_schema WHERE sql IS NOT NULL \
+pub(super) const OBJECTS: &str = "SELECT type, name, tbl_name, sql FROM main.sqlite_schema WHERE sql IS NOT NULL \
                        AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name";
 
 /// From SQLite 3.37 on.
@@ -27,7 +27,11 @@ pub(super) fn model(query: &mut dyn FnMut(&str) -> Result<Rows>) -> Result<Model
         Ok(rows) => rows.into_iter().flatten().flatten().collect(),
         Err(_) => BTreeSet::new(),
     };
-    let rows = query(OBJECTS)?;
+    Ok(of_rows(query(OBJECTS)?, &shadows))
+}
+
+/// The model of what [`OBJECTS`] finds, without what is on these tables.
+pub(super) fn of_rows(rows: Rows, shadows: &BTreeSet<String>) -> Model {
     let stored: Vec<Stored> = rows
         .into_iter()
         .filter_map(Stored::read)
@@ -39,7 +43,7 @@ pub(super) fn model(query: &mut dyn FnMut(&str) -> Result<Rows>) -> Result<Model
         model.objects.insert(stored.key(), object(stored, &names));
     }
     name_parents(&mut model);
-    Ok(model)
+    model
 }
 
 /// The names that there are: what stands in double quotes and is none of them is a text.
