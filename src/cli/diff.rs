@@ -32,7 +32,10 @@ pub(crate) fn diff(session: &mut Session<'_>, args: &args::Diff, ui: &mut Ui<'_>
     let (to, scripts) = sides.read(to_word, ui)?;
     let renames = compare.renames(&args.rename, &scripts, &from, &to)?;
     let pieces = compare.lead(&from, &to, &renames)?;
-    renames::tell_guesses(&compare.seen(from), &compare.seen(to), &renames, ui);
+    // Where nothing differs, nothing goes and nothing comes.
+    if !pieces.is_empty() {
+        renames::tell_guesses(&compare.seen(from), &compare.seen(to), &renames, ui);
+    }
     if ui.json {
         let changes: Vec<_> = pieces.iter().map(compare::difference).collect();
         ui.value(&json!({

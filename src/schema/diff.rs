@@ -8,9 +8,10 @@ mod table;
 pub use renames::{Rename, likely_renames};
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, order};
+use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Object, order};
 
 /// One thing to change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -198,16 +199,30 @@ pub fn changes(from: &Model, to: &Model, manner: Manner, force: &Force) -> Vec<C
 /// The objects that are in one of the two schemas alone, or are not the same in both.
 pub fn compare(from: &Model, to: &Model) -> BTreeSet<Key> {
     let aligned = aligned(from, to);
-    let differ = |key: &&Key| match (aligned.objects.get(*key), to.objects.get(*key)) {
-        (Some(now), Some(then)) => match (&now.table, &then.table) {
-            (Some(now), Some(then)) => !table::changes(now, then, table::Way::default()).is_empty(),
-            (None, None) => now.meaning != then.meaning || now.on != then.on,
-            _ => true,
-        },
+    let differ = |now: &Object, then: &Object| match (&now.table, &then.table) {
+        (Some(now), Some(then)) => !table::changes(now, then, table::Way::default()).is_empty(),
+        (None, None) => now.meaning != then.meaning || now.on != then.on,
         _ => true,
     };
-    let keys = aligned.objects.keys().chain(to.objects.keys());
-    keys.filter(differ).cloned().collect()
+    // Both are in the order of their keys, so that one walk finds the pairs.
+    let (mut now, mut then) = (aligned.objects.iter().peekable(), to.objects.iter().peekable());
+    let mut found = BTreeSet::new();
+    loop {
+        let (side, key) = match (now.peek(), then.peek()) {
+            (None, None) => return found,
+            (Some((key, _)), None) => (Ordering::Less, *key),
+            (None, Some((key, _))) => (Ordering::Greater, *key),
+            (Some((one, _)), Some((other, _))) => (one.cmp(other), *one.min(other)),
+        };
+        let left = if side == Ordering::Greater { None } else { now.next() };
+        let right = if side == Ordering::Less { None } else { then.next() };
+        let same = left
+            .zip(right)
+            .is_some_and(|((_, one), (_, other))| !differ(one, other));
+        if !same {
+            found.insert(key.clone());
+        }
+    }
 }
 
 /// The present schema with indexes and constraints as the wanted one has them; the same where no index is as good as a

@@ -38,10 +38,13 @@ pub(super) fn of_rows(rows: Rows, shadows: &BTreeSet<String>) -> Model {
         .filter(|stored| !shadows.contains(&fold(&stored.table)))
         .collect();
     let names = Names::of(&stored);
-    let mut model = Model::default();
-    for stored in &stored {
-        model.objects.insert(stored.key(), object(stored, &names));
-    }
+    // All at once, which is cheaper than one by one.
+    let mut model = Model {
+        objects: stored
+            .iter()
+            .map(|stored| (stored.key(), object(stored, &names)))
+            .collect(),
+    };
     name_parents(&mut model);
     model
 }
@@ -83,7 +86,7 @@ impl Names {
 
     fn append(&self, out: &mut String, token: &token::Token, text: &str) {
         match token.kind {
-            token::Kind::Word => out.push_str(&fold(text)),
+            token::Kind::Word => push_folded(out, text),
             token::Kind::Quoted => {
                 let name = fold(&unquoted(text));
                 if text.starts_with('"') && !self.all.contains(&name) {
@@ -92,7 +95,7 @@ impl Names {
                     out.push_str(&write::name(&name, '"'));
                 }
             }
-            token::Kind::Number => out.push_str(&fold(text)),
+            token::Kind::Number => push_folded(out, text),
             _ => out.push_str(text),
         }
     }
@@ -101,6 +104,12 @@ impl Names {
 /// A name as SQLite compares names.
 fn fold(name: &str) -> String {
     name.to_ascii_lowercase()
+}
+
+fn push_folded(out: &mut String, text: &str) {
+    let start = out.len();
+    out.push_str(text);
+    out[start..].make_ascii_lowercase();
 }
 
 /// A row of the schema table.
@@ -189,11 +198,18 @@ fn used(sql: &str, names: &Names, own: &Key) -> BTreeSet<Key> {
 
 /// Of an index, without the order that holds anyway.
 fn index_meaning(sql: &str, names: &Names) -> String {
-    let words: Vec<String> = significant(sql, &SQLITE)
-        .filter(|token| token.kind != token::Kind::Word || !sql[token.span.clone()].eq_ignore_ascii_case("ASC"))
-        .map(|token| names.meaning(&sql[token.span]))
-        .collect();
-    words.join(" ")
+    let mut out = String::with_capacity(sql.len());
+    for token in significant(sql, &SQLITE) {
+        let word = &sql[token.span.clone()];
+        if token.kind == token::Kind::Word && word.eq_ignore_ascii_case("ASC") {
+            continue;
+        }
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        names.append(&mut out, &token, word);
+    }
+    out
 }
 
 /// The constraint that a unique index is as good as: over columns, all rows.

@@ -18,6 +18,10 @@ pub(super) struct Way {
 
 /// The ALTERs that lead from one table to the other.
 pub(super) fn changes(from: &Table, to: &Table, way: Way) -> Vec<Alter> {
+    // Most tables of a schema are as they were.
+    if from.columns == to.columns && from.constraints == to.constraints && from.options == to.options {
+        return Vec::new();
+    }
     let mut columns = Columns {
         defaults_apart: way.defaults_apart,
         ..Columns::default()
