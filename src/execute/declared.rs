@@ -182,3 +182,81 @@ pub fn not_compared(dialect: &str) -> Error {
         format!("schemas of {dialect} are not compared by this build"),
     )
 }
+
+#[cfg(all(test, feature = "cli"))]
+mod tests {
+    use super::*;
+    use crate::driver::sqlite;
+    use crate::source::SourceFile;
+
+    fn check(text: &str, is_apart: bool) {
+        let script = Script {
+            file: SourceFile::new("schema.sql", text),
+            body: 0,
+            large: None,
+        };
+        let scratch = || sqlite::memory().map(|db| Box::new(db) as Box<dyn Driver>);
+        let mut replay = Replay::new(&scratch, false).expect("it runs");
+        let found = apart(&mut replay, std::slice::from_ref(&script));
+        assert_eq!(found.is_some(), is_apart, "{text}");
+        let ran = run(&mut replay, &script);
+        if let Some(found) = found {
+            ran.expect("it runs");
+            let table = VersionTable::new(replay.driver().dialect(), "sqlrev_version");
+            let whole = model(replay.driver(), &table).expect("it runs");
+            assert_eq!(
+                format!("{:?}", Some(own(found, &table))),
+                format!("{whole:?}"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_stands_for_itself_is_made_apart() {
+        let mut many = String::new();
+        for i in 0..70 {
+            many += &format!(
+                "CREATE TABLE t{i} (a INTEGER PRIMARY KEY AUTOINCREMENT, b REFERENCES t{} UNIQUE);",
+                69 - i
+            );
+        }
+        for i in 0..70 {
+            many += &format!(
+                "CREATE UNIQUE INDEX \"i{i}\" ON [T{i}] (b DESC); CREATE VIEW v{i} AS SELECT \"t1\" FROM t{i}, t1;"
+            );
+            many +=
+                &format!("CREATE TRIGGER t{i} AFTER UPDATE OF a ON t{i} BEGIN INSERT INTO t1 SELECT * FROM v3; END;");
+        }
+        check(&many, true);
+        check(
+            "CREATE TABLE IF NOT EXISTS a (b); INSERT INTO a VALUES (1); CREATE VIEW c (d) AS SELECT 1;",
+            true,
+        );
+        check(
+            "CREATE VIEW c AS SELECT 1 x; CREATE TRIGGER d INSTEAD OF INSERT ON c BEGIN SELECT 1; END;",
+            true,
+        );
+    }
+
+    #[test]
+    fn what_may_need_the_others_is_not() {
+        for text in [
+            "CREATE TABLE a (b); CREATE TABLE c AS SELECT * FROM a",
+            "CREATE TABLE a (b); CREATE TABLE IF NOT EXISTS A (c)",
+            "CREATE TABLE a (b); CREATE VIEW a AS SELECT 1",
+            "CREATE TABLE a (b); CREATE INDEX a ON a (b)",
+            "CREATE INDEX i ON a (b); CREATE TABLE a (b)",
+            "CREATE TABLE a (b); CREATE INDEX i ON a (c)",
+            "CREATE TABLE main.a (b)",
+            "CREATE TEMP TABLE a (b)",
+            "CREATE TABLE a (b); ALTER TABLE a ADD COLUMN c",
+            "CREATE TABLE a (b); DROP TABLE a",
+            "BEGIN; CREATE TABLE a (b); ROLLBACK",
+            "CREATE VIRTUAL TABLE f USING fts5(a)",
+            "CREATE TABLE a (b); CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT 1; END; CREATE TRIGGER T AFTER DELETE ON a BEGIN SELECT 1; END",
+        ] {
+            check(text, false);
+        }
+    }
+}
