@@ -105,12 +105,13 @@ pub fn built(
         let _ = replay.driver().execute(&statement);
     }
     let ran = replay.all(graph, nodes, sources);
-    ran.map_err(|error| match error.code() {
-        Code::StatementFailed => error
-            .state("the revisions were replayed on a scratch database: nothing has changed")
-            .help("the schema that revisions build is known only where all of them run on an empty database"),
-        _ => error,
-    })?;
+    ran.map_err(|error| replay.explain(error))
+        .map_err(|error| match error.code() {
+            Code::StatementFailed => error
+                .state("the revisions were replayed on a scratch database: nothing has changed")
+                .help("the schema that revisions build is known only where all of them run on an empty database"),
+            _ => error,
+        })?;
     let model = model(replay.driver(), table)?.unwrap_or_default();
     Ok((model, replay.trouble()))
 }

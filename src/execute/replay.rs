@@ -356,7 +356,7 @@ impl Replay {
             Some(trouble) if self.mirror.is_some() => error.cause(format!(
                 "earlier in this plan, tried on the schema that the database has: {trouble}"
             )),
-            Some(trouble) => error.cause(format!("earlier in the history, replayed in memory: {trouble}")),
+            Some(trouble) => error.cause(format!("earlier in the replay of the history: {trouble}")),
             None => error,
         }
     }

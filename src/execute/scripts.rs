@@ -351,7 +351,7 @@ impl Survey<'_> {
             marks.read(self.statements, statement.text, self.dialect);
         }
         self.defers |= self.in_transaction && self.dialect.defers(statement.text);
-        if self.in_transaction && self.dialect.meant_switch(statement.text).is_some() {
+        if self.in_transaction && self.dialect.meant_switch(statement.text).is_some_and(|(_, on)| !on) {
             // A script that does so needs the schema at hand, to see whom it would concern.
             (self.alters, self.switches) = (true, true);
         }
