@@ -51,6 +51,7 @@ pub trait References: Sync + std::fmt::Debug {
     /// A table of the database itself as it stands in statements, whatever temporary one has its name.
     fn stored(&self, table: &str) -> String;
 
-    /// A query that gives a row when a temporary table has the name.
-    fn shadowed(&self, table: &str) -> String;
+    /// A query that gives a row when a DROP TABLE that says the name without a schema would meet a temporary table; none
+    /// where it says one.
+    fn shadowed(&self, statement: &str, table: &str) -> Option<String>;
 }

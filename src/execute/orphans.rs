@@ -1,6 +1,6 @@
 //! Rows that point at nothing: which there were, and which are new.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::code::Code;
 use crate::dialect::COPY;
@@ -101,22 +101,34 @@ impl Orphans {
         self.misfits.difference(&before.misfits).next().map(String::as_str)
     }
 
-    /// Those that were not there before, in words; `origin` says what a table was called then.
+    /// Those that were not there before, in words; `origin` says what a table was called then. Where rows cannot be told
+    /// from each other, it is all of them if a table has more.
     pub(crate) fn since(self, before: &Self, origin: &dyn Fn(&str) -> String) -> Vec<String> {
-        let told = |table: String, parent: String, ids: [String; 2]| {
-            let [one, other] = ids;
-            [(table.clone(), parent.clone(), 0, one), (table, parent, 1, other)]
+        let told = |row: &Orphan, table: String, parent: String| {
+            let lower = str::to_ascii_lowercase;
+            let keys = row.ids.clone().into_iter().enumerate();
+            keys.map(move |key| (lower(&table), lower(&parent), key))
         };
-        let lower = str::to_ascii_lowercase;
-        let known = before.rows.iter();
-        let known: BTreeSet<_> = known
-            .flat_map(|row| told(lower(&row.table), lower(&row.parent), row.ids.clone()))
-            .collect();
-        let new = self.rows.into_iter().filter(|row| {
-            let ids = told(lower(&origin(&row.table)), lower(&origin(&row.parent)), row.ids.clone());
-            !ids.iter().any(|id| known.contains(id))
-        });
-        let mut words: Vec<String> = new.map(|row| row.words).collect();
+        let mut known = BTreeMap::new();
+        for key in before
+            .rows
+            .iter()
+            .flat_map(|row| told(row, row.table.clone(), row.parent.clone()))
+        {
+            *known.entry(key).or_insert(0) += 1;
+        }
+        // A table and the one that it was copied to each have what there was.
+        let now = |row: &Orphan| {
+            let keys = told(row, origin(&row.table), origin(&row.parent));
+            keys.map(|key| (row.table.clone(), key)).collect::<Vec<_>>()
+        };
+        let mut counts = BTreeMap::new();
+        for key in self.rows.iter().flat_map(now) {
+            *counts.entry(key).or_insert(0) += 1;
+        }
+        let more = |key: &(String, _)| counts.get(key) > known.get(&key.1);
+        let new = self.rows.iter().filter(|row| now(row).iter().all(more));
+        let mut words: Vec<String> = new.map(|row| row.words.clone()).collect();
         words.sort();
         words
     }

@@ -175,7 +175,9 @@ impl<'a> Rebuild<'a> {
         let Some(references) = dialect.references() else {
             return Ok(());
         };
-        if !driver.query(&references.shadowed(table)).map_err(failed)?.is_empty() {
+        if let Some(query) = references.shadowed(place.statement.text, table)
+            && !driver.query(&query).map_err(failed)?.is_empty()
+        {
             return Ok(());
         }
         let query = references.followers(table);

@@ -19,6 +19,7 @@ pub(crate) fn settings(db: &mut Connection) -> Vec<String> {
         Setting::IgnoreCheckConstraints,
         Setting::WritableSchema,
         Setting::Defensive,
+        Setting::QuotedTexts,
     ];
     let mut all: Vec<String> = switches
         .iter()

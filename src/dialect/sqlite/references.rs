@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::dialect::{References, Rows};
 use crate::error::Result;
+use crate::sql::split::SQLITE;
+use crate::sql::token::significant;
 use crate::sql::write::{quoted, sqlite_literal};
 
 /// What `PRAGMA foreign_key_check` and `foreign_key_list` tell (pragma.html).
@@ -125,9 +127,11 @@ impl References for ForeignKeys {
         format!("main.{}", quoted(table, '"'))
     }
 
-    fn shadowed(&self, table: &str) -> String {
+    fn shadowed(&self, statement: &str, table: &str) -> Option<String> {
+        let says_schema = significant(statement, &SQLITE).any(|token| &statement[token.span] == ".");
         let name = sqlite_literal(table);
-        format!("SELECT 1 FROM sqlite_temp_schema WHERE type = 'table' AND lower(name) = lower({name})")
+        let query = format!("SELECT 1 FROM sqlite_temp_schema WHERE type = 'table' AND lower(name) = lower({name})");
+        (!says_schema).then_some(query)
     }
 }
 

@@ -57,6 +57,7 @@ pub(super) fn ops(draft: &Draft<'_>, way: &Way, proof: &Proof, last: usize, ask:
         Way::Copy => copied(draft, &by_copy, last, ask, &mut ops)?,
         Way::Native { edit, materialise } => {
             natively(draft, *edit, materialise.as_deref(), last, ask, &mut ops)?;
+            ops.extend(draft.late_checks(last));
             for index in draft.indexes.iter().filter(|index| !index.old && index.kept) {
                 ops.push(Op::Sql {
                     sql: index.object.statement(),
