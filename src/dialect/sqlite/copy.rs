@@ -5,7 +5,7 @@
 //! stored with its very bytes.
 
 use crate::code::Code;
-use crate::dialect::sqlite::demand::Demanded;
+use crate::dialect::sqlite::demand::{Demanded, RowsOf};
 use crate::dialect::sqlite::draft::{Draft, Source, rowid_name};
 use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::inspect::Object;
@@ -181,7 +181,7 @@ impl Copy<'_> {
     /// What says which rows those are that stop a copy because they hold what their old definition forbids: it was written
     /// behind SQLite's back.
     fn nulls(&self, draft: &Draft<'_>, from: &str) -> impl Iterator<Item = Op> {
-        let (_, key, order) = draft.rows(&[]);
+        let RowsOf { key, order, .. } = draft.rows(&[]);
         let kept = draft.columns.iter().filter_map(|column| match &column.source {
             Source::Same(old) if draft.is_not_null(&column.name) && !draft.is_generated(&column.name) => Some(old),
             _ => None,

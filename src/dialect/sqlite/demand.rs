@@ -5,12 +5,25 @@ use crate::dialect::Op;
 use crate::dialect::sqlite::draft::{Draft, Source, rowid_name, uses_new_values};
 use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::site::Site;
-use crate::dialect::sqlite::types::Affinity;
+use crate::dialect::sqlite::types::affinity;
 use crate::sql::parse::define::ClauseKind;
 use crate::sql::write::{quoted, sqlite_literal};
 
 /// Whether a row that is yet to come holds a value that it will not have in the table.
 const ODD: &str = "sqlrev_odd";
+
+/// Rows that a demand is made of.
+#[derive(Debug)]
+pub(super) struct RowsOf {
+    /// Where they come from, in the words of a FROM clause.
+    pub(super) from: String,
+    /// What names a row.
+    pub(super) key: String,
+    /// The order to show them in.
+    pub(super) order: String,
+    /// The condition for those that can be judged; empty where all can.
+    pub(super) plain: String,
+}
 
 /// What an error says when a demand is not met.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +46,14 @@ pub(super) struct Demanded {
 }
 
 impl Demand<'_> {
+    /// The demand, by a query that looks at more than one row.
+    pub(super) fn over_rows(self, site: &Site<'_>, sql: String) -> Demanded {
+        Demanded {
+            check: self.into_op(site, sql),
+            condition: None,
+        }
+    }
+
     /// The demand as something to do.
     pub(super) fn into_op(self, site: &Site<'_>, sql: String) -> Op {
         Op::Check {
@@ -46,24 +67,38 @@ impl Demand<'_> {
 }
 
 impl Draft<'_> {
-    /// The rows that a condition holds for, in the words of a FROM clause, a key to name a row by, and an order:
-    /// the table itself, or the rows as they will be where the condition uses values that are yet to come.
-    pub(super) fn rows(&self, used: &[&str]) -> (String, String, String) {
+    /// The rows that a condition holds for: the table itself, or the rows as they will be where the condition uses values
+    /// that are yet to come.
+    pub(super) fn rows(&self, used: &[&str]) -> RowsOf {
         self.relation(used, false)
     }
 
-    /// Likewise, `typed`: the values have the affinities of their columns, and a row with one that no CAST leaves as it is
-    /// is marked.
-    fn relation(&self, used: &[&str], typed: bool) -> (String, String, String) {
+    /// Likewise; the values have the affinities of their columns, where a CAST leaves them as they are.
+    pub(super) fn typed_rows(&self, used: &[&str]) -> RowsOf {
+        self.relation(used, true)
+    }
+
+    fn relation(&self, used: &[&str], typed: bool) -> RowsOf {
         let name = quoted(self.name(), '"');
-        let key = self.key();
-        let order = self.order();
         let table = format!("{} AS {name}", self.state.qualified());
         if !uses_new_values(&self.columns, &self.table, used) {
-            return (table, key, order);
+            return RowsOf {
+                from: table,
+                key: self.key(),
+                order: self.order(),
+                plain: String::new(),
+            };
         }
+        let generated = self.generated();
+        let mut used: Vec<&str> = used.to_vec();
+        for (column, expression) in generated.iter().rev() {
+            if used.iter().any(|text| expr::mentions(text, column)) {
+                used.push(expression);
+            }
+        }
+        let is_used = |column: &str| used.iter().any(|text| expr::mentions(text, column));
         let mut columns = Vec::new();
-        let mut odd = vec!["0".to_owned()];
+        let mut odd = Vec::new();
         for (position, column) in self.columns.iter().enumerate() {
             if self.is_generated(&column.name) {
                 continue;
@@ -80,12 +115,14 @@ impl Draft<'_> {
                 _ => value,
             };
             columns.push(format!("{value} AS {}", quoted(&column.name, '"')));
-            odd.extend(is_odd.filter(|_| used.iter().any(|text| expr::mentions(text, &column.name))));
+            odd.extend(is_odd.filter(|_| is_used(&column.name)));
         }
-        if typed {
+        let mut plain = Vec::new();
+        if !odd.is_empty() {
             columns.push(format!("{} AS {ODD}", odd.join(" OR ")));
+            plain.push(format!("NOT {ODD}"));
         }
-        let generated = self.generated();
+        let key = self.key();
         let order = self
             .rowid()
             .map_or_else(|| key.clone(), |rowid| format!("{name}.{rowid}"));
@@ -94,11 +131,24 @@ impl Draft<'_> {
             columns.join(", ")
         );
         let mut from = format!("({inner}) AS {name}");
-        for (column, expression) in generated {
-            let column = quoted(&column, '"');
-            from = format!("(SELECT *, ({expression}) AS {column} FROM {from}) AS {name}");
+        for (column, expression) in &generated {
+            let (value, odd) = self.computed(column, &format!("({expression})"), typed);
+            let mark = odd.filter(|_| is_used(column)).map_or_else(String::new, |odd| {
+                let mark = format!("{ODD}_{}", plain.len());
+                plain.push(format!("NOT {mark}"));
+                format!(", {odd} AS {mark}")
+            });
+            from = format!(
+                "(SELECT *, {value} AS {}{mark} FROM {from}) AS {name}",
+                quoted(column, '"')
+            );
         }
-        (from, "sqlrev_key".to_owned(), "sqlrev_order".to_owned())
+        RowsOf {
+            from,
+            key: "sqlrev_key".to_owned(),
+            order: "sqlrev_order".to_owned(),
+            plain: plain.join(" AND "),
+        }
     }
 
     /// The value of a column with the affinity that the column will have, by which SQLite compares it (datatype3.html,
@@ -109,14 +159,25 @@ impl Draft<'_> {
         if matches!(column.source, Source::Same(_)) {
             return (value, None);
         }
-        let declared = self.type_of(&column.name);
-        if self.table.strict() && declared.eq_ignore_ascii_case("ANY") {
-            return Affinity::Blob.with_affinity(&value);
-        }
-        let (typed, odd) = Affinity::of(declared).with_affinity(&value);
+        let (typed, odd) = affinity(self.type_of(&column.name), self.table.strict()).with_affinity(&value);
         match self.collation(&column.name) {
             Some(collation) => (format!("{typed} COLLATE {}", quoted(&collation, '"')), odd),
             None => (typed, odd),
+        }
+    }
+
+    /// What a generated column makes of the value of its expression; `typed`: with the column's affinity, and a condition
+    /// for when that is another value.
+    fn computed(&self, name: &str, value: &str, typed: bool) -> (String, Option<String>) {
+        let affinity = affinity(self.type_of(name), self.table.strict());
+        let (value, odd) = if typed {
+            affinity.with_affinity(value)
+        } else {
+            (affinity.applied(value), None)
+        };
+        match self.collation(name) {
+            Some(collation) => (format!("{value} COLLATE {}", quoted(&collation, '"')), odd),
+            None => (value, odd),
         }
     }
 
@@ -146,6 +207,16 @@ impl Draft<'_> {
             (Some(key), _) => key,
             (None, Some(rowid)) => format!("'rowid ' || {name}.{rowid}"),
             (None, None) => "'a row'".to_owned(),
+        }
+    }
+
+    /// What names a row of the table as it will be.
+    pub(super) fn new_key(&self) -> String {
+        match rowid_name(&self.table) {
+            Some(rowid) => format!("'rowid ' || {}.{rowid}", quoted(self.name(), '"')),
+            None => self
+                .named_by(&self.table.primary_key())
+                .unwrap_or_else(|| "'a row'".to_owned()),
         }
     }
 
@@ -183,15 +254,16 @@ impl Draft<'_> {
         used.push(condition);
         let new = uses_new_values(&self.columns, &self.table, &used);
         // What no CAST leaves as it is, the check behind the copy sees.
-        let typed = new && demand.code == Code::BatchCheckViolated;
-        let plain = if typed {
-            format!("NOT {ODD} AND ")
-        } else {
-            String::new()
+        let rows = self.relation(&used, new && demand.code == Code::BatchCheckViolated);
+        let plain = match rows.plain.as_str() {
+            "" => String::new(),
+            plain => format!("{plain} AND "),
         };
-        let (from, key, order) = self.relation(&used, typed);
         let values: String = shown_names.iter().map(|name| format!(", {name}")).collect();
-        let sql = format!("SELECT {key}{values} FROM {from} WHERE {plain}{condition} ORDER BY {order} LIMIT 10");
+        let sql = format!(
+            "SELECT {}{values} FROM {} WHERE {plain}{condition} ORDER BY {} LIMIT 10",
+            rows.key, rows.from, rows.order
+        );
         // SQLite evaluates a constant before it sees whether there is a row.
         let constant = !self
             .columns
@@ -217,13 +289,7 @@ impl Draft<'_> {
             if skipped || !uses_new_values(&self.columns, &self.table, &[condition]) {
                 continue;
             }
-            let name = quoted(self.name(), '"');
-            let key = match rowid_name(&self.table) {
-                Some(rowid) => format!("'rowid ' || {name}.{rowid}"),
-                None => self
-                    .named_by(&self.table.primary_key())
-                    .unwrap_or_else(|| "'a row'".to_owned()),
-            };
+            let (name, key) = (quoted(self.name(), '"'), self.new_key());
             checks.push(Op::Check {
                 sql: format!(
                     "SELECT {key} FROM {} AS {name} WHERE ({condition}) IS FALSE LIMIT 10",
@@ -236,37 +302,5 @@ impl Draft<'_> {
             });
         }
         checks
-    }
-
-    /// Demands that no two rows are equal in these columns; rows with a NULL among them never are.
-    pub(super) fn demand_unique(&mut self, site: &Site<'_>, demand: Demand<'_>, columns: &[&str]) {
-        let names: Vec<String> = columns.iter().map(|column| quoted(column, '"')).collect();
-        let used: Vec<&str> = names.iter().map(String::as_str).collect();
-        let (from, key, _) = self.rows(&used);
-        let compared: Vec<String> = columns
-            .iter()
-            .zip(&names)
-            .map(|(column, name)| match self.collation(column) {
-                Some(collation) => format!("{name} COLLATE {}", quoted(&collation, '"')),
-                None => name.clone(),
-            })
-            .collect();
-        let list = compared.join(", ");
-        let vector = if compared.len() == 1 {
-            list.clone()
-        } else {
-            format!("({list})")
-        };
-        let not_null: Vec<String> = names.iter().map(|name| format!("{name} IS NOT NULL")).collect();
-        let sql = format!(
-            "SELECT {key}, {} FROM {from} WHERE {vector} IN (SELECT {list} FROM {from} WHERE {} GROUP BY {list} \
-             HAVING count(*) > 1) ORDER BY {list} LIMIT 10",
-            names.join(", "),
-            not_null.join(" AND ")
-        );
-        self.checks.push(Demanded {
-            check: demand.into_op(site, sql),
-            condition: None,
-        });
     }
 }

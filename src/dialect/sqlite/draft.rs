@@ -10,6 +10,7 @@ use crate::dialect::sqlite::inspect::{Object, State};
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
 use crate::dialect::sqlite::types::Affinity;
+use crate::dialect::sqlite::unique::Unique;
 use crate::error::{Result, nearest};
 use crate::source::Span;
 use crate::sql::parse::cursor::Name;
@@ -161,6 +162,12 @@ impl<'s> Draft<'s> {
         self.copy.get_or_insert(reason.into());
     }
 
+    /// Whether the definition, the columns and what is in them come out as they were: what was added has gone again.
+    pub(super) fn is_as_found(&self) -> bool {
+        let same = |column: &Column| matches!((&column.source, &column.origin), (Source::Same(old), Some(_)) if *old == column.name);
+        self.table.text() == self.state.table.text() && self.columns.iter().all(same)
+    }
+
     /// The place of a column among the columns.
     pub(super) fn position(&self, name: &str) -> Option<usize> {
         self.columns
@@ -277,53 +284,24 @@ impl<'s> Draft<'s> {
         rowid_name(&self.state.table)
     }
 
-    /// The groups of columns that must be unique together, by constraint or by index, that a column is part of.
-    pub(super) fn unique_groups(&self, column: &str) -> Vec<Vec<String>> {
-        let mut groups = Vec::new();
-        for (owner, clause) in self.table.constraints() {
+    /// What must be unique, by constraint or by index, that looks at one of these columns.
+    pub(super) fn unique_groups(&self, columns: &[String]) -> Vec<Unique> {
+        let constraints = self.table.constraints().filter_map(|(owner, clause)| {
             let (ClauseKind::Unique { columns, .. } | ClauseKind::PrimaryKey { columns, .. }) = &clause.kind else {
-                continue;
+                return None;
             };
-            groups.push(match owner {
-                Some(owner) => vec![owner.name.text.clone()],
-                None => columns.iter().map(|name| name.text.clone()).collect::<Vec<_>>(),
-            });
-        }
-        for index in self.indexes.iter().filter(|index| index.kept) {
-            groups.extend(unique_columns(&index.object.sql));
-        }
-        groups.retain(|group| group.iter().any(|name| name.eq_ignore_ascii_case(column)));
+            Some(match owner {
+                Some(owner) => Unique::columns([owner.name.text.as_str()]),
+                None => Unique::columns(columns.iter().map(|name| name.text.as_str())),
+            })
+        });
+        let indexes = self.indexes.iter().filter(|index| index.kept);
+        let mut groups: Vec<Unique> = constraints
+            .chain(indexes.filter_map(|index| Unique::of_index(&index.object.sql)))
+            .collect();
+        groups.retain(|group| columns.iter().any(|name| group.uses(name)));
         groups
     }
-}
-
-/// The columns of a unique index over whole columns and all rows; `None` for any other index.
-pub(super) fn unique_columns(sql: &str) -> Option<Vec<String>> {
-    let mut cursor = crate::sql::parse::cursor::Cursor::new(sql);
-    if !cursor.take(&["CREATE", "UNIQUE", "INDEX"]) {
-        return None;
-    }
-    while !cursor.sees(&["("]) && !cursor.at_end() {
-        cursor.skip();
-    }
-    cursor.take(&["("]);
-    let mut columns = Vec::new();
-    loop {
-        columns.push(cursor.name()?.text);
-        while cursor.sees_any(&["ASC", "DESC"]) {
-            cursor.skip();
-        }
-        if cursor.take(&["COLLATE"]) {
-            return None;
-        }
-        if cursor.take(&[")"]) {
-            break;
-        }
-        if !cursor.take(&[","]) {
-            return None;
-        }
-    }
-    cursor.at_end().then_some(columns)
 }
 
 /// The first name of the rowid that no column of the table takes.

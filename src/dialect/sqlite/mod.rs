@@ -45,6 +45,7 @@ mod strangers;
 mod table;
 mod temporary;
 mod types;
+mod unique;
 mod ways;
 
 #[cfg(all(test, feature = "bundled"))]

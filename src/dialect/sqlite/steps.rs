@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::code::Code;
 use crate::dialect::sqlite::copy::Copy;
 use crate::dialect::sqlite::demand::Demanded;
-use crate::dialect::sqlite::draft::Draft;
+use crate::dialect::sqlite::draft::{Draft, Index};
 use crate::dialect::sqlite::inspect::Object;
 use crate::dialect::sqlite::prove::{self, Proof};
 use crate::dialect::sqlite::ways::Way;
@@ -59,15 +59,8 @@ pub(super) fn ops(draft: &Draft<'_>, way: &Way, proof: &Proof, last: usize, ask:
             natively(draft, *edit, materialise.as_deref(), last, ask, &mut ops)?;
             ops.extend(draft.late_checks(last));
             for index in draft.indexes.iter().filter(|index| !index.old && index.kept) {
-                ops.push(Op::Sql {
-                    sql: index.object.statement(),
-                    at: index.at,
-                    diagnosis: index
-                        .check
-                        .and_then(|check| by_index.get(&check).cloned())
-                        .into_iter()
-                        .collect(),
-                });
+                let demanded = index.check.and_then(|check| by_index.get(&check));
+                ops.push(built(draft, index, index.at, demanded));
             }
         }
     }
@@ -159,6 +152,15 @@ fn together(draft: &Draft<'_>, demands: Vec<Demanded>) -> Vec<Op> {
     ops
 }
 
+/// The making of an index, and what says which rows are equal where it must be unique.
+fn built(draft: &Draft<'_>, index: &Index, at: usize, demanded: Option<&Op>) -> Op {
+    Op::Sql {
+        sql: index.object.statement(),
+        at,
+        diagnosis: demanded.cloned().into_iter().chain(draft.equal_in(index, at)).collect(),
+    }
+}
+
 fn copied(draft: &Draft<'_>, demanded: &[Demanded], last: usize, ask: &mut dyn Ask, ops: &mut Vec<Op>) -> Result<()> {
     let statistics = if ask.offline() {
         Vec::new()
@@ -193,10 +195,7 @@ fn copied(draft: &Draft<'_>, demanded: &[Demanded], last: usize, ask: &mut dyn A
     ops.extend(copy.ops(draft));
     ops.extend(draft.late_checks(last));
     for index in draft.indexes.iter().filter(|index| index.kept) {
-        ops.push(Op::sql(
-            index.object.statement(),
-            if index.old { last } else { index.at },
-        ));
+        ops.push(built(draft, index, if index.old { last } else { index.at }, None));
     }
     for trigger in &draft.state.triggers {
         ops.push(Op::sql(trigger.statement(), last));

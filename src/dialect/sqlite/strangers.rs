@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use crate::code::Code;
 use crate::dialect::sqlite::dependents::{origin, says, stays};
-use crate::dialect::sqlite::draft::{Draft, Index, Source, unique_columns};
+use crate::dialect::sqlite::draft::{Draft, Index, Source};
 use crate::dialect::sqlite::inspect::{State, views_and_triggers, words};
 use crate::dialect::sqlite::types::Affinity;
+use crate::dialect::sqlite::unique::Unique;
 use crate::dialect::{Ask, Op};
 use crate::error::Result;
 use crate::sql::parse::define::ClauseKind;
@@ -85,11 +86,13 @@ fn groups(draft: &Draft<'_>, index: impl Fn(&Index) -> bool) -> Vec<BTreeSet<Str
     });
     let mut groups: Vec<BTreeSet<String>> = constraints.map(lower).collect();
     let indexes = draft.indexes.iter().filter(|known| index(known));
-    groups.extend(indexes.filter_map(|index| match unique_columns(&index.object.sql) {
-        Some(columns) => Some(lower(columns)),
-        // One that says a collation may be a key; an expression is none, and its words do no harm.
-        None => Some(words(&index.object.sql)).filter(|words| words.contains("unique")),
-    }));
+    groups.extend(indexes.filter_map(
+        |index| match Unique::of_index(&index.object.sql).and_then(|unique| unique.plain()) {
+            Some(columns) => Some(lower(columns)),
+            // One that says a collation may be a key; an expression is none, and its words do no harm.
+            None => Some(words(&index.object.sql)).filter(|words| words.contains("unique")),
+        },
+    ));
     groups
 }
 

@@ -71,6 +71,24 @@ impl Affinity {
         format!("CASE typeof({value}) WHEN 'blob' THEN {value} ELSE CAST({value} AS {name}) END")
     }
 
+    /// An expression that is `value` as a column of this affinity stores it, or as a key of this affinity compares it: a
+    /// text that is no number stays one (datatype3.html, section 3).
+    pub(super) fn applied(self, value: &str) -> String {
+        match self {
+            Affinity::Blob => value.to_owned(),
+            Affinity::Text => {
+                format!("CASE WHEN typeof({value}) IN ('integer', 'real') THEN CAST({value} AS TEXT) ELSE {value} END")
+            }
+            Affinity::Integer | Affinity::Numeric | Affinity::Real => {
+                let number = if self == Affinity::Real { "REAL" } else { "NUMERIC" };
+                format!(
+                    "CASE WHEN typeof({value}) NOT IN ('text', 'blob') OR CAST({value} AS NUMERIC) = +{value} AND \
+                     typeof({value}) = 'text' THEN CAST({value} AS {number}) ELSE {value} END"
+                )
+            }
+        }
+    }
+
     /// A condition that holds where a column of this affinity would not keep what `value` is.
     ///
     /// A text survives as a number when the number is written like it, zeros at its end behind the point aside: `'007'`,
@@ -100,6 +118,15 @@ impl Affinity {
                 ))
             }
         }
+    }
+}
+
+/// The affinity of a column's type; in a STRICT table ANY keeps every value as it is.
+pub(super) fn affinity(data_type: &str, strict: bool) -> Affinity {
+    if strict && data_type.eq_ignore_ascii_case("ANY") {
+        Affinity::Blob
+    } else {
+        Affinity::of(data_type)
     }
 }
 

@@ -136,6 +136,9 @@ fn tell_of_rowids(draft: &mut Draft<'_>, old: Option<&str>, new: Option<&str>) {
 
 /// Chooses the way, and writes the definition so that it comes out the same on every one.
 pub(super) fn choose(draft: &mut Draft<'_>, ask: &mut dyn Ask) -> Result<Way> {
+    if draft.is_as_found() {
+        draft.natives.clear();
+    }
     let only_adds = draft.natives.iter().all(|(sql, _)| sql.contains(" ADD COLUMN "));
     let natively = prove::natively(ask, draft)?;
     let text_fits = natively.as_ref().is_some_and(|(text, _)| text == draft.table.text());

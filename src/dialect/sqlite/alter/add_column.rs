@@ -6,6 +6,7 @@ use crate::dialect::sqlite::alter::{add_constraint, foreign_key, not_null};
 use crate::dialect::sqlite::demand::Demand;
 use crate::dialect::sqlite::draft::{Column, Draft, Source};
 use crate::dialect::sqlite::site::Site;
+use crate::dialect::sqlite::unique::Unique;
 use crate::dialect::sqlite::{expr, names, types};
 use crate::error::Result;
 use crate::source::Span;
@@ -307,7 +308,7 @@ fn demand_rows(draft: &mut Draft<'_>, site: &Site<'_>, column: &ColumnDef, ask: 
 /// A key that comes with rows there: each needs a value, and one of its own.
 fn demand_key(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, null: bool) {
     if !null {
-        add_constraint::demand_unique(draft, site, &[name]);
+        add_constraint::demand_unique(draft, site, &Unique::columns([name]));
         return;
     }
     if draft.table.rowid_alias().is_some_and(|alias| alias.name.is(name)) {
@@ -347,7 +348,7 @@ fn unique(draft: &mut Draft<'_>, site: &Site<'_>, column: &ColumnDef) -> Result<
     };
     let null = |value: &String| value.eq_ignore_ascii_case("NULL");
     if default_of(draft, name).is_some_and(|value| !null(&value)) {
-        add_constraint::demand_unique(draft, site, &[name]);
+        add_constraint::demand_unique(draft, site, &Unique::columns([name]));
     }
     if on_conflict || draft.inline {
         draft.must_copy("a UNIQUE constraint of the table is part of how it is stored");

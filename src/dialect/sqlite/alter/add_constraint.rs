@@ -3,9 +3,10 @@
 use crate::code::Code;
 use crate::dialect::sqlite::alter::{foreign_key, not_null};
 use crate::dialect::sqlite::demand::Demand;
-use crate::dialect::sqlite::draft::{Draft, Index, unique_columns};
+use crate::dialect::sqlite::draft::{Draft, Index};
 use crate::dialect::sqlite::inspect::{Object, words};
 use crate::dialect::sqlite::site::Site;
+use crate::dialect::sqlite::unique::Unique;
 use crate::dialect::sqlite::{expr, names};
 use crate::dialect::{Ask, Op};
 use crate::error::Result;
@@ -99,14 +100,14 @@ pub(super) fn demand_check(draft: &mut Draft<'_>, site: &Site<'_>, condition: &s
 }
 
 /// Demands that no two rows are equal in these columns.
-pub(super) fn demand_unique(draft: &mut Draft<'_>, site: &Site<'_>, columns: &[&str]) {
-    let message = format!("rows of `{}` have the same `{}`", draft.name(), columns.join("`, `"));
+pub(super) fn demand_unique(draft: &mut Draft<'_>, site: &Site<'_>, unique: &Unique) {
+    let message = format!("rows of `{}` have the same `{}`", draft.name(), unique.spoken());
     let demand = Demand {
         code: Code::BatchDuplicates,
         message: &message,
         help: "change or delete all but one of them first, in the same revision if you like",
     };
-    draft.demand_unique(site, demand, columns);
+    draft.demand_unique(site, demand, unique);
 }
 
 pub(super) fn resolved(draft: &Draft<'_>, site: &Site<'_>, columns: &[Name]) -> Result<Vec<String>> {
@@ -130,7 +131,7 @@ fn unique(
 ) -> Result<()> {
     let resolved = resolved(draft, site, columns)?;
     let columns: Vec<&str> = resolved.iter().map(String::as_str).collect();
-    demand_unique(draft, site, &columns);
+    demand_unique(draft, site, &Unique::columns(columns.iter().copied()));
     let behind = &site.words(&clause.span)[list.end.saturating_sub(clause.span.start)..];
     let said = words(behind);
     if said.contains("deferrable") && !said.contains("not") {
@@ -200,12 +201,8 @@ pub(super) fn index(
         let words = quoted(&fresh, '"');
         (fresh, words)
     };
-    if unique {
-        let columns = unique_columns(&format!("CREATE UNIQUE INDEX i ON t ({words})")).unwrap_or_default();
-        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-        if !columns.is_empty() {
-            demand_unique(draft, site, &columns);
-        }
+    if unique && let Some(compared) = Unique::of_index(&format!("CREATE UNIQUE INDEX i ON t ({words})")) {
+        demand_unique(draft, site, &compared);
     }
     add_index(draft, site, unique, name, words);
     Ok(())
@@ -223,7 +220,7 @@ fn primary_key(draft: &mut Draft<'_>, site: &Site<'_>, clause: &Clause, columns:
         not_null::demand_values(draft, site, name);
     }
     let columns: Vec<&str> = resolved.iter().map(String::as_str).collect();
-    demand_unique(draft, site, &columns);
+    demand_unique(draft, site, &Unique::columns(columns.iter().copied()));
     let words = definition(site, clause, None);
     draft
         .table

@@ -4,10 +4,12 @@ use crate::code::Code;
 use crate::dialect::Ask;
 use crate::dialect::sqlite::alter::add_constraint::{definition, is_not_valid, resolved};
 use crate::dialect::sqlite::demand::Demand;
-use crate::dialect::sqlite::draft::{Draft, unique_columns, uses_new_values};
+use crate::dialect::sqlite::draft::{Draft, uses_new_values};
 use crate::dialect::sqlite::inspect::{self, Sort};
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
+use crate::dialect::sqlite::types::affinity;
+use crate::dialect::sqlite::unique::Unique;
 use crate::error::Result;
 use crate::sql::parse::cursor::Name;
 use crate::sql::parse::define::{Clause, ClauseKind, ForeignKey};
@@ -53,16 +55,26 @@ pub(super) fn demand_parents(
         .iter()
         .map(|column| format!("{name}.{} IS NOT NULL", quoted(column, '"')))
         .collect();
+    let (from, computed) = rows_of_parent(draft, key, &table, &parents);
     // The parent's affinity and collation decide, as they do when SQLite enforces the key: a unary plus takes the
     // child's away.
     let pairs: Vec<String> = columns
         .iter()
         .zip(&parents)
-        .map(|(child, parent)| format!("sqlrev_parent.{} = +{name}.{}", quoted(parent, '"'), quoted(child, '"')))
+        .map(|(child, parent)| {
+            let child = format!("+{name}.{}", quoted(child, '"'));
+            // Values that are yet to come have no affinity of their own.
+            let child = if computed {
+                affinity(draft.type_of(parent), draft.table.strict()).applied(&child)
+            } else {
+                child
+            };
+            format!("sqlrev_parent.{} = {child}", quoted(parent, '"'))
+        })
         .collect();
     conditions.push(format!(
         "NOT EXISTS (SELECT 1 FROM {} AS sqlrev_parent WHERE {})",
-        rows_of_parent(draft, key, &table, &parents),
+        from,
         pairs.join(" AND ")
     ));
     let message = format!(
@@ -92,15 +104,16 @@ pub(super) fn refuse_no_key(draft: &Draft<'_>, site: &Site<'_>, key: &ForeignKey
     }
 }
 
-/// The rows that are referred to: those of the table, or where it refers to itself those that it is about to have.
-fn rows_of_parent(draft: &Draft<'_>, key: &ForeignKey, table: &str, parents: &[String]) -> String {
+/// The rows that are referred to: those of the table, or where it refers to itself those that it is about to have, and
+/// whether they are.
+fn rows_of_parent(draft: &Draft<'_>, key: &ForeignKey, table: &str, parents: &[String]) -> (String, bool) {
     let names: Vec<String> = parents.iter().map(|name| quoted(name, '"')).collect();
     let used: Vec<&str> = names.iter().map(String::as_str).collect();
     if key.table.is(draft.name()) && uses_new_values(&draft.columns, &draft.table, &used) {
-        let (from, ..) = draft.rows(&used);
-        return format!("(SELECT * FROM {from})");
+        return (format!("(SELECT * FROM {})", draft.rows(&used).from), true);
     }
-    format!("{}.{}", quoted(&draft.state.schema, '"'), quoted(table, '"'))
+    let table = format!("{}.{}", quoted(&draft.state.schema, '"'), quoted(table, '"'));
+    (table, false)
 }
 
 /// The table that a foreign key refers to, and the columns of it.
@@ -194,8 +207,6 @@ fn is_key(table: &Table, indexes: &[String], columns: &[String]) -> bool {
             }
             _ => false,
         });
-    constraint
-        || indexes
-            .iter()
-            .any(|sql| unique_columns(sql).is_some_and(|columns| same(&columns)))
+    let of_index = |sql: &String| Unique::of_index(sql).and_then(|unique| unique.plain());
+    constraint || indexes.iter().filter_map(of_index).any(|columns| same(&columns))
 }

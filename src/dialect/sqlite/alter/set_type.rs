@@ -7,7 +7,7 @@ use crate::dialect::sqlite::draft::{Draft, Source};
 use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
-use crate::dialect::sqlite::types::{self, Affinity};
+use crate::dialect::sqlite::types::{self, Affinity, affinity};
 use crate::error::Result;
 use crate::source::Span;
 use crate::sql::parse::cursor::Name;
@@ -112,15 +112,6 @@ fn check_using(draft: &Draft<'_>, site: &Site<'_>, using: &Span) -> Result<()> {
             .help("add a column, fill it with an UPDATE, drop the old one and rename the new one"));
     }
     draft.quoted_names(site, using)
-}
-
-/// The affinity of a type; in a STRICT table ANY keeps every value as it is.
-fn affinity(data_type: &str, strict: bool) -> Affinity {
-    if strict && data_type.eq_ignore_ascii_case("ANY") {
-        Affinity::Blob
-    } else {
-        Affinity::of(data_type)
-    }
 }
 
 /// What a column of the new type keeps.
@@ -271,26 +262,20 @@ fn in_foreign_key(draft: &Draft<'_>, name: &str) -> bool {
         })
 }
 
-/// Demands of the converted values what the constraints on the column say.
+/// Demands of the converted values, and of those that are computed from them, what the constraints on the columns say.
 pub(super) fn demand_constraints(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, converts: bool, using: bool) {
-    if using && draft.is_not_null(name) {
-        let message = format!("column `{name}` of `{}` would hold NULL", draft.name());
-        let demand = Demand {
-            code: Code::BatchNullValues,
-            message: &message,
-            help: "the expression has to give a value for these rows",
-        };
-        draft.demand(site, demand, &format!("{} IS NULL", quoted(name, '"')), &[]);
-    }
-    for group in draft.unique_groups(name) {
-        let columns: Vec<&str> = group.iter().map(String::as_str).collect();
-        let message = format!("values of `{}` that differ would become the same", group.join("`, `"));
+    let follow = draft.computed_from(name);
+    let mut changed = vec![name.to_owned()];
+    changed.extend(follow.iter().filter(|_| converts).cloned());
+    demand_not_null(draft, site, &changed[usize::from(!using)..]);
+    for group in draft.unique_groups(&changed) {
+        let message = format!("values of `{}` that differ would become the same", group.spoken());
         let demand = Demand {
             code: Code::BatchDuplicates,
             message: &message,
-            help: "change one of them first, or drop the UNIQUE constraint",
+            help: "change one of them first, or drop what says that they are unique",
         };
-        draft.demand_unique(site, demand, &columns);
+        draft.demand_unique(site, demand, &group);
     }
     if converts {
         let table = draft.table.clone();
@@ -299,7 +284,7 @@ pub(super) fn demand_constraints(draft: &mut Draft<'_>, site: &Site<'_>, name: &
                 continue;
             };
             let condition = table.at(condition);
-            if expr::mentions(condition, name) {
+            if changed.iter().any(|name| expr::mentions(condition, name)) {
                 let message = format!("a row of `{}` would violate CHECK ({condition})", draft.name());
                 let demand = Demand {
                     code: Code::BatchCheckViolated,
@@ -310,8 +295,23 @@ pub(super) fn demand_constraints(draft: &mut Draft<'_>, site: &Site<'_>, name: &
             }
         }
     }
-    let follow = draft.computed_from(name);
     if in_foreign_key(draft, name) || follow.iter().any(|other| in_foreign_key(draft, other)) {
         draft.keys_converted = Some(site.at());
+    }
+}
+
+/// Demands that columns hold no NULL where they must not.
+fn demand_not_null(draft: &mut Draft<'_>, site: &Site<'_>, columns: &[String]) {
+    for name in columns {
+        if !draft.is_not_null(name) {
+            continue;
+        }
+        let message = format!("column `{name}` of `{}` would hold NULL", draft.name());
+        let demand = Demand {
+            code: Code::BatchNullValues,
+            message: &message,
+            help: "the expression has to give a value for these rows",
+        };
+        draft.demand(site, demand, &format!("{} IS NULL", quoted(name, '"')), &[]);
     }
 }
