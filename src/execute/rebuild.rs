@@ -81,7 +81,7 @@ impl<'a> Rebuild<'a> {
     fn watches_nothing(&self) -> bool {
         let prepared = self.prepared;
         let still = prepared.dropped.is_empty() && prepared.replaced.is_empty();
-        still && !prepared.switches && !prepared.defers && !prepared.asks_count
+        still && !prepared.unsettles && !prepared.switches && !prepared.defers && !prepared.asks_count
     }
 
     fn run(&mut self, driver: &mut dyn Driver, place: &Place<'_>, in_transaction: bool) -> Result<()> {
@@ -119,7 +119,7 @@ impl<'a> Rebuild<'a> {
             for table in &self.prepared.replaced {
                 self.losses.keep_indexes(driver, table)?;
             }
-            if !self.prepared.dropped.is_empty() {
+            if !self.prepared.dropped.is_empty() || self.prepared.unsettles {
                 self.losses.begin(driver)?;
             }
         }

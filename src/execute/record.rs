@@ -132,6 +132,7 @@ impl Recorder<'_> {
                 losses: Losses::default(),
                 at: None,
                 dropped: prepared.dropped.clone(),
+                unsettles: prepared.unsettles,
             };
             let held = revision.header.transaction == Transaction::Revision && !prepared.commits;
             let began = reading.begin();
@@ -226,12 +227,15 @@ struct Reading<'r> {
     at: Option<(SourceFile, Span)>,
     /// The tables that the script drops.
     dropped: BTreeSet<String>,
+    /// See [`Prepared::unsettles`](crate::execute::scripts::Prepared::unsettles).
+    unsettles: bool,
 }
 
 impl Reading<'_> {
     /// Looks at what compiles before tables go.
     fn begin(&mut self) -> Result<()> {
-        match self.replay.as_deref_mut().filter(|_| !self.dropped.is_empty()) {
+        let looks = self.unsettles || !self.dropped.is_empty();
+        match self.replay.as_deref_mut().filter(|_| looks) {
             Some(replay) => self.losses.begin(replay.driver()),
             None => Ok(()),
         }

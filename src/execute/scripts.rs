@@ -65,6 +65,8 @@ pub(crate) struct Prepared {
     pub switches: bool,
     /// Whether a statement says when foreign keys are checked.
     pub defers: bool,
+    /// Whether a statement may leave views and triggers behind that do not compile, and drops no table.
+    pub unsettles: bool,
     /// Without a transaction: the statements that replace tables, which are done together.
     pub groups: Vec<Group>,
     /// The statements that drop what would stay in the session after the revision, in the order in which it is made.
@@ -165,6 +167,7 @@ impl Script {
             created: BTreeSet::new(),
             switches: false,
             defers: false,
+            unsettles: false,
             needs_plan: None,
             asks_count: false,
             marks: (header.transaction == Transaction::None && dialect.references().is_some()).then(Marks::default),
@@ -201,6 +204,7 @@ impl Script {
             pragmas: survey.pragmas || !survey.replaced.is_empty(),
             switches: survey.switches,
             defers: survey.defers,
+            unsettles: survey.unsettles,
             groups: survey
                 .marks
                 .map_or_else(Vec::new, |marks| marks.groups(survey.statements)),
@@ -302,6 +306,7 @@ pub(super) struct Survey<'s> {
     pub(super) replaced: BTreeSet<String>,
     switches: bool,
     defers: bool,
+    unsettles: bool,
     pub(super) needs_plan: Option<u64>,
     pub(super) asks_count: bool,
     marks: Option<Marks>,
@@ -350,6 +355,7 @@ impl Survey<'_> {
         if let Some(marks) = &mut self.marks {
             marks.read(self.statements, statement.text, self.dialect);
         }
+        self.unsettles |= self.dialect.unsettles(statement.text);
         self.defers |= self.in_transaction && self.dialect.defers(statement.text);
         if self.in_transaction && self.dialect.meant_switch(statement.text).is_some_and(|(_, on)| !on) {
             // A script that does so needs the schema at hand, to see whom it would concern.

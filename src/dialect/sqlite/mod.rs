@@ -164,6 +164,10 @@ impl Dialect for Sqlite {
         rebuild::defers(statement)
     }
 
+    fn unsettles(&self, statement: &str) -> bool {
+        rebuild::unsettles(statement)
+    }
+
     fn references(&self) -> Option<&'static dyn References> {
         Some(&references::ForeignKeys)
     }

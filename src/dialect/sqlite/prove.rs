@@ -376,20 +376,26 @@ pub(super) fn uncompiled(ask: &mut dyn Ask, schema: &str) -> Result<Vec<(Object,
             .flatten();
         let words = match on_broken {
             Some((_, words)) => Some(words.clone()),
-            None => probes.iter().find_map(|probe| {
-                let error = ask.query(&format!("EXPLAIN {}", probe.sql)).err()?;
-                Some(
-                    error
-                        .causes()
-                        .first()
-                        .map_or(error.message(), String::as_str)
-                        .to_owned(),
-                )
-            }),
+            None => first_refused(ask, &probes)?,
         };
         broken.extend(words.map(|words| (object.clone(), words)));
     }
     Ok(broken)
+}
+
+/// What SQLite says of the first probe that it does not take.
+fn first_refused(ask: &mut dyn Ask, probes: &[Probe]) -> Result<Option<String>> {
+    for probe in probes {
+        match ask.query(&format!("EXPLAIN {}", probe.sql)) {
+            Ok(_) => {}
+            Err(error) if error.code() == Code::Interrupted => return Err(error),
+            Err(error) => {
+                let words = error.causes().first().map_or(error.message(), String::as_str);
+                return Ok(Some(words.to_owned()));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// The probes as things to do.

@@ -34,6 +34,13 @@ pub(super) fn defers(statement: &str) -> bool {
     }
 }
 
+/// `DROP VIEW`, and `PRAGMA legacy_alter_table = ON`, under which a RENAME leads nothing along: others may use what is
+/// gone, and SQLite says nothing.
+pub(super) fn unsettles(statement: &str) -> bool {
+    begins(statement, "drop") && words(statement, 2) == ["drop", "view"]
+        || settings::switches(statement) == Some((Setting::LegacyAlterTable, true))
+}
+
 /// Indexes and triggers, temporary ones too. Those that SQLite makes by itself have no text.
 pub(super) const HANGS_ON_TABLES: &str = "SELECT lower(tbl_name), type, name FROM \
     (SELECT * FROM sqlite_schema UNION ALL SELECT * FROM sqlite_temp_schema) \
