@@ -17,11 +17,11 @@ mod url;
 mod write;
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
-use std::io;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::{fs, io};
 
 pub use config::{Autogenerate, Config, Location, Rule, Schema, When};
 pub use env::Environment;
@@ -219,8 +219,14 @@ impl Project {
             name: String::new(),
             nothing: "".into(),
         };
+        let mut read = BTreeSet::new();
         for location in &self.config.locations {
-            loader.location(location, &mut revisions)?;
+            // A folder that has two names is read once.
+            let again = self.config.locations.len() > 1
+                && fs::canonicalize(self.root.join(&location.name)).is_ok_and(|folder| !read.insert(folder));
+            if !again {
+                loader.location(location, &mut revisions)?;
+            }
         }
         for Revision { header, .. } in &mut revisions {
             header.lock_timeout = header.lock_timeout.or(self.config.header_lock_timeout);

@@ -3,13 +3,12 @@
 use crate::cli::args;
 use crate::cli::compare::Compare;
 use crate::cli::graph::{self, Role};
-use crate::cli::session::{History, Session};
+use crate::cli::session::Session;
 use crate::cli::ui::{DIM, GOOD, ID, LABEL, Ui, WARN, paint};
 use crate::cli::{FOUND, json, text};
 use crate::code::Code;
 use crate::error::Result;
 use crate::execute::declared;
-use crate::execute::seen::Seen;
 use crate::revision::applied::Applied;
 use crate::revision::graph::RevisionGraph;
 use crate::revision::history::history as history_of;
@@ -20,7 +19,7 @@ use crate::revision::{BranchLabel, RevisionId};
 
 pub(crate) fn current(session: &mut Session<'_>, args: &args::Current, ui: &mut Ui<'_>) -> Result<u8> {
     let mut history = session.history()?;
-    let seen = session.look_if_there(&mut history)?;
+    let seen = session.look_if_there(&mut history, ui)?;
     let graph = history.graph()?;
     let applied = seen.in_graph(graph)?;
     let nodes = applied.current(graph);
@@ -102,7 +101,7 @@ pub(crate) fn history(session: &mut Session<'_>, args: &args::History, ui: &mut 
     let range = args.range.as_deref().map(str::parse::<TargetRange>).transpose()?;
     let mut history = session.history()?;
     let needed = args.indicate_current || range.as_ref().is_some_and(needs_database);
-    let seen = match look(session, &mut history) {
+    let seen = match session.look_if_there(&mut history, ui) {
         Ok(seen) => Some(seen),
         Err(error) if needed => return Err(error),
         Err(error) => {
@@ -126,11 +125,6 @@ pub(crate) fn history(session: &mut Session<'_>, args: &args::History, ui: &mut 
     let nodes = crate::revision::history::by_branch(graph, &nodes);
     draw(graph, &nodes, applied.as_ref(), ui);
     Ok(0)
-}
-
-/// What is applied, when the database is one that can be read without asking for anything.
-fn look(session: &Session<'_>, history: &mut History) -> Result<Seen> {
-    session.look_if_there(history)
 }
 
 /// Whether an end of the range is meant from where the database is.
@@ -174,7 +168,7 @@ pub(crate) fn show(session: &mut Session<'_>, args: &args::Show, ui: &mut Ui<'_>
     let target: Target = args.target.parse()?;
     let mut history = session.history()?;
     let seen = match session.open_to_read(&history) {
-        Ok(Some(mut driver)) => Some(session.look(&mut history, &mut *driver)?),
+        Ok(Some(mut driver)) => Some(session.look(&mut history, &mut *driver, ui)?),
         Ok(None) => None,
         Err(error) if target.symbol == Some(Symbol::Current) => return Err(error),
         Err(_) => None,

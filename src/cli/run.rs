@@ -60,7 +60,7 @@ pub(crate) fn downgrade(session: &mut Session<'_>, args: &args::Downgrade, ui: &
     if args.run.dry_run {
         return dry_run(session, history, PlanKind::Downgrade, &[target], false, ui);
     }
-    let seen = session.look_if_there(&mut history)?;
+    let seen = session.look_if_there(&mut history, ui)?;
     let graph = history.graph()?;
     if not_there_yet(&history)? {
         let plan = Plan::downgrade(graph, &seen.in_graph(graph)?, &target)?;
@@ -331,10 +331,10 @@ fn dry_run(
 ) -> Result<u8> {
     let mut driver = session.open_to_read(&history)?;
     let seen = match &mut driver {
-        Some(driver) if kind == PlanKind::Downgrade => session.look(&mut history, &mut **driver)?,
+        Some(driver) if kind == PlanKind::Downgrade => session.look(&mut history, &mut **driver, ui)?,
         Some(driver) => {
             let mut rest = std::mem::take(&mut history.revisions);
-            let seen = session.look(&mut history, &mut **driver);
+            let seen = session.look(&mut history, &mut **driver, ui);
             std::mem::swap(&mut history.revisions, &mut rest);
             seen?
         }

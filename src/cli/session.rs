@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cli::args::Global;
+use crate::cli::progress::Progress;
+use crate::cli::ui::Ui;
 use crate::code::Code;
 use crate::dialect::sqlite::Sqlite;
 use crate::dialect::{self, Dialect};
@@ -151,11 +153,12 @@ impl Session<'_> {
     }
 
     /// What the database has, and the graph of files and of revisions that only the database knows.
-    pub(crate) fn look(&self, history: &mut History, driver: &mut dyn Driver) -> Result<Seen> {
+    pub(crate) fn look(&self, history: &mut History, driver: &mut dyn Driver, ui: &mut Ui<'_>) -> Result<Seen> {
         let graph = RevisionGraph::build(Vec::new())?;
-        let mut silent = |_: Event<'_>| {};
+        let mut progress = Progress::new(ui);
+        let mut waiting = |event: Event<'_>| progress.hear(&event);
         let patience = self.patience(history.project.config.lock_timeout);
-        let mut executor = self.executor(history, &graph, driver, patience, &mut silent);
+        let mut executor = self.executor(history, &graph, driver, patience, &mut waiting);
         let seen = executor.look()?;
         let strangers = ghost::strangers(driver, &history.table, &seen, &history.revisions)?;
         history.revisions.extend(strangers);
@@ -163,9 +166,9 @@ impl Session<'_> {
     }
 
     /// What the database has; nothing when it is not there yet.
-    pub(crate) fn look_if_there(&self, history: &mut History) -> Result<Seen> {
+    pub(crate) fn look_if_there(&self, history: &mut History, ui: &mut Ui<'_>) -> Result<Seen> {
         match self.open_to_read(history)? {
-            Some(mut driver) => self.look(history, &mut *driver),
+            Some(mut driver) => self.look(history, &mut *driver, ui),
             None => Ok(Seen::default()),
         }
     }

@@ -314,7 +314,7 @@ pub(crate) fn edit(session: &mut Session<'_>, args: &args::Edit, ui: &mut Ui<'_>
     let target: Target = args.target.parse()?;
     let mut history = session.history()?;
     let seen = match target.symbol {
-        Some(Symbol::Current) => Some(session.look_if_there(&mut history)?),
+        Some(Symbol::Current) => Some(session.look_if_there(&mut history, ui)?),
         _ => None,
     };
     let graph = history.graph()?;

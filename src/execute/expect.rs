@@ -2,8 +2,9 @@
 //! downgrade (`grammar/test.ebnf`).
 
 use crate::code::Code;
-use crate::dialect::Rows;
+use crate::dialect::{Dialect, Rows};
 use crate::error::{Error, Result};
+use crate::execute::scripts;
 use crate::source::{SourceFile, Span};
 use crate::sql::split::{Piece, SplitRules, Statements};
 use crate::sql::token::{self, Kind};
@@ -56,8 +57,10 @@ impl Expected {
     /// Reads a file.
     ///
     /// # Errors
-    /// `script::…` where it does not split, `script::directive` for a part that there is not.
-    pub(super) fn read(file: &SourceFile, rules: &'static SplitRules) -> Result<Self> {
+    /// `script::…` where it does not split, `script::directive` for a part that there is not, `script::transaction` for
+    /// one that begins or ends in it.
+    pub(super) fn read(file: &SourceFile, dialect: &'static dyn Dialect) -> Result<Self> {
+        let rules = dialect.rules();
         let mut expected = Self {
             file: file.clone(),
             before: Vec::new(),
@@ -72,6 +75,12 @@ impl Expected {
             let gap = statement.gap_before;
             expected.comments(gap, start - gap.len(), rules, &mut part)?;
             let span = start..start + statement.text.len();
+            if let Some(length) = scripts::controls_transaction(statement.text, dialect) {
+                let message = format!("`{}` controls a transaction", file.name);
+                return Err(Error::new(Code::ScriptTransaction, message)
+                    .at(file, start..start + length, "each of its statements stands alone")
+                    .help("take the statement out"));
+            }
             let query = Query {
                 sql: span.clone(),
                 rows: Vec::new(),
@@ -139,10 +148,10 @@ pub(super) fn lines(rows: &Rows) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::split::SQLITE;
+    use crate::dialect::sqlite::Sqlite;
 
     fn read(text: &str) -> Result<Expected> {
-        Expected::read(&SourceFile::new("test.sql", text), &SQLITE)
+        Expected::read(&SourceFile::new("test.sql", text), &Sqlite)
     }
 
     #[test]

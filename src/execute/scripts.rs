@@ -380,14 +380,30 @@ impl Survey<'_> {
 
 /// Refuses statements that would end or begin the transaction in which the revision and its row stand together.
 fn no_transaction_control(place: &Place<'_>, dialect: &'static dyn Dialect) -> Result<()> {
+    let Some(length) = controls_transaction(place.statement.text, dialect) else {
+        return Ok(());
+    };
+    let (file, span) = place.in_file();
+    let word = span.start..span.start + length;
+    Err(Error::new(
+        Code::ScriptTransaction,
+        format!("`{}` controls the transaction it runs in", file.name),
+    )
+    .at(&file, word, "sqlrev begins and commits around the revision")
+    .help(
+        "take the statement out; where statements cannot run in a transaction, say `transaction: none` in the header",
+    ))
+}
+
+/// Whether a statement begins or ends a transaction: the length of its first word.
+pub(super) fn controls_transaction(text: &str, dialect: &'static dyn Dialect) -> Option<usize> {
     const FIRST: [&str; 7] = ["BEGIN", "COMMIT", "END", "ABORT", "START", "PREPARE", "ROLLBACK"];
-    let text = place.statement.text;
     let begins = |word: &&str| {
         text.get(..word.len())
             .is_some_and(|first| first.eq_ignore_ascii_case(word))
     };
     if !FIRST.iter().any(begins) {
-        return Ok(());
+        return None;
     }
     let words = token::keywords(text, dialect.rules(), 3);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -398,19 +414,7 @@ fn no_transaction_control(place: &Place<'_>, dialect: &'static dyn Dialect) -> R
         ["ROLLBACK", rest @ ..] => !rest.contains(&"TO"),
         _ => false,
     };
-    if !tears {
-        return Ok(());
-    }
-    let (file, span) = place.in_file();
-    let word = span.start..span.start + words[0].len();
-    Err(Error::new(
-        Code::ScriptTransaction,
-        format!("`{}` controls the transaction it runs in", file.name),
-    )
-    .at(&file, word, "sqlrev begins and commits around the revision")
-    .help(
-        "take the statement out; where statements cannot run in a transaction, say `transaction: none` in the header",
-    ))
+    tears.then(|| words[0].len())
 }
 
 /// The error for a statement that would take from the session what the run stands on.

@@ -41,7 +41,7 @@ impl Executor<'_> {
         let revision = graph.revision(node);
         let expected = self.sources.test(revision, self.driver.dialect().variants())?;
         let expected = expected
-            .map(|file| Expected::read(&file, self.driver.dialect().rules()))
+            .map(|file| Expected::read(&file, self.driver.dialect()))
             .transpose()?;
         if let Some(expected) = &expected {
             self.prepare(expected)?;
