@@ -297,12 +297,38 @@ pub(super) fn temporary(statement: &str) -> Option<(&'static str, Vec<String>)> 
     temporary::made_as(statement, &split::MYSQL)
 }
 
-/// Drops what a statement makes that would go only with the connection.
+/// Drops what a statement makes that would go only with the connection, and empties the user variables in it: NULL is what
+/// one holds that was never set.
 pub(super) fn drops_temporary(statement: &str) -> Option<String> {
-    let (kind, name) = temporary(statement)?;
+    let Some((kind, name)) = temporary(statement) else {
+        return empties(statement);
+    };
     let name: Vec<String> = name.iter().map(|part| write::quoted(part, '`')).collect();
     let kind = if kind.ends_with("table") { "TABLE" } else { "SEQUENCE" };
     Some(format!("DROP TEMPORARY {kind} IF EXISTS {}", name.join(".")))
+}
+
+/// The user variables of a statement that may give them values, emptied. The body of a program gives none.
+fn empties(statement: &str) -> Option<String> {
+    let text = inner(statement);
+    if !text.contains('@')
+        || !is(
+            first(text),
+            &["SET", "SELECT", "WITH", "CALL", "DO", "FETCH", "VALUES", "EXECUTE"],
+        )
+    {
+        return None;
+    }
+    let mut names: Vec<&str> = Vec::new();
+    for token in token::significant(text, &split::MYSQL).filter(|token| token.kind == Kind::Variable) {
+        let name = &text[token.span];
+        let known = names.iter().any(|known| known.eq_ignore_ascii_case(name));
+        if name.starts_with('@') && !name.starts_with("@@") && !known {
+            names.push(name);
+        }
+    }
+    let set: Vec<String> = names.iter().map(|name| format!("{name} = NULL")).collect();
+    (!set.is_empty()).then(|| format!("SET {}", set.join(", ")))
 }
 
 /// What may be set, and changes by itself as well.
@@ -452,7 +478,7 @@ mod tests {
                 Some("DROP TEMPORARY TABLE IF EXISTS `t`"),
             ),
             ("CREATE TABLE temporary (a INT)", None),
-            ("SELECT 1 INTO @a", None),
+            ("SELECT @@sql_mode, 1 INTO @a", Some("SET @a = NULL")),
         ] {
             assert_eq!(drops_temporary(sql).as_deref(), want, "{sql}");
         }
