@@ -176,8 +176,11 @@ fn joining(state: &State) -> Vec<Object> {
         .collect()
 }
 
-/// Whether another table or view that a view or trigger names may have a column of this name.
+/// Whether another table or view that a view or trigger names may have a column of this name, or a query in it.
 pub(super) fn is_joined(state: &State, object: &Object, name: &str, ask: &mut dyn Ask) -> bool {
+    if has_query_inside(&object.sql) && words(&object.sql).contains(&name.to_ascii_lowercase()) {
+        return true;
+    }
     let said: Vec<String> = words(&object.sql).iter().map(|word| sqlite_literal(word)).collect();
     let rows = ask.query(&format!(
         "SELECT 1 FROM {schema}.sqlite_schema m JOIN pragma_table_xinfo(m.name, {literal}) c \
@@ -192,6 +195,14 @@ pub(super) fn is_joined(state: &State, object: &Object, name: &str, ask: &mut dy
     ));
     // A view that does not compile has no columns to ask for.
     rows.map_or(true, |rows| !rows.is_empty())
+}
+
+/// Whether a query may stand where a table can, whose columns no table tells.
+fn has_query_inside(sql: &str) -> bool {
+    let is = |token: &str, words: &[&str]| words.iter().any(|word| token.eq_ignore_ascii_case(word));
+    let tokens: Vec<_> = significant(sql, &SQLITE).map(|token| &sql[token.span]).collect();
+    let inside = |pair: &[&str]| pair[0] == "(" && is(pair[1], &["SELECT", "VALUES", "WITH"]);
+    tokens.windows(2).any(inside) || tokens.iter().any(|token| is(token, &["WITH"]))
 }
 
 /// How often a text says `"name"` where it may be a column or a text: not behind a point, which makes it a column, and

@@ -340,8 +340,9 @@ impl Hanging {
             "SELECT lower(tbl_name), sql FROM main.sqlite_schema WHERE type = 'trigger' \
              UNION ALL SELECT lower(tbl_name), sql FROM sqlite_temp_schema WHERE type = 'trigger'",
         )?;
-        let followers =
-            ask.query("SELECT lower(name), sql FROM main.sqlite_schema WHERE type = 'table' AND sql LIKE '%cascade%'")?;
+        let followers = ask.query(
+            "SELECT lower(name), sql FROM main.sqlite_schema WHERE type = 'table' AND instr(lower(sql), 'cascade')",
+        )?;
         let hiding = ask.query("SELECT lower(name) FROM sqlite_temp_schema WHERE type IN ('table', 'view')")?;
         let parents = |sql: &str| -> BTreeSet<String> {
             // Where it cannot be read, any of its words may be a table that it follows.

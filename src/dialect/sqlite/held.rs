@@ -21,7 +21,7 @@ pub(super) fn by(statement: &str, ask: &mut dyn Ask) -> Result<Vec<Held>> {
     let which = if triggers.is_empty() {
         format!("lower(name) = lower({name})")
     } else {
-        "sql LIKE '%references%'".to_owned()
+        "instr(lower(sql), 'references')".to_owned()
     };
     let tables = ask.query(&format!(
         "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND {which} ORDER BY name"

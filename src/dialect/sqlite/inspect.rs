@@ -264,7 +264,7 @@ fn related(ask: &mut dyn Ask, found: &Object, own: &[Object]) -> Result<Vec<Obje
     while let Some(name) = names.get(next).cloned() {
         next += 1;
         for schema in searched(found) {
-            let condition = format!("type <> 'index' AND instr(lower(sql), {}) > 0", sqlite_literal(&name));
+            let condition = format!("type <> 'index' AND {}", may_say(&name));
             for object in select(ask, schema, &condition)? {
                 let known = object == *found || own.contains(&object) || all.contains(&object);
                 if !known && words(&object.sql).contains(&name) {
@@ -296,6 +296,14 @@ fn related(ask: &mut dyn Ask, found: &Object, own: &[Object]) -> Result<Vec<Obje
         }
     }
     Ok(all)
+}
+
+/// The condition that `sql` may say a name in lower case. A quote in it may be written twice, so the longest part without
+/// any is looked for.
+fn may_say(name: &str) -> String {
+    let parts = name.split(['"', '`', '\'', '[', ']']);
+    let part = parts.max_by_key(|part| part.len()).unwrap_or_default();
+    format!("instr(lower(sql), {}) > 0", sqlite_literal(part))
 }
 
 /// The words and names in a text, in lower case.

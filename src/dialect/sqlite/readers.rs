@@ -45,12 +45,36 @@ fn content(sql: &str) -> Option<String> {
 /// The full-text tables that take their rows from this one, each with a statement that fails where its index does not
 /// fit them (<https://www.sqlite.org/fts5.html>, section 6.7, and fts3.html, section 5).
 pub(super) fn indexes(table: &str, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Result<Vec<(String, String)>> {
-    let all = query("SELECT name, sql FROM main.sqlite_schema WHERE sql LIKE 'create virtual table%' ORDER BY rowid")?;
-    let all = all.into_iter().filter_map(|row| {
-        let mut values = row.into_iter().flatten();
-        Some((values.next()?, values.next()?))
-    });
-    let reading = all.filter(|(_, sql)| content(sql).is_some_and(|of| of.eq_ignore_ascii_case(table)));
+    let mut pairs = |condition: &str| -> Result<Vec<(String, String)>> {
+        let rows = query(&format!(
+            "SELECT name, sql FROM main.sqlite_schema WHERE {condition} ORDER BY rowid"
+        ))?;
+        let pair = |row: Vec<Option<String>>| {
+            let mut values = row.into_iter().flatten();
+            Some((values.next()?, values.next()?))
+        };
+        Ok(rows.into_iter().filter_map(pair).collect())
+    };
+    let all = pairs("lower(substr(sql, 1, 20)) = 'create virtual table'")?;
+    if all.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut read = vec![table.to_ascii_lowercase()];
+    let mut views = pairs("type = 'view'")?;
+    let mut at = 0;
+    while let Some(name) = read.get(at).cloned() {
+        let (over, others) = views.into_iter().partition(|(_, sql)| words(sql).contains(&name));
+        views = others;
+        read.extend::<Vec<String>>(
+            over.into_iter()
+                .map(|(view, _): (String, String)| view.to_ascii_lowercase())
+                .collect(),
+        );
+        at += 1;
+    }
+    let reading = all
+        .into_iter()
+        .filter(|(_, sql)| content(sql).is_some_and(|of| read.contains(&of.to_ascii_lowercase())));
     Ok(reading
         .filter_map(|(name, sql)| {
             let words: Vec<_> = significant(&sql, &SQLITE)
@@ -94,8 +118,10 @@ pub(super) fn told(draft: &Draft<'_>) -> Vec<String> {
     });
     let converted: Vec<&str> = converted.collect();
     let mut told = Vec::new();
-    for object in reading(draft.state) {
-        if let Some(column) = converted.iter().find(|column| reads(&object.sql, column)) {
+    let of_views = reading_views(draft.state).map(|object| (object, true));
+    for (object, by_view) in reading(draft.state).map(|object| (object, false)).chain(of_views) {
+        // The columns of a view may have other names.
+        if let Some(column) = converted.iter().find(|column| by_view || reads(&object.sql, column)) {
             let name = quoted(&object.name, '"');
             told.push(format!(
                 "virtual table `{}` keeps an index of the old values of `{column}` until it is made anew: \
@@ -110,7 +136,7 @@ pub(super) fn told(draft: &Draft<'_>) -> Vec<String> {
 /// Refuses to rename a virtual table that another one reads by its name (FTS5's and FTS4's lists of words).
 pub(super) fn refuse_virtual_rename(object: &Object, site: &Site<'_>, ask: &mut dyn Ask) -> Result<()> {
     let rows = ask.query(&format!(
-        "SELECT type, name, tbl_name, sql FROM {}.sqlite_schema WHERE sql LIKE 'create virtual table%' AND name <> {} \
+        "SELECT type, name, tbl_name, sql FROM {}.sqlite_schema WHERE lower(substr(sql, 1, 20)) = 'create virtual table' AND name <> {} \
          COLLATE NOCASE ORDER BY rowid",
         quoted(&object.schema, '"'),
         sqlite_literal(&object.name)
@@ -139,11 +165,20 @@ pub(super) fn moves_rowids(draft: &Draft<'_>) -> bool {
             let computed = matches!(&draft.columns[position].source, Source::Converted(value, _) if *value != plain);
             !same || computed
         }),
-        (None, Some(_)) => true,
+        (None, Some(after)) => !takes_rowids(draft, after),
         // The copy keeps the numbers of the rows.
         (_, None) => false,
     };
     moved || draft.state.table.without_rowid() != draft.table.without_rowid()
+}
+
+/// Whether a column that becomes another name for the rowid has the numbers that the rows had.
+fn takes_rowids(draft: &Draft<'_>, name: &str) -> bool {
+    let (Some(position), Some(rowid)) = (draft.position(name), draft.rowid()) else {
+        return false;
+    };
+    let rowid = format!("{}.{rowid}", quoted(draft.name(), '"'));
+    matches!(&draft.columns[position].source, Source::Converted(value, _) if *value == rowid)
 }
 
 /// The columns that go, or get another name.
@@ -166,7 +201,23 @@ pub(super) fn takes_from(draft: &Draft<'_>) -> bool {
 /// Refuses a draft in which one would miss its rows or a column.
 pub(super) fn keep(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
     let moved = moves_rowids(draft);
-    for object in reading(draft.state) {
+    let converted = draft
+        .columns
+        .iter()
+        .find(|column| matches!(column.source, Source::Converted(..)));
+    // A view may give any of its columns for the number of a row.
+    let by_number = reading_views(draft.state).find(|object| words(&object.sql).contains("content_rowid"));
+    if let (Some(column), Some(object)) = (converted, by_number) {
+        let what = format!("virtual table `{}`", object.name);
+        let why = format!(
+            "may find rows by `{}` of `{}`, whose values change",
+            column.name,
+            draft.name()
+        );
+        return Err(refuse(site, &what, &why));
+    }
+    let by_views = reading_views(draft.state).filter(|_| moved);
+    for object in reading(draft.state).chain(by_views) {
         let what = format!("virtual table `{}`", object.name);
         if moved {
             let why = format!(
@@ -215,7 +266,7 @@ pub(super) fn refuse_rename(state: &State, site: &Site<'_>, action: &Action) -> 
 /// Those of the replay.
 pub(super) fn none_unknown(state: &State, last: usize, ask: &mut dyn Ask) -> Result<Op> {
     let schema = quoted(&state.schema, '"');
-    let is_virtual = "type = 'table' AND sql LIKE 'create virtual table%'";
+    let is_virtual = "type = 'table' AND lower(substr(sql, 1, 20)) = 'create virtual table'";
     let known = ask.query(&format!(
         "SELECT name FROM {schema}.sqlite_schema WHERE {is_virtual} ORDER BY 1"
     ))?;

@@ -39,7 +39,10 @@ impl References for ForeignKeys {
         let names: Vec<String> = replaced.iter().map(|name| sqlite_literal(name)).collect();
         let only = table.map(|table| format!(" AND name = {}", sqlite_literal(table)));
         let only = only.unwrap_or_default();
-        let loose = format!("(lower(name) IN ({}) OR sql LIKE '%without%rowid%')", names.join(", "));
+        let loose = format!(
+            "(lower(name) IN ({}) OR lower(sql) GLOB '*without*rowid*')",
+            names.join(", ")
+        );
         // The numbers of keys begin with the last one; from the first on they stay where one is added.
         let mut parts = vec![format!(
             "SELECT k.\"table\", k.parent, k.rowid || ' ' || (m.keys - k.fkid), k.rowid || ' ' || m.made_of, \
@@ -48,7 +51,7 @@ impl References for ForeignKeys {
              (SELECT t.name AS name, f.id AS id, group_concat(lower(f.\"from\"), ' ') AS made_of, \
              (SELECT max(id) FROM pragma_foreign_key_list(t.name, 'main')) AS keys \
              FROM main.sqlite_schema t, pragma_foreign_key_list(t.name, 'main') f WHERE t.type = 'table' \
-             AND t.sql LIKE '%references%' GROUP BY 1, 2) m \
+             AND instr(lower(t.sql), 'references') GROUP BY 1, 2) m \
              WHERE m.name = k.\"table\" AND m.id = k.fkid AND s.name IN \
              (SELECT name FROM main.sqlite_schema WHERE {REFER} AND NOT {loose}{only})"
         )];
@@ -62,7 +65,7 @@ impl References for ForeignKeys {
     }
 
     fn referring(&self) -> &'static str {
-        "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND sql LIKE '%references%' ORDER BY 1"
+        "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND instr(lower(sql), 'references') ORDER BY 1"
     }
 
     fn orphans_around(&self, table: &str) -> [String; 2] {
@@ -72,7 +75,7 @@ impl References for ForeignKeys {
             "SELECT DISTINCT s.name, 'SELECT count(*) FROM pragma_foreign_key_check(' || quote(s.name) || ', ''main'') \
              WHERE lower(parent) = lower(' || quote({name}) || ')' \
              FROM main.sqlite_schema s, pragma_foreign_key_list(s.name, 'main') f WHERE s.type = 'table' \
-             AND s.sql LIKE '%references%' AND lower(f.\"table\") = lower({name}) AND lower(s.name) <> lower({name}) \
+             AND instr(lower(s.sql), 'references') AND lower(f.\"table\") = lower({name}) AND lower(s.name) <> lower({name}) \
              ORDER BY 1"
         );
         [own, others]
@@ -89,7 +92,7 @@ impl References for ForeignKeys {
         };
         format!(
             "SELECT s.name, f.\"from\" FROM main.sqlite_schema s, pragma_foreign_key_list(s.name, 'main') f WHERE s.type = 'table' \
-             AND s.sql LIKE '%references%' {named} AND lower(f.\"table\") = lower({table}) AND lower(s.name) <> lower({table}) \
+             AND instr(lower(s.sql), 'references') {named} AND lower(f.\"table\") = lower({table}) AND lower(s.name) <> lower({table}) \
              AND f.on_delete NOT IN ('NO ACTION', 'RESTRICT') ORDER BY 1, 2"
         )
     }
@@ -136,7 +139,7 @@ impl References for ForeignKeys {
 }
 
 /// The tables that have foreign keys.
-const REFER: &str = "type = 'table' AND sql LIKE '%references%'";
+const REFER: &str = "type = 'table' AND instr(lower(sql), 'references')";
 
 /// A query for the rows of a table that point at nothing, told by what they hold, and, where the table is not replaced, by
 /// their keys; none when there are no such rows.

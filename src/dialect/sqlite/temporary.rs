@@ -10,7 +10,7 @@ use crate::sql::write;
 /// of the rest, what was made later may refer to what was made before.
 pub(super) const NOW: &str = "SELECT 'DROP ' || upper(type) || ' IF EXISTS temp.\"' || replace(name, '\"', '\"\"') || '\"' \
     FROM temp.sqlite_schema WHERE type IN ('table', 'view', 'trigger') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
-    ORDER BY sql LIKE 'create virtual%' DESC, rowid DESC";
+    ORDER BY lower(substr(sql, 1, 14)) = 'create virtual' DESC, rowid DESC";
 
 /// The statement that drops what this one makes; after `others`, which drop what was made before, also what it gives
 /// another name, as it may be one of them.

@@ -261,6 +261,7 @@ fn demand_rows(draft: &mut Draft<'_>, site: &Site<'_>, column: &ColumnDef, ask: 
             }
             ClauseKind::PrimaryKey { .. } => primary_key(draft, site, clause)?,
             ClauseKind::References(key) => {
+                foreign_key::refuse_set(draft, site, clause, &[name.to_owned()])?;
                 draft.references_added += 1;
                 if draft.table.rowid_alias().is_some_and(|alias| alias.name.is(name)) {
                     // Its values are the numbers of the rows, which only the copy has.

@@ -13,6 +13,8 @@ use crate::dialect::sqlite::unique::Unique;
 use crate::error::Result;
 use crate::sql::parse::cursor::Name;
 use crate::sql::parse::define::{Clause, ClauseKind, ForeignKey};
+use crate::sql::split::SQLITE;
+use crate::sql::token::significant;
 use crate::sql::write::quoted;
 
 pub(super) fn add(
@@ -24,6 +26,7 @@ pub(super) fn add(
 ) -> Result<()> {
     let columns = resolved(draft, site, &key.columns)?;
     let words = site.words(&clause.span);
+    refuse_set(draft, site, clause, &columns)?;
     if is_not_valid(words) {
         parent(draft, site, key, columns.len(), ask)?;
     } else {
@@ -39,6 +42,38 @@ pub(super) fn add(
         .reasons
         .push("a foreign key is a matter of the definition".to_owned());
     Ok(())
+}
+
+/// Refuses actions that would set a generated column: SQLite finds out when a row of the parent changes.
+pub(super) fn refuse_set(draft: &Draft<'_>, site: &Site<'_>, clause: &Clause, columns: &[String]) -> Result<()> {
+    let words = site.words(&clause.span);
+    let tokens: Vec<_> = significant(words, &SQLITE).collect();
+    let is = |at: usize, known: &[&str]| {
+        let token = tokens.get(at).map(|token| &words[token.span.clone()]);
+        token.is_some_and(|token| known.iter().any(|word| token.eq_ignore_ascii_case(word)))
+    };
+    let acts = (0..tokens.len()).find(|&at| {
+        let on = is(at, &["ON"]) && is(at + 1, &["DELETE", "UPDATE"]);
+        on && (is(at + 2, &["SET"]) || is(at + 1, &["UPDATE"]) && is(at + 2, &["CASCADE"]))
+    });
+    let generated = columns.iter().find(|name| draft.is_generated(name));
+    let (Some(at), Some(name)) = (acts, generated) else {
+        return Ok(());
+    };
+    let last = tokens[(at + 2).min(tokens.len() - 1)].span.end;
+    let span = clause.span.start + tokens[at].span.start..clause.span.start + last;
+    let message = format!(
+        "a foreign key cannot set `{name}` of `{}`, which is generated",
+        draft.name()
+    );
+    Err(site
+        .error(
+            Code::BatchUnsupported,
+            message,
+            &span,
+            "would fail for each row that changes",
+        )
+        .help("leave the action out, or say ON DELETE CASCADE, RESTRICT or NO ACTION"))
 }
 
 /// Demands that what these columns refer to is there; the key that is referred to must be unique.
