@@ -38,6 +38,17 @@ pub trait References: Sync + std::fmt::Debug {
     /// A query for the tables and columns whose rows would be deleted or changed along with a table that is dropped.
     fn followers(&self, table: &str) -> String;
 
+    /// The schema and the table of a statement that drops one.
+    fn drops(&self, statement: &str) -> Option<(Option<String>, String)>;
+
+    /// A query for the other databases of the connection, and one for whether a table of the connection's own database, or a
+    /// temporary one, has this name.
+    fn attached(&self, table: &str) -> [String; 2];
+
+    /// A query for the tables whose rows would be deleted or changed along with a table of such a database, each with a
+    /// query that finds a row which would.
+    fn followers_there(&self, schema: &str, table: &str) -> String;
+
     /// A query for what refers to a table that is not there by the name that a RENAME gave it: the kind and the name.
     fn refers_to(&self, table: &str) -> String;
 

@@ -11,6 +11,7 @@ mod course;
 pub mod declared;
 pub(crate) mod diff;
 mod directives;
+mod elsewhere;
 pub mod event;
 mod expect;
 pub(crate) mod fault;

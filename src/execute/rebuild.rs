@@ -8,6 +8,7 @@ use crate::driver::{Driver, DriverError};
 use crate::error::{Error, Result};
 use crate::execute::changed::Changed;
 use crate::execute::course::{Act, Course};
+use crate::execute::elsewhere;
 use crate::execute::fault;
 use crate::execute::group::Group;
 use crate::execute::losses::Losses;
@@ -97,6 +98,7 @@ impl<'a> Rebuild<'a> {
         if in_transaction && self.prepared.defers && dialect.defers(text) {
             self.look_before(driver)?;
         }
+        elsewhere::takes_nothing_along(driver, place)?;
         let Some(Replaces::Drops(table)) = dialect.replaces(text) else {
             return run(driver, place, in_transaction);
         };

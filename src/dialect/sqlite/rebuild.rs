@@ -34,11 +34,15 @@ pub(super) fn defers(statement: &str) -> bool {
     }
 }
 
-/// `DROP VIEW`, and `PRAGMA legacy_alter_table = ON`, under which a RENAME leads nothing along: others may use what is
-/// gone, and SQLite says nothing.
+/// `DROP VIEW`, `DROP TABLE` in an attached database, and `PRAGMA legacy_alter_table = ON`, under which a RENAME leads
+/// nothing along: others may use what is gone, and SQLite says nothing.
 pub(super) fn unsettles(statement: &str) -> bool {
-    begins(statement, "drop") && words(statement, 2) == ["drop", "view"]
-        || settings::switches(statement) == Some((Setting::LegacyAlterTable, true))
+    let drops = || match words(statement, 8).iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["drop", "view", ..] => true,
+        ["drop", "table", ref rest @ ..] => rest.contains(&"."),
+        _ => false,
+    };
+    begins(statement, "drop") && drops() || settings::switches(statement) == Some((Setting::LegacyAlterTable, true))
 }
 
 /// Indexes and triggers, temporary ones too. Those that SQLite makes by itself have no text.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::dialect::{References, Rows};
 use crate::error::Result;
+use crate::sql::parse::cursor::Cursor;
 use crate::sql::split::SQLITE;
 use crate::sql::token::significant;
 use crate::sql::write::{quoted, sqlite_literal};
@@ -93,6 +94,42 @@ impl References for ForeignKeys {
         format!(
             "SELECT s.name, f.\"from\" FROM main.sqlite_schema s, pragma_foreign_key_list(s.name, 'main') f WHERE s.type = 'table' \
              AND instr(lower(s.sql), 'references') {named} AND lower(f.\"table\") = lower({table}) AND lower(s.name) <> lower({table}) \
+             AND f.on_delete NOT IN ('NO ACTION', 'RESTRICT') ORDER BY 1, 2"
+        )
+    }
+
+    fn drops(&self, statement: &str) -> Option<(Option<String>, String)> {
+        let mut cursor = Cursor::new(statement);
+        if !cursor.take(&["DROP", "TABLE"]) {
+            return None;
+        }
+        cursor.take(&["IF", "EXISTS"]);
+        let first = cursor.name()?.text;
+        if cursor.take(&["."]) {
+            return Some((Some(first), cursor.name()?.text));
+        }
+        Some((None, first))
+    }
+
+    fn attached(&self, table: &str) -> [String; 2] {
+        let name = sqlite_literal(table);
+        [
+            "SELECT name FROM pragma_database_list WHERE lower(name) NOT IN ('main', 'temp') ORDER BY seq".to_owned(),
+            format!(
+                "SELECT 1 FROM (SELECT type, name FROM main.sqlite_schema UNION ALL SELECT type, name FROM sqlite_temp_schema) \
+                 WHERE type = 'table' AND lower(name) = lower({name})"
+            ),
+        ]
+    }
+
+    fn followers_there(&self, schema: &str, table: &str) -> String {
+        let (place, name) = (sqlite_literal(schema), sqlite_literal(table));
+        let schema = quoted(schema, '"');
+        let prefix = sqlite_literal(&format!("SELECT 1 FROM {schema}.\""));
+        format!(
+            "SELECT s.name, {prefix} || replace(s.name, '\"', '\"\"') || '\" WHERE \"' || replace(f.\"from\", '\"', '\"\"') || \
+             '\" IS NOT NULL LIMIT 1' FROM {schema}.sqlite_schema s, pragma_foreign_key_list(s.name, {place}) f \
+             WHERE s.type = 'table' AND lower(f.\"table\") = lower({name}) AND lower(s.name) <> lower({name}) \
              AND f.on_delete NOT IN ('NO ACTION', 'RESTRICT') ORDER BY 1, 2"
         )
     }

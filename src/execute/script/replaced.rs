@@ -52,6 +52,7 @@ impl ByHand {
 impl Scribe<'_> {
     /// Stops the script before a table is dropped when rows of others would go or change with it.
     pub(super) fn takes_nothing_along(&mut self, statement: &str, ask: Option<&mut (dyn Ask + '_)>) -> Result<()> {
+        self.takes_nothing_elsewhere(statement)?;
         let (Some(Replaces::Drops(table)), Some(ask), false) = (self.dialect.replaces(statement), ask, self.off())
         else {
             return Ok(());
@@ -64,6 +65,25 @@ impl Scribe<'_> {
             put(self.out, &self.sql.guard_rows(&query, &message))?;
         }
         Ok(())
+    }
+
+    /// Likewise in an attached database, whose tables nobody knows here.
+    fn takes_nothing_elsewhere(&mut self, statement: &str) -> Result<()> {
+        let references = self.dialect.references().filter(|_| !self.off());
+        let Some((references, (Some(schema), table))) =
+            references.and_then(|known| Some((known, known.drops(statement)?)))
+        else {
+            return Ok(());
+        };
+        if ["main", "temp"].iter().any(|own| schema.eq_ignore_ascii_case(own)) {
+            return Ok(());
+        }
+        let message = format!(
+            "to drop {schema}.{table} could delete or change rows of these: drop them before, or run it online"
+        );
+        let query = references.followers_there(&schema, &table);
+        let query = format!("SELECT DISTINCT 'table ' || name FROM ({query})");
+        put(self.out, &self.sql.guard_rows(&query, &message))
     }
 
     /// Begins what is done together, where the next statement is a part of it.
