@@ -60,6 +60,11 @@ impl Course {
         before.is_some_and(|before| self.created.contains(before))
     }
 
+    /// Whether the script made a table that has this name now.
+    pub(crate) fn is_made(&self, table: &str) -> bool {
+        self.created.contains(table)
+    }
+
     /// The names of tables that were renamed, replaced and dropped: nothing may refer to them.
     pub(crate) fn gone(&self) -> impl Iterator<Item = &str> {
         self.gone.iter().map(String::as_str)

@@ -175,6 +175,12 @@ fn counter(driver: &mut dyn Driver, table: &str) -> Option<i64> {
     inherit::value(driver, &query)?.parse().ok()
 }
 
+/// Whether a statement that changes rows of a table has others changed by triggers.
+pub(crate) fn has_trigger(driver: &mut dyn Driver, table: &str) -> Result<bool> {
+    let mut hung = hung(driver)?.into_iter();
+    Ok(hung.any(|[on, kind, _]| on == table && kind == "trigger"))
+}
+
 /// What hangs on tables and goes with them: the table, the kind and the name.
 fn hung(driver: &mut dyn Driver) -> Result<Vec<[String; 3]>> {
     let Some(query) = driver.dialect().hangs_on_tables() else {

@@ -11,7 +11,7 @@ use crate::execute::course::{Act, Course};
 use crate::execute::elsewhere;
 use crate::execute::fault;
 use crate::execute::group::Group;
-use crate::execute::losses::Losses;
+use crate::execute::losses::{self, Losses};
 use crate::execute::orphans::{self, Names, Orphans};
 use crate::execute::scripts::Prepared;
 use crate::execute::tally::Tally;
@@ -99,6 +99,9 @@ impl<'a> Rebuild<'a> {
             self.look_before(driver)?;
         }
         elsewhere::takes_nothing_along(driver, place)?;
+        if in_transaction && self.fills_new(driver, text)? {
+            return self.unfollowed(driver, |driver| run(driver, place, false));
+        }
         let Some(Replaces::Drops(table)) = dialect.replaces(text) else {
             return run(driver, place, in_transaction);
         };
@@ -107,12 +110,35 @@ impl<'a> Rebuild<'a> {
             return run(driver, place, in_transaction);
         }
         self.torn |= !in_transaction;
+        self.unfollowed(driver, |driver| drop_alone(driver, place, &table, in_transaction))
+    }
+
+    /// Does something with foreign keys off. Which rows pointed at nothing before is known then.
+    fn unfollowed(
+        &mut self,
+        driver: &mut dyn Driver,
+        action: impl FnOnce(&mut dyn Driver) -> Result<()>,
+    ) -> Result<()> {
+        let failed = |error| fault::database(&error);
         self.look_before(driver)?;
         let was = driver.setting(Setting::ForeignKeys, None).map_err(failed)?;
         driver.setting(Setting::ForeignKeys, Some(false)).map_err(failed)?;
-        let ran = drop_alone(driver, place, &table, in_transaction);
+        let ran = action(driver);
         driver.setting(Setting::ForeignKeys, Some(was)).map_err(failed)?;
         ran
+    }
+
+    /// Whether a statement copies rows into a table that the script has made, in the course of a replacement: those that
+    /// pointed at nothing before may be among them, and what is new is found at the end.
+    fn fills_new(&self, driver: &mut dyn Driver, statement: &str) -> Result<bool> {
+        if self.prepared.replaced.is_empty() {
+            return Ok(false);
+        }
+        let change = driver.dialect().changes_rows(statement).filter(|change| change.copies);
+        match change.filter(|change| self.course.is_made(&change.table)) {
+            Some(change) => Ok(!losses::has_trigger(driver, &change.table)?),
+            None => Ok(false),
+        }
     }
 
     /// What has to be looked at before a statement.
