@@ -183,6 +183,16 @@ pub trait ScriptSql: Sync + std::fmt::Debug {
         None
     }
 
+    /// What in the schema asks for the number of the row that was inserted last, and so may a statement that says nothing
+    /// of it: a trigger, a view, a default.
+    ///
+    /// # Errors
+    /// What the replay says.
+    fn asks_id_somewhere(&self, ask: &mut dyn Ask) -> Result<Option<String>> {
+        let _ = ask;
+        Ok(None)
+    }
+
     /// The effect that the enforcement of foreign keys would have on this statement, beyond refusing it, when there is
     /// one: what it would do to which table.
     fn foreign_key_effect(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<String>> {

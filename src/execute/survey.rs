@@ -63,7 +63,7 @@ impl Reader for Surveyor {
         Ok(())
     }
 
-    fn piece(&mut self, piece: &Piece<'_>, ask: Option<&mut dyn Ask>) -> Result<()> {
+    fn piece(&mut self, piece: &Piece<'_>, mut ask: Option<&mut dyn Ask>) -> Result<()> {
         match piece {
             Piece::Rewritten(run, rewrite) => {
                 no_return_in_texts(self.dialect.script(), run, rewrite)?;
@@ -73,6 +73,11 @@ impl Reader for Surveyor {
                 if self.copied {
                     if let Some(asks) = self.dialect.asks_id(place.statement.text) {
                         return Err(another_row(place, asks));
+                    }
+                    if let Some(ask) = ask.as_deref_mut()
+                        && let Some(asks) = self.dialect.script().asks_id_somewhere(ask)?
+                    {
+                        return Err(another_row(place, &asks));
                     }
                     self.copied = !self.dialect.gives_id(place.statement.text);
                 }

@@ -2,8 +2,10 @@
 //! keys are on.
 
 use crate::dialect::Ask;
+use crate::dialect::sqlite::inspect::TriggerHeader;
 use crate::dialect::sqlite::table::Table;
 use crate::error::Result;
+use crate::sql::parse::cursor::Name;
 use crate::sql::parse::define::ClauseKind;
 use crate::sql::split;
 use crate::sql::token::{self, Kind};
@@ -19,8 +21,15 @@ pub(super) struct Changed {
     or: Option<String>,
 }
 
+/// How many triggers that fire each other are looked through.
+const DEPTH: usize = 8;
+
 /// What the enforcement of foreign keys would do beyond refusing the statement.
 pub(super) fn effect(statement: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
+    effect_at(statement, ask, 0)
+}
+
+fn effect_at(statement: &str, ask: &mut dyn Ask, depth: usize) -> Result<Option<String>> {
     let Some(changed) = changed(statement) else {
         return Ok(None);
     };
@@ -37,14 +46,19 @@ pub(super) fn effect(statement: &str, ask: &mut dyn Ask) -> Result<Option<String
     };
     let updates = changed.verb == "UPDATE" || changed.verb == "INSERT" && upserts(statement);
     let deletes = changed.verb == "DELETE" || replaces;
+    let set = set_columns(statement);
     for (column, does) in [("on_delete", deletes), ("on_update", updates)] {
         if !does {
             continue;
         }
         for schema in &schemas {
             let from = keys(schema, &acts(column));
+            let named = match &set {
+                Some(set) if column == "on_update" => refers_to(table, schema, set),
+                _ => String::new(),
+            };
             let inbound = format!(
-                "SELECT s.name {from} AND lower(f.\"table\") = lower({})",
+                "SELECT s.name {from} AND lower(f.\"table\") = lower({}){named}",
                 sqlite_literal(table)
             );
             if let Some(child) = first(ask, &inbound)? {
@@ -52,29 +66,146 @@ pub(super) fn effect(statement: &str, ask: &mut dyn Ask) -> Result<Option<String
             }
         }
     }
-    trigger(table, &schemas, ask)
+    let mut events = vec![match changed.verb {
+        // What inserts by REPLACE.
+        "DELETE" if changed.or.is_some() => "INSERT",
+        verb => verb,
+    }];
+    events.extend((deletes && events[0] != "DELETE").then_some("DELETE"));
+    events.extend((updates && events[0] != "UPDATE").then_some("UPDATE"));
+    let fired = Fired { table, events, set };
+    fired.effect(&schemas, ask, depth)
 }
 
-/// A trigger of the table, where there are rows that follow others at all: what it changes is not read.
-fn trigger(table: &str, schemas: &[String], ask: &mut dyn Ask) -> Result<Option<String>> {
-    for schema in schemas {
-        let triggers = format!(
-            "SELECT name FROM {}.sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower({})",
-            quoted(schema, '"'),
-            sqlite_literal(table)
-        );
-        let Some(trigger) = first(ask, &triggers)? else {
-            continue;
+/// A change of a table's rows that its triggers may be for.
+struct Fired<'c> {
+    table: &'c str,
+    events: Vec<&'static str>,
+    /// The columns that are set, where they are known.
+    set: Option<Vec<String>>,
+}
+
+impl Fired<'_> {
+    fn fires(&self, header: &TriggerHeader) -> bool {
+        let set = |name: &Name| {
+            self.set
+                .as_ref()
+                .is_none_or(|set| set.iter().any(|column| name.is(column)))
         };
+        self.events.contains(&header.event.as_str()) && (header.columns.is_empty() || header.columns.iter().any(set))
+    }
+
+    /// What a trigger that fires does to rows that others follow.
+    fn effect(&self, schemas: &[String], ask: &mut dyn Ask, depth: usize) -> Result<Option<String>> {
         for schema in schemas {
-            let any = format!("({} OR {})", acts("on_delete"), acts("on_update"));
-            if first(ask, &format!("SELECT s.name {}", keys(schema, &any)))?.is_some() {
-                let words = format!("trigger `{trigger}` on `{table}` may change rows that others follow");
-                return Ok(Some(words));
+            let triggers = ask.query(&format!(
+                "SELECT name, sql FROM {}.sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower({})",
+                quoted(schema, '"'),
+                sqlite_literal(self.table)
+            ))?;
+            for row in triggers {
+                let mut values = row.into_iter().flatten();
+                let (Some(name), Some(sql)) = (values.next(), values.next()) else {
+                    continue;
+                };
+                if TriggerHeader::read(&sql).is_some_and(|header| !self.fires(&header)) {
+                    continue;
+                }
+                let words = format!(
+                    "trigger `{name}` on `{}` may change rows that others follow",
+                    self.table
+                );
+                let Some(body) = body(&sql).filter(|_| depth < DEPTH) else {
+                    return Ok(Some(words));
+                };
+                for statement in body {
+                    if effect_at(statement, ask, depth + 1)?.is_some() {
+                        return Ok(Some(words));
+                    }
+                }
             }
         }
+        Ok(None)
     }
-    Ok(None)
+}
+
+/// The statements of a trigger.
+fn body(sql: &str) -> Option<Vec<&str>> {
+    let tokens: Vec<_> = token::significant(sql, &split::SQLITE).collect();
+    let is = |at: usize, what: &str| {
+        tokens[at].kind == Kind::Word && sql[tokens[at].span.clone()].eq_ignore_ascii_case(what)
+    };
+    let begin = (0..tokens.len()).find(|&at| is(at, "BEGIN"))?;
+    let last = tokens.len().checked_sub(1).filter(|&at| is(at, "END"))?;
+    let mut statements = Vec::new();
+    let mut start = tokens[begin].span.end;
+    for token in &tokens[begin + 1..last] {
+        if &sql[token.span.clone()] == ";" {
+            statements.push(sql[start..token.span.start].trim());
+            start = token.span.end;
+        }
+    }
+    Some(statements)
+}
+
+/// The columns that an UPDATE sets, or a DO UPDATE; `None` where that is not plain.
+fn set_columns(statement: &str) -> Option<Vec<String>> {
+    let tokens: Vec<_> = token::significant(statement, &split::SQLITE).collect();
+    let word = |at: usize| tokens.get(at).map_or("", |token| &statement[token.span.clone()]);
+    let is = |at: usize, what: &str| word(at).eq_ignore_ascii_case(what);
+    let mut columns = Vec::new();
+    let (mut depth, mut in_set, mut seen) = (0usize, false, false);
+    for at in 0..tokens.len() {
+        match word(at) {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > 0 {
+            continue;
+        }
+        let begins = is(at, "SET");
+        if begins {
+            (in_set, seen) = (true, true);
+        } else if ["FROM", "WHERE", "RETURNING", "ON", "ORDER", "LIMIT"]
+            .iter()
+            .any(|end| is(at, end))
+        {
+            in_set = false;
+        }
+        if begins || in_set && word(at) == "," {
+            // `(a, b) = (1, 2)` is not taken apart.
+            let plain = word(at + 2) == "=" && matches!(tokens[at + 1].kind, Kind::Word | Kind::Quoted);
+            if !plain {
+                return None;
+            }
+            columns.push(token::unquoted(word(at + 1)).into_owned());
+        }
+    }
+    seen.then_some(columns)
+}
+
+/// The rest of a condition: the key refers to one of these columns.
+fn refers_to(table: &str, schema: &str, set: &[String]) -> String {
+    let names: Vec<String> = set
+        .iter()
+        .map(|name| sqlite_literal(&name.to_ascii_lowercase()))
+        .collect();
+    let names = names.join(", ");
+    let by_number = |name: &String| {
+        ["rowid", "_rowid_", "oid"]
+            .iter()
+            .any(|rowid| name.eq_ignore_ascii_case(rowid))
+    };
+    if set.iter().any(by_number) {
+        return String::new();
+    }
+    format!(
+        " AND (lower(f.\"to\") IN ({names}) OR f.\"to\" IS NULL AND EXISTS (SELECT 1 FROM pragma_table_info({}, {}) x \
+         WHERE x.pk > 0 AND lower(x.name) IN ({names})))",
+        sqlite_literal(table),
+        sqlite_literal(schema),
+    )
 }
 
 fn acts(column: &str) -> String {

@@ -1,6 +1,8 @@
 //! How SQLite is locked, watched and replayed.
 
+use crate::dialect::Ask;
 use crate::dialect::{CHANGES, Lack, Replay, TOTAL_CHANGES, VersionSql};
+use crate::error::Result;
 use crate::sql::split;
 use crate::sql::token::{self, Kind};
 
@@ -106,6 +108,15 @@ pub(super) fn asks_id(statement: &str) -> Option<&'static str> {
     let asks =
         words.any(|token| token.kind != Kind::Text && statement[token.span].as_bytes().eq_ignore_ascii_case(ASKS));
     asks.then_some("last_insert_rowid()")
+}
+
+/// What of the schema asks for it.
+pub(super) fn asks_id_somewhere(ask: &mut dyn Ask) -> Result<Option<String>> {
+    let rows = ask.query(
+        "SELECT 'last_insert_rowid() in ' || type || ' `' || name || '`' FROM (SELECT * FROM sqlite_schema UNION ALL SELECT * FROM sqlite_temp_schema) \
+         WHERE instr(lower(sql), 'last_insert_rowid') > 0 LIMIT 1",
+    )?;
+    Ok(rows.into_iter().flatten().flatten().next())
 }
 
 /// What asks how many rows were changed. The rows of plans and of the version table are changed by the same connection.
