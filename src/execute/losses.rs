@@ -36,7 +36,8 @@ impl Losses {
         self.hung
             .extend(own.map(|[_, kind, name]| [table.to_owned(), kind, name]));
         if let Some(count) = counter(driver, of) {
-            self.counters.insert(table.to_owned(), count);
+            // A table may be replaced more than once.
+            self.counters.entry(table.to_owned()).or_insert(count);
         }
         Ok(())
     }

@@ -96,6 +96,11 @@ impl Orphans {
         }
     }
 
+    /// All of them, in words.
+    pub(crate) fn words(&self) -> Vec<String> {
+        self.rows.iter().map(|row| row.words.clone()).collect()
+    }
+
     /// The first key that fits no parent and did before.
     pub(crate) fn misfit<'s>(&'s self, before: &'s Self) -> Option<&'s str> {
         self.misfits.difference(&before.misfits).next().map(String::as_str)

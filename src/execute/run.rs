@@ -367,11 +367,22 @@ impl<'a> Executor<'a> {
         dialect.references()?;
         let replaced = BTreeSet::new();
         let now = Orphans::read(self.driver, &replaced).ok()?;
+        let all = now.words();
         self.rollback();
         let new = now.since(&Orphans::read(self.driver, &replaced).ok()?, &str::to_owned);
-        (!new.is_empty()).then(|| {
-            orphans::refused(&new).help("correct the rows in the same revision, then run the same command again")
-        })
+        // One that pointed at nothing before and points elsewhere at nothing now is an old one by its number.
+        let (shown, help) = if new.is_empty() {
+            (
+                all,
+                "some of these are new: correct them in the same revision, then run the same command again",
+            )
+        } else {
+            (
+                new,
+                "correct the rows in the same revision, then run the same command again",
+            )
+        };
+        (!shown.is_empty()).then(|| orphans::refused(&shown).help(help))
     }
 
     /// Rolls back whatever is open. SQLite may have done so itself; then there is nothing to do.

@@ -207,6 +207,19 @@ fn no_table(site: &Site<'_>, alter: &Alter, ask: &mut dyn Ask) -> Result<Rewrite
         });
     }
     let known = inspect::table_names(ask)?;
+    if let Some(schema) = &alter.schema
+        && known.iter().any(|known| alter.table.is(known))
+    {
+        let message = format!("there is no table `{name}` in a database called `{}`", schema.text);
+        return Err(site
+            .error(
+                Code::BatchNoTable,
+                message,
+                &schema.span,
+                "no database of this connection, or without it",
+            )
+            .help("SQLite's schemas are main, temp and what is attached: leave the name out for main"));
+    }
     let message = format!("there is no table `{name}`");
     let mut error = site.error(
         Code::BatchNoTable,

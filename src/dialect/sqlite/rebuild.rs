@@ -163,7 +163,8 @@ pub(super) fn tears(statement: &str) -> bool {
 /// The mark of a table with AUTOINCREMENT.
 pub(super) fn counter(table: &str) -> String {
     let name = write::sqlite_literal(table);
-    format!("SELECT seq FROM sqlite_sequence WHERE lower(name) = lower({name})")
+    // A temporary table with AUTOINCREMENT has a table of that name as well.
+    format!("SELECT seq FROM main.sqlite_sequence WHERE lower(name) = lower({name})")
 }
 
 fn begins(statement: &str, word: &str) -> bool {

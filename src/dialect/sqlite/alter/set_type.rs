@@ -61,7 +61,7 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, change: &Change<'_>)
     let is_any = |data_type: &str| strict && data_type.eq_ignore_ascii_case("ANY");
     let converts = change.using.is_some() || old != new || is_any(&old_type) != is_any(&written);
     if let Some(using) = change.using {
-        check_using(draft, site, using)?;
+        check_using(draft, site, using, &name)?;
     }
     // Another collation alone leaves the values as they are.
     if converts {
@@ -100,7 +100,23 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, change: &Change<'_>)
     Ok(())
 }
 
-fn check_using(draft: &Draft<'_>, site: &Site<'_>, using: &Span) -> Result<()> {
+fn check_using(draft: &Draft<'_>, site: &Site<'_>, using: &Span, name: &str) -> Result<()> {
+    if draft.is_generated(name) {
+        let message = format!(
+            "column `{name}` of `{}` is generated: USING has nothing to convert",
+            draft.name()
+        );
+        let error = site.error(
+            Code::BatchUnsupported,
+            message,
+            using,
+            "its values come from its own expression",
+        );
+        return Err(error.help(format!(
+            "ALTER COLUMN {} SET EXPRESSION AS (…) changes that",
+            quoted(name, '"')
+        )));
+    }
     if expr::has_subquery(site.words(using)) {
         return Err(site
             .error(
