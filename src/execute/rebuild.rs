@@ -243,7 +243,7 @@ impl<'a> Rebuild<'a> {
     /// `execute::foreign_keys`, and `batch::in_use` for what refers to a table by the name that it got for its last way.
     pub(crate) fn check(&mut self, driver: &mut dyn Driver) -> Result<()> {
         for table in self.course.gone() {
-            refers_to_nothing(driver, table)?;
+            refers_to_nothing(driver, table).map_err(|error| self.placed(error))?;
         }
         let Some(before) = self.before.take() else {
             return Ok(());
@@ -256,9 +256,8 @@ impl<'a> Rebuild<'a> {
                 } else {
                     "give the new table the PRIMARY KEY or UNIQUE that the key refers to, as the old one had it"
                 };
-                return Err(Error::new(Code::ForeignKeys, "a foreign key fits no key of its parent")
-                    .cause(misfit)
-                    .help(help));
+                let error = Error::new(Code::ForeignKeys, "a foreign key fits no key of its parent");
+                return Err(self.placed(error.cause(misfit).help(help)));
             }
             self.notes.push(misfit.to_owned());
         }
@@ -275,7 +274,15 @@ impl<'a> Rebuild<'a> {
         } else {
             "copy every row to the new table, or delete in the same revision the rows that point at the others"
         };
-        Err(orphans::refused(&new).help(help))
+        Err(self.placed(orphans::refused(&new).help(help)))
+    }
+
+    /// An error about what the replacement of tables has come to, with the place where it begins.
+    fn placed(&self, error: Error) -> Error {
+        match &self.at {
+            Some((file, span)) => error.at(file, span.clone(), "the first table that goes"),
+            None => error,
+        }
     }
 
     /// Refuses that a full-text table finds rows by numbers that they had in the old table.
@@ -288,7 +295,8 @@ impl<'a> Rebuild<'a> {
             self.notes.push(message);
             return Ok(());
         }
-        Err(Error::new(Code::BatchInUse, message)
+        Err(self
+            .placed(Error::new(Code::BatchInUse, message))
             .help("copy the numbers of the rows along: INSERT INTO new (rowid, …) SELECT rowid, … FROM old")
             .help(format!(
                 "or make its index anew at the end: INSERT INTO {name} ({name}) VALUES ('rebuild');"

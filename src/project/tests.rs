@@ -158,17 +158,18 @@ fn locations_keep_their_order() {
     let disk = Disk::new(&[
         ("z/z/upgrade.sql", &sql("z", "")),
         ("a/a/upgrade.sql", &sql("a", "")),
+        ("b/b/upgrade.sql", &sql("b", "")),
         ("empty/", ""),
     ]);
     let name = disk.path().file_name().expect("a name").to_string_lossy().into_owned();
     disk.put(
         "migrations.yaml",
-        format!("url: sqlite:x\nlocations: [z, ./a/, ../{name}/a, empty]").as_bytes(),
+        format!("url: sqlite:x\nlocations: [z, ./a/, ../{name}/b, ../{name}/a, empty]").as_bytes(),
     );
     let expect = [
         "z z/z/upgrade.sql -".to_owned(),
         "a a/a/upgrade.sql -".to_owned(),
-        format!("a ../{name}/a/a/upgrade.sql -"),
+        format!("b ../{name}/b/b/upgrade.sql -"),
     ];
     assert_eq!(show(&disk.load(&[]).expect("it is right")), expect);
 }
