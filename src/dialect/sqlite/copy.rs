@@ -10,6 +10,7 @@ use crate::dialect::sqlite::draft::{Draft, Source, rowid_name};
 use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::inspect::Object;
 use crate::dialect::sqlite::kept;
+use crate::dialect::sqlite::table::Table;
 use crate::dialect::{Op, Setting};
 use crate::sql::write::{quoted, sqlite_literal};
 
@@ -87,7 +88,7 @@ impl Copy<'_> {
         self.run(ops, create(draft));
         ops.push(self.insert(draft, &draft.state.qualified(), &aside));
         ops.push(self.counted(draft, &draft.state.qualified(), &aside));
-        if draft.state.table.autoincrement() && draft.table.autoincrement() {
+        if keeps_counter(draft) {
             let (table, aside) = (sqlite_literal(draft.name()), sqlite_literal(self.aside));
             self.run(
                 ops,
@@ -113,7 +114,7 @@ impl Copy<'_> {
         ops.push(self.insert(draft, &aside, &draft.state.qualified()));
         ops.push(self.counted(draft, &aside, &draft.state.qualified()));
         let (table_name, aside_name) = (sqlite_literal(draft.name()), sqlite_literal(self.aside));
-        if draft.state.table.autoincrement() && draft.table.autoincrement() {
+        if keeps_counter(draft) {
             self.run(
                 ops,
                 format!("DELETE FROM {schema}.sqlite_sequence WHERE name = {aside_name}"),
@@ -221,6 +222,18 @@ impl Copy<'_> {
             at: (self.at, 0..0),
         }
     }
+}
+
+/// Whether the column that numbers the rows is the same one, so that it goes on behind the last number it gave. A new
+/// column begins behind the numbers that the rows have.
+fn keeps_counter(draft: &Draft<'_>) -> bool {
+    let alias = |table: &Table| table.rowid_alias().map(|alias| alias.name.text.clone());
+    let (before, after) = (alias(&draft.state.table), alias(&draft.table));
+    let origin = after.and_then(|after| draft.columns[draft.position(&after)?].origin.clone());
+    let same = before
+        .zip(origin)
+        .is_some_and(|(before, origin)| before.eq_ignore_ascii_case(&origin));
+    same && draft.state.table.autoincrement() && draft.table.autoincrement()
 }
 
 /// Whether a definition names the table before a column.
