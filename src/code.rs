@@ -167,6 +167,8 @@ codes! {
         "A statement would take from the session what the run stands on. DISCARD ALL and pg_advisory_unlock_all() give up the lock that keeps other runs away; another client_encoding garbles what is sent, since files are UTF-8; standard_conforming_strings = off makes statements end elsewhere than sqlrev sees. Take the statement out: settings, roles and temporary tables of a script end with its revision by themselves.";
     StatementFailed = "execute::statement_failed",
         "The database refused a statement. The label stands under it, or under the word that the database pointed at.";
+    BeyondCopy = "execute::beyond_copy",
+        "`sqlrev rehearse` runs revisions on a copy of the database, and one of them attaches another file or writes one (ATTACH, VACUUM INTO), which is not copied: what the revision does there would be done to the real file. So it is refused before anything runs. A database in memory may be attached. `sqlrev test` tries such a revision on empty databases, where other files are left alone.";
     Interrupted = "execute::interrupted",
         "The run was interrupted. What was not complete was rolled back; running the same command again goes on.";
     UnfinishedRevision = "execute::unfinished",

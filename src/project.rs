@@ -104,7 +104,7 @@ impl Project {
             None => directory
                 .ancestors()
                 .map(|folder| folder.join(CONFIG))
-                .find(|path| path.is_file()),
+                .find(|path| path.is_file() || irregular(path)),
         };
         let root = found
             .as_ref()
@@ -285,6 +285,9 @@ impl Project {
                 })
             }
         };
+        if irregular(&self.root.join(name)) {
+            return Err(files::no_file(name));
+        }
         let buffer = &mut opened.buffer.borrow_mut();
         files::read(&opened.folder, name, name.into(), &opened.path, buffer)
     }
@@ -406,14 +409,17 @@ fn loader<'a>(root: &Path, variants: &'a [&'a str]) -> Loader<'a> {
 /// Adds the variables of the `.env` file in a folder, if there is one.
 fn dotenv(variables: &mut Environment, folder: &Path, shown: &str) -> Result<()> {
     let path = folder.join(".env");
-    if !path.is_file() {
-        return Ok(());
-    }
     let name = if shown.is_empty() {
         ".env".to_owned()
     } else {
         format!("{shown}/.env")
     };
+    if irregular(&path) {
+        return Err(files::no_file(&name));
+    }
+    if !path.is_file() {
+        return Ok(());
+    }
     let bytes = std::fs::read(&path).map_err(|error| files::unreadable(&name, &error))?;
     let Ok(text) = String::from_utf8(bytes) else {
         // Without a label, which would show a secret.
@@ -422,7 +428,15 @@ fn dotenv(variables: &mut Environment, folder: &Path, shown: &str) -> Result<()>
     variables.add(&name, &text)
 }
 
+/// Whether a pipe, a socket or a device is there.
+fn irregular(path: &Path) -> bool {
+    path.metadata().is_ok_and(|there| !there.is_file() && !there.is_dir())
+}
+
 fn read_config(path: &Path, shown: &str) -> Result<String> {
+    if irregular(path) {
+        return Err(files::no_file(shown));
+    }
     let bytes = std::fs::read(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => missing(&format!("there is no file `{shown}`")),
         _ => files::unreadable(shown, &error),

@@ -201,6 +201,11 @@ impl World {
                 let mode = std::fs::Permissions::from_mode(u32::from_str_radix(mode, 8).expect("an octal number"));
                 std::fs::set_permissions(self.path(path), mode).expect("it is ours");
             }
+            ["ln", "-s", to, path] => std::os::unix::fs::symlink(to, self.path(path)).expect("it can be made"),
+            ["mkfifo", path] => {
+                let made = std::process::Command::new("mkfifo").arg(self.path(path)).status();
+                assert!(made.is_ok_and(|status| status.success()), "it can be made");
+            }
             ["certificates"] => Database::certificates(&self.path("tls")),
             ["cd", folder] => self.directory = self.directory.join(folder).canonicalize().expect("it is there"),
             ["rm", path] => remove(&self.path(path)),

@@ -50,9 +50,9 @@ pub(super) fn rehearse(session: &mut Session<'_>, args: &args::Rehearse, ui: &mu
         rehearse::rehearse(copy, &history.table, session.clock, |copy| {
             session.interrupts(copy.interrupter());
             let patience = session.patience(timeout);
-            let done = session
-                .executor(&history, graph, copy, patience, &mut hear)
-                .upgrade(&targets);
+            let mut executor = session.executor(&history, graph, copy, patience, &mut hear);
+            executor.lent.copy = true;
+            let done = executor.upgrade(&targets);
             session.interrupts(None);
             done
         })?

@@ -1,6 +1,6 @@
 //! `create` and `drop`: the database itself.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
@@ -77,23 +77,37 @@ pub(super) fn drop(session: &mut Session<'_>, args: &Drop, ui: &mut Ui<'_>) -> R
         }
         DatabaseUrl::Server { .. } => on_server(session, &project, &url, Whole::IsThere)?,
     };
+    // A link is named with the file that it leads to, which goes as well.
+    let linked = match &url {
+        DatabaseUrl::Sqlite(place) => real(file(place)?),
+        DatabaseUrl::Server { .. } => None,
+    };
+    let linked = linked.map(|real| project.shown(&real));
+    let shown = match &linked {
+        Some(real) => format!("{name} and {real}, which it is a link to,"),
+        None => name.clone(),
+    };
     if is_there && !args.yes {
-        ask(&name, ui)?;
+        ask(&name, &shown, ui)?;
     }
     let dropped = match &url {
         _ if !is_there => false,
         DatabaseUrl::Sqlite(place) => {
             let path = file(place)?;
             unused(path)?;
-            remove(path)?;
+            remove(path, real(path).as_deref())?;
             true
         }
         DatabaseUrl::Server { .. } => on_server(session, &project, &url, Whole::Drop { force: args.force })?.1,
     };
     if ui.json {
-        ui.value(&json!({"database": name, "dropped": dropped}));
+        let mut value = json!({"database": name, "dropped": dropped});
+        if let Some(real) = linked {
+            value["file"] = real.into();
+        }
+        ui.value(&value);
     } else if dropped {
-        ui.say(&format!("dropped {name}"));
+        ui.say(&format!("dropped {}", shown.trim_end_matches(',')));
     } else {
         ui.say(&format!("nothing to do: {name} is not there"));
     }
@@ -144,9 +158,9 @@ fn unused(path: &Path) -> Result<()> {
 }
 
 /// The name is the answer: a `y` is typed too soon.
-fn ask(name: &str, ui: &mut Ui<'_>) -> Result<()> {
+fn ask(name: &str, shown: &str, ui: &mut Ui<'_>) -> Result<()> {
     ui.tell(&format!(
-        "{name} would be dropped, with everything in it; its name is the answer that goes on:"
+        "{shown} would be dropped, with everything in it; its name is the answer that goes on:"
     ));
     let mut answer = String::new();
     let read = std::io::stdin().read_line(&mut answer);
@@ -174,14 +188,27 @@ fn file(place: &SqliteUrl) -> Result<&Path> {
     })
 }
 
-/// Removes the file, and last what SQLite keeps beside it: with a journal and no database nothing could be recovered.
+/// The file that a link leads to; none where the path is no link.
+fn real(path: &Path) -> Option<PathBuf> {
+    if !path.is_symlink() {
+        return None;
+    }
+    path.canonicalize().ok()
+}
+
+/// Removes the file, then what SQLite keeps beside it, since with a journal and no database nothing could be recovered,
+/// and last the link that led to it, if one did.
 #[expect(clippy::disallowed_methods, reason = "the file of the database is asked to go")]
-fn remove(path: &Path) -> Result<()> {
-    std::fs::remove_file(path).map_err(|error| failed(path, "drop", &error.to_string()))?;
+fn remove(path: &Path, real: Option<&Path>) -> Result<()> {
+    let file = real.unwrap_or(path);
+    std::fs::remove_file(file).map_err(|error| failed(file, "drop", &error.to_string()))?;
     for suffix in ["-journal", "-wal", "-shm"] {
-        let mut name = path.as_os_str().to_owned();
+        let mut name = file.as_os_str().to_owned();
         name.push(suffix);
         let _ = std::fs::remove_file(name);
+    }
+    if real.is_some() {
+        std::fs::remove_file(path).map_err(|error| failed(path, "drop", &error.to_string()))?;
     }
     Ok(())
 }

@@ -29,9 +29,9 @@ pub struct Options<'a> {
 pub enum Role {
     /// Lines between revisions, and spaces.
     Edge,
-    /// The mark of an applied revision, or of any where the database is not known.
+    /// The mark of an applied revision.
     Applied,
-    /// The mark of a revision that is not applied.
+    /// The mark of a revision that is not applied, or of any where it is not known what is.
     Pending,
     /// The id.
     Id,
@@ -78,7 +78,7 @@ pub fn draw<'a>(graph: &'a RevisionGraph, order: &[Node], options: Options<'_>, 
     let mut line = Line::new();
     for &node in order {
         let at = columns.take(node);
-        let mark = if options.applied.is_none_or(|applied| applied.contains(node)) {
+        let mark = if options.applied.is_some_and(|applied| applied.contains(node)) {
             (Role::Applied, glyphs.applied)
         } else {
             (Role::Pending, glyphs.pending)
@@ -458,75 +458,75 @@ mod tests {
 
     #[test]
     fn a_line_stands_straight() {
-        check("a b:a[billing]", "● b (billing) (head) b\n● a a");
+        check("a b:a[billing]", "○ b (billing) (head) b\n○ a a");
     }
 
     #[test]
     fn a_diamond_opens_and_closes() {
         let diamond = "\
-● e (head) e
-● d d
+○ e (head) e
+○ d d
 ├─╮
-│ ● c c
-● │ b b
+│ ○ c c
+○ │ b b
 ├─╯
-● a a";
+○ a a";
         check("a b:a c:a d:b,c e:d", diamond);
     }
 
     #[test]
     fn trees_stand_side_by_side() {
         let forest = "\
-● w (head) w
-  ● z (head) (depends on b) z
+○ w (head) w
+  ○ z (head) (depends on b) z
   ├─╮
-● │ │ b (head) b
-│ │ ● c c
+○ │ │ b (head) b
+│ │ ○ c c
 ├─│─╯
-● │ a a
-  ● y y
-  ● x x";
+○ │ a a
+  ○ y y
+  ○ x x";
         check("a x b:a y:x c:a z:y,c~b w", forest);
     }
 
     #[test]
     fn lines_cross_and_join() {
         let merges = "\
-● f (head) f
+○ f (head) f
 ├─╮
-│ │ ● e (head) e
+│ │ ○ e (head) e
 ├─┼─┤
-│ ● │ d d
-│ │ ● c c
+│ ○ │ d d
+│ │ ○ c c
 │ ├─╯
-● │ b b
+○ │ b b
 ├─╯
-● a a";
+○ a a";
         check("a b:a c:a d:a e:b,c,d f:b,d", merges);
         let nested = "\
-● g (head) g
+○ g (head) g
 ├─╮
-│ ● f f
+│ ○ f f
 │ ├─╮
-│ ● │ c c
-●   │ d d
+│ ○ │ c c
+○   │ d d
 ├───╯
-● a a
-  ● e (head) e
-  ● b b";
+○ a a
+  ○ e (head) e
+  ○ b b";
         check("a b c d:a e:b f:c,a g:d,f", nested);
         let late = "\
-● g (head) g
-● c c
-│ ● f (head) f
+○ g (head) g
+○ c c
+│ ○ f (head) f
 │ ├─╮
-│ │ ● e e
+│ │ ○ e e
 ├─│─╯
-│ ● b b
+│ ○ b b
 ├─╯
-│ ● d (head) d
+│ ○ d (head) d
 ├─╯
-● a a";
+○ a a";
         check("a b:a c:a d:a e:a f:b,e g:c", late);
     }
 
@@ -560,7 +560,7 @@ o d about d
         let lines = lines(&graph, &order, PLAIN);
         assert_eq!(
             lines,
-            ["● d (head) about d", "│ ● c (head) about c", "├─╯", "● b about b"]
+            ["○ d (head) about d", "│ ○ c (head) about c", "├─╯", "○ b about b"]
         );
     }
 

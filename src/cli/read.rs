@@ -7,7 +7,7 @@ use crate::cli::session::Session;
 use crate::cli::ui::{DIM, GOOD, ID, LABEL, Ui, WARN, paint};
 use crate::cli::{FOUND, json, text};
 use crate::code::Code;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::execute::declared;
 use crate::revision::applied::Applied;
 use crate::revision::graph::RevisionGraph;
@@ -105,9 +105,7 @@ pub(crate) fn history(session: &mut Session<'_>, args: &args::History, ui: &mut 
         Ok(seen) => Some(seen),
         Err(error) if needed => return Err(error),
         Err(error) => {
-            if error.code() != Code::ConfigNoUrl {
-                ui.say(&format!("what is applied cannot be shown: {}", error.message()));
-            }
+            not_known(&error, ui);
             None
         }
     };
@@ -125,6 +123,11 @@ pub(crate) fn history(session: &mut Session<'_>, args: &args::History, ui: &mut 
     let nodes = crate::revision::history::by_branch(graph, &nodes);
     draw(graph, &nodes, applied.as_ref(), ui);
     Ok(0)
+}
+
+/// Says why nobody knows what is applied: a revision that is not marked need not be pending.
+fn not_known(error: &Error, ui: &mut Ui<'_>) {
+    ui.say(&format!("what is applied is not known: {}", error.message()));
 }
 
 /// Whether an end of the range is meant from where the database is.
@@ -167,11 +170,20 @@ fn draw(graph: &RevisionGraph, nodes: &[Node], applied: Option<&Applied>, ui: &m
 pub(crate) fn show(session: &mut Session<'_>, args: &args::Show, ui: &mut Ui<'_>) -> Result<u8> {
     let target: Target = args.target.parse()?;
     let mut history = session.history()?;
-    let seen = match session.open_to_read(&history) {
-        Ok(Some(mut driver)) => Some(session.look(&mut history, &mut *driver, ui)?),
-        Ok(None) => None,
+    let looked = match session.open_to_read(&history) {
+        Ok(Some(mut driver)) => session.look(&mut history, &mut *driver, ui).map(Some),
+        Ok(None) => Ok(None),
+        Err(error) => Err(error),
+    };
+    let seen = match looked {
+        Ok(seen) => seen,
         Err(error) if target.symbol == Some(Symbol::Current) => return Err(error),
-        Err(_) => None,
+        Err(error) => {
+            if error.code() != Code::ConfigNoUrl {
+                not_known(&error, ui);
+            }
+            None
+        }
     };
     let graph = history.graph()?;
     let applied = seen.as_ref().map(|seen| Applied::known(graph, seen.applied()).0);
@@ -249,7 +261,6 @@ fn details(graph: &RevisionGraph, node: Node, applied: Option<&Applied>, ui: &mu
 pub(crate) fn one(graph: &RevisionGraph, applied: Option<&Applied>, target: &Target) -> Result<Node> {
     let node = Resolver::new(graph, applied, Command::Show).one(target)?;
     node.ok_or_else(|| {
-        crate::error::Error::new(Code::NotOneRevision, format!("`{target}` is no revision"))
-            .help("the ids: sqlrev history")
+        Error::new(Code::NotOneRevision, format!("`{target}` is no revision")).help("the ids: sqlrev history")
     })
 }

@@ -266,6 +266,12 @@ pub(crate) fn unsupported(url: &DatabaseUrl) -> Error {
 }
 
 fn not_opened(url: &DatabaseUrl, place: &SqliteUrl, error: &DriverError) -> Error {
+    if let Some(hint) = &error.remarks.hint {
+        let message = format!("`{url}` cannot be read without writing");
+        return Error::new(Code::ReadOnly, message)
+            .cause(error.message.clone())
+            .help(hint.clone());
+    }
     let opened = Error::new(Code::Connect, format!("`{url}` cannot be opened")).cause(error.message.clone());
     let folder = place.path.as_ref().and_then(|path| path.parent());
     match folder.filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {

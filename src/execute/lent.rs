@@ -23,6 +23,8 @@ pub struct Lent<'a> {
     pub index: bool,
     /// Leaves the code of applications out, on a database that is there to try the SQL alone.
     pub no_code: bool,
+    /// Refuses what reaches beyond a copy to rehearse on, before anything runs.
+    pub copy: bool,
     /// The code that runs inside revisions.
     pub code: Option<&'a dyn OwnCode>,
     /// What is done before the first step.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::code::Code;
 use crate::dialect::Setting;
 use crate::error::{Error, Result};
+use crate::execute::beyond;
 use crate::execute::bookkeeping::{self, Record};
 use crate::execute::counting::{self, Counting};
 use crate::execute::event::Event;
@@ -68,6 +69,9 @@ impl<'a> Executor<'a> {
         let dialect = self.driver.dialect();
         let prepared = script.prepare(&revision.header, upgrade, dialect)?;
         script.refuse_left_out(&prepared, dialect)?;
+        if self.lent.copy {
+            beyond::refuse(&script, dialect)?;
+        }
         if code && prepared.commits {
             return Err(lent::not_held(revision));
         }

@@ -358,6 +358,7 @@ impl Terms<'_> {
             lent: Lent {
                 index: true,
                 no_code: false,
+                copy: self.rehearsal,
                 code: Some(&migrator.code),
                 first: migrator
                     .lend_backup

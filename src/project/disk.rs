@@ -20,8 +20,10 @@ pub(super) const LARGE: usize = 4 << 20;
 pub(super) enum Kind {
     /// A folder, or a link to one.
     Folder,
-    /// Anything else.
+    /// A file, or a link to one or to nothing.
     File,
+    /// A pipe, a socket or a device, or a link to one.
+    Other,
 }
 
 /// A text that is read anew each time: a large one, or one that was not needed yet.
@@ -119,12 +121,15 @@ mod linux {
                     continue;
                 }
                 let kind = match entry.file_type() {
+                    // What is behind it is looked up; a link to nothing fails when it is read.
+                    FileType::Symlink | FileType::Unknown => statat(&self.0, name, AtFlags::empty())
+                        .map_or(FileType::RegularFile, |stat| FileType::from_raw_mode(stat.st_mode)),
+                    known => known,
+                };
+                let kind = match kind {
                     FileType::Directory => Kind::Folder,
-                    FileType::Symlink | FileType::Unknown => match statat(&self.0, name, AtFlags::empty()) {
-                        Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => Kind::Folder,
-                        _ => Kind::File,
-                    },
-                    _ => Kind::File,
+                    FileType::RegularFile => Kind::File,
+                    _ => Kind::Other,
                 };
                 each(name.to_str().map_err(|_| name.to_string_lossy().into_owned()), kind);
             }
@@ -171,7 +176,11 @@ mod portable {
                 if kind.is_symlink() {
                     kind = std::fs::metadata(entry.path()).map_or(kind, |metadata| metadata.file_type());
                 }
-                let kind = if kind.is_dir() { Kind::Folder } else { Kind::File };
+                let kind = match kind {
+                    kind if kind.is_dir() => Kind::Folder,
+                    kind if kind.is_file() || kind.is_symlink() => Kind::File,
+                    _ => Kind::Other,
+                };
                 let name = entry.file_name();
                 each(name.to_str().ok_or_else(|| name.to_string_lossy().into_owned()), kind);
             }

@@ -41,7 +41,9 @@ impl Environment {
     /// # Errors
     /// `config::env_syntax`, labelled in a copy of the file that shows no values.
     pub(super) fn add(&mut self, name: &str, text: &str) -> Result<()> {
-        for (key, value) in parse(name, text)? {
+        // As in a shell, the last of several lines for one variable holds.
+        let last: BTreeMap<String, String> = parse(name, text)?.into_iter().collect();
+        for (key, value) in last {
             self.variables.entry(key).or_insert(value);
         }
         Ok(())

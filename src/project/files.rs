@@ -97,6 +97,9 @@ impl Loader<'_> {
             Ok(name) if kind == Kind::Folder => entries.push((name.to_owned(), None)),
             Ok(name) => match Half::of(name) {
                 Name::Half("", _) | Name::Other => {}
+                Name::Half(..) if kind == Kind::Other => {
+                    mistake = Some(no_file(&format!("{}/{name}", location.name)));
+                }
                 Name::Half(stem, half) => entries.push((stem.to_owned(), Some(half))),
                 Name::Unknown => mistake = Some(unknown_dialect(&format!("{}/{name}", location.name))),
                 Name::Misspelled(word, meant) => {
@@ -177,7 +180,10 @@ impl Loader<'_> {
         halves.clear();
         let mut mistake = None;
         // The names of other files are nobody's business.
-        let listed = folder.list(|name, _| match name.as_ref().map(|name| (Half::of(name), name)) {
+        let listed = folder.list(|name, kind| match name.as_ref().map(|name| (Half::of(name), name)) {
+            Ok((Name::Half("", _), name)) if kind == Kind::Other => {
+                mistake = Some(no_file(&format!("{shown}{name}")));
+            }
             Ok((Name::Half("", half), _)) => halves.push(half),
             Ok((Name::Unknown, name)) => mistake = Some(unknown_dialect(&format!("{shown}{name}"))),
             Ok((Name::Misspelled(word, meant), name)) => {
@@ -476,6 +482,13 @@ fn misspelled(name: &str, word: &str, meant: &str) -> Error {
 #[cold]
 fn not_a_name(name: &str) -> Error {
     Error::new(Code::FileEncoding, format!("the name of `{name}` is not UTF-8")).help("give the file a name that is")
+}
+
+/// A pipe, a socket or a device where a file is looked for.
+#[cold]
+pub(super) fn no_file(name: &str) -> Error {
+    Error::new(Code::FileIo, format!("`{name}` is not a regular file"))
+        .help("a pipe, socket or device is read once, or never ends: put a file in its place")
 }
 
 /// A file or folder that the system does not give.

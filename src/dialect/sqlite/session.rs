@@ -225,6 +225,7 @@ pub(super) fn replay(statement: &str) -> Replay {
 /// Other files are left alone: one is attached in memory, none is written.
 pub(super) fn beyond(statement: &str) -> Option<Replay> {
     match first_word(statement).as_str() {
+        "ATTACH" if attaches_a_new_one(statement) => None,
         "ATTACH" => Some(replay(statement)),
         "VACUUM"
             if token::keywords(statement, &split::SQLITE, 3)
@@ -253,6 +254,15 @@ fn matters_to_schema(pragma: &str) -> bool {
     ["writable_schema", "legacy_alter_table", "schema_version"]
         .iter()
         .any(|name| lower.contains(name))
+}
+
+/// Whether an ATTACH makes a database of its own: in memory, or in a file without a name.
+fn attaches_a_new_one(statement: &str) -> bool {
+    let words = token::significant(statement, &split::SQLITE)
+        .map(|token| &statement[token.span])
+        .filter(|word| !word.eq_ignore_ascii_case("database"));
+    let words: Vec<&str> = words.skip(1).take(2).collect();
+    matches!(words[..], ["':memory:'" | "''", after] if after.eq_ignore_ascii_case("as"))
 }
 
 /// The name after the last AS of an ATTACH, as it is written.

@@ -3,6 +3,7 @@
 mod copy;
 mod exclusive;
 mod holder;
+mod reading;
 pub(crate) mod space;
 
 pub use copy::open as open_copy;
@@ -49,8 +50,13 @@ pub fn open(path: &Path, access: Access) -> Result<Connection, DriverError> {
         Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
         Access::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
     };
+    reading::is_file(path)?;
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
-    prepare(connection.map_err(|error| failed(&error, ""))?)
+    let connection = connection.map_err(|error| failed(&error, ""))?;
+    if access == Access::Read {
+        reading::recover(&connection, path)?;
+    }
+    prepare(connection)
 }
 
 /// Opens an empty database in memory with foreign keys enforced.
