@@ -84,7 +84,7 @@ codes! {
     DuplicateRevision = "graph::duplicate_revision",
         "Two files carry the same revision id. Give one of them a new id; if it is the copy of an applied revision, delete the copy.";
     IllegalRevisionId = "graph::illegal_revision_id",
-        "A revision id or branch label holds characters that targets need for themselves, or is a word with a meaning of its own (head, heads, base, current). Ids and labels are letters, digits, `_`, `.` and the like, without `@`, `+`, `-`, `:` and `,`.";
+        "A revision id or branch label holds characters that targets need for themselves, or is a word with a meaning of its own (head, heads, base, current). Ids and labels are letters, digits, `_`, `.` and the like, without `@`, `+`, `-`, `:` and `,`, white space, control characters and those that turn the direction of text.";
     MissingReference = "graph::missing_reference",
         "A header's down_revision or depends_on names a revision that no file holds. Restore the file, or correct the header.";
     Irreversible = "graph::irreversible",
@@ -117,6 +117,8 @@ codes! {
         "The file's name says that it is the text for a dialect, but there is no dialect of this name, so the file would never run. The dialects are sqlite, postgresql, mysql and mariadb: upgrade.postgresql.sql.";
     FileMisspelled = "file::misspelled",
         "The file's name is almost that of a revision's file, such as upgarde.sql or Upgrade.sql, so it would be passed over without a word. The names are upgrade.sql and downgrade.sql, or up.sql and down.sql, alone in a folder or behind a name: users.upgrade.sql. A file that is something else needs a name less like these.";
+    FileNested = "file::nested",
+        "A revision's files lie in a folder of a folder of the location, where nothing is looked for, so they would be passed over without a word. A location holds a folder for each revision, or flat pairs. Name the folder in between under `locations:` in migrations.yaml, several are allowed; or move the revisions up.";
     NoDialectText = "file::no_dialect_text",
         "The revision's files are the texts for other dialects: neither a plain upgrade.sql nor one for this database is among them. Write one; if there is nothing to do here, an upgrade file with only a comment says so.";
     FileIo = "file::io",

@@ -83,6 +83,20 @@ impl Error {
         self
     }
 
+    /// The error with other words for what to do.
+    #[cfg(feature = "cli")]
+    pub(crate) fn help_in(mut self, words: impl Fn(&str) -> String) -> Self {
+        self.0.help.iter_mut().for_each(|line| *line = words(line));
+        self
+    }
+
+    /// The error without labels in a file that was never written.
+    #[cfg(feature = "cli")]
+    pub(crate) fn without_labels_in(mut self, name: &str) -> Self {
+        self.0.labels.retain(|label| *label.file.name != *name);
+        self
+    }
+
     /// What to branch on.
     pub fn code(&self) -> Code {
         self.0.code
@@ -186,18 +200,21 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, name)| name)
 }
 
-/// Levenshtein's edit distance, a row at a time.
+/// The edit distance, a row at a time, in which two letters that changed places are one mistake.
 fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
+    let [a, b]: [Vec<char>; 2] = [a, b].map(|word| word.chars().collect());
+    let mut above: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
+    for (i, ca) in a.iter().enumerate() {
+        let mut next = vec![i + 1];
         for (j, cb) in b.iter().enumerate() {
-            let substitute = diagonal + usize::from(ca != *cb);
-            diagonal = row[j + 1];
-            row[j + 1] = substitute.min(row[j] + 1).min(diagonal + 1);
+            let mut least = (row[j] + usize::from(ca != cb)).min(row[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && a[i - 1] == *cb && *ca == b[j - 1] {
+                least = least.min(above[j - 1] + 1);
+            }
+            next.push(least);
         }
+        above = std::mem::replace(&mut row, next);
     }
     row[b.len()]
 }

@@ -10,6 +10,7 @@ mod disk;
 mod env;
 mod files;
 pub mod glob;
+mod mistakes;
 mod names;
 mod schema;
 mod template;
@@ -213,6 +214,7 @@ impl Project {
         let mut loader = Loader {
             root: self.root.as_path().into(),
             config: self.config.file.as_ref(),
+            locations: &self.config.locations,
             variants,
             downgrades: load.downgrades,
             buffer: Vec::new(),
@@ -277,7 +279,7 @@ impl Project {
         let opened = match self.opened.get() {
             Some(opened) => opened,
             None => {
-                let folder = disk::Folder::open(&self.root).map_err(|error| files::unreadable(name, &error))?;
+                let folder = disk::Folder::open(&self.root).map_err(|error| mistakes::unreadable(name, &error))?;
                 self.opened.get_or_init(|| {
                     let path = self.root.as_path().into();
                     let buffer = RefCell::default();
@@ -286,7 +288,7 @@ impl Project {
             }
         };
         if irregular(&self.root.join(name)) {
-            return Err(files::no_file(name));
+            return Err(mistakes::no_file(name));
         }
         let buffer = &mut opened.buffer.borrow_mut();
         files::read(&opened.folder, name, name.into(), &opened.path, buffer)
@@ -398,6 +400,7 @@ fn loader<'a>(root: &Path, variants: &'a [&'a str]) -> Loader<'a> {
     Loader {
         root: root.into(),
         config: None,
+        locations: &[],
         variants,
         downgrades: true,
         buffer: Vec::new(),
@@ -415,16 +418,13 @@ fn dotenv(variables: &mut Environment, folder: &Path, shown: &str) -> Result<()>
         format!("{shown}/.env")
     };
     if irregular(&path) {
-        return Err(files::no_file(&name));
+        return Err(mistakes::no_file(&name));
     }
     if !path.is_file() {
         return Ok(());
     }
-    let bytes = std::fs::read(&path).map_err(|error| files::unreadable(&name, &error))?;
-    let Ok(text) = String::from_utf8(bytes) else {
-        // Without a label, which would show a secret.
-        return Err(Error::new(Code::FileEncoding, format!("`{name}` is not UTF-8")));
-    };
+    let bytes = std::fs::read(&path).map_err(|error| mistakes::unreadable(&name, &error))?;
+    let text = files::decode_hidden(&name, &bytes)?.text;
     variables.add(&name, &text)
 }
 
@@ -435,17 +435,13 @@ fn irregular(path: &Path) -> bool {
 
 fn read_config(path: &Path, shown: &str) -> Result<String> {
     if irregular(path) {
-        return Err(files::no_file(shown));
+        return Err(mistakes::no_file(shown));
     }
     let bytes = std::fs::read(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => missing(&format!("there is no file `{shown}`")),
-        _ => files::unreadable(shown, &error),
+        _ => mistakes::unreadable(shown, &error),
     })?;
-    match files::decode(shown.to_owned(), &bytes) {
-        Ok(file) => Ok(file.text.to_string()),
-        // Without a label, which would show the line, and with it a password.
-        Err(error) => Err(Error::new(error.code(), error.message()).help(format!("iconv -f latin1 -t utf-8 {shown}"))),
-    }
+    Ok(files::decode_hidden(shown, &bytes)?.text.to_string())
 }
 
 #[cold]

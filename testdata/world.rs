@@ -202,10 +202,7 @@ impl World {
                 std::fs::set_permissions(self.path(path), mode).expect("it is ours");
             }
             ["ln", "-s", to, path] => std::os::unix::fs::symlink(to, self.path(path)).expect("it can be made"),
-            ["mkfifo", path] => {
-                let made = std::process::Command::new("mkfifo").arg(self.path(path)).status();
-                assert!(made.is_ok_and(|status| status.success()), "it can be made");
-            }
+            ["mkfifo", path] => Self::pipe(&self.path(path)),
             ["certificates"] => Database::certificates(&self.path("tls")),
             ["cd", folder] => self.directory = self.directory.join(folder).canonicalize().expect("it is there"),
             ["rm", path] => remove(&self.path(path)),
@@ -411,6 +408,11 @@ impl World {
             Some(db) => standing::schema(&db),
             None => vec![format!("there is no {database}")],
         }
+    }
+
+    fn pipe(path: &std::path::Path) {
+        let made = std::process::Command::new("mkfifo").arg(path).status();
+        assert!(made.is_ok_and(|status| status.success()), "it can be made");
     }
 
     /// The rows of a table of app.db, or of a query.

@@ -17,6 +17,7 @@ use crate::execute::event::Event;
 use crate::execute::repair::Edit;
 use crate::execute::schema::{self, Difference, How};
 use crate::execute::seen::Seen;
+use crate::project::Project;
 use crate::revision::RevisionId;
 use crate::revision::applied::Applied;
 use crate::revision::graph::RevisionGraph;
@@ -79,7 +80,7 @@ pub(crate) fn check(session: &mut Session<'_>, args: &args::Check, ui: &mut Ui<'
         differences.extend(drift.iter().map(difference));
         ui.value(&document(&pending, &edits, &missing, &stopped, &differences));
     } else {
-        words(graph, &plan, &edits, &missing, ui);
+        words(graph, &plan, &edits, &missing, &history.project, ui);
         for (id, at) in &stopped {
             let id = ui.paint(WARN, id.as_str());
             let (way, done) = (at.direction.name(), at.statements);
@@ -183,7 +184,14 @@ fn difference(difference: &Difference) -> Value {
     value
 }
 
-fn words(graph: &RevisionGraph, plan: &Plan, edits: &[Edit], missing: &[RevisionId], ui: &mut Ui<'_>) {
+fn words(
+    graph: &RevisionGraph,
+    plan: &Plan,
+    edits: &[Edit],
+    missing: &[RevisionId],
+    project: &Project,
+    ui: &mut Ui<'_>,
+) {
     for step in &plan.steps {
         let line = text::line(graph, step.node, &[], ui);
         ui.line(&format!("pending  {line}"));
@@ -192,6 +200,8 @@ fn words(graph: &RevisionGraph, plan: &Plan, edits: &[Edit], missing: &[Revision
         let id = ui.paint(ID, edit.revision.as_str());
         let how = if edit.cosmetic {
             "  (only comments, layout or message)"
+        } else if !project.root.join(&edit.file).exists() {
+            "  (the file is gone)"
         } else {
             ""
         };

@@ -12,6 +12,10 @@ use crate::revision::nodes::Node;
 
 /// The words beside the drawing keep at least this many columns of the terminal.
 const WORDS: usize = 50;
+/// Labels keep at least this many columns.
+const LABELS: usize = 12;
+/// As many columns of a message are kept before labels are shortened.
+const MESSAGE: usize = 20;
 
 /// How to draw.
 #[derive(Debug, Clone, Copy)]
@@ -363,12 +367,26 @@ impl<'a> Words<'a> {
             (Role::Message, message),
         ];
         let mut left = self.width.map(|width| width.saturating_sub(drawn));
+        let mut later = reserved(&words);
         for (role, text) in words {
             let Some(text) = text else { continue };
+            if matches!(role, Role::Head | Role::Current) {
+                later = later.saturating_sub(columns(&text) + 1);
+            }
             if role != Role::Id {
                 line.push(edge(" "));
             }
-            let text = cut(printable(text), left, self.ellipsis);
+            // Labels are shortened before a word behind them is lost.
+            let room = match role {
+                Role::Label => left.map(|left| left.saturating_sub(later).max(LABELS).min(left)),
+                _ => left,
+            };
+            let text = match room {
+                Some(room) if role == Role::Label && columns(&text) > room && room > 2 => {
+                    cut(printable(text), Some(room - 1), self.ellipsis) + ")"
+                }
+                _ => cut(printable(text), room, self.ellipsis),
+            };
             if let Some(left) = &mut left {
                 // The space after it counts too.
                 *left = left.saturating_sub(columns(&text) + 1);
@@ -379,6 +397,16 @@ impl<'a> Words<'a> {
             }
         }
     }
+}
+
+/// How many columns the words behind the labels want: all of `(head)` and `(current)`, and a part of the message.
+fn reserved(words: &[(Role, Option<Cow<'_, str>>)]) -> usize {
+    let wants = words.iter().map(|(role, text)| match (role, text) {
+        (Role::Head | Role::Current, Some(text)) => columns(text) + 1,
+        (Role::Message, Some(text)) => columns(text).min(MESSAGE) + 1,
+        _ => 0,
+    });
+    wants.sum()
 }
 
 /// Whether each byte is a character that takes one column.

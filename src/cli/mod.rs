@@ -85,7 +85,7 @@ pub fn run(world: World<'_>) -> u8 {
         opened: std::cell::RefCell::default(),
     };
     let result = dispatch(&mut session, &cli.command, &mut ui);
-    let result = result.map_err(|error| which_database(error, &session));
+    let result = result.map_err(|error| how_to_wait(which_database(error, &session), &cli.command));
     finish(result, &mut ui)
 }
 
@@ -99,6 +99,32 @@ fn which_database(error: Error, session: &Session<'_>) -> Error {
         Some(url) if whole => error.cause(format!("the database is `{url}`")),
         _ => error,
     }
+}
+
+/// Commands that only read have no option for how long they wait: the configuration has one.
+fn how_to_wait(error: Error, command: &Command) -> Error {
+    let reads = matches!(
+        command,
+        Command::Plan(_)
+            | Command::Current(_)
+            | Command::History(_)
+            | Command::Show(_)
+            | Command::Check(_)
+            | Command::Diff(_)
+            | Command::Dump
+            | Command::Edit(_)
+            | Command::Restore(_)
+            | Command::Revision(_)
+    );
+    if !reads || error.code() != Code::LockTimeout {
+        return error;
+    }
+    error.help_in(|line| {
+        line.replace(
+            "--lock-timeout SECONDS waits longer",
+            "`lock_timeout: 5m` in migrations.yaml waits longer",
+        )
+    })
 }
 
 fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {

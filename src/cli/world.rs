@@ -89,7 +89,8 @@ pub fn main() -> ExitCode {
         .collect();
     let user = ["USER", "LOGNAME", "USERNAME"]
         .iter()
-        .find_map(|name| variables.get(*name).cloned());
+        .find_map(|name| variables.get(*name).filter(|name| !name.trim().is_empty()).cloned())
+        .or_else(account);
     let cancel = Cancel::default();
     let stop = cancel.clone();
     // Without a handler Ctrl-C ends the process at once, and the database rolls back when it is opened next.
@@ -114,6 +115,31 @@ pub fn main() -> ExitCode {
         cancel,
     });
     super::exit_code(status)
+}
+
+/// The name of the account that the process runs under, where no variable says it: in a container, or under cron.
+#[cfg(target_os = "linux")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the accounts are the system's, and part of the environment"
+)]
+fn account() -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+
+    // The files of a process belong to its effective user.
+    let uid = std::fs::metadata("/proc/self").ok()?.uid().to_string();
+    let accounts = std::fs::read("/etc/passwd").ok()?;
+    let accounts = String::from_utf8_lossy(&accounts);
+    accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next().filter(|name| !name.is_empty())?;
+        (fields.nth(1) == Some(uid.as_str())).then(|| name.to_owned())
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn account() -> Option<String> {
+    None
 }
 
 /// A second Ctrl-C does not wait for anything.

@@ -197,6 +197,7 @@ fn write(
         Some(id) => id.to_owned(),
         None => fresh_id(session, graph),
     };
+    refuse_taken(graph, &id)?;
     let mut header = Header::new(id.as_str());
     header.down_revisions = graph.ids(nodes.iter().copied());
     header.message = new.message.into();
@@ -217,7 +218,17 @@ fn write(
         epoch: epoch(&now),
     };
     let location = location(history, graph, nodes, new.location);
-    let [upgrade, downgrade] = history.project.new_paths(location.as_deref(), &naming)?;
+    let paths = history.project.new_paths(location.as_deref(), &naming);
+    let [upgrade, downgrade] = paths.map_err(|error| {
+        let other = Naming {
+            revision: "a",
+            ..naming
+        };
+        match history.project.new_paths(location.as_deref(), &other) {
+            Ok(_) => not_in_a_name(&id),
+            Err(_) => error,
+        }
+    })?;
     check(graph, &header, &history.project.shown(&upgrade))?;
     let text = header::write(&header) + new.upgrade;
     let mut files = vec![(upgrade, text)];
@@ -293,7 +304,35 @@ fn check(graph: &RevisionGraph, header: &Header, name: &str) -> Result<()> {
     };
     let mut revisions = graph.revisions().to_vec();
     revisions.push(new);
-    RevisionGraph::build(revisions).map(drop)
+    RevisionGraph::build(revisions)
+        .map(drop)
+        .map_err(|error| error.without_labels_in(name))
+}
+
+/// Refuses an id that a revision has already, or that is none.
+fn refuse_taken(graph: &RevisionGraph, id: &str) -> Result<()> {
+    if id.is_empty() {
+        return Err(Error::new(Code::IllegalRevisionId, "the revision id is empty")
+            .help("leave --rev-id out, and an id is made"));
+    }
+    let Some(revision) = graph.get(id) else {
+        return Ok(());
+    };
+    let error = Error::new(Code::DuplicateRevision, format!("the revision id `{id}` is taken"));
+    let error = match revision.places.file() {
+        Some(file) => error.at(file, revision.places.id(), "by this revision"),
+        None => error,
+    };
+    Err(error.help("choose another one; or leave --rev-id out, and an id is made"))
+}
+
+fn not_in_a_name(id: &str) -> Error {
+    let message = format!(
+        "the revision id `{}` cannot be part of the name of a file",
+        id.escape_debug()
+    );
+    Error::new(Code::IllegalRevisionId, message)
+        .help("for example: --rev-id v1.2_fix; or leave it out, and an id is made")
 }
 
 fn fresh_id(session: &mut Session<'_>, graph: &RevisionGraph) -> String {

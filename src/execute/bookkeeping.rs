@@ -5,16 +5,19 @@ use std::sync::Arc;
 
 use crate::dialect::Dialect;
 use crate::driver::{Driver, DriverError};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::execute::Executor;
 use crate::execute::fault;
 use crate::execute::scripts::{KEPT, Prepared, Sources};
+use crate::execute::step::Ready;
 use crate::revision::header;
 use crate::revision::{Direction, Header, Revision, Script};
 use crate::version::{Entry, NewRow, Stamp, Unfinished, VersionTable};
 
 /// The most of a downgrade's text that is kept, in bytes.
 const DOWNGRADE_KEPT: usize = 64 << 20;
+/// The most of a failure's words that the log keeps, in characters.
+const DETAIL: usize = 1000;
 
 /// A revision as the version table is to have it: its checksums, and its texts.
 pub(crate) struct Record<'a> {
@@ -103,6 +106,22 @@ pub(crate) fn of_step(
     [row, table.log(entry, stamp)]
 }
 
+/// What the log says of a failure: what failed, where, and why, in the words of the database.
+pub(super) fn detail(error: &Error) -> String {
+    let mut detail = format!("{}: {}", error.code().name(), error.message());
+    if let Some(label) = error.labels().first().filter(|label| !label.text.is_empty()) {
+        let (line, _) = label.file.line_column(label.span.start);
+        detail.push_str(&format!("; line {line}: {}", label.text));
+    }
+    if let Some(cause) = error.causes().first() {
+        detail.push_str(&format!("; {cause}"));
+    }
+    if let Some((end, _)) = detail.char_indices().nth(DETAIL) {
+        detail.truncate(end);
+    }
+    detail
+}
+
 impl Executor<'_> {
     /// Creates the version table unless it is `there`, and the log where it is missing: somebody may have dropped
     /// one without the other.
@@ -115,6 +134,27 @@ impl Executor<'_> {
         let missing = own_tables(&self.table, index, there, self.driver);
         let missing = missing.map_err(|error| fault::database(&error))?;
         missing.iter().try_for_each(|create| self.own(create))
+    }
+
+    /// Writes down that a step failed, and why.
+    pub(crate) fn log_failure(&mut self, ready: &Ready<'_>, error: &Error) {
+        let now = self.clock.now();
+        let detail = detail(error);
+        let entry = Entry {
+            event: ready.step.direction.name(),
+            revision: ready.step.revision.as_str(),
+            done: false,
+            detail: Some(&detail),
+        };
+        let sql = self.table.log(entry, &self.stamp(&now, None));
+        // What failed is told in any case; a log that cannot be written, on a full disk say, must not hide it. Where
+        // the first revision of all failed, it is not there yet.
+        if let Ok(missing) = own_tables(&self.table, false, true, self.driver) {
+            for create in missing {
+                let _ = self.driver.execute(&create);
+            }
+        }
+        let _ = self.driver.execute(&sql);
     }
 }
 

@@ -46,7 +46,8 @@ pub(crate) fn retry<T>(
     let started = Instant::now();
     let mut told = Duration::ZERO;
     loop {
-        patience.check()?;
+        // Whoever has begun something says what became of that.
+        patience.check().map_err(|error| error.state("nothing was changed"))?;
         let error = match action(driver) {
             Ok(value) => return Ok(value),
             Err(error) if error.failure != Failure::Busy => return Err(fault::database(&error)),
@@ -74,4 +75,24 @@ fn timed_out(driver: &dyn Driver, error: &DriverError, waited: Duration) -> Erro
     )
     .cause(error.message.clone())
     .help("end that process or wait for it, then run the same command again; --lock-timeout SECONDS waits longer")
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_that_is_interrupted_has_changed_nothing() {
+        let mut driver = crate::driver::sqlite::memory().unwrap();
+        let cancelled = AtomicBool::new(true);
+        let patience = Patience {
+            timeout: Duration::from_secs(5),
+            cancelled: &cancelled,
+        };
+        let error = retry(&mut driver, patience, &mut |_| {}, |_| Ok(())).unwrap_err();
+        assert_eq!(
+            (error.code(), error.state_line()),
+            (Code::Interrupted, Some("nothing was changed"))
+        );
+    }
 }

@@ -201,10 +201,11 @@ impl<'a> Executor<'a> {
             return Ok(());
         };
         let dialect = self.driver.dialect();
+        let id = ready.step.revision.as_str();
         if done > 0
-            && let Some(details) = self.table.details(self.driver, ready.step.revision.as_str())?
+            && let Some(details) = self.table.details(self.driver, id)?
         {
-            step::same_beginning(&ready.step, &ready.script, &details, done, dialect)?;
+            step::same_beginning(id, ready.step.direction, &ready.script, &details, done, dialect)?;
         }
         if begun && !is_control(ready, done, dialect) {
             return Err(not_known(ready, done, dialect));

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::execute::Executor;
 use crate::execute::bookkeeping::Record;
 use crate::execute::seen::{self, Seen};
+use crate::execute::step;
 use crate::revision::checksum::{self, Change};
 use crate::revision::{Direction, Revision, RevisionId};
 use crate::version::{Entry, Row};
@@ -71,10 +72,11 @@ impl<'a> Executor<'a> {
             (None, None) => Change::Same,
             _ => Change::Edited,
         };
-        let name = downgrade
-            .as_ref()
-            .map_or(&*script.file.name, |script| &*script.file.name);
-        edits.extend(edit(revision, name, Direction::Downgrade, change));
+        let name = match &downgrade {
+            Some(script) => script.file.name.to_string(),
+            None => beside(&script.file.name),
+        };
+        edits.extend(edit(revision, &name, Direction::Downgrade, change));
         Ok(edits)
     }
 
@@ -126,7 +128,9 @@ impl<'a> Executor<'a> {
                 accepted.push(id.clone());
             }
         }
-        if !accepted.is_empty() {
+        if accepted.is_empty() {
+            self.refuse_half_way(&seen, revisions)?;
+        } else {
             self.create_table(true)?;
         }
         for id in &accepted {
@@ -134,6 +138,27 @@ impl<'a> Executor<'a> {
         }
         self.commit()?;
         Ok(accepted)
+    }
+
+    /// A file whose first statements are not those that ran is not accepted: nobody knows where the next run would go on.
+    fn refuse_half_way(&mut self, seen: &Seen, revisions: &[RevisionId]) -> Result<()> {
+        let dialect = self.driver.dialect();
+        let asked = |row: &&Row| revisions.is_empty() || revisions.contains(&row.id);
+        for row in seen.rows.iter().filter(asked) {
+            let (Some(at), Some(revision)) = (row.unfinished, self.graph.get(row.id.as_str())) else {
+                continue;
+            };
+            let script = match at.direction {
+                Direction::Upgrade => revision.upgrade.clone(),
+                Direction::Downgrade => self.sources.downgrade(revision)?,
+            };
+            let details = self.table.details(self.driver, row.id.as_str())?;
+            if let (Some(script), Some(details)) = (script, details) {
+                let id = row.id.as_str();
+                step::same_beginning(id, at.direction, &script, &details, at.statements, dialect)?;
+            }
+        }
+        Ok(())
     }
 
     fn accept_one(&mut self, seen: &Seen, id: &RevisionId) -> Result<()> {
@@ -155,6 +180,17 @@ impl<'a> Executor<'a> {
         self.own(&accept)?;
         self.own(&log)
     }
+}
+
+/// The plain downgrade beside an upgrade, under the name that it has when it is there.
+fn beside(upgrade: &str) -> String {
+    let start = upgrade.rfind('/').map_or(0, |slash| slash + 1);
+    let halves = [("upgrade.", "downgrade.sql"), ("up.", "down.sql")];
+    let found = halves.iter().find_map(|(up, down)| {
+        let at = upgrade[start..].rfind(up)?;
+        Some(format!("{}{down}", &upgrade[..start + at]))
+    });
+    found.unwrap_or_else(|| upgrade.to_owned())
 }
 
 fn edit(revision: &Revision, file: &str, what: Direction, change: Change) -> Option<Edit> {

@@ -16,7 +16,6 @@ use crate::execute::{Executor, Ran, Report, fault, lock};
 use crate::revision::plan::Plan;
 use crate::revision::target::Target;
 use crate::revision::{Direction, Revision, RevisionId, Transaction};
-use crate::version::Entry;
 
 /// Makes the plan from what the database has.
 pub(super) type MakePlan<'p, 'a> = &'p dyn Fn(&mut Executor<'a>, &Seen) -> Result<Plan>;
@@ -432,20 +431,6 @@ impl<'a> Executor<'a> {
             Some(words) => error.state(format!("{state}; the database says: {words}")),
             None => error.state(state),
         }
-    }
-
-    pub(crate) fn log_failure(&mut self, ready: &Ready<'a>, error: &Error) {
-        let now = self.clock.now();
-        let detail = format!("{}: {}", error.code().name(), error.message());
-        let entry = Entry {
-            event: ready.step.direction.name(),
-            revision: ready.step.revision.as_str(),
-            done: false,
-            detail: Some(&detail),
-        };
-        let sql = self.table.log(entry, &self.stamp(&now, None));
-        // What failed is told in any case; a log that cannot be written, on a full disk say, must not hide it.
-        let _ = self.driver.execute(&sql);
     }
 }
 

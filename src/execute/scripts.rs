@@ -108,7 +108,9 @@ impl Script {
     }
 
     fn unreadable(&self, error: &std::io::Error) -> Error {
-        Error::new(Code::FileIo, format!("`{}` cannot be read", self.file.name)).cause(error.to_string())
+        Error::new(Code::FileIo, format!("`{}` cannot be read", self.file.name))
+            .cause(error.to_string())
+            .help(format!("see what is there: ls -l {}", self.file.name))
     }
 
     /// The error for a place where the script does not split.

@@ -43,7 +43,7 @@ impl<'a> Executor<'a> {
             return format!("revision `{id}` was not begun{kept}");
         }
         if progress.fresh && progress.kept == 0 {
-            return "everything was rolled back: the database is empty, as it was before".to_owned();
+            return "everything was rolled back: the database is empty".to_owned();
         }
         if progress.whole && progress.kept == 0 {
             return "everything was rolled back: the database is as it was before".to_owned();

@@ -410,13 +410,14 @@ pub(crate) fn no_text(revision: &Revision, dialect: &str) -> Error {
 
 /// Refuses to go on in a script whose first statements are not those that ran.
 pub(crate) fn same_beginning(
-    step: &Step,
+    id: &str,
+    direction: Direction,
     script: &Script,
     details: &Details,
     skip: u64,
     dialect: &'static dyn crate::dialect::Dialect,
 ) -> Result<()> {
-    let stored = match step.direction {
+    let stored = match direction {
         Direction::Upgrade => &details.upgrade_file,
         Direction::Downgrade => &details.downgrade_sql,
     };
@@ -448,7 +449,7 @@ pub(crate) fn same_beginning(
             _ => format!("the first {skip} statements are not those that ran"),
         },
     )
-    .state(format!("{skip} statements of revision `{}` are done", step.revision))
+    .state(format!("{skip} statements of revision `{id}` are done"))
     .help("put those statements back as they were; what comes after them may be changed"))
 }
 

@@ -57,7 +57,9 @@ fn parse(name: &str, text: &str) -> Result<Vec<(String, String)>> {
     let wrong = |span: Span, label: &str| {
         let file = SourceFile::new(name, without_values(text));
         let span = span.start..span.end.max(span.start);
-        Err(Error::new(Code::EnvSyntax, format!("cannot read `{name}`")).at(&file, span, label))
+        Err(Error::new(Code::EnvSyntax, format!("cannot read `{name}`"))
+            .at(&file, span, label)
+            .help("a line is KEY=VALUE, or begins with #; a value with spaces or # stands in quotes: KEY='a #b'"))
     };
     let mut variables = Vec::new();
     let mut at = if text.starts_with('\u{feff}') { 3 } else { 0 };

@@ -13,10 +13,13 @@ use crate::source::SourceFile;
 
 use super::config::Location;
 use super::disk::{Folder, Kind, LARGE, OnDisk};
-use super::names::{DIALECTS, Half, Name};
+use super::mistakes::{duplicate, misspelled, nested, no_file, not_a_name, orphan, unknown_dialect, unreadable};
+use super::names::{Half, Name};
 
 /// How much of a large file is kept in memory.
 const HEAD: usize = 64 << 10;
+/// How many folders deep is looked for revisions that lie too deep.
+const DEEP: usize = 3;
 
 /// Reads the revisions of all locations.
 pub(super) struct Loader<'a> {
@@ -24,6 +27,8 @@ pub(super) struct Loader<'a> {
     pub(super) root: Arc<Path>,
     /// The file that names the locations.
     pub(super) config: Option<&'a SourceFile>,
+    /// All locations: one may lie in another.
+    pub(super) locations: &'a [Location],
     /// The names of the dialect's own texts, the best first.
     pub(super) variants: &'a [&'a str],
     /// Whether the texts of downgrades are read.
@@ -103,7 +108,7 @@ impl Loader<'_> {
                 Name::Half(stem, half) => entries.push((stem.to_owned(), Some(half))),
                 Name::Unknown => mistake = Some(unknown_dialect(&format!("{}/{name}", location.name))),
                 Name::Misspelled(word, meant) => {
-                    mistake = Some(misspelled(&format!("{}/{name}", location.name), word, meant));
+                    mistake = Some(misspelled(&format!("{}/{name}", location.name), word, &meant));
                 }
             },
             Err(name) => mistake = Some(not_a_name(&format!("{}/{name}", location.name))),
@@ -150,7 +155,7 @@ impl Loader<'_> {
                 Name::Half("", half) => sets.entry(&name[..at]).or_default().push(half),
                 Name::Half(stem, half) => sets.entry(&name[..=at + stem.len()]).or_default().push(half),
                 Name::Unknown => return Err(unknown_dialect(name)),
-                Name::Misspelled(word, meant) => return Err(misspelled(name, word, meant)),
+                Name::Misspelled(word, meant) => return Err(misspelled(name, word, &meant)),
                 Name::Other => {}
             }
         }
@@ -179,6 +184,7 @@ impl Loader<'_> {
         let folder = parent.open_in(name).map_err(|error| unreadable(shown, &error))?;
         halves.clear();
         let mut mistake = None;
+        let mut inner: Vec<String> = Vec::new();
         // The names of other files are nobody's business.
         let listed = folder.list(|name, kind| match name.as_ref().map(|name| (Half::of(name), name)) {
             Ok((Name::Half("", _), name)) if kind == Kind::Other => {
@@ -187,23 +193,56 @@ impl Loader<'_> {
             Ok((Name::Half("", half), _)) => halves.push(half),
             Ok((Name::Unknown, name)) => mistake = Some(unknown_dialect(&format!("{shown}{name}"))),
             Ok((Name::Misspelled(word, meant), name)) => {
-                mistake = Some(misspelled(&format!("{shown}{name}"), word, meant));
+                mistake = Some(misspelled(&format!("{shown}{name}"), word, &meant));
             }
+            Ok((Name::Other, name)) if kind == Kind::Folder => inner.push((*name).to_owned()),
             _ => {}
         });
         listed.map_err(|error| unreadable(shown, &error))?;
         if let Some(mistake) = mistake {
             return Err(mistake);
         }
-        if !halves.is_empty() {
-            halves.sort_unstable();
-            let set = Set {
-                texts: Texts::Folder(&folder),
-                prefix: "",
-                shown,
-                halves,
-            };
-            revisions.push(self.revision(&set)?);
+        if halves.is_empty() {
+            return self.nothing_deeper(&folder, shown, inner, DEEP);
+        }
+        halves.sort_unstable();
+        let set = Set {
+            texts: Texts::Folder(&folder),
+            prefix: "",
+            shown,
+            halves,
+        };
+        revisions.push(self.revision(&set)?);
+        Ok(())
+    }
+
+    /// Refuses revisions in folders of a folder that is none: they would be passed over without a word. A folder that is
+    /// a location of its own is read as such.
+    fn nothing_deeper(&self, folder: &Folder, shown: &str, mut inner: Vec<String>, deep: usize) -> Result<()> {
+        let is_location = |path: &str| self.locations.iter().any(|location| location.name == path);
+        if is_location(shown.trim_end_matches('/')) {
+            return Ok(());
+        }
+        inner.sort_unstable();
+        for name in inner.iter().filter(|name| !name.starts_with('.')) {
+            let path = format!("{shown}{name}");
+            if is_location(&path) {
+                continue;
+            }
+            // What cannot be read is nobody's business here.
+            let Ok(folder) = folder.open_in(name) else { continue };
+            let (mut found, mut inner) = (None, Vec::new());
+            let _ = folder.list(|name, kind| match name {
+                Ok(name) if kind == Kind::Folder => inner.push(name.to_owned()),
+                Ok(name) if matches!(Half::of(name), Name::Half(..)) => found = Some(name.to_owned()),
+                _ => {}
+            });
+            if let Some(found) = found {
+                return Err(nested(shown.trim_end_matches('/'), &format!("{path}/{found}")));
+            }
+            if deep > 0 {
+                self.nothing_deeper(&folder, &format!("{path}/"), inner, deep - 1)?;
+            }
         }
         Ok(())
     }
@@ -381,13 +420,35 @@ pub(super) fn decode(name: impl Into<Arc<str>>, bytes: &[u8]) -> Result<SourceFi
             bytes,
             wide,
             result.err().map_or(0, |error| error.valid_up_to()),
+            false,
         )),
     }
 }
 
+/// Likewise, for a file that may hold a password: the label shows the place, and stars for what stands there.
+pub(super) fn decode_hidden(name: &str, bytes: &[u8]) -> Result<SourceFile> {
+    let at = |error: std::str::Utf8Error| error.valid_up_to();
+    decode(name, bytes).map_err(|_| {
+        let wide = matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..]);
+        not_utf8(
+            &name.into(),
+            bytes,
+            wide,
+            std::str::from_utf8(bytes).err().map_or(0, at),
+            true,
+        )
+    })
+}
+
 #[cold]
-fn not_utf8(name: &Arc<str>, bytes: &[u8], wide: bool, at: usize) -> Error {
-    let file = SourceFile::new(name.clone(), String::from_utf8_lossy(bytes));
+fn not_utf8(name: &Arc<str>, bytes: &[u8], wide: bool, at: usize, hidden: bool) -> Error {
+    let byte = bytes.get(at).copied().unwrap_or_default();
+    let (mut text, mut at) = (String::from_utf8_lossy(bytes).into_owned(), at);
+    if hidden {
+        at = text[..at].chars().count();
+        text = text.chars().map(|c| if c == '\n' { c } else { '*' }).collect();
+    }
+    let file = SourceFile::new(name.clone(), text);
     let span = at..at + file.text[at..].chars().next().map_or(0, char::len_utf8);
     let name = &file.name;
     if wide {
@@ -397,10 +458,11 @@ fn not_utf8(name: &Arc<str>, bytes: &[u8], wide: bool, at: usize) -> Error {
                 "iconv -f utf-16 -t utf-8 {name} > {name}.new && mv {name}.new {name}"
             ));
     }
-    let label = format!(
-        "the byte 0x{:02x} is not UTF-8",
-        bytes.get(at).copied().unwrap_or_default()
-    );
+    let label = if hidden {
+        "a byte that is not UTF-8".to_owned()
+    } else {
+        format!("the byte 0x{byte:02x} is not UTF-8")
+    };
     Error::new(Code::FileEncoding, format!("`{name}` is not UTF-8"))
         .at(&file, span, label)
         .help(format!(
@@ -431,68 +493,4 @@ fn agree(file: &SourceFile, parsed: &Parsed, plain_file: &SourceFile, plain: &Pa
     .at(file, span, "this for one dialect")
     .at(plain_file, plain_span, "that for all others")
     .help("one header is enough: the plain file's"))
-}
-
-#[cold]
-fn duplicate(one: &str, other: &str) -> Error {
-    Error::new(
-        Code::FileDuplicate,
-        format!("`{one}` and `{other}` are the same half of one revision"),
-    )
-    .at(&SourceFile::new(one, ""), 0..0, "this one")
-    .at(&SourceFile::new(other, ""), 0..0, "and this one")
-    .help(format!("delete one of them: rm {other}"))
-}
-
-#[cold]
-fn orphan(name: &str) -> Error {
-    Error::new(Code::FileOrphanDowngrade, format!("`{name}` has no upgrade beside it"))
-        .at(&SourceFile::new(name, ""), 0..0, "a downgrade alone")
-        .help(format!(
-            "write {}, or delete the downgrade",
-            name.replace("downgrade.", "upgrade.").replace("down.", "up.")
-        ))
-}
-
-#[cold]
-fn unknown_dialect(name: &str) -> Error {
-    let error = Error::new(
-        Code::FileUnknownDialect,
-        format!("`{name}` is named as the text for a dialect that does not exist"),
-    )
-    .at(&SourceFile::new(name, ""), 0..0, "would never run");
-    error.help(format!("the dialects are {}", DIALECTS.join(", ")))
-}
-
-#[cold]
-fn misspelled(name: &str, word: &str, meant: &str) -> Error {
-    let right = match name.rsplit_once(word) {
-        Some((before, after)) => format!("{before}{meant}{after}"),
-        None => meant.to_owned(),
-    };
-    Error::new(
-        Code::FileMisspelled,
-        format!("`{name}` is almost the name of a revision's file"),
-    )
-    .at(&SourceFile::new(name, ""), 0..0, "would never run")
-    .help(format!("if it is one: mv {name} {right}"))
-    .help("if it is something else, give it a name less like one")
-}
-
-#[cold]
-fn not_a_name(name: &str) -> Error {
-    Error::new(Code::FileEncoding, format!("the name of `{name}` is not UTF-8")).help("give the file a name that is")
-}
-
-/// A pipe, a socket or a device where a file is looked for.
-#[cold]
-pub(super) fn no_file(name: &str) -> Error {
-    Error::new(Code::FileIo, format!("`{name}` is not a regular file"))
-        .help("a pipe, socket or device is read once, or never ends: put a file in its place")
-}
-
-/// A file or folder that the system does not give.
-#[cold]
-pub(super) fn unreadable(name: &str, error: &io::Error) -> Error {
-    Error::new(Code::FileIo, format!("cannot read `{}`", name.trim_end_matches('/'))).cause(error.to_string())
 }

@@ -25,7 +25,7 @@ pub(super) enum Name<'a> {
     /// As before, for something that is no dialect.
     Unknown,
     /// Almost a half: with the word that was meant in place of the one that stands there.
-    Misspelled(&'a str, &'static str),
+    Misspelled(&'a str, Cow<'static, str>),
     /// Not a file of a revision.
     Other,
 }
@@ -47,6 +47,26 @@ impl Half {
 
     /// Reads `NAME.upgrade.sql`, or `upgrade.sql` with an empty name before.
     pub(super) fn of(file: &str) -> Name<'_> {
+        match Self::as_written(file) {
+            Name::Half(name, half) => Name::Half(name, half),
+            other if !file.bytes().any(|byte| byte.is_ascii_uppercase()) => other,
+            other => match Self::as_written(&file.to_ascii_lowercase()) {
+                // Whatever stands before it keeps its letters.
+                Name::Half(name, half) => {
+                    let start = if name.is_empty() { 0 } else { name.len() + 1 };
+                    Name::Misspelled(&file[start..], half.file_name())
+                }
+                Name::Misspelled(word, meant) if matches!(other, Name::Other) => {
+                    let lower = file.to_ascii_lowercase();
+                    let start = lower.rfind(word).unwrap_or(0);
+                    Name::Misspelled(&file[start..], lower[start..].replacen(word, &meant, 1).into())
+                }
+                _ => other,
+            },
+        }
+    }
+
+    fn as_written(file: &str) -> Name<'_> {
         let Some(name) = file.strip_suffix(".sql") else {
             return Name::Other;
         };
@@ -55,12 +75,12 @@ impl Half {
             return Name::Half(name, half);
         }
         if let Some(meant) = meant(last) {
-            return Name::Misspelled(last, meant);
+            return Name::Misspelled(last, meant.into());
         }
         let (name, word) = name.rsplit_once('.').unwrap_or(("", name));
         let Some(half) = Self::word(word, None) else {
             return match meant(word).filter(|_| DIALECTS.contains(&last)) {
-                Some(meant) => Name::Misspelled(word, meant),
+                Some(meant) => Name::Misspelled(word, meant.into()),
                 None => Name::Other,
             };
         };
@@ -138,7 +158,12 @@ mod tests {
         check("a.up.postgres.sql", "other");
         check("upgrade", "other");
         check(".sql", "other");
-        check("Upgrade.sql", "meant upgrade");
+        check("Upgrade.sql", "meant upgrade.sql");
+        check("Users.UPGRADE.SQL", "meant upgrade.sql");
+        check("Upgrade.SQLite.sql", "meant upgrade.sqlite.sql");
+        check("a.UPGARDE.SQL", "meant upgrade.sql");
+        check("Users.upgrade.sql", "Users up any");
+        check("Users.sql", "other");
         check("a.upgarde.sql", "meant upgrade");
         check("donwgrade.sqlite.sql", "meant downgrade");
         check("grade.sql", "other");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::code::Code;
 use crate::error::{Error, Result};
-use crate::project::{Project, Schema, files, write};
+use crate::project::{Project, Schema, files, mistakes, write};
 use crate::revision::Script;
 use crate::source::SourceFile;
 
@@ -52,7 +52,7 @@ impl Project {
         let path = self.root.join(name);
         let mut found = Vec::new();
         if path.is_dir() {
-            collect(&path, &mut found).map_err(|error| files::unreadable(name, &error))?;
+            collect(&path, &mut found).map_err(|error| mistakes::unreadable(name, &error))?;
             found.sort_unstable();
         } else {
             found.push(path);
@@ -75,7 +75,7 @@ impl Project {
                 Err(Error::new(Code::ConfigWrongType, message)
                     .help("name a file of its own: schema_dump: schema_now.sql"))
             }
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(files::unreadable(name, &error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(mistakes::unreadable(name, &error)),
             _ => Ok(Some(path)),
         }
     }
@@ -196,6 +196,6 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
 }
 
 fn read(path: &Path, shown: &str) -> Result<Script> {
-    let bytes = std::fs::read(path).map_err(|error| files::unreadable(shown, &error))?;
+    let bytes = std::fs::read(path).map_err(|error| mistakes::unreadable(shown, &error))?;
     files::decode(shown.to_owned(), &bytes).map(whole)
 }

@@ -148,5 +148,15 @@ fn remove(path: &Path) {
 }
 
 fn failed(path: &Path, error: &io::Error) -> Error {
-    Error::new(Code::FileIo, format!("cannot write `{}`", path.display())).cause(error.to_string())
+    let folder = path.parent().unwrap_or(path).display();
+    Error::new(Code::FileIo, format!("cannot write `{}`", path.display()))
+        .cause(error.to_string())
+        .help(match error.kind() {
+            io::ErrorKind::PermissionDenied => {
+                format!("see whose the folder is and who may write in it: ls -ld {folder}")
+            }
+            io::ErrorKind::StorageFull => "make room, then run the same command again".to_owned(),
+            io::ErrorKind::InvalidFilename => "a shorter name, or another one: -m TEXT, or `file_template`".to_owned(),
+            _ => format!("see what is there: ls -ld {folder}"),
+        })
 }

@@ -110,7 +110,7 @@ fn legal(revision: &Revision, name: &str, what: &str, at: Place) -> Result<()> {
     };
     let error = Error::new(Code::IllegalRevisionId, format!("the {named} {wrong}"));
     Err(label(error, revision, at, "not a name that a target could hold")
-        .help("ids and labels are letters, digits, `_` and `.`, and none of head, heads, base, current"))
+        .help("ids and labels hold no white space and none of `@` `+` `-` `:` `,`, and are none of head, heads, base, current"))
 }
 
 /// Refuses a revision that names itself.

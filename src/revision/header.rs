@@ -174,7 +174,8 @@ impl Reader<'_> {
                 format!("the header of `{name}` has the key `{key}` twice"),
             )
             .at(self.file, self.place(&second), "again here")
-            .at(self.file, self.place(&first), "first here"),
+            .at(self.file, self.place(&first), "first here")
+            .help("keep the one that is meant, and take the other out"),
         }
     }
 
@@ -208,11 +209,10 @@ impl Reader<'_> {
                 "this header needs a line `-- revision: ID`"
             };
             let message = format!("the header of `{}` has no `revision`", self.file.name);
-            return Err(Error::new(Code::HeaderNoRevision, message).at(
-                self.file,
-                span.unwrap_or(self.open.clone()),
-                label,
-            ));
+            let place = span.unwrap_or(self.open.clone());
+            return Err(Error::new(Code::HeaderNoRevision, message)
+                .at(self.file, place, label)
+                .help("any id that no other revision has; sqlrev revision -m TEXT makes one"));
         }
         Ok((header, places))
     }
@@ -321,6 +321,7 @@ impl Reader<'_> {
             format!("`{}` in the header of `{}` is {is}", key.text, self.file.name),
         )
         .at(self.file, self.place(place), format!("takes {takes}"))
+        .help(format!("for example: -- {}: {}", key.text, example(&key.text)))
     }
 
     fn unknown(&self, key: &Key<'_>) -> Error {
@@ -333,6 +334,21 @@ impl Reader<'_> {
             error = error.help(format!("did you mean `{near}`?"));
         }
         error.help(format!("the keys are {}", KEYS.join(", ")))
+    }
+}
+
+/// What may stand behind a key.
+fn example(key: &str) -> &'static str {
+    match key {
+        "branch_labels" => "[billing]",
+        "message" => "\"add users\"",
+        "created" => "2026-11-22T21:14:00Z",
+        "transaction" => "none",
+        "recreate" => "never",
+        "lock_timeout" => "3s",
+        "statement_timeout" => "10m",
+        "irreversible" | "code" => "true",
+        _ => "ae1027a6acf0",
     }
 }
 

@@ -222,7 +222,15 @@ pub(crate) fn illegal_character(name: &str) -> Option<(usize, char)> {
         return None;
     }
     name.char_indices()
-        .find(|(_, c)| matches!(c, '@' | '+' | '-' | ':' | ',') || c.is_whitespace() || c.is_control())
+        .find(|(_, c)| matches!(c, '@' | '+' | '-' | ':' | ',') || c.is_whitespace() || c.is_control() || turns(*c))
+}
+
+/// Whether the character turns the direction of text, so that a name looks like another one.
+fn turns(character: char) -> bool {
+    matches!(
+        character,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
 }
 
 impl fmt::Display for Symbol {

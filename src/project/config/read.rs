@@ -30,6 +30,21 @@ pub(super) const KEYS: [&str; 13] = [
     "databases",
 ];
 
+/// What stands behind keys, for errors about what does not.
+const EXAMPLES: [(&str, &str); 11] = [
+    ("url", "sqlite:app.db"),
+    ("locations", "[migrations]"),
+    ("file_template", "\"{date}_{revision}_{slug}\""),
+    ("version_table", "sqlrev_revisions"),
+    ("schema", "schema.sql"),
+    ("schema_dump", "schema_now.sql"),
+    ("dev_url", "postgresql:///scratch"),
+    ("lock_timeout", "30s"),
+    ("statement_timeout", "10m"),
+    ("backup", "auto"),
+    ("backup_keep", "3"),
+];
+
 /// The keys of a header that can be said for all revisions. They say how a revision is run and are no part of its
 /// checksum.
 const HEADER_KEYS: [&str; 2] = ["lock_timeout", "statement_timeout"];
@@ -78,6 +93,7 @@ impl Reader<'_> {
                 Error::new(Code::ConfigDuplicateKey, format!("`{name}` has the key `{key}` twice"))
                     .at(&self.file, second, "again here")
                     .at(&self.file, first, "first here")
+                    .help("keep the one that is meant, and take the other out")
             }
         }
     }
@@ -90,7 +106,15 @@ impl Reader<'_> {
                 place = Some(key.span.clone());
                 for (name, node) in self.entries(node, "names of databases")? {
                     let mut settings = Settings::default();
-                    for (key, node) in self.entries(node, "keys of the configuration")? {
+                    let entries = self.entries(node, "keys of the configuration");
+                    let entries = entries.map_err(|error| match nearest(&name.text, KEYS) {
+                        Some(near) => error.help(format!(
+                            "`{}` is taken for the name of a database; the key `{near}` stands under such a name",
+                            name.text
+                        )),
+                        None => error,
+                    })?;
+                    for (key, node) in entries {
                         self.entry(key, node, &mut settings, false)?;
                     }
                     databases.push((name.text.clone().into_owned(), settings));
@@ -115,7 +139,8 @@ impl Reader<'_> {
                 &self.file,
                 node.span.clone(),
                 format!("takes {takes}, each with a value"),
-            )),
+            )
+            .help("a mapping has a line `KEY: VALUE` for each; under a key it is indented")),
         }
     }
 
@@ -205,7 +230,11 @@ impl Reader<'_> {
 
     pub(super) fn wrong_at(&self, key: &str, place: Span, takes: &str) -> Error {
         let message = format!("the value of `{key}` in `{}` is not of its kind", self.file.name);
-        Error::new(Code::ConfigWrongType, message).at(&self.file, place, format!("takes {takes}"))
+        let error = Error::new(Code::ConfigWrongType, message).at(&self.file, place, format!("takes {takes}"));
+        match EXAMPLES.iter().find(|(known, _)| *known == key) {
+            Some((key, value)) => error.help(format!("for example: {key}: {value}")),
+            None => error,
+        }
     }
 
     fn unknown_database(&self, name: &str, known: &[String], place: Option<Span>) -> Error {
@@ -215,12 +244,19 @@ impl Reader<'_> {
         );
         let error = match place {
             Some(place) => error.at(&self.file, place, format!("has {}", known.join(", "))),
-            None => error.help("there is no `databases:` in it"),
+            None => error.cause("there is no `databases:` in it"),
         };
         match nearest(name, known.iter().map(String::as_str)) {
             Some(near) => error.help(format!("did you mean `-n {near}`?")),
             None => error,
         }
+        .help(match known {
+            [] => "a name under `databases:` is that of one more database".to_owned(),
+            _ => {
+                let names = known.iter().map(|name| format!("-n {name}"));
+                format!("choose one: {}", names.collect::<Vec<_>>().join(", "))
+            }
+        })
     }
 
     /// The values that hold, expanded; URL and schema stay as they are until they are used.
@@ -252,6 +288,11 @@ impl Reader<'_> {
             config.version_table = self.expand(raw)?;
             if config.version_table.trim().is_empty() {
                 return Err(self.wrong_at("version_table", raw.span.clone(), "the name of a table"));
+            }
+            let name = config.version_table.rsplit('.').next().unwrap_or_default();
+            if name.to_ascii_lowercase().starts_with("sqlite_") {
+                let takes = "a name that does not begin with `sqlite_`, which SQLite keeps for itself";
+                return Err(self.wrong_at("version_table", raw.span.clone(), takes));
             }
         }
         if let Some(raw) = &settings.lock_timeout {

@@ -110,5 +110,6 @@ pub(super) fn uncomment(file: &SourceFile, open: &Line) -> Result<Uncommented> {
         format!("the header of `{}` is not closed", file.name),
     )
     .at(file, open.words.clone(), "the header opens here")
-    .at(file, stop, "a line `-- ---` is missing before this"))
+    .at(file, stop, "a line `-- ---` is missing before this")
+    .help("write `-- ---` on a line of its own behind the last key"))
 }

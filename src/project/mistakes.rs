@@ -1,0 +1,92 @@
+//! What is said of files that are not as they should be.
+
+use std::io;
+
+use crate::code::Code;
+use crate::error::Error;
+use crate::source::SourceFile;
+
+use super::names::DIALECTS;
+
+#[cold]
+pub(super) fn duplicate(one: &str, other: &str) -> Error {
+    Error::new(
+        Code::FileDuplicate,
+        format!("`{one}` and `{other}` are the same half of one revision"),
+    )
+    .at(&SourceFile::new(one, ""), 0..0, "this one")
+    .at(&SourceFile::new(other, ""), 0..0, "and this one")
+    .help(format!("delete one of them: rm {other}"))
+}
+
+#[cold]
+pub(super) fn orphan(name: &str) -> Error {
+    Error::new(Code::FileOrphanDowngrade, format!("`{name}` has no upgrade beside it"))
+        .at(&SourceFile::new(name, ""), 0..0, "a downgrade alone")
+        .help(format!(
+            "write {}, or delete the downgrade",
+            name.replace("downgrade.", "upgrade.").replace("down.", "up.")
+        ))
+}
+
+#[cold]
+pub(super) fn unknown_dialect(name: &str) -> Error {
+    let error = Error::new(
+        Code::FileUnknownDialect,
+        format!("`{name}` is named as the text for a dialect that does not exist"),
+    )
+    .at(&SourceFile::new(name, ""), 0..0, "would never run");
+    error.help(format!("the dialects are {}", DIALECTS.join(", ")))
+}
+
+#[cold]
+pub(super) fn misspelled(name: &str, word: &str, meant: &str) -> Error {
+    let right = match name.rsplit_once(word) {
+        Some((before, after)) => format!("{before}{meant}{after}"),
+        None => meant.to_owned(),
+    };
+    Error::new(
+        Code::FileMisspelled,
+        format!("`{name}` is almost the name of a revision's file"),
+    )
+    .at(&SourceFile::new(name, ""), 0..0, "would never run")
+    .help(format!("if it is one: mv {name} {right}"))
+    .help("if it is something else, give it a name less like one")
+}
+
+#[cold]
+pub(super) fn nested(folder: &str, file: &str) -> Error {
+    let message = format!("`{file}` lies deeper than revisions are looked for");
+    Error::new(Code::FileNested, message)
+        .at(&SourceFile::new(file, ""), 0..0, "would never run")
+        .help(format!(
+            "if `{folder}` holds revisions, name it under `locations:` in migrations.yaml"
+        ))
+        .help("if it does not, begin its name with a dot, or move it elsewhere")
+}
+
+#[cold]
+pub(super) fn not_a_name(name: &str) -> Error {
+    Error::new(Code::FileEncoding, format!("the name of `{name}` is not UTF-8")).help("give the file a name that is")
+}
+
+/// A pipe, a socket or a device where a file is looked for.
+#[cold]
+pub(super) fn no_file(name: &str) -> Error {
+    Error::new(Code::FileIo, format!("`{name}` is not a regular file"))
+        .help("a pipe, socket or device is read once, or never ends: put a file in its place")
+}
+
+/// A file or folder that the system does not give.
+#[cold]
+pub(super) fn unreadable(name: &str, error: &io::Error) -> Error {
+    let name = name.trim_end_matches('/');
+    Error::new(Code::FileIo, format!("cannot read `{name}`"))
+        .cause(error.to_string())
+        .help(match error.kind() {
+            io::ErrorKind::PermissionDenied => format!("see whose it is and who may read it: ls -ld {name}"),
+            io::ErrorKind::IsADirectory => "a folder has the name of a file: give it another one".to_owned(),
+            io::ErrorKind::NotFound => format!("it went meanwhile, or is a link to nothing: ls -l {name}"),
+            _ => format!("see what is there: ls -l {name}"),
+        })
+}
