@@ -6,6 +6,7 @@
 
 mod case;
 mod server;
+mod shell;
 mod standing;
 mod world;
 

@@ -15,6 +15,7 @@ use sqlrev::execute::event::Clock;
 use tempfile::TempDir;
 
 use crate::server::{self, Database, Server};
+use crate::shell::{escaped, pipe, remove};
 use crate::standing;
 
 /// The moment at which every case plays.
@@ -202,7 +203,7 @@ impl World {
                 std::fs::set_permissions(self.path(path), mode).expect("it is ours");
             }
             ["ln", "-s", to, path] => std::os::unix::fs::symlink(to, self.path(path)).expect("it can be made"),
-            ["mkfifo", path] => Self::pipe(&self.path(path)),
+            ["mkfifo", path] => pipe(&self.path(path)),
             ["certificates"] => Database::certificates(&self.path("tls")),
             ["cd", folder] => self.directory = self.directory.join(folder).canonicalize().expect("it is there"),
             ["rm", path] => remove(&self.path(path)),
@@ -410,11 +411,6 @@ impl World {
         }
     }
 
-    fn pipe(path: &std::path::Path) {
-        let made = std::process::Command::new("mkfifo").arg(path).status();
-        assert!(made.is_ok_and(|status| status.success()), "it can be made");
-    }
-
     /// The rows of a table of app.db, or of a query.
     pub(crate) fn rows(&self, table: &str) -> Vec<String> {
         let sql = if table.contains(' ') {
@@ -435,39 +431,6 @@ impl World {
         }
         out.lines().map(str::to_owned).collect()
     }
-}
-
-fn remove(path: &Path) {
-    std::fs::remove_file(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-}
-
-/// `printf`: `\n`, `\r`, `\t`, `\\` and bytes in octal.
-fn escaped(text: &str) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut bytes = text.bytes().peekable();
-    while let Some(byte) = bytes.next() {
-        if byte != b'\\' {
-            out.push(byte);
-            continue;
-        }
-        match bytes.next() {
-            Some(b'n') => out.push(b'\n'),
-            Some(b'r') => out.push(b'\r'),
-            Some(b't') => out.push(b'\t'),
-            Some(digit @ b'0'..=b'7') => {
-                let mut value = u32::from(digit - b'0');
-                for _ in 0..2 {
-                    if let Some(digit) = bytes.next_if(|byte| (b'0'..=b'7').contains(byte)) {
-                        value = value * 8 + u32::from(digit - b'0');
-                    }
-                }
-                out.push(u8::try_from(value).expect("a byte"));
-            }
-            Some(other) => out.push(other),
-            None => {}
-        }
-    }
-    out
 }
 
 fn print_rows(statement: &mut rusqlite::Statement<'_>, null: &str, out: &mut String) {

@@ -136,6 +136,16 @@ impl Executor<'_> {
         missing.iter().try_for_each(|create| self.own(create))
     }
 
+    /// Creates the log where it is missing: where the first revision of all failed, it went with its transaction.
+    pub(crate) fn create_log(&mut self) {
+        if let Ok(missing) = own_tables(&self.table, false, true, self.driver) {
+            for create in missing {
+                // What failed is told in any case.
+                let _ = self.driver.execute(&create);
+            }
+        }
+    }
+
     /// Writes down that a step failed, and why.
     pub(crate) fn log_failure(&mut self, ready: &Ready<'_>, error: &Error) {
         let now = self.clock.now();
@@ -147,13 +157,7 @@ impl Executor<'_> {
             detail: Some(&detail),
         };
         let sql = self.table.log(entry, &self.stamp(&now, None));
-        // What failed is told in any case; a log that cannot be written, on a full disk say, must not hide it. Where
-        // the first revision of all failed, it is not there yet.
-        if let Ok(missing) = own_tables(&self.table, false, true, self.driver) {
-            for create in missing {
-                let _ = self.driver.execute(&create);
-            }
-        }
+        // What failed is told in any case; a log that cannot be written, on a full disk say, must not hide it.
         let _ = self.driver.execute(&sql);
     }
 }

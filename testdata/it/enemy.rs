@@ -138,7 +138,7 @@ fn things_that_are_no_database() {
         &["upgrade", "--url", "sqlite:no/such/folder/app.db"],
         "database::connect",
     );
-    refused(&place, &["upgrade", "--url", "sqlite:/dev/full"], "database::disk_full");
+    refused(&place, &["upgrade", "--url", "sqlite:/dev/full"], "database::connect");
     let good = std::fs::read(place.database()).expect("a database");
     let mut wrong_header = good.clone();
     wrong_header[..6].copy_from_slice(b"SQLIT3");
@@ -432,7 +432,7 @@ fn files_of_other_kinds() {
         .current_dir(place.folder())
         .env_clear();
     let done = finished(bounded);
-    done.failed_with(1, "header::missing");
+    done.failed_with(1, "file::io");
 }
 
 /// A script larger than memory should be. It takes minutes, so it runs when `SQLREV_SLOW` is set.
