@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use sqlrev::migrator::{Backup, When};
 use sqlrev::{Cancel, Code, Event};
 
-use crate::library::{line, memory, migrator, number};
+use crate::library::{line, memory, migrator, number, revision};
 use crate::place::{Place, finished};
 
 #[test]
@@ -324,6 +324,10 @@ fn a_rehearsal_leaves_the_database_alone() {
     assert!(migrator(line(1)).is_up_to_date(&mut db).unwrap());
     let files = std::fs::read_dir(place.folder()).unwrap().count();
     assert_eq!(files, 3, "own.db, migrations and migrations.yaml");
+    let other = revision("bbbb", "aaaa", "", "ATTACH 'other.db' AS other;", "");
+    let beyond = migrator([line(1), other.to_vec()].concat());
+    let error = beyond.run(&mut db).rehearse("heads").unwrap_err();
+    assert_eq!(error.code(), Code::BeyondCopy);
     let mut memory = memory();
     let error = migrator(line(3)).run(&mut memory).rehearse("heads").unwrap_err();
     assert_eq!(error.code(), Code::UnsupportedDatabase);
