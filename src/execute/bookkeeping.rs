@@ -136,16 +136,6 @@ impl Executor<'_> {
         missing.iter().try_for_each(|create| self.own(create))
     }
 
-    /// Creates the log where it is missing: where the first revision of all failed, it went with its transaction.
-    pub(crate) fn create_log(&mut self) {
-        if let Ok(missing) = own_tables(&self.table, false, true, self.driver) {
-            for create in missing {
-                // What failed is told in any case.
-                let _ = self.driver.execute(&create);
-            }
-        }
-    }
-
     /// Writes down that a step failed, and why.
     pub(crate) fn log_failure(&mut self, ready: &Ready<'_>, error: &Error) {
         let now = self.clock.now();

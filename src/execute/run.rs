@@ -424,9 +424,6 @@ impl<'a> Executor<'a> {
             let _ = queued.and_then(|()| self.driver.flush());
         }
         if !progress.fresh || progress.kept > 0 || alone {
-            if progress.begun {
-                self.create_log();
-            }
             self.log_failure(ready, &error);
         }
         let state = self.state(ready, progress, alone);
