@@ -1,19 +1,22 @@
 //! Names that are given up and taken again: whoever gives one up goes first.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::schema::diff::{Alter, Change, Plan};
 use crate::schema::{Constraint, ConstraintKind, Key, Kind, Model};
 
 /// A schema, and a name that but one may have in it.
 type Name<'m> = (&'m str, &'m str);
+/// The names of the indexes of each table.
+type Indexes<'m> = BTreeMap<&'m Key, Vec<Name<'m>>>;
 
 impl Plan<'_> {
     /// The names that something else has in the wanted schema than in the present one.
     fn taken(&self, kinds: &[ConstraintKind]) -> BTreeSet<Name<'_>> {
         let mut taken: BTreeSet<Name<'_>> = BTreeSet::new();
+        let indexes = indexes(self.from);
         for (key, object) in &self.to.objects {
-            let held = names(self.from, key, kinds);
+            let held = names(self.from, key, kinds, &indexes);
             let again = self.create.contains(key);
             // What comes later finds the names of tables that went.
             if again && matches!(key.kind, Kind::Table | Kind::Sequence | Kind::Type) {
@@ -30,9 +33,12 @@ impl Plan<'_> {
     /// Of the tables that go, those whose names, or whose constraints' and indexes' names, are taken by something else.
     pub(super) fn giving_names(&self, kinds: &[ConstraintKind]) -> BTreeSet<Key> {
         let taken = self.taken(kinds);
+        let indexes = indexes(self.from);
         let gives = |key: &&Key| {
             key.kind == Kind::Table
-                && (self.drops_first || self.create.contains(*key) || !names(self.from, key, kinds).is_disjoint(&taken))
+                && (self.drops_first
+                    || self.create.contains(*key)
+                    || !names(self.from, key, kinds, &indexes).is_disjoint(&taken))
         };
         self.drop.iter().filter(gives).cloned().collect()
     }
@@ -84,21 +90,25 @@ fn has_name(kinds: &[ConstraintKind], constraint: &Constraint) -> bool {
     kinds.contains(&constraint.kind)
 }
 
+/// The indexes of all tables, found in one walk.
+fn indexes(model: &Model) -> Indexes<'_> {
+    let mut indexes = Indexes::new();
+    for (key, object) in model.objects.iter().filter(|(key, _)| key.kind == Kind::Index) {
+        if let Some(table) = &object.on {
+            indexes.entry(table).or_default().push((&key.schema, &key.name));
+        }
+    }
+    indexes
+}
+
 /// The names that a table holds beside its own: those of such constraints, and of indexes.
-fn names<'m>(model: &'m Model, table: &Key, kinds: &[ConstraintKind]) -> BTreeSet<Name<'m>> {
+fn names<'m>(model: &'m Model, table: &Key, kinds: &[ConstraintKind], indexes: &Indexes<'m>) -> BTreeSet<Name<'m>> {
     let Some((key, object)) = model.objects.get_key_value(table).filter(|_| !kinds.is_empty()) else {
         return BTreeSet::new();
     };
     let constraints = object.table.iter().flat_map(|table| &table.constraints);
     let constraints = constraints.filter(|constraint| has_name(kinds, constraint));
-    let mut names: BTreeSet<Name<'m>> = constraints
-        .map(|constraint| (key.schema.as_str(), constraint.folded.as_str()))
-        .collect();
-    let indexes = model
-        .objects
-        .iter()
-        .filter(|(_, object)| object.on.as_ref() == Some(table));
-    let indexes = indexes.filter(|(index, _)| index.kind == Kind::Index);
-    names.extend(indexes.map(|(index, _)| (index.schema.as_str(), index.name.as_str())));
-    names
+    let constraints = constraints.map(|constraint| (key.schema.as_str(), constraint.folded.as_str()));
+    let indexes = indexes.get(table).into_iter().flatten().copied();
+    constraints.chain(indexes).collect()
 }
