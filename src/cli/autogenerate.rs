@@ -1,5 +1,7 @@
 //! `revision --autogenerate`: the difference between two schemas becomes a revision.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use crate::cli::args::NewRevision;
@@ -94,7 +96,7 @@ fn between(
     ui: &mut Ui<'_>,
 ) -> Result<Option<Generated>> {
     let mut renames = compare.renames(&args.rename, &scripts, &now, &wanted)?;
-    let seen = (compare.seen(now.clone()), compare.seen(wanted.clone()));
+    let seen = (compare.seen(&now), compare.seen(&wanted));
     renames::ask_renames(&seen.0, &seen.1, &mut renames, ui);
     let mut up = compare.lead(&now, &wanted, &renames)?;
     if up.is_empty() {
@@ -237,9 +239,12 @@ fn divide(
 }
 
 /// The schema after the upgrade: the wanted one, with what is left out of the comparison as it is now.
-fn reached(now: &Model, wanted: &Model, compare: &Compare<'_>) -> Model {
-    let mut reached = compare.seen(wanted.clone());
-    let seen = compare.seen(now.clone());
+fn reached<'m>(now: &Model, wanted: &'m Model, compare: &Compare<'_>) -> Cow<'m, Model> {
+    let Cow::Owned(mut reached) = compare.seen(wanted) else {
+        return Cow::Borrowed(wanted);
+    };
+    reached.tried &= now.tried;
+    let seen = compare.seen(now);
     for (key, object) in &now.objects {
         if !seen.objects.contains_key(key) {
             reached.objects.insert(key.clone(), object.clone());
@@ -255,7 +260,7 @@ fn reached(now: &Model, wanted: &Model, compare: &Compare<'_>) -> Model {
             *there = object.clone();
         }
     }
-    reached
+    Cow::Owned(reached)
 }
 
 /// What the downgrade does not bring back.
@@ -281,7 +286,7 @@ fn refuse_drops(
         Code::SchemaDrops,
         format!("the difference would drop {}", lost.join(", ")),
     );
-    for guess in renames::guesses(&compare.seen(now.clone()), &compare.seen(wanted.clone()), renames) {
+    for guess in renames::guesses(&compare.seen(now), &compare.seen(wanted), renames) {
         error = error.help(format!("if that is a rename: --rename {}", guess.shown()));
     }
     Err(error.help(format!(
@@ -336,12 +341,7 @@ fn processed(given: &Given<'_>, hook: &[String], out: &mut Generated, ui: &mut U
         })
     };
     let reached = ran(given.now, &up, "upgrade")?;
-    if !schema::differences(
-        &given.compare.seen(given.wanted.clone()),
-        &given.compare.seen(reached.clone()),
-    )
-    .is_empty()
-    {
+    if !schema::differences(&given.compare.seen(given.wanted), &given.compare.seen(&reached)).is_empty() {
         ui.say("note: what `process_revision` printed leads elsewhere than to the declared schema");
     }
     ran(&reached, &down, "downgrade")?;

@@ -1,5 +1,7 @@
 //! The schemas that commands compare: what revisions build, what is declared, what a database holds.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use crate::cli::scratch::{self, Scratch};
@@ -89,9 +91,8 @@ impl<'a> Compare<'a> {
     }
 
     /// A model with only what is compared.
-    pub(crate) fn seen(&self, mut model: Model) -> Model {
-        self.history.project.config.autogenerate.look_at(&mut model);
-        model
+    pub(crate) fn seen<'m>(&self, model: &'m Model) -> Cow<'m, Model> {
+        self.with(|autogenerate| autogenerate.seen(model))
     }
 
     /// The changes that lead from one schema to the other.
@@ -117,9 +118,10 @@ impl<'a> Compare<'a> {
     fn with<T>(&self, act: impl FnOnce(&Autogenerate<'_>) -> T) -> T {
         let config = &self.history.project.config.autogenerate;
         act(&Autogenerate {
+            dialect: self.history.dialect,
             scratch: &*self.scratch,
             table: &self.history.table,
-            lens: &|model| config.look_at(model),
+            lens: (!config.looks_at_all()).then_some(&|model| config.look_at(model)),
             not_null_in_steps: config.rules.contains(&Rule::NotNullInSteps),
         })
     }
@@ -215,6 +217,8 @@ pub(crate) fn against_declared(
     let built = compare.built(&compare.everything(), ui)?;
     let renames = compare.renames(&[], &scripts, &built, &wanted)?;
     let lacking = compare.differences(&built, &wanted, &renames)?;
+    // Three large schemas at once would be one too many.
+    drop(built);
     let mut found: Vec<Found> = lacking
         .into_iter()
         .map(|piece| Found {

@@ -34,7 +34,7 @@ pub(crate) fn diff(session: &mut Session<'_>, args: &args::Diff, ui: &mut Ui<'_>
     let pieces = compare.lead(&from, &to, &renames)?;
     // Where nothing differs, nothing goes and nothing comes.
     if !pieces.is_empty() {
-        renames::tell_guesses(&compare.seen(from), &compare.seen(to), &renames, ui);
+        renames::tell_guesses(&compare.seen(&from), &compare.seen(&to), &renames, ui);
     }
     if ui.json {
         let changes: Vec<_> = pieces.iter().map(compare::difference).collect();

@@ -25,6 +25,7 @@ pub use rewrite::{AlterStatement, COPY, Op, Rewrite, Setting};
 pub use schemas::Schemas;
 pub use script::{ScriptHead, ScriptSql};
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::error::Result;
@@ -160,6 +161,20 @@ pub trait Dialect: Sync + std::fmt::Debug {
         scratch: &mut dyn FnMut() -> Option<Box<dyn Scratch>>,
     ) -> Option<Model> {
         let _ = (statements, scratch);
+        None
+    }
+
+    /// The objects of two schemas that are enough to try on scratch what leads from one to the other, where only these
+    /// change and none gets another name: what is tried with them alone has the same outcome beside all others. None where
+    /// all are needed.
+    fn part(
+        &self,
+        from: &Model,
+        to: &Model,
+        changed: &BTreeSet<Key>,
+        scratch: &mut dyn FnMut() -> Option<Box<dyn Scratch>>,
+    ) -> Option<BTreeSet<Key>> {
+        let _ = (from, to, changed, scratch);
         None
     }
 

@@ -4,12 +4,15 @@
 //! harder means are tried in turn: what stands in the way is dropped and made again, then foreign keys go first and come
 //! last. Tables are never made anew by hand: the batch engine of SQLite does so where it must, with all its guards.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::code::Code;
+use crate::dialect::{Dialect, Scratch};
 use crate::error::{Error, Result};
 use crate::execute::declared::{self, Lens, has_body};
 use crate::execute::harder::{harder, in_steps};
+use crate::execute::online::OnDriver;
 use crate::execute::piece::{Piece, script};
 use crate::execute::replay::{MakeScratch, Replay};
 use crate::execute::stuck::{Stuck, led_elsewhere, refused};
@@ -24,12 +27,14 @@ const ROUNDS: usize = 4;
 
 /// What a comparison needs.
 pub struct Autogenerate<'a> {
+    /// Whose schemas they are.
+    pub dialect: &'static dyn Dialect,
     /// Makes databases to try things on.
     pub scratch: MakeScratch<'a>,
     /// The version table, which is no part of a schema.
     pub table: &'a VersionTable,
-    /// What is left out.
-    pub lens: Lens<'a>,
+    /// What is left out, if something is.
+    pub lens: Option<Lens<'a>>,
     /// A new NOT NULL column without a default comes nullable, and is made NOT NULL when it was filled.
     pub not_null_in_steps: bool,
 }
@@ -44,26 +49,45 @@ impl Autogenerate<'_> {
         // What is the same is the same through any lens, and a copy of a large schema is not cheap. An index that stands for a
         // constraint is not the same: the lens may take the one away and leave the other.
         let named_alike = from.objects.len() == to.objects.len() && from.objects.keys().eq(to.objects.keys());
-        if renames.is_empty() && named_alike && diff::compare(from, to).is_empty() {
+        let is_whole = self.lens.is_none();
+        if renames.is_empty() && named_alike && !is_whole && diff::compare(from, to).is_empty() {
             return Ok(Vec::new());
         }
-        let mut wanted = to.clone();
-        (self.lens)(&mut wanted);
-        let mut present = from.clone();
-        (self.lens)(&mut present);
-        if renames.is_empty() && diff::compare(&present, &wanted).is_empty() {
+        let (present, wanted) = (self.seen(from), self.seen(to));
+        let changed = diff::compare(&present, &wanted);
+        if renames.is_empty() && changed.is_empty() {
             return Ok(Vec::new());
         }
+        if renames.is_empty()
+            && let Some(part) = self.part(from, to, &changed)
+        {
+            let (from, present, wanted) = (from.part(&part), present.part(&part), wanted.part(&part));
+            match self.led((&from, &present), &wanted, renames) {
+                Err(error) if error.code() != Code::Interrupted => {}
+                led => return led,
+            }
+        }
+        self.led((from, &present), &wanted, renames)
+    }
+
+    /// What is enough to try the changes with.
+    fn part(&self, from: &Model, to: &Model, changed: &BTreeSet<Key>) -> Option<BTreeSet<Key>> {
+        let mut scratch = || Some(Box::new(OnDriver((self.scratch)().ok()?)) as Box<dyn Scratch>);
+        self.dialect.part(from, to, changed, &mut scratch)
+    }
+
+    /// Tries means after means.
+    fn led(&self, (from, present): (&Model, &Model), wanted: &Model, renames: &[Rename]) -> Result<Vec<Piece>> {
         let mut force = Force::default();
         let mut before: BTreeMap<Key, Error> = BTreeMap::new();
         loop {
-            let stuck = match self.attempt(from, &wanted, renames, &force)? {
-                Ok(pieces) => match self.proved(from, &wanted, &pieces) {
+            let stuck = match self.attempt(from, wanted, renames, &force)? {
+                Ok(pieces) => match self.proved(from, wanted, &pieces) {
                     Ok(()) => return Ok(pieces),
                     // A value that was added to a type cannot be used before the end of the transaction.
                     Err(error)
                         if error.code() == Code::Interrupted
-                            || !self.types_anew(&mut force, from, &wanted, &pieces)? =>
+                            || !self.types_anew(&mut force, from, wanted, &pieces)? =>
                     {
                         return Err(error);
                     }
@@ -71,13 +95,23 @@ impl Autogenerate<'_> {
                 },
                 Err(stuck) => stuck,
             };
-            if !harder(&mut force, &present, &wanted, &stuck) {
+            if !harder(&mut force, present, wanted, &stuck) {
                 // What could not be done says more than that there is no harder way.
                 let before = before.remove(&stuck.key).filter(|_| stuck.wordless);
                 return Err(before.unwrap_or(stuck.error));
             }
             before.insert(stuck.key, stuck.error);
         }
+    }
+
+    /// Of a model what is compared.
+    pub fn seen<'m>(&self, model: &'m Model) -> Cow<'m, Model> {
+        let Some(lens) = self.lens else {
+            return Cow::Borrowed(model);
+        };
+        let mut seen = model.clone();
+        lens(&mut seen);
+        Cow::Owned(seen)
     }
 
     /// How the two differ, whether or not statements are found for it.
@@ -87,9 +121,7 @@ impl Autogenerate<'_> {
     pub fn differences(&self, from: &Model, to: &Model, renames: &[Rename]) -> Result<Vec<Piece>> {
         match self.lead(from, to, renames) {
             Err(error) if error.code() == Code::SchemaNoWords => {
-                let (mut from, mut to) = (from.clone(), to.clone());
-                (self.lens)(&mut from);
-                (self.lens)(&mut to);
+                let (from, to) = (self.seen(from), self.seen(to));
                 let changes = diff::changes(&from, &to, Manner::default(), &Force::default());
                 Ok(changes
                     .iter()
@@ -113,8 +145,7 @@ impl Autogenerate<'_> {
     /// A scratch database that holds the schema. What is not compared may be missing there.
     fn holding(&self, schema: &Model) -> Result<Replay> {
         let mut replay = Replay::new(self.scratch, false)?;
-        let mut seen = schema.clone();
-        (self.lens)(&mut seen);
+        let seen = self.seen(schema);
         let bodies = replay.driver().dialect().bodies_unread();
         let bodies = bodies.filter(|_| declared::has_bodies(schema));
         if let Some([unread, _]) = bodies {
@@ -139,7 +170,9 @@ impl Autogenerate<'_> {
 
     fn model(&self, replay: &mut Replay) -> Result<Model> {
         let mut model = declared::model(replay.driver(), self.table)?.unwrap_or_default();
-        (self.lens)(&mut model);
+        if let Some(lens) = self.lens {
+            lens(&mut model);
+        }
         Ok(model)
     }
 
@@ -303,8 +336,7 @@ impl Autogenerate<'_> {
     /// # Errors
     /// `schema::no_words` when they lead elsewhere; what the database refuses.
     pub fn in_parts(&self, from: &Model, wanted: &Model, parts: &[(String, bool)]) -> Result<()> {
-        let mut wanted = wanted.clone();
-        (self.lens)(&mut wanted);
+        let wanted = self.seen(wanted);
         let mut replay = self.holding(from)?;
         for (text, alone) in parts {
             if *alone {
@@ -408,3 +440,6 @@ fn renaming(rename: &Rename, present: &Model) -> Change {
         }
     }
 }
+
+#[cfg(all(test, feature = "cli"))]
+mod tests;

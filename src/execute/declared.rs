@@ -112,7 +112,8 @@ pub fn built(
                 .help("the schema that revisions build is known only where all of them run on an empty database"),
             _ => error,
         })?;
-    let model = model(replay.driver(), table)?.unwrap_or_default();
+    let mut model = model(replay.driver(), table)?.unwrap_or_default();
+    model.tried = true;
     Ok((model, replay.trouble()))
 }
 
@@ -122,14 +123,18 @@ pub fn built(
 /// What the database refuses, labelled in the file.
 pub fn declared(scratch: MakeScratch<'_>, scripts: &[Script], table: &VersionTable) -> Result<Model> {
     let mut replay = Replay::new(scratch, false)?;
-    if let Some(model) = apart(&mut replay, scripts) {
-        return Ok(own(model, table));
-    }
-    for script in scripts {
-        run(&mut replay, script)
-            .map_err(|error| error.state("it was tried on a scratch database: nothing has changed"))?;
-    }
-    Ok(model(replay.driver(), table)?.unwrap_or_default())
+    let mut declared = match apart(&mut replay, scripts) {
+        Some(model) => own(model, table),
+        None => {
+            for script in scripts {
+                run(&mut replay, script)
+                    .map_err(|error| error.state("it was tried on a scratch database: nothing has changed"))?;
+            }
+            model(replay.driver(), table)?.unwrap_or_default()
+        }
+    };
+    declared.tried = true;
+    Ok(declared)
 }
 
 /// The model of scripts that a dialect need not run on one database to know what comes of them.

@@ -273,6 +273,8 @@ pub fn append(script: &mut String, statement: &str) {
 pub struct Model {
     /// The objects.
     pub objects: BTreeMap<Key, Object>,
+    /// Whether a scratch database made all of them.
+    pub tried: bool,
 }
 
 impl Model {
@@ -305,6 +307,16 @@ impl Model {
             out.push('\n');
         }
         out
+    }
+
+    /// These objects of it.
+    #[must_use]
+    pub fn part(&self, keys: &BTreeSet<Key>) -> Self {
+        let objects = keys.iter().filter_map(|key| self.objects.get_key_value(key));
+        Self {
+            objects: objects.map(|(key, object)| (key.clone(), object.clone())).collect(),
+            tried: self.tried,
+        }
     }
 
     /// Leaves only what is wanted.

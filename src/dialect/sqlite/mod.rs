@@ -24,6 +24,7 @@ mod keyed;
 mod mirror;
 mod names;
 mod oracle;
+mod part;
 mod places;
 mod plain;
 mod prove;
@@ -59,14 +60,16 @@ mod hazards;
 #[cfg(all(test, feature = "bundled"))]
 mod model;
 
+use std::collections::BTreeSet;
+
 use crate::dialect::{
     AlterStatement, Ask, Broken, Dialect, Lack, Mirrors, References, Replaces, Replay, Rewrite, RowChange, Rows,
     Scratch, ScriptSql, Setting, SizeSql, VersionSql,
 };
 use crate::error::Result;
 use crate::revision::Recreate;
-use crate::schema::Model;
 use crate::schema::diff::Change;
+use crate::schema::{Key, Model};
 use crate::sql::split::{self, SplitRules};
 use crate::sql::{parse, write};
 
@@ -135,6 +138,20 @@ impl Dialect for Sqlite {
     ) -> Option<Model> {
         if COMPARES {
             apart::model(statements, scratch)
+        } else {
+            None
+        }
+    }
+
+    fn part(
+        &self,
+        from: &Model,
+        to: &Model,
+        changed: &BTreeSet<Key>,
+        scratch: &mut dyn FnMut() -> Option<Box<dyn Scratch>>,
+    ) -> Option<BTreeSet<Key>> {
+        if COMPARES {
+            part::part(from, to, changed, scratch)
         } else {
             None
         }

@@ -44,6 +44,7 @@ pub(super) fn of_rows(rows: Rows, shadows: &BTreeSet<String>) -> Model {
             .iter()
             .map(|stored| (stored.key(), object(stored, &names)))
             .collect(),
+        tried: false,
     };
     name_parents(&mut model);
     model

@@ -90,6 +90,11 @@ impl Autogenerate {
         included && !fits(&self.exclude, object) && !on.is_some_and(|on| fits(&self.exclude, on))
     }
 
+    /// Whether everything is compared.
+    pub fn looks_at_all(&self) -> bool {
+        self.include.is_empty() && self.exclude.is_empty() && self.compare_types && self.compare_defaults
+    }
+
     /// Leaves what is compared.
     pub fn look_at(&self, model: &mut Model) {
         let whole = self.include.is_empty() && self.exclude.is_empty();

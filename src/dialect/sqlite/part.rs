@@ -1,0 +1,246 @@
+//! The part of a schema that matters where a few of its objects change.
+//!
+//! SQLite reads the whole schema again after an ALTER, and all views and triggers with it, so that what it takes to try ten
+//! changes on scratch grows with what does not change. What changes, all that names it, and all that those need is tried
+//! by itself instead. That the rest has no say in it is looked at first: SQLite refuses a DROP COLUMN beside a view or
+//! trigger that does not compile, and writes texts in double quotes anew in the whole schema, so whatever may be one of
+//! these is made in a small database, where it has to stand such an ALTER unchanged. Names must not collide either.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::dialect::Scratch;
+use crate::schema::{Key, Kind, Model, Object, order};
+use crate::sql::split::SQLITE;
+use crate::sql::token::{self, significant, unquoted};
+
+/// With fewer objects there is nothing to gain.
+const FEW: usize = 64;
+/// How many objects are looked at in one database.
+const TOGETHER: usize = 96;
+
+/// The objects of both schemas that matter where these change; none where all may.
+pub(super) fn part(
+    from: &Model,
+    to: &Model,
+    changed: &BTreeSet<Key>,
+    scratch: &mut dyn FnMut() -> Option<Box<dyn Scratch>>,
+) -> Option<BTreeSet<Key>> {
+    let unreadable = |model: &Model| {
+        let mut objects = model.objects.iter();
+        objects.any(|(key, object)| key.kind == Kind::Table && object.table.is_none())
+    };
+    if from.objects.len() < FEW || unreadable(from) || unreadable(to) {
+        return None;
+    }
+    let part = Around::new(from, to).part(changed);
+    if part.len() * 2 > from.objects.len() || collide(from, to, changed, &part) {
+        return None;
+    }
+    let suspects: Vec<&Key> = from
+        .objects
+        .iter()
+        .filter(|(key, object)| !part.contains(key) && is_suspect(key, object, from, to))
+        .map(|(key, _)| key)
+        .collect();
+    let sound = together(from, &suspects)?
+        .iter()
+        .all(|keys| stands(from, keys, scratch).is_some());
+    sound.then_some(part)
+}
+
+/// What uses what, before and after.
+struct Around<'m> {
+    models: [&'m Model; 2],
+    users: BTreeMap<&'m Key, Vec<&'m Key>>,
+}
+
+impl<'m> Around<'m> {
+    fn new(from: &'m Model, to: &'m Model) -> Self {
+        let mut users: BTreeMap<&Key, Vec<&Key>> = BTreeMap::new();
+        for (key, object) in from.objects.iter().chain(&to.objects) {
+            for used in needs(object) {
+                users.entry(used).or_default().push(key);
+            }
+        }
+        Self {
+            models: [from, to],
+            users,
+        }
+    }
+
+    fn objects(&self, key: &'m Key) -> impl Iterator<Item = &'m Object> {
+        self.models.into_iter().filter_map(move |model| model.objects.get(key))
+    }
+
+    fn users(&self, key: &Key) -> impl Iterator<Item = &'m Key> {
+        self.users.get(key).into_iter().flatten().copied()
+    }
+
+    fn part(&self, changed: &'m BTreeSet<Key>) -> BTreeSet<Key> {
+        let mut part: BTreeSet<&Key> = changed.iter().collect();
+        let tables = changed
+            .iter()
+            .flat_map(|key| self.objects(key))
+            .filter_map(|object| object.on.as_ref());
+        part.extend(tables.collect::<Vec<_>>());
+        let [from, to] = self.models;
+        let goes = |key: &Key| from.objects.contains_key(key) && !to.objects.contains_key(key);
+        // What names it, and what names a view that does. Where a table goes, so may rows of its children, and theirs.
+        let mut above: Vec<&Key> = part.iter().copied().collect();
+        let mut gone: BTreeSet<&Key> = part.iter().copied().filter(|key| goes(key)).collect();
+        while let Some(key) = above.pop() {
+            for user in self.users(key) {
+                let follows = user.kind == Kind::Table && gone.contains(key) && gone.insert(user);
+                let is_new = part.insert(user);
+                if follows || is_new && user.kind == Kind::View {
+                    above.push(user);
+                }
+            }
+        }
+        let mut below: Vec<&Key> = part.iter().copied().collect();
+        while let Some(key) = below.pop() {
+            let hanging = self
+                .users(key)
+                .filter(|user| self.objects(user).any(|user| user.on.as_ref() == Some(key)));
+            for other in self.objects(key).flat_map(needs).chain(hanging) {
+                if part.insert(other) {
+                    below.push(other);
+                }
+            }
+        }
+        part.into_iter().cloned().collect()
+    }
+}
+
+/// What an object names.
+fn needs(object: &Object) -> impl Iterator<Item = &Key> {
+    object.uses.iter().chain(object.on.as_ref())
+}
+
+/// Whether something outside of the part has a name that something in it is given.
+fn collide(from: &Model, to: &Model, changed: &BTreeSet<Key>, part: &BTreeSet<Key>) -> bool {
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    for (key, object) in changed
+        .iter()
+        .filter_map(|key| to.objects.get_key_value(key))
+        .chain(changed.iter().filter_map(|key| from.objects.get_key_value(key)))
+    {
+        names.insert(&key.name);
+        // An index may come of one.
+        let constraints = object.table.iter().flat_map(|table| &table.constraints);
+        names.extend(constraints.map(|constraint| constraint.folded.as_str()));
+    }
+    let mut rest = from.objects.keys().filter(|key| !part.contains(key));
+    rest.any(|key| names.contains(key.name.as_str()) || key.name.starts_with("sqlrev"))
+}
+
+/// Whether SQLite may refuse an ALTER of another table because of it, or write it anew.
+fn is_suspect(key: &Key, object: &Object, from: &Model, to: &Model) -> bool {
+    let runs = || {
+        let then = to.objects.get(key).filter(|_| to.tried);
+        from.tried || then.is_some_and(|then| then.create == object.create)
+    };
+    let table = match &object.on {
+        Some(table) => from.table(table),
+        None => object.table.as_ref(),
+    };
+    let is_column = |name: &str| table.is_some_and(|table| table.column(name).is_some());
+    matches!(key.kind, Kind::View | Kind::Trigger)
+        || !runs()
+        || object.create.iter().any(|sql| says_text(sql, key.kind, &is_column))
+}
+
+/// Whether the definition of a table or index may say a text in double quotes: in an expression, by no name of a column.
+fn says_text(sql: &str, kind: Kind, is_column: &dyn Fn(&str) -> bool) -> bool {
+    if !sql.contains('"') {
+        return false;
+    }
+    // How deep in parentheses, and how deep those of an expression are.
+    let (mut depth, mut inside) = (0_usize, None);
+    let mut before = "";
+    for token in significant(sql, &SQLITE) {
+        let text = &sql[token.span.clone()];
+        let is_word = |words: &[&str]| words.iter().any(|word| before.eq_ignore_ascii_case(word));
+        match text {
+            "(" => {
+                depth += 1;
+                if inside.is_none() && (kind == Kind::Index || is_word(&["CHECK", "AS", "DEFAULT"])) {
+                    inside = Some(depth);
+                }
+            }
+            ")" => {
+                if inside == Some(depth) && kind != Kind::Index {
+                    inside = None;
+                }
+                depth = depth.saturating_sub(1);
+            }
+            _ if token.kind == token::Kind::Quoted && text.starts_with('"') => {
+                let is_name = is_column(&unquoted(text).to_ascii_lowercase());
+                if (inside.is_some() || is_word(&["DEFAULT"])) && !is_name {
+                    return true;
+                }
+            }
+            _ => {}
+        }
+        before = if token.kind == token::Kind::Word { text } else { "" };
+    }
+    false
+}
+
+/// The objects, each with all that it needs, in groups; none where that would be no less than all of them.
+fn together(from: &Model, suspects: &[&Key]) -> Option<Vec<BTreeSet<Key>>> {
+    let mut groups: Vec<BTreeSet<Key>> = Vec::new();
+    let mut group: BTreeSet<&Key> = BTreeSet::new();
+    let mut made = 0;
+    let mut done: BTreeSet<&Key> = BTreeSet::new();
+    // Those on one table stand together.
+    let mut suspects = suspects.to_vec();
+    suspects.sort_by_key(|key| {
+        from.objects
+            .get(*key)
+            .and_then(|object| needs(object).next())
+            .map_or(&key.name, |key| &key.name)
+    });
+    for suspect in suspects {
+        if !done.insert(suspect) {
+            continue;
+        }
+        let mut open = vec![suspect];
+        while let Some(key) = open.pop() {
+            let Some(object) = from.objects.get(key).filter(|_| group.insert(key)) else {
+                continue;
+            };
+            done.insert(key);
+            // A table is made without its parents.
+            let used = object.uses.iter().filter(|_| key.kind != Kind::Table);
+            open.extend(used.chain(object.on.as_ref()));
+        }
+        if group.len() >= TOGETHER {
+            made += group.len();
+            groups.push(group.iter().map(|key| (*key).clone()).collect());
+            group.clear();
+        }
+    }
+    groups.push(group.into_iter().cloned().collect());
+    (made < 3 * from.objects.len()).then_some(groups)
+}
+
+/// Whether the objects can be made, and stand an ALTER of another table as they are.
+fn stands(from: &Model, keys: &BTreeSet<Key>, scratch: &mut dyn FnMut() -> Option<Box<dyn Scratch>>) -> Option<()> {
+    const TEXTS: &str = "SELECT sql FROM sqlite_schema WHERE name <> 'sqlrev_part' ORDER BY rowid";
+    if keys.is_empty() {
+        return Some(());
+    }
+    let mut db = scratch()?;
+    db.execute("BEGIN").ok()?;
+    for key in order::creation(from, keys) {
+        for statement in &from.objects.get(&key)?.create {
+            db.execute(statement).ok()?;
+        }
+    }
+    db.execute("CREATE TABLE sqlrev_part (a, b)").ok()?;
+    let before = db.query(TEXTS).ok()?;
+    db.execute("ALTER TABLE sqlrev_part DROP COLUMN b").ok()?;
+    let after = db.query(TEXTS).ok()?;
+    (before == after).then_some(())
+}
