@@ -13,7 +13,7 @@ use crate::execute::walk::{Place, Runner, Walk};
 use crate::revision::graph::RevisionGraph;
 use crate::revision::nodes::NodeSet;
 use crate::revision::{Recreate, Script};
-use crate::schema::{Key, Kind, Model};
+use crate::schema::{Key, Kind, Model, Object};
 use crate::version::VersionTable;
 
 /// What is left out of a comparison, as a function that takes it out of a model.
@@ -100,6 +100,10 @@ pub fn built(
     table: &VersionTable,
 ) -> Result<(Model, Option<String>)> {
     let mut replay = Replay::new(scratch, false)?.exactly();
+    if let Some(mut model) = built_apart(&mut replay, graph, nodes, table) {
+        model.tried = true;
+        return Ok((model, None));
+    }
     // A revision may name it. Its schema may not be there yet, and then no revision does.
     for statement in table.create() {
         let _ = replay.driver().execute(&statement);
@@ -117,13 +121,37 @@ pub fn built(
     Ok((model, replay.trouble()))
 }
 
+/// The model that revisions build which only define what stands for itself, and do not name the version table.
+fn built_apart(replay: &mut Replay, graph: &RevisionGraph, nodes: &NodeSet, table: &VersionTable) -> Option<Model> {
+    // Where transactions are replayed, more than the statements decides what comes of them.
+    if replay.driver().dialect().replays_transactions() {
+        return None;
+    }
+    let order = graph.order().iter().filter(|node| nodes.contains(**node));
+    let scripts: Vec<&Script> = order
+        .filter_map(|node| graph.revision(*node).upgrade.as_ref())
+        .collect();
+    let model = apart(replay, &scripts)?;
+    // The log's name begins likewise.
+    let own_name = table.name().to_ascii_lowercase();
+    let own_name = own_name.strip_suffix("_revisions").unwrap_or(&own_name);
+    let names_own = |object: &Object| {
+        let mut texts = object.create.iter();
+        texts.any(|sql| sql.to_ascii_lowercase().contains(own_name))
+    };
+    if model.objects.values().any(names_own) {
+        return None;
+    }
+    Some(own(model, table))
+}
+
 /// The model that scripts declare.
 ///
 /// # Errors
 /// What the database refuses, labelled in the file.
 pub fn declared(scratch: MakeScratch<'_>, scripts: &[Script], table: &VersionTable) -> Result<Model> {
     let mut replay = Replay::new(scratch, false)?;
-    let mut declared = match apart(&mut replay, scripts) {
+    let mut declared = match apart(&mut replay, &scripts.iter().collect::<Vec<_>>()) {
         Some(model) => own(model, table),
         None => {
             for script in scripts {
@@ -138,7 +166,7 @@ pub fn declared(scratch: MakeScratch<'_>, scripts: &[Script], table: &VersionTab
 }
 
 /// The model of scripts that a dialect need not run on one database to know what comes of them.
-fn apart(replay: &mut Replay, scripts: &[Script]) -> Option<Model> {
+fn apart(replay: &mut Replay, scripts: &[&Script]) -> Option<Model> {
     let db = replay.driver();
     let dialect = db.dialect();
     let mut gathered = Gathered::default();
@@ -203,7 +231,7 @@ mod tests {
         };
         let scratch = || sqlite::memory().map(|db| Box::new(db) as Box<dyn Driver>);
         let mut replay = Replay::new(&scratch, false).expect("it runs");
-        let found = apart(&mut replay, std::slice::from_ref(&script));
+        let found = apart(&mut replay, &[&script]);
         assert_eq!(found.is_some(), is_apart, "{text}");
         let ran = run(&mut replay, &script);
         if let Some(found) = found {
