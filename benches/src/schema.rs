@@ -91,12 +91,45 @@ pub fn diff(
                 300.0,
                 factor,
             );
+            revision(root, factor, sqlrev, engine);
             small = same.cpu;
             alembic(root, same.cpu);
         } else {
             table::ratio("10,000 tables in times of 1000", same.cpu, small, "ms", 12.0);
         }
     }
+}
+
+/// A revision of ten columns more for a history that builds the tables, tried both ways.
+fn revision(root: &Path, factor: f64, sqlrev: &dyn Fn(&Path, &str) -> Command, engine: f64) {
+    let root = root.join("revision");
+    let migrations = root.join("migrations");
+    let base = migrations.join("base");
+    fs::create_dir_all(&base).expect("a folder");
+    let header = "-- ---\n-- revision: 000000000001\n-- message: base\n-- ---\n";
+    fs::write(base.join("upgrade.sql"), format!("{header}{}", schema(1000, 0))).expect("a file");
+    fs::write(root.join("schema.sql"), schema(1000, 10)).expect("a file");
+    fs::write(root.join("migrations.yaml"), "url: sqlite:app.db\n").expect("a file");
+    let contender = Contender {
+        before: Box::new(|| {
+            let folders = fs::read_dir(&migrations)
+                .expect("a folder")
+                .map(|entry| entry.expect("an entry").path());
+            for folder in folders.filter(|folder| *folder != base) {
+                fs::remove_dir_all(folder).expect("a folder");
+            }
+        }),
+        command: Box::new(|| sqlrev(&root, "revision --autogenerate -m more")),
+    };
+    let cost = rounds(5, &[contender])[0];
+    table::time(
+        "  the same as a revision, both ways",
+        cost.cpu,
+        Some(engine),
+        500.0,
+        factor,
+    );
+    table::figure("  memory", cost.memory, None, "MB", 60.0);
 }
 
 const ALEMBIC: &str = "
