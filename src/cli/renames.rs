@@ -5,12 +5,13 @@ use std::io::IsTerminal as _;
 use crate::cli::compare::Compare;
 use crate::cli::ui::Ui;
 use crate::code::Code;
+use crate::dialect::Dialect;
 use crate::error::{Error, Result};
 use crate::revision::Script;
 use crate::schema::diff::{self, Rename};
-use crate::schema::{Key, Kind, Model};
+use crate::schema::{Column, Key, Kind, Model, Object, Table};
 use crate::source::Span;
-use crate::sql::parse::renamed::{self, Renamed};
+use crate::sql::parse::renamed::{self, Called, Renamed};
 use crate::sql::split::Piece as Part;
 
 impl Compare<'_> {
@@ -27,7 +28,7 @@ impl Compare<'_> {
             all.extend(self.written(script, from, to)?);
         }
         for word in words {
-            all.push(asked(word, from, to)?);
+            all.push(asked(word, &Names(self.history.dialect), from, to)?);
         }
         // Tables first: a column is then found in the table under its new name. The order is kept otherwise.
         all.sort_by_key(|rename| rename.column.is_some());
@@ -36,56 +37,34 @@ impl Compare<'_> {
     }
 
     /// Those in a schema file. One that was done stays in the file and does no harm: its new name is there already, and
-    /// is not itself to become another one.
+    /// its old one is not, or is something else's now.
     fn written(&self, script: &Script, from: &Model, to: &Model) -> Result<Vec<Rename>> {
-        let mut found = Vec::new();
+        let names = Names(self.history.dialect);
+        let mut found: Vec<(Rename, Span)> = Vec::new();
         for (renamed, place) in self.directives(script)? {
             let wrong =
-                |what: String| Error::new(Code::SchemaRename, what).at(&script.file, place.clone(), "not there");
-            let Some(wanted) = find(to, renamed.schema.as_deref(), &renamed.table) else {
-                continue;
+                |what: String, label: &str| Error::new(Code::SchemaRename, what).at(&script.file, place.clone(), label);
+            let table = &renamed.table.text;
+            let wanted = names
+                .wanted(&renamed, from, to)
+                .map_err(|label| wrong(format!("nobody can tell which table `{table}` is"), label))?;
+            let done = found.iter().map(|(rename, _)| rename);
+            let rename = match &renamed.column {
+                None => names.table(&renamed.from, &wanted, from, to),
+                Some(column) => names.column(&renamed.from, column, &wanted, done, from, to),
             };
-            match &renamed.column {
-                None => {
-                    let old = find(from, renamed.schema.as_deref(), &renamed.from);
-                    if old.is_none() && !from.objects.contains_key(&wanted) && !from.objects.is_empty() {
-                        let what = format!(
-                            "there is no table `{}` that could have become `{}`",
-                            renamed.from, renamed.table
-                        );
-                        return Err(wrong(what));
-                    }
-                    found.extend(old.map(|table| Rename {
-                        table,
-                        column: None,
-                        to: to.objects[&wanted].name.clone(),
-                    }));
+            let rename = rename.map_err(|what| {
+                let (old, meant) = (&renamed.from.text, names.meant(&renamed.from));
+                let error = wrong(what, "not there");
+                if *old == meant {
+                    error
+                } else {
+                    error.help(format!("`{old}` in quotes keeps its capital letters: from=\"{old}\""))
                 }
-                Some(column) => {
-                    // The table may have its old name still.
-                    let earlier = found.iter().find(|rename: &&Rename| {
-                        rename.column.is_none() && fold_like(&rename.to, &rename.table.name) == wanted.name
-                    });
-                    let table_now = earlier.map_or_else(|| wanted.clone(), |rename| rename.table.clone());
-                    let Some(now) = from.table(&table_now) else { continue };
-                    let old = folded(now, &renamed.from);
-                    if old.is_none() && folded(now, column).is_none() {
-                        let table = &renamed.table;
-                        let what = format!(
-                            "`{table}` has no column `{}` that could have become `{column}`",
-                            renamed.from
-                        );
-                        return Err(wrong(what));
-                    }
-                    found.extend(old.map(|old| Rename {
-                        table: wanted.clone(),
-                        column: Some(old),
-                        to: column.clone(),
-                    }));
-                }
-            }
+            })?;
+            found.extend(rename.map(|rename| (rename, place)));
         }
-        open_ones(found, from)
+        open_ones(found, script, from, to)
     }
 
     /// The directives in a schema file, tables before the columns in them.
@@ -130,104 +109,224 @@ impl Compare<'_> {
     }
 }
 
+/// Names as a database compares them.
+struct Names(&'static dyn Dialect);
+
+impl Names {
+    fn is(&self, called: &Called, spelled: &str) -> bool {
+        match self.0.spelled(&called.text, called.is_quoted) {
+            Some(meant) => meant == spelled,
+            None => called.text.eq_ignore_ascii_case(spelled),
+        }
+    }
+
+    /// The name as it is looked for.
+    fn meant(&self, called: &Called) -> String {
+        let meant = self.0.spelled(&called.text, called.is_quoted);
+        meant.unwrap_or_else(|| called.text.clone())
+    }
+
+    /// The tables of a name, the one that is spelled like it first and alone.
+    fn tables(&self, model: &Model, schema: Option<&dyn Fn(&str) -> bool>, called: &Called) -> Vec<Key> {
+        let tables = model.objects.iter().filter(|(key, _)| {
+            let is_there = |is: &dyn Fn(&str) -> bool| key.schema.is_empty() || is(&key.schema);
+            key.kind == Kind::Table && schema.is_none_or(is_there)
+        });
+        let all: Vec<(&Key, &Object)> = tables.filter(|(_, object)| self.is(called, &object.name)).collect();
+        let is_exact = |(_, object): &&(&Key, &Object)| object.name == called.text;
+        let exact: Vec<Key> = all.iter().filter(is_exact).map(|(key, _)| (*key).clone()).collect();
+        if exact.is_empty() {
+            all.into_iter().map(|(key, _)| key.clone()).collect()
+        } else {
+            exact
+        }
+    }
+
+    /// A column of a name.
+    fn of<'t>(&self, table: &'t Table, called: &Called) -> Option<&'t Column> {
+        let mut columns = table.columns.iter();
+        let exact = columns.find(|column| column.name == called.text && self.is(called, &column.name));
+        exact.or_else(|| table.columns.iter().find(|column| self.is(called, &column.name)))
+    }
+
+    /// What is found by a name of the command line: as it is typed, or else as it would be without quotes.
+    fn typed<T>(&self, name: &str, find: impl Fn(&Called) -> Option<T>) -> Option<T> {
+        let called = |is_quoted| Called {
+            text: name.to_owned(),
+            is_quoted,
+        };
+        find(&called(true)).or_else(|| find(&called(false)))
+    }
+
+    /// A table of the command line, its schema before it or not.
+    fn typed_table(&self, model: &Model, name: &str) -> Option<Key> {
+        let bare = self.typed(name, |called| self.tables(model, None, called).into_iter().next());
+        bare.or_else(|| {
+            let (schema, table) = name.split_once('.')?;
+            let same = |other: &str| schema == other;
+            let found = self.typed(table, |called| self.tables(model, Some(&same), called).pop());
+            found.filter(|key| !key.schema.is_empty())
+        })
+    }
+
+    /// The table above or in which a directive stands.
+    fn wanted(&self, renamed: &Renamed, from: &Model, to: &Model) -> std::result::Result<Key, &'static str> {
+        let is_named = |schema: &str| renamed.schema.as_ref().is_some_and(|named| self.is(named, schema));
+        let schema: Option<&dyn Fn(&str) -> bool> = renamed.schema.as_ref().map(|_| &is_named as _);
+        let mut all = self.tables(to, schema, &renamed.table);
+        if all.len() > 1 {
+            // What is to be renamed tells which of them is meant.
+            let fits = |key: &Key| match &renamed.column {
+                None => !self
+                    .tables(from, Some(&|schema| schema == key.schema), &renamed.from)
+                    .is_empty(),
+                Some(column) => to.table(key).is_some_and(|table| self.of(table, column).is_some()),
+            };
+            if all.iter().any(fits) {
+                all.retain(fits);
+            } else {
+                // It was renamed before.
+                all.sort_by_key(|key| !from.objects.contains_key(key));
+                all.truncate(1);
+            }
+        }
+        match (all.pop(), all.is_empty()) {
+            (Some(key), true) => Ok(key),
+            (Some(_), false) => Err("there are several tables of this name: write its schema before it"),
+            (None, _) => Err("the schema has no such table when all of it has run"),
+        }
+    }
+
+    /// The rename of a table to its wanted name; none where it was done before.
+    fn table(
+        &self,
+        old: &Called,
+        wanted: &Key,
+        from: &Model,
+        to: &Model,
+    ) -> std::result::Result<Option<Rename>, String> {
+        let spelled = &to.objects[wanted].name;
+        let mut tables = self.tables(from, Some(&|schema| schema == wanted.schema), old);
+        if tables.is_empty() && !from.objects.contains_key(wanted) && !from.objects.is_empty() {
+            let old = self.meant(old);
+            return Err(format!("there is no table `{old}` that could have become `{spelled}`"));
+        }
+        Ok(tables.pop().map(|table| Rename {
+            table,
+            column: None,
+            to: spelled.clone(),
+            folded: wanted.name.clone(),
+        }))
+    }
+
+    /// The rename of a column to its wanted name; none where it was done before, and where the table is a new one.
+    fn column<'r>(
+        &self,
+        old: &Called,
+        new: &Called,
+        wanted: &Key,
+        mut found: impl Iterator<Item = &'r Rename>,
+        from: &Model,
+        to: &Model,
+    ) -> std::result::Result<Option<Rename>, String> {
+        // The table may have its old name still.
+        let earlier = found.find(|rename| rename.column.is_none() && rename.becomes() == *wanted);
+        let now = from.table(earlier.map_or(wanted, |rename| &rename.table));
+        let Some(now) = now.or_else(|| from.table(wanted)) else {
+            return Ok(None);
+        };
+        let Some(then) = to.table(wanted).and_then(|table| self.of(table, new)) else {
+            let (table, new) = (&wanted.name, self.meant(new));
+            return Err(format!(
+                "`{table}` has no column `{new}` when all of the schema has run"
+            ));
+        };
+        let old_one = self.of(now, old);
+        if old_one.is_none() && now.column(&then.folded).is_none() {
+            let (table, old, new) = (&wanted.name, self.meant(old), &then.name);
+            return Err(format!(
+                "`{table}` has no column `{old}` that could have become `{new}`"
+            ));
+        }
+        Ok(old_one.map(|old| Rename {
+            table: wanted.clone(),
+            column: Some(old.folded.clone()),
+            to: then.name.clone(),
+            folded: then.folded.clone(),
+        }))
+    }
+}
+
 /// The renames that are still to be done, in an order in which every new name is free when it is given.
-fn open_ones(mut all: Vec<Rename>, from: &Model) -> Result<Vec<Rename>> {
-    let new_name = |rename: &Rename| match &rename.column {
-        Some(column) => fold_like(&rename.to, column),
-        None => fold_like(&rename.to, &rename.table.name),
-    };
+fn open_ones(mut all: Vec<(Rename, Span)>, script: &Script, from: &Model, to: &Model) -> Result<Vec<Rename>> {
     let is_taken = |rename: &Rename, done: &[Rename]| {
-        let name = new_name(rename);
         let freed = done.iter().any(|other| match (&rename.column, &other.column) {
-            (Some(_), Some(column)) => other.table == rename.table && *column == name,
-            (None, None) => other.table.schema == rename.table.schema && other.table.name == name,
+            (Some(_), Some(column)) => other.table == rename.table && *column == rename.folded,
+            (None, None) => other.table == rename.becomes(),
             _ => false,
         });
         let there = match &rename.column {
-            None => from.objects.contains_key(&Key {
-                name,
-                ..rename.table.clone()
-            }),
+            None => from.objects.contains_key(&rename.becomes()),
             Some(_) => {
-                let earlier = done.iter().find(|other| {
-                    other.column.is_none() && fold_like(&other.to, &other.table.name) == rename.table.name
-                });
+                let earlier = done
+                    .iter()
+                    .find(|other| other.column.is_none() && other.becomes() == rename.table);
                 let table = earlier.map_or(&rename.table, |other| &other.table);
-                from.table(table).is_some_and(|table| table.column(&name).is_some())
+                from.table(table)
+                    .is_some_and(|table| table.column(&rename.folded).is_some())
             }
         };
         there && !freed
     };
     // Tables first: columns are then found in them.
-    all.sort_by_key(|rename| rename.column.is_some());
+    all.sort_by_key(|(rename, _)| rename.column.is_some());
     let mut done: Vec<Rename> = Vec::new();
-    while let Some(at) = all.iter().position(|rename| !is_taken(rename, &done)) {
-        done.push(all.remove(at));
+    while let Some(at) = all.iter().position(|(rename, _)| !is_taken(rename, &done)) {
+        done.push(all.remove(at).0);
     }
+    let old = |rename: &Rename| rename.column.clone().unwrap_or_else(|| rename.table.name.clone());
     let swapped = |one: &Rename, other: &Rename| {
         let same_kind = one.column.is_some() == other.column.is_some();
-        let old = |rename: &Rename| rename.column.clone().unwrap_or_else(|| rename.table.name.clone());
         let same_table = one.column.is_none() || one.table == other.table;
-        same_kind && same_table && new_name(one) == old(other) && new_name(other) == old(one)
+        same_kind && same_table && one.folded == old(other) && other.folded == old(one)
     };
-    for (index, one) in all.iter().enumerate() {
-        if let Some(other) = all[index + 1..].iter().find(|other| swapped(one, other)) {
+    for (index, (one, place)) in all.iter().enumerate() {
+        if let Some((other, _)) = all[index + 1..].iter().find(|(other, _)| swapped(one, other)) {
             let message = format!("two names are exchanged: {} and {}", one.shown(), other.shown());
             return Err(Error::new(Code::SchemaRename, message)
                 .help("nobody can tell whether that was done already: exchange them in a revision of your own")
                 .help("then take the `renamed` comments away"));
         }
+        let stays = match &one.column {
+            None => to.objects.contains_key(&one.table),
+            Some(column) => to.table(&one.table).is_some_and(|table| table.column(column).is_some()),
+        };
+        if !stays {
+            let message = format!("`{}` cannot become `{}`, which is there as well", old(one), one.to);
+            return Err(Error::new(Code::SchemaRename, message)
+                .at(&script.file, place.clone(), "both names are there now")
+                .help("take this comment away; then the old one is dropped, with what is in it"));
+        }
     }
     Ok(done)
 }
 
-/// A column's name as it is compared.
-fn folded(table: &crate::schema::Table, name: &str) -> Option<String> {
-    let mut columns = table.columns.iter();
-    let exact = columns
-        .find(|column| column.name == name)
-        .map(|column| column.folded.clone());
-    exact.or_else(|| {
-        let mut columns = table.columns.iter();
-        columns
-            .find(|column| column.name.eq_ignore_ascii_case(name))
-            .map(|column| column.folded.clone())
-    })
-}
-
-/// The table of a name.
-fn find(model: &Model, schema: Option<&str>, name: &str) -> Option<Key> {
-    let tables = || {
-        model.objects.iter().filter(|(key, _)| {
-            key.kind == Kind::Table && schema.is_none_or(|schema| key.schema.is_empty() || key.schema == schema)
-        })
-    };
-    let exact = tables().find(|(_, object)| object.name == name);
-    exact
-        .or_else(|| tables().find(|(_, object)| object.name.eq_ignore_ascii_case(name)))
-        .map(|(key, _)| key.clone())
-}
-
 /// A rename of the command line: `table.column=new` or `table=new`.
-fn asked(word: &str, from: &Model, to: &Model) -> Result<Rename> {
+fn asked(word: &str, names: &Names, from: &Model, to: &Model) -> Result<Rename> {
     let wrong = |what: &str| {
         Error::new(Code::SchemaRename, format!("`--rename {word}`: {what}"))
             .help("it is written TABLE.COLUMN=NEW_NAME or TABLE=NEW_NAME")
     };
     let (old, new) = word.split_once('=').ok_or_else(|| wrong("there is no `=` in it"))?;
-    let named = |model: &Model, name: &str| {
-        let within = name
-            .split_once('.')
-            .and_then(|(schema, table)| find(model, Some(schema), table));
-        let known = within.filter(|key| !key.schema.is_empty());
-        find(model, None, name).or(known)
-    };
-    if let Some(table) = named(from, old) {
-        if named(to, old).is_some() {
+    if let Some(table) = names.typed_table(from, old) {
+        if to.objects.contains_key(&table) {
             return Err(wrong(&format!("the table `{old}` is in the wanted schema as well")));
         }
-        let schema = Some(table.schema.as_str()).filter(|schema| !schema.is_empty());
-        let wanted = find(to, schema, new).ok_or_else(|| wrong(&format!("the wanted schema has no table `{new}`")))?;
+        let wanted = names.typed(new, |called| {
+            let same = |schema: &str| schema == table.schema;
+            names.tables(to, Some(&same), called).pop()
+        });
+        let wanted = wanted.ok_or_else(|| wrong(&format!("the wanted schema has no table `{new}`")))?;
         if from.objects.contains_key(&wanted) {
             return Err(wrong(&format!("there is a table `{new}` already")));
         }
@@ -235,23 +334,33 @@ fn asked(word: &str, from: &Model, to: &Model) -> Result<Rename> {
             table,
             column: None,
             to: to.objects[&wanted].name.clone(),
+            folded: wanted.name,
         });
     }
     let (table, column) = old
         .rsplit_once('.')
         .ok_or_else(|| wrong(&format!("there is no table `{old}`")))?;
-    let key = named(from, table).or_else(|| named(to, table));
+    // Where the table is renamed as well, it is called by its new name.
+    let key = names
+        .typed_table(from, table)
+        .filter(|key| to.objects.contains_key(key))
+        .or_else(|| names.typed_table(to, table))
+        .or_else(|| names.typed_table(from, table));
     let key = key.ok_or_else(|| wrong(&format!("there is no table `{table}`")))?;
     let then = to
         .table(&key)
         .ok_or_else(|| wrong(&format!("the wanted schema has no table `{table}`")))?;
+    let typed = |table: &Table, name: &str| names.typed(name, |called| names.of(table, called).cloned());
     let old = match from.table(&key) {
-        Some(now) => folded(now, column).ok_or_else(|| wrong(&format!("the table has no column `{column}`")))?,
+        Some(now) => {
+            typed(now, column)
+                .ok_or_else(|| wrong(&format!("the table has no column `{column}`")))?
+                .folded
+        }
         // The table has its new name only afterwards.
         None => column.to_owned(),
     };
-    let new_column = folded(then, new).and_then(|folded| then.column(&folded));
-    let new_column = new_column.ok_or_else(|| wrong(&format!("the wanted table has no column `{new}`")))?;
+    let new_column = typed(then, new).ok_or_else(|| wrong(&format!("the wanted table has no column `{new}`")))?;
     if then.column(&old).is_some() {
         return Err(wrong(&format!("the column `{column}` is in the wanted table as well")));
     }
@@ -264,7 +373,8 @@ fn asked(word: &str, from: &Model, to: &Model) -> Result<Rename> {
     Ok(Rename {
         table: key,
         column: Some(old),
-        to: new_column.name.clone(),
+        to: new_column.name,
+        folded: new_column.folded,
     })
 }
 
@@ -273,48 +383,34 @@ pub(crate) fn undone(renames: &[Rename], from: &Model) -> Vec<Rename> {
     let mut out = Vec::new();
     // The last one is undone first, so that every name is free again when it is needed.
     for rename in renames.iter().rev() {
-        let mut key = rename.table.clone();
         match &rename.column {
             None => {
-                let old = from
-                    .objects
-                    .get(&key)
-                    .map_or_else(|| key.name.clone(), |object| object.name.clone());
-                key.name = fold_like(&rename.to, &rename.table.name);
+                let old = from.objects.get(&rename.table);
                 out.push(Rename {
-                    table: key,
+                    table: rename.becomes(),
                     column: None,
-                    to: old,
+                    to: old.map_or_else(|| rename.table.name.clone(), |object| object.name.clone()),
+                    folded: rename.table.name.clone(),
                 });
             }
             Some(column) => {
                 // The table may be renamed as well, and has its old name again when its columns are renamed.
                 let before = renames
                     .iter()
-                    .find(|other| other.column.is_none() && fold_like(&other.to, &other.table.name) == key.name);
-                if let Some(before) = before {
-                    key = before.table.clone();
-                }
-                let spelled = from.table(&key).and_then(|table| table.column(column));
+                    .find(|other| other.column.is_none() && other.becomes() == rename.table);
+                let table = before.map_or(&rename.table, |before| &before.table);
+                let spelled = from.table(table).and_then(|table| table.column(column));
                 out.push(Rename {
-                    column: Some(fold_like(&rename.to, column)),
+                    table: table.clone(),
+                    column: Some(rename.folded.clone()),
                     to: spelled.map_or_else(|| column.clone(), |column| column.name.clone()),
-                    table: key,
+                    folded: column.clone(),
                 });
             }
         }
     }
     out.sort_by_key(|rename| rename.column.is_some());
     out
-}
-
-/// A name as names like the other one are compared: where that has no capital letters, they may not count.
-fn fold_like(name: &str, other: &str) -> String {
-    if other.chars().any(char::is_uppercase) {
-        name.to_owned()
-    } else {
-        name.to_ascii_lowercase()
-    }
 }
 
 /// Asks on a terminal whether what looks like a rename is one; the answers that say so are added. Elsewhere nothing is

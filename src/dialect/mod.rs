@@ -67,6 +67,12 @@ pub trait Dialect: Sync + std::fmt::Debug {
         None
     }
 
+    /// The one spelling of a table or a column that this name in SQL means; none where capital letters do not count.
+    fn spelled(&self, name: &str, is_quoted: bool) -> Option<String> {
+        let _ = (name, is_quoted);
+        None
+    }
+
     /// Adds a text as a literal.
     fn append_literal(&self, out: &mut String, text: &str);
 

@@ -388,9 +388,6 @@ fn generated(text: &str) -> Script {
 
 /// What has a name that is given to something else, and does not get another one: it goes first.
 fn in_the_way(renames: &[Rename], present: &Model) -> Vec<Change> {
-    let has_name = |name: &str, folded: &str, wanted: &str| {
-        name == wanted || name != folded && folded == wanted.to_ascii_lowercase()
-    };
     let mut found = Vec::new();
     for rename in renames {
         if rename.column.is_some() {
@@ -402,23 +399,21 @@ fn in_the_way(renames: &[Rename], present: &Model) -> Vec<Change> {
                 let gone = |other: &Rename| other.table == rename.table && other.column.as_deref() == Some(folded);
                 !renames.iter().any(gone)
             };
-            let taken = columns
-                .iter()
-                .find(|column| has_name(&column.name, &column.folded, &rename.to));
+            let taken = columns.iter().find(|column| column.folded == rename.folded);
             let taken = taken.filter(|column| stays(&column.folded));
             found.extend(
                 taken.map(|column| Change::Alter(rename.table.clone(), Box::new(Alter::DropColumn(column.clone())))),
             );
         } else {
-            let taken = present.objects.iter().find(|(key, object)| {
+            let taken = present.objects.keys().find(|key| {
                 key.kind == Kind::Table
                     && key.schema == rename.table.schema
-                    && has_name(&object.name, &key.name, &rename.to)
+                    && key.name == rename.folded
                     && !renames
                         .iter()
                         .any(|other| other.column.is_none() && other.table == **key)
             });
-            found.extend(taken.map(|(key, _)| Change::Drop(key.clone())));
+            found.extend(taken.map(|key| Change::Drop(key.clone())));
         }
     }
     found

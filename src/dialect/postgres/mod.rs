@@ -53,6 +53,14 @@ impl Dialect for Postgres {
         write::quoted(name, '"')
     }
 
+    fn spelled(&self, name: &str, is_quoted: bool) -> Option<String> {
+        Some(if is_quoted {
+            name.to_owned()
+        } else {
+            name.to_lowercase()
+        })
+    }
+
     /// A table is always named with its schema, so that no `search_path` leads elsewhere.
     fn table(&self, name: &str) -> String {
         let (schema, table) = name.split_once('.').unwrap_or((SCHEMA, name));

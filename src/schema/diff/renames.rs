@@ -14,9 +14,19 @@ pub struct Rename {
     pub column: Option<String>,
     /// The new name, as it is spelled.
     pub to: String,
+    /// The new name, as names are compared.
+    pub folded: String,
 }
 
 impl Rename {
+    /// The table under its new name.
+    pub fn becomes(&self) -> Key {
+        Key {
+            name: self.folded.clone(),
+            ..self.table.clone()
+        }
+    }
+
     /// As it is typed: `users.name=full_name`.
     pub fn shown(&self) -> String {
         match &self.column {
@@ -42,6 +52,7 @@ pub fn likely_renames(from: &Model, to: &Model) -> Vec<Rename> {
                 table: old.clone(),
                 column: None,
                 to: to.objects[new].name.clone(),
+                folded: new.name.clone(),
             });
         }
     }

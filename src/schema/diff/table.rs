@@ -297,6 +297,7 @@ pub(super) fn likely_rename(key: &Key, from: &Table, to: &Table) -> Option<Renam
         table: key.clone(),
         column: Some(old.folded.clone()),
         to: new.name.clone(),
+        folded: new.folded.clone(),
     })
 }
 

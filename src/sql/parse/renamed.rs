@@ -8,17 +8,34 @@ use crate::sql::token::{Kind, Token, tokens, unquoted};
 /// The words of the directive behind its dashes.
 const NAME: &str = "sqlrev:renamed";
 
+/// A name as SQL has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Called {
+    /// The name, without its quotes.
+    pub text: String,
+    /// Whether it had some: then capital letters may count.
+    pub is_quoted: bool,
+}
+
+impl Called {
+    fn read(written: &str) -> Self {
+        let text = unquoted(written).into_owned();
+        let is_quoted = text != written;
+        Self { text, is_quoted }
+    }
+}
+
 /// A table or column that had another name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Renamed {
     /// The schema before the table's name.
-    pub schema: Option<String>,
+    pub schema: Option<Called>,
     /// The table, as it is now.
-    pub table: String,
+    pub table: Called,
     /// The column, as it is now; none for the table itself.
-    pub column: Option<String>,
+    pub column: Option<Called>,
     /// What it was.
-    pub from: String,
+    pub from: Called,
     /// Where the directive stands in the statement, or in the gap before it.
     pub span: Span,
 }
@@ -44,7 +61,7 @@ pub fn read(gap: &str, statement: &str, rules: &SplitRules) -> Result<Vec<Rename
     }
     let table = created(statement);
     let mut found = Vec::new();
-    let mut take = |inside: bool, span: Span, column: Option<String>| -> Result<(), Misplaced> {
+    let mut take = |inside: bool, span: Span, column: Option<Called>| -> Result<(), Misplaced> {
         let text = if inside { statement } else { gap };
         let wrong = |label| Misplaced {
             inside,
@@ -80,7 +97,7 @@ pub fn read(gap: &str, statement: &str, rules: &SplitRules) -> Result<Vec<Rename
 }
 
 /// The name of the column whose definition begins behind the token at `index`.
-fn column_below(statement: &str, all: &[Token], index: usize) -> Option<String> {
+fn column_below(statement: &str, all: &[Token], index: usize) -> Option<Called> {
     let says = |token: &&Token| !matches!(token.kind, Kind::Space | Kind::Comment);
     let depth = all[..index]
         .iter()
@@ -92,8 +109,7 @@ fn column_below(statement: &str, all: &[Token], index: usize) -> Option<String> 
     let before = all[..index].iter().rfind(says)?;
     let next = all[index..].iter().find(says)?;
     let begins = depth == 1 && matches!(&statement[before.span.clone()], "(" | ",");
-    (begins && matches!(next.kind, Kind::Word | Kind::Quoted))
-        .then(|| unquoted(&statement[next.span.clone()]).into_owned())
+    (begins && matches!(next.kind, Kind::Word | Kind::Quoted)).then(|| Called::read(&statement[next.span.clone()]))
 }
 
 fn is_directive(text: &str, token: &Token) -> bool {
@@ -104,17 +120,18 @@ fn is_directive(text: &str, token: &Token) -> bool {
             .is_some_and(|words| words.trim_start().starts_with(NAME))
 }
 
-fn old_name(directive: &str) -> Option<String> {
-    let mut cursor = Cursor::new(directive.strip_prefix("--")?.trim_start().strip_prefix(NAME)?);
+fn old_name(directive: &str) -> Option<Called> {
+    let words = directive.strip_prefix("--")?.trim_start().strip_prefix(NAME)?;
+    let mut cursor = Cursor::new(words);
     if !cursor.take(&["FROM", "="]) {
         return None;
     }
-    let name = cursor.name()?.text;
+    let name = Called::read(&words[cursor.name()?.span]);
     cursor.at_end().then_some(name)
 }
 
 /// The table that a statement creates.
-fn created(statement: &str) -> Option<(Option<String>, String)> {
+fn created(statement: &str) -> Option<(Option<Called>, Called)> {
     let mut cursor = Cursor::new(statement);
     if !cursor.take(&["CREATE"]) {
         return None;
@@ -127,9 +144,10 @@ fn created(statement: &str) -> Option<(Option<String>, String)> {
         cursor.skip();
     }
     let _ = cursor.take(&["IF", "NOT", "EXISTS"]);
-    let first = cursor.name()?.text;
+    let first = Called::read(&statement[cursor.name()?.span]);
     if cursor.take(&["."]) {
-        return Some((Some(first), cursor.name()?.text));
+        let table = Called::read(&statement[cursor.name()?.span]);
+        return Some((Some(first), table));
     }
     Some((None, first))
 }
@@ -146,10 +164,17 @@ mod tests {
         let found = read("-- sqlrev:renamed from=people\n", statement, &SQLITE).expect("both are right");
         let names: Vec<(Option<&str>, &str)> = found
             .iter()
-            .map(|renamed| (renamed.column.as_deref(), renamed.from.as_str()))
+            .map(|renamed| {
+                let column = renamed.column.as_ref().map(|column| column.text.as_str());
+                (column, renamed.from.text.as_str())
+            })
             .collect();
         assert_eq!(names, [(None, "people"), (Some("email"), "e mail")]);
-        assert!(found.iter().all(|renamed| renamed.table == "users"));
+        assert!(
+            found
+                .iter()
+                .all(|renamed| renamed.table.text == "users" && renamed.table.is_quoted)
+        );
     }
 
     #[test]
