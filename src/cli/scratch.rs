@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::sync::atomic::Ordering;
 
 use crate::cli::session::{History, Session, unsupported};
+use crate::code::Code;
 use crate::driver::{self, Driver, DriverError, Failure, Remarks};
 use crate::error::{Error, Result};
 use crate::percent;
@@ -79,8 +80,13 @@ fn database(url: &DatabaseUrl) -> String {
 
 /// An error of connecting, as one of a database.
 fn told(error: &Error) -> DriverError {
+    let failure = if error.code() == Code::Interrupted {
+        Failure::Interrupted
+    } else {
+        Failure::Disconnected
+    };
     DriverError {
-        failure: Failure::Disconnected,
+        failure,
         remarks: Box::new(Remarks {
             details: error.causes().to_vec(),
             hint: error.help_lines().first().cloned(),

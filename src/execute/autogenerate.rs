@@ -9,8 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::code::Code;
 use crate::dialect::{Dialect, Scratch};
+use crate::driver::Failure;
 use crate::error::{Error, Result};
 use crate::execute::declared::{self, Lens, has_body};
+use crate::execute::fault;
 use crate::execute::harder::{harder, in_steps};
 use crate::execute::online::OnDriver;
 use crate::execute::piece::{Piece, script};
@@ -368,6 +370,7 @@ fn is_made_anew(change: &Change, from: &Model, to: &Model) -> bool {
 
 fn run_for(replay: &mut Replay, statement: &str, is_compared: bool) -> Result<()> {
     match replay.driver().execute(statement) {
+        Err(error) if error.failure == Failure::Interrupted => Err(fault::database(&error)),
         Err(error) if is_compared => {
             let first_line = statement.lines().next().unwrap_or_default();
             Err(Error::new(Code::SchemaScratch, "the present schema cannot be built on scratch")

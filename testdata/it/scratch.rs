@@ -27,6 +27,8 @@ struct On {
     asleep: &'static str,
     /// A query for statements that end the sessions in the database `{made}`.
     ends: &'static str,
+    /// Takes away what a run does to the database `{made}` behind its creation, as if it had been killed before.
+    forgets: &'static str,
 }
 
 const POSTGRESQL: On = On {
@@ -37,6 +39,7 @@ const POSTGRESQL: On = On {
     asleep: "SELECT datname FROM pg_stat_activity WHERE query ~ 'pg_sleep.*{word}' AND datname ~ '^sqlrev_scratch_' \
              AND state = 'active'",
     ends: "SELECT 'SELECT pg_terminate_backend(' || pid || ')' FROM pg_stat_activity WHERE datname = '{made}'",
+    forgets: "COMMENT ON DATABASE {made} IS NULL",
 };
 
 const MARIADB: On = On {
@@ -47,6 +50,7 @@ const MARIADB: On = On {
     asleep: "SELECT db FROM information_schema.processlist WHERE info LIKE '%SLEEP%{word}%' \
              AND db LIKE 'sqlrev\\_scratch\\_%'",
     ends: "SELECT CONCAT('KILL ', id) FROM information_schema.processlist WHERE db = '{made}'",
+    forgets: "SELECT 1",
 };
 
 impl On {
@@ -136,6 +140,7 @@ impl On {
         for end in database.query(&self.ends.replace("{made}", &made)) {
             database.query(&end);
         }
+        database.query(&self.forgets.replace("{made}", &made));
         place.write("schema.sql", "CREATE TABLE t (a int);\n");
         until("it is dropped", || {
             place.must(&["diff", "empty", "schema"]);

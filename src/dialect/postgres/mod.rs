@@ -1,5 +1,6 @@
 //! PostgreSQL.
 
+mod beyond;
 mod inspect;
 mod kept;
 mod lack;

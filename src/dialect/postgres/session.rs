@@ -1,5 +1,6 @@
 //! What PostgreSQL cannot do in a transaction, and what outlives a statement in its session.
 
+use crate::dialect::postgres::beyond;
 use crate::dialect::{Replay, VersionSql};
 use crate::sql::split;
 use crate::sql::temporary;
@@ -198,10 +199,13 @@ pub(super) fn beyond(statement: &str) -> Option<Replay> {
         first.is_some_and(|first| first.eq_ignore_ascii_case(word.as_bytes()))
     };
     // Scripts of millions of statements come by here.
-    let may = ["CREATE", "DROP", "ALTER", "COMMENT", "REASSIGN", "GRANT", "REVOKE"]
-        .iter()
-        .any(begins);
-    (may && replay(statement) == Replay::Skip).then_some(Replay::Skip)
+    let may = [
+        "CREATE", "DROP", "ALTER", "COMMENT", "REASSIGN", "GRANT", "REVOKE", "SECURITY", "DO",
+    ]
+    .iter()
+    .any(begins);
+    let fate = may.then(|| replay(statement))?;
+    (fate != Replay::Run).then_some(fate)
 }
 
 /// What becomes of a statement on scratch. Data that COPY brings says nothing of the schema; what is the whole server's
@@ -215,16 +219,14 @@ pub(super) fn replay(statement: &str) -> Replay {
             ..,
         ] => true,
         ["REINDEX", ..] => true,
-        [
-            "CREATE" | "DROP" | "ALTER",
-            "DATABASE" | "TABLESPACE" | "ROLE" | "USER" | "GROUP" | "SUBSCRIPTION",
-            rest @ ..,
-        ] => rest.first() != Some(&"MAPPING"),
-        ["ALTER", "SYSTEM", ..] | ["COMMENT", "ON", "DATABASE" | "ROLE" | "TABLESPACE" | "SUBSCRIPTION", ..] => true,
-        ["REASSIGN", ..] | ["DROP", "OWNED", ..] => true,
-        // Roles are granted to roles without ON.
-        ["GRANT" | "REVOKE", ..] => !has_word(statement, "ON"),
-        _ => false,
+        ["GRANT" | "REVOKE" | "SECURITY", ..] => {
+            let words = beyond::words(statement);
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            beyond::is_shared(&words) == Some(true)
+        }
+        ["COMMENT", "ON", what, ..] => ["DATABASE", "ROLE", "TABLESPACE", "SUBSCRIPTION"].contains(what),
+        ["DO", ..] => return beyond::block(statement).unwrap_or(Replay::Run),
+        _ => beyond::is_shared(&words) == Some(true),
     };
     if skip { Replay::Skip } else { Replay::Run }
 }

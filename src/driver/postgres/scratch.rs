@@ -2,7 +2,7 @@
 //!
 //! A connection of its own makes the database, waits, and drops it when it is dropped itself: after a success, a failure,
 //! an interruption or a panic. A run that was killed leaves one behind; the next run that makes one drops it, when nobody
-//! is connected to it any more, and the connection that made it is gone.
+//! is connected to it any more, and the connection that made it is gone: that one bears its name from before it is made.
 
 use tokio_postgres::SimpleQueryMessage;
 
@@ -31,14 +31,19 @@ pub(super) struct ThrowAway {
 impl Opener {
     /// Makes an empty database beside this one's, and connects to it.
     pub(super) fn scratch(&self) -> Result<Postgres, DriverError> {
-        let mut number = [0; 8];
+        let mut number = [0; 5];
         getrandom::fill(&mut number).map_err(|error| DriverError::new(error.to_string()))?;
-        let name = format!("{NAME}{:016x}", u64::from_be_bytes(number));
+        let number: String = number.iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = format!("{NAME}{number}{}", check(&number));
         // Another run sees by this name that the database is still in use.
         let mut opener = self.renamed(&name);
         let mut link = opener.open().map_err(|error| fault::failed(&error, "", false))?;
         let mut run = |sql: &str| rows(&mut link, sql);
-        for left in run(&leftovers())?.into_iter().flatten().flatten() {
+        let left = run(&leftovers())?.into_iter().filter_map(|mut row| {
+            let is_marked = row.pop()?.is_some_and(|mark| mark == "t");
+            row.pop()?.filter(|name| is_marked || is_checked(name))
+        });
+        for left in left {
             // Where it fails, somebody is using it after all, or another run was faster.
             let _ = run(&drop_database(&left));
         }
@@ -109,11 +114,24 @@ fn create(name: &str, value: &dyn Fn(usize) -> Option<String>) -> String {
     sql
 }
 
-/// Those that killed runs of this role left behind.
+/// The last digits of a name, by which one is known for ours that has no mark yet.
+fn check(number: &str) -> String {
+    let hash = blake3::hash(format!("{NAME}{number}").as_bytes());
+    hash.to_hex()[..6].to_owned()
+}
+
+fn is_checked(name: &str) -> bool {
+    let digits = name.strip_prefix(NAME).and_then(|digits| digits.split_at_checked(10));
+    digits.is_some_and(|(number, last)| check(number) == last)
+}
+
+/// Those that killed runs of this role left behind, and whether they have the mark: a run may be killed before it gives
+/// it. One that still makes its own is connected under the name of it before that is there, and until it is dropped.
 fn leftovers() -> String {
     format!(
-        "SELECT d.datname FROM pg_database d JOIN pg_shdescription s ON s.classoid = 1262 AND s.objoid = d.oid \
-         WHERE d.datname ~ '^{NAME}[0-9a-f]{{16}}$' AND s.description = {} \
+        "SELECT d.datname, s.description IS NOT NULL FROM pg_database d LEFT JOIN pg_shdescription s \
+         ON s.classoid = 1262 AND s.objoid = d.oid AND s.description = {} \
+         WHERE d.datname ~ '^{NAME}[0-9a-f]{{16}}$' \
          AND pg_get_userbyid(d.datdba) = current_user AND NOT EXISTS (SELECT 1 FROM pg_stat_activity a \
          WHERE a.datname = d.datname OR a.application_name = d.datname)",
         write::postgres_literal(MARK)
