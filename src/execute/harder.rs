@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::execute::stuck::Stuck;
-use crate::schema::diff::{Alter, Change, Force};
+use crate::schema::diff::{self, Alter, Change, Force};
 use crate::schema::{Key, Kind, Model};
 use crate::sql::parse::define;
 
@@ -24,10 +24,11 @@ pub(super) fn harder(force: &mut Force, from: &Model, wanted: &Model, stuck: &St
             && (changed_indexes(force, from, wanted, key) || !std::mem::replace(&mut force.foreign_keys_apart, true));
     }
     if is_redefined {
-        return false;
+        return stuck.refused && key.kind == Kind::Type && !std::mem::replace(&mut force.computed_apart, true);
     }
     stuck.refused
-        && (out_of_the_way(force, from, key)
+        && (computed_first(force, from, wanted, key)
+            || out_of_the_way(force, from, key)
             || !std::mem::replace(&mut force.foreign_keys_apart, true)
             || !std::mem::replace(&mut force.foreign_keys_free, true)
             || !std::mem::replace(&mut force.defaults_apart, true))
@@ -49,6 +50,14 @@ fn changed_indexes(force: &mut Force, from: &Model, wanted: &Model, table: &Key)
     let before = force.recreate.len();
     force.recreate.extend(indexes.cloned());
     force.recreate.len() > before
+}
+
+/// Lets the columns of a table go that are computed from others which change, and come again; `false` when that is so
+/// already, and where there are none.
+fn computed_first(force: &mut Force, from: &Model, wanted: &Model, table: &Key) -> bool {
+    let both = from.table(table).zip(wanted.table(table));
+    let is_any = both.is_some_and(|(now, then)| !diff::computed_from_changed(now, then, &|_| false).is_empty());
+    is_any && !std::mem::replace(&mut force.computed_apart, true)
 }
 
 /// Lets more of what uses an object be dropped and made again: views, then all but indexes. An index is no obstacle, and

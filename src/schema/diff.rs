@@ -6,6 +6,7 @@ mod renames;
 mod table;
 
 pub use renames::{Rename, likely_renames};
+pub(crate) use table::computed_from_changed;
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -146,6 +147,8 @@ pub struct Force {
     pub foreign_keys_free: bool,
     /// A default goes before its column gets another type, and comes back after it.
     pub defaults_apart: bool,
+    /// A column that is computed from one that changes goes before that, and comes again.
+    pub computed_apart: bool,
     /// Tables that go do so before others come: these may take names of what goes along, such as sequences.
     pub drops_first: bool,
     /// Functions are made without a look at their bodies, which name what comes later.
@@ -287,7 +290,9 @@ impl Plan<'_> {
             defaults_apart: force.defaults_apart,
             whole_columns: manner.whole_columns,
             constraints_first: manner.constraints_first,
+            computed_again: None,
         };
+        let is_replaced = |column: &Column| force.replace.iter().any(|key| is_of(column, key));
         for (key, object) in &self.from.objects {
             let Some(wanted) = self.to.objects.get(key) else {
                 self.drop.insert(key.clone());
@@ -296,6 +301,13 @@ impl Plan<'_> {
             match (&object.table, &wanted.table) {
                 _ if self.loses_column(object) => self.again(key),
                 (Some(now), Some(then)) => {
+                    let again = force
+                        .computed_apart
+                        .then(|| table::computed_from_changed(now, then, &is_replaced));
+                    let way = table::Way {
+                        computed_again: again.as_ref(),
+                        ..way
+                    };
                     let alters = table::changes(now, then, way);
                     if !alters.is_empty() {
                         self.alter.push((key.clone(), alters));
@@ -376,7 +388,7 @@ impl Plan<'_> {
         }
         let giving = self.giving_names(manner.names_of_schema);
         let given_up = self.given_up(manner.names_of_schema);
-        let (mut before, mut alters, mut after) = (given_up, Vec::new(), Vec::new());
+        let (mut before, mut computed, mut alters, mut after) = (given_up, Vec::new(), Vec::new(), Vec::new());
         for (table, list) in std::mem::take(&mut self.alter) {
             for alter in list {
                 let list = match &alter {
@@ -384,6 +396,9 @@ impl Plan<'_> {
                     // What names values of a type that is made anew.
                     Alter::DropConstraint(check) if check.kind == ConstraintKind::Check && !self.replace.is_empty() => {
                         &mut before
+                    }
+                    Alter::DropColumn(column) if column.generated.is_some() && !self.replace.is_empty() => {
+                        &mut computed
                     }
                     Alter::AddConstraint(key) if apart(manner, key) => &mut after,
                     _ => &mut alters,
@@ -410,6 +425,8 @@ impl Plan<'_> {
         let (bases_again, bases_gone): (Vec<&Key>, Vec<&Key>) =
             drop.iter().filter(is_base).partition(|key| self.create.contains(*key));
         out.extend(bases_again.into_iter().cloned().map(Change::Drop));
+        // What is computed from values of a type that is made anew.
+        out.extend(computed);
         // What is new may need the new values of a type.
         out.extend(self.replace.iter().cloned().map(Change::Replace));
         let late_ones = order::late(self.to, create.iter());
@@ -459,6 +476,12 @@ impl Plan<'_> {
         }
         found
     }
+}
+
+/// Whether a column has this type, or an array of it.
+fn is_of(column: &Column, data_type: &Key) -> bool {
+    let written = column.data_type.written.replace('"', "");
+    written.trim_end_matches("[]") == data_type.shown()
 }
 
 fn apart(manner: Manner, constraint: &Constraint) -> bool {

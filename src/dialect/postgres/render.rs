@@ -86,11 +86,14 @@ fn comes_from_above(key: &Key, alter: &Alter, from: &Model, to: &Model) -> bool 
         | Alter::SetType { to: column, .. } => &column.folded,
         _ => return false,
     };
+    // One that goes and comes again is there above, before and after.
+    let is_again = matches!(alter, Alter::AddColumn(_) | Alter::DropColumn(_));
     let above = from.objects.get(key).into_iter().flat_map(|object| &object.uses);
     let column = |model: &Model, key: &Key| model.table(key).and_then(|table| table.column(name)).cloned();
-    above
-        .filter(|above| above.kind == Kind::Table)
-        .any(|above| column(from, above) != column(to, above) && column(to, above) == column(to, key))
+    above.filter(|above| above.kind == Kind::Table).any(|above| {
+        let (now, then) = (column(from, above), column(to, above));
+        then == column(to, key) && (now != then || is_again && now.is_some())
+    })
 }
 
 fn alter(key: &Key, alter: &Alter, from: &Model, to: &Model) -> Option<Vec<String>> {

@@ -7,19 +7,23 @@ use crate::schema::{Column, Constraint, ConstraintKind, Key, Table};
 
 /// How changes of columns are to be said.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Way {
+pub(super) struct Way<'a> {
     /// Where a default would not survive a change of its column's type, it goes before and comes back after.
     pub defaults_apart: bool,
     /// A column is said as a whole: several changes of it are one.
     pub whole_columns: bool,
     /// A column that goes takes no constraint along.
     pub constraints_first: bool,
+    /// Computed columns that go before the others change, and come again after that.
+    pub computed_again: Option<&'a BTreeSet<String>>,
 }
 
 /// The ALTERs that lead from one table to the other.
-pub(super) fn changes(from: &Table, to: &Table, way: Way) -> Vec<Alter> {
+pub(super) fn changes(from: &Table, to: &Table, way: Way<'_>) -> Vec<Alter> {
     // Most tables of a schema are as they were.
-    if from.columns == to.columns && from.constraints == to.constraints && from.options == to.options {
+    let is_again = |column: &Column| way.computed_again.is_some_and(|again| again.contains(&column.folded));
+    let none_again = way.computed_again.is_none_or(BTreeSet::is_empty);
+    if none_again && from.columns == to.columns && from.constraints == to.constraints && from.options == to.options {
         return Vec::new();
     }
     let mut columns = Columns {
@@ -28,6 +32,10 @@ pub(super) fn changes(from: &Table, to: &Table, way: Way) -> Vec<Alter> {
     };
     for now in &from.columns {
         match to.column(&now.folded) {
+            Some(then) if is_again(now) => {
+                columns.drop.push(now.clone());
+                columns.add.push(then.clone());
+            }
             Some(then) => {
                 let before = columns.alter.len();
                 columns.pair(now, then);
@@ -74,7 +82,15 @@ pub(super) fn changes(from: &Table, to: &Table, way: Way) -> Vec<Alter> {
     let (first, last): (Vec<Column>, Vec<Column>) = columns.drop.iter().cloned().partition(again);
     let [first, last] = [first, last].map(|columns| computed_first(columns).into_iter().map(Alter::DropColumn));
     out.extend(first);
-    let (computed, plain): (Vec<Column>, Vec<Column>) = columns.add.into_iter().partition(is_computed);
+    let retyped = |column: &Column| {
+        let mut alters = columns.alter.iter();
+        alters.any(|alter| matches!(alter, Alter::SetType { from, .. } if is_computed_from(column, from)))
+    };
+    let (late, early): (Vec<Column>, Vec<Column>) = columns
+        .add
+        .into_iter()
+        .partition(|column| is_again(column) || retyped(column));
+    let (computed, plain): (Vec<Column>, Vec<Column>) = early.into_iter().partition(is_computed);
     out.extend(plain.into_iter().chain(computed).map(Alter::AddColumn));
     if way.constraints_first {
         // Nor is one dropped from which another is computed.
@@ -84,6 +100,7 @@ pub(super) fn changes(from: &Table, to: &Table, way: Way) -> Vec<Alter> {
         out.extend(last);
         out.extend(columns.alter);
     }
+    out.extend(late.into_iter().map(Alter::AddColumn));
     out.extend(constraints.add.into_iter().map(Alter::AddConstraint));
     out.extend(on);
     out
@@ -91,6 +108,37 @@ pub(super) fn changes(from: &Table, to: &Table, way: Way) -> Vec<Alter> {
 
 fn is_computed(column: &Column) -> bool {
     column.generated.is_some()
+}
+
+fn is_computed_from(column: &Column, other: &Column) -> bool {
+    let is_name = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '$';
+    let names = |text: &str| {
+        let text = text.to_lowercase();
+        let name = other.name.to_lowercase();
+        let mut places = text.match_indices(&name);
+        places.any(|(at, found)| {
+            let before = text[..at].chars().next_back();
+            let behind = text[at + found.len()..].chars().next();
+            !before.is_some_and(is_name) && !behind.is_some_and(is_name)
+        })
+    };
+    let generated = column.generated.as_ref();
+    generated.is_some_and(|generated| names(&generated.expression.written))
+}
+
+/// The columns that are computed, now and then, from others that go or get another type, or for which `changes` holds.
+pub(crate) fn computed_from_changed(from: &Table, to: &Table, changes: &dyn Fn(&Column) -> bool) -> BTreeSet<String> {
+    let changed = |column: &&Column| {
+        changes(column)
+            || to.column(&column.folded).is_none_or(|then| {
+                then.data_type != column.data_type || then.collation != column.collation || is_computed(then)
+            })
+    };
+    let changed: Vec<&Column> = from.columns.iter().filter(changed).collect();
+    let stays = |column: &&Column| to.column(&column.folded).is_some_and(is_computed);
+    let computed = from.columns.iter().filter(stays);
+    let stands = computed.filter(|column| changed.iter().any(|other| is_computed_from(column, other)));
+    stands.map(|column| column.folded.clone()).collect()
 }
 
 /// Columns in an order in which they can be dropped: those that are computed from others before these.
@@ -226,7 +274,7 @@ impl Constraints {
         !(self.rename.is_empty() && self.drop.is_empty() && self.add.is_empty())
     }
 
-    fn compare(&mut self, from: &Table, to: &Table, columns: &Columns, way: Way) {
+    fn compare(&mut self, from: &Table, to: &Table, columns: &Columns, way: Way<'_>) {
         let folded =
             |list: &[Column]| -> BTreeSet<String> { list.iter().map(|column| column.folded.clone()).collect() };
         let (gone, new) = (folded(&columns.drop), folded(&columns.add));
@@ -257,6 +305,18 @@ impl Constraints {
         let next_key = after.iter().any(|then| is_key(then) && inside(then));
         let goes_first = |now: &Constraint| way.constraints_first || next_key && is_key(now);
         before.retain(|now| goes_first(now) || now.columns.is_disjoint(&gone));
+        // What goes with a computed column comes back with it.
+        let again = |constraint: &&Constraint| {
+            let is_again = |name: &String| way.computed_again.is_some_and(|again| again.contains(name));
+            constraint.columns.iter().any(is_again)
+        };
+        let back: Vec<&Constraint> = to.constraints.iter().filter(again).collect();
+        after.extend(
+            back.iter()
+                .filter(|one| !after.contains(one))
+                .copied()
+                .collect::<Vec<_>>(),
+        );
         // A new column brings those along that are written in it.
         after.retain(|then| !inside(then));
         let rank = |constraint: &&Constraint| constraint.kind;

@@ -51,7 +51,7 @@ impl Reading<'_> {
         let sql = format!(
             "SELECT p.oid, n.nspname, p.proname, p.prokind, pg_get_function_identity_arguments(p.oid), \
              CASE WHEN p.prokind <> 'a' THEN pg_get_functiondef(p.oid) END, \
-             CASE WHEN l.lanname IN ('sql', 'plpgsql') THEN l.lanname END, p.prosrc \
+             CASE WHEN l.lanname IN ('sql', 'plpgsql') THEN l.lanname END, p.prosrc, oidvectortypes(p.proargtypes) \
              FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang \
              WHERE {} AND NOT EXISTS (SELECT 1 FROM pg_depend i WHERE i.classid = 1255 AND i.objid = p.oid \
              AND i.deptype = 'i')",
@@ -62,6 +62,7 @@ impl Reading<'_> {
         for mut row in self.rows(&sql)? {
             let (oid, schema, name, kind) = (row.oid(), row.text(), row.text(), row.text());
             let (arguments, definition, language, body) = (row.text(), row.optional(), row.optional(), row.text());
+            let types = row.text();
             let place = format!("{}({arguments})", qualified(&schema, &name));
             let what = match kind.as_str() {
                 "a" => "AGGREGATE",
@@ -88,7 +89,8 @@ impl Reading<'_> {
             };
             let key = Key {
                 kind: Kind::Function,
-                name: format!("{name}({arguments})"),
+                // Names of arguments, and of what comes out, tell no function from another.
+                name: format!("{name}({types})"),
                 schema,
             };
             if let Some(language) = language {
