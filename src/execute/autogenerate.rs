@@ -222,7 +222,9 @@ impl Autogenerate<'_> {
             let force = if round == 0 { force } else { &none };
             let changes = diff::changes(&present, wanted, dialect.manner(), force);
             if changes.is_empty() {
-                return Ok(Ok(pieces));
+                let fills = filled(&pieces, wanted);
+                let ran = self.run(&mut replay, &fills, (&present, wanted), force, &mut pieces)?;
+                return Ok(ran.map(|()| pieces));
             }
             if round > 0
                 && let Some(change) = changes.iter().find(|change| change.key().kind == Kind::Table)
@@ -310,6 +312,9 @@ impl Autogenerate<'_> {
                 group.push(Piece::new(change, statements, from, to));
             }
         }
+        if group.is_empty() {
+            return Ok(Ok(()));
+        }
         let script = generated(&script(&group));
         let ran = declared::run(replay, &script);
         pieces.extend(group);
@@ -387,6 +392,22 @@ fn generated(text: &str) -> Script {
         body: 0,
         large: None,
     }
+}
+
+/// The fills of what is made anew beside rows that it takes from elsewhere.
+fn filled(pieces: &[Piece], wanted: &Model) -> Vec<Change> {
+    let created = |key: &Key| pieces.iter().any(|piece| piece.change == Change::Create(key.clone()));
+    let fills = |key: &&Key| {
+        let object = &wanted.objects[*key];
+        // A view that is made anew stands on tables with rows.
+        let mut uses = object.uses.iter();
+        !object.fill.is_empty() && uses.any(|key| key.kind == Kind::View || !created(key))
+    };
+    let made = pieces.iter().filter_map(|piece| match &piece.change {
+        Change::Create(key) => Some(key),
+        _ => None,
+    });
+    made.filter(fills).cloned().map(Change::Complete).collect()
 }
 
 /// What has a name that is given to something else, and does not get another one: it goes first.

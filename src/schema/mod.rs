@@ -237,6 +237,8 @@ pub struct Object {
     pub create: Vec<String>,
     /// The statements that complete it when everything else that is new is there: foreign keys in a circle.
     pub late: Vec<String>,
+    /// The statements that fill it from the rows of what it uses, where it is made beside some; no part of a dump.
+    pub fill: Vec<String>,
     /// The statement that drops it.
     pub drop: String,
     /// What must be there before it.

@@ -9,7 +9,10 @@ use crate::sql::write::name;
 pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {
     match change {
         Change::Create(key) => Some(to.objects.get(key)?.create.clone()),
-        Change::Complete(key) => Some(to.objects.get(key)?.late.clone()),
+        Change::Complete(key) => {
+            let object = to.objects.get(key)?;
+            Some([&object.late[..], &object.fill[..]].concat())
+        }
         Change::Drop(key) => Some(vec![from.objects.get(key)?.drop.clone()]),
         Change::Replace(_) | Change::Redefine(_) => None,
         Change::RenameTable { table, to: new } => {

@@ -184,8 +184,32 @@ fn object(stored: &Stored, names: &Names) -> Object {
             }
         }
     }
-    object.holds_rows = stored.kind == Kind::Table;
+    object.fill.extend(rebuild(stored, &object.uses));
+    object.holds_rows = stored.kind == Kind::Table && object.fill.is_empty();
     object
+}
+
+/// The statement that indexes the rows of the table or view from which a full-text table takes its own.
+fn rebuild(stored: &Stored, uses: &BTreeSet<Key>) -> Option<String> {
+    let sql = &stored.sql;
+    let words: Vec<_> = significant(sql, &SQLITE).map(|token| &sql[token.span]).collect();
+    let is = |at: usize, word: &str| {
+        words
+            .get(at)
+            .is_some_and(|said| unquoted(said).eq_ignore_ascii_case(word))
+    };
+    if !is(1, "VIRTUAL") {
+        return None;
+    }
+    let using = words.iter().position(|word| word.eq_ignore_ascii_case("USING"))?;
+    let mut said = words.windows(3);
+    let content = said.find(|said| said[0].eq_ignore_ascii_case("content") && said[1] == "=")?;
+    let name = write::name(&stored.name, '"');
+    // A view has no rowids but those that are named.
+    let has_rowids = is(using + 1, "fts5") && words.iter().any(|word| word.eq_ignore_ascii_case("content_rowid"));
+    let over_table = uses.iter().all(|key| key.kind == Kind::Table) && (is(using + 1, "fts5") || is(using + 1, "fts4"));
+    let reads = (has_rowids || over_table) && !unquoted(content[2]).is_empty();
+    reads.then(|| format!("INSERT INTO {name} ({name}) VALUES ('rebuild')"))
 }
 
 /// The tables and views that a text names.
