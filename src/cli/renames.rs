@@ -149,22 +149,13 @@ impl Names {
         exact.or_else(|| table.columns.iter().find(|column| self.is(called, &column.name)))
     }
 
-    /// What is found by a name of the command line: as it is typed, or else as it would be without quotes.
-    fn typed<T>(&self, name: &str, find: impl Fn(&Called) -> Option<T>) -> Option<T> {
-        let called = |is_quoted| Called {
-            text: name.to_owned(),
-            is_quoted,
-        };
-        find(&called(true)).or_else(|| find(&called(false)))
-    }
-
     /// A table of the command line, its schema before it or not.
     fn typed_table(&self, model: &Model, name: &str) -> Option<Key> {
-        let bare = self.typed(name, |called| self.tables(model, None, called).into_iter().next());
+        let bare = typed(name, |called| self.tables(model, None, called).into_iter().next());
         bare.or_else(|| {
             let (schema, table) = name.split_once('.')?;
             let same = |other: &str| schema == other;
-            let found = self.typed(table, |called| self.tables(model, Some(&same), called).pop());
+            let found = typed(table, |called| self.tables(model, Some(&same), called).pop());
             found.filter(|key| !key.schema.is_empty())
         })
     }
@@ -311,6 +302,15 @@ fn open_ones(mut all: Vec<(Rename, Span)>, script: &Script, from: &Model, to: &M
     Ok(done)
 }
 
+/// What is found by a name of the command line: as it is typed, or else as it would be without quotes.
+fn typed<T>(name: &str, find: impl Fn(&Called) -> Option<T>) -> Option<T> {
+    let called = |is_quoted| Called {
+        text: name.to_owned(),
+        is_quoted,
+    };
+    find(&called(true)).or_else(|| find(&called(false)))
+}
+
 /// A rename of the command line: `table.column=new` or `table=new`.
 fn asked(word: &str, names: &Names, from: &Model, to: &Model) -> Result<Rename> {
     let wrong = |what: &str| {
@@ -322,7 +322,7 @@ fn asked(word: &str, names: &Names, from: &Model, to: &Model) -> Result<Rename> 
         if to.objects.contains_key(&table) {
             return Err(wrong(&format!("the table `{old}` is in the wanted schema as well")));
         }
-        let wanted = names.typed(new, |called| {
+        let wanted = typed(new, |called| {
             let same = |schema: &str| schema == table.schema;
             names.tables(to, Some(&same), called).pop()
         });
@@ -350,17 +350,17 @@ fn asked(word: &str, names: &Names, from: &Model, to: &Model) -> Result<Rename> 
     let then = to
         .table(&key)
         .ok_or_else(|| wrong(&format!("the wanted schema has no table `{table}`")))?;
-    let typed = |table: &Table, name: &str| names.typed(name, |called| names.of(table, called).cloned());
+    let of = |table: &Table, name: &str| typed(name, |called| names.of(table, called).cloned());
     let old = match from.table(&key) {
         Some(now) => {
-            typed(now, column)
+            of(now, column)
                 .ok_or_else(|| wrong(&format!("the table has no column `{column}`")))?
                 .folded
         }
         // The table has its new name only afterwards.
         None => column.to_owned(),
     };
-    let new_column = typed(then, new).ok_or_else(|| wrong(&format!("the wanted table has no column `{new}`")))?;
+    let new_column = of(then, new).ok_or_else(|| wrong(&format!("the wanted table has no column `{new}`")))?;
     if then.column(&old).is_some() {
         return Err(wrong(&format!("the column `{column}` is in the wanted table as well")));
     }

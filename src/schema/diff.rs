@@ -373,22 +373,10 @@ impl Plan<'_> {
         self.drop.retain(|key| !goes.contains(key));
     }
 
-    fn ordered(mut self, manner: Manner) -> Vec<Change> {
-        let is_table = |key: &&Key| key.kind == Kind::Table;
-        // What tables may need comes before them and goes after them; the rest the other way round.
-        let is_base = |key: &&Key| key.kind < Kind::Table;
-        let mut out = Vec::new();
-        let drop = order::removal(self.from, &self.drop);
-        let mut first = order::late(self.from, drop.iter().rev());
-        first.extend(order::of_rows(self.from, &drop));
-        let (drop_first, drop): (Vec<Key>, Vec<Key>) = drop.into_iter().partition(|key| first.contains(key));
-        if manner.foreign_keys_apart {
-            let all: Vec<Key> = drop_first.iter().chain(&drop).cloned().collect();
-            out.extend(self.circles(&all));
-        }
-        let giving = self.giving_names(manner.names_of_schema);
-        let given_up = self.given_up(manner.names_of_schema);
-        let (mut before, mut computed, mut alters, mut after) = (given_up, Vec::new(), Vec::new(), Vec::new());
+    /// The ALTERs by when they come: what gives something up, columns that are computed from a type which is made anew, the
+    /// most, and what may need all of these.
+    fn alters(&mut self, manner: Manner, first: Vec<Change>) -> [Vec<Change>; 4] {
+        let (mut before, mut computed, mut alters, mut after) = (first, Vec::new(), Vec::new(), Vec::new());
         for (table, list) in std::mem::take(&mut self.alter) {
             for alter in list {
                 let list = match &alter {
@@ -406,6 +394,25 @@ impl Plan<'_> {
                 list.push(Change::Alter(table.clone(), Box::new(alter)));
             }
         }
+        [before, computed, alters, after]
+    }
+
+    fn ordered(mut self, manner: Manner) -> Vec<Change> {
+        let is_table = |key: &&Key| key.kind == Kind::Table;
+        // What tables may need comes before them and goes after them; the rest the other way round.
+        let is_base = |key: &&Key| key.kind < Kind::Table;
+        let mut out = Vec::new();
+        let drop = order::removal(self.from, &self.drop);
+        let mut first = order::late(self.from, drop.iter().rev());
+        first.extend(order::of_rows(self.from, &drop));
+        let (drop_first, drop): (Vec<Key>, Vec<Key>) = drop.into_iter().partition(|key| first.contains(key));
+        if manner.foreign_keys_apart {
+            let all: Vec<Key> = drop_first.iter().chain(&drop).cloned().collect();
+            out.extend(self.circles(&all));
+        }
+        let giving = self.giving_names(manner.names_of_schema);
+        let given_up = self.given_up(manner.names_of_schema);
+        let [before, computed, alters, after] = self.alters(manner, given_up);
         // A foreign key may stand on an index that goes.
         out.extend(before);
         out.extend(drop_first.into_iter().map(Change::Drop));

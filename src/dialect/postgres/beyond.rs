@@ -75,7 +75,7 @@ pub(super) fn block(statement: &str) -> Option<Replay> {
             Some(false) => defines = true,
             // A statement that comes from elsewhere.
             None => {
-                defines |= rest.first() == Some(&"EXECUTE") && !matches!(rest.get(1), Some(&(";" | "FORMAT" | "(")))
+                defines |= rest.first() == Some(&"EXECUTE") && !matches!(rest.get(1), Some(&(";" | "FORMAT")));
             }
         }
     }

@@ -18,43 +18,20 @@ pub(super) struct Way<'a> {
     pub computed_again: Option<&'a BTreeSet<String>>,
 }
 
+impl Way<'_> {
+    fn is_again(&self, column: &Column) -> bool {
+        self.computed_again.is_some_and(|again| again.contains(&column.folded))
+    }
+}
+
 /// The ALTERs that lead from one table to the other.
 pub(super) fn changes(from: &Table, to: &Table, way: Way<'_>) -> Vec<Alter> {
     // Most tables of a schema are as they were.
-    let is_again = |column: &Column| way.computed_again.is_some_and(|again| again.contains(&column.folded));
     let none_again = way.computed_again.is_none_or(BTreeSet::is_empty);
     if none_again && from.columns == to.columns && from.constraints == to.constraints && from.options == to.options {
         return Vec::new();
     }
-    let mut columns = Columns {
-        defaults_apart: way.defaults_apart,
-        ..Columns::default()
-    };
-    for now in &from.columns {
-        match to.column(&now.folded) {
-            Some(then) if is_again(now) => {
-                columns.drop.push(now.clone());
-                columns.add.push(then.clone());
-            }
-            Some(then) => {
-                let before = columns.alter.len();
-                columns.pair(now, then);
-                let leaves_values = |alter: &Alter| matches!(alter, Alter::DropExpression(_));
-                if way.whole_columns && columns.alter.len() > before + 1 && !leaves_values(&columns.alter[before]) {
-                    columns.alter.truncate(before);
-                    columns.alter.push(Alter::SetOther {
-                        from: now.clone(),
-                        to: then.clone(),
-                    });
-                } else if way.whole_columns {
-                    columns.alter.truncate(before + 1);
-                }
-            }
-            None => columns.drop.push(now.clone()),
-        }
-    }
-    let new = to.columns.iter().filter(|column| from.column(&column.folded).is_none());
-    columns.add.extend(new.cloned());
+    let columns = Columns::between(from, to, way);
     let mut constraints = Constraints::default();
     constraints.compare(from, to, &columns, way);
     let (off, mut on): (Vec<Alter>, Vec<Alter>) = options(from, to)
@@ -89,7 +66,7 @@ pub(super) fn changes(from: &Table, to: &Table, way: Way<'_>) -> Vec<Alter> {
     let (late, early): (Vec<Column>, Vec<Column>) = columns
         .add
         .into_iter()
-        .partition(|column| is_again(column) || retyped(column));
+        .partition(|column| way.is_again(column) || retyped(column));
     let (computed, plain): (Vec<Column>, Vec<Column>) = early.into_iter().partition(is_computed);
     out.extend(plain.into_iter().chain(computed).map(Alter::AddColumn));
     if way.constraints_first {
@@ -191,6 +168,39 @@ struct Columns {
 }
 
 impl Columns {
+    fn between(from: &Table, to: &Table, way: Way<'_>) -> Self {
+        let mut columns = Self {
+            defaults_apart: way.defaults_apart,
+            ..Self::default()
+        };
+        for now in &from.columns {
+            match to.column(&now.folded) {
+                Some(then) if way.is_again(now) => {
+                    columns.drop.push(now.clone());
+                    columns.add.push(then.clone());
+                }
+                Some(then) => {
+                    let before = columns.alter.len();
+                    columns.pair(now, then);
+                    let leaves_values = |alter: &Alter| matches!(alter, Alter::DropExpression(_));
+                    if way.whole_columns && columns.alter.len() > before + 1 && !leaves_values(&columns.alter[before]) {
+                        columns.alter.truncate(before);
+                        columns.alter.push(Alter::SetOther {
+                            from: now.clone(),
+                            to: then.clone(),
+                        });
+                    } else if way.whole_columns {
+                        columns.alter.truncate(before + 1);
+                    }
+                }
+                None => columns.drop.push(now.clone()),
+            }
+        }
+        let new = to.columns.iter().filter(|column| from.column(&column.folded).is_none());
+        columns.add.extend(new.cloned());
+        columns
+    }
+
     /// What leads from a column to the one it should be.
     fn pair(&mut self, now: &Column, then: &Column) {
         if now == then {
