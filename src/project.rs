@@ -6,6 +6,7 @@
 )]
 
 mod config;
+mod deeper;
 mod disk;
 mod env;
 mod files;
@@ -125,7 +126,7 @@ impl Project {
                     .unwrap_or(Path::new(CONFIG))
                     .to_string_lossy()
                     .replace('\\', "/");
-                let text = read_config(path, &shown)?;
+                let text = read_config(path, &shown, options.config.is_some())?;
                 Config::read(&shown, &text, options.name.as_deref(), &variables.variables)?
             }
             None if options.url.is_some()
@@ -417,6 +418,10 @@ fn dotenv(variables: &mut Environment, folder: &Path, shown: &str) -> Result<()>
     } else {
         format!("{shown}/.env")
     };
+    // `/dev/null` in its place says that there is none.
+    if std::fs::canonicalize(&path).is_ok_and(|real| real == Path::new("/dev/null")) {
+        return Ok(());
+    }
     if irregular(&path) {
         return Err(mistakes::no_file(&name));
     }
@@ -433,8 +438,9 @@ fn irregular(path: &Path) -> bool {
     path.metadata().is_ok_and(|there| !there.is_file() && !there.is_dir())
 }
 
-fn read_config(path: &Path, shown: &str) -> Result<String> {
-    if irregular(path) {
+/// A file that is `chosen` on the command line may be a pipe.
+fn read_config(path: &Path, shown: &str, chosen: bool) -> Result<String> {
+    if irregular(path) && !chosen {
         return Err(mistakes::no_file(shown));
     }
     let bytes = std::fs::read(path).map_err(|error| match error.kind() {

@@ -240,18 +240,6 @@ pub trait Dialect: Sync + std::fmt::Debug {
         None
     }
 
-    /// Whether the statement says when foreign keys are checked. Where it says so twice, violations may be forgotten.
-    fn defers(&self, statement: &str) -> bool {
-        let _ = statement;
-        false
-    }
-
-    /// Whether the statement may leave views and triggers behind that do not compile, without a word of the database.
-    fn unsettles(&self, statement: &str) -> bool {
-        let _ = statement;
-        false
-    }
-
     /// What spares memory while a table is copied, which reads and writes in order: a query, what it answers where nobody
     /// has chosen otherwise, the statement to run then, and the one that takes it back.
     fn spares_memory(&self) -> Option<[&'static str; 4]> {

@@ -62,6 +62,15 @@ pub trait References: Sync + std::fmt::Debug {
     /// A table of the database itself as it stands in statements, whatever temporary one has its name.
     fn stored(&self, table: &str) -> String;
 
+    /// Whether the statement says when foreign keys are checked. Where it says so twice, violations may be forgotten.
+    fn defers(&self, statement: &str) -> bool;
+
+    /// Whether the statement may leave views and triggers behind that do not compile, without a word of the database.
+    fn unsettles(&self, statement: &str) -> bool;
+
+    /// A query that gives a row when one that comes into a table may take the place of one that is there.
+    fn may_replace(&self, table: &str) -> String;
+
     /// A query that gives a row when a DROP TABLE that says the name without a schema would meet a temporary table; none
     /// where it says one.
     fn shadowed(&self, statement: &str, table: &str) -> Option<String>;

@@ -17,6 +17,7 @@ use crate::execute::scripts::Prepared;
 use crate::execute::tally::Tally;
 use crate::execute::walk::Place;
 use crate::source::{SourceFile, Span};
+use crate::sql::token;
 
 /// What a script replaces, and the rows that pointed at nothing before it began to.
 pub(crate) struct Rebuild<'a> {
@@ -95,7 +96,7 @@ impl<'a> Rebuild<'a> {
             }
             return driver.setting(setting, Some(on)).map(drop).map_err(failed);
         }
-        if in_transaction && self.prepared.defers && dialect.defers(text) {
+        if in_transaction && self.prepared.defers && dialect.references().is_some_and(|known| known.defers(text)) {
             self.look_before(driver)?;
         }
         elsewhere::takes_nothing_along(driver, place)?;
@@ -134,9 +135,21 @@ impl<'a> Rebuild<'a> {
         if self.prepared.replaced.is_empty() {
             return Ok(false);
         }
-        let change = driver.dialect().changes_rows(statement).filter(|change| change.copies);
+        // What could change rows that are there already is watched.
+        let dialect = driver.dialect();
+        if token::significant(statement, dialect.rules()).any(|token| may_replace(&statement[token.span])) {
+            return Ok(false);
+        }
+        let change = dialect.changes_rows(statement).filter(|change| change.copies);
         match change.filter(|change| self.course.is_made(&change.table)) {
-            Some(change) => Ok(!losses::has_trigger(driver, &change.table)?),
+            Some(change) => {
+                let replaces = match dialect.references() {
+                    Some(references) => driver.query(&references.may_replace(&change.table)),
+                    None => Ok(Vec::new()),
+                };
+                let replaces = replaces.map_err(|error| fault::database(&error))?;
+                Ok(replaces.is_empty() && !losses::has_trigger(driver, &change.table)?)
+            }
             None => Ok(false),
         }
     }
@@ -319,6 +332,13 @@ impl<'a> Rebuild<'a> {
         self.notes.extend(self.losses.said(driver)?);
         Ok(self.notes)
     }
+}
+
+/// `INSERT OR …`, `ON CONFLICT …`, `REPLACE`
+fn may_replace(word: &str) -> bool {
+    ["OR", "CONFLICT", "REPLACE"]
+        .iter()
+        .any(|known| word.eq_ignore_ascii_case(known))
 }
 
 /// Refuses that something refers to a table which was renamed, replaced and dropped: a RENAME leads references along.

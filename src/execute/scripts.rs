@@ -357,8 +357,10 @@ impl Survey<'_> {
         if let Some(marks) = &mut self.marks {
             marks.read(self.statements, statement.text, self.dialect);
         }
-        self.unsettles |= self.dialect.unsettles(statement.text);
-        self.defers |= self.in_transaction && self.dialect.defers(statement.text);
+        if let Some(references) = self.dialect.references() {
+            self.unsettles |= references.unsettles(statement.text);
+            self.defers |= self.in_transaction && references.defers(statement.text);
+        }
         if self.in_transaction && self.dialect.meant_switch(statement.text).is_some_and(|(_, on)| !on) {
             // A script that does so needs the schema at hand, to see whom it would concern.
             (self.alters, self.switches) = (true, true);

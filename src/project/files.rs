@@ -12,14 +12,13 @@ use crate::revision::{Revision, Script};
 use crate::source::SourceFile;
 
 use super::config::Location;
+use super::deeper;
 use super::disk::{Folder, Kind, LARGE, OnDisk};
-use super::mistakes::{duplicate, misspelled, nested, no_file, not_a_name, orphan, unknown_dialect, unreadable};
+use super::mistakes::{duplicate, misspelled, no_file, not_a_name, orphan, unknown_dialect, unreadable};
 use super::names::{Half, Name};
 
 /// How much of a large file is kept in memory.
 const HEAD: usize = 64 << 10;
-/// How many folders deep is looked for revisions that lie too deep.
-const DEEP: usize = 3;
 
 /// Reads the revisions of all locations.
 pub(super) struct Loader<'a> {
@@ -203,7 +202,7 @@ impl Loader<'_> {
             return Err(mistake);
         }
         if halves.is_empty() {
-            return self.nothing_deeper(&folder, shown, inner, DEEP);
+            return self.nothing_deeper(&folder, shown, inner, deeper::DEEP);
         }
         halves.sort_unstable();
         let set = Set {
@@ -213,37 +212,6 @@ impl Loader<'_> {
             halves,
         };
         revisions.push(self.revision(&set)?);
-        Ok(())
-    }
-
-    /// Refuses revisions in folders of a folder that is none: they would be passed over without a word. A folder that is
-    /// a location of its own is read as such.
-    fn nothing_deeper(&self, folder: &Folder, shown: &str, mut inner: Vec<String>, deep: usize) -> Result<()> {
-        let is_location = |path: &str| self.locations.iter().any(|location| location.name == path);
-        if is_location(shown.trim_end_matches('/')) {
-            return Ok(());
-        }
-        inner.sort_unstable();
-        for name in inner.iter().filter(|name| !name.starts_with('.')) {
-            let path = format!("{shown}{name}");
-            if is_location(&path) {
-                continue;
-            }
-            // What cannot be read is nobody's business here.
-            let Ok(folder) = folder.open_in(name) else { continue };
-            let (mut found, mut inner) = (None, Vec::new());
-            let _ = folder.list(|name, kind| match name {
-                Ok(name) if kind == Kind::Folder => inner.push(name.to_owned()),
-                Ok(name) if matches!(Half::of(name), Name::Half(..)) => found = Some(name.to_owned()),
-                _ => {}
-            });
-            if let Some(found) = found {
-                return Err(nested(shown.trim_end_matches('/'), &format!("{path}/{found}")));
-            }
-            if deep > 0 {
-                self.nothing_deeper(&folder, &format!("{path}/"), inner, deep - 1)?;
-            }
-        }
         Ok(())
     }
 

@@ -201,8 +201,10 @@ pub(super) fn is_joined(state: &State, object: &Object, name: &str, ask: &mut dy
 fn has_query_inside(sql: &str) -> bool {
     let is = |token: &str, words: &[&str]| words.iter().any(|word| token.eq_ignore_ascii_case(word));
     let tokens: Vec<_> = significant(sql, &SQLITE).map(|token| &sql[token.span]).collect();
-    let inside = |pair: &[&str]| pair[0] == "(" && is(pair[1], &["SELECT", "VALUES", "WITH"]);
-    tokens.windows(2).any(inside) || tokens.iter().any(|token| is(token, &["WITH"]))
+    let inside = |three: &[&str]| {
+        is(three[0], &["FROM", "JOIN", ",", "("]) && three[1] == "(" && is(three[2], &["SELECT", "VALUES", "WITH"])
+    };
+    tokens.windows(3).any(inside) || tokens.iter().any(|token| is(token, &["WITH"]))
 }
 
 /// How often a text says `"name"` where it may be a column or a text: not behind a point, which makes it a column, and

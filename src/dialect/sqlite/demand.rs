@@ -166,6 +166,12 @@ impl Draft<'_> {
         }
     }
 
+    /// Whether one of these texts uses a generated column, whose expression goes by the affinities of its columns.
+    pub(super) fn uses_generated(&self, used: &[&str]) -> bool {
+        let mut columns = self.table.columns().map(|column| &column.name.text);
+        columns.any(|name| self.is_generated(name) && used.iter().any(|text| expr::mentions(text, name)))
+    }
+
     /// What a generated column makes of the value of its expression; `typed`: with the column's affinity, and a condition
     /// for when that is another value.
     fn computed(&self, name: &str, value: &str, typed: bool) -> (String, Option<String>) {
@@ -254,7 +260,8 @@ impl Draft<'_> {
         used.push(condition);
         let new = uses_new_values(&self.columns, &self.table, &used);
         // What no CAST leaves as it is, the check behind the copy sees.
-        let rows = self.relation(&used, new && demand.code == Code::BatchCheckViolated);
+        let typed = demand.code == Code::BatchCheckViolated || self.uses_generated(&used);
+        let rows = self.relation(&used, new && typed);
         let plain = match rows.plain.as_str() {
             "" => String::new(),
             plain => format!("{plain} AND "),

@@ -26,10 +26,12 @@ const DEPTH: usize = 8;
 
 /// What the enforcement of foreign keys would do beyond refusing the statement.
 pub(super) fn effect(statement: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
-    effect_at(statement, ask, 0)
+    effect_at(statement, ask, 0, false)
 }
 
-fn effect_at(statement: &str, ask: &mut dyn Ask, depth: usize) -> Result<Option<String>> {
+/// `replaces`: the statement that fires a trigger says OR REPLACE, which then rules in the trigger as well
+/// (<https://www.sqlite.org/lang_createtrigger.html>).
+fn effect_at(statement: &str, ask: &mut dyn Ask, depth: usize, replaces: bool) -> Result<Option<String>> {
     let Some(changed) = changed(statement) else {
         return Ok(None);
     };
@@ -40,7 +42,9 @@ fn effect_at(statement: &str, ask: &mut dyn Ask, depth: usize) -> Result<Option<
         .flatten()
         .flatten()
         .collect();
+    let outer = replaces;
     let replaces = match changed.or.as_deref() {
+        _ if replaces => true,
         Some(or) => or == "REPLACE",
         None => changed.verb != "DELETE" && stored_to_replace(table, &schemas, ask)?,
     };
@@ -73,7 +77,13 @@ fn effect_at(statement: &str, ask: &mut dyn Ask, depth: usize) -> Result<Option<
     }];
     events.extend((deletes && events[0] != "DELETE").then_some("DELETE"));
     events.extend((updates && events[0] != "UPDATE").then_some("UPDATE"));
-    let fired = Fired { table, events, set };
+    let or_replace = outer || changed.or.as_deref() == Some("REPLACE");
+    let fired = Fired {
+        table,
+        events,
+        set,
+        or_replace,
+    };
     fired.effect(&schemas, ask, depth)
 }
 
@@ -83,6 +93,8 @@ struct Fired<'c> {
     events: Vec<&'static str>,
     /// The columns that are set, where they are known.
     set: Option<Vec<String>>,
+    /// `OR REPLACE`
+    or_replace: bool,
 }
 
 impl Fired<'_> {
@@ -119,7 +131,7 @@ impl Fired<'_> {
                     return Ok(Some(words));
                 };
                 for statement in body {
-                    if effect_at(statement, ask, depth + 1)?.is_some() {
+                    if effect_at(statement, ask, depth + 1, self.or_replace)?.is_some() {
                         return Ok(Some(words));
                     }
                 }
@@ -154,6 +166,10 @@ fn set_columns(statement: &str) -> Option<Vec<String>> {
     let word = |at: usize| tokens.get(at).map_or("", |token| &statement[token.span.clone()]);
     let is = |at: usize, what: &str| word(at).eq_ignore_ascii_case(what);
     let mut columns = Vec::new();
+    // The FROM of IS DISTINCT FROM ends nothing.
+    if (0..tokens.len()).any(|at| is(at, "DISTINCT")) {
+        return None;
+    }
     let (mut depth, mut in_set, mut seen) = (0usize, false, false);
     for at in 0..tokens.len() {
         match word(at) {
@@ -185,7 +201,7 @@ fn set_columns(statement: &str) -> Option<Vec<String>> {
     seen.then_some(columns)
 }
 
-/// The rest of a condition: the key refers to one of these columns.
+/// The rest of a condition: the key refers to one of these columns, or to one that may be computed from them.
 fn refers_to(table: &str, schema: &str, set: &[String]) -> String {
     let names: Vec<String> = set
         .iter()
@@ -201,8 +217,9 @@ fn refers_to(table: &str, schema: &str, set: &[String]) -> String {
         return String::new();
     }
     format!(
-        " AND (lower(f.\"to\") IN ({names}) OR f.\"to\" IS NULL AND EXISTS (SELECT 1 FROM pragma_table_info({}, {}) x \
-         WHERE x.pk > 0 AND lower(x.name) IN ({names})))",
+        " AND (lower(f.\"to\") IN ({names}) OR f.\"to\" IS NULL AND EXISTS (SELECT 1 FROM pragma_table_info({0}, {1}) x \
+         WHERE x.pk > 0 AND lower(x.name) IN ({names})) \
+         OR EXISTS (SELECT 1 FROM pragma_table_xinfo({0}, {1}) x WHERE x.hidden > 1))",
         sqlite_literal(table),
         sqlite_literal(schema),
     )

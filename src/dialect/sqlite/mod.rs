@@ -177,14 +177,6 @@ impl Dialect for Sqlite {
         rebuild::meant_switch(statement)
     }
 
-    fn defers(&self, statement: &str) -> bool {
-        rebuild::defers(statement)
-    }
-
-    fn unsettles(&self, statement: &str) -> bool {
-        rebuild::unsettles(statement)
-    }
-
     fn references(&self) -> Option<&'static dyn References> {
         Some(&references::ForeignKeys)
     }

@@ -4,6 +4,7 @@ use crate::code::Code;
 use crate::dialect::sqlite::dependents::{origin, refuse, says};
 use crate::dialect::sqlite::draft::{Draft, Source};
 use crate::dialect::sqlite::inspect::{Object, State, objects, words};
+use crate::dialect::sqlite::places::has_star;
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
 use crate::dialect::{Ask, Op, Rows};
@@ -201,10 +202,13 @@ pub(super) fn takes_from(draft: &Draft<'_>) -> bool {
 /// Refuses a draft in which one would miss its rows or a column.
 pub(super) fn keep(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
     let moved = moves_rowids(draft);
-    let converted = draft
-        .columns
-        .iter()
-        .find(|column| matches!(column.source, Source::Converted(..)));
+    let views = draft.state.related.iter().filter(|object| object.kind == "view");
+    let said: Vec<_> = views.map(|view| (words(&view.sql), has_star(&view.sql))).collect();
+    let converted = draft.columns.iter().find(|column| {
+        let name = column.origin.as_deref().unwrap_or(&column.name).to_ascii_lowercase();
+        let mut said = said.iter();
+        matches!(column.source, Source::Converted(..)) && said.any(|(words, star)| *star || words.contains(&name))
+    });
     // A view may give any of its columns for the number of a row.
     let by_number = reading_views(draft.state).find(|object| words(&object.sql).contains("content_rowid"));
     if let (Some(column), Some(object)) = (converted, by_number) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::dialect::sqlite::rebuild;
 use crate::dialect::{References, Rows};
 use crate::error::Result;
 use crate::sql::parse::cursor::Cursor;
@@ -165,6 +166,21 @@ impl References for ForeignKeys {
 
     fn stored(&self, table: &str) -> String {
         format!("main.{}", quoted(table, '"'))
+    }
+
+    fn defers(&self, statement: &str) -> bool {
+        rebuild::defers(statement)
+    }
+
+    fn unsettles(&self, statement: &str) -> bool {
+        rebuild::unsettles(statement)
+    }
+
+    fn may_replace(&self, table: &str) -> String {
+        format!(
+            "SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND lower(name) = lower({}) AND instr(lower(sql), 'conflict') > 0",
+            sqlite_literal(table)
+        )
     }
 
     fn shadowed(&self, statement: &str, table: &str) -> Option<String> {

@@ -54,8 +54,12 @@ impl Affinity {
             Affinity::Text => ("TEXT", "'blob'"),
             Affinity::Real => ("REAL", "'blob', 'text'"),
         };
+        let stored = match self {
+            Affinity::Integer | Affinity::Numeric => whole(value),
+            _ => value.to_owned(),
+        };
         (
-            format!("CAST({value} AS {name})"),
+            format!("CAST({stored} AS {name})"),
             Some(format!("typeof({value}) IN ({odd})")),
         )
     }
@@ -81,9 +85,13 @@ impl Affinity {
             }
             Affinity::Integer | Affinity::Numeric | Affinity::Real => {
                 let number = if self == Affinity::Real { "REAL" } else { "NUMERIC" };
+                let cast = match self {
+                    Affinity::Real => value.to_owned(),
+                    _ => whole(value),
+                };
                 format!(
                     "CASE WHEN typeof({value}) NOT IN ('text', 'blob') OR CAST({value} AS NUMERIC) = +{value} AND \
-                     typeof({value}) = 'text' THEN CAST({value} AS {number}) ELSE {value} END"
+                     typeof({value}) = 'text' THEN CAST({cast} AS {number}) ELSE {value} END"
                 )
             }
         }
@@ -119,6 +127,13 @@ impl Affinity {
             }
         }
     }
+}
+
+/// A value in which a whole number is an integer, as a column for numbers stores it; a CAST leaves it as it is.
+fn whole(value: &str) -> String {
+    format!(
+        "CASE WHEN typeof({value}) = 'real' AND {value} = CAST({value} AS INTEGER) THEN CAST({value} AS INTEGER) ELSE {value} END"
+    )
 }
 
 /// The affinity of a column's type; in a STRICT table ANY keeps every value as it is.

@@ -174,7 +174,8 @@ impl Draft<'_> {
     /// Demands that no two rows are equal in this.
     pub(super) fn demand_unique(&mut self, site: &Site<'_>, demand: Demand<'_>, unique: &Unique) {
         let used: Vec<&str> = unique.texts().collect();
-        let typed = unique.plain().is_none() && uses_new_values(&self.columns, &self.table, &used);
+        let affine = unique.plain().is_none() || self.uses_generated(&used);
+        let typed = affine && uses_new_values(&self.columns, &self.table, &used);
         let rows = if typed {
             self.typed_rows(&used)
         } else {

@@ -1,0 +1,67 @@
+//! Revisions in folders where none are looked for.
+
+use std::path::Path;
+
+use super::disk::{Folder, Kind};
+use super::files::Loader;
+use super::mistakes::nested;
+use super::names::{Half, Name};
+use crate::error::Result;
+
+/// How many folders deep is looked for revisions that lie too deep.
+pub(super) const DEEP: usize = 3;
+
+impl Loader<'_> {
+    /// Refuses revisions in folders of a folder that is none: they would be passed over without a word. A folder that is
+    /// a location of its own is read as such.
+    pub(super) fn nothing_deeper(
+        &self,
+        folder: &Folder,
+        shown: &str,
+        mut inner: Vec<String>,
+        deep: usize,
+    ) -> Result<()> {
+        let is_location = |path: &str| self.locations.iter().any(|location| location.name == path);
+        if is_location(shown.trim_end_matches('/')) {
+            return Ok(());
+        }
+        inner.sort_unstable();
+        for name in inner.iter().filter(|name| !name.starts_with('.')) {
+            let path = format!("{shown}{name}");
+            if is_location(&path) {
+                continue;
+            }
+            // What cannot be read is nobody's business here.
+            let Ok(folder) = folder.open_in(name) else { continue };
+            let (mut found, mut inner) = (None, Vec::new());
+            let _ = folder.list(|name, kind| match name {
+                Ok(name) if kind == Kind::Folder => inner.push(name.to_owned()),
+                Ok(name) if matches!(Half::of(name), Name::Half(..)) => found = Some(name.to_owned()),
+                _ => {}
+            });
+            if let Some(found) = found.filter(|found| self.is_passed_over(&path, found)) {
+                return Err(nested(shown.trim_end_matches('/'), &format!("{path}/{found}")));
+            }
+            if deep > 0 {
+                self.nothing_deeper(&folder, &format!("{path}/"), inner, deep - 1)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a file begins like a revision, and no location has it under another name.
+    fn is_passed_over(&self, folder: &str, file: &str) -> bool {
+        let folder = self.root.join(folder);
+        let begins =
+            std::fs::read(folder.join(file)).is_ok_and(|bytes| bytes.trim_ascii_start().starts_with(b"-- ---"));
+        let real = |path: &Path| std::fs::canonicalize(path).ok();
+        let Some(place) = real(&folder).filter(|_| begins) else {
+            return false;
+        };
+        let mut locations = self
+            .locations
+            .iter()
+            .filter_map(|location| real(&self.root.join(&location.name)));
+        !locations.any(|location| place == location || place.parent() == Some(&location))
+    }
+}
