@@ -188,8 +188,8 @@ pub trait ScriptSql: Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// What the replay says.
-    fn asks_id_somewhere(&self, ask: &mut dyn Ask) -> Result<Option<String>> {
-        let _ = ask;
+    fn asks_id_around(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
+        let _ = (statement, ask);
         Ok(None)
     }
 

@@ -355,14 +355,14 @@ impl<'a> Executor<'a> {
             (self.events)(Event::Notice(&notice));
         }
         match committed {
-            Err(error) if error.code() == Code::Database => Err(self.orphans(dialect).unwrap_or(error)),
+            Err(error) if error.code() == Code::Database => Err(self.orphans(dialect, &error).unwrap_or(error)),
             other => other,
         }
     }
 
     /// The rows that point at rows which do not exist, when that is why a commit failed: those that did not before, which
     /// is seen when everything was rolled back.
-    fn orphans(&mut self, dialect: &'static dyn Dialect) -> Option<Error> {
+    fn orphans(&mut self, dialect: &'static dyn Dialect, error: &Error) -> Option<Error> {
         dialect.references()?;
         let replaced = BTreeSet::new();
         let now = Orphans::read(self.driver, &replaced).ok()?;
@@ -370,7 +370,8 @@ impl<'a> Executor<'a> {
         self.rollback();
         let new = now.since(&Orphans::read(self.driver, &replaced).ok()?, &str::to_owned);
         // One that pointed at nothing before and points elsewhere at nothing now is an old one by its number.
-        let (shown, help) = if new.is_empty() {
+        let is_key = error.causes().iter().any(|words| words.contains("FOREIGN KEY"));
+        let (shown, help) = if new.is_empty() && is_key {
             (
                 all,
                 "some of these are new: correct them in the same revision, then run the same command again",

@@ -75,7 +75,7 @@ impl Reader for Surveyor {
                         return Err(another_row(place, asks));
                     }
                     if let Some(ask) = ask.as_deref_mut()
-                        && let Some(asks) = self.dialect.script().asks_id_somewhere(ask)?
+                        && let Some(asks) = self.dialect.script().asks_id_around(place.statement.text, ask)?
                     {
                         return Err(another_row(place, &asks));
                     }

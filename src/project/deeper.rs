@@ -1,5 +1,6 @@
 //! Revisions in folders where none are looked for.
 
+use std::io::{self, Read};
 use std::path::Path;
 
 use super::disk::{Folder, Kind};
@@ -52,8 +53,7 @@ impl Loader<'_> {
     /// Whether a file begins like a revision, and no location has it under another name.
     fn is_passed_over(&self, folder: &str, file: &str) -> bool {
         let folder = self.root.join(folder);
-        let begins =
-            std::fs::read(folder.join(file)).is_ok_and(|bytes| bytes.trim_ascii_start().starts_with(b"-- ---"));
+        let begins = begins_like_one(&folder.join(file)).unwrap_or(false);
         let real = |path: &Path| std::fs::canonicalize(path).ok();
         let Some(place) = real(&folder).filter(|_| begins) else {
             return false;
@@ -64,4 +64,14 @@ impl Loader<'_> {
             .filter_map(|location| real(&self.root.join(&location.name)));
         !locations.any(|location| place == location || place.parent() == Some(&location))
     }
+}
+
+/// Whether a file begins with a header; a pipe is not waited for.
+fn begins_like_one(path: &Path) -> io::Result<bool> {
+    if !path.is_file() {
+        return Ok(false);
+    }
+    let mut head = Vec::new();
+    std::fs::File::open(path)?.take(256).read_to_end(&mut head)?;
+    Ok(head.trim_ascii_start().starts_with(b"-- ---"))
 }

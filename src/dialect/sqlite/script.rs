@@ -228,8 +228,8 @@ impl ScriptSql for SqliteScript {
         Some(format!("PRAGMA {name} = {usual};\n"))
     }
 
-    fn asks_id_somewhere(&self, ask: &mut dyn Ask) -> Result<Option<String>> {
-        session::asks_id_somewhere(ask)
+    fn asks_id_around(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
+        session::asks_id_around(statement, ask)
     }
 
     fn foreign_key_effect(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
