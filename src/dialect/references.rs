@@ -31,6 +31,9 @@ pub trait References: Sync + std::fmt::Debug {
     /// A query for the tables that have foreign keys.
     fn referring(&self) -> &'static str;
 
+    /// A query that names, in words, the foreign keys whose parent has no key that they fit.
+    fn misfits(&self) -> &'static str;
+
     /// A query that counts the rows of a table which point at rows that do not exist, and one for the other tables that
     /// refer to it: their names, and for each a query that counts the rows which should have one there.
     fn orphans_around(&self, table: &str) -> [String; 2];
@@ -65,7 +68,8 @@ pub trait References: Sync + std::fmt::Debug {
     /// Whether the statement says when foreign keys are checked. Where it says so twice, violations may be forgotten.
     fn defers(&self, statement: &str) -> bool;
 
-    /// Whether the statement may leave views and triggers behind that do not compile, without a word of the database.
+    /// Whether the statement may leave views and triggers behind that do not compile, or foreign keys that fit no key,
+    /// without a word of the database.
     fn unsettles(&self, statement: &str) -> bool;
 
     /// A query that gives a row when one that comes into a table may take the place of one that is there.

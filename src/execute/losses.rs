@@ -26,6 +26,8 @@ pub(crate) struct Losses {
     sound: Option<Sound>,
     /// Those that a RENAME left as they are.
     left: BTreeSet<[String; 2]>,
+    /// Foreign keys that fitted no key of their parent before anything ran, in words.
+    misfits: BTreeSet<String>,
 }
 
 impl Losses {
@@ -69,9 +71,10 @@ impl Losses {
         self.left.extend(broken.iter().cloned());
     }
 
-    /// Looks at the beginning of a script which views and triggers compile.
+    /// Looks at the beginning of a script which views and triggers compile, and which foreign keys fit.
     pub(crate) fn begin(&mut self, driver: &mut dyn Driver) -> Result<()> {
         self.sound = Some(Sound::read(driver)?);
+        self.misfits = misfits(driver)?;
         Ok(())
     }
 
@@ -161,6 +164,11 @@ impl Losses {
             told.into_iter()
                 .map(|([kind, name], words)| format!("{kind} `{name}` {words}")),
         );
+        if self.sound.is_some() {
+            let now = misfits(driver)?;
+            let new = now.difference(&self.misfits);
+            said.extend(new.map(|words| format!("{words} any more: rows of both cannot be changed while foreign keys are on")));
+        }
         Ok(said)
     }
 }
@@ -169,6 +177,17 @@ fn indexes(driver: &mut dyn Driver, table: &str) -> Result<Vec<(String, String)>
     let dialect = driver.dialect();
     let mut query = |sql: &str| driver.query(sql).map_err(|error| fault::database(&error));
     dialect.indexes_of_rows(table, &mut query)
+}
+
+/// The foreign keys that fit no key of their parent, in words.
+fn misfits(driver: &mut dyn Driver) -> Result<BTreeSet<String>> {
+    let Some(references) = driver.dialect().references() else {
+        return Ok(BTreeSet::new());
+    };
+    let rows = driver
+        .query(references.misfits())
+        .map_err(|error| fault::database(&error))?;
+    Ok(rows.into_iter().flatten().flatten().collect())
 }
 
 fn counter(driver: &mut dyn Driver, table: &str) -> Option<i64> {

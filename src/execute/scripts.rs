@@ -65,7 +65,8 @@ pub(crate) struct Prepared {
     pub switches: bool,
     /// Whether a statement says when foreign keys are checked.
     pub defers: bool,
-    /// Whether a statement may leave views and triggers behind that do not compile, and drops no table.
+    /// Whether a statement may leave views and triggers behind that do not compile, or foreign keys that fit no key, and
+    /// drops no table.
     pub unsettles: bool,
     /// Without a transaction: the statements that replace tables, which are done together.
     pub groups: Vec<Group>,

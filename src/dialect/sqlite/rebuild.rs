@@ -34,11 +34,11 @@ pub(super) fn defers(statement: &str) -> bool {
     }
 }
 
-/// `DROP VIEW`, `DROP TABLE` in an attached database, and `PRAGMA legacy_alter_table = ON`, under which a RENAME leads
-/// nothing along: others may use what is gone, and SQLite says nothing.
+/// `DROP VIEW`, `DROP INDEX`, `DROP TABLE` in an attached database, and `PRAGMA legacy_alter_table = ON`, under which a
+/// RENAME leads nothing along: others may use what is gone, and SQLite says nothing.
 pub(super) fn unsettles(statement: &str) -> bool {
     let drops = || match words(statement, 8).iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["drop", "view", ..] => true,
+        ["drop", "view" | "index", ..] => true,
         ["drop", "table", ref rest @ ..] => rest.contains(&"."),
         _ => false,
     };

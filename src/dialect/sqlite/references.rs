@@ -70,6 +70,10 @@ impl References for ForeignKeys {
         "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND instr(lower(sql), 'references') ORDER BY 1"
     }
 
+    fn misfits(&self) -> &'static str {
+        MISFITS
+    }
+
     fn orphans_around(&self, table: &str) -> [String; 2] {
         let name = sqlite_literal(table);
         let own = format!("SELECT count(*) FROM pragma_foreign_key_check({name}, 'main')");
@@ -194,6 +198,21 @@ impl References for ForeignKeys {
         (!says_schema).then_some(query)
     }
 }
+
+/// What a parent needs: the primary key of these columns, or an index that is unique over all its rows
+/// (foreignkeys.html, section 3).
+const MISFITS: &str = "SELECT 'the foreign key of `' || child || '` (' || froms || ') fits no key of `' || parent || '`' FROM \
+    (SELECT t.name AS child, f.id AS id, f.\"table\" AS parent, group_concat(f.\"from\", ', ') AS froms, count(*) AS width, \
+    count(f.\"to\") AS named FROM main.sqlite_schema t, pragma_foreign_key_list(t.name, 'main') f WHERE t.type = 'table' \
+    AND instr(lower(t.sql), 'references') GROUP BY t.name, f.id) k \
+    WHERE EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND lower(name) = lower(parent)) \
+    AND NOT ((SELECT count(*) FROM pragma_table_info(parent, 'main') WHERE pk > 0) = width AND (named = 0 \
+    OR (SELECT count(*) FROM pragma_table_info(parent, 'main') c, pragma_foreign_key_list(child, 'main') f \
+    WHERE c.pk > 0 AND f.id = k.id AND lower(c.name) = lower(f.\"to\")) = width)) \
+    AND NOT EXISTS (SELECT 1 FROM pragma_index_list(parent, 'main') i WHERE i.\"unique\" AND NOT i.partial \
+    AND (SELECT count(*) FROM pragma_index_info(i.name, 'main')) = width \
+    AND (SELECT count(*) FROM pragma_index_info(i.name, 'main') c, pragma_foreign_key_list(child, 'main') f \
+    WHERE f.id = k.id AND lower(c.name) = lower(f.\"to\")) = width) ORDER BY 1";
 
 /// The tables that have foreign keys.
 const REFER: &str = "type = 'table' AND instr(lower(sql), 'references')";
