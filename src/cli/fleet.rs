@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::execute::{Cancel, Report};
 use crate::migrator::{self, Migrator};
 use crate::project::{DatabaseUrl, Load};
+use crate::sorted;
 use named::{Database, common_dialect, named};
 
 /// The most threads.
@@ -88,7 +89,7 @@ pub(super) fn upgrade(session: &mut Session<'_>, args: &args::Upgrade, ui: &mut 
         // What comes of them is the same each time, and so is its order.
         let mut outcomes = Vec::new();
         fleet.run(at..at + current, jobs, &mut |outcome| outcomes.push(outcome));
-        outcomes.sort_by_key(|(at, _)| *at);
+        sorted::sort_by_key(&mut outcomes, |(at, _)| *at);
         for outcome in &outcomes {
             teller.tell(outcome);
         }

@@ -9,6 +9,7 @@ use crate::revision::BranchLabel;
 use crate::revision::applied::Applied;
 use crate::revision::graph::RevisionGraph;
 use crate::revision::nodes::Node;
+use crate::sorted::Gather as _;
 
 /// The words beside the drawing keep at least this many columns of the terminal.
 const WORDS: usize = 50;
@@ -335,7 +336,7 @@ impl<'a> Words<'a> {
                 .map(|applied| applied.heads(graph))
                 .unwrap_or_default()
                 .into_iter()
-                .collect(),
+                .into_set(),
             ellipsis: if options.unicode { "…" } else { "..." },
         }
     }

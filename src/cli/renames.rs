@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::revision::Script;
 use crate::schema::diff::{self, Rename};
 use crate::schema::{Column, Key, Kind, Model, Object, Table};
+use crate::sorted;
 use crate::source::Span;
 use crate::sql::parse::renamed::{self, Called, Renamed};
 use crate::sql::split::Piece as Part;
@@ -31,7 +32,7 @@ impl Compare<'_> {
             all.push(asked(word, &Names(self.history.dialect), from, to)?);
         }
         // Tables first: a column is then found in the table under its new name. The order is kept otherwise.
-        all.sort_by_key(|rename| rename.column.is_some());
+        sorted::sort_by_key(&mut all, |rename| rename.column.is_some());
         all.dedup();
         Ok(all)
     }
@@ -177,7 +178,7 @@ impl Names {
                 all.retain(fits);
             } else {
                 // It was renamed before.
-                all.sort_by_key(|key| !from.objects.contains_key(key));
+                sorted::sort_by_key(&mut all, |key| !from.objects.contains_key(key));
                 all.truncate(1);
             }
         }
@@ -270,7 +271,7 @@ fn open_ones(mut all: Vec<(Rename, Span)>, script: &Script, from: &Model, to: &M
         there && !freed
     };
     // Tables first: columns are then found in them.
-    all.sort_by_key(|(rename, _)| rename.column.is_some());
+    sorted::sort_by_key(&mut all, |(rename, _)| rename.column.is_some());
     let mut done: Vec<Rename> = Vec::new();
     while let Some(at) = all.iter().position(|(rename, _)| !is_taken(rename, &done)) {
         done.push(all.remove(at).0);
@@ -409,7 +410,7 @@ pub(crate) fn undone(renames: &[Rename], from: &Model) -> Vec<Rename> {
             }
         }
     }
-    out.sort_by_key(|rename| rename.column.is_some());
+    sorted::sort_by_key(&mut out, |rename| rename.column.is_some());
     out
 }
 
@@ -431,7 +432,7 @@ pub(crate) fn ask_renames(from: &Model, to: &Model, renames: &mut Vec<Rename>, u
             renames.push(guess);
         }
     }
-    renames.sort_by_key(|rename| rename.column.is_some());
+    sorted::sort_by_key(renames, |rename| rename.column.is_some());
 }
 
 /// Tells of what looks like a rename and was not said to be one.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::execute::Cancel;
 use crate::execute::event::Clock;
+use crate::sorted::Gather as _;
 
 /// What a command takes from outside.
 pub struct World<'a> {
@@ -86,7 +87,7 @@ pub fn main() -> ExitCode {
     // A value that is not UTF-8 is not left out, or a default would stand in for it: `${…}` refuses it.
     let variables: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
-        .collect();
+        .into_map();
     let user = ["USER", "LOGNAME", "USERNAME"]
         .iter()
         .find_map(|name| variables.get(*name).filter(|name| !name.trim().is_empty()).cloned())

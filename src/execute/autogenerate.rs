@@ -21,6 +21,7 @@ use crate::execute::stuck::{Stuck, led_elsewhere, refused};
 use crate::revision::Script;
 use crate::schema::diff::{self, Alter, Change, Force, Manner, Rename};
 use crate::schema::{Key, Kind, Model, order};
+use crate::sorted::Gather as _;
 use crate::source::SourceFile;
 use crate::version::VersionTable;
 
@@ -154,7 +155,7 @@ impl Autogenerate<'_> {
             run_for(&mut replay, unread, true)?;
         }
         let mut late = Vec::new();
-        for key in order::creation(schema, &schema.objects.keys().cloned().collect()) {
+        for key in order::creation(schema, &schema.objects.keys().cloned().into_set()) {
             let object = &schema.objects[&key];
             late.extend(object.late.iter().map(|statement| (key.clone(), statement)));
             for statement in &object.create {

@@ -12,6 +12,7 @@ use crate::execute::seen::Seen;
 use crate::execute::{Executor, bookkeeping, fault, lock, run};
 use crate::revision::plan::Plan;
 use crate::revision::{RevisionId, Transaction};
+use crate::sorted::Gather as _;
 
 /// The scripts of a plan, and what it begins with.
 pub struct Basis<'p> {
@@ -86,7 +87,7 @@ impl Executor<'_> {
         let altered: BTreeSet<String> = scripts
             .iter()
             .flat_map(|scripted| scripted.prepared.altered.iter().cloned())
-            .collect();
+            .into_set();
         let made = lock::retry(self.driver, self.patience, self.events, |driver| {
             let mut scratch = OnDriver(driver.scratch()?);
             let mut failed = None;

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use crate::dialect::{Dialect, Replaces};
+use crate::sorted;
 use crate::sql::token;
 
 /// Statements that one transaction holds, by how many come before them.
@@ -77,7 +78,7 @@ impl Marks {
                 None => groups.push(group),
             }
         }
-        groups.sort_by_key(|group| group.range.start);
+        sorted::sort_by_key(&mut groups, |group| group.range.start);
         groups
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::execute::stuck::Stuck;
 use crate::schema::diff::{self, Alter, Change, Force};
 use crate::schema::{Key, Kind, Model};
+use crate::sorted::Gather as _;
 use crate::sql::parse::define;
 
 /// Takes the next harder means at the place where a way stopped; `false` when there is none left.
@@ -63,11 +64,11 @@ fn computed_first(force: &mut Force, from: &Model, wanted: &Model, table: &Key) 
 /// Lets more of what uses an object be dropped and made again: views, then all but indexes. An index is no obstacle, and
 /// goes along with its table. `false` when nothing is left.
 fn out_of_the_way(force: &mut Force, from: &Model, key: &Key) -> bool {
-    let around = from.dependents(&BTreeSet::from([key.clone()]));
-    let views: BTreeSet<Key> = around.iter().filter(|key| key.kind == Kind::View).cloned().collect();
+    let around = from.dependents(&[key.clone()].into_iter().into_set());
+    let views: BTreeSet<Key> = around.iter().filter(|key| key.kind == Kind::View).cloned().into_set();
     let on_views = from.dependents(&views);
-    let views = views.union(&on_views).cloned().collect();
-    let all = around.into_iter().filter(|key| key.kind != Kind::Index).collect();
+    let views = views.union(&on_views).cloned().into_set();
+    let all = around.into_iter().filter(|key| key.kind != Kind::Index).into_set();
     [views, all].into_iter().any(|keys: BTreeSet<Key>| {
         let before = force.recreate.len();
         force.recreate.extend(keys);
@@ -90,7 +91,7 @@ fn anew(force: &mut Force, from: &Model, stuck: &Stuck) -> bool {
     let users = from.objects.iter().filter(|(_, object)| object.uses.contains(key));
     let tables = users.map(|(key, _)| key).filter(|key| key.kind == Kind::Table);
     let before = force.recreate.len();
-    let around = from.dependents(&tables.cloned().collect());
+    let around = from.dependents(&tables.cloned().into_set());
     force
         .recreate
         .extend(around.into_iter().filter(|key| key.kind != Kind::Index));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::dialect::{Dialect, Rows};
 use crate::driver::{Driver, DriverError};
 use crate::execute::scripts::Prepared;
+use crate::sorted::Gather as _;
 
 /// The variables of a session with their values.
 type Variables = BTreeMap<String, String>;
@@ -46,7 +47,7 @@ fn variables(driver: &mut dyn Driver, prepared: &Prepared) -> Result<Variables, 
     let asked = dialect.kept().iter();
     Ok(asked
         .filter_map(|[query, set]| Some(((*set).to_owned(), value(driver, query)?)))
-        .collect())
+        .into_map())
 }
 
 /// The statements that end what the script did to its session, as its text says it.
@@ -111,5 +112,5 @@ fn all(driver: &mut dyn Driver, query: &str) -> Result<Variables, DriverError> {
         let mut values = row.into_iter().map(Option::unwrap_or_default);
         Some((values.next()?, values.next()?))
     });
-    Ok(pairs.collect())
+    Ok(pairs.into_map())
 }

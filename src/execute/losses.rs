@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::execute::fault;
 use crate::execute::inherit;
 use crate::execute::sound::{Sound, broken};
+use crate::sorted::{self, Gather as _};
 use crate::source::{SourceFile, Span};
 
 /// What tables had that a script replaces, and what compiled.
@@ -123,7 +124,7 @@ impl Losses {
     pub(crate) fn said(&self, driver: &mut dyn Driver) -> Result<Vec<String>> {
         let mut said = Vec::new();
         if !self.hung.is_empty() {
-            let now: BTreeSet<[String; 2]> = hung(driver)?.into_iter().map(|[_, kind, name]| [kind, name]).collect();
+            let now: BTreeSet<[String; 2]> = hung(driver)?.into_iter().map(|[_, kind, name]| [kind, name]).into_set();
             let lost = self
                 .hung
                 .iter()
@@ -159,7 +160,7 @@ impl Losses {
                     .map(|object| (object, "does not compile and is left as it is")),
             );
         }
-        told.sort();
+        sorted::sort(&mut told);
         said.extend(
             told.into_iter()
                 .map(|([kind, name], words)| format!("{kind} `{name}` {words}")),
@@ -167,7 +168,9 @@ impl Losses {
         if self.sound.is_some() {
             let now = misfits(driver)?;
             let new = now.difference(&self.misfits);
-            said.extend(new.map(|words| format!("{words} any more: rows of both cannot be changed while foreign keys are on")));
+            said.extend(
+                new.map(|words| format!("{words} any more: rows of both cannot be changed while foreign keys are on")),
+            );
         }
         Ok(said)
     }
@@ -187,7 +190,7 @@ fn misfits(driver: &mut dyn Driver) -> Result<BTreeSet<String>> {
     let rows = driver
         .query(references.misfits())
         .map_err(|error| fault::database(&error))?;
-    Ok(rows.into_iter().flatten().flatten().collect())
+    Ok(rows.into_iter().flatten().flatten().into_set())
 }
 
 fn counter(driver: &mut dyn Driver, table: &str) -> Option<i64> {

@@ -2,6 +2,8 @@
 
 use jiff::{Span, Timestamp};
 
+use crate::sorted;
+
 /// The present, a day to each side: servers have time zones of their own.
 pub(super) struct Moments {
     days: [String; 3],
@@ -25,7 +27,7 @@ impl Moments {
     /// Rows with one word for each moment of the present.
     pub(super) fn left_out(&self, rows: &[String]) -> Vec<String> {
         let mut rows: Vec<String> = rows.iter().map(|row| self.left_out_of(row)).collect();
-        rows.sort();
+        sorted::sort(&mut rows);
         rows
     }
 

@@ -9,6 +9,7 @@ use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::execute::fault;
 use crate::execute::inherit;
+use crate::sorted;
 
 /// How many orphans an error lists.
 const SHOWN: usize = 10;
@@ -134,7 +135,7 @@ impl Orphans {
         let more = |key: &(String, _)| counts.get(key) > known.get(&key.1);
         let new = self.rows.iter().filter(|row| now(row).iter().all(more));
         let mut words: Vec<String> = new.map(|row| row.words.clone()).collect();
-        words.sort();
+        sorted::sort(&mut words);
         words
     }
 }

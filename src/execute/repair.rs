@@ -10,6 +10,7 @@ use crate::execute::seen::{self, Seen};
 use crate::execute::step;
 use crate::revision::checksum::{self, Change};
 use crate::revision::{Direction, Revision, RevisionId};
+use crate::sorted::Gather as _;
 use crate::version::{Entry, Row};
 
 /// A file that is not what was applied.
@@ -47,7 +48,7 @@ impl<'a> Executor<'a> {
     fn applied_files<'s>(&self, seen: &'s Seen) -> Vec<(&'a Revision, &'s Row)> {
         let graph = self.graph;
         let finished = seen.rows.iter().filter(|row| row.unfinished.is_none());
-        let rows: BTreeMap<&RevisionId, &Row> = finished.map(|row| (&row.id, row)).collect();
+        let rows: BTreeMap<&RevisionId, &Row> = finished.map(|row| (&row.id, row)).into_map();
         let revisions = graph.nodes().map(|node| graph.revision(node));
         revisions
             .filter_map(|revision| Some((revision, *rows.get(revision.id())?)))

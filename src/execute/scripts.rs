@@ -13,6 +13,7 @@ use crate::execute::opened::Opened;
 use crate::execute::walk::{Place, place_of};
 use crate::revision::checksum::{self, Checksum};
 use crate::revision::{Header, Revision, Script, Transaction};
+use crate::sorted::Gather as _;
 use crate::source::SourceFile;
 use crate::sql::split::{Fault, Piece, SplitRules, Statement, Statements};
 use crate::sql::token;
@@ -90,7 +91,7 @@ impl Prepared {
 
     /// The tables whose rows may have other numbers afterwards, or another table's name.
     pub(crate) fn loose(&self) -> BTreeSet<String> {
-        self.replaced.union(&self.renamed).cloned().collect()
+        self.replaced.union(&self.renamed).cloned().into_set()
     }
 }
 

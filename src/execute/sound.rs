@@ -7,6 +7,7 @@ use crate::driver::{Driver, DriverError};
 use crate::error::Result;
 use crate::execute::fault;
 use crate::execute::online::Live;
+use crate::sorted::{self, Gather as _};
 
 /// The views and triggers that a database had.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ impl Sound {
                 Some([values.next()?, values.next()?])
             }));
         }
-        let objects = |broken: Vec<Broken>| broken.into_iter().map(|broken| broken.object).collect();
+        let objects = |broken: Vec<Broken>| broken.into_iter().map(|broken| broken.object).into_set();
         Ok(Self {
             all,
             broken: objects(broken(driver)?),
@@ -49,7 +50,7 @@ impl Sound {
         lost.extend(texts);
         let dialect = driver.dialect();
         lost.retain(|broken| self.all.contains(&broken.object) && dialect.lacks("", "", &broken.words) != Lack::Server);
-        lost.sort_by(|one, other| one.object.cmp(&other.object));
+        sorted::sort_by(&mut lost, |one, other| one.object.cmp(&other.object));
         Ok(lost)
     }
 }

@@ -13,6 +13,7 @@ use crate::revision::nodes::Node;
 use crate::revision::plan::Plan;
 use crate::revision::{Direction, RevisionId};
 use crate::schema::{Kind, Model};
+use crate::sorted;
 
 /// Something that a revision should not do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,7 +153,7 @@ impl Executor<'_> {
                 continue;
             }
             // The order of columns is no part of what is compared.
-            columns.sort();
+            sorted::sort(&mut columns);
             let schema = if key.schema.is_empty() {
                 String::new()
             } else {
@@ -167,7 +168,7 @@ impl Executor<'_> {
                 .iter()
                 .map(|row| line(row))
                 .collect();
-            rows.sort();
+            sorted::sort(&mut rows);
             picture.rows.insert(key.shown(), rows);
         }
         Ok(picture)

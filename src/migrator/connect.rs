@@ -15,6 +15,7 @@ use crate::driver::{self, Driver, Opening};
 use crate::error::{Error, Result};
 use crate::migrator::Migrator;
 use crate::project::DatabaseUrl;
+use crate::sorted::Gather as _;
 
 impl Migrator {
     /// Opens a connection to the database of a URL, for an application that has none which sqlrev knows:
@@ -45,7 +46,7 @@ impl Migrator {
             DatabaseUrl::Server { dialect, text } => {
                 let variables: BTreeMap<String, String> = std::env::vars_os()
                     .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-                    .collect();
+                    .into_map();
                 let user = ["USER", "LOGNAME", "USERNAME"]
                     .iter()
                     .find_map(|name| variables.get(*name));

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::migrator::backup::failed;
 #[cfg(feature = "cli")]
 use crate::migrator::part;
+use crate::sorted;
 
 /// What stands between the name of the database and the moment of the copy.
 pub(super) const MARK: &str = ".backup-";
@@ -27,7 +28,7 @@ pub(super) fn named(front: &Path) -> Result<Vec<PathBuf>> {
     let mut names: Vec<String> = names
         .filter(|name| name.strip_prefix(&front).is_some_and(is_moment))
         .collect();
-    names.sort_unstable_by(|one, other| order(other).cmp(&order(one)));
+    sorted::sort_by(&mut names, |one, other| order(other).cmp(&order(one)));
     Ok(names.into_iter().map(|name| folder.join(name)).collect())
 }
 
@@ -122,7 +123,7 @@ mod tests {
             assert!(!is_moment(other), "{other}");
         }
         let mut names = ["a.backup-1Z-10", "a.backup-1Z", "a.backup-2Z", "a.backup-1Z-2"];
-        names.sort_by(|one, other| order(one).cmp(&order(other)));
+        sorted::sort_by(&mut names, |one, other| order(one).cmp(&order(other)));
         assert_eq!(names, ["a.backup-1Z", "a.backup-1Z-2", "a.backup-1Z-10", "a.backup-2Z"]);
         assert_eq!(order("Z-1.backup-20261122T211400Z"), ("Z-1.backup-20261122T211400Z", 1));
         assert_eq!(

@@ -50,6 +50,7 @@ use crate::execute::Report;
 use crate::execute::lent::First;
 use crate::project;
 use crate::revision::{Direction, Revision, RevisionId};
+use crate::sorted::Gather as _;
 use crate::version::{self, VersionTable};
 use code::Registered;
 use source::Source;
@@ -96,7 +97,7 @@ impl Migrator {
         let files: BTreeMap<String, String> = files
             .into_iter()
             .map(|(name, text)| (name.into(), text.into()))
-            .collect();
+            .into_map();
         Self::from_revisions(dialect, project::in_list(&files, dialect.variants())?)
     }
 

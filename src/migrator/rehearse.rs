@@ -12,6 +12,7 @@ use crate::execute::{Patience, Report};
 use crate::migrator::backup::{copied, has_room, nowhere};
 use crate::migrator::copies::REHEARSAL;
 use crate::migrator::part::{self, Part, with_suffix};
+use crate::sorted;
 use crate::version::VersionTable;
 
 /// What a plan did to a copy.
@@ -194,7 +195,7 @@ fn changes<T>(before: BTreeMap<String, T>, mut after: BTreeMap<String, T>) -> Ve
         before: None,
         after: Some(after),
     }));
-    all.sort_by(|one, other| one.name.cmp(&other.name));
+    sorted::sort_by(&mut all, |one, other| one.name.cmp(&other.name));
     all
 }
 

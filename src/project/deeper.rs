@@ -8,6 +8,7 @@ use super::files::Loader;
 use super::mistakes::nested;
 use super::names::{Half, Name};
 use crate::error::Result;
+use crate::sorted;
 
 /// How many folders deep is looked for revisions that lie too deep.
 pub(super) const DEEP: usize = 3;
@@ -26,7 +27,7 @@ impl Loader<'_> {
         if is_location(shown.trim_end_matches('/')) {
             return Ok(());
         }
-        inner.sort_unstable();
+        sorted::sort(&mut inner);
         for name in inner.iter().filter(|name| !name.starts_with('.')) {
             let path = format!("{shown}{name}");
             if is_location(&path) {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::code::Code;
 use crate::error::{Error, Result};
+use crate::sorted::Gather as _;
 use crate::source::{SourceFile, Span};
 
 /// What the process knows from outside, handed in by the caller.
@@ -42,7 +43,7 @@ impl Environment {
     /// `config::env_syntax`, labelled in a copy of the file that shows no values.
     pub(super) fn add(&mut self, name: &str, text: &str) -> Result<()> {
         // As in a shell, the last of several lines for one variable holds.
-        let last: BTreeMap<String, String> = parse(name, text)?.into_iter().collect();
+        let last: BTreeMap<String, String> = parse(name, text)?.into_iter().into_map();
         for (key, value) in last {
             self.variables.entry(key).or_insert(value);
         }

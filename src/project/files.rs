@@ -9,6 +9,7 @@ use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::revision::header::{self, Parsed};
 use crate::revision::{Revision, Script};
+use crate::sorted;
 use crate::source::SourceFile;
 
 use super::config::Location;
@@ -159,7 +160,7 @@ impl Loader<'_> {
             }
         }
         for (shown, mut halves) in sets {
-            halves.sort_unstable();
+            sorted::sort(&mut halves);
             let set = Set {
                 texts: Texts::List(files),
                 prefix: "",
@@ -204,7 +205,7 @@ impl Loader<'_> {
         if halves.is_empty() {
             return self.nothing_deeper(&folder, shown, inner, deeper::DEEP);
         }
-        halves.sort_unstable();
+        sorted::sort(halves);
         let set = Set {
             texts: Texts::Folder(&folder),
             prefix: "",

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::sorted;
+
 /// Whether a word is a pattern, and not the name of one file.
 pub fn is_pattern(word: &str) -> bool {
     word.contains(['*', '?'])
@@ -29,7 +31,7 @@ pub fn files(root: &Path, pattern: &str) -> io::Result<Vec<PathBuf>> {
     }
     let mut found = Vec::new();
     walk(&start, &parts, &mut found)?;
-    found.sort_unstable();
+    sorted::sort(&mut found);
     found.dedup();
     Ok(found)
 }

@@ -9,6 +9,7 @@ use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::project::{Project, Schema, files, mistakes, write};
 use crate::revision::Script;
+use crate::sorted;
 use crate::source::SourceFile;
 
 /// How a dump that is kept begins. A file that begins otherwise is somebody else's.
@@ -53,7 +54,7 @@ impl Project {
         let mut found = Vec::new();
         if path.is_dir() {
             collect(&path, &mut found).map_err(|error| mistakes::unreadable(name, &error))?;
-            found.sort_unstable();
+            sorted::sort(&mut found);
         } else {
             found.push(path);
         }

@@ -8,6 +8,7 @@ use crate::revision::check::{self, Place};
 use crate::revision::names::Names;
 use crate::revision::nodes::{Edges, Node, NodeSet};
 use crate::revision::{BranchLabel, Revision, RevisionId};
+use crate::sorted;
 
 /// Revisions and how they follow one another: ids and labels that are legal and used once, references that lead
 /// somewhere, no circles.
@@ -277,7 +278,7 @@ fn with(labels: &Arc<[BranchLabel]>, more: &[BranchLabel]) -> Arc<[BranchLabel]>
         return labels.clone();
     }
     let mut all: Vec<BranchLabel> = labels.iter().chain(more).cloned().collect();
-    all.sort();
+    sorted::sort(&mut all);
     all.dedup();
     all.into()
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::revision::graph::RevisionGraph;
 use crate::revision::nodes::{Node, NodeSet};
 use crate::revision::{Direction, RevisionId};
+use crate::sorted::Gather as _;
 
 /// The applied revisions that no applied revision descends from, at one moment of a plan; sorted by id.
 ///
@@ -124,7 +125,7 @@ fn toggle(heads: &mut BTreeSet<u32>, rank: u32) {
 pub(crate) fn follow(graph: &RevisionGraph, applied: &NodeSet, steps: &[(Direction, Node)]) -> Vec<Heads> {
     let mut frontier = Frontier::new(graph, applied);
     let rank = |node: Node| graph.names().rank(node);
-    let mut heads: BTreeSet<u32> = frontier.heads().into_iter().map(rank).collect();
+    let mut heads: BTreeSet<u32> = frontier.heads().into_iter().map(rank).into_set();
     let mut timeline = Timeline {
         ids: graph.names().sorted().clone(),
         changes: Vec::with_capacity(steps.len() * 2),

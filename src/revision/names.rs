@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::error::nearest;
 use crate::revision::nodes::Node;
 use crate::revision::{BranchLabel, Revision, RevisionId};
+use crate::sorted;
 
 /// The ids and labels of a graph, which share one space of names.
 #[derive(Debug, Clone)]
@@ -26,7 +27,7 @@ impl Names {
         // Numbers are sorted first, in a third of the time; then those ids that begin alike.
         keyed.sort_unstable();
         for alike in keyed.chunk_by_mut(|a, b| a.0 == b.0).filter(|alike| alike.len() > 1) {
-            alike.sort_unstable_by(|a, b| id(a.1).cmp(id(b.1)).then(a.1.cmp(&b.1)));
+            sorted::sort_by(alike, |a, b| id(a.1).cmp(id(b.1)).then(a.1.cmp(&b.1)));
         }
         let nodes: Vec<Node> = keyed.iter().map(|&(_, node)| node).collect();
         let mut ranks = vec![0; revisions.len()];
@@ -44,7 +45,7 @@ impl Names {
                     .map(move |label| (label.clone(), node))
             })
             .collect();
-        labels.sort();
+        sorted::sort(&mut labels);
         Self {
             ids: nodes.iter().map(|node| revisions[node.index()].id().clone()).collect(),
             keys: keyed.into_iter().map(|(key, _)| key).collect(),
@@ -208,7 +209,7 @@ mod tests {
                 prop_assert_eq!(names.revision(id), Some(Node::new(i)), "{:?}", id);
             }
             prop_assert_eq!(names.revision(&other).is_some(), ids.contains(&other));
-            ids.sort();
+            sorted::sort(&mut ids);
             prop_assert_eq!(names.sorted().iter().map(RevisionId::as_str).collect::<Vec<_>>(), ids);
         }
     }

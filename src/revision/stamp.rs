@@ -8,6 +8,7 @@ use crate::revision::nodes::{Node, NodeSet};
 use crate::revision::plan::{Plan, down, up};
 use crate::revision::resolve::{Command, Resolver};
 use crate::revision::target::Target;
+use crate::sorted;
 
 impl Plan {
     /// The changes to the version table that make it say that the database is at the targets.
@@ -42,7 +43,7 @@ impl Plan {
         let mut kept = old;
         kept.retain(|&head| !concerned.contains(head) || (!base && replaced.is_empty()));
         kept.extend(new);
-        kept.sort();
+        sorted::sort(&mut kept);
         kept.dedup();
         if let Some((lower, upper)) = graph.overlap(&kept) {
             return Err(overlapping(graph, lower, upper));

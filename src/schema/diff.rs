@@ -13,6 +13,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Object, order};
+use crate::sorted::Gather as _;
 
 /// One thing to change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -351,7 +352,7 @@ impl Plan<'_> {
 
     /// What goes along with what is dropped: all that uses it or stands on it.
     fn follow(&mut self) {
-        let moved: BTreeSet<Key> = self.replace.iter().chain(&self.drop).cloned().collect();
+        let moved: BTreeSet<Key> = self.replace.iter().chain(&self.drop).cloned().into_set();
         for key in self.from.dependents(&moved) {
             if self.to.objects.contains_key(&key) {
                 self.redefine.remove(&key);
@@ -369,7 +370,7 @@ impl Plan<'_> {
             let on = self.from.objects.get(key).and_then(|object| object.on.as_ref());
             on.is_some_and(|table| self.drop.contains(table))
         };
-        let goes: BTreeSet<Key> = self.drop.iter().filter(|key| with_table(key)).cloned().collect();
+        let goes: BTreeSet<Key> = self.drop.iter().filter(|key| with_table(key)).cloned().into_set();
         self.drop.retain(|key| !goes.contains(key));
     }
 
@@ -420,7 +421,7 @@ impl Plan<'_> {
         // A table whose name is taken again goes first.
         let (first, last): (Vec<Change>, Vec<Change>) = drops.partition(|change| giving.contains(change.key()));
         out.extend(first);
-        let made: BTreeSet<Key> = self.create.union(&self.redefine).cloned().collect();
+        let made: BTreeSet<Key> = self.create.union(&self.redefine).cloned().into_set();
         let create = order::creation(self.to, &made);
         let make = |key: &Key| {
             if self.redefine.contains(key) {

@@ -9,6 +9,8 @@ pub mod order;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::sorted::Gather as _;
+
 /// A kind of object. The order is the one in which objects of a schema are made when nothing else orders them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the names of SQL")]
@@ -287,7 +289,7 @@ impl Model {
 
     /// The whole schema as statements, in an order that can be run.
     pub fn statements(&self) -> Vec<&str> {
-        let keys = order::creation(self, &self.objects.keys().cloned().collect());
+        let keys = order::creation(self, &self.objects.keys().cloned().into_set());
         let objects: Vec<&Object> = keys.iter().filter_map(|key| self.objects.get(key)).collect();
         let first = objects.iter().flat_map(|object| &object.create);
         let late = objects.iter().flat_map(|object| &object.late);
@@ -316,14 +318,14 @@ impl Model {
     pub fn part(&self, keys: &BTreeSet<Key>) -> Self {
         let objects = keys.iter().filter_map(|key| self.objects.get_key_value(key));
         Self {
-            objects: objects.map(|(key, object)| (key.clone(), object.clone())).collect(),
+            objects: objects.map(|(key, object)| (key.clone(), object.clone())).into_map(),
             tried: self.tried,
         }
     }
 
     /// Leaves only what is wanted.
     pub fn keep(&mut self, wanted: &dyn Fn(&Key) -> bool) {
-        let gone: BTreeSet<Key> = self.objects.keys().filter(|key| !wanted(key)).cloned().collect();
+        let gone: BTreeSet<Key> = self.objects.keys().filter(|key| !wanted(key)).cloned().into_set();
         self.objects
             .retain(|key, object| !gone.contains(key) && object.on.as_ref().is_none_or(|table| !gone.contains(table)));
     }

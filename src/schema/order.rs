@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::schema::{Key, Kind, Model};
+use crate::sorted::Gather as _;
 
 /// The keys in an order in which their objects can be made: what an object uses comes before it, then the order of
 /// kinds and names. In a circle the first by name comes first.
@@ -38,7 +39,7 @@ fn visit(model: &Model, keys: &BTreeSet<Key>, first: &Key, done: &mut BTreeSet<K
             continue;
         };
         let needs = object.uses.iter().chain(object.on.as_ref());
-        let needs: BTreeSet<&Key> = needs.filter(|other| keys.contains(other)).collect();
+        let needs: BTreeSet<&Key> = needs.filter(|other| keys.contains(other)).into_set();
         stack.extend(
             needs
                 .into_iter()
@@ -74,7 +75,7 @@ pub fn late<'k>(model: &Model, keys: impl Iterator<Item = &'k Key>) -> BTreeSet<
 /// Of the keys in the order of removal, what takes or gives rows of a table that goes as well, such as a function, and
 /// what uses that in its turn.
 pub fn of_rows(model: &Model, drop: &[Key]) -> BTreeSet<Key> {
-    let tables: BTreeSet<&Key> = drop.iter().filter(|key| key.kind == Kind::Table).collect();
+    let tables: BTreeSet<&Key> = drop.iter().filter(|key| key.kind == Kind::Table).into_set();
     let uses = |key: &Key, those: &dyn Fn(&Key) -> bool| {
         let object = model.objects.get(key);
         object.is_some_and(|object| object.uses.iter().any(those))
@@ -85,7 +86,7 @@ pub fn of_rows(model: &Model, drop: &[Key]) -> BTreeSet<Key> {
             matches!(key.kind, Kind::Type | Kind::Domain | Kind::Function) && uses(key, &|used| tables.contains(used))
         })
         .cloned()
-        .collect();
+        .into_set();
     // What uses something stands before it in this order.
     for key in drop.iter().rev() {
         if uses(key, &|used| found.contains(used)) {

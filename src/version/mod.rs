@@ -17,6 +17,7 @@ use crate::driver::{Driver, DriverError, Failure};
 use crate::error::{Error, Result};
 use crate::revision::{Direction, RevisionId};
 use crate::schema::Kind;
+use crate::sorted::Gather as _;
 
 pub use brief::brief;
 pub use unfinished::Unfinished;
@@ -367,7 +368,7 @@ impl VersionTable {
             let mut values = row.into_iter();
             Some((values.next()??, values.next()??))
         });
-        Ok(pairs.collect())
+        Ok(pairs.into_map())
     }
 
     /// A query that returns a row when the table of this name is there.

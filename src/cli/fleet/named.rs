@@ -12,6 +12,7 @@ use crate::driver;
 use crate::error::{Error, Result};
 use crate::percent;
 use crate::project::{DatabaseUrl, Project, SqliteMode, SqliteUrl, glob, redacted};
+use crate::sorted::Gather as _;
 use crate::version::VersionTable;
 
 /// One of the databases.
@@ -51,7 +52,7 @@ pub(super) fn named(session: &Session<'_>, project: &Project, args: &args::Fleet
 
 /// Names databases by their schemas alone, where that tells them apart.
 fn by_schemas(databases: &mut [Database]) {
-    let schemas: BTreeSet<&str> = databases.iter().filter_map(|it| it.schema.as_deref()).collect();
+    let schemas: BTreeSet<&str> = databases.iter().filter_map(|it| it.schema.as_deref()).into_set();
     if schemas.len() < databases.len() {
         return;
     }

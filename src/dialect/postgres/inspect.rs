@@ -18,6 +18,7 @@ use crate::dialect::Rows;
 use crate::dialect::row::Row;
 use crate::error::Result;
 use crate::schema::{Key, Kind, Model, Object};
+use crate::sorted::Gather as _;
 use crate::sql::write;
 
 pub(super) use draft::{next_value, usual_name};
@@ -248,7 +249,7 @@ impl<'q> Reading<'q> {
              AND d.refclassid IN (1247, 1255, 1259, 3079) \
              AND NOT (d.deptype = 'a' AND d.refclassid = 1259 AND d.classid IN (1259, 2604, 2606))"
         );
-        let mut all: BTreeSet<(Key, Key)> = std::mem::take(&mut self.uses).into_iter().collect();
+        let mut all: BTreeSet<(Key, Key)> = std::mem::take(&mut self.uses).into_iter().into_set();
         for mut row in self.rows(&sql)? {
             let user = (row.oid(), row.oid());
             let used = (row.oid(), row.oid());

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use crate::dialect::postgres::inspect::{next_value, qualified, quoted};
 use crate::schema::diff::{Alter, Change};
 use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Table};
+use crate::sorted::Gather as _;
 
 /// The statements of a change, without semicolons; none when no statement says it.
 pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {
@@ -317,7 +318,7 @@ fn family(data_type: &str) -> String {
 /// Words about columns, by their names.
 fn by_column(words: Option<&str>) -> BTreeMap<&str, &str> {
     let words = words.into_iter().flat_map(|words| words.split(", "));
-    words.filter_map(|part| part.rsplit_once(' ')).collect()
+    words.filter_map(|part| part.rsplit_once(' ')).into_map()
 }
 
 /// How the values of columns are kept. That of a type has no name before PostgreSQL 16.
@@ -400,7 +401,9 @@ fn storage_parameters(place: &str, old: Option<&str>, new: Option<&str>) -> Vec<
     let parse = |words: Option<&str>| -> BTreeMap<String, String> {
         let parts = words.map(str::to_owned).unwrap_or_default();
         let parts = parts.split(", ").filter_map(|part| part.split_once('='));
-        parts.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        parts
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into_map()
     };
     let (old, new) = (parse(old), parse(new));
     let mut out = Vec::new();

@@ -5,6 +5,7 @@ use crate::dialect::Op;
 use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::kept::Keys;
 use crate::dialect::sqlite::table::Table;
+use crate::sorted;
 use crate::sql::parse::define::ClauseKind;
 use crate::sql::write::{quoted, sqlite_literal};
 
@@ -59,7 +60,7 @@ fn count(table: &Table, draft: &Draft<'_>) -> Option<String> {
             columns.extend(own.into_iter().chain(key.columns.iter().map(|column| &column.text)));
         }
     }
-    columns.sort();
+    sorted::sort(&mut columns);
     columns.dedup();
     let counts: Vec<String> = columns
         .iter()

@@ -8,6 +8,7 @@ use crate::dialect::sqlite::rebuild;
 use crate::dialect::sqlite::table::Table;
 use crate::dialect::{AlterStatement, Ask, COPY, Mirror, Replaces, Rewrite};
 use crate::error::Result;
+use crate::sorted::Gather as _;
 use crate::sql::parse::alter::{self, ActionKind};
 use crate::sql::parse::define::ClauseKind;
 use crate::sql::split::SQLITE;
@@ -61,7 +62,7 @@ impl Filled {
     /// From what the database said of its tables, and of what the connection has done before.
     pub(super) fn new(tables: BTreeMap<String, bool>, inserted: bool) -> Self {
         Self {
-            tables: tables.into_iter().map(|(name, rows)| (name, Some(rows))).collect(),
+            tables: tables.into_iter().map(|(name, rows)| (name, Some(rows))).into_map(),
             waiting: BTreeSet::new(),
             inserted,
             names: None,
@@ -89,7 +90,7 @@ impl Filled {
         let names = self.names(ask)?;
         let named = words.into_iter().filter(|word| names.contains_key(word));
         let changes = named.flat_map(|name| kinds.iter().map(move |kind| (name.clone(), *kind)));
-        let changes = changes.collect();
+        let changes = changes.into_set();
         self.waiting.insert(Effect::Changes(changes));
         Ok(())
     }
@@ -107,7 +108,7 @@ impl Filled {
                 let mut row = row.into_iter();
                 Some((row.next()??, row.next()?.is_some_and(without_rowid)))
             });
-            self.names = Some(named.collect());
+            self.names = Some(named.into_map());
         }
         Ok(self.names.get_or_insert_default())
     }
@@ -156,7 +157,7 @@ impl Filled {
                     self.tables.insert(table, Some(true));
                     continue;
                 }
-                Effect::Fills(table) => BTreeSet::from([(table, Kind::Insert)]),
+                Effect::Fills(table) => [(table, Kind::Insert)].into_iter().into_set(),
                 Effect::Changes(changes) => changes,
             };
             for (name, kind) in hanging.reach(changes) {
@@ -353,7 +354,7 @@ impl Hanging {
                 ClauseKind::References(key) => Some(key.table.text.to_ascii_lowercase()),
                 _ => None,
             });
-            keys.collect()
+            keys.into_set()
         };
         Ok(Self {
             triggers: triggers
@@ -366,7 +367,7 @@ impl Hanging {
                 .map(pair)
                 .map(|(name, sql)| (name, parents(&sql)))
                 .collect(),
-            hiding: hiding.into_iter().flatten().flatten().collect(),
+            hiding: hiding.into_iter().flatten().flatten().into_set(),
         })
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::dialect::sqlite::table::Table;
 use crate::dialect::{Ask, Rows};
 use crate::error::Result;
+use crate::sorted::Gather as _;
 use crate::sql::parse::cursor::{Cursor, Name};
 use crate::sql::split::SQLITE;
 use crate::sql::token::{Kind, significant, unquoted};
@@ -311,7 +312,7 @@ pub(super) fn words(text: &str) -> BTreeSet<String> {
     significant(text, &SQLITE)
         .filter(|token| matches!(token.kind, Kind::Word | Kind::Quoted | Kind::Text))
         .map(|token| unquoted(&text[token.span]).to_ascii_lowercase())
-        .collect()
+        .into_set()
 }
 
 /// Whether an index or trigger that says it is on a table of this name is on this very table.

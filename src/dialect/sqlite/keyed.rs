@@ -4,6 +4,7 @@ use crate::dialect::Ask;
 use crate::dialect::sqlite::draft::{Draft, Source};
 use crate::dialect::sqlite::table::Table;
 use crate::error::Result;
+use crate::sorted;
 use crate::sql::parse::cursor::Name;
 use crate::sql::parse::define::ClauseKind;
 use crate::sql::write::{quoted, sqlite_literal};
@@ -75,8 +76,8 @@ impl Keyed {
         let mut known: Vec<String> = after.iter().map(|[old, _]| old.to_ascii_lowercase()).collect();
         let key = draft.state.table.primary_key();
         let mut keys: Vec<String> = key.iter().map(|name| name.to_ascii_lowercase()).collect();
-        keys.sort();
-        known.sort();
+        sorted::sort(&mut keys);
+        sorted::sort(&mut known);
         if keys != known {
             return None;
         }

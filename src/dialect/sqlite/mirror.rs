@@ -11,6 +11,7 @@ use crate::dialect::sqlite::steps;
 use crate::dialect::sqlite::table::Table;
 use crate::dialect::{Mirror, Mirrors, Rows, Scratch, ScratchError};
 use crate::error::{Error, Result};
+use crate::sorted::Gather as _;
 use crate::sql::parse::cursor::Cursor;
 use crate::sql::write::{quoted, sqlite_literal};
 
@@ -73,7 +74,7 @@ fn with_rows(
     let altered: BTreeSet<&str> = altered
         .iter()
         .map(|name| name.strip_prefix("main.").unwrap_or(name))
-        .collect();
+        .into_set();
     let mut filled = BTreeMap::new();
     for object in held {
         let name = object.name.to_ascii_lowercase();
@@ -209,7 +210,7 @@ fn keep_texts<'o>(scratch: &mut dyn Scratch, schema: &str, held: impl Iterator<I
     let made: BTreeMap<(&str, &str), &str> = made
         .iter()
         .map(|object| ((object.kind.as_str(), object.name.as_str()), object.sql.as_str()))
-        .collect();
+        .into_map();
     for object in held {
         if made.get(&(object.kind.as_str(), object.name.as_str())) == Some(&object.sql.as_str()) {
             continue;

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dialect::Scratch;
 use crate::schema::{Key, Kind, Model, Object, order};
+use crate::sorted::{self, Gather as _};
 use crate::sql::split::SQLITE;
 use crate::sql::token::{self, significant, unquoted};
 
@@ -77,7 +78,7 @@ impl<'m> Around<'m> {
     }
 
     fn part(&self, changed: &'m BTreeSet<Key>) -> BTreeSet<Key> {
-        let mut part: BTreeSet<&Key> = changed.iter().collect();
+        let mut part: BTreeSet<&Key> = changed.iter().into_set();
         let tables = changed
             .iter()
             .flat_map(|key| self.objects(key))
@@ -87,7 +88,7 @@ impl<'m> Around<'m> {
         let goes = |key: &Key| from.objects.contains_key(key) && !to.objects.contains_key(key);
         // What names it, and what names a view that does. Where a table goes, so may rows of its children, and theirs.
         let mut above: Vec<&Key> = part.iter().copied().collect();
-        let mut gone: BTreeSet<&Key> = part.iter().copied().filter(|key| goes(key)).collect();
+        let mut gone: BTreeSet<&Key> = part.iter().copied().filter(|key| goes(key)).into_set();
         while let Some(key) = above.pop() {
             for user in self.users(key) {
                 let follows = user.kind == Kind::Table && gone.contains(key) && gone.insert(user);
@@ -108,7 +109,7 @@ impl<'m> Around<'m> {
                 }
             }
         }
-        part.into_iter().cloned().collect()
+        part.into_iter().cloned().into_set()
     }
 }
 
@@ -195,7 +196,7 @@ fn together(from: &Model, suspects: &[&Key]) -> Option<Vec<BTreeSet<Key>>> {
     let mut done: BTreeSet<&Key> = BTreeSet::new();
     // Those on one table stand together.
     let mut suspects = suspects.to_vec();
-    suspects.sort_by_key(|key| {
+    sorted::sort_by_key(&mut suspects, |key| {
         from.objects
             .get(*key)
             .and_then(|object| needs(object).next())
@@ -217,11 +218,11 @@ fn together(from: &Model, suspects: &[&Key]) -> Option<Vec<BTreeSet<Key>>> {
         }
         if group.len() >= TOGETHER {
             made += group.len();
-            groups.push(group.iter().map(|key| (*key).clone()).collect());
+            groups.push(group.iter().map(|key| (*key).clone()).into_set());
             group.clear();
         }
     }
-    groups.push(group.into_iter().cloned().collect());
+    groups.push(group.into_iter().cloned().into_set());
     (made < 3 * from.objects.len()).then_some(groups)
 }
 

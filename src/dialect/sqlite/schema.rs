@@ -9,6 +9,7 @@ use crate::dialect::sqlite::schema::definition::Reader;
 use crate::dialect::sqlite::table::Table as Definition;
 use crate::error::Result;
 use crate::schema::{Constraint, ConstraintKind, Key, Kind, Model, Object, Text};
+use crate::sorted::Gather as _;
 use crate::sql::parse::cursor::Cursor;
 use crate::sql::split::SQLITE;
 use crate::sql::token::{self, significant, unquoted};
@@ -24,7 +25,7 @@ const SHADOWS: &str = "SELECT lower(name) FROM pragma_table_list WHERE schema = 
 /// Reads the model of the main database.
 pub(super) fn model(query: &mut dyn FnMut(&str) -> Result<Rows>) -> Result<Model> {
     let shadows: BTreeSet<String> = match query(SHADOWS) {
-        Ok(rows) => rows.into_iter().flatten().flatten().collect(),
+        Ok(rows) => rows.into_iter().flatten().flatten().into_set(),
         Err(_) => BTreeSet::new(),
     };
     Ok(of_rows(query(OBJECTS)?, &shadows))
@@ -43,7 +44,7 @@ pub(super) fn of_rows(rows: Rows, shadows: &BTreeSet<String>) -> Model {
         objects: stored
             .iter()
             .map(|stored| (stored.key(), object(stored, &names)))
-            .collect(),
+            .into_map(),
         tried: false,
     };
     name_parents(&mut model);
@@ -64,8 +65,8 @@ impl Names {
             .iter()
             .filter(|stored| matches!(stored.kind, Kind::Table | Kind::View))
             .map(|stored| (fold(&stored.name), stored.key()))
-            .collect();
-        let mut all: BTreeSet<String> = stored.iter().map(|stored| fold(&stored.name)).collect();
+            .into_map();
+        let mut all: BTreeSet<String> = stored.iter().map(|stored| fold(&stored.name)).into_set();
         for definition in stored.iter().filter_map(|stored| stored.definition.as_ref()) {
             all.extend(definition.columns().map(|column| fold(&column.name.text)));
         }
@@ -163,7 +164,7 @@ fn object(stored: &Stored, names: &Names) -> Object {
                     .constraints
                     .iter()
                     .filter_map(|constraint| constraint.parent.clone());
-                object.uses = parents.filter(|parent| *parent != stored.key()).collect();
+                object.uses = parents.filter(|parent| *parent != stored.key()).into_set();
                 object.table = Some(table);
             }
             None => {
@@ -218,7 +219,7 @@ fn used(sql: &str, names: &Names, own: &Key) -> BTreeSet<Key> {
         .filter_map(|token| names.tables.get(&fold(&unquoted(&sql[token.span]))))
         .filter(|key| *key != own)
         .cloned()
-        .collect()
+        .into_set()
 }
 
 /// Of an index, without the order that holds anyway.
@@ -302,7 +303,7 @@ fn name_parents(model: &mut Model) {
             let list = list.split(" on conflict").next()?.trim_end_matches(" inside");
             Some((key.clone(), list.replace(" desc", "")))
         })
-        .collect();
+        .into_map();
     for object in model.objects.values_mut() {
         let constraints = object.table.iter_mut().flat_map(|table| &mut table.constraints);
         for constraint in constraints.filter(|constraint| constraint.kind == ConstraintKind::ForeignKey) {

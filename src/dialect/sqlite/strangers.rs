@@ -11,6 +11,7 @@ use crate::dialect::sqlite::types::Affinity;
 use crate::dialect::sqlite::unique::Unique;
 use crate::dialect::{Ask, Op};
 use crate::error::Result;
+use crate::sorted::Gather as _;
 use crate::sql::parse::define::ClauseKind;
 use crate::sql::write::{quoted, sqlite_literal};
 
@@ -35,14 +36,14 @@ fn parents(draft: &Draft<'_>) -> BTreeSet<String> {
         .filter(|name| !same_values(&old, draft, name))
         .map(str::to_ascii_lowercase)
         .filter(|name| all.iter().any(|group| group.contains(name)));
-    changed.chain(lost(draft).into_iter().flatten()).collect()
+    changed.chain(lost(draft).into_iter().flatten()).into_set()
 }
 
 /// The groups of columns that told rows apart, and do so no longer.
 fn lost(draft: &Draft<'_>) -> Vec<BTreeSet<String>> {
     let kept: Vec<BTreeSet<String>> = groups(draft, |index| index.kept)
         .into_iter()
-        .map(|group| group.iter().map(|name| before(draft, name)).collect())
+        .map(|group| group.iter().map(|name| before(draft, name)).into_set())
         .collect();
     let old = groups(&Draft::new(draft.state, false), |index| index.old);
     old.into_iter().filter(|group| !kept.contains(group)).collect()
@@ -74,7 +75,7 @@ fn before(draft: &Draft<'_>, name: &str) -> String {
 
 /// The groups of columns that tell rows apart, by constraints and by some of the indexes.
 fn groups(draft: &Draft<'_>, index: impl Fn(&Index) -> bool) -> Vec<BTreeSet<String>> {
-    let lower = |names: Vec<String>| names.iter().map(|name| name.to_ascii_lowercase()).collect();
+    let lower = |names: Vec<String>| names.iter().map(|name| name.to_ascii_lowercase()).into_set();
     let constraints = draft.table.constraints().filter_map(|(owner, clause)| {
         let (ClauseKind::Unique { columns, .. } | ClauseKind::PrimaryKey { columns, .. }) = &clause.kind else {
             return None;

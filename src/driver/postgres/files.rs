@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::driver::postgres::params::wrong;
 use crate::driver::tls::is_open_to_others;
 use crate::error::Result;
+use crate::sorted::Gather as _;
 
 /// What a password file has for a connection.
 pub(super) enum Password {
@@ -97,7 +98,7 @@ fn section(text: &str, name: &str) -> Option<BTreeMap<String, String>> {
     Some(
         pairs
             .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
-            .collect(),
+            .into_map(),
     )
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::schema::diff::{Alter, Plan};
 use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Object};
+use crate::sorted::Gather as _;
 
 impl Plan<'_> {
     /// Whether a column of an index goes, or is written anew.
@@ -27,7 +28,7 @@ impl Plan<'_> {
                 .or_else(|| to.objects.get(key))
                 .and_then(|object| object.on.clone())
         };
-        let mut altered: BTreeSet<Key> = self.alter.iter().map(|(key, _)| key.clone()).collect();
+        let mut altered: BTreeSet<Key> = self.alter.iter().map(|(key, _)| key.clone()).into_set();
         altered.extend(indexes.filter(|key| key.kind == Kind::Index).filter_map(on));
         let retyped = |key: &Key, is_about: &dyn Fn(&Column) -> bool| {
             let (Some(now), Some(then)) = (from.table(key), to.table(key)) else {

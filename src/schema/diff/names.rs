@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::schema::diff::{Alter, Change, Plan};
 use crate::schema::{Constraint, ConstraintKind, Key, Kind, Model};
+use crate::sorted::Gather as _;
 
 /// A schema, and a name that but one may have in it.
 type Name<'m> = (&'m str, &'m str);
@@ -40,7 +41,7 @@ impl Plan<'_> {
                     || self.create.contains(*key)
                     || !names(self.from, key, kinds, &indexes).is_disjoint(&taken))
         };
-        self.drop.iter().filter(gives).cloned().collect()
+        self.drop.iter().filter(gives).cloned().into_set()
     }
 
     /// Takes out of the alterations what gives up names of constraints that are taken by something else. One that gets
@@ -50,7 +51,7 @@ impl Plan<'_> {
         let taken: BTreeSet<(String, String)> = taken
             .into_iter()
             .map(|(schema, name)| (schema.to_owned(), name.to_owned()))
-            .collect();
+            .into_set();
         let mut found = Vec::new();
         for (table, alters) in &mut self.alter {
             let then = self.to.table(table).map(|table| &table.constraints[..]);
@@ -110,5 +111,5 @@ fn names<'m>(model: &'m Model, table: &Key, kinds: &[ConstraintKind], indexes: &
     let constraints = constraints.filter(|constraint| has_name(kinds, constraint));
     let constraints = constraints.map(|constraint| (key.schema.as_str(), constraint.folded.as_str()));
     let indexes = indexes.get(table).into_iter().flatten().copied();
-    constraints.chain(indexes).collect()
+    constraints.chain(indexes).into_set()
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::schema::diff::table;
 use crate::schema::{Key, Kind, Model, Table};
+use crate::sorted::Gather as _;
 
 /// A drop and an addition that may be one thing under another name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,7 +70,7 @@ fn same_columns(one: &Table, other: &Table) -> bool {
         let pairs = table.columns.iter();
         pairs
             .map(|column| (column.folded.clone(), column.data_type.meaning.clone()))
-            .collect()
+            .into_set()
     };
     !one.columns.is_empty() && columns(one) == columns(other)
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::schema::diff::{Alter, Rename};
 use crate::schema::{Column, Constraint, ConstraintKind, Key, Table};
+use crate::sorted::{self, Gather as _};
 
 /// How changes of columns are to be said.
 #[derive(Debug, Clone, Copy, Default)]
@@ -115,7 +116,7 @@ pub(crate) fn computed_from_changed(from: &Table, to: &Table, changes: &dyn Fn(&
     let stays = |column: &&Column| to.column(&column.folded).is_some_and(is_computed);
     let computed = from.columns.iter().filter(stays);
     let stands = computed.filter(|column| changed.iter().any(|other| is_computed_from(column, other)));
-    stands.map(|column| column.folded.clone()).collect()
+    stands.map(|column| column.folded.clone()).into_set()
 }
 
 /// Columns in an order in which they can be dropped: those that are computed from others before these.
@@ -286,7 +287,7 @@ impl Constraints {
 
     fn compare(&mut self, from: &Table, to: &Table, columns: &Columns, way: Way<'_>) {
         let folded =
-            |list: &[Column]| -> BTreeSet<String> { list.iter().map(|column| column.folded.clone()).collect() };
+            |list: &[Column]| -> BTreeSet<String> { list.iter().map(|column| column.folded.clone()).into_set() };
         let (gone, new) = (folded(&columns.drop), folded(&columns.add));
         let same = |one: &&Constraint, other: &Constraint| one.folded == other.folded && one.same(other);
         let mut before: Vec<&Constraint> = Vec::new();
@@ -332,8 +333,8 @@ impl Constraints {
         let rank = |constraint: &&Constraint| constraint.kind;
         // The last one first: where names are given by counting, those before it keep theirs.
         before.reverse();
-        before.sort_by_key(|constraint| std::cmp::Reverse(rank(constraint)));
-        after.sort_by_key(rank);
+        sorted::sort_by_key(&mut before, |constraint| std::cmp::Reverse(rank(constraint)));
+        sorted::sort_by_key(&mut after, rank);
         self.drop = before.into_iter().cloned().collect();
         self.add = after.into_iter().cloned().collect();
     }

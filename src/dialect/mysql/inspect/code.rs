@@ -5,6 +5,7 @@ use crate::dialect::mysql::inspect::{Reading, Row, table_key};
 use crate::dialect::mysql::schema::{fold, is_scratch, literal, quoted, without_database};
 use crate::error::{Error, Result};
 use crate::schema::{Key, Kind, Object};
+use crate::sorted::Gather as _;
 use crate::sql::split::MYSQL;
 use crate::sql::token;
 
@@ -65,7 +66,7 @@ impl Reading<'_> {
                     .iter()
                     .filter_map(|at| uses(at))
                     .filter(|key| *key != own)
-                    .collect(),
+                    .into_set(),
                 redefinable: true,
                 name: name.clone(),
                 create: vec![create],
@@ -145,7 +146,7 @@ impl Reading<'_> {
                 uses: before
                     .map(|before| Key::new(Kind::Trigger, before))
                     .into_iter()
-                    .collect(),
+                    .into_set(),
                 name: name.clone(),
                 ..Object::default()
             };
@@ -231,7 +232,7 @@ fn read_so(create: String, mode: &str, usual: &str) -> Vec<String> {
         let parts = mode
             .split(',')
             .filter(|part| READ_OTHERWISE.contains(part) && (*part != "NO_BACKSLASH_ESCAPES" || create.contains('\\')));
-        parts.map(str::to_owned).collect::<std::collections::BTreeSet<_>>()
+        parts.map(str::to_owned).into_set()
     };
     // Sessions of ours are without this one anyway.
     let usual = usual.replace("NO_BACKSLASH_ESCAPES", "");

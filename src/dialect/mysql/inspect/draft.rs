@@ -4,6 +4,7 @@ use crate::dialect::mysql::inspect::server::Server;
 use crate::dialect::mysql::inspect::{Row, table_key};
 use crate::dialect::mysql::schema::{charset, columns_of, fold, literal, quoted, same, words};
 use crate::schema::{Column, Constraint, ConstraintKind, Definition, Generated, Key, Kind, Object, Table, Text};
+use crate::sorted::Gather as _;
 
 /// The engines whose tables are taken apart; of others SHOW CREATE TABLE is asked.
 const ENGINES: [&str; 6] = ["InnoDB", "MyISAM", "Aria", "MEMORY", "ARCHIVE", "CSV"];
@@ -121,7 +122,7 @@ impl Draft {
         }
         let columns = crate::dialect::mysql::schema::mentioned(clause)
             .filter(|column| self.table.column(column).is_some())
-            .collect();
+            .into_set();
         self.table.constraints.push(Constraint {
             name,
             folded,
@@ -190,13 +191,13 @@ impl Draft {
             .iter()
             .filter_map(|one| one.parent.clone())
             .filter(|parent| *parent != key)
-            .collect();
+            .into_set();
         let indexes = self.indexes.iter().map(|index| {
             let object = Object {
                 name: index.name.clone(),
                 on: Some(key.clone()),
                 meaning: index.words.clone(),
-                columns: columns_of(&index.words).into_iter().collect(),
+                columns: columns_of(&index.words).into_iter().into_set(),
                 drop: format!("DROP INDEX {} ON {}", quoted(&index.name), quoted(&self.name)),
                 redefinable: true,
                 ..Object::default()

@@ -8,6 +8,7 @@ use crate::dialect::mysql::inspect::tables::Drafts;
 use crate::dialect::mysql::schema::{columns_of, literal, quoted, same};
 use crate::error::Result;
 use crate::schema::{Constraint, ConstraintKind};
+use crate::sorted::Gather as _;
 
 /// An index while its parts are gathered.
 #[derive(Default)]
@@ -78,7 +79,7 @@ impl Parts {
                 folded: "primary".to_owned(),
                 name,
                 kind: ConstraintKind::PrimaryKey,
-                columns: columns_of(&written).into_iter().collect(),
+                columns: columns_of(&written).into_iter().into_set(),
                 definition: same(written),
                 parent: None,
                 inside: None,

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::dialect::mysql::schema::{columns_of, fold, words};
 use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Table};
+use crate::sorted::Gather as _;
 
 const PRIMARY: &str = "primary";
 
@@ -309,7 +310,7 @@ fn indexes<'m>(table: &Key, model: &'m Model) -> Indexes<'m> {
         };
         (fold(&object.name), index)
     })
-    .collect()
+    .into_map()
 }
 
 fn primary(table: &Table) -> Option<&Constraint> {

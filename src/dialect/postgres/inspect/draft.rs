@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::dialect::postgres::inspect::sequences::{Sequence, Sequences};
 use crate::dialect::postgres::inspect::{Row, qualified, quoted};
 use crate::schema::{Column, Constraint, ConstraintKind, Definition, Generated, Key, Kind, Object, Table, Text};
+use crate::sorted::Gather as _;
 
 /// A table while its parts are gathered.
 pub(super) struct Draft {
@@ -287,7 +288,7 @@ impl Draft {
             .constraints
             .iter()
             .filter_map(|constraint| constraint.parent.as_ref());
-        let uses = parents.chain(referred).filter(|key| **key != own).cloned().collect();
+        let uses = parents.chain(referred).filter(|key| **key != own).cloned().into_set();
         let mut statements = self.before;
         statements.push(create);
         statements.extend(self.after);

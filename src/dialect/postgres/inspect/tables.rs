@@ -7,13 +7,14 @@ use crate::dialect::postgres::inspect::sequences::{Sequence, Sequences};
 use crate::dialect::postgres::inspect::{Reading, catalog, made, no_member, qualified, quoted};
 use crate::error::Result;
 use crate::schema::{Constraint, ConstraintKind, Key, Kind, Object, Table};
+use crate::sorted::Gather as _;
 
 impl Reading<'_> {
     pub(super) fn tables(&mut self, sequences: &Sequences) -> Result<()> {
         let mut drafts = self.heads()?;
         self.columns_of(&mut drafts, sequences)?;
         self.constraints(&mut drafts)?;
-        let parents: BTreeSet<u32> = drafts.values().flat_map(|draft| draft.parents.clone()).collect();
+        let parents: BTreeSet<u32> = drafts.values().flat_map(|draft| draft.parents.clone()).into_set();
         let parents: BTreeMap<u32, (Key, Table)> = parents
             .into_iter()
             .filter_map(|oid| {
@@ -21,7 +22,7 @@ impl Reading<'_> {
                     .get(&oid)
                     .map(|draft| (oid, (draft.key.clone(), draft.table.clone())))
             })
-            .collect();
+            .into_map();
         for draft in drafts.into_values() {
             let words = format!("TABLE {}", qualified(&draft.key.schema, &draft.key.name));
             for (column, sequence) in sequences.of_table(draft.oid) {
@@ -54,7 +55,7 @@ impl Reading<'_> {
         let places: BTreeMap<u32, String> = drafts
             .iter()
             .map(|(oid, draft)| (*oid, qualified(&draft.key.schema, &draft.key.name)))
-            .collect();
+            .into_map();
         for draft in drafts.values_mut() {
             draft.place_below(&places);
         }
@@ -99,7 +100,7 @@ impl Reading<'_> {
              AND c.conparentid = 0 AND {} ORDER BY c.conrelid, c.contype <> 'p', c.conname",
             no_member(catalog::CONSTRAINT, "c.oid")
         );
-        let keys: BTreeMap<u32, Key> = drafts.iter().map(|(oid, draft)| (*oid, draft.key.clone())).collect();
+        let keys: BTreeMap<u32, Key> = drafts.iter().map(|(oid, draft)| (*oid, draft.key.clone())).into_map();
         for mut row in self.rows(&sql)? {
             let (table, oid, name, kind) = (row.oid(), row.oid(), row.text(), row.text());
             let (definition, columns, parent) = (row.text(), row.text(), row.oid());
@@ -122,7 +123,7 @@ impl Reading<'_> {
                     _ => ConstraintKind::Check,
                 },
                 definition: same(&definition),
-                columns: columns.collect(),
+                columns: columns.into_set(),
                 parent: keys.get(&parent).cloned(),
                 inside: None,
             });

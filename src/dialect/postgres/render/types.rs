@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::dialect::postgres::inspect::{qualified, quoted};
 use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Object, Table};
+use crate::sorted::Gather as _;
 
 /// The parts of a meaning, behind the word that says what it is.
 fn parts(meaning: &str) -> (&str, Vec<&str>) {
@@ -34,7 +35,7 @@ pub(super) fn altered(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>
 
 /// The type, and the types and domains that are made of it.
 fn made_of(key: &Key, model: &Model) -> BTreeSet<Key> {
-    let mut found = BTreeSet::from([key.clone()]);
+    let mut found = [key.clone()].into_iter().into_set();
     loop {
         let before = found.len();
         let users = model.objects.iter().filter(|(other, object)| {

@@ -6,6 +6,7 @@ use crate::dialect::sqlite::schema::{Names, fold};
 use crate::dialect::sqlite::table::{Table as Definition, unquoted_type};
 use crate::dialect::sqlite::{expr, names};
 use crate::schema::{Column, Constraint, ConstraintKind, Definition as Words, Generated, Key, Kind, Table, Text};
+use crate::sorted::Gather as _;
 use crate::source::Span;
 use crate::sql::parse::cursor::Cursor;
 use crate::sql::parse::define::{Clause, ClauseKind, ColumnDef};
@@ -84,7 +85,7 @@ impl Reader<'_> {
                     _ => expr::mentions(&definition.written, known),
                 })
                 .map(|known| fold(known))
-                .collect();
+                .into_set();
             table.constraints.push(Constraint {
                 folded: fold(&named.name),
                 name: named.name,
