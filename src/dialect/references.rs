@@ -41,6 +41,12 @@ pub trait References: Sync + std::fmt::Debug {
     /// A query for the tables and columns whose rows would be deleted or changed along with a table that is dropped.
     fn followers(&self, table: &str) -> String;
 
+    /// A query that gives a row where a table has a trigger.
+    fn fires(&self, table: &str) -> String;
+
+    /// A query for those of these tables that are there, each in words.
+    fn stay(&self, tables: &[String]) -> String;
+
     /// The schema and the table of a statement that drops one.
     fn drops(&self, statement: &str) -> Option<(Option<String>, String)>;
 

@@ -17,6 +17,7 @@ pub mod event;
 mod expect;
 pub(crate) mod fault;
 mod first;
+mod following;
 pub mod gentle;
 pub mod ghost;
 mod group;

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::code::Code;
-use crate::dialect::{Dialect, References, Replaces, Rows, Setting};
+use crate::dialect::{Dialect, Replaces, Rows, Setting};
 use crate::driver::{Driver, DriverError};
 use crate::error::{Error, Result};
 use crate::execute::changed::Changed;
 use crate::execute::course::{Act, Course};
 use crate::execute::elsewhere;
 use crate::execute::fault;
+use crate::execute::following::{self, Follower};
 use crate::execute::group::Group;
 use crate::execute::losses::{self, Losses};
 use crate::execute::orphans::{self, Names, Orphans};
@@ -35,6 +36,8 @@ pub(crate) struct Rebuild<'a> {
     /// The first statement has come by.
     begun: bool,
     names: Names,
+    /// Tables that the script drops for good, whose rows went with another one; and the statement that dropped it.
+    spared: Vec<(String, (SourceFile, Span))>,
     /// What to say, and was not said yet.
     notes: Vec<String>,
 }
@@ -52,6 +55,7 @@ impl<'a> Rebuild<'a> {
             changed: Changed::new(prepared.asks_count),
             begun: false,
             names: Names::default(),
+            spared: Vec::new(),
             notes: Vec::new(),
         }
     }
@@ -207,7 +211,7 @@ impl<'a> Rebuild<'a> {
     }
 
     /// Refuses to drop a table when rows of others would go or change with it, unless those are dropped as well.
-    fn takes_nothing_along(&self, driver: &mut dyn Driver, place: &Place<'_>, table: &str) -> Result<()> {
+    fn takes_nothing_along(&mut self, driver: &mut dyn Driver, place: &Place<'_>, table: &str) -> Result<()> {
         let dialect = driver.dialect();
         let failed = |error| fault::database(&error);
         if !driver.setting(Setting::ForeignKeys, None).unwrap_or(false) {
@@ -221,22 +225,66 @@ impl<'a> Rebuild<'a> {
         {
             return Ok(());
         }
-        let query = references.followers(table);
-        for (child, query) in followers(driver.query(&query).map_err(failed)?, references, self.prepared) {
-            if !driver.query(&query).map_err(failed)?.is_empty() {
-                let (file, span) = place.in_file();
-                let message = format!("to drop `{table}` would delete or change rows of `{child}`");
-                let help = if self.prepared.replaced.contains(&child.to_ascii_lowercase()) {
-                    format!("drop `{table}` after `{child}` was replaced by a table that does not follow it")
-                } else {
-                    format!("drop `{child}` as well, or say what is meant before: DELETE FROM {child}")
-                };
+        let mut ask = |sql: &str| driver.query(sql).map_err(failed);
+        for follower in following::of(table, references, self.prepared, &mut ask)? {
+            if ask(&follower.query)?.is_empty() {
+                continue;
+            }
+            if follower.goes {
+                self.spared.push((follower.child, place.in_file()));
+                continue;
+            }
+            return Err(self.goes_along(place, table, &follower));
+        }
+        Ok(())
+    }
+
+    fn goes_along(&self, place: &Place<'_>, table: &str, follower: &Follower) -> Error {
+        let child = &follower.child;
+        let (file, span) = place.in_file();
+        let (what, label) = match &follower.through {
+            Some(through) if through == child => (
+                format!("fire triggers of `{child}`"),
+                format!("rows of `{child}` follow this table's"),
+            ),
+            Some(through) => (
+                format!("delete or change rows of `{child}`"),
+                format!("rows of `{through}` follow this table's, and rows of `{child}` follow them"),
+            ),
+            None => (
+                format!("delete or change rows of `{child}`"),
+                format!("rows of `{child}` follow this table's"),
+            ),
+        };
+        let help = match &follower.through {
+            Some(through) => {
+                format!("drop `{through}` before `{table}`, or say what is meant before: DELETE FROM {child}")
+            }
+            None if self.prepared.replaced.contains(&child.to_ascii_lowercase()) => {
+                format!("drop `{table}` after `{child}` was replaced by a table that does not follow it")
+            }
+            None => format!("drop `{child}` as well, or say what is meant before: DELETE FROM {child}"),
+        };
+        Error::new(Code::WouldDeleteRows, format!("to drop `{table}` would {what}"))
+            .at(&file, span, label)
+            .help(help)
+            .help("to change the table: ALTER TABLE; or CREATE the new one, INSERT, DROP the old one, RENAME")
+    }
+
+    /// Refuses at the end that a table is there whose rows went with another one, since it was to be dropped.
+    fn spares(&mut self, driver: &mut dyn Driver) -> Result<()> {
+        for (child, (file, span)) in std::mem::take(&mut self.spared) {
+            let Some(references) = driver.dialect().references() else {
+                continue;
+            };
+            let stay = driver.query(&references.stay(std::slice::from_ref(&child)));
+            if !stay.map_err(|error| fault::database(&error))?.is_empty() {
+                let message = format!("to drop this would delete or change rows of `{child}`, which is not dropped");
                 return Err(Error::new(Code::WouldDeleteRows, message)
                     .at(&file, span, format!("rows of `{child}` follow this table's"))
-                    .help(help)
-                    .help(
-                        "to change the table: ALTER TABLE; or CREATE the new one, INSERT, DROP the old one, RENAME",
-                    ));
+                    .help(format!(
+                        "drop `{child}` before, or say what is meant: DELETE FROM {child}"
+                    )));
             }
         }
         Ok(())
@@ -324,6 +372,7 @@ impl<'a> Rebuild<'a> {
     pub(crate) fn finish(mut self, driver: &mut dyn Driver, held: bool) -> Result<Vec<String>> {
         let acts = self.course.end();
         self.act(driver, acts)?;
+        self.spares(driver)?;
         self.check(driver)?;
         self.fits(driver)?;
         if held && self.losses.replaced(driver, &self.prepared.dropped)? {
@@ -366,21 +415,6 @@ fn refers_to_nothing(driver: &mut dyn Driver, table: &str) -> Result<()> {
         .cause("ALTER TABLE … RENAME leads references, views and triggers along")
         .help("CREATE the new table under another name, INSERT, DROP the old one, and RENAME the new one")
         .help("or say before the RENAME: PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = ON"))
-}
-
-/// The tables that follow, without those that the script drops for good, and a query that finds a row which does.
-pub(crate) fn followers(rows: Rows, references: &'static dyn References, prepared: &Prepared) -> Vec<(String, String)> {
-    let pairs = rows.into_iter().filter_map(|row| {
-        let mut values = row.into_iter();
-        Some((values.next()??, values.next()??))
-    });
-    let goes = |name: &str| prepared.dropped.contains(name) && !prepared.replaced.contains(name);
-    let stay = pairs.filter(|(child, _)| !goes(&child.to_ascii_lowercase()));
-    stay.map(|(child, column)| {
-        let query = references.follows(&child, &column);
-        (child, query)
-    })
-    .collect()
 }
 
 /// Drops a table that is replaced, and counts the rows of those that follow it before and after.

@@ -103,6 +103,25 @@ impl References for ForeignKeys {
         )
     }
 
+    fn fires(&self, table: &str) -> String {
+        format!(
+            "SELECT 1 FROM (SELECT type, tbl_name FROM main.sqlite_schema UNION ALL SELECT type, tbl_name FROM sqlite_temp_schema) \
+             WHERE type = 'trigger' AND lower(tbl_name) = lower({}) LIMIT 1",
+            sqlite_literal(table)
+        )
+    }
+
+    fn stay(&self, tables: &[String]) -> String {
+        let names: Vec<String> = tables
+            .iter()
+            .map(|table| sqlite_literal(&table.to_ascii_lowercase()))
+            .collect();
+        format!(
+            "SELECT 'table ' || name FROM main.sqlite_schema WHERE type = 'table' AND lower(name) IN ({})",
+            names.join(", ")
+        )
+    }
+
     fn drops(&self, statement: &str) -> Option<(Option<String>, String)> {
         // Scripts of millions of statements come by here.
         if !statement.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("drop")) {

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use crate::dialect::{AlterStatement, Ask, Replaces, Setting};
 use crate::error::Result;
 use crate::execute::course::{Act, Course};
+use crate::execute::following;
 use crate::execute::group::Group;
-use crate::execute::rebuild::followers;
 use crate::execute::script::{Scribe, one_line, put};
 use crate::revision::Transaction;
 use crate::sql::token;
@@ -31,6 +31,8 @@ pub(super) struct ByHand {
     pub(super) inside: bool,
     /// Foreign keys are off for the sake of that.
     apart: bool,
+    /// Tables that the step drops for good, and whose rows may have gone with another one.
+    spared: Vec<String>,
     /// How many statements of the step are written.
     done: u64,
 }
@@ -61,10 +63,24 @@ impl Scribe<'_> {
             return Ok(());
         };
         let message = format!("to drop {table} would delete or change rows of others");
-        for (_, query) in followers(ask.query(&references.followers(&table))?, references, prepared) {
-            put(self.out, &self.sql.guard_rows(&query, &message))?;
+        for follower in following::of(&table, references, prepared, &mut |sql| ask.query(sql))? {
+            if follower.goes {
+                self.hand.spared.push(follower.child);
+            } else {
+                put(self.out, &self.sql.guard_rows(&follower.query, &message))?;
+            }
         }
         Ok(())
+    }
+
+    /// Stops the script at its end when a table is there whose rows may have gone with another one.
+    fn spares(&mut self) -> Result<()> {
+        let spared = std::mem::take(&mut self.hand.spared);
+        let Some(references) = self.dialect.references().filter(|_| !spared.is_empty()) else {
+            return Ok(());
+        };
+        let message = "the rows of these followed a table that is dropped: drop them before it";
+        put(self.out, &self.sql.guard_rows(&references.stay(&spared), message))
     }
 
     /// Likewise in an attached database, whose tables nobody knows here.
@@ -270,6 +286,7 @@ impl Scribe<'_> {
 
     /// At the end of the step: what is left to say.
     pub(super) fn says(&mut self) -> Result<()> {
+        self.spares()?;
         let acts = self.hand.course.as_mut().map(Course::end);
         self.compares(acts.unwrap_or_default())?;
         for (index, check) in std::mem::take(&mut self.hand.indexes) {
