@@ -39,6 +39,26 @@ pub trait Scratch {
     fn execute(&mut self, sql: &str) -> Result<(), ScratchError>;
     /// Runs a query.
     fn query(&mut self, sql: &str) -> Result<Rows, ScratchError>;
+    /// What a statement reads, as the database resolves its names; `None` where it does not tell. With `quoted_texts` a
+    /// name in double quotes that nothing has is a text, as it may be in SQLite.
+    ///
+    /// # Errors
+    /// Why it does not compile.
+    fn reads(&mut self, sql: &str, quoted_texts: bool) -> Result<Option<Vec<ColumnRead>>, ScratchError> {
+        let _ = (sql, quoted_texts);
+        Ok(None)
+    }
+}
+
+/// One place of a statement that reads a column.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ColumnRead {
+    /// The table, in lower case.
+    pub table: String,
+    /// The column, in lower case.
+    pub column: String,
+    /// The trigger or view that the place is in, where the database tells it.
+    pub within: Option<String>,
 }
 
 /// Why a scratch database refused a statement.

@@ -18,7 +18,7 @@ pub use answer::{
     Broken, CHANGES, CopiedBy, Followed, Held, Lack, Leftovers, Replaces, Replay, RowChange, Size, SizeSql,
     TOTAL_CHANGES, VersionSql,
 };
-pub use ask::{Ask, Rows, Scratch, ScratchError};
+pub use ask::{Ask, ColumnRead, Rows, Scratch, ScratchError};
 pub use mirror::{Mirror, Mirrors};
 pub use references::References;
 pub use rewrite::{AlterStatement, COPY, Op, Rewrite, Setting};

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::dialect::{Dialect, Rows, Setting};
+use crate::dialect::{ColumnRead, Dialect, Rows, Setting};
 use crate::error::Result as Outcome;
 
 /// What a session on a server is opened with, beside the URL.
@@ -228,6 +228,14 @@ pub trait Driver: Send {
     /// `None` where the connection cannot tell, and then it is not asked to change it.
     fn wait(&mut self, wait: Option<std::time::Duration>) -> Result<Option<std::time::Duration>, DriverError> {
         let _ = wait;
+        Ok(None)
+    }
+
+    /// What a statement reads, as the database resolves its names, without running it; see [`Scratch::reads`].
+    ///
+    /// [`Scratch::reads`]: crate::dialect::Scratch::reads
+    fn reads(&mut self, sql: &str, quoted_texts: bool) -> Result<Option<Vec<ColumnRead>>, DriverError> {
+        let _ = (sql, quoted_texts);
         Ok(None)
     }
 

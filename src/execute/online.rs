@@ -1,7 +1,7 @@
 //! The runner that sends statements to a live database.
 
 use crate::code::Code;
-use crate::dialect::{AlterStatement, Ask, COPY, Op, Replay, Rewrite, Rows, Scratch, ScratchError};
+use crate::dialect::{AlterStatement, Ask, COPY, ColumnRead, Op, Replay, Rewrite, Rows, Scratch, ScratchError};
 use crate::driver::{Driver, DriverError};
 use crate::error::{Error, Result};
 use crate::execute::event::Event;
@@ -325,6 +325,10 @@ impl Scratch for OnDriver {
 
     fn query(&mut self, sql: &str) -> Result<Rows, ScratchError> {
         self.0.query(sql).map_err(scratch_error)
+    }
+
+    fn reads(&mut self, sql: &str, quoted_texts: bool) -> Result<Option<Vec<ColumnRead>>, ScratchError> {
+        self.0.reads(sql, quoted_texts).map_err(scratch_error)
     }
 }
 

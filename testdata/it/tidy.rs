@@ -9,7 +9,7 @@ use crate::place::Place;
 
 /// The floors of ARCHITECTURE.md, from the ground up. A module may use what is below it.
 const FLOORS: &[&[&str]] = &[
-    &["source", "error", "code", "percent"],
+    &["source", "error", "code", "percent", "sorted"],
     &["sql", "yaml"],
     &["revision", "schema"],
     &["dialect"],

@@ -8,7 +8,7 @@ use crate::dialect::sqlite::inspect::{Object, State, objects, words};
 use crate::dialect::sqlite::places::has_star;
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
-use crate::dialect::sqlite::{oracle, stars};
+use crate::dialect::sqlite::{meaning, oracle, stars};
 use crate::dialect::{Ask, Rows, Scratch};
 use crate::error::{Error, Result};
 use crate::sql::parse::alter::{Action, ActionKind};
@@ -58,14 +58,35 @@ pub(super) fn refuse_rename(state: &State, site: &Site<'_>, action: &Action, ask
             return Err(more_shared(&object, &to.text, table, &site));
         }
     }
-    let rename = |name: &str| {
-        let (table, from) = (quoted(&state.table.name().text, '"'), quoted(&from.text, '"'));
-        format!("ALTER TABLE {table} RENAME COLUMN {from} TO {}", quoted(name, '"'))
-    };
+    let table = &state.table.name().text;
+    let rename = |name: &str| meaning::rename(table, &from.text, name);
     if from.is(&to.text) {
         return Ok(());
     }
-    names(state, &to.text, &rename, &site, ask)
+    names(state, &to.text, &rename, &site, ask)?;
+    let reads = |object: &Object| matches!(object.kind.as_str(), "view" | "trigger");
+    if !state.related.iter().chain(&state.triggers).any(reads) {
+        return Ok(());
+    }
+    let (mut before, mut after) = (ask.scratch()?, ask.scratch()?);
+    let related: Vec<&Object> = state.related.iter().collect();
+    let hanging: Vec<&Object> = state.indexes.iter().chain(&state.triggers).collect();
+    for scratch in [&mut before, &mut after] {
+        if oracle::build_sound(scratch.as_mut(), &related, state.table.text(), &hanging).is_err() {
+            return Ok(());
+        }
+    }
+    if after.execute(&rename(&to.text)).is_err() {
+        return Ok(());
+    }
+    let change = meaning::renamed(table, &from.text, &to.text);
+    match meaning::changed(before.as_mut(), after.as_mut(), &change) {
+        Some((object, words)) => {
+            let why = format!("would mean something else: {words}");
+            Err(refuse(&site, &object, &why))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Whether every result of a query that is called by this name is the column itself, so that it means the same whichever

@@ -9,7 +9,8 @@ use rusqlite::types::ValueRef;
 use crate::code::Code;
 use crate::dialect::sqlite::{Sqlite, mirror};
 use crate::dialect::{
-    AlterStatement, Ask, Dialect, Mirror, Mirrors, Op, Replay, Rewrite, Rows, Scratch, ScratchError, Setting,
+    AlterStatement, Ask, ColumnRead, Dialect, Mirror, Mirrors, Op, Replay, Rewrite, Rows, Scratch, ScratchError,
+    Setting,
 };
 use crate::error::{Error, Result};
 use crate::revision::Recreate;
@@ -60,6 +61,14 @@ impl Scratch for Memory {
 
     fn query(&mut self, sql: &str) -> Result<Rows, ScratchError> {
         rows(&self.0, sql).map_err(|error| scratch_error(&error))
+    }
+
+    fn reads(&mut self, sql: &str, quoted_texts: bool) -> Result<Option<Vec<ColumnRead>>, ScratchError> {
+        let reads = crate::driver::Driver::reads(&mut self.0, sql, quoted_texts);
+        reads.map_err(|error| ScratchError {
+            message: error.message,
+            offset: error.offset,
+        })
     }
 }
 

@@ -21,6 +21,7 @@ mod held;
 mod inspect;
 mod kept;
 mod keyed;
+mod meaning;
 mod mirror;
 mod names;
 mod oracle;

@@ -3,6 +3,7 @@
 use crate::code::Code;
 use crate::dialect::sqlite::draft::{Column, Draft, Index};
 use crate::dialect::sqlite::inspect::{self, Object, State};
+use crate::dialect::sqlite::meaning;
 use crate::dialect::sqlite::oracle::{self, Model, Probe, attribute, comparable};
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::{AlterStatement, Ask, Op, Rows, Scratch, ScratchError};
@@ -137,6 +138,9 @@ pub(super) fn outcome(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatemen
     compare(draft, before.as_mut(), after.as_mut(), &site)?;
     let broken = broken(before.as_mut(), after.as_mut(), state, &related);
     if let Some((object, words)) = broken {
+        return Err(in_use(draft, run, consumed, &object, &words));
+    }
+    if let Some((object, words)) = meaning::changed(before.as_mut(), after.as_mut(), &meaning::Change::of(draft)) {
         return Err(in_use(draft, run, consumed, &object, &words));
     }
     Ok(Proof {

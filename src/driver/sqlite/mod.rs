@@ -4,6 +4,8 @@ mod copy;
 mod exclusive;
 mod holder;
 mod reading;
+#[cfg(feature = "batch")]
+mod resolve;
 pub(crate) mod space;
 
 pub use copy::open as open_copy;
@@ -19,6 +21,8 @@ use rusqlite::ffi::ErrorCode;
 use rusqlite::types::ValueRef;
 use rusqlite::{Batch, Connection, OpenFlags};
 
+#[cfg(feature = "batch")]
+use crate::dialect::ColumnRead;
 use crate::dialect::sqlite::Sqlite;
 use crate::dialect::{Dialect, Rows, Setting};
 use crate::driver::{Driver, DriverError, Failure};
@@ -173,6 +177,12 @@ impl Driver for Connection {
         Ok(value
             .filter(|milliseconds| *milliseconds > 0)
             .map(Duration::from_millis))
+    }
+
+    #[cfg(feature = "batch")]
+    fn reads(&mut self, sql: &str, quoted_texts: bool) -> Result<Option<Vec<ColumnRead>>, DriverError> {
+        let reads = resolve::reads(self, sql, quoted_texts);
+        reads.map(Some).map_err(|error| failed(&error, sql))
     }
 
     fn setting(&mut self, setting: Setting, on: Option<bool>) -> Result<bool, DriverError> {
