@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::execute::fault;
 use crate::execute::lock::{self, Patience};
 use crate::execute::online::Unit;
+use crate::execute::orphans;
 use crate::revision::Direction;
 use crate::sql::token;
 use crate::version::{Unfinished, VersionTable};
@@ -144,7 +145,8 @@ impl Unit for Counting<'_> {
         }
         self.count(driver, done)?;
         if opened || begin {
-            self.tell(driver, "COMMIT")?;
+            let committed = self.tell(driver, "COMMIT");
+            committed.map_err(|error| orphans::behind(driver, &error).unwrap_or(error))?;
         }
         if !inside {
             self.kept.set(done);

@@ -121,7 +121,13 @@ impl Runner for Online<'_> {
             return Ok(());
         }
         self.pass_notices_on();
-        self.done(place.index + 1)
+        self.done(place.index + 1).map_err(|error| {
+            if error.code() != Code::ForeignKeys || !error.labels().is_empty() {
+                return error;
+            }
+            let (file, span) = place.in_file();
+            error.at(&file, span, "what this statement did could not be committed")
+        })
     }
 
     fn data(&mut self, data: &Data<'_>) -> Result<()> {

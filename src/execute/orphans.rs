@@ -151,6 +151,39 @@ fn now(
     query(&orphans)
 }
 
+/// The rows that point at rows which do not exist, when that is why a commit failed: those that did not before, which is
+/// seen when everything was rolled back.
+pub(crate) fn behind(driver: &mut dyn Driver, error: &Error) -> Option<Error> {
+    driver.dialect().references()?;
+    let replaced = BTreeSet::new();
+    let now = Orphans::read(driver, &replaced).ok()?;
+    let all = now.words();
+    rollback(driver);
+    let new = now.since(&Orphans::read(driver, &replaced).ok()?, &str::to_owned);
+    // One that pointed at nothing before and points elsewhere at nothing now is an old one by its number.
+    let is_key = error.causes().iter().any(|words| words.contains("FOREIGN KEY"));
+    let (shown, help) = if new.is_empty() && is_key {
+        (
+            all,
+            "some of these are new: correct them in the same revision, then run the same command again",
+        )
+    } else {
+        (
+            new,
+            "correct the rows in the same revision, then run the same command again",
+        )
+    };
+    (!shown.is_empty()).then(|| refused(&shown).help(help))
+}
+
+/// Rolls back whatever is open. SQLite may have done so itself; then there is nothing to do.
+pub(crate) fn rollback(driver: &mut dyn Driver) {
+    driver.forget();
+    if driver.in_transaction() != Some(false) {
+        let _ = driver.execute("ROLLBACK");
+    }
+}
+
 /// The error for rows that point at nothing.
 pub(crate) fn refused(new: &[String]) -> Error {
     let mut error = Error::new(Code::ForeignKeys, "rows point at rows that are not there");

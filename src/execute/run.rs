@@ -1,14 +1,11 @@
 //! Upgrade and downgrade: what is pending is decided while the database is locked, so that any number of processes
 //! may start at once and each revision still runs exactly once.
 
-use std::collections::BTreeSet;
-
 use crate::code::Code;
-use crate::dialect::Dialect;
 use crate::driver::DriverError;
 use crate::error::{Error, Result};
 use crate::execute::event::Event;
-use crate::execute::orphans::{self, Orphans};
+use crate::execute::orphans;
 use crate::execute::seen::{self, Seen};
 use crate::execute::state::kept;
 use crate::execute::step::Ready;
@@ -346,7 +343,6 @@ impl<'a> Executor<'a> {
 
     /// Commits, and hands on the database's own error.
     fn commit_hearing(&mut self, late: &mut Option<DriverError>) -> Result<()> {
-        let dialect = self.driver.dialect();
         let committed = lock::retry(self.driver, self.patience, self.events, |driver| {
             let sent = driver.queue("COMMIT", None).and_then(|()| driver.flush());
             sent.inspect_err(|error| *late = Some(error.clone()))
@@ -355,42 +351,14 @@ impl<'a> Executor<'a> {
             (self.events)(Event::Notice(&notice));
         }
         match committed {
-            Err(error) if error.code() == Code::Database => Err(self.orphans(dialect, &error).unwrap_or(error)),
+            Err(error) if error.code() == Code::Database => Err(orphans::behind(self.driver, &error).unwrap_or(error)),
             other => other,
         }
     }
 
-    /// The rows that point at rows which do not exist, when that is why a commit failed: those that did not before, which
-    /// is seen when everything was rolled back.
-    fn orphans(&mut self, dialect: &'static dyn Dialect, error: &Error) -> Option<Error> {
-        dialect.references()?;
-        let replaced = BTreeSet::new();
-        let now = Orphans::read(self.driver, &replaced).ok()?;
-        let all = now.words();
-        self.rollback();
-        let new = now.since(&Orphans::read(self.driver, &replaced).ok()?, &str::to_owned);
-        // One that pointed at nothing before and points elsewhere at nothing now is an old one by its number.
-        let is_key = error.causes().iter().any(|words| words.contains("FOREIGN KEY"));
-        let (shown, help) = if new.is_empty() && is_key {
-            (
-                all,
-                "some of these are new: correct them in the same revision, then run the same command again",
-            )
-        } else {
-            (
-                new,
-                "correct the rows in the same revision, then run the same command again",
-            )
-        };
-        (!shown.is_empty()).then(|| orphans::refused(&shown).help(help))
-    }
-
     /// Rolls back whatever is open. SQLite may have done so itself; then there is nothing to do.
     pub(crate) fn rollback(&mut self) {
-        self.driver.forget();
-        if self.driver.in_transaction() != Some(false) {
-            let _ = self.driver.execute("ROLLBACK");
-        }
+        orphans::rollback(self.driver);
     }
 
     /// The process that holds this is the only one that runs revisions without a transaction.

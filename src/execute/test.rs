@@ -152,8 +152,8 @@ impl Executor<'_> {
             if columns.is_empty() {
                 continue;
             }
-            // The order of columns is no part of what is compared.
-            sorted::sort(&mut columns);
+            // The order of columns is no part of what is compared, nor is how their names are spelled.
+            sorted::sort_by_key(&mut columns, |column| column.to_lowercase());
             let schema = if key.schema.is_empty() {
                 String::new()
             } else {

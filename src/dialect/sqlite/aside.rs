@@ -25,9 +25,15 @@ pub(super) fn is_free(state: &State, name: &str, at: usize) -> Op {
     }
 }
 
+/// The tables of the tool itself, which a replay does not have.
+const OWN: [&str; 2] = ["sqlrev_log", "sqlrev_revisions"];
+
 /// A name that nothing in the schema has.
 pub(super) fn free_name(draft: &Draft<'_>, ask: &mut dyn Ask) -> Result<String> {
     let mut name = format!("sqlrev_{}", draft.name());
+    if OWN.iter().any(|own| name.eq_ignore_ascii_case(own)) {
+        name.push('_');
+    }
     loop {
         let rows = ask.query(&format!(
             "SELECT 1 FROM {}.sqlite_schema WHERE name = {} COLLATE NOCASE",

@@ -288,7 +288,7 @@ fn pass_or_refuse(
     ask: &mut dyn Ask,
 ) -> Result<Rewrite> {
     if prove::takes(ask, state, &site.statement.text)? {
-        let probes = prove::live_probes(ask, state)?;
+        let probes = prove::live_probes(ask, state, &|_, _| true)?;
         return Ok(native(site, found, prove::compiles(&probes, &site.at())));
     }
     Err(refuse_unreadable(site, unreadable))

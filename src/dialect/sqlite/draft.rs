@@ -175,6 +175,13 @@ impl<'s> Draft<'s> {
             .position(|column| column.name.eq_ignore_ascii_case(name))
     }
 
+    /// Whether a column of the old table is there under its name.
+    pub(super) fn keeps(&self, name: &str) -> bool {
+        let is = |name: &str, other: &str| name.eq_ignore_ascii_case(other);
+        let mut columns = self.columns.iter();
+        columns.any(|column| is(&column.name, name) && column.origin.as_deref().is_some_and(|old| is(old, name)))
+    }
+
     /// The place of a column that must be there.
     pub(super) fn column(&self, site: &Site<'_>, name: &Name) -> Result<usize> {
         if let Some(position) = self.position(&name.text) {

@@ -117,10 +117,11 @@ pub(super) fn outcome(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatemen
     let kept: Vec<&Object> = indexes.chain(&state.triggers).collect();
     let last = consumed.saturating_sub(1);
     let site = Site::whole(&run[last], last);
+    let stays = |table: &str, column: &str| !state.table.name().is(table) || draft.keeps(column);
     let built = oracle::build(before.as_mut(), &related, state.table.text(), &hanging);
     if built.is_err() {
         return Ok(Proof {
-            probes: live_probes(ask, state)?,
+            probes: live_probes(ask, state, &stays)?,
         });
     }
     oracle::build(after.as_mut(), &related, draft.table.text(), &kept)
@@ -136,7 +137,7 @@ pub(super) fn outcome(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatemen
         }
     }
     compare(draft, before.as_mut(), after.as_mut(), &site)?;
-    let broken = broken(before.as_mut(), after.as_mut(), state, &related);
+    let broken = broken(before.as_mut(), after.as_mut(), state, &related, &stays);
     if let Some((object, words)) = broken {
         return Err(in_use(draft, run, consumed, &object, &words));
     }
@@ -144,7 +145,7 @@ pub(super) fn outcome(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatemen
         return Err(in_use(draft, run, consumed, &object, &words));
     }
     Ok(Proof {
-        probes: live_probes(ask, state)?,
+        probes: live_probes(ask, state, &stays)?,
     })
 }
 
@@ -209,8 +210,9 @@ fn broken(
     after: &mut dyn Scratch,
     state: &State,
     related: &[&Object],
+    stays: &dyn Fn(&str, &str) -> bool,
 ) -> Option<(String, String)> {
-    let mut columns = |table: &str| before.query(&oracle::settable(table)).unwrap_or_default();
+    let mut columns = |table: &str| staying(before.query(&oracle::settable(table)).unwrap_or_default(), table, stays);
     for probe in oracle::probes(&mut columns, &state.triggers, related) {
         let sql = format!("EXPLAIN {}", probe.sql);
         if before.query(&sql).is_ok()
@@ -342,15 +344,30 @@ fn differs(draft: &Draft<'_>, column: &Column, old: &Model, row: &[Option<String
     None
 }
 
-/// What depends on the table and compiles in the database as it is.
-pub(super) fn live_probes(ask: &mut dyn Ask, state: &State) -> Result<Vec<Probe>> {
+/// The columns of a table with those first that stay as they are, so that an UPDATE of the first one compiles before and
+/// after a change.
+fn staying(columns: Rows, table: &str, stays: &dyn Fn(&str, &str) -> bool) -> Rows {
+    let kept = |row: &Vec<Option<String>>| row.iter().flatten().any(|column| stays(table, column));
+    let (mut first, others): (Rows, Rows) = columns.into_iter().partition(kept);
+    first.extend(others);
+    first
+}
+
+/// What depends on the table and compiles in the database as it is; `stays` says whether a column of a table does.
+pub(super) fn live_probes(ask: &mut dyn Ask, state: &State, stays: &dyn Fn(&str, &str) -> bool) -> Result<Vec<Probe>> {
     let related: Vec<&Object> = state.related.iter().collect();
     let mut scratch = ask.scratch()?;
     let hanging: Vec<&Object> = state.indexes.iter().chain(&state.triggers).collect();
     if oracle::build(scratch.as_mut(), &related, state.table.text(), &hanging).is_err() {
         return Ok(Vec::new());
     }
-    let mut columns = |table: &str| scratch.query(&oracle::settable(table)).unwrap_or_default();
+    let mut columns = |table: &str| {
+        staying(
+            scratch.query(&oracle::settable(table)).unwrap_or_default(),
+            table,
+            stays,
+        )
+    };
     let mut probes = oracle::probes(&mut columns, &state.triggers, &related);
     probes.retain(|probe| ask.query(&format!("EXPLAIN {}", probe.sql)).is_ok());
     probes.dedup();

@@ -197,7 +197,7 @@ pub(super) fn rewrite(site: &Site<'_>, state: &State, kind: &ActionKind, ask: &m
     }
     ops.push(Op::Set(Setting::LegacyAlterTable, None));
     ops.extend(coming_back(&broken, site));
-    let probes: Vec<_> = prove::live_probes(ask, state)?
+    let probes: Vec<_> = prove::live_probes(ask, state, &|_, _| true)?
         .into_iter()
         .filter(|probe| probe.object.starts_with("view"))
         .collect();

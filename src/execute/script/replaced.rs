@@ -29,6 +29,8 @@ pub(super) struct ByHand {
     watched: bool,
     /// In a step without a transaction: the author has one open.
     pub(super) inside: bool,
+    /// The savepoint that has opened it, if it was one.
+    savepoint: Option<String>,
     /// Foreign keys are off for the sake of that.
     apart: bool,
     /// Tables that the step drops for good, and whose rows may have gone with another one.
@@ -200,6 +202,7 @@ impl Scribe<'_> {
             return Ok(());
         }
         self.hand.inside = true;
+        self.hand.savepoint = self.savepoint(statement);
         let mut groups = self.prepared.iter().flat_map(|prepared| &prepared.groups);
         self.hand.apart = groups.any(|group| group.opened == Some(self.hand.done));
         if self.hand.apart && self.foreign_keys_on {
@@ -216,7 +219,8 @@ impl Scribe<'_> {
         let words = token::keywords(statement, self.rules, 4);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         self.hand.inside = match words.as_slice() {
-            ["COMMIT" | "END" | "RELEASE", ..] => false,
+            ["COMMIT" | "END", ..] => false,
+            ["RELEASE", ..] => self.hand.savepoint.is_none() || self.hand.savepoint != self.savepoint(statement),
             ["ROLLBACK", rest @ ..] => rest.contains(&"TO"),
             _ => true,
         };
@@ -224,6 +228,14 @@ impl Scribe<'_> {
             put(self.out, &self.sql.foreign_keys(true))?;
         }
         Ok(())
+    }
+
+    /// The name of a savepoint that a statement makes or releases.
+    fn savepoint(&self, statement: &str) -> Option<String> {
+        let words = token::keywords(statement, self.rules, 1);
+        let named = matches!(words.first().map(String::as_str), Some("SAVEPOINT" | "RELEASE"));
+        let last = token::significant(statement, self.rules).last().filter(|_| named)?;
+        Some(token::unquoted(&statement[last.span]).to_ascii_lowercase())
     }
 
     /// What is looked at before a statement.
