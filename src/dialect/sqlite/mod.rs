@@ -227,6 +227,10 @@ impl Dialect for Sqlite {
         session::stands_alone(statement)
     }
 
+    fn not_in_transaction(&self, statement: &str) -> Option<&'static str> {
+        rebuild::not_in_transaction(statement)
+    }
+
     fn touches_session(&self, statement: &str) -> bool {
         statement.as_bytes().first().is_some_and(|first| b"pP".contains(first))
     }

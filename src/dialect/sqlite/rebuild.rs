@@ -167,6 +167,24 @@ pub(super) fn counter(table: &str) -> String {
     format!("SELECT seq FROM main.sqlite_sequence WHERE lower(name) = lower({name})")
 }
 
+/// What SQLite refuses in a transaction, or passes over there without a word: `PRAGMA journal_mode = WAL` answers that the
+/// mode is another one.
+pub(super) fn not_in_transaction(statement: &str) -> Option<&'static str> {
+    if begins(statement, "vacuum") {
+        return Some("VACUUM");
+    }
+    if !begins(statement, "pragma") {
+        return None;
+    }
+    let words = words(statement, 6);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let says = match words.as_slice() {
+        ["pragma", _, ".", rest @ ..] | ["pragma", rest @ ..] => rest,
+        _ => return None,
+    };
+    matches!(says, ["journal_mode", "=" | "(", "wal", ..]).then_some("PRAGMA journal_mode = WAL")
+}
+
 fn begins(statement: &str, word: &str) -> bool {
     statement
         .get(..word.len())
@@ -184,6 +202,21 @@ fn words(statement: &str, most: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_no_transaction_holds_is_known() {
+        let wal = Some("PRAGMA journal_mode = WAL");
+        for (statement, is) in [
+            ("vacuum INTO 'x'", Some("VACUUM")),
+            ("PRAGMA journal_mode=wal", wal),
+            ("pragma main.journal_mode('WAL')", wal),
+            ("PRAGMA journal_mode", None),
+            ("PRAGMA journal_mode = DELETE", None),
+            ("SELECT 1", None),
+        ] {
+            assert_eq!(not_in_transaction(statement), is, "{statement}");
+        }
+    }
 
     #[test]
     fn foreign_keys_are_switched() {
