@@ -69,7 +69,7 @@ impl Author<'_> {
             column.not_null |= alias;
         });
         if let Some(using) = using {
-            self.evaluate(&mut state, &table, column.id, using);
+            self.evaluate(&mut state, &table, column.id, using)?;
         }
         let any = |data_type: &str| table.strict && data_type.eq_ignore_ascii_case("ANY");
         if using.is_some() || old != new || any(&column.data_type) != any(written) {
@@ -90,16 +90,18 @@ impl Author<'_> {
         })
     }
 
-    /// Gives a column the values of an expression over each row.
-    fn evaluate(&self, state: &mut State, table: &Table, column: Id, expression: &str) {
+    /// Gives a column the values of an expression over each row; nothing where one is a text that is not UTF-8, which is
+    /// not modelled.
+    fn evaluate(&self, state: &mut State, table: &Table, column: Id, expression: &str) -> Option<()> {
         let (name, order) = (quoted(&table.name, '"'), order(table));
         let sql = format!("SELECT {expression} FROM {name} ORDER BY {order}");
         let mut statement = self.db.prepare(&sql).expect("a query");
         let values = statement.query_map([], |row| row.get::<_, Value>(0)).expect("values");
-        let values: Vec<Value> = values.map(|value| value.expect("a value")).collect();
+        let values: Vec<Value> = values.collect::<Result<_, _>>().ok()?;
         for (row, value) in state.rows.get_mut(&table.id).expect("rows").iter_mut().zip(values) {
             row.values.insert(column, value);
         }
+        Some(())
     }
 
     pub(super) fn add_column(&mut self) -> Option<Deed> {
