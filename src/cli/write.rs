@@ -373,12 +373,13 @@ pub(crate) fn edit(session: &mut Session<'_>, args: &args::Edit, ui: &mut Ui<'_>
     let Some((program, rest)) = words.split_first() else {
         return Err(Error::new(Code::Usage, "no editor is named").help("for example: export EDITOR=vi"));
     };
-    let run = std::process::Command::new(program)
-        .args(rest)
-        .arg(&path)
-        .current_dir(&session.directory)
-        .status();
-    match run {
+    let mut command = std::process::Command::new(program);
+    command.args(rest).arg(&path).current_dir(&session.directory);
+    if ui.json {
+        // What an editor prints is no JSON; on a terminal it works there as well.
+        command.stdout(std::io::stderr());
+    }
+    match command.status() {
         Ok(status) if status.success() => {
             if ui.json {
                 ui.value(&json!({ "file": file }));
