@@ -183,14 +183,16 @@ pub trait ScriptSql: Sync + std::fmt::Debug {
         None
     }
 
-    /// What in the schema asks for the number of the row that was inserted last, and so may a statement that says nothing
-    /// of it: a trigger, a view, a default.
-    ///
-    /// # Errors
-    /// What the replay says.
-    fn asks_id_around(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
-        let _ = (statement, ask);
-        Ok(None)
+    /// A query that gives a row where something in the schema asks for the number of the row that was inserted last, so
+    /// that a statement may which says nothing of it.
+    fn asks_id_around(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// What stands before and after a change of the schema that inserts rows, so that the number of the row that was
+    /// inserted last is the author's again.
+    fn keeps_id(&self) -> [String; 2] {
+        [String::new(), String::new()]
     }
 
     /// The effect that the enforcement of foreign keys would have on this statement, beyond refusing it, when there is

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use crate::code::Code;
-use crate::dialect::{AlterStatement, Ask, Dialect, Held, Op, Rewrite, ScriptHead, ScriptSql, Setting};
+use crate::dialect::{AlterStatement, Ask, COPY, Dialect, Held, Op, Rewrite, ScriptHead, ScriptSql, Setting};
 use crate::error::{Error, Result};
 use crate::execute::Report;
 use crate::execute::basis::{Basis, Start};
@@ -95,6 +95,7 @@ impl Recorder<'_> {
             out,
             foreign_keys_off: &surveyor.foreign_keys_off,
             changes_rows: &surveyor.changes_rows,
+            asks_id: &surveyor.asks_id,
             at: 0,
             transaction: Transaction::Revision,
             pragmas: false,
@@ -165,6 +166,8 @@ struct Scribe<'s> {
     foreign_keys_off: &'s [bool],
     /// Which steps may change rows beside copies.
     changes_rows: &'s [bool],
+    /// Which steps ask for the number of the author's last row behind a copy.
+    asks_id: &'s [bool],
     /// The step that is written.
     at: usize,
     transaction: Transaction,
@@ -301,7 +304,11 @@ impl Scribe<'_> {
                 one_line(&rewrite.reason)
             ),
         )?;
-        rewrite.ops.iter().try_for_each(|op| self.op(op))
+        let keeps = rewrite.strategy == COPY && self.asks_id.get(self.at).copied().unwrap_or(false);
+        let [keep, give] = if keeps { self.sql.keeps_id() } else { Default::default() };
+        put(self.out, &keep)?;
+        rewrite.ops.iter().try_for_each(|op| self.op(op))?;
+        put(self.out, &give)
     }
 
     fn op(&mut self, op: &Op) -> Result<()> {

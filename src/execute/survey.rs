@@ -25,7 +25,9 @@ pub(super) struct Surveyor {
     pub(super) changes_rows: Vec<bool>,
     /// The revision replaces a table by hand.
     by_hand: bool,
-    /// A copy has inserted rows since the author's last ones.
+    /// Which revisions ask for the number of the author's last row behind a copy, which inserts rows as well.
+    pub(super) asks_id: Vec<bool>,
+    /// The revision has copied a table.
     copied: bool,
     /// A statement whose effect would differ with foreign keys off: the error to give if they are.
     differs: Option<Error>,
@@ -40,6 +42,7 @@ impl Surveyor {
             lines: Vec::new(),
             foreign_keys_off: Vec::new(),
             changes_rows: Vec::new(),
+            asks_id: Vec::new(),
             by_hand: false,
             copied: false,
             differs: None,
@@ -57,6 +60,7 @@ impl Reader for Surveyor {
         self.by_hand = prepared.rebuilds();
         self.foreign_keys_off.push(self.by_hand);
         self.changes_rows.push(false);
+        self.asks_id.push(false);
         self.differs = None;
         self.switched_off = false;
         self.copied = false;
@@ -70,16 +74,13 @@ impl Reader for Surveyor {
                 self.copied |= rewrite.strategy == COPY;
             }
             Piece::Native(place) => {
-                if self.copied {
-                    if let Some(asks) = self.dialect.asks_id(place.statement.text) {
-                        return Err(another_row(place, asks));
-                    }
-                    if let Some(ask) = ask.as_deref_mut()
-                        && let Some(asks) = self.dialect.script().asks_id_around(place.statement.text, ask)?
-                    {
-                        return Err(another_row(place, &asks));
-                    }
-                    self.copied = !self.dialect.gives_id(place.statement.text);
+                let text = place.statement.text;
+                if let Some(asks) = self.asks_id.last_mut().filter(|asks| self.copied && !**asks) {
+                    *asks = self.dialect.asks_id(text).is_some()
+                        || match (ask.as_deref_mut(), self.dialect.script().asks_id_around()) {
+                            (Some(ask), Some(query)) => !ask.query(query)?.is_empty(),
+                            _ => false,
+                        };
                 }
                 if self.by_hand && goes_back(place, self.dialect) {
                     return Err(back(place));
@@ -152,20 +153,6 @@ fn mixed(place: &Place<'_>, effect: &str) -> Error {
     )
     .at(&file, span, effect.to_owned())
     .help("put this statement into a revision of its own, or run the upgrade online")
-}
-
-/// Online the number is kept across a copy; SQL alone cannot give it back where it is not known whether there is one.
-fn another_row(place: &Place<'_>, asks: &str) -> Error {
-    let (file, span) = place.in_file();
-    Error::new(
-        Code::BatchMixed,
-        format!(
-            "`{}` copies a table between a row and the question for its number",
-            file.name
-        ),
-    )
-    .at(&file, span, format!("{asks} is that of a copied row in a script"))
-    .help("put the ALTERs before the row or behind this statement; or run the upgrade online")
 }
 
 /// Refuses a plan with a carriage return in a text: the definitions that it compares hold the text as it is written, and

@@ -1,7 +1,7 @@
 //! What a script says of tables that it replaces by hand, in SQL: what `upgrade` counts and names when it runs.
 
 use crate::dialect::sqlite::rebuild;
-use crate::dialect::sqlite::steps::LAST_ROWID;
+use crate::dialect::sqlite::steps::{FORGET_ID, GIVE_ID, KEEP_ID};
 use crate::sql::write::{quoted, sqlite_literal};
 
 /// Both are there for as long as the step that is written.
@@ -44,15 +44,15 @@ pub(super) fn keep(table: &str, of: &str, counter: bool, referring: &[String]) -
     };
     // The author's next statement may ask for the rowid of his own last row.
     format!(
-        "CREATE TABLE {LAST_ROWID} AS SELECT last_insert_rowid() AS x;\n\
+        "{KEEP_ID};\n\
          CREATE TABLE IF NOT EXISTS {ROWS} (name TEXT PRIMARY KEY, rows INTEGER, counter INTEGER);\n\
          INSERT OR REPLACE INTO {ROWS} VALUES ({name}, {count}, {counter});\n\
          CREATE TABLE IF NOT EXISTS {HUNG} (name TEXT, kind TEXT, hung TEXT);\n\
          INSERT INTO {HUNG} SELECT {name}, type, name FROM {OBJECTS} \
          WHERE type IN ('index', 'trigger') AND sql IS NOT NULL AND lower(tbl_name) = {own};\n\
          {filled}\
-         INSERT OR REPLACE INTO {LAST_ROWID} (rowid, x) SELECT x, x FROM {LAST_ROWID};\n\
-         DROP TABLE {LAST_ROWID};\n"
+         {GIVE_ID};\n\
+         {FORGET_ID};\n"
     )
 }
 

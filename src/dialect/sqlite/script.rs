@@ -9,6 +9,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use crate::dialect::sqlite::steps::{FORGET_ID, GIVE_ID, KEEP_ID};
 use crate::dialect::sqlite::{follow, held, replaced, session, settings};
 use crate::dialect::{Ask, Held, ScriptHead, ScriptSql, Setting};
 use crate::error::Result;
@@ -228,8 +229,12 @@ impl ScriptSql for SqliteScript {
         Some(format!("PRAGMA {name} = {usual};\n"))
     }
 
-    fn asks_id_around(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
-        session::asks_id_around(statement, ask)
+    fn asks_id_around(&self) -> Option<&'static str> {
+        Some(session::ASKS_ID)
+    }
+
+    fn keeps_id(&self) -> [String; 2] {
+        [format!("{KEEP_ID};\n"), format!("{GIVE_ID};\n{FORGET_ID};\n")]
     }
 
     fn foreign_key_effect(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<String>> {

@@ -1,9 +1,6 @@
 //! How SQLite is locked, watched and replayed.
 
-use crate::dialect::Ask;
-use crate::dialect::sqlite::inspect;
 use crate::dialect::{CHANGES, Lack, Replay, TOTAL_CHANGES, VersionSql};
-use crate::error::Result;
 use crate::sql::split;
 use crate::sql::token::{self, Kind};
 
@@ -111,49 +108,9 @@ pub(super) fn asks_id(statement: &str) -> Option<&'static str> {
     asks.then_some("last_insert_rowid()")
 }
 
-/// What of the schema asks for it where a statement runs: a trigger of a table that it names, a default, a view, and what
-/// these name in turn.
-pub(super) fn asks_id_around(statement: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
-    let first = first_word(statement);
-    let runs = match first.as_str() {
-        "CREATE" => !token::keywords(statement, &split::SQLITE, 3)
-            .iter()
-            .any(|word| UNREAD.contains(&word.as_str())),
-        "DROP" | "ALTER" | "PRAGMA" | "REINDEX" | "ANALYZE" | "ATTACH" | "DETACH" => false,
-        _ => true,
-    };
-    if !runs {
-        return Ok(None);
-    }
-    let asking = format!("{DEFINED} AND instr(lower(sql), 'last_insert_rowid') > 0 LIMIT 1");
-    if ask.query(&asking)?.is_empty() {
-        return Ok(None);
-    }
-    let mut names = inspect::words(statement);
-    let mut rest: Vec<[String; 4]> = ask
-        .query(DEFINED)?
-        .into_iter()
-        .filter_map(|row| row.into_iter().collect::<Option<Vec<String>>>()?.try_into().ok())
-        .collect();
-    while let Some(at) = rest.iter().position(|[.., on, _]| names.contains(on)) {
-        let [kind, name, _, sql] = rest.swap_remove(at);
-        let words = inspect::words(&sql);
-        if words.contains("last_insert_rowid") {
-            return Ok(Some(format!("last_insert_rowid() in {kind} `{name}`")));
-        }
-        if matches!(kind.as_str(), "view" | "trigger") {
-            names.extend(words);
-        }
-    }
-    Ok(None)
-}
-
-/// Everything in the schema with its definition.
-const DEFINED: &str = "SELECT type, name, lower(tbl_name), sql FROM \
-    (SELECT * FROM sqlite_schema UNION ALL SELECT * FROM sqlite_temp_schema) WHERE sql IS NOT NULL";
-
-/// What a CREATE makes of which nothing runs at once.
-const UNREAD: [&str; 4] = ["VIEW", "TRIGGER", "INDEX", "VIRTUAL"];
+/// Something in the schema that asks for it: a trigger, a view, a default.
+pub(super) const ASKS_ID: &str = "SELECT 1 FROM (SELECT sql FROM sqlite_schema UNION ALL SELECT sql FROM sqlite_temp_schema) \
+    WHERE instr(lower(sql), 'last_insert_rowid') > 0 LIMIT 1";
 
 /// What asks how many rows were changed. The rows of plans and of the version table are changed by the same connection.
 pub(super) fn asks_count(statement: &str) -> Option<&'static str> {

@@ -187,10 +187,7 @@ fn copied(draft: &Draft<'_>, demanded: &[Demanded], last: usize, ask: &mut dyn A
         None => has_inserted(ask.query(LAST_INSERT)?),
     };
     if inserted {
-        ops.push(Op::sql(
-            format!("CREATE TABLE {LAST_ROWID} AS SELECT last_insert_rowid() AS x"),
-            last,
-        ));
+        ops.push(Op::sql(KEEP_ID, last));
     }
     ops.extend(copy.ops(draft));
     ops.extend(draft.late_checks(last));
@@ -202,11 +199,8 @@ fn copied(draft: &Draft<'_>, demanded: &[Demanded], last: usize, ask: &mut dyn A
     }
     kept::forget_statistics(draft, &statistics, &renumbered, last, ops);
     if inserted {
-        ops.push(Op::sql(
-            format!("INSERT OR REPLACE INTO {LAST_ROWID}(rowid, x) SELECT x, x FROM {LAST_ROWID}"),
-            last,
-        ));
-        ops.push(Op::sql(format!("DROP TABLE {LAST_ROWID}"), last));
+        ops.push(Op::sql(GIVE_ID, last));
+        ops.push(Op::sql(FORGET_ID, last));
     }
     for setting in [
         Setting::IgnoreCheckConstraints,
@@ -373,5 +367,12 @@ pub(super) fn has_inserted(rows: Rows) -> bool {
     rows.into_iter().flatten().flatten().any(|rowid| rowid != "0")
 }
 
-/// Where the rowid of the last insert is kept while rows of our own are inserted.
-pub(super) const LAST_ROWID: &str = "temp.sqlrev_last_insert_rowid";
+/// Keeps it while rows of our own are inserted.
+pub(super) const KEEP_ID: &str = "CREATE TABLE temp.sqlrev_last_insert_rowid AS SELECT last_insert_rowid() AS x";
+
+/// Gives it back.
+pub(super) const GIVE_ID: &str =
+    "INSERT OR REPLACE INTO temp.sqlrev_last_insert_rowid (rowid, x) SELECT x, x FROM temp.sqlrev_last_insert_rowid";
+
+/// Forgets it.
+pub(super) const FORGET_ID: &str = "DROP TABLE temp.sqlrev_last_insert_rowid";
