@@ -36,20 +36,8 @@ fn effect_at(statement: &str, ask: &mut dyn Ask, depth: usize, replaces: bool) -
         return Ok(None);
     };
     let table = &changed.table;
-    let schemas: Vec<String> = ask
-        .query("SELECT name FROM pragma_database_list")?
-        .into_iter()
-        .flatten()
-        .flatten()
-        .collect();
-    let outer = replaces;
-    let replaces = match changed.or.as_deref() {
-        _ if replaces => true,
-        Some(or) => or == "REPLACE",
-        None => changed.verb != "DELETE" && stored_to_replace(table, &schemas, ask)?,
-    };
-    let updates = changed.verb == "UPDATE" || changed.verb == "INSERT" && upserts(statement);
-    let deletes = changed.verb == "DELETE" || replaces;
+    let schemas = schemas(ask)?;
+    let Does { deletes, updates } = does(statement, &changed, replaces, &schemas, ask)?;
     let set = set_columns(statement);
     for (column, does) in [("on_delete", deletes), ("on_update", updates)] {
         if !does {
@@ -77,7 +65,7 @@ fn effect_at(statement: &str, ask: &mut dyn Ask, depth: usize, replaces: bool) -
     }];
     events.extend((deletes && events[0] != "DELETE").then_some("DELETE"));
     events.extend((updates && events[0] != "UPDATE").then_some("UPDATE"));
-    let or_replace = outer || changed.or.as_deref() == Some("REPLACE");
+    let or_replace = replaces || changed.or.as_deref() == Some("REPLACE");
     let fired = Fired {
         table,
         events,
@@ -85,6 +73,43 @@ fn effect_at(statement: &str, ask: &mut dyn Ask, depth: usize, replaces: bool) -
         or_replace,
     };
     fired.effect(&schemas, ask, depth)
+}
+
+fn schemas(ask: &mut dyn Ask) -> Result<Vec<String>> {
+    let names = ask.query("SELECT name FROM pragma_database_list")?;
+    Ok(names.into_iter().flatten().flatten().collect())
+}
+
+/// What may become of rows that are there.
+struct Does {
+    deletes: bool,
+    updates: bool,
+}
+
+fn does(statement: &str, changed: &Changed, replaces: bool, schemas: &[String], ask: &mut dyn Ask) -> Result<Does> {
+    let replaces = match changed.or.as_deref() {
+        _ if replaces => true,
+        Some(or) => or == "REPLACE",
+        None => changed.verb != "DELETE" && stored_to_replace(&changed.table, schemas, ask)?,
+    };
+    Ok(Does {
+        deletes: changed.verb == "DELETE" || replaces,
+        updates: changed.verb == "UPDATE" || changed.verb == "INSERT" && upserts(statement),
+    })
+}
+
+/// What holds of a foreign key `f` of the database itself whose parent's rows may be other ones after the statement,
+/// beside those that come in.
+pub(super) fn loses(statement: &str, changed: &Changed, ask: &mut dyn Ask) -> Result<String> {
+    let schemas = schemas(ask)?;
+    let does = does(statement, changed, false, &schemas, ask)?;
+    let named = format!("lower(f.\"table\") = lower({})", sqlite_literal(&changed.table));
+    Ok(match set_columns(statement) {
+        _ if does.deletes => named,
+        Some(set) if does.updates => named + &refers_to(&changed.table, "main", &set),
+        None if does.updates => named,
+        _ => "0".to_owned(),
+    })
 }
 
 /// A change of a table's rows that its triggers may be for.
@@ -296,6 +321,13 @@ fn upserts(statement: &str) -> bool {
         last = word;
     }
     false
+}
+
+impl Changed {
+    /// Whether there may be rows afterwards that were not there, or are others now.
+    pub(super) fn brings(&self) -> bool {
+        self.verb != "DELETE" || self.or.is_some()
+    }
 }
 
 /// The table whose rows a statement changes, and how.

@@ -8,7 +8,8 @@ use crate::dialect::{Ask, Held};
 use crate::error::Result;
 use crate::sql::write::{quoted, sqlite_literal};
 
-/// The tables with foreign keys whose rows a statement may change, itself or through a trigger.
+/// The tables with foreign keys whose rows a statement may change, itself or through a trigger, and those without rowids
+/// whose parents may go.
 pub(super) fn by(statement: &str, ask: &mut dyn Ask) -> Result<Vec<Held>> {
     let Some(changed) = follow::changed(statement) else {
         return Ok(Vec::new());
@@ -18,19 +19,28 @@ pub(super) fn by(statement: &str, ask: &mut dyn Ask) -> Result<Vec<Held>> {
         "SELECT 1 FROM (SELECT type, tbl_name FROM sqlite_schema UNION ALL SELECT type, tbl_name FROM sqlite_temp_schema) \
          WHERE type = 'trigger' AND lower(tbl_name) = lower({name}) LIMIT 1"
     ))?;
-    let which = if triggers.is_empty() {
-        format!("lower(name) = lower({name})")
+    // What a trigger does may be anything.
+    let (own, lost) = if triggers.is_empty() {
+        let lost = follow::loses(statement, &changed, ask)?;
+        (format!("lower(name) = lower({name})"), lost)
     } else {
-        "instr(lower(sql), 'references')".to_owned()
+        ("1".to_owned(), "1".to_owned())
     };
+    let comes = changed.brings() || !triggers.is_empty();
+    // A row whose parent goes is told by its number, where it has one.
     let tables = ask.query(&format!(
-        "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND {which} ORDER BY name"
+        "SELECT name, sql, {own} AS own, EXISTS (SELECT 1 FROM pragma_foreign_key_list(s.name, 'main') f WHERE {lost}) AS lost \
+         FROM sqlite_schema s WHERE type = 'table' AND instr(lower(sql), 'references') AND (own OR lost) ORDER BY name"
     ))?;
     let mut held = Vec::new();
     for row in tables {
         let mut values = row.into_iter().flatten();
-        if let (Some(table), Some(sql)) = (values.next(), values.next()) {
-            held.extend(of(&table, &sql, changed.verb != "DELETE", ask)?);
+        if let (Some(table), Some(sql), Some(own), Some(lost)) =
+            (values.next(), values.next(), values.next(), values.next())
+        {
+            let own = own == "1";
+            let found = of(&table, &sql, own && comes || lost == "1", ask)?;
+            held.extend(found.filter(|held| own || matches!(held, Held::Uncertain { .. })));
         }
     }
     Ok(held)
