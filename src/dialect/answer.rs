@@ -128,7 +128,7 @@ pub enum Replaces {
 /// What a statement does to the rows of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowChange {
-    /// The table, in lower case, unquoted, without its schema.
+    /// The table, in lower case, unquoted; none of that name where it is one of another schema.
     pub table: String,
     /// Rows of a query come into it; not rows that are written out, and none is changed or taken away.
     pub copies: bool,

@@ -94,6 +94,15 @@ pub trait ScriptSql: Sync + std::fmt::Debug {
         Ok(Vec::new())
     }
 
+    /// A query for rows of attached databases that point at nothing, where a statement of the author's may change rows there.
+    ///
+    /// # Errors
+    /// As [`Ask::query`].
+    fn orphans_elsewhere(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<&'static str>> {
+        let _ = (statement, ask);
+        Ok(None)
+    }
+
     /// Remembers what they hold, or stops the script where that cannot be told; the number is one of this step.
     fn keep_held(&self, number: usize, held: &Held) -> String {
         let _ = (number, held);

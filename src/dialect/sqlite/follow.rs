@@ -16,6 +16,7 @@ use crate::sql::write::{quoted, sqlite_literal};
 pub(super) struct Changed {
     /// `INSERT`, `UPDATE` or `DELETE`. What inserts by REPLACE is the DELETE that it holds.
     pub(super) verb: &'static str,
+    pub(super) schema: Option<String>,
     pub(super) table: String,
     /// The word after OR, which goes before what the table's constraints say.
     or: Option<String>,
@@ -360,9 +361,11 @@ pub(super) fn changed(statement: &str) -> Option<Changed> {
             (Some(_), "INTO" | "FROM") => {}
             (Some(verb), _) if matches!(token.kind, Kind::Word | Kind::Quoted | Kind::Text) => {
                 let replaces = verb == "INSERT" && or.as_deref() == Some("REPLACE");
+                let (schema, table) = parts(statement, word);
                 return Some(Changed {
                     verb: if replaces { "DELETE" } else { verb },
-                    table: last_part(statement, word),
+                    schema,
+                    table,
                     or,
                 });
             }
@@ -372,17 +375,17 @@ pub(super) fn changed(statement: &str) -> Option<Changed> {
     None
 }
 
-/// The table of `main.table`, or the name itself.
-fn last_part(statement: &str, first: &str) -> String {
+/// The schema and the table of `main.table`, or the name itself.
+fn parts(statement: &str, first: &str) -> (Option<String>, String) {
     let words: Vec<&str> = words(statement).collect();
     let at = words
         .iter()
         .position(|word| std::ptr::eq(word.as_ptr(), first.as_ptr()));
-    let name = match at.map(|at| (words.get(at + 1), words.get(at + 2))) {
-        Some((Some(&"."), Some(table))) => table,
-        _ => first,
-    };
-    token::unquoted(name).into_owned()
+    let name = |word: &str| token::unquoted(word).into_owned();
+    match at.map(|at| (words.get(at + 1), words.get(at + 2))) {
+        Some((Some(&"."), Some(table))) => (Some(name(first)), name(table)),
+        _ => (None, name(first)),
+    }
 }
 
 #[cfg(test)]

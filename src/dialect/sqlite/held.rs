@@ -3,8 +3,9 @@
 
 use crate::dialect::sqlite::draft::rowid_name;
 use crate::dialect::sqlite::follow;
+use crate::dialect::sqlite::references::ForeignKeys;
 use crate::dialect::sqlite::table::Table;
-use crate::dialect::{Ask, Held};
+use crate::dialect::{Ask, Held, References as _};
 use crate::error::Result;
 use crate::sql::write::{quoted, sqlite_literal};
 
@@ -45,6 +46,35 @@ pub(super) fn by(statement: &str, ask: &mut dyn Ask) -> Result<Vec<Held>> {
     }
     Ok(held)
 }
+
+/// A query for rows of attached databases that point at nothing, where a statement may change rows there.
+pub(super) fn elsewhere(statement: &str, ask: &mut dyn Ask) -> Result<Option<&'static str>> {
+    let drops = || ForeignKeys.drops(statement);
+    let changed = follow::changed(statement).map(|changed| (changed.schema, changed.table));
+    let Some((schema, table)) = changed.or_else(drops) else {
+        return Ok(None);
+    };
+    let own = |schema: &str| ["main", "temp"].iter().any(|own| schema.eq_ignore_ascii_case(own));
+    let [others, known] = ForeignKeys.attached(&table);
+    let there = match schema {
+        Some(schema) if !own(&schema) => true,
+        _ if ask.query(&others)?.is_empty() => false,
+        None if ask.query(&known)?.is_empty() => true,
+        // A temporary trigger may reach there.
+        _ => {
+            let name = sqlite_literal(&table);
+            let fires = format!("type = 'trigger' AND lower(tbl_name) = lower({name})");
+            let triggers = ask.query(&format!("SELECT 1 FROM sqlite_temp_schema WHERE {fires} LIMIT 1"))?;
+            !triggers.is_empty()
+        }
+    };
+    Ok(there.then_some(ELSEWHERE))
+}
+
+/// In this order alone SQLite hands the name of the database on.
+const ELSEWHERE: &str = "SELECT 'a row of ' || d.name || '.' || k.\"table\" || coalesce(' with rowid ' || k.rowid, '') || \
+    ' points at nothing in ' || k.parent FROM pragma_database_list d CROSS JOIN pragma_foreign_key_check(NULL, d.name) k \
+    WHERE lower(d.name) NOT IN ('main', 'temp')";
 
 fn of(table: &str, sql: &str, comes: bool, ask: &mut dyn Ask) -> Result<Option<Held>> {
     let name = sqlite_literal(table);

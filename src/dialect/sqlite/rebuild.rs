@@ -107,6 +107,15 @@ fn in_main<'w>(words: &'w [&'w str]) -> Option<(String, &'w [&'w str])> {
 /// The table whose rows a statement changes; whether an INSERT takes them from a query.
 pub(super) fn changes_rows(statement: &str) -> Option<RowChange> {
     let changed = follow::changed(statement)?;
+    if changed
+        .schema
+        .is_some_and(|schema| !schema.eq_ignore_ascii_case("main"))
+    {
+        return Some(RowChange {
+            table: String::new(),
+            copies: false,
+        });
+    }
     let table = changed.table.to_ascii_lowercase();
     let copies = changed.verb == "INSERT" && {
         let (mut depth, mut seen) = (0usize, false);
@@ -283,6 +292,7 @@ mod tests {
             ("INSERT INTO t VALUES ((SELECT 1))", Some(("t", false))),
             ("UPDATE t SET a = (SELECT 1)", Some(("t", false))),
             ("DELETE FROM t", Some(("t", false))),
+            ("INSERT INTO o.t SELECT 1", Some(("", false))),
             ("CREATE TABLE t (a)", None),
         ];
         for (sql, want) in cases {

@@ -152,6 +152,10 @@ impl ScriptSql for SqliteScript {
         held::by(statement, ask)
     }
 
+    fn orphans_elsewhere(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<&'static str>> {
+        held::elsewhere(statement, ask)
+    }
+
     fn keep_held(&self, number: usize, held: &Held) -> String {
         match held {
             Held::Rows { query, .. } => held::keep(number, query),

@@ -6,12 +6,22 @@ use crate::error::Result;
 use crate::execute::script::{Scribe, put};
 use crate::sql::token;
 
+/// Nothing of an attached database is known when a script is written, nor is it remembered what its rows hold.
+const ALREADY_ELSEWHERE: &str = "rows of an attached database point at nothing already, and a script does not tell them \
+    from those that this revision may add: mend them first, or run the upgrade online";
+
 impl Scribe<'_> {
     /// Before a statement that may change what such rows hold.
     pub(super) fn holds(&mut self, statement: &str, ask: Option<&mut (dyn Ask + '_)>) -> Result<()> {
         let (Some(ask), true) = (ask, self.orphans.is_some()) else {
             return Ok(());
         };
+        if self.hand.elsewhere.is_none()
+            && let Some(query) = self.sql.orphans_elsewhere(statement, ask)?
+        {
+            put(self.out, &self.sql.guard_rows(query, ALREADY_ELSEWHERE))?;
+            self.hand.elsewhere = Some(query);
+        }
         for held in self.sql.held(statement, ask)? {
             if self.held.iter().any(|known| known.table() == held.table()) {
                 continue;

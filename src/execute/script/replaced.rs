@@ -35,6 +35,8 @@ pub(super) struct ByHand {
     apart: bool,
     /// Tables that the step drops for good, and whose rows may have gone with another one.
     spared: Vec<String>,
+    /// The query for rows of attached databases that point at nothing, where a statement may have changed some there.
+    pub(super) elsewhere: Option<&'static str>,
     /// How many statements of the step are written.
     done: u64,
 }
@@ -55,8 +57,8 @@ impl ByHand {
 
 impl Scribe<'_> {
     /// Stops the script before a table is dropped when rows of others would go or change with it.
-    pub(super) fn takes_nothing_along(&mut self, statement: &str, ask: Option<&mut (dyn Ask + '_)>) -> Result<()> {
-        self.takes_nothing_elsewhere(statement)?;
+    pub(super) fn takes_nothing_along(&mut self, statement: &str, mut ask: Option<&mut (dyn Ask + '_)>) -> Result<()> {
+        self.takes_nothing_elsewhere(statement, ask.as_deref_mut())?;
         let (Some(Replaces::Drops(table)), Some(ask), false) = (self.dialect.replaces(statement), ask, self.off())
         else {
             return Ok(());
@@ -86,22 +88,35 @@ impl Scribe<'_> {
     }
 
     /// Likewise in an attached database, whose tables nobody knows here.
-    fn takes_nothing_elsewhere(&mut self, statement: &str) -> Result<()> {
+    fn takes_nothing_elsewhere(&mut self, statement: &str, ask: Option<&mut (dyn Ask + '_)>) -> Result<()> {
         let references = self.dialect.references().filter(|_| !self.off());
-        let Some((references, (Some(schema), table))) =
-            references.and_then(|known| Some((known, known.drops(statement)?)))
+        let Some((references, (schema, table))) = references.and_then(|known| Some((known, known.drops(statement)?)))
         else {
             return Ok(());
         };
-        if ["main", "temp"].iter().any(|own| schema.eq_ignore_ascii_case(own)) {
-            return Ok(());
+        let schemas = match (schema, ask) {
+            (Some(schema), _) if ["main", "temp"].iter().any(|own| schema.eq_ignore_ascii_case(own)) => Vec::new(),
+            (Some(schema), _) => vec![schema],
+            // What is not in the database itself is looked for in the others.
+            (None, Some(ask)) => {
+                let [others, is_own] = references.attached(&table);
+                let others: Vec<String> = ask.query(&others)?.into_iter().flatten().flatten().collect();
+                if others.is_empty() || !ask.query(&is_own)?.is_empty() {
+                    return Ok(());
+                }
+                others
+            }
+            (None, None) => Vec::new(),
+        };
+        for schema in schemas {
+            let message = format!(
+                "to drop {schema}.{table} could delete or change rows of these: drop them before, or run it online"
+            );
+            let query = references.followers_there(&schema, &table);
+            let query = format!("SELECT DISTINCT 'table ' || name FROM ({query})");
+            put(self.out, &self.sql.guard_rows(&query, &message))?;
         }
-        let message = format!(
-            "to drop {schema}.{table} could delete or change rows of these: drop them before, or run it online"
-        );
-        let query = references.followers_there(&schema, &table);
-        let query = format!("SELECT DISTINCT 'table ' || name FROM ({query})");
-        put(self.out, &self.sql.guard_rows(&query, &message))
+        Ok(())
     }
 
     /// Begins what is done together, where the next statement is a part of it.
@@ -171,6 +186,12 @@ impl Scribe<'_> {
             if let Some(references) = self.dialect.references() {
                 put(self.out, &self.sql.guard_rows(&references.refers_to(&table), &message))?;
             }
+        }
+        if let Some(query) = self.hand.elsewhere.take() {
+            put(
+                self.out,
+                &self.sql.guard_rows(query, "rows point at rows that are not there"),
+            )?;
         }
         match self.orphans.take() {
             Some(orphans) => put(self.out, &self.sql.guard_orphans(&orphans)),
