@@ -58,9 +58,12 @@ fn now(driver: &mut dyn Driver) -> Result<String> {
 impl Survey<'_> {
     /// Sees whether a statement asks for changed rows where others than the author's may have changed some.
     pub(super) fn asks(&mut self, statement: &Statement<'_>) -> Result<()> {
+        // What another revision has changed in the same run is no answer either.
+        let first = !self.counted;
+        self.counted = self.counted || self.dialect.sets_count(statement.text);
         let plan = PLANS && self.needs_plan.is_some();
         let ours = plan || !self.in_transaction || !self.altered.is_empty() || !self.dropped.is_empty();
-        if !ours {
+        if !ours && !first {
             return Ok(());
         }
         match self.dialect.asks_count(statement.text) {

@@ -174,6 +174,7 @@ impl Script {
             unsettles: false,
             needs_plan: None,
             asks_count: false,
+            counted: false,
             marks: (header.transaction == Transaction::None && dialect.references().is_some()).then(Marks::default),
             temporary: Vec::new(),
             opened: Opened::default(),
@@ -313,6 +314,8 @@ pub(super) struct Survey<'s> {
     unsettles: bool,
     pub(super) needs_plan: Option<u64>,
     pub(super) asks_count: bool,
+    /// A statement has come by that counts the rows which it changes.
+    pub(super) counted: bool,
     marks: Option<Marks>,
     temporary: Vec<String>,
     opened: Opened,
