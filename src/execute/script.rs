@@ -2,6 +2,7 @@
 
 mod changed;
 mod counted;
+mod ended;
 mod held;
 mod replaced;
 mod stamped;
@@ -18,6 +19,7 @@ use crate::execute::course::Course;
 use crate::execute::ledger::Ledger;
 use crate::execute::record::{Piece, Reader};
 use crate::execute::script::counted::Count;
+use crate::execute::script::ended::end_of;
 use crate::execute::script::replaced::ByHand;
 use crate::execute::scripts::Prepared;
 use crate::execute::shown::{Shower, one_line};
@@ -28,7 +30,6 @@ use crate::revision::applied::Applied;
 use crate::revision::plan::{Plan, Step};
 use crate::revision::{Direction, Revision, Transaction};
 use crate::sql::split::SplitRules;
-use crate::sql::token::{self, Kind};
 use crate::version::{TOOL_VERSION, VersionTable};
 
 pub use crate::execute::record::Recorder;
@@ -325,22 +326,6 @@ impl Scribe<'_> {
                 put(self.out, &switch.unwrap_or_default())
             }
         }
-    }
-}
-
-/// What ends a statement that may end in a comment: a line comment would swallow the semicolon, and a block comment
-/// that is never closed everything to the end of the script.
-fn end_of(sql: &str, rules: &'static SplitRules) -> &'static str {
-    let last_line = sql.rsplit('\n').next().unwrap_or_default();
-    if !last_line.contains("--") && !sql.contains("/*") {
-        return ";\n";
-    }
-    let last = token::tokens(sql, rules).last();
-    let comment = last.filter(|token| token.kind == Kind::Comment);
-    match comment.map(|token| &sql[token.span]) {
-        Some(comment) if !comment.starts_with("/*") => "\n;\n",
-        Some(comment) if comment.len() < 4 || !comment.ends_with("*/") => " */;\n",
-        _ => ";\n",
     }
 }
 

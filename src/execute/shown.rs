@@ -63,7 +63,7 @@ impl Shown {
     /// A statement sent as it is written; those of files too large for memory are not kept.
     pub(crate) fn native(place: &Place<'_>) -> Option<Self> {
         place.script.large.is_none().then(|| Self {
-            sql: place.sql().to_owned(),
+            sql: place.sql().trim_end().to_owned(),
             kind: Kind::Native,
             table: None,
             strategy: None,

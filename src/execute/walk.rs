@@ -22,7 +22,16 @@ pub(crate) struct Place<'s> {
 impl Place<'_> {
     /// The statement as it is sent: with the comment before its semicolon, which the database keeps with a definition.
     pub(crate) fn sql(&self) -> &str {
-        self.statement.raw.trim_end()
+        let raw = self.statement.raw;
+        let sql = raw.trim_end();
+        let comment = &sql[self.statement.text.len().min(sql.len())..];
+        if comment.rsplit('\n').next().is_none_or(|line| !line.contains("--")) {
+            return sql;
+        }
+        // A script cannot end a comment otherwise, and what is kept shall be the same from there.
+        let behind = &raw[sql.len()..];
+        let line_end = ["\n", "\r\n"].into_iter().find(|end| behind.starts_with(end));
+        line_end.map_or(sql, |end| &raw[..sql.len() + end.len()])
     }
 
     /// The file and the statement's span in it. For a large file it is a piece of the file with just the statement.
