@@ -78,8 +78,11 @@ pub trait References: Sync + std::fmt::Debug {
     /// without a word of the database.
     fn unsettles(&self, statement: &str) -> bool;
 
-    /// A query that gives a row when one that comes into a table may take the place of one that is there.
-    fn may_replace(&self, table: &str) -> String;
+    /// Whether a row that an INSERT brings into a table may change one that is there, or take its place.
+    ///
+    /// # Errors
+    /// What the database says to the questions.
+    fn may_replace(&self, statement: &str, table: &str, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Result<bool>;
 
     /// A query that gives a row when a DROP TABLE that says the name without a schema would meet a temporary table; none
     /// where it says one.

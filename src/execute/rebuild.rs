@@ -18,7 +18,6 @@ use crate::execute::scripts::Prepared;
 use crate::execute::tally::Tally;
 use crate::execute::walk::Place;
 use crate::source::{SourceFile, Span};
-use crate::sql::token;
 
 /// What a script replaces, and the rows that pointed at nothing before it began to.
 pub(crate) struct Rebuild<'a> {
@@ -139,23 +138,19 @@ impl<'a> Rebuild<'a> {
         if self.prepared.replaced.is_empty() {
             return Ok(false);
         }
-        // What could change rows that are there already is watched.
         let dialect = driver.dialect();
-        if token::significant(statement, dialect.rules()).any(|token| may_replace(&statement[token.span])) {
-            return Ok(false);
-        }
         let change = dialect.changes_rows(statement).filter(|change| change.copies);
-        match change.filter(|change| self.course.is_made(&change.table)) {
-            Some(change) => {
-                let replaces = match dialect.references() {
-                    Some(references) => driver.query(&references.may_replace(&change.table)),
-                    None => Ok(Vec::new()),
-                };
-                let replaces = replaces.map_err(|error| fault::database(&error))?;
-                Ok(replaces.is_empty() && !losses::has_trigger(driver, &change.table)?)
+        let Some(change) = change.filter(|change| self.course.is_made(&change.table)) else {
+            return Ok(false);
+        };
+        // What could change rows that are there already is watched.
+        if let Some(references) = dialect.references() {
+            let mut query = |sql: &str| driver.query(sql).map_err(|error| fault::database(&error));
+            if references.may_replace(statement, &change.table, &mut query)? {
+                return Ok(false);
             }
-            None => Ok(false),
         }
+        Ok(!losses::has_trigger(driver, &change.table)?)
     }
 
     /// What has to be looked at before a statement.
@@ -381,13 +376,6 @@ impl<'a> Rebuild<'a> {
         self.notes.extend(self.losses.said(driver)?);
         Ok(self.notes)
     }
-}
-
-/// `INSERT OR …`, `ON CONFLICT …`, `REPLACE`
-fn may_replace(word: &str) -> bool {
-    ["OR", "CONFLICT", "REPLACE"]
-        .iter()
-        .any(|known| word.eq_ignore_ascii_case(known))
 }
 
 /// Refuses that something refers to a table which was renamed, replaced and dropped: a RENAME leads references along.

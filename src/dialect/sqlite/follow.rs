@@ -284,7 +284,7 @@ fn stored_to_replace(table: &str, schemas: &[String], ask: &mut dyn Ask) -> Resu
     Ok(false)
 }
 
-fn keys_replace(definition: &str) -> bool {
+pub(super) fn keys_replace(definition: &str) -> bool {
     let says = |text: &str| {
         let words: Vec<&str> = words(text).collect();
         let clause =
@@ -309,7 +309,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Whether an INSERT has a DO UPDATE.
-fn upserts(statement: &str) -> bool {
+pub(super) fn upserts(statement: &str) -> bool {
     let mut depth = 0usize;
     let mut last = "";
     for word in words(statement) {

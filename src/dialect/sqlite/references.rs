@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::dialect::sqlite::rebuild;
+use crate::dialect::sqlite::{follow, rebuild};
 use crate::dialect::{References, Rows};
 use crate::error::Result;
 use crate::sql::parse::cursor::Cursor;
@@ -203,11 +203,16 @@ impl References for ForeignKeys {
         rebuild::unsettles(statement)
     }
 
-    fn may_replace(&self, table: &str) -> String {
-        format!(
-            "SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND lower(name) = lower({}) AND instr(lower(sql), 'conflict') > 0",
+    fn may_replace(&self, statement: &str, table: &str, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Result<bool> {
+        if follow::upserts(statement) {
+            return Ok(true);
+        }
+        let definitions = query(&format!(
+            "SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND lower(name) = lower({})",
             sqlite_literal(table)
-        )
+        ))?;
+        let mut definitions = definitions.into_iter().flatten().flatten();
+        Ok(definitions.any(|sql| follow::keys_replace(&sql)))
     }
 
     fn shadowed(&self, statement: &str, table: &str) -> Option<String> {
