@@ -97,13 +97,18 @@ impl Draft<'_> {
             }
         }
         let is_used = |column: &str| used.iter().any(|text| expr::mentions(text, column));
+        // Where a value is compared with those of other rows alone, it need not have its column's affinity.
+        let typed_in = |column: &str| {
+            let alone = quoted(column, '"');
+            typed && used.iter().any(|text| *text != alone && expr::mentions(text, column))
+        };
         let mut columns = Vec::new();
         let mut odd = Vec::new();
         for (position, column) in self.columns.iter().enumerate() {
             if self.is_generated(&column.name) {
                 continue;
             }
-            let (value, is_odd) = if typed {
+            let (value, is_odd) = if typed_in(&column.name) {
                 self.typed(position)
             } else {
                 (self.value(position), None)
@@ -132,7 +137,7 @@ impl Draft<'_> {
         );
         let mut from = format!("({inner}) AS {name}");
         for (column, expression) in &generated {
-            let (value, odd) = self.computed(column, &format!("({expression})"), typed);
+            let (value, odd) = self.computed(column, &format!("({expression})"), typed_in(column));
             let mark = odd.filter(|_| is_used(column)).map_or_else(String::new, |odd| {
                 let mark = format!("{ODD}_{}", plain.len());
                 plain.push(format!("NOT {mark}"));

@@ -192,7 +192,14 @@ fn copied(draft: &Draft<'_>, demanded: &[Demanded], last: usize, ask: &mut dyn A
     ops.extend(copy.ops(draft));
     ops.extend(draft.late_checks(last));
     for index in draft.indexes.iter().filter(|index| index.kept) {
-        ops.push(built(draft, index, if index.old { last } else { index.at }, None));
+        let at = if index.old { last } else { index.at };
+        // What the demands left out of account would stop a script in SQLite's words.
+        ops.extend(
+            draft
+                .equal_in(index, at)
+                .filter(|_| ask.offline() && draft.retypes(index)),
+        );
+        ops.push(built(draft, index, at, None));
     }
     for trigger in &draft.state.triggers {
         ops.push(Op::sql(trigger.statement(), last));

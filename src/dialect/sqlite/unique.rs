@@ -185,6 +185,15 @@ impl Draft<'_> {
         self.checks.push(demand.over_rows(site, sql));
     }
 
+    /// Whether a unique index compares what is computed from values that the rows did not have before.
+    pub(super) fn retypes(&self, index: &Index) -> bool {
+        let unique = Unique::of_index(&index.object.sql).filter(|unique| unique.plain().is_none());
+        unique.is_some_and(|unique| {
+            let used: Vec<&str> = unique.texts().collect();
+            uses_new_values(&self.columns, &self.table, &used)
+        })
+    }
+
     /// What says which rows are equal where a unique index cannot be built over the table as it will be.
     pub(super) fn equal_in(&self, index: &Index, at: usize) -> Option<Op> {
         let unique = Unique::of_index(&index.object.sql)?;
