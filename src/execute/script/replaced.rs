@@ -33,6 +33,8 @@ pub(super) struct ByHand {
     savepoint: Option<String>,
     /// Foreign keys are off for the sake of that.
     apart: bool,
+    /// The author has switched foreign keys off.
+    meant_off: bool,
     /// Tables that the step drops for good, and whose rows may have gone with another one.
     spared: Vec<String>,
     /// The query for rows of attached databases that point at nothing, where a statement may have changed some there.
@@ -59,13 +61,22 @@ impl Scribe<'_> {
     /// Stops the script before a table is dropped when rows of others would go or change with it.
     pub(super) fn takes_nothing_along(&mut self, statement: &str, mut ask: Option<&mut (dyn Ask + '_)>) -> Result<()> {
         self.takes_nothing_elsewhere(statement, ask.as_deref_mut())?;
-        let (Some(Replaces::Drops(table)), Some(ask), false) = (self.dialect.replaces(statement), ask, self.off())
-        else {
+        // Where foreign keys are off for the script's own sake, a run would have them on for this statement.
+        let off = self.off() && (self.hand.meant_off || self.transaction == Transaction::None);
+        let (Some(Replaces::Drops(table)), Some(ask), false) = (self.dialect.replaces(statement), ask, off) else {
             return Ok(());
         };
         let (Some(references), Some(prepared)) = (self.dialect.references(), &self.prepared) else {
             return Ok(());
         };
+        if self.off() && prepared.replaced.contains(&table) {
+            return Ok(());
+        }
+        if let Some(query) = references.shadowed(statement, &table)
+            && !ask.query(&query)?.is_empty()
+        {
+            return Ok(());
+        }
         let message = format!("to drop {table} would delete or change rows of others");
         for follower in following::of(&table, references, prepared, &mut |sql| ask.query(sql))? {
             if follower.goes {
@@ -205,6 +216,7 @@ impl Scribe<'_> {
             return Ok(false);
         };
         self.foreign_keys_on = on;
+        self.hand.meant_off = !on;
         if !self.by_hand && self.hand.group.is_none() {
             return Ok(false);
         }
