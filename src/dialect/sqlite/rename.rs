@@ -154,6 +154,7 @@ pub(super) fn first(
     let mut ops = Vec::new();
     if ask.offline() {
         ops.push(readers::none_unknown(state, site.index, ask)?);
+        ops.push(strangers::none_uncompiled(state, &broken, site.index));
         for rename in early {
             ops.push(strangers::none_takes(state, &rename.to, rename.at, ask)?);
         }
@@ -182,6 +183,7 @@ pub(super) fn rewrite(site: &Site<'_>, state: &State, kind: &ActionKind, ask: &m
     let mut ops = stepping_aside(&broken, site);
     if ask.offline() {
         ops.insert(0, readers::none_unknown(state, site.index, ask)?);
+        ops.insert(0, strangers::none_uncompiled(state, &broken, site.index));
         if let ActionKind::RenameColumn { to, .. } = kind {
             ops.insert(0, strangers::none_takes(state, &to.text, site.index, ask)?);
         }
