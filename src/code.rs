@@ -166,7 +166,7 @@ codes! {
     ScriptTransaction = "script::transaction_control",
         "A revision runs in a transaction that sqlrev opens and closes, together with its row in the version table. A BEGIN, COMMIT or ROLLBACK of its own would tear the two apart. Take the statement out; `transaction: none` in the header is for statements that cannot run in a transaction. In a transaction that such a revision begins itself, SQLite passes over PRAGMA foreign_keys, so it stands before the BEGIN.";
     ScriptSession = "script::session",
-        "A statement would take from the session what the run stands on. DISCARD ALL and pg_advisory_unlock_all() give up the lock that keeps other runs away; another client_encoding garbles what is sent, since files are UTF-8; standard_conforming_strings = off makes statements end elsewhere than sqlrev sees. Take the statement out: settings, roles and temporary tables of a script end with its revision by themselves.";
+        "A statement would take from the session what the run stands on. DISCARD ALL and pg_advisory_unlock_all() give up the lock that keeps other runs away; another client_encoding garbles what is sent, since files are UTF-8; standard_conforming_strings = off makes statements end elsewhere than sqlrev sees; SQLite's short_column_names = OFF gives the columns of queries other names. Take the statement out: settings, roles and temporary tables of a script end with its revision by themselves.";
     StatementFailed = "execute::statement_failed",
         "The database refused a statement. The label stands under it, or under the word that the database pointed at.";
     BeyondCopy = "execute::beyond_copy",

@@ -235,6 +235,10 @@ impl Dialect for Sqlite {
         statement.as_bytes().first().is_some_and(|first| b"pP".contains(first))
     }
 
+    fn refused(&self, statement: &str) -> Option<(&'static str, &'static str)> {
+        settings::refused(statement)
+    }
+
     fn sets_up_connection(&self, statement: &str) -> bool {
         session::sets_up_connection(statement)
     }

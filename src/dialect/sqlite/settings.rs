@@ -47,6 +47,16 @@ pub(super) fn switches(statement: &str) -> Option<(Setting, bool)> {
     Some((setting, is_on(&value)))
 }
 
+/// What would name the columns of every query otherwise, those of the run's own among them.
+pub(super) fn refused(statement: &str) -> Option<(&'static str, &'static str)> {
+    let (name, value) = assigned(statement)?;
+    let renames = name.eq_ignore_ascii_case("short_column_names") && !is_on(&value);
+    renames.then_some((
+        "the columns of the run's own queries would have other names",
+        "leave it out, and name the columns where that matters: SELECT a AS \"t.a\"",
+    ))
+}
+
 /// Whether a value is one that SQLite takes for on; it takes all that it does not know for off.
 pub(super) fn is_on(value: &str) -> bool {
     let digits = value.bytes().take_while(u8::is_ascii_digit);
