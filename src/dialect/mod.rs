@@ -23,7 +23,7 @@ pub use mirror::{Mirror, Mirrors};
 pub use references::References;
 pub use rewrite::{AlterStatement, COPY, Op, Rewrite, Setting};
 pub use schemas::Schemas;
-pub use script::{ScriptHead, ScriptSql};
+pub use script::{Renumbered, ScriptHead, ScriptSql};
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -16,6 +16,17 @@ pub struct ScriptHead<'a> {
     pub foreign_keys_off: bool,
 }
 
+/// What stands around a statement that gives rows other numbers.
+#[derive(Debug)]
+pub struct Renumbered {
+    /// Their table.
+    pub table: String,
+    /// Before the statement.
+    pub before: String,
+    /// Behind it.
+    pub after: String,
+}
+
 /// The frame around the statements of an offline script.
 pub trait ScriptSql: Sync + std::fmt::Debug {
     /// What comes first: how to run it, and what it sets up.
@@ -92,6 +103,16 @@ pub trait ScriptSql: Sync + std::fmt::Debug {
     fn held(&self, statement: &str, ask: &mut dyn Ask) -> Result<Vec<Held>> {
         let _ = (statement, ask);
         Ok(Vec::new())
+    }
+
+    /// What stands around a statement of the author's that gives rows of a table other numbers, where some point at nothing
+    /// already.
+    ///
+    /// # Errors
+    /// As [`Ask::query`].
+    fn renumbered(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<Renumbered>> {
+        let _ = (statement, ask);
+        Ok(None)
     }
 
     /// A query for rows of attached databases that point at nothing, where a statement of the author's may change rows there.

@@ -261,7 +261,7 @@ impl Scribe<'_> {
         self.opens(text)?;
         self.takes_nothing_along(text, ask.as_deref_mut())?;
         self.looks(text, ask.as_deref_mut())?;
-        self.holds(text, ask)?;
+        let behind = self.holds(text, ask)?;
         let sql = place.sql();
         let before = self.ledger.as_mut().map(|ledger| ledger.before(sql));
         self.own(&before.unwrap_or_default())?;
@@ -271,6 +271,7 @@ impl Scribe<'_> {
             put(self.out, &self.sql.begin(alone))?;
         }
         self.authors(text, sql)?;
+        put(self.out, &behind)?;
         self.counted(1)?;
         if held {
             put(self.out, &self.sql.commit(alone))?;

@@ -187,7 +187,7 @@ fn body(sql: &str) -> Option<Vec<&str>> {
 }
 
 /// The columns that an UPDATE sets, or a DO UPDATE; `None` where that is not plain.
-fn set_columns(statement: &str) -> Option<Vec<String>> {
+pub(super) fn set_columns(statement: &str) -> Option<Vec<String>> {
     let tokens: Vec<_> = token::significant(statement, &split::SQLITE).collect();
     let word = |at: usize| tokens.get(at).map_or("", |token| &statement[token.span.clone()]);
     let is = |at: usize, what: &str| word(at).eq_ignore_ascii_case(what);

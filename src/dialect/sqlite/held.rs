@@ -47,6 +47,66 @@ pub(super) fn by(statement: &str, ask: &mut dyn Ask) -> Result<Vec<Held>> {
     Ok(held)
 }
 
+/// Such rows of a table whose rows get other rowids by a statement and nothing else that their keys go by: none of them is
+/// new behind it that was not before.
+pub(super) fn renumbered(statement: &str, ask: &mut dyn Ask) -> Result<Option<(String, String)>> {
+    let Some(changed) = follow::changed(statement).filter(|changed| changed.verb == "UPDATE") else {
+        return Ok(None);
+    };
+    let own = changed.schema.is_none_or(|schema| schema.eq_ignore_ascii_case("main"));
+    let (Some(set), true) = (follow::set_columns(statement), own) else {
+        return Ok(None);
+    };
+    let name = sqlite_literal(&changed.table);
+    let set: Vec<String> = set
+        .iter()
+        .map(|column| sqlite_literal(&column.to_ascii_lowercase()))
+        .collect();
+    // The number of a row, by its own name or that of the column; and neither a key of the table, in either direction, nor
+    // what one may be computed from, nor a trigger.
+    let plain = ask.query(&format!(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower({name}) \
+         AND (EXISTS (SELECT 1 FROM pragma_table_info({name}, 'main') WHERE pk = 1 AND lower(name) IN ({set})) \
+         OR 'rowid' IN ({set}) OR '_rowid_' IN ({set}) OR 'oid' IN ({set})) \
+         AND EXISTS (SELECT 1 FROM pragma_foreign_key_list({name}, 'main')) \
+         AND NOT EXISTS (SELECT 1 FROM pragma_foreign_key_list({name}, 'main') \
+         WHERE lower(\"from\") IN ({set}) OR lower(\"table\") = lower({name})) \
+         AND NOT EXISTS (SELECT 1 FROM pragma_table_xinfo({name}, 'main') WHERE hidden > 1) \
+         AND NOT EXISTS (SELECT 1 FROM (SELECT type, tbl_name FROM sqlite_schema UNION ALL SELECT type, tbl_name FROM sqlite_temp_schema) \
+         WHERE type = 'trigger' AND lower(tbl_name) = lower({name})) \
+         AND NOT EXISTS (SELECT 1 FROM sqlite_temp_schema WHERE lower(name) = lower({name}))",
+        set = set.join(", ")
+    ))?;
+    let table = plain.into_iter().flatten().flatten().next();
+    Ok(table.map(|table| {
+        let query = format!(
+            "SELECT \"table\" || ' ' || rowid || ' ' || parent || ' ' || fkid AS orphan FROM pragma_foreign_key_check({}) \
+             WHERE rowid IS NOT NULL",
+            sqlite_literal(&table)
+        );
+        (table, query)
+    }))
+}
+
+/// Remembers those, all of which have to be old ones.
+pub(super) fn keep_renumbered(query: &str) -> String {
+    format!("CREATE TEMP TABLE sqlrev_renumbered AS {query};\n")
+}
+
+/// They have the rowids by now that the query gives. As queries' tables they count neither as changed rows nor as the last
+/// row that was inserted.
+pub(super) fn renumber(query: &str) -> String {
+    format!(
+        "CREATE TEMP TABLE sqlrev_orphans_now AS SELECT orphan, rows FROM temp.sqlrev_orphans \
+         WHERE orphan NOT IN (SELECT orphan FROM temp.sqlrev_renumbered) \
+         UNION ALL SELECT orphan, count(*) FROM ({query}) GROUP BY orphan;\n\
+         DROP TABLE temp.sqlrev_orphans;\n\
+         CREATE TEMP TABLE sqlrev_orphans AS SELECT orphan, rows FROM temp.sqlrev_orphans_now;\n\
+         DROP TABLE temp.sqlrev_orphans_now;\n\
+         DROP TABLE temp.sqlrev_renumbered;\n"
+    )
+}
+
 /// A query for rows of attached databases that point at nothing, where a statement may change rows there.
 pub(super) fn elsewhere(statement: &str, ask: &mut dyn Ask) -> Result<Option<&'static str>> {
     let drops = || ForeignKeys.drops(statement);

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 use crate::dialect::sqlite::steps::{FORGET_ID, GIVE_ID, KEEP_ID};
 use crate::dialect::sqlite::{follow, held, replaced, session, settings};
-use crate::dialect::{Ask, Held, ScriptHead, ScriptSql, Setting};
+use crate::dialect::{Ask, Held, Renumbered, ScriptHead, ScriptSql, Setting};
 use crate::error::Result;
 use crate::sql::split;
 use crate::sql::token::{self, Kind};
@@ -150,6 +150,22 @@ impl ScriptSql for SqliteScript {
 
     fn held(&self, statement: &str, ask: &mut dyn Ask) -> Result<Vec<Held>> {
         held::by(statement, ask)
+    }
+
+    fn renumbered(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<Renumbered>> {
+        let Some((table, query)) = held::renumbered(statement, ask)? else {
+            return Ok(None);
+        };
+        let new = format!("SELECT orphan FROM ({query}) WHERE orphan NOT IN (SELECT orphan FROM temp.sqlrev_orphans)");
+        let message = format!(
+            "rows of {table} point at nothing that did not before this revision, and a script does not tell them from \
+             others when they get other numbers: correct them before, or run the upgrade online"
+        );
+        Ok(Some(Renumbered {
+            table,
+            before: self.guard_rows(&new, &message) + &held::keep_renumbered(&query),
+            after: held::renumber(&query),
+        }))
     }
 
     fn orphans_elsewhere(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<&'static str>> {

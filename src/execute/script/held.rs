@@ -11,11 +11,18 @@ const ALREADY_ELSEWHERE: &str = "rows of an attached database point at nothing a
     from those that this revision may add: mend them first, or run the upgrade online";
 
 impl Scribe<'_> {
-    /// Before a statement that may change what such rows hold.
-    pub(super) fn holds(&mut self, statement: &str, ask: Option<&mut (dyn Ask + '_)>) -> Result<()> {
+    /// Before a statement that may change what such rows hold; returns what stands behind it.
+    pub(super) fn holds(&mut self, statement: &str, ask: Option<&mut (dyn Ask + '_)>) -> Result<String> {
         let (Some(ask), true) = (ask, self.orphans.is_some()) else {
-            return Ok(());
+            return Ok(String::new());
         };
+        if let Some(renumbered) = self.sql.renumbered(statement, ask)?
+            && !self.is_replaced(&renumbered.table)
+        {
+            self.lets_go()?;
+            put(self.out, &renumbered.before)?;
+            return Ok(renumbered.after);
+        }
         if self.hand.elsewhere.is_none()
             && let Some(query) = self.sql.orphans_elsewhere(statement, ask)?
         {
@@ -29,7 +36,13 @@ impl Scribe<'_> {
             put(self.out, &self.sql.keep_held(self.held.len(), &held))?;
             self.held.push(held);
         }
-        Ok(())
+        Ok(String::new())
+    }
+
+    /// Rows of such a table are not told by their numbers.
+    fn is_replaced(&self, table: &str) -> bool {
+        let prepared = self.prepared.as_ref();
+        prepared.is_some_and(|prepared| prepared.replaced.contains(&table.to_ascii_lowercase()))
     }
 
     /// Before a statement that does more than change rows: the queries are those of one schema.
