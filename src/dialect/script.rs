@@ -96,6 +96,12 @@ pub trait ScriptSql: Sync + std::fmt::Debug {
         String::new()
     }
 
+    /// Forgets those of them that the query does not give.
+    fn forget_mended(&self, query: &str) -> String {
+        let _ = query;
+        String::new()
+    }
+
     /// The rows that point at nothing already and may point elsewhere after a statement of the author's.
     ///
     /// # Errors

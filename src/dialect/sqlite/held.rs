@@ -189,6 +189,11 @@ pub(super) fn keep(number: usize, query: &str) -> String {
     format!("CREATE TEMP TABLE sqlrev_held_{number} AS {query};\n")
 }
 
+/// Those that were mended are no old ones any more.
+pub(super) fn forget_mended(query: &str) -> String {
+    format!("DELETE FROM temp.sqlrev_orphans WHERE orphan NOT IN (SELECT orphan FROM ({query}));\n")
+}
+
 /// Those that hold something else now, or were mended, are no old ones any more.
 pub(super) fn forget(number: usize, query: &str) -> String {
     format!(

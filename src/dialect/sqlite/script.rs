@@ -148,6 +148,10 @@ impl ScriptSql for SqliteScript {
         format!("{guard}DROP TABLE temp.sqlrev_orphans;\n")
     }
 
+    fn forget_mended(&self, query: &str) -> String {
+        held::forget_mended(query)
+    }
+
     fn held(&self, statement: &str, ask: &mut dyn Ask) -> Result<Vec<Held>> {
         held::by(statement, ask)
     }

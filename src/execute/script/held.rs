@@ -20,6 +20,7 @@ impl Scribe<'_> {
             && !self.is_replaced(&renumbered.table)
         {
             self.lets_go()?;
+            self.forgets_mended()?;
             put(self.out, &renumbered.before)?;
             return Ok(renumbered.after);
         }
@@ -33,10 +34,19 @@ impl Scribe<'_> {
             if self.held.iter().any(|known| known.table() == held.table()) {
                 continue;
             }
+            self.forgets_mended()?;
             put(self.out, &self.sql.keep_held(self.held.len(), &held))?;
             self.held.push(held);
         }
         Ok(String::new())
+    }
+
+    /// What points at something by now is no old one any more, whatever takes its number.
+    fn forgets_mended(&mut self) -> Result<()> {
+        match &self.orphans {
+            Some(orphans) => put(self.out, &self.sql.forget_mended(orphans)),
+            None => Ok(()),
+        }
     }
 
     /// Rows of such a table are not told by their numbers.
