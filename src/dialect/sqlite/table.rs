@@ -365,6 +365,11 @@ mod tests {
             "b",
             "CREATE TABLE t(\n  a INT -- of a\n)",
         );
+        check_remove(
+            "CREATE TABLE t(\n  a INT, b INT, -- of b\n  -- of the check\n  CHECK (a > 0)\n)",
+            "b",
+            "CREATE TABLE t(\n  a INT,\n  -- of the check\n  CHECK (a > 0)\n)",
+        );
     }
 
     #[test]

@@ -120,6 +120,12 @@ impl Table {
         };
         if let Some(next) = self.elements.get(index + 1) {
             let comma = next.comma.map_or(span.end, |comma| comma + 1);
+            let before = self.text[..span.start].trim_end_matches([' ', '\t']);
+            if !before.ends_with('\n') && self.text[comma..next.span.start].contains('\n') {
+                // What begins a line goes on doing so.
+                let end = self.end_of_comments(comma, next.span.start);
+                return self.edit(&(before.len()..end), "");
+            }
             let end = self.comments_of_line(comma, next.span.start);
             return self.edit(&(span.start..end), "");
         }
