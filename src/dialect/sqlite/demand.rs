@@ -66,6 +66,23 @@ impl Demand<'_> {
     }
 }
 
+/// What is used, and the expressions of the generated columns among it.
+fn with_computed<'t>(used: &[&'t str], generated: &'t [(String, String)]) -> Vec<&'t str> {
+    let mut used = used.to_vec();
+    for (column, expression) in generated.iter().rev() {
+        if used.iter().any(|text| expr::mentions(text, column)) {
+            used.push(expression);
+        }
+    }
+    used
+}
+
+/// Whether an expression uses a column: what is only compared with the values of other rows need not have its affinity.
+fn works_with(used: &[&str], column: &str) -> bool {
+    let alone = quoted(column, '"');
+    used.iter().any(|text| *text != alone && expr::mentions(text, column))
+}
+
 impl Draft<'_> {
     /// The rows that a condition holds for: the table itself, or the rows as they will be where the condition uses values
     /// that are yet to come.
@@ -90,18 +107,9 @@ impl Draft<'_> {
             };
         }
         let generated = self.generated();
-        let mut used: Vec<&str> = used.to_vec();
-        for (column, expression) in generated.iter().rev() {
-            if used.iter().any(|text| expr::mentions(text, column)) {
-                used.push(expression);
-            }
-        }
+        let used = with_computed(used, &generated);
         let is_used = |column: &str| used.iter().any(|text| expr::mentions(text, column));
-        // Where a value is compared with those of other rows alone, it need not have its column's affinity.
-        let typed_in = |column: &str| {
-            let alone = quoted(column, '"');
-            typed && used.iter().any(|text| *text != alone && expr::mentions(text, column))
-        };
+        let typed_in = |column: &str| typed && works_with(&used, column);
         let mut columns = Vec::new();
         let mut odd = Vec::new();
         for (position, column) in self.columns.iter().enumerate() {
