@@ -187,9 +187,8 @@ pub(super) fn not_in_transaction(statement: &str) -> Option<&'static str> {
     }
     let words = words(statement, 6);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let says = match words.as_slice() {
-        ["pragma", _, ".", rest @ ..] | ["pragma", rest @ ..] => rest,
-        _ => return None,
+    let (["pragma", _, ".", says @ ..] | ["pragma", says @ ..]) = words.as_slice() else {
+        return None;
     };
     matches!(says, ["journal_mode", "=" | "(", "wal", ..]).then_some("PRAGMA journal_mode = WAL")
 }
