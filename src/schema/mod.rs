@@ -6,6 +6,7 @@
 
 pub mod diff;
 pub mod order;
+pub(crate) mod part;
 
 use std::collections::{BTreeMap, BTreeSet};
 

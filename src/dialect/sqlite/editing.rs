@@ -185,7 +185,8 @@ fn clauses(table: &Table) -> Result<(), String> {
                 .column(name)
                 .filter(|_| table.column(name).is_some_and(|first| first.span == part.span));
             if let Some(now) = now {
-                let left: Vec<&str> = now.clauses.iter().map(|clause| edited.at(&clause.span)).collect();
+                // A DEFERRABLE behind the clause that goes belongs to the REFERENCES before it, and is read as a part of it now.
+                let left = edited.at(&now.span);
                 if others.iter().any(|words| !left.contains(words)) {
                     return Err(wrong(
                         &format!("`{}` took others along", table.at(&clause.span)),

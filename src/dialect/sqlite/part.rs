@@ -6,10 +6,10 @@
 //! trigger that does not compile, and writes texts in double quotes anew in the whole schema, so whatever may be one of
 //! these is made in a small database, where it has to stand such an ALTER unchanged. Names must not collide either.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::dialect::Scratch;
-use crate::schema::{Key, Kind, Model, Object, order};
+use crate::schema::{Key, Kind, Model, Object, order, part};
 use crate::sorted::{self, Gather as _};
 use crate::sql::split::SQLITE;
 use crate::sql::token::{self, significant, unquoted};
@@ -33,8 +33,8 @@ pub(super) fn part(
     if from.objects.len() < FEW || unreadable(from) || unreadable(to) {
         return None;
     }
-    let part = Around::new(from, to).part(changed);
-    if part.len() * 2 > from.objects.len() || collide(from, to, changed, &part) {
+    let part = part::of(from, to, changed, &|_, user| user.kind == Kind::View);
+    if part.len() * 2 > from.objects.len() || part::collides(from, to, changed, &part) || ours(from, &part) {
         return None;
     }
     let suspects: Vec<&Key> = from
@@ -49,90 +49,10 @@ pub(super) fn part(
     sound.then_some(part)
 }
 
-/// What uses what, before and after.
-struct Around<'m> {
-    models: [&'m Model; 2],
-    users: BTreeMap<&'m Key, Vec<&'m Key>>,
-}
-
-impl<'m> Around<'m> {
-    fn new(from: &'m Model, to: &'m Model) -> Self {
-        let mut users: BTreeMap<&Key, Vec<&Key>> = BTreeMap::new();
-        for (key, object) in from.objects.iter().chain(&to.objects) {
-            for used in needs(object) {
-                users.entry(used).or_default().push(key);
-            }
-        }
-        Self {
-            models: [from, to],
-            users,
-        }
-    }
-
-    fn objects(&self, key: &'m Key) -> impl Iterator<Item = &'m Object> {
-        self.models.into_iter().filter_map(move |model| model.objects.get(key))
-    }
-
-    fn users(&self, key: &Key) -> impl Iterator<Item = &'m Key> {
-        self.users.get(key).into_iter().flatten().copied()
-    }
-
-    fn part(&self, changed: &'m BTreeSet<Key>) -> BTreeSet<Key> {
-        let mut part: BTreeSet<&Key> = changed.iter().into_set();
-        let tables = changed
-            .iter()
-            .flat_map(|key| self.objects(key))
-            .filter_map(|object| object.on.as_ref());
-        part.extend(tables.collect::<Vec<_>>());
-        let [from, to] = self.models;
-        let goes = |key: &Key| from.objects.contains_key(key) && !to.objects.contains_key(key);
-        // What names it, and what names a view that does. Where a table goes, so may rows of its children, and theirs.
-        let mut above: Vec<&Key> = part.iter().copied().collect();
-        let mut gone: BTreeSet<&Key> = part.iter().copied().filter(|key| goes(key)).into_set();
-        while let Some(key) = above.pop() {
-            for user in self.users(key) {
-                let follows = user.kind == Kind::Table && gone.contains(key) && gone.insert(user);
-                let is_new = part.insert(user);
-                if follows || is_new && user.kind == Kind::View {
-                    above.push(user);
-                }
-            }
-        }
-        let mut below: Vec<&Key> = part.iter().copied().collect();
-        while let Some(key) = below.pop() {
-            let hanging = self
-                .users(key)
-                .filter(|user| self.objects(user).any(|user| user.on.as_ref() == Some(key)));
-            for other in self.objects(key).flat_map(needs).chain(hanging) {
-                if part.insert(other) {
-                    below.push(other);
-                }
-            }
-        }
-        part.into_iter().cloned().into_set()
-    }
-}
-
-/// What an object names.
-fn needs(object: &Object) -> impl Iterator<Item = &Key> {
-    object.uses.iter().chain(object.on.as_ref())
-}
-
-/// Whether something outside of the part has a name that something in it is given.
-fn collide(from: &Model, to: &Model, changed: &BTreeSet<Key>, part: &BTreeSet<Key>) -> bool {
-    let mut names: BTreeSet<&str> = BTreeSet::new();
-    for (key, object) in changed
-        .iter()
-        .filter_map(|key| to.objects.get_key_value(key))
-        .chain(changed.iter().filter_map(|key| from.objects.get_key_value(key)))
-    {
-        names.insert(&key.name);
-        // An index may come of one.
-        let constraints = object.table.iter().flat_map(|table| &table.constraints);
-        names.extend(constraints.map(|constraint| constraint.folded.as_str()));
-    }
+/// Whether something outside of the part has a name such as batch plans use.
+fn ours(from: &Model, part: &BTreeSet<Key>) -> bool {
     let mut rest = from.objects.keys().filter(|key| !part.contains(key));
-    rest.any(|key| names.contains(key.name.as_str()) || key.name.starts_with("sqlrev"))
+    rest.any(|key| key.name.starts_with("sqlrev"))
 }
 
 /// Whether SQLite may refuse an ALTER of another table because of it, or write it anew.
@@ -199,7 +119,7 @@ fn together(from: &Model, suspects: &[&Key]) -> Option<Vec<BTreeSet<Key>>> {
     sorted::sort_by_key(&mut suspects, |key| {
         from.objects
             .get(*key)
-            .and_then(|object| needs(object).next())
+            .and_then(|object| part::needs(object).next())
             .map_or(&key.name, |key| &key.name)
     });
     for suspect in suspects {

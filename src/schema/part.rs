@@ -1,0 +1,131 @@
+//! The part of a schema that has to do with a few of its objects: what names them, and what all of these need.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::schema::{ConstraintKind, Key, Kind, Model, Object};
+use crate::sorted::Gather as _;
+
+/// The part of both schemas around these objects. `passes` says whether what uses a user of an object may have to do with
+/// it too: of a view on a table, say, and not of a table that refers to it.
+pub(crate) fn of(
+    from: &Model,
+    to: &Model,
+    changed: &BTreeSet<Key>,
+    passes: &dyn Fn(&Key, &Key) -> bool,
+) -> BTreeSet<Key> {
+    Around::new(from, to).part(changed, passes)
+}
+
+/// With fewer objects there is nothing to gain where a server makes them.
+const FEW: usize = 8;
+
+/// The objects of both schemas that matter where these change, on a server that knows what depends on what, or lets an
+/// ALTER pass whatever else says; none where all may matter.
+pub(crate) fn on_server(from: &Model, to: &Model, changed: &BTreeSet<Key>) -> Option<BTreeSet<Key>> {
+    // An event trigger may run with any ALTER.
+    let any = |model: &Model| model.objects.keys().any(|key| key.kind == Kind::EventTrigger);
+    if from.objects.len() < FEW || any(from) || any(to) {
+        return None;
+    }
+    // A table that refers to another has to do with it, and what stands on that table has not. One that inherits from it, or
+    // has a column of its type, is altered along.
+    let refers = |model: &Model, key: &Key, user: &Key| {
+        model.table(user).is_some_and(|table| {
+            let mut keys = table.constraints.iter();
+            keys.any(|constraint| {
+                constraint.kind == ConstraintKind::ForeignKey && constraint.parent.as_ref() == Some(key)
+            })
+        })
+    };
+    let passes =
+        |key: &Key, user: &Key| user.kind != Kind::Table || !(refers(from, key, user) || refers(to, key, user));
+    let part = of(from, to, changed, &passes);
+    let small = part.len() * 2 <= from.objects.len();
+    (small && !collides(from, to, changed, &part)).then_some(part)
+}
+
+/// What uses what, before and after.
+struct Around<'m> {
+    models: [&'m Model; 2],
+    users: BTreeMap<&'m Key, Vec<&'m Key>>,
+}
+
+impl<'m> Around<'m> {
+    fn new(from: &'m Model, to: &'m Model) -> Self {
+        let mut users: BTreeMap<&Key, Vec<&Key>> = BTreeMap::new();
+        for (key, object) in from.objects.iter().chain(&to.objects) {
+            for used in needs(object) {
+                users.entry(used).or_default().push(key);
+            }
+        }
+        Self {
+            models: [from, to],
+            users,
+        }
+    }
+
+    fn objects(&self, key: &'m Key) -> impl Iterator<Item = &'m Object> {
+        self.models.into_iter().filter_map(move |model| model.objects.get(key))
+    }
+
+    fn users(&self, key: &Key) -> impl Iterator<Item = &'m Key> {
+        self.users.get(key).into_iter().flatten().copied()
+    }
+
+    fn part(&self, changed: &'m BTreeSet<Key>, passes: &dyn Fn(&Key, &Key) -> bool) -> BTreeSet<Key> {
+        let mut part: BTreeSet<&Key> = changed.iter().into_set();
+        let tables = changed
+            .iter()
+            .flat_map(|key| self.objects(key))
+            .filter_map(|object| object.on.as_ref());
+        part.extend(tables.collect::<Vec<_>>());
+        let [from, to] = self.models;
+        let goes = |key: &Key| from.objects.contains_key(key) && !to.objects.contains_key(key);
+        // What names it, and what names a view that does. Where a table goes, so may rows of its children, and theirs.
+        let mut above: Vec<&Key> = part.iter().copied().collect();
+        let mut gone: BTreeSet<&Key> = part.iter().copied().filter(|key| goes(key)).into_set();
+        while let Some(key) = above.pop() {
+            for user in self.users(key) {
+                let follows = user.kind == Kind::Table && gone.contains(key) && gone.insert(user);
+                let is_new = part.insert(user);
+                if follows || is_new && passes(key, user) {
+                    above.push(user);
+                }
+            }
+        }
+        let mut below: Vec<&Key> = part.iter().copied().collect();
+        while let Some(key) = below.pop() {
+            let hanging = self
+                .users(key)
+                .filter(|user| self.objects(user).any(|user| user.on.as_ref() == Some(key)));
+            for other in self.objects(key).flat_map(needs).chain(hanging) {
+                if part.insert(other) {
+                    below.push(other);
+                }
+            }
+        }
+        part.into_iter().cloned().into_set()
+    }
+}
+
+/// What an object names.
+pub(crate) fn needs(object: &Object) -> impl Iterator<Item = &Key> {
+    object.uses.iter().chain(object.on.as_ref())
+}
+
+/// Whether something outside of the part has a name that something in it is given.
+pub(crate) fn collides(from: &Model, to: &Model, changed: &BTreeSet<Key>, part: &BTreeSet<Key>) -> bool {
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    for (key, object) in changed
+        .iter()
+        .filter_map(|key| to.objects.get_key_value(key))
+        .chain(changed.iter().filter_map(|key| from.objects.get_key_value(key)))
+    {
+        names.insert(&key.name);
+        // An index may come of one.
+        let constraints = object.table.iter().flat_map(|table| &table.constraints);
+        names.extend(constraints.map(|constraint| constraint.folded.as_str()));
+    }
+    let mut rest = from.objects.keys().filter(|key| !part.contains(key));
+    rest.any(|key| names.contains(key.name.as_str()))
+}
