@@ -342,14 +342,15 @@ fn stored_as(
                 "({}, {}, {})",
                 sqlite_literal(kind),
                 sqlite_literal(name),
-                sqlite_literal(&sql.replace("\r\n", "\n"))
+                sqlite_literal(sql.replace("\r\n", "\n").trim_end())
             )
         })
         .collect();
-    // The `sqlite3` command drops carriage returns at line ends, so they do not count.
+    // The `sqlite3` command drops carriage returns at line ends, so they do not count; nor does the line end behind a comment,
+    // which is stored where it is sent along.
     let sql = format!(
         "WITH expected(type, name, sql) AS (VALUES {}), stored AS (SELECT type, name, \
-         replace(sql, char(13) || char(10), char(10)) FROM {}.sqlite_schema \
+         rtrim(replace(sql, char(13) || char(10), char(10)), char(9, 10, 12, 13, 32)) FROM {}.sqlite_schema \
          WHERE tbl_name = {} COLLATE NOCASE AND sql IS NOT NULL) \
          SELECT 'missing: ' || type || ' ' || name FROM (SELECT * FROM expected EXCEPT SELECT * FROM stored) \
          UNION ALL SELECT 'unexpected: ' || type || ' ' || name FROM (SELECT * FROM stored EXCEPT SELECT * FROM expected)",

@@ -137,7 +137,11 @@ impl Table {
             between.trim_end()
         };
         let end = self.end_of_comments(span.end, self.close);
-        let newline = kept.contains("--") && !self.text[end..].starts_with(['\n', '\r']);
+        // A carriage return alone ends no comment.
+        let ends = ["\n", "\r\n"]
+            .iter()
+            .any(|end_of_line| self.text[end..].starts_with(end_of_line));
+        let newline = kept.contains("--") && !ends;
         let words = format!("{kept}{}", if newline { "\n" } else { "" });
         self.edit(&(start..end), &words)
     }
