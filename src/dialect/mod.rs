@@ -89,8 +89,7 @@ pub trait Dialect: Sync + std::fmt::Debug {
     /// Begins the transaction of a step, and keeps others from writing until it ends.
     fn begin(&self) -> &'static str;
 
-    /// A statement after which [`VersionSql::elapsed`] counts, where the database does not count from the beginning of the
-    /// transaction.
+    /// A statement after which [`VersionSql::elapsed`] counts, where that is not the beginning of the transaction.
     fn stopwatch(&self) -> Option<&'static str> {
         None
     }
@@ -104,6 +103,11 @@ pub trait Dialect: Sync + std::fmt::Debug {
     fn may_stop_half_way(&self, statement: &str) -> bool {
         let _ = statement;
         false
+    }
+
+    /// A query for the number of the session's transaction, where they are numbered: tells of some within a program.
+    fn transaction_number(&self) -> Option<&'static str> {
+        None
     }
 
     /// Whether an error with this code tells that the statement was refused before it did anything.

@@ -1,6 +1,7 @@
 //! How far a revision without a transaction has come, written down after each of its statements.
 
 use std::cell::Cell;
+use std::sync::atomic::AtomicBool;
 
 use crate::code::Code;
 use crate::driver::Driver;
@@ -25,6 +26,8 @@ pub(crate) struct Counting<'a> {
     /// What the row says, and what it will say once the author's transaction is committed.
     kept: Cell<u64>,
     written: Cell<u64>,
+    /// The number of the session's transaction before a statement that may commit by itself, which the row says has begun.
+    begun: Cell<Option<u64>>,
 }
 
 impl<'a> Counting<'a> {
@@ -44,6 +47,7 @@ impl<'a> Counting<'a> {
             opened: Cell::new(false),
             kept: Cell::new(done),
             written: Cell::new(done),
+            begun: Cell::new(None),
         }
     }
 
@@ -53,25 +57,80 @@ impl<'a> Counting<'a> {
     }
 
     fn tell(&self, driver: &mut dyn Driver, sql: &str) -> Result<()> {
-        lock::retry(driver, self.patience, &mut |_| {}, |driver| driver.execute(sql))
+        tell(driver, sql, self.patience)
     }
 
     /// Writes the count, and sees that nobody else has written another one since.
     fn count(&self, driver: &mut dyn Driver, done: u64) -> Result<()> {
-        let at = |statements| Unfinished {
-            direction: self.direction,
-            statements,
-            begun: false,
-        };
-        let mut from = vec![at(self.kept.get())];
-        if self.written.get() != self.kept.get() {
-            from.push(at(self.written.get()));
-        }
-        let sql = self.table.progress_from(&self.id, &from, Some(at(done)));
-        changed(driver, self.patience, &sql, &self.id)?;
+        self.write(driver, done, false, self.patience)?;
         self.written.set(done);
         Ok(())
     }
+
+    fn write(&self, driver: &mut dyn Driver, done: u64, begun: bool, patience: Patience<'_>) -> Result<()> {
+        let at = |statements, begun| Unfinished {
+            direction: self.direction,
+            statements,
+            begun,
+        };
+        let mut from = vec![at(self.kept.get(), self.begun.get().is_some())];
+        if self.written.get() != self.kept.get() {
+            from.push(at(self.written.get(), false));
+        }
+        let sql = self.table.progress_from(&self.id, &from, Some(at(done, begun)));
+        changed(driver, patience, &sql, &self.id)
+    }
+
+    /// Writes in a transaction of its own whether the next statement has begun.
+    fn note(&self, driver: &mut dyn Driver, begun: bool, patience: Patience<'_>) -> Result<()> {
+        let dialect = driver.dialect();
+        let first = [dialect.begin()].into_iter().chain(dialect.own_role().iter().copied());
+        first.into_iter().try_for_each(|sql| tell(driver, sql, patience))?;
+        self.write(driver, self.kept.get(), begun, patience)?;
+        tell(driver, "COMMIT", patience)
+    }
+
+    /// Notes that a statement begins which may commit by itself and fail later.
+    fn announce(&self, driver: &mut dyn Driver, statement: Option<&str>) -> Result<()> {
+        let dialect = driver.dialect();
+        let (Some(sql), Some(query)) = (statement, dialect.transaction_number()) else {
+            return Ok(());
+        };
+        if driver.in_transaction() == Some(true) || !dialect.may_stop_half_way(sql) {
+            return Ok(());
+        }
+        self.note(driver, true, self.patience)?;
+        // Last of all, so that the next transaction is the statement's.
+        self.begun.set(Some(number(driver, query)?));
+        Ok(())
+    }
+
+    /// After a failure: whether the statement that was noted has ended a transaction of its own, so that nobody can tell
+    /// what of it is done. Where it has not, nothing is, and the note is taken back.
+    pub(crate) fn in_doubt(&self, driver: &mut dyn Driver) -> bool {
+        let (Some(before), Some(query)) = (self.begun.get(), driver.dialect().transaction_number()) else {
+            return false;
+        };
+        // An interrupted run says what it did nevertheless.
+        let patience = Patience {
+            timeout: self.patience.timeout,
+            cancelled: &AtomicBool::new(false),
+        };
+        // Between the two there is the statement's own. Where the note stays, the row says that nobody knows.
+        let one = number(driver, query).is_ok_and(|now| now == before + 2);
+        !(one && self.note(driver, false, patience).is_ok())
+    }
+}
+
+fn tell(driver: &mut dyn Driver, sql: &str, patience: Patience<'_>) -> Result<()> {
+    lock::retry(driver, patience, &mut |_| {}, |driver| driver.execute(sql))
+}
+
+/// The number of the transaction that the query itself stands in.
+fn number(driver: &mut dyn Driver, query: &str) -> Result<u64> {
+    let rows = driver.query(query).map_err(|error| fault::database(&error))?;
+    let value = rows.first().and_then(|row| row.first()?.as_deref()?.parse().ok());
+    Ok(value.unwrap_or_default())
 }
 
 /// Runs a statement that changes the row of a revision, and refuses to go on when it was not as this run knows it.
@@ -107,6 +166,7 @@ impl Unit for Counting<'_> {
         if opens {
             return self.tell(driver, dialect.begin());
         }
+        self.announce(driver, statement)?;
         // Where a script may have taken another role, the author's own transaction is counted once, just before it ends,
         // and with the role given back: deferred triggers run as the author means.
         let again = dialect.role_again();
@@ -150,6 +210,7 @@ impl Unit for Counting<'_> {
         }
         if !inside {
             self.kept.set(done);
+            self.begun.set(None);
         }
         Ok(())
     }

@@ -2,7 +2,9 @@
 
 use crate::code::Code;
 use crate::error::{Error, Result};
+use crate::execute::counting::Counting;
 use crate::execute::event::Event;
+use crate::execute::piecemeal::in_doubt;
 use crate::execute::step::Ready;
 use crate::execute::{Executor, fault, walk};
 
@@ -25,8 +27,20 @@ impl<'a> Executor<'a> {
         Ok(())
     }
 
+    /// Says in the error of a statement that failed what stands in the way of the next try, and whether somebody has to
+    /// look before it.
+    pub(crate) fn say_what_is_left(&mut self, error: Error, ready: &Ready<'a>, counting: &Counting<'_>) -> Error {
+        let done = counting.done();
+        let error = self.name_leftovers(error, ready, done);
+        if error.code() == Code::ConnectionLost || !counting.in_doubt(self.driver) {
+            return error;
+        }
+        let helps = in_doubt(ready, done, self.driver.dialect());
+        helps.into_iter().fold(error, Error::help)
+    }
+
     /// Names in the error what the statement that failed left behind.
-    pub(crate) fn name_leftovers(&mut self, mut error: Error, ready: &Ready<'a>, done: u64) -> Error {
+    fn name_leftovers(&mut self, mut error: Error, ready: &Ready<'a>, done: u64) -> Error {
         // Whether it was ended by an error, for want of a lock or by Ctrl-C.
         if error.code() == Code::ConnectionLost || self.driver.in_transaction() == Some(true) {
             return error;

@@ -287,7 +287,7 @@ impl<'a> Executor<'a> {
             self.clean(ready, skip)?;
         }
         let ran_all = self.script(ready, skip, Some(&counting), &mut statements);
-        ran_all.map_err(|error| self.name_leftovers(error, ready, counting.done()))?;
+        ran_all.map_err(|error| self.say_what_is_left(error, ready, &counting))?;
         if self.driver.in_transaction() == Some(true) {
             return Err(left_open(ready));
         }

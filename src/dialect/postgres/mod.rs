@@ -126,6 +126,14 @@ impl Dialect for Postgres {
         session::stands_alone(statement)
     }
 
+    fn may_stop_half_way(&self, statement: &str) -> bool {
+        session::may_commit_within(statement)
+    }
+
+    fn transaction_number(&self) -> Option<&'static str> {
+        Some(session::TRANSACTION_NUMBER)
+    }
+
     fn timeouts(&self, lock: Option<Duration>, statement: Option<Duration>, in_transaction: bool) -> Vec<String> {
         let set = if in_transaction { "SET LOCAL" } else { "SET" };
         let times = [("lock_timeout", lock), ("statement_timeout", statement)];

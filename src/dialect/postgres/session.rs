@@ -116,15 +116,27 @@ pub(super) fn stands_alone(statement: &str) -> bool {
     let words = words(statement);
     match words.first().map(String::as_str) {
         Some(
-            "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "SAVEPOINT" | "RELEASE" | "CALL" | "CLUSTER"
+            "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "SAVEPOINT" | "RELEASE" | "CLUSTER"
             | "REINDEX",
         ) => true,
         Some("PREPARE") => words.get(1).is_some_and(|word| word == "TRANSACTION"),
         Some("CREATE" | "DROP" | "ALTER") => words.get(1).is_some_and(|word| word == "SUBSCRIPTION"),
+        _ => may_commit_within(statement),
+    }
+}
+
+/// Whether the statement runs a program that may commit and go on.
+pub(super) fn may_commit_within(statement: &str) -> bool {
+    match words(statement).first().map(String::as_str) {
+        Some("CALL") => true,
         Some("DO") => mentions(statement, "COMMIT") || mentions(statement, "ROLLBACK"),
         _ => false,
     }
 }
+
+/// A session counts its transactions, also those that a program begins within.
+pub(super) const TRANSACTION_NUMBER: &str = "SELECT pg_catalog.split_part(virtualtransaction, '/', 2) \
+    FROM pg_catalog.pg_locks WHERE pid = pg_catalog.pg_backend_pid() AND virtualtransaction IS NOT NULL LIMIT 1";
 
 /// Why a statement would take from the session what the run stands on: its lock, and how texts are read.
 pub(super) fn refused(statement: &str) -> Option<(&'static str, &'static str)> {
