@@ -23,10 +23,12 @@ pub(super) static VERSION: VersionSql = VersionSql {
     elapsed: Some("TIMESTAMPDIFF(MICROSECOND, @sqlrev_began, UTC_TIMESTAMP(6)) DIV 1000"),
 };
 
-/// How texts are to be read, whatever the server's configuration says: as the splitter reads them.
+/// How texts are to be read, whatever the server's configuration says: as the splitter reads them; and queries to their
+/// last row.
 pub(crate) const READ_SO: [&str; 2] = [
     "SET NAMES utf8mb4",
-    "SET SESSION sql_mode = REPLACE(@@SESSION.sql_mode, 'NO_BACKSLASH_ESCAPES', ''), autocommit = 1",
+    "SET SESSION sql_mode = REPLACE(@@SESSION.sql_mode, 'NO_BACKSLASH_ESCAPES', ''), autocommit = 1, \
+     sql_select_limit = 18446744073709551615",
 ];
 
 /// Puts the variables of a session back to what they were when it began: those that scripts change most. What would reset
@@ -36,7 +38,7 @@ pub(super) const RESET: &[&str] = &[
     "SET SESSION sql_mode = REPLACE(@@GLOBAL.sql_mode, 'NO_BACKSLASH_ESCAPES', ''), \
      autocommit = 1, foreign_key_checks = @@GLOBAL.foreign_key_checks, unique_checks = @@GLOBAL.unique_checks, \
      time_zone = DEFAULT, lock_wait_timeout = DEFAULT, innodb_lock_wait_timeout = DEFAULT, sql_safe_updates = DEFAULT, \
-     sql_select_limit = DEFAULT, timestamp = DEFAULT, sql_notes = DEFAULT, default_storage_engine = DEFAULT, \
+     sql_select_limit = 18446744073709551615, timestamp = DEFAULT, sql_notes = DEFAULT, default_storage_engine = DEFAULT, \
      group_concat_max_len = DEFAULT, div_precision_increment = DEFAULT, lc_time_names = DEFAULT \
      /*M! , tx_isolation = DEFAULT, tx_read_only = DEFAULT, max_statement_time = DEFAULT, sql_auto_is_null = DEFAULT, \
      auto_increment_increment = DEFAULT, auto_increment_offset = DEFAULT, insert_id = DEFAULT, \

@@ -195,7 +195,9 @@ impl Driver for Mysql {
     ) -> Result<bool, DriverError> {
         self.flush()?;
         let mut goes_on = true;
-        let sent = self.send(query, &mut |row| goes_on = goes_on && each(row));
+        // A script that runs may have limited what queries return.
+        let query = format!("{query} LIMIT {}", u64::MAX);
+        let sent = self.send(&query, &mut |row| goes_on = goes_on && each(row));
         match sent {
             Ok(_) => Ok(true),
             Err(error) if error.code.as_deref() == Some(&NO_TABLE.to_string()) => Ok(false),
