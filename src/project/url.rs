@@ -192,7 +192,7 @@ impl fmt::Debug for DatabaseUrl {
 pub fn redacted(text: &str) -> String {
     let mut out = String::new();
     let mut at = 0;
-    for secret in secrets(text) {
+    for secret in secrets(text, false) {
         out.push_str(&text[at..secret.start]);
         out.push_str("***");
         at = secret.end;
@@ -201,11 +201,11 @@ pub fn redacted(text: &str) -> String {
     out
 }
 
-/// The text with a `*` for each byte of a password of a URL in it, so that places in the text stay what they are.
+/// A text of the configuration with a `*` for each byte of a password of a URL in it, so that places in the text stay what they are.
 pub(super) fn starred(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
-    for secret in secrets(text) {
+    for secret in secrets(text, true) {
         out.push_str(&text[at..secret.start]);
         out.extend(std::iter::repeat_n('*', secret.len()));
         at = secret.end;
@@ -214,8 +214,9 @@ pub(super) fn starred(text: &str) -> String {
     out
 }
 
-/// Where passwords stand, in order. Rather too much than too little: a URL goes on to the end of its line.
-fn secrets(text: &str) -> Vec<Span> {
+/// Where passwords stand, in order. Rather too much than too little: a URL goes on to the end of its line, and a value of
+/// the configuration may be one without its beginning.
+fn secrets(text: &str, configuration: bool) -> Vec<Span> {
     let mut secrets = Vec::new();
     let mut at = 0;
     for line in text.split_inclusive('\n') {
@@ -226,7 +227,8 @@ fn secrets(text: &str) -> Vec<Span> {
             let colon = before.rfind(':').filter(|_| before.matches(':').count() > 2)?;
             before[..colon].rfind(':').map(|at| at + 1)
         };
-        if let Some(start) = slashes.or_else(bare) {
+        let value = || configuration.then(|| without_scheme(line)).flatten();
+        if let Some(start) = slashes.or_else(value).or_else(bare) {
             let user = user_password(&line[start..]).map(|span| start + span.start..start + span.end);
             let after = user.as_ref().map_or(start, |span| span.end);
             secrets.extend(user.map(|span| at + span.start..at + span.end));
@@ -244,6 +246,18 @@ fn secrets(text: &str) -> Vec<Span> {
         !secret.is_empty() && !is_variable
     });
     secrets
+}
+
+/// Where `user:password@host` begins that stands for a whole URL, or for one that lacks its slashes.
+fn without_scheme(line: &str) -> Option<usize> {
+    let key = line.split(['"', '\'']).next()?.find(": ").map_or(0, |at| at + 2);
+    let start = key + line[key..].find(|sign: char| !sign.is_whitespace() && !"\"'-[{".contains(sign))?;
+    let known = |(name, _): &(&str, &str)| {
+        let rest = line[start..].strip_prefix(name)?.strip_prefix(':')?;
+        Some(line.len() - rest.len())
+    };
+    let start = SCHEMES.iter().find_map(known).unwrap_or(start);
+    user_password(&line[start..]).map(|_| start)
 }
 
 /// The password in `user:password@host`. It may hold any sign, written as it should not be, so it ends at the last `@`.
@@ -372,6 +386,9 @@ mod tests {
             "url: postgresql//u:******@h/d"
         );
         assert_eq!(starred("url: postgresql:u:secret@h/d"), "url: postgresql:u:******@h/d");
+        assert_eq!(starred("url: \"u:se:cret@h:1/d\""), "url: \"u:*******@h:1/d\"");
+        assert_eq!(starred("urls: [u:secret@h]\n- u:x@h"), "urls: [u:******@h]\n- u:*@h");
+        assert_eq!(starred("url: mysql:u:se:cret@h/d"), "url: mysql:u:*******@h/d");
         assert_eq!(
             starred("url: \"sqlite:a?pwd=secret\"\n"),
             "url: \"sqlite:a?pwd=******\"\n"
