@@ -133,6 +133,20 @@ fn a_pooler_in_transaction_mode_is_refused_on_postgresql() {
         database.query("SELECT to_regclass('t') IS NULL AND to_regclass('sqlrev_revisions') IS NULL"),
         ["t"]
     );
+    // Nor where several look at once; and no lock stays in the session.
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                place
+                    .run(&["upgrade", "--url", &url])
+                    .failed_with(1, "database::connect")
+            });
+        }
+    });
+    assert_eq!(
+        database.query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"),
+        ["0"]
+    );
     // Options are not handed on there, so the session would not work in the schema.
     database.query("CREATE SCHEMA tenant");
     let done = place.run(&["upgrade", "--url", &format!("{url}&schema=tenant")]);
