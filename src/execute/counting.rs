@@ -117,7 +117,7 @@ impl<'a> Counting<'a> {
             cancelled: &AtomicBool::new(false),
         };
         // Between the two there is the statement's own. Where the note stays, the row says that nobody knows.
-        let one = number(driver, query).is_ok_and(|now| now == before + 2);
+        let one = number(driver, query).is_ok_and(|now| now.checked_sub(2) == Some(before));
         !(one && self.note(driver, false, patience).is_ok())
     }
 }
@@ -184,6 +184,8 @@ impl Unit for Counting<'_> {
     }
 
     fn after(&self, driver: &mut dyn Driver, done: u64) -> Result<()> {
+        // It has run, whatever becomes of its count.
+        self.begun.set(self.begun.get().map(|_| u64::MAX));
         let dialect = driver.dialect();
         let own_role = dialect.own_role();
         let opened = self.opened.take();

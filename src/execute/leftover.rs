@@ -35,6 +35,10 @@ impl<'a> Executor<'a> {
         if error.code() == Code::ConnectionLost || !counting.in_doubt(self.driver) {
             return error;
         }
+        let came = self.came(&ready.step.revision).ok().flatten();
+        if !came.is_some_and(|at| at.begun && at.statements == done) {
+            return error;
+        }
         let helps = in_doubt(ready, done, self.driver.dialect());
         helps.into_iter().fold(error, Error::help)
     }

@@ -238,7 +238,7 @@ impl<'a> Executor<'a> {
     }
 
     /// How far the version table says that a revision came.
-    fn came(&mut self, id: &RevisionId) -> std::result::Result<Option<Unfinished>, DriverError> {
+    pub(crate) fn came(&mut self, id: &RevisionId) -> std::result::Result<Option<Unfinished>, DriverError> {
         let seen = Seen::read(self.driver, &self.table)?;
         Ok(seen.row(id).and_then(|row| row.unfinished))
     }
