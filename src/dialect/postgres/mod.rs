@@ -25,6 +25,8 @@ use crate::schema::{Constraint, ConstraintKind, Key, Model, part};
 use crate::sql::split::{self, SplitRules};
 use crate::sql::write;
 
+pub(crate) use session::lock_key;
+
 /// The schema of a version table whose name says none.
 const SCHEMA: &str = "public";
 

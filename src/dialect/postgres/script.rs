@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::dialect::postgres::Postgres;
+use crate::dialect::postgres::{Postgres, lock_key};
 use crate::dialect::{Dialect, ScriptHead, ScriptSql};
 use crate::sql::split;
 use crate::sql::token::{self, Kind};
@@ -48,6 +48,18 @@ impl ScriptSql for PostgresScript {
         out.push_str("\n\\set ON_ERROR_STOP on\n");
         out.push_str(READ_SO);
         out
+    }
+
+    /// It is tried for ten seconds, and goes with the session. Who holds it and builds an index CONCURRENTLY waits for this
+    /// statement, so it must end.
+    fn lock(&self, table: &str) -> String {
+        let key = lock_key(table);
+        format!(
+            "DO {QUOTE} BEGIN\nFOR i IN 1..100 LOOP\nIF pg_catalog.pg_try_advisory_lock({key}) THEN RETURN; END IF;\n\
+             PERFORM pg_catalog.pg_sleep(0.1);\nEND LOOP;\n\
+             RAISE EXCEPTION USING MESSAGE = 'refused: another run of sqlrev has locked the version table';\n\
+             END {QUOTE};\n"
+        )
     }
 
     /// What takes the reading of the script back to the server's configuration is followed by what it began with. psql

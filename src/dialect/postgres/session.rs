@@ -45,6 +45,14 @@ pub(super) const ROLE_AGAIN: &[&str] = &[
     "SELECT pg_catalog.set_config('role', pg_catalog.current_setting('sqlrev.role'), true)",
 ];
 
+/// The key of the advisory lock that a run on one version table holds.
+pub(crate) fn lock_key(table: &str) -> i64 {
+    let hash = blake3::hash(format!("sqlrev {table}").as_bytes());
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&hash.as_bytes()[..8]);
+    i64::from_be_bytes(bytes)
+}
+
 /// The first words in upper case, at most six.
 fn words(statement: &str) -> Vec<String> {
     token::keywords(statement, &split::POSTGRESQL, 6)

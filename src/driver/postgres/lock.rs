@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio_postgres::SimpleQueryMessage;
 
 use crate::dialect::Rows;
+use crate::dialect::postgres::lock_key;
 use crate::driver::postgres::Postgres;
 use crate::driver::postgres::link::Link;
 use crate::driver::{DriverError, Failure, Remarks};
@@ -34,20 +35,12 @@ pub(super) struct Lock {
     own_session: bool,
 }
 
-/// The key for the runs of one version table.
-fn key(table: &str) -> i64 {
-    let hash = blake3::hash(format!("sqlrev {table}").as_bytes());
-    let mut bytes = [0; 8];
-    bytes.copy_from_slice(&hash.as_bytes()[..8]);
-    i64::from_be_bytes(bytes)
-}
-
 impl Postgres {
     /// Tries to take the lock.
     pub(super) fn take_lock(&mut self, table: &str) -> Result<(), DriverError> {
         // Before it is taken: in a pooler it would stay, in a session that others get.
         self.refuse_pooler()?;
-        let key = key(table);
+        let key = lock_key(table);
         let taken = self.send(&format!("SELECT pg_catalog.pg_try_advisory_lock({key})"))?;
         if yes(&taken) {
             self.lock.held = Some(key);
