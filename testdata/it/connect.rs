@@ -1,11 +1,13 @@
 //! An application that has only a URL.
 
+use std::process::Command;
 use std::time::Duration;
 
 use sqlrev::dialect::{Dialect, named};
 use sqlrev::{Code, Driver, Event, Migrator, Status};
 
 use crate::library::revision;
+use crate::place::Place;
 use crate::server::{Database, Server};
 
 /// The first `count` revisions of a line, in words that every database knows.
@@ -68,4 +70,28 @@ fn a_url_is_enough_on_postgresql() {
         "postgresql",
         &format!("postgresql://postgres@/{name}?host={host}&port={port}"),
     );
+}
+
+/// A server that takes connections and says nothing.
+#[test]
+#[cfg(unix)]
+fn a_silent_server_is_not_waited_for_for_ever() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let place = Place::new();
+    place.revision("aaaa", &[], &[], "CREATE TABLE t (a int);", "DROP TABLE t;");
+    for (scheme, parameter) in [("mysql", "connect-timeout=1"), ("postgresql", "connect_timeout=2")] {
+        let url = format!("{scheme}://u@127.0.0.1:{port}/t");
+        let done = place.run(&["current", "--url", &format!("{url}?{parameter}")]);
+        done.failed_with(1, "database::connect");
+        assert!(done.stderr.contains("no answer within"), "{done:?}");
+        drop(listener.accept().expect("the connection that was given up"));
+        let child = place.start(&["current", "--url", &url]);
+        let connection = listener.accept().expect("a connection");
+        let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+        assert!(killed.expect("kill is there").success());
+        let done = child.wait_with_output().expect("it ends");
+        assert_eq!(done.status.code(), Some(130), "{done:?}");
+        drop(connection);
+    }
 }

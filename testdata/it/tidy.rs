@@ -41,7 +41,6 @@ const LONG: usize = 500;
 const WITHOUT_CASE: &[(&str, &str)] = &[
     ("execute::interrupted", "needs a signal: it/kill.rs"),
     ("script::after_copy", "COPY is PostgreSQL's: src/sql/split/tests.rs"),
-    ("connect::lost", "needs a server that ends sessions: it/postgres.rs"),
     ("lock::contended", "needs a second session: it/postgres.rs"),
     ("batch::verification_failed", "would be a defect"),
     ("batch::left_out", "a program of its own: src/dialect/sqlite/plain.rs"),

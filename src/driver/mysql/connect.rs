@@ -5,7 +5,8 @@ use std::net::{TcpStream, ToSocketAddrs};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use crate::code::Code;
@@ -23,6 +24,8 @@ use crate::error::{Error, Result};
 
 /// The pause between two tries to reach a server that is starting.
 const PAUSE: Duration = Duration::from_millis(200);
+/// The pause between two looks whether a wait is to end.
+const LOOK: Duration = Duration::from_millis(50);
 /// How long the other side may be silent before the system asks whether it is there: a connection that a firewall
 /// forgot would keep this process waiting for ever.
 const SILENT: Duration = Duration::from_secs(60);
@@ -42,7 +45,7 @@ fn reached(opener: Opener, params: &Params, dialect: &'static Sql, opening: Open
     let opener = Arc::new(opener);
     let started = Instant::now();
     loop {
-        let trouble = match opener.open() {
+        let trouble = match opener.open_unless(opening.cancelled) {
             Ok((wire, id)) => return prepared(Mysql::new(wire, id, dialect, opener)),
             Err(trouble) => trouble,
         };
@@ -108,6 +111,7 @@ fn failed(name: &str, what: &str, error: DriverError) -> Error {
 }
 
 /// What opens a session, and opens it again.
+#[derive(Clone)]
 pub(super) struct Opener {
     place: Place,
     pub(super) identity: Identity,
@@ -146,6 +150,37 @@ impl Opener {
 
     /// Connects and logs in.
     pub(super) fn open(&self) -> std::result::Result<(Wire, u32), Trouble> {
+        self.open_unless(&AtomicBool::new(false))
+    }
+
+    /// Likewise, on a thread of its own, since none of what it waits for can be interrupted: the name of the host, the
+    /// connection, and every answer.
+    fn open_unless(&self, cancelled: &AtomicBool) -> std::result::Result<(Wire, u32), Trouble> {
+        let (sender, receiver) = mpsc::channel();
+        let opener = self.clone();
+        let started = Instant::now();
+        std::thread::Builder::new().spawn(move || {
+            // Where nobody waits any more, the connection ends here.
+            let _ = sender.send(opener.log_in());
+        })?;
+        loop {
+            match receiver.recv_timeout(LOOK) {
+                Ok(done) => return done,
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Trouble::Strange("what it said could not be read".to_owned()));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if cancelled.load(Ordering::Relaxed) {
+                return Err(Trouble::Stopped);
+            }
+            if let Some(longest) = self.timeout.filter(|longest| started.elapsed() >= *longest) {
+                return Err(Trouble::Silent(longest));
+            }
+        }
+    }
+
+    fn log_in(&self) -> std::result::Result<(Wire, u32), Trouble> {
         let stream = match &self.place {
             Place::Host(host, port) => Stream::Tcp(self.reach(host, *port)?),
             #[cfg(unix)]
@@ -154,7 +189,8 @@ impl Opener {
             Place::Socket(_) => return Err(Trouble::Strange("there are no such sockets here".to_owned())),
         };
         if let Stream::Tcp(tcp) = &stream {
-            tcp.set_read_timeout(self.timeout)?;
+            // Whoever waits has gone by then; this ends the thread.
+            tcp.set_read_timeout(self.timeout.map(|longest| longest * 2))?;
         }
         let (wire, id) = hello::greet(stream, &self.identity, &self.security)?;
         wire.patience(None)?;
@@ -214,7 +250,9 @@ impl Opener {
                 .help(format!(
                     "let user `{user}` log in by mysql_native_password, caching_sha2_password or unix_socket"
                 )),
-            // Nothing is stopped before there is a session.
+            Trouble::Silent(longest) => Error::new(Code::Connect, format!("{place} does not answer"))
+                .cause(fault::no_answer(longest))
+                .help("check host and port; the parameter connect-timeout=SECONDS waits longer"),
             Trouble::Stopped => Error::new(Code::Interrupted, "interrupted"),
             Trouble::Strange(words) => Error::new(Code::Connect, format!("{place} is no MySQL or MariaDB server"))
                 .cause(words)
@@ -322,7 +360,7 @@ fn security(params: &Params, place: &Place) -> Result<Security> {
 /// Whether the server may answer in a moment.
 fn is_starting(trouble: &Trouble) -> bool {
     match trouble {
-        Trouble::Io(_) => true,
+        Trouble::Io(_) | Trouble::Silent(_) => true,
         Trouble::Said(said) => matches!(said.code, 1040 | 1053),
         _ => false,
     }

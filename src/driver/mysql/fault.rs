@@ -1,6 +1,7 @@
 //! The server's words as errors of a driver.
 
 use std::io;
+use std::time::Duration;
 
 use crate::driver::mysql::wire::Parts;
 use crate::driver::{DriverError, Failure, Remarks};
@@ -24,12 +25,18 @@ pub(super) enum Trouble {
     Open,
     /// The server wants a way to log in that we do not know.
     Plugin(String),
-    /// The statement before was told to stop, and has ended nevertheless.
+    /// Nobody said anything for so long.
+    Silent(Duration),
+    /// The statement before was told to stop, and has ended nevertheless; or a wait was.
     Stopped,
     /// What is there is no such server.
     Strange(String),
     /// The server said so.
     Said(Said),
+}
+
+pub(super) fn no_answer(waited: Duration) -> String {
+    format!("no answer within {} s", waited.as_secs())
 }
 
 /// An error that the server sent.
@@ -73,6 +80,7 @@ pub(super) fn failed(trouble: Trouble, sent: &str, span: std::ops::Range<usize>,
         Trouble::Said(said) => said,
         Trouble::Io(error) | Trouble::Tls(error) => return lost(words(&error)),
         Trouble::Strange(words) => return lost(words),
+        Trouble::Silent(longest) => return lost(no_answer(longest)),
         Trouble::Stopped => {
             return DriverError {
                 failure: Failure::Interrupted,

@@ -271,10 +271,10 @@ impl Params {
         })
     }
 
-    /// How long to wait for the server's side of the greeting.
+    /// How long to wait until the server lets somebody in.
     pub(super) fn timeout(&self) -> Result<Option<Duration>> {
         let Some(text) = self.get("connect-timeout") else {
-            return Ok(None);
+            return Ok(Some(ANSWER));
         };
         let seconds: u64 = text
             .parse()
@@ -282,6 +282,9 @@ impl Params {
         Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
     }
 }
+
+/// How long a server may take to let somebody in, unless `connect-timeout` says otherwise.
+const ANSWER: Duration = Duration::from_secs(30);
 
 pub(super) fn wrong(message: impl Into<String>) -> Error {
     Error::new(Code::ConfigUrl, message)

@@ -1,26 +1,27 @@
 //! Connecting: from the URL to an open session, or to words about why there is none.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio_postgres::config::{ChannelBinding, LoadBalanceHosts, SslMode, SslNegotiation, TargetSessionAttrs};
-use tokio_postgres::error::SqlState;
 use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::code::Code;
-use crate::driver::postgres::link::Link;
+use crate::driver::postgres::Postgres;
+use crate::driver::postgres::link::{Link, Unopened, Wait};
 use crate::driver::postgres::lock::Lock;
 use crate::driver::postgres::params::{Params, discreet, wrong};
 use crate::driver::postgres::schema;
 use crate::driver::postgres::tls::{self, Canceller, Mode};
-use crate::driver::postgres::{Postgres, fault};
-use crate::driver::tls::advice;
+use crate::driver::postgres::unopened::{is_starting, not_connected};
 use crate::driver::{DriverError, Failure, Opening};
 use crate::error::{Error, Result};
 
 /// The pause between two tries to reach a server that is starting.
 const PAUSE: Duration = Duration::from_millis(200);
+/// How long a server may take to let somebody in, unless `connect_timeout` says otherwise.
+const ANSWER: Duration = Duration::from_secs(30);
 
 /// Opens a session on the server of a URL `postgresql://…`, completed from the environment as libpq does.
 ///
@@ -43,11 +44,12 @@ pub fn connect(url: &str, opening: Opening<'_>) -> Result<Postgres> {
         connector,
         secured: false,
         schemas: Vec::new(),
+        longest: longest(&params).map_err(|error| discreet(url, error))?,
     };
     opener.works_in(&params.schemas);
     let started = Instant::now();
     loop {
-        let error = match opener.open() {
+        let error = match opener.open_unless(opening.cancelled) {
             Ok(link) if !link.standard_strings => return Err(other_texts()),
             Ok(link) => {
                 let mut session = Postgres::new(link, opener);
@@ -87,6 +89,8 @@ pub(super) struct Opener {
     secured: bool,
     /// The schemas that a session works in.
     pub(super) schemas: Vec<String>,
+    /// How long the server may take.
+    longest: Option<Duration>,
 }
 
 impl Opener {
@@ -126,15 +130,24 @@ impl Opener {
             connector: self.connector.clone(),
             secured: self.secured,
             schemas: self.schemas.clone(),
+            longest: self.longest,
         }
     }
 
-    pub(super) fn open(&mut self) -> std::result::Result<Link, tokio_postgres::Error> {
-        let (mut link, mut secured) = open(&self.config, self.mode, self.connector.as_ref())?;
+    pub(super) fn open(&mut self) -> std::result::Result<Link, Unopened> {
+        self.open_unless(&AtomicBool::new(false))
+    }
+
+    fn open_unless(&mut self, cancelled: &AtomicBool) -> std::result::Result<Link, Unopened> {
+        let limits = Wait {
+            longest: self.longest,
+            cancelled,
+        };
+        let (mut link, mut secured) = open(&self.config, self.mode, self.connector.as_ref(), limits)?;
         if !link.standard_strings {
             // Not asked for where it is so anyway: some poolers know no options.
             self.adds("-c standard_conforming_strings=on");
-            (link, secured) = open(&self.config, self.mode, self.connector.as_ref())?;
+            (link, secured) = open(&self.config, self.mode, self.connector.as_ref(), limits)?;
         }
         self.secured = secured;
         let mut config = self.config.clone();
@@ -158,8 +171,8 @@ impl Opener {
 }
 
 /// Why a lost session cannot be opened again, or not yet.
-pub(super) fn not_back(error: &tokio_postgres::Error, lock: &mut Lock) -> DriverError {
-    let mut failed = fault::failed(error, "", false);
+pub(super) fn not_back(error: &Unopened, lock: &mut Lock) -> DriverError {
+    let mut failed = error.failed();
     if is_starting(error) {
         failed.failure = Failure::Busy;
         lock.holder = Some("the server, which is not back yet".to_owned());
@@ -173,26 +186,41 @@ fn open(
     config: &Config,
     mode: Mode,
     connector: Option<&MakeRustlsConnect>,
-) -> std::result::Result<(Link, bool), tokio_postgres::Error> {
+    limits: Wait<'_>,
+) -> std::result::Result<(Link, bool), Unopened> {
     let plain = || {
         let mut config = config.clone();
         config.ssl_mode(SslMode::Disable);
-        Link::open(&config, NoTls).map(|link| (link, false))
+        Link::open(&config, NoTls, limits).map(|link| (link, false))
     };
     let Some(connector) = connector else { return plain() };
     let secure = |ssl_mode| {
         let mut config = config.clone();
         config.ssl_mode(ssl_mode);
-        Link::open(&config, connector.clone()).map(|link| (link, true))
+        Link::open(&config, connector.clone(), limits).map(|link| (link, true))
     };
     match mode {
-        Mode::Allow => plain().or_else(|first| secure(SslMode::Require).map_err(|_| first)),
-        Mode::Prefer => secure(SslMode::Prefer).or_else(|first| {
-            let handshake = first.to_string().contains("TLS");
-            if handshake { plain() } else { Err(first) }
+        Mode::Allow => plain().or_else(|first| match first {
+            Unopened::Failed(_) => secure(SslMode::Require).map_err(|_| first),
+            _ => Err(first),
+        }),
+        Mode::Prefer => secure(SslMode::Prefer).or_else(|first| match &first {
+            Unopened::Failed(error) if error.to_string().contains("TLS") => plain(),
+            _ => Err(first),
         }),
         _ => secure(SslMode::Require),
     }
+}
+
+/// What a server may take to let somebody in, or all of several that are tried in turn.
+fn longest(params: &Params) -> Result<Option<Duration>> {
+    let hosts = u32::try_from(params.hosts().len()).unwrap_or(u32::MAX);
+    let each = match params.number("connect_timeout")? {
+        None => ANSWER,
+        Some(0) => return Ok(None),
+        Some(seconds) => Duration::from_secs(seconds.max(2)),
+    };
+    Ok(Some(each.saturating_mul(hosts)))
 }
 
 fn config(params: &Params) -> Result<Config> {
@@ -280,181 +308,4 @@ fn timeouts(params: &Params, config: &mut Config) -> Result<()> {
 
 fn unknown(name: &str, value: &str, known: &str) -> Error {
     wrong(format!("`{name}={value}` is not known")).help(format!("the values are {known}"))
-}
-
-/// Whether the server may answer in a moment.
-fn is_starting(error: &tokio_postgres::Error) -> bool {
-    match error.as_db_error() {
-        Some(db) => *db.code() == SqlState::CANNOT_CONNECT_NOW || *db.code() == SqlState::TOO_MANY_CONNECTIONS,
-        None => io_of(error).is_some(),
-    }
-}
-
-fn io_of(error: &tokio_postgres::Error) -> Option<&std::io::Error> {
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
-            return Some(io);
-        }
-        source = inner.source();
-    }
-    None
-}
-
-/// Why there is no connection, by its kinds.
-fn not_connected(error: &tokio_postgres::Error, params: &Params, waited: Duration, opening: Opening<'_>) -> Error {
-    let place = place(params);
-    let (user, database) = (
-        params.get("user").unwrap_or_default(),
-        params.get("dbname").unwrap_or_default(),
-    );
-    let text = format!("{error}: {}", fault::words(error));
-    let failed = if let Some(db) = error.as_db_error() {
-        refused_by_server(db, &place, user, database, params)
-    } else if text.contains("password missing") {
-        no_password(&place, user, params)
-    } else if text.contains("TLS") || text.contains("channel binding") || is_tls(error) {
-        let secured = Error::new(Code::ConnectTls, format!("there is no secure connection to {place}"));
-        secured.cause(fault::words(error)).help(tls_help(&fault::words(error)))
-    } else if text.contains("authentication") {
-        Error::new(
-            Code::ConnectAuthentication,
-            format!("{place} and this program do not agree on how to log in"),
-        )
-        .cause(fault::words(error))
-        .help("the ways are a password (scram-sha-256, md5), a client certificate, and trust")
-    } else {
-        unreachable_server(error, &place, params)
-    };
-    if opening.wait.is_zero() || !is_starting(error) {
-        return failed;
-    }
-    failed.cause(format!("waited for {:.0} s", waited.as_secs_f64()))
-}
-
-fn is_tls(error: &tokio_postgres::Error) -> bool {
-    io_of(error).is_some_and(|io| {
-        io.get_ref()
-            .is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>)
-    })
-}
-
-fn tls_help(words: &str) -> String {
-    let other = || {
-        if words.contains("does not support TLS") {
-            "turn TLS on at the server (ssl = on), or use sslmode=disable where the network is safe"
-        } else {
-            "check sslmode, sslrootcert, sslcert and sslkey"
-        }
-    };
-    advice(words, "sslrootcert", "sslmode").unwrap_or_else(|| other().to_owned())
-}
-
-fn refused_by_server(
-    db: &tokio_postgres::error::DbError,
-    place: &str,
-    user: &str,
-    database: &str,
-    params: &Params,
-) -> Error {
-    let code = db.code();
-    let error = if *code == SqlState::INVALID_CATALOG_NAME {
-        Error::new(
-            Code::ConnectNoDatabase,
-            format!("there is no database `{database}` on {place}"),
-        )
-        .help("create it, with the same options: sqlrev create")
-    } else if *code == SqlState::INVALID_PASSWORD {
-        let error = Error::new(
-            Code::ConnectAuthentication,
-            format!("{place} does not accept the password of user `{user}`"),
-        );
-        match params.get("password") {
-            Some(_) => error.help("check the password in the URL, PGPASSWORD or ~/.pgpass"),
-            None => error.help("give one: PGPASSWORD=… or a line in ~/.pgpass"),
-        }
-    } else if *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION {
-        Error::new(
-            Code::ConnectAuthentication,
-            format!("{place} does not let user `{user}` in"),
-        )
-        .help("check the user, and the rules in pg_hba.conf")
-    } else if *code == SqlState::CANNOT_CONNECT_NOW {
-        Error::new(Code::ConnectRefused, format!("{place} is not ready yet")).help("--wait SECONDS waits for it")
-    } else if *code == SqlState::TOO_MANY_CONNECTIONS {
-        Error::new(Code::ConnectRefused, format!("{place} has no connection left")).help("--wait SECONDS waits for one")
-    } else {
-        Error::new(Code::Connect, format!("{place} refused the connection"))
-            .help("check the URL, and what the server's log says")
-    };
-    error.cause(format!("{} (SQLSTATE {})", db.message(), code.code()))
-}
-
-fn no_password(place: &str, user: &str, params: &Params) -> Error {
-    let error = Error::new(
-        Code::ConnectAuthentication,
-        format!("{place} wants a password of user `{user}`"),
-    );
-    match &params.open_passfile {
-        Some(file) => error
-            .cause(format!("`{}` has one, but others may read that file", file.display()))
-            .help(format!("chmod 0600 {}", file.display())),
-        None => error.help("give one: PGPASSWORD=… or a line in ~/.pgpass"),
-    }
-}
-
-fn unreachable_server(error: &tokio_postgres::Error, place: &str, params: &Params) -> Error {
-    use std::io::ErrorKind;
-
-    let words = fault::words(error);
-    let io = io_of(error);
-    let sockets = params.hosts().iter().all(|(host, _)| host.starts_with('/'));
-    let unresolved = !sockets && io.is_some_and(|io| io.raw_os_error().is_none() && io.kind() != ErrorKind::TimedOut);
-    let failed = if unresolved && words.contains("lookup") {
-        Error::new(
-            Code::ConnectUnknownHost,
-            format!("the host {} is not known", hosts(params)),
-        )
-        .help("check the host in the URL")
-    } else if io.is_some_and(|io| matches!(io.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound)) {
-        Error::new(Code::ConnectRefused, format!("nothing listens at {}", bare(params)))
-            .help("check host and port, and that the server runs; --wait SECONDS waits for one that is starting")
-    } else {
-        Error::new(Code::Connect, format!("{place} cannot be reached"))
-            .help("check host and port, and the network between")
-    };
-    failed.cause(words)
-}
-
-/// The hosts alone. Where none of them is known, what was taken for a port may be a password.
-fn hosts(params: &Params) -> String {
-    let hosts: Vec<String> = params
-        .hosts()
-        .into_iter()
-        .map(|(host, _)| format!("`{host}`"))
-        .collect();
-    hosts.join(", ")
-}
-
-/// The server, for people.
-fn place(params: &Params) -> String {
-    format!("the server at {}", bare(params))
-}
-
-/// Where it is.
-fn bare(params: &Params) -> String {
-    let places: Vec<String> = params
-        .hosts()
-        .iter()
-        .map(|(host, port)| {
-            if host.starts_with('/') {
-                format!("{host}/.s.PGSQL.{port}")
-            } else if host.contains(':') {
-                format!("[{host}]:{port}")
-            } else {
-                format!("{host}:{port}")
-            }
-        })
-        .collect();
-    places.join(", ")
 }

@@ -9,20 +9,64 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, Stream};
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::time::timeout;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{AsyncMessage, Client, Config, Error, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::driver::Phase;
+use crate::driver::postgres::fault;
 use crate::driver::postgres::watch::Watch;
+use crate::driver::{DriverError, Failure, Phase};
 
 /// Why parts of a link are there.
 const HERE: &str = "it is there until the link is dropped";
 
 type Messages = Pin<Box<dyn Stream<Item = Result<AsyncMessage, Error>> + Send>>;
+
+/// The pause between two looks whether a wait is to end.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How long a server may take to let somebody in, and what ends the wait before.
+#[derive(Clone, Copy)]
+pub(super) struct Wait<'a> {
+    pub(super) longest: Option<Duration>,
+    pub(super) cancelled: &'a AtomicBool,
+}
+
+/// Why a link was not opened.
+pub(super) enum Unopened {
+    /// The server or the system said so.
+    Failed(Error),
+    /// Nobody said anything for so long.
+    Silent(Duration),
+    /// The wait was cancelled.
+    Cancelled,
+}
+
+impl Unopened {
+    /// As an error of a statement.
+    pub(super) fn failed(&self) -> DriverError {
+        match self {
+            Self::Failed(error) => fault::failed(error, "", false),
+            Self::Silent(waited) => DriverError {
+                failure: Failure::Lost,
+                ..DriverError::new(no_answer(*waited))
+            },
+            Self::Cancelled => DriverError {
+                failure: Failure::Interrupted,
+                ..DriverError::new("interrupted")
+            },
+        }
+    }
+}
+
+pub(super) fn no_answer(waited: Duration) -> String {
+    format!("no answer within {} s", waited.as_secs())
+}
 
 /// A connection.
 pub(super) struct Link {
@@ -49,7 +93,7 @@ struct Wire {
 
 impl Link {
     /// Connects.
-    pub(super) fn open<T>(config: &Config, tls: T) -> Result<Self, Error>
+    pub(super) fn open<T>(config: &Config, tls: T, limits: Wait<'_>) -> Result<Self, Unopened>
     where
         T: MakeTlsConnect<Socket> + Send,
         T::Stream: Send + 'static,
@@ -57,7 +101,7 @@ impl Link {
         <T::TlsConnect as tokio_postgres::tls::TlsConnect<Socket>>::Future: Send,
     {
         let runtime = runtime();
-        let (client, mut connection) = match wait(&runtime, config.connect(tls)) {
+        let (client, mut connection) = match wait(&runtime, in_time(config.connect(tls), limits)) {
             Ok(connected) => connected,
             Err(error) => {
                 // As when the link is dropped: it may be inside another runtime.
@@ -182,7 +226,7 @@ impl Wire {
             match messages.as_mut().poll_next(cx) {
                 Poll::Pending => return,
                 Poll::Ready(Some(Ok(AsyncMessage::Notice(notice)))) => {
-                    self.notices.push(super::fault::notice(&notice));
+                    self.notices.push(fault::notice(&notice));
                 }
                 Poll::Ready(Some(Ok(_))) => {}
                 Poll::Ready(Some(Err(error))) => {
@@ -209,6 +253,23 @@ impl Drop for Link {
             wait(&runtime, goodbye);
         }
         runtime.shutdown_background();
+    }
+}
+
+/// Ends the wait for a connection in time.
+async fn in_time<T>(connecting: impl Future<Output = Result<T, Error>>, limits: Wait<'_>) -> Result<T, Unopened> {
+    let mut connecting = pin!(connecting);
+    let started = Instant::now();
+    loop {
+        if let Ok(done) = timeout(LOOK, connecting.as_mut()).await {
+            return done.map_err(Unopened::Failed);
+        }
+        if limits.cancelled.load(Ordering::Relaxed) {
+            return Err(Unopened::Cancelled);
+        }
+        if let Some(longest) = limits.longest.filter(|longest| started.elapsed() >= *longest) {
+            return Err(Unopened::Silent(longest));
+        }
     }
 }
 

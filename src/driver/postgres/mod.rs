@@ -10,6 +10,7 @@ mod refuse;
 mod schema;
 mod scratch;
 mod tls;
+mod unopened;
 mod watch;
 mod whole;
 

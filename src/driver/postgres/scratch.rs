@@ -37,7 +37,7 @@ impl Opener {
         let name = format!("{NAME}{number}{}", check(&number));
         // Another run sees by this name that the database is still in use.
         let mut opener = self.renamed(&name);
-        let mut link = opener.open().map_err(|error| fault::failed(&error, "", false))?;
+        let mut link = opener.open().map_err(|error| error.failed())?;
         let mut run = |sql: &str| rows(&mut link, sql);
         let left = run(&leftovers())?.into_iter().filter_map(|mut row| {
             let is_marked = row.pop()?.is_some_and(|mark| mark == "t");
@@ -61,7 +61,7 @@ impl Opener {
             run(&format!("ALTER DATABASE {} SET search_path TO {path}", made.name))?;
         }
         let mut inside = self.beside(&made.name);
-        let link = inside.open().map_err(|error| fault::failed(&error, "", false))?;
+        let link = inside.open().map_err(|error| error.failed())?;
         let mut scratch = Postgres::new(link, inside);
         scratch.throw_away = Some(made);
         scratch.make_its_schemas()?;
