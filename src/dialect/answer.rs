@@ -179,3 +179,14 @@ pub const CHANGES: &str = "changes()";
 
 /// How many the connection has changed since it was opened.
 pub const TOTAL_CHANGES: &str = "total_changes()";
+
+/// What is known of a statement that failed.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    /// The database's code.
+    pub code: &'a str,
+    /// Its words.
+    pub message: &'a str,
+    /// Whether this server does data definition as a whole or not at all.
+    pub atomic: bool,
+}

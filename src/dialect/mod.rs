@@ -16,7 +16,7 @@ pub mod sqlite;
 
 pub use answer::{
     Broken, CHANGES, CopiedBy, Followed, Held, Lack, Leftovers, Replaces, Replay, RowChange, Size, SizeSql,
-    TOTAL_CHANGES, VersionSql,
+    TOTAL_CHANGES, Told, VersionSql,
 };
 pub use ask::{Ask, ColumnRead, Rows, Scratch, ScratchError};
 pub use mirror::{Mirror, Mirrors};
@@ -110,9 +110,9 @@ pub trait Dialect: Sync + std::fmt::Debug {
         None
     }
 
-    /// Whether an error with this code tells that the statement was refused before it did anything.
-    fn failed_before_it_began(&self, statement: &str, code: &str) -> bool {
-        let _ = (statement, code);
+    /// Whether an error tells that the statement was refused before it did anything.
+    fn failed_before_it_began(&self, statement: &str, told: Told<'_>) -> bool {
+        let _ = (statement, told);
         false
     }
 

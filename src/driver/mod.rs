@@ -325,6 +325,11 @@ pub trait Driver: Send {
     /// Takes back what was queued and not sent yet.
     fn forget(&mut self) {}
 
+    /// Whether the server does data definition as a whole or not at all, where it commits by itself.
+    fn is_atomic(&self) -> bool {
+        false
+    }
+
     /// What the last ROLLBACK could not undo, in the database's words: tables that know no transactions.
     fn left_by_rollback(&mut self) -> Option<String> {
         None

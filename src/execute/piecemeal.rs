@@ -2,7 +2,7 @@
 //! always true.
 
 use crate::code::Code;
-use crate::dialect::{AlterStatement, Ask, Dialect, Rewrite};
+use crate::dialect::{AlterStatement, Ask, Dialect, Rewrite, Told};
 use crate::driver::{Driver, DriverError, Failure};
 use crate::error::{Error, Result};
 use crate::execute::event::Event;
@@ -28,9 +28,10 @@ struct Pieces<'a> {
     shown: Option<&'a mut Vec<Shown>>,
     /// How many statements had run for certain when something failed, unless they stood in a transaction.
     certain: Option<u64>,
-    /// What kind of failure it was, and the database's code.
+    /// What kind of failure it was, and the database's code and words.
     failure: Option<Failure>,
     code: Option<String>,
+    message: String,
 }
 
 impl Pieces<'_> {
@@ -46,6 +47,7 @@ impl Pieces<'_> {
         self.certain = Some(error.ticket.unwrap_or(self.ledger.done()));
         self.failure = Some(error.failure);
         self.code.clone_from(&error.code);
+        self.message.clone_from(&error.message);
     }
 
     /// Whether the statement that failed may have done a part of its work.
@@ -60,8 +62,12 @@ impl Pieces<'_> {
             return false;
         };
         let sql = file.text.get(span).unwrap_or_default();
-        let code = self.code.as_deref().unwrap_or_default();
-        dialect.may_stop_half_way(sql) && !dialect.failed_before_it_began(sql, code)
+        let told = Told {
+            code: self.code.as_deref().unwrap_or_default(),
+            message: &self.message,
+            atomic: self.driver.is_atomic(),
+        };
+        dialect.may_stop_half_way(sql) && !dialect.failed_before_it_began(sql, told)
     }
 
     fn send(&mut self, place: &Place<'_>) -> std::result::Result<(), DriverError> {
@@ -303,6 +309,7 @@ impl<'a> Executor<'a> {
             certain: None,
             failure: None,
             code: None,
+            message: String::new(),
         };
         let begun = pieces.own(&before, skip);
         let walked = begun

@@ -1,5 +1,6 @@
 //! Which statements may do a part of their work and fail, and where people look for what they did.
 
+use crate::dialect::Told;
 use crate::dialect::mysql::session::{self, inner, is, words};
 use crate::sql::split;
 use crate::sql::token;
@@ -34,6 +35,8 @@ pub(super) fn may_stop_half_way(statement: &str) -> bool {
     let list = || token::significant(statement, &split::MYSQL).any(|token| &statement[token.span] == ",");
     match words.as_slice() {
         ["SET" | "TRUNCATE" | "FLUSH" | "UNLOCK", ..] => false,
+        // Where a later one cannot be renamed, the earlier ones get their names back.
+        ["RENAME", "TABLE" | "TABLES", ..] => false,
         ["GRANT" | "REVOKE" | "RENAME", ..] => list(),
         // The old one may be gone.
         ["CREATE", "OR", "REPLACE", "TABLE"] => true,
@@ -46,11 +49,34 @@ pub(super) fn may_stop_half_way(statement: &str) -> bool {
     }
 }
 
-/// Whether the error tells that the statement could not be read. Within a routine, this may have been said of a statement
-/// that was put together when the ones before it had run.
-pub(super) fn failed_before_it_began(statement: &str, code: &str) -> bool {
-    let later = ["CALL", "EXECUTE", "PREPARE"];
-    code == "1064" && !later.iter().any(|word| session::has_word(statement, word))
+/// Whether the error tells that the statement did not begin: it could not be read, or what it calls or drops is not there.
+/// Within a routine, the same may have been said of another statement, when the ones before it had run.
+pub(super) fn failed_before_it_began(statement: &str, told: Told<'_>) -> bool {
+    let statement = inner(statement);
+    let words = words(statement, 2);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match (told.code, words.as_slice()) {
+        ("1064", _) => !["CALL", "EXECUTE", "PREPARE"]
+            .iter()
+            .any(|word| session::has_word(statement, word)),
+        // The tables are looked for before any of them goes.
+        ("1051", ["DROP", "TABLE" | "TABLES"]) => told.atomic,
+        ("1305", ["CALL", ..]) => is_called(statement, told.message),
+        _ => false,
+    }
+}
+
+/// Whether a message is about the very procedure that is called, which nothing has begun of then.
+fn is_called(statement: &str, message: &str) -> bool {
+    let mut called = token::significant(statement, &split::MYSQL)
+        .map(|token| &statement[token.span])
+        .skip(1)
+        .take_while(|word| *word != "(" && *word != ";");
+    let Some(name) = called.by_ref().last() else {
+        return false;
+    };
+    let wanted = format!(".{} does not exist", token::unquoted(name));
+    message.starts_with("PROCEDURE ") && message.to_lowercase().ends_with(&wanted.to_lowercase())
 }
 
 /// What a CREATE, ALTER or DROP is about.
@@ -112,6 +138,29 @@ mod tests {
     }
 
     #[test]
+    fn what_did_not_begin() {
+        let check = |sql: &str, code: &str, message: &str, atomic: bool| {
+            let told = Told { code, message, atomic };
+            failed_before_it_began(sql, told)
+        };
+        let missing = "PROCEDURE t.nosuch does not exist";
+        for sql in ["CALL nosuch", "call t . nosuch()", "CALL `NoSuch`(1, other())"] {
+            assert!(check(sql, "1305", missing, false), "{sql}");
+        }
+        assert!(!check("CALL p()", "1305", missing, true));
+        assert!(!check(
+            "CALL nosuch()",
+            "1305",
+            "FUNCTION t.nosuch does not exist",
+            true
+        ));
+        assert!(check("DROP TABLE a, b", "1051", "Unknown table 't.b'", true));
+        assert!(!check("DROP TABLE a, b", "1051", "Unknown table 't.b'", false));
+        assert!(check("DROP TABLE a, b b", "1064", "", false));
+        assert!(!check("CALL p()", "1064", "", true));
+    }
+
+    #[test]
     fn what_may_stop_half_way() {
         for sql in [
             "CALL p()",
@@ -123,7 +172,6 @@ mod tests {
             "CREATE OR REPLACE TABLE t SELECT 1",
             "DROP TABLE a, b",
             "DROP VIEW IF EXISTS a, b",
-            "RENAME TABLE a TO b, c TO d",
             "RENAME USER a TO b, c TO d",
             "DROP DATABASE d",
             "EXECUTE IMMEDIATE 'DROP TABLE t'",
@@ -142,6 +190,7 @@ mod tests {
             "DROP INDEX i ON t",
             "DROP TABLE IF EXISTS t",
             "RENAME TABLE a TO b",
+            "RENAME TABLE a TO b, c TO d",
             "CREATE DEFINER=`root`@`localhost` PROCEDURE p(a int, b int) BEGIN END",
             "CREATE /*!50017 DEFINER=`root`@`localhost`*/ TRIGGER g BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 1",
             "/*!40000 ALTER TABLE t DISABLE KEYS */",

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::dialect::{
-    AlterStatement, Ask, CopiedBy, Dialect, Lack, Replay, Rewrite, Rows, Scratch, ScriptSql, VersionSql,
+    AlterStatement, Ask, CopiedBy, Dialect, Lack, Replay, Rewrite, Rows, Scratch, ScriptSql, Told, VersionSql,
 };
 use crate::error::Result;
 use crate::revision::Recreate;
@@ -107,8 +107,8 @@ impl Dialect for Mysql {
         half::may_stop_half_way(statement)
     }
 
-    fn failed_before_it_began(&self, statement: &str, code: &str) -> bool {
-        half::failed_before_it_began(statement, code)
+    fn failed_before_it_began(&self, statement: &str, told: Told<'_>) -> bool {
+        half::failed_before_it_began(statement, told)
     }
 
     fn look_at(&self, statement: &str) -> Option<String> {

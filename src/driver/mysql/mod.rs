@@ -64,6 +64,8 @@ pub struct Mysql {
     several: bool,
     /// The longest packet that the server takes.
     longest: usize,
+    /// Whether data definition is done as a whole or not at all: in MySQL from 8.0 on.
+    atomic: bool,
     queue: Queue,
     /// How far an interruption came: [`ASKED`], [`TOLD`], or 0 where there is none.
     interrupted: Arc<AtomicU8>,
@@ -97,6 +99,7 @@ impl Mysql {
             open: false,
             several: true,
             longest: usize::MAX,
+            atomic: false,
             queue: Queue::default(),
             interrupted: Arc::default(),
             lock: lock::Lock::default(),
@@ -113,10 +116,15 @@ impl Mysql {
         for sql in sql::READ_SO {
             self.put(sql, None);
         }
-        self.put("SELECT @@max_allowed_packet", None);
-        let mut longest = None;
-        self.send_queue(&mut |row| longest = row.first().copied().flatten().and_then(|size| size.parse().ok()))?;
+        // MariaDB does not read what stands behind such a number.
+        self.put("SELECT @@max_allowed_packet, /*!80000 1 + */ 0", None);
+        let (mut longest, mut atomic) = (None, false);
+        self.send_queue(&mut |row| {
+            longest = row.first().copied().flatten().and_then(|size| size.parse().ok());
+            atomic = row.get(1) == Some(&Some("1"));
+        })?;
         self.longest = longest.unwrap_or(1 << 20);
+        self.atomic = atomic;
         Ok(())
     }
 
@@ -203,6 +211,10 @@ impl Driver for Mysql {
             Err(error) if error.code.as_deref() == Some(&NO_TABLE.to_string()) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    fn is_atomic(&self) -> bool {
+        self.atomic
     }
 
     fn left_by_rollback(&mut self) -> Option<String> {
