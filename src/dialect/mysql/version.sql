@@ -12,7 +12,7 @@ CREATE TABLE {revisions} (
     downgrade_checksum TEXT,                -- NULL: irreversible
     upgrade_sql        LONGTEXT,            -- the file; NULL when it is too large to keep
     downgrade_sql      LONGTEXT             -- the file; a long one is compressed, as deflate:BASE64
-) ENGINE = InnoDB DEFAULT CHARACTER SET = utf8mb4 COLLATE = utf8mb4_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET = utf8mb4 COLLATE = utf8mb4_bin;
 CREATE TABLE {log} (
     id                 BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     logged_at          VARCHAR(32) NOT NULL,  -- UTC
@@ -23,4 +23,4 @@ CREATE TABLE {log} (
     detail             LONGTEXT,
     duration_ms        BIGINT,
     tool_version       VARCHAR(64) NOT NULL
-) ENGINE = InnoDB DEFAULT CHARACTER SET = utf8mb4 COLLATE = utf8mb4_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET = utf8mb4 COLLATE = utf8mb4_bin;

@@ -138,6 +138,12 @@ fn placed(message: String, sent: &str, span: std::ops::Range<usize>) -> (String,
     let Some(offset) = cited.place(&sent[span.start..], statement) else {
         return (message, None);
     };
+    let end = statement.trim_end().len();
+    if offset >= end {
+        // It wanted more, and met what comes next.
+        let line = 1 + statement[..end].matches('\n').count();
+        return (format!("{}' at line {line}", &message[..cited.start]), Some(end));
+    }
     let rest = statement[offset..].trim_end();
     if cited.text.len() <= rest.len() {
         return (message, Some(offset));
@@ -175,11 +181,12 @@ impl<'m> Cited<'m> {
         // Some servers tell that they left something out.
         let short = self.text.strip_suffix("...").filter(|_| !sent.contains(self.text));
         for (at, _) in sent.match_indices(short.unwrap_or(self.text)) {
-            if at > statement.len() {
+            // Behind the statement stands a line break.
+            if at > statement.len() + 1 {
                 break;
             }
             // It may have read on to a later line before it knew.
-            let line = 1 + statement[..at].matches('\n').count();
+            let line = 1 + statement[..at.min(statement.len())].matches('\n').count();
             if line <= self.line || best.is_none() {
                 best = Some(at);
             }
@@ -281,6 +288,7 @@ mod tests {
         check("a,\na,\na b", "a,\na,\na b", "a b", 3, Some("a b"));
         check("(a a\n(a a", "(a a\n(a a", "a\n(a a", 1, Some("a\n(a a"));
         check("SELECT (", "SELECT (", "", 1, Some(""));
+        check("SELECT (\n;\nNEXT", "SELECT (", ";\nNEXT", 2, Some(""));
         check("it's 'x'", "it's 'x'", "s 'x'", 1, Some("s 'x'"));
         check("x", "x", "elsewhere", 1, None);
     }
