@@ -1,6 +1,7 @@
 //! PostgreSQL through `tokio-postgres`: the simple query protocol, everything as text.
 
 mod connect;
+mod copy;
 mod fault;
 mod files;
 mod link;
@@ -14,13 +15,11 @@ mod unopened;
 mod watch;
 mod whole;
 
-use std::io::Cursor;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::{SinkExt, TryStreamExt};
-use tokio_postgres::{CopyInSink, SimpleQueryMessage, SimpleQueryRow};
+use futures_util::TryStreamExt;
+use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
 
 use crate::dialect::postgres::Postgres as Sql;
 use crate::dialect::{Dialect, Rows};
@@ -52,7 +51,7 @@ pub struct Postgres {
     /// say nothing.
     failed: bool,
     queue: Queue,
-    copy: Option<Copying>,
+    copy: Option<copy::Copying>,
     /// Set when the running statement was told to stop.
     interrupted: Arc<AtomicBool>,
     /// What stops it.
@@ -65,9 +64,6 @@ pub struct Postgres {
     /// What drops the database when the connection is closed, where it is one to throw away.
     throw_away: Option<scratch::ThrowAway>,
 }
-
-/// A COPY that takes data.
-type Copying = Pin<Box<CopyInSink<Cursor<Vec<u8>>>>>;
 
 /// Statements that wait to be sent in one message.
 #[derive(Default)]
@@ -245,6 +241,14 @@ impl Postgres {
         }
     }
 
+    /// Another session in the place of the one before.
+    fn goes_on_with(&mut self, link: Link) {
+        *self.cancel.lock().unwrap_or_else(PoisonError::into_inner) = self.opener.canceller(&link);
+        self.link = link;
+        (self.open, self.failed, self.lost) = (false, false, false);
+        (self.queue, self.copy, self.lock) = (Queue::default(), None, lock::Lock::default());
+    }
+
     /// What has to be known after an error: a statement that ends a transaction has ended it also when it failed.
     fn ends_in_error(&mut self, sql: &str, error: DriverError) -> DriverError {
         self.failed = self.open;
@@ -377,63 +381,15 @@ impl Driver for Postgres {
     }
 
     fn copy_in(&mut self, sql: &str) -> Result<(), DriverError> {
-        self.flush()?;
-        // The data may be in any encoding.
-        if self.link.garbles("é") {
-            self.failed = self.open;
-            return Err(other_encoding());
-        }
-        let begun = self.link.run(|client| client.copy_in(sql));
-        match begun {
-            Ok(sink) => {
-                self.copy = Some(Box::pin(sink));
-                Ok(())
-            }
-            Err(error) => {
-                let error = fault::failed(&error, sql, self.interrupted.swap(false, Ordering::Relaxed));
-                Err(self.ends_in_error("", error))
-            }
-        }
+        self.begin_copy(sql)
     }
 
     fn copy_data(&mut self, lines: &str) -> Result<(), DriverError> {
-        let Some(mut copy) = self.copy.take() else {
-            return Ok(());
-        };
-        let lines = Cursor::new(lines.as_bytes().to_vec());
-        let sent = self.link.run(|_| async {
-            let sent = copy.send(lines).await;
-            Ok((sent, copy))
-        });
-        match sent {
-            Ok((Ok(()), copy)) => {
-                self.copy = Some(copy);
-                Ok(())
-            }
-            // Why the server does not want more, it says at the end.
-            Ok((Err(_), copy)) => {
-                self.copy = Some(copy);
-                self.copy_end()
-            }
-            Err(error) => {
-                let error = fault::failed(&error, "", false);
-                Err(self.ends_in_error("", error))
-            }
-        }
+        self.go_on_copying(lines)
     }
 
     fn copy_end(&mut self) -> Result<(), DriverError> {
-        let Some(mut copy) = self.copy.take() else {
-            return Ok(());
-        };
-        let ended = self.link.run(|_| async move { copy.as_mut().finish().await });
-        match ended {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                let error = fault::failed(&error, "", self.interrupted.swap(false, Ordering::Relaxed));
-                Err(self.ends_in_error("", error))
-            }
-        }
+        self.end_copy()
     }
 
     fn notices(&mut self) -> Vec<String> {
@@ -451,10 +407,7 @@ impl Driver for Postgres {
         }
         match self.opener.open() {
             Ok(link) => {
-                *self.cancel.lock().unwrap_or_else(PoisonError::into_inner) = self.opener.canceller(&link);
-                self.link = link;
-                (self.open, self.failed, self.lost) = (false, false, false);
-                (self.queue, self.copy, self.lock) = (Queue::default(), None, lock::Lock::default());
+                self.goes_on_with(link);
                 self.is_in_its_schema()
             }
             Err(error) => Err(connect::not_back(&error, &mut self.lock)),
