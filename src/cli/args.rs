@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cli::{check, database};
+use crate::revision::header::duration;
 
 /// Schema migrations as plain SQL files: a graph of revisions, each a pair upgrade.sql / downgrade.sql.
 #[derive(Debug, Parser)]
@@ -39,7 +40,7 @@ pub(super) struct Global {
     )]
     pub url: Option<String>,
     /// How many seconds to wait for a server that is starting
-    #[arg(long, global = true, value_name = "SECONDS")]
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
     pub wait: Option<f64>,
     /// What results look like: for people, or one JSON document
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
@@ -261,8 +262,15 @@ pub(super) enum When {
 #[derive(Debug, Args)]
 pub(super) struct Lock {
     /// How many seconds to wait for somebody else who holds the database [default: 60, or `lock_timeout`]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub lock_timeout: Option<f64>,
+}
+
+/// A number of seconds, or a time as headers take it.
+fn seconds(text: &str) -> Result<f64, String> {
+    let time = || duration::duration(text).map(|time| time.as_secs_f64());
+    let seconds = text.parse().ok().or_else(time);
+    seconds.ok_or_else(|| format!("it takes {}", duration::TAKES))
 }
 
 /// `upgrade`

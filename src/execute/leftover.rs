@@ -19,7 +19,10 @@ impl<'a> Executor<'a> {
         }
         let (leftovers, certain) = self.leftovers(ready, index);
         for (what, drop) in leftovers.into_iter().filter(|_| certain) {
-            self.own(&drop)?;
+            let dropped = self.own(&drop);
+            dropped.map_err(|error| {
+                error.cause(format!("while {what}, which an earlier try left, was dropped: {drop}"))
+            })?;
             (self.events)(Event::Notice(&format!(
                 "{what} was left by an earlier try and is dropped"
             )));

@@ -44,6 +44,9 @@ impl Ready<'_> {
     }
 }
 
+/// The ticket of sqlrev's own rows, which come behind all statements of a script.
+const OWN: u64 = u64::MAX;
+
 /// The switches that a script may leave thrown, and that the next revision must not inherit.
 const SWITCHES: [Setting; 4] = [
     Setting::WritableSchema,
@@ -134,7 +137,8 @@ impl<'a> Executor<'a> {
                 let delete = self.table.delete_from(id, &[]);
                 counting::changed(self.driver, self.patience, &delete, id)?;
             } else {
-                self.later(&sql, ready)?;
+                let sent = self.driver.queue(&sql, Some(OWN));
+                sent.map_err(|error| fault::queued(&error, &ready.script, dialect.rules()))?;
             }
             if self.keep_statements {
                 statements.push(Shown::version(&sql));

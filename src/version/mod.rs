@@ -440,12 +440,14 @@ impl VersionTable {
 
     /// The error for a version table that cannot be read.
     pub fn unreadable(&self, cause: impl Into<String>) -> Error {
-        Error::new(
-            Code::VersionTable,
-            format!("the version table `{}` cannot be read", self.name()),
-        )
-        .cause(cause)
-        .help("if the table belongs to another tool, choose another name: version_table: NAME in migrations.yaml")
+        let cause = cause.into();
+        let help = if cause.contains("denied") {
+            "GRANT this user the right to read it; upgrades want to write it, and its log"
+        } else {
+            "if the table belongs to another tool, choose another name: version_table: NAME in migrations.yaml"
+        };
+        let message = format!("the version table `{}` cannot be read", self.name());
+        Error::new(Code::VersionTable, message).cause(cause).help(help)
     }
 }
 

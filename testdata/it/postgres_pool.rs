@@ -139,7 +139,7 @@ fn a_pooler_in_transaction_mode_is_refused_on_postgresql() {
             scope.spawn(|| {
                 place
                     .run(&["upgrade", "--url", &url])
-                    .failed_with(1, "database::connect")
+                    .failed_with(1, "database::connect");
             });
         }
     });

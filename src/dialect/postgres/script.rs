@@ -63,7 +63,8 @@ impl ScriptSql for PostgresScript {
     }
 
     /// What takes the reading of the script back to the server's configuration is followed by what it began with. psql
-    /// replaces `:name`, `:'name'` and `:"name"` by its variables; a space before the name keeps it from that.
+    /// replaces `:name`, `:'name'` and `:"name"` by its variables; a space before the name keeps it from that. It reads line
+    /// by line, and takes what continues `E'…'` on a later line for a plain string, so such a string is written in one piece.
     fn statement<'s>(&self, sql: &'s str) -> Cow<'s, str> {
         if takes_reading_back(sql) {
             return Cow::Owned(format!(
@@ -78,7 +79,8 @@ impl ScriptSql for PostgresScript {
             let after = bytes.get(at + 1).copied().unwrap_or(b' ');
             before != Some(b':') && (after.is_ascii_alphanumeric() || matches!(after, b'_' | b'\'' | b'"'))
         };
-        if !sql.match_indices(':').any(|(at, _)| is_variable(at)) {
+        let continues = sql.contains('\n') && (sql.contains("E'") || sql.contains("e'"));
+        if !continues && !sql.match_indices(':').any(|(at, _)| is_variable(at)) {
             return Cow::Borrowed(sql);
         }
         let mut out = String::with_capacity(sql.len() + 8);
@@ -86,6 +88,8 @@ impl ScriptSql for PostgresScript {
             let word = &sql[token.span.clone()];
             if token.kind == Kind::Symbol && word == ":" && is_variable(token.span.start) {
                 out.push_str(": ");
+            } else if token.kind == Kind::Text && word.starts_with(['e', 'E']) {
+                out.push_str(&in_one_piece(word));
             } else {
                 out.push_str(word);
             }
@@ -137,6 +141,40 @@ impl ScriptSql for PostgresScript {
     }
 }
 
+/// A string with escapes without the gaps between its parts. One whose meaning that would change stays as it is: an escape
+/// that ends its part, and might go on in the next one.
+fn in_one_piece(text: &str) -> Cow<'_, str> {
+    let mut out = String::with_capacity(text.len());
+    let (mut rest, mut escape) = (text, 0_usize);
+    while let Some(at) = rest.find(['\\', '\'']) {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let pair = 1 + rest.chars().nth(1).map_or(0, char::len_utf8);
+        if rest.starts_with('\\') || rest.starts_with("''") {
+            let by_number = rest[1..].starts_with(|kind: char| matches!(kind, 'x' | 'u' | 'U' | '0'..='7'));
+            escape = if by_number { out.len() } else { 0 };
+            out.push_str(&rest[..pair]);
+            rest = &rest[pair..];
+            continue;
+        }
+        let first = out.ends_with(['e', 'E']) && out.len() == 1;
+        let next = rest[1..].find('\'').filter(|_| !first);
+        let Some(next) = next else {
+            out.push('\'');
+            rest = &rest[1..];
+            continue;
+        };
+        let after = &rest[next + 2..];
+        // The longest escape is `\Uxxxxxxxx`.
+        if out.len() < escape + 10 && escape > 0 && after.starts_with(|next: char| next.is_ascii_hexdigit()) {
+            return Cow::Borrowed(text);
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
 /// Whether a statement undoes [`READ_SO`].
 fn takes_reading_back(sql: &str) -> bool {
     let words = token::keywords(sql, &split::POSTGRESQL, 5);
@@ -163,6 +201,12 @@ mod tests {
             ),
             ("SELECT '12:30'::time", "SELECT '12:30'::time"),
             ("SELECT $$ :x $$, a[b:c]", "SELECT $$ :x $$, a[b: c]"),
+            ("SELECT E'it'\n'\\'s''' , 'a'\n'b'", "SELECT E'it\\'s''' , 'a'\n'b'"),
+            (
+                "SELECT e'a\\''\n  'b', E'', E'c'\n'd'\n'e'",
+                "SELECT e'a\\'b', E'', E'cde'",
+            ),
+            ("SELECT E'\\x4'\n'1'", "SELECT E'\\x4'\n'1'"),
         ];
         for (sql, want) in cases {
             assert_eq!(PostgresScript.statement(sql), want);

@@ -139,7 +139,7 @@ fn placed(message: String, sent: &str, span: std::ops::Range<usize>) -> (String,
         return (message, None);
     };
     let end = statement.trim_end().len();
-    if offset >= end {
+    if offset >= end && !cited.text.is_empty() {
         // It wanted more, and met what comes next.
         let line = 1 + statement[..end].matches('\n').count();
         return (format!("{}' at line {line}", &message[..cited.start]), Some(end));
@@ -225,6 +225,9 @@ fn advice(code: u16, failure: Failure) -> Option<&'static str> {
             1419 | 1418 => {
                 "the server writes a binary log: say DETERMINISTIC, NO SQL or READS SQL DATA, or set \
                  log_bin_trust_function_creators = 1 there"
+            }
+            1044 | 1142 | 1143 | 1227 => {
+                "GRANT this user what it lacks; sqlrev itself needs the rights to create, read and write its two tables"
             }
             3948 | 4166 | 1148 => {
                 "LOAD DATA LOCAL reads a file of this machine: write INSERTs, or load it with a client"

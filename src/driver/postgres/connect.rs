@@ -280,8 +280,9 @@ fn config(params: &Params) -> Result<Config> {
 
 /// What stands there is not shown: `user:password` without a host is read as a host and its port.
 fn no_port() -> Error {
-    wrong("the port in the URL is not a number up to 65535")
+    wrong("the port is not a number up to 65535")
         .help("after a user and a password comes the host: postgresql://USER:PASSWORD@HOST/DATABASE")
+        .help("where the URL has no port, it is that of PGPORT or of a service")
 }
 
 fn timeouts(params: &Params, config: &mut Config) -> Result<()> {

@@ -55,7 +55,10 @@ fn said(db: &DbError, sql: &str, interrupted: bool) -> DriverError {
         failure,
         remarks: Box::new(Remarks {
             details,
-            hint: db.hint().map(str::to_owned).or_else(|| advice(db, failure)),
+            hint: better_advice(db)
+                .or(db.hint())
+                .map(str::to_owned)
+                .or_else(|| advice(db, failure)),
             data_line: db.where_().and_then(data_line),
         }),
         ..DriverError::new(db.message())
@@ -108,6 +111,14 @@ fn kind(db: &DbError, interrupted: bool) -> Failure {
     Failure::Statement
 }
 
+/// What to do where the server's own advice stops short of it.
+fn better_advice(db: &DbError) -> Option<&'static str> {
+    (db.code().code() == "55P04").then_some(
+        "a new value of a type can be used once it is committed: add it in a revision of its own, or say \
+         `transaction: none` in the header of this one",
+    )
+}
+
 /// What to do about errors that people meet often, where the server has no advice.
 fn advice(db: &DbError, failure: Failure) -> Option<String> {
     let code = db.code();
@@ -121,8 +132,10 @@ fn advice(db: &DbError, failure: Failure) -> Option<String> {
         "let it be the first statement of its revision, and leave --single-transaction out"
     } else if *code == SqlState::ACTIVE_SQL_TRANSACTION {
         "a statement that cannot run in a transaction needs `transaction: none` in the revision's header"
-    } else if code.code() == "55P04" {
-        "a new value of a type can be used once it is committed: add it in a revision of its own"
+    } else if *code == SqlState::INVALID_TRANSACTION_TERMINATION {
+        "what commits or rolls back within needs `transaction: none` in the revision's header, and no BEGIN around it"
+    } else if *code == SqlState::INSUFFICIENT_PRIVILEGE {
+        "GRANT this role what it lacks; sqlrev itself needs the rights to create, read and write its two tables"
     } else if *code == SqlState::OUT_OF_MEMORY && db.message().contains("shared memory") {
         "too many locks for one transaction: leave --single-transaction out, or split the revision"
     } else {

@@ -69,7 +69,7 @@ pub(super) fn connector(params: &Params, mode: Mode) -> Result<MakeRustlsConnect
         Some(file) if mode == Mode::VerifyFull => (Verify::Host, Roots::File(file)),
         Some(file) => (Verify::Authority, Roots::File(file)),
         None if verifies && system => (Verify::Authority, Roots::System),
-        None if verifies => return Err(no_root()),
+        None if verifies => return Err(no_root(params)),
         None => (Verify::Nothing, Roots::System),
     };
     let versions: &[&rustls::SupportedProtocolVersion] = match params.get("ssl_min_protocol_version") {
@@ -85,8 +85,14 @@ pub(super) fn connector(params: &Params, mode: Mode) -> Result<MakeRustlsConnect
     Ok(MakeRustlsConnect::new(config))
 }
 
-fn no_root() -> crate::error::Error {
-    failed("there is no root certificate to verify the server with")
+fn no_root(params: &Params) -> crate::error::Error {
+    let error = failed("there is no root certificate to verify the server with");
+    if let Some(name) = params.get("sslrootcert") {
+        return error
+            .cause(format!("`{name}` is not there"))
+            .help("sslrootcert=FILE names another file; sslrootcert=system takes those of this machine");
+    }
+    error
         .help("sslrootcert=FILE names one; sslrootcert=system takes those of this machine")
         .help("its usual place is ~/.postgresql/root.crt")
 }

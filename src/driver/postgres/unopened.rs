@@ -58,7 +58,21 @@ fn refused(error: &tokio_postgres::Error, place: &str, params: &Params) -> Error
         refused_by_server(db, place, user, database, params)
     } else if text.contains("password missing") {
         no_password(place, user, params)
-    } else if text.contains("TLS") || text.contains("channel binding") || is_tls(error) {
+    } else if text.contains("channel binding") {
+        Error::new(
+            Code::ConnectAuthentication,
+            format!("{place} lets user `{user}` in without channel binding"),
+        )
+        .cause(fault::words(error))
+        .help("it takes TLS and a password stored as scram-sha-256; or use channel_binding=prefer")
+    } else if text.contains("database is not read only") || text.contains("database does not allow writes") {
+        let asked = params.get("target_session_attrs").unwrap_or_default();
+        Error::new(Code::Connect, format!("{place} is not what is asked for"))
+            .cause(fault::words(error))
+            .help(format!(
+                "connect to another one, or leave target_session_attrs={asked} out"
+            ))
+    } else if text.contains("TLS") || is_tls(error) {
         let secured = Error::new(Code::ConnectTls, format!("there is no secure connection to {place}"));
         secured.cause(fault::words(error)).help(tls_help(&fault::words(error)))
     } else if text.contains("authentication") {

@@ -95,7 +95,7 @@ impl Fault {
             FaultKind::MetaCommand => (
                 Code::ScriptMetaCommand,
                 "meant for a client",
-                "take the line out: the SQL goes to the database directly",
+                "take it out: the SQL goes to the database directly",
             ),
             FaultKind::Unterminated(what) => (Code::ScriptUnterminated, "begins here", what.help()),
             FaultKind::AfterCopy => (

@@ -48,7 +48,7 @@ const fn table(flavor: Flavor, delimiter: u8, gaps: bool) -> Table {
     let bytes: &[u8] = match flavor {
         Flavor::Sqlite => b"'\"`[-/$@:#",
         Flavor::Postgresql => b"'\"-/$\\",
-        Flavor::Mysql => b"'\"`-/#",
+        Flavor::Mysql => b"'\"`-/#\\",
     };
     let mut table = [false; 256];
     table[delimiter as usize] = true;
@@ -236,6 +236,12 @@ impl Statements<'_> {
             b'\\' if self.flavor == Flavor::Postgresql => {
                 return Step::Command;
             }
+            // `\N` is NULL; anything else is the client's, such as `\G` in the place of a semicolon.
+            b'\\' if self.flavor == Flavor::Mysql => match bytes.get(at + 1) {
+                None if !last => return Step::More,
+                None | Some(b'N') => Step::To(at + 1),
+                Some(_) => return Step::Command,
+            },
             _ if !self.machine.is_plain() && lex::is_word(byte) => {
                 let end = lex::word_end(bytes, at);
                 if end == bytes.len() && !last {
