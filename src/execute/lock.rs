@@ -55,7 +55,7 @@ pub(crate) fn retry<T>(
         };
         let waited = started.elapsed();
         if waited >= patience.timeout {
-            return Err(timed_out(driver, &error, waited));
+            return Err(timed_out(driver, &error, patience.timeout));
         }
         if waited >= told + TELL {
             told = waited;
@@ -66,12 +66,12 @@ pub(crate) fn retry<T>(
     }
 }
 
-fn timed_out(driver: &dyn Driver, error: &DriverError, waited: Duration) -> Error {
+fn timed_out(driver: &dyn Driver, error: &DriverError, limit: Duration) -> Error {
     let holder = driver.lock_holder();
     let who = holder.as_deref().unwrap_or("somebody else");
     Error::new(
         Code::LockTimeout,
-        format!("{who} held the database for longer than {:.1} s", waited.as_secs_f64()),
+        format!("{who} held the database for longer than {:.1} s", limit.as_secs_f64()),
     )
     .cause(error.message.clone())
     .help("end that process or wait for it, then run the same command again; --lock-timeout SECONDS waits longer")
