@@ -120,6 +120,10 @@ impl Runner for Online<'_> {
             // The rest comes with its data.
             return Ok(());
         }
+        let references = self.driver.dialect().references();
+        if self.unit.is_none() && references.is_some_and(|known| known.passed_over(sql)) {
+            (self.events)(Event::Notice(&rebuild::in_vain(sql)));
+        }
         self.pass_notices_on();
         self.done(place.index + 1).map_err(|error| {
             if error.code() != Code::ForeignKeys || !error.labels().is_empty() {

@@ -378,6 +378,11 @@ impl<'a> Rebuild<'a> {
     }
 }
 
+/// What to say of a statement that does nothing in a transaction.
+pub(crate) fn in_vain(sql: &str) -> String {
+    format!("{sql}: does nothing in a transaction, and needs a revision of its own with `transaction: none`")
+}
+
 /// Refuses that something refers to a table which was renamed, replaced and dropped: a RENAME leads references along.
 fn refers_to_nothing(driver: &mut dyn Driver, table: &str) -> Result<()> {
     let Some(references) = driver.dialect().references() else {

@@ -25,7 +25,7 @@ use crate::execute::scripts::Prepared;
 use crate::execute::shown::{Shower, one_line};
 use crate::execute::survey::Surveyor;
 use crate::execute::walk::Place;
-use crate::execute::{inherit, lent};
+use crate::execute::{inherit, lent, rebuild};
 use crate::revision::applied::Applied;
 use crate::revision::plan::{Plan, Step};
 use crate::revision::{Direction, Revision, Transaction};
@@ -252,6 +252,11 @@ impl Scribe<'_> {
         self.lets_go_before(text)?;
         self.together()?;
         if self.switches(text)? {
+            return self.written(1);
+        }
+        let references = self.dialect.references();
+        if self.transaction == Transaction::Revision && references.is_some_and(|known| known.passed_over(text)) {
+            put(self.out, &format!("-- {}\n", one_line(&rebuild::in_vain(text))))?;
             return self.written(1);
         }
         let undone = self.sql.undone(text);

@@ -199,6 +199,10 @@ impl References for ForeignKeys {
         rebuild::defers(statement)
     }
 
+    fn passed_over(&self, statement: &str) -> bool {
+        rebuild::passed_over(statement)
+    }
+
     fn unsettles(&self, statement: &str) -> bool {
         rebuild::unsettles(statement)
     }
