@@ -47,14 +47,16 @@ pub(super) fn keep(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
     Ok(())
 }
 
-/// `SELECT *` or `t.*`; not a product, and not `count(*)`.
+/// `SELECT *` or `t.*`; not a product, not `count(*)`, and not `EXISTS (SELECT *`, whose columns nobody gets.
 pub(super) fn has_star(sql: &str) -> bool {
     let words: Vec<_> = significant(sql, &SQLITE).map(|token| &sql[token.span]).collect();
-    words.windows(2).any(|pair| {
-        pair[1] == "*"
+    let is = |at: Option<usize>, word: &str| at.is_some_and(|at| words[at].eq_ignore_ascii_case(word));
+    (1..words.len()).filter(|&at| words[at] == "*").any(|at| {
+        let asks = is(at.checked_sub(3), "EXISTS") && is(at.checked_sub(2), "(") && is(Some(at - 1), "SELECT");
+        !asks
             && ["SELECT", "DISTINCT", "ALL", ",", "."]
                 .iter()
-                .any(|word| pair[0].eq_ignore_ascii_case(word))
+                .any(|word| is(Some(at - 1), word))
     })
 }
 
@@ -183,6 +185,9 @@ mod tests {
             "CREATE VIEW v AS SELECT * FROM t ORDER /* so */ BY 2 DESC"
         ));
         assert!(sorts_by_place("CREATE VIEW v AS SELECT * FROM t ORDER BY f(a, 1), 2"));
+        let exists = "CREATE VIEW v AS SELECT a FROM t WHERE EXISTS (SELECT * FROM u) ORDER BY 1";
+        assert!(sorts_by_place(exists) && !has_star(exists));
+        assert!(has_star("CREATE VIEW v AS SELECT EXISTS (SELECT 1), * FROM t"));
         for sql in [
             "CREATE VIEW v AS SELECT * FROM t ORDER BY a, b LIMIT 1, 2",
             "CREATE VIEW v AS SELECT * FROM t ORDER BY f(a, 1)",
