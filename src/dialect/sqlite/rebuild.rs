@@ -184,9 +184,8 @@ pub(super) fn passed_over(statement: &str) -> bool {
     }
     let words = words(statement, 6);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let says = match words.as_slice() {
-        ["pragma", _, ".", rest @ ..] | ["pragma", rest @ ..] => rest,
-        _ => return false,
+    let (["pragma", _, ".", says @ ..] | ["pragma", says @ ..]) = words.as_slice() else {
+        return false;
     };
     matches!(says, ["journal_mode", "=" | "(", "wal", ..])
 }
