@@ -27,6 +27,14 @@ impl<'a> Executor<'a> {
             };
             let at = seen.row(id).and_then(|row| row.unfinished);
             let Some(at) = at.filter(|at| at.statements > 0 || at.begun) else {
+                // A directive is no statement, and may stand before the first one.
+                let text = ready.script.file.text.get(ready.script.body..);
+                if ready.prepared.needs_plan == Some(0) && text.is_some_and(|text| text.contains("-- sqlrev:")) {
+                    return format!(
+                        "no statement of revision `{id}` ran, and directives before the first one may have{kept}; \
+                         the next run begins with them"
+                    );
+                }
                 return format!("nothing of revision `{id}` was done{kept}");
             };
             let next = if at.begun {
