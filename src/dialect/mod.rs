@@ -31,7 +31,7 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::revision::Recreate;
 use crate::schema::diff::{Change, Manner};
-use crate::schema::{Constraint, Key, Model};
+use crate::schema::{Constraint, Key, Model, part};
 use crate::sql::split::SplitRules;
 use crate::sql::temporary;
 
@@ -184,8 +184,8 @@ pub trait Dialect: Sync + std::fmt::Debug {
         changed: &BTreeSet<Key>,
         scratch: &mut dyn FnMut() -> Option<Box<dyn Scratch>>,
     ) -> Option<BTreeSet<Key>> {
-        let _ = (from, to, changed, scratch);
-        None
+        let _ = scratch;
+        part::on_server(from, to, changed)
     }
 
     /// An expression that tells every value of a column from every other, whatever its kind.

@@ -60,6 +60,12 @@ impl<'a> Counting<'a> {
         tell(driver, sql, self.patience)
     }
 
+    /// Commits; rows that point at nothing, which only this finds, are named.
+    fn commit(&self, driver: &mut dyn Driver) -> Result<()> {
+        let committed = self.tell(driver, "COMMIT");
+        committed.map_err(|error| orphans::behind(driver, &error).unwrap_or(error))
+    }
+
     /// Writes the count, and sees that nobody else has written another one since.
     fn count(&self, driver: &mut dyn Driver, done: u64) -> Result<()> {
         self.write(driver, done, false, self.patience)?;
@@ -196,7 +202,7 @@ impl Unit for Counting<'_> {
         if !inside && self.written.get() == done {
             self.kept.set(done);
             // A directive counts as no statement; one that is read again finds the table as it has made it.
-            return if opened { self.tell(driver, "COMMIT") } else { Ok(()) };
+            return if opened { self.commit(driver) } else { Ok(()) };
         }
         let begin = !opened && !own_role.is_empty();
         if begin {
@@ -207,8 +213,7 @@ impl Unit for Counting<'_> {
         }
         self.count(driver, done)?;
         if opened || begin {
-            let committed = self.tell(driver, "COMMIT");
-            committed.map_err(|error| orphans::behind(driver, &error).unwrap_or(error))?;
+            self.commit(driver)?;
         }
         if !inside {
             self.kept.set(done);

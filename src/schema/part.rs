@@ -129,3 +129,70 @@ pub(crate) fn collides(from: &Model, to: &Model, changed: &BTreeSet<Key>, part: 
     let mut rest = from.objects.keys().filter(|key| !part.contains(key));
     rest.any(|key| names.contains(key.name.as_str()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::{Constraint, Table, Text};
+
+    fn key(name: &str) -> Key {
+        Key::new(Kind::Table, name)
+    }
+
+    /// Tables, of which some refer to others, and a view on the first one.
+    fn model(refers: &[(&str, &str)]) -> Model {
+        let mut model = Model::default();
+        for at in 0..20 {
+            let own = key(&format!("t{at}"));
+            let parents: Vec<Key> = refers
+                .iter()
+                .filter(|(child, _)| key(child) == own)
+                .map(|(_, parent)| key(parent))
+                .collect();
+            let constraints = parents.iter().map(|parent| Constraint {
+                name: "fk".to_owned(),
+                folded: "fk".to_owned(),
+                kind: ConstraintKind::ForeignKey,
+                definition: Text::default(),
+                columns: BTreeSet::new(),
+                parent: Some(parent.clone()),
+                inside: None,
+            });
+            let object = Object {
+                table: Some(Table {
+                    constraints: constraints.collect(),
+                    ..Table::default()
+                }),
+                uses: parents.iter().cloned().into_set(),
+                ..Object::default()
+            };
+            model.objects.insert(own, object);
+        }
+        let view = Object {
+            uses: [key("t0")].into_iter().into_set(),
+            ..Object::default()
+        };
+        model.objects.insert(Key::new(Kind::View, "v"), view);
+        model
+    }
+
+    #[test]
+    fn what_refers_is_a_part_and_what_refers_to_that_is_not() {
+        let model = model(&[("t1", "t0"), ("t2", "t1"), ("t0", "t3"), ("t4", "t3")]);
+        let changed = [key("t0")].into_iter().into_set();
+        let part = on_server(&model, &model, &changed).expect("a part");
+        let names: Vec<&str> = part.iter().map(|key| key.name.as_str()).collect();
+        assert_eq!(names, ["t0", "t1", "t3", "v"]);
+    }
+
+    #[test]
+    fn beside_an_event_trigger_all_matters() {
+        let mut model = model(&[]);
+        let changed = [key("t0")].into_iter().into_set();
+        assert!(on_server(&model, &model, &changed).is_some());
+        model
+            .objects
+            .insert(Key::new(Kind::EventTrigger, "e"), Object::default());
+        assert!(on_server(&model, &model, &changed).is_none());
+    }
+}

@@ -10,16 +10,15 @@ mod schema;
 mod script;
 mod session;
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::dialect::{
-    AlterStatement, Ask, CopiedBy, Dialect, Lack, Replay, Rewrite, Rows, Scratch, ScriptSql, Told, VersionSql,
+    AlterStatement, Ask, CopiedBy, Dialect, Lack, Replay, Rewrite, Rows, ScriptSql, Told, VersionSql,
 };
 use crate::error::Result;
 use crate::revision::Recreate;
 use crate::schema::diff::{Change, Manner};
-use crate::schema::{ConstraintKind, Key, Model, part};
+use crate::schema::{ConstraintKind, Model};
 use crate::sql::split::{self, SplitRules};
 use crate::sql::write;
 
@@ -190,16 +189,6 @@ impl Dialect for Mysql {
 
     fn lacks(&self, _statement: &str, code: &str, message: &str) -> Lack {
         beyond::lack::of(code, message)
-    }
-
-    fn part(
-        &self,
-        from: &Model,
-        to: &Model,
-        changed: &BTreeSet<Key>,
-        _: &mut dyn FnMut() -> Option<Box<dyn Scratch>>,
-    ) -> Option<BTreeSet<Key>> {
-        part::on_server(from, to, changed)
     }
 
     fn model(&self, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Option<Result<Model>> {

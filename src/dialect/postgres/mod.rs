@@ -11,17 +11,16 @@ pub(crate) mod schemas;
 mod script;
 mod session;
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::dialect::{
-    AlterStatement, Ask, CopiedBy, Dialect, Followed, Lack, Leftovers, Replay, Rewrite, Rows, Schemas, Scratch,
-    ScriptSql, VersionSql,
+    AlterStatement, Ask, CopiedBy, Dialect, Followed, Lack, Leftovers, Replay, Rewrite, Rows, Schemas, ScriptSql,
+    VersionSql,
 };
 use crate::error::Result;
 use crate::revision::Recreate;
 use crate::schema::diff::{Change, Manner};
-use crate::schema::{Constraint, ConstraintKind, Key, Model, part};
+use crate::schema::{Constraint, ConstraintKind, Key, Model};
 use crate::sql::split::{self, SplitRules};
 use crate::sql::write;
 
@@ -175,16 +174,6 @@ impl Dialect for Postgres {
 
     fn bodies_unread(&self) -> Option<[&'static str; 2]> {
         Some(["SET check_function_bodies = off", "RESET check_function_bodies"])
-    }
-
-    fn part(
-        &self,
-        from: &Model,
-        to: &Model,
-        changed: &BTreeSet<Key>,
-        _: &mut dyn FnMut() -> Option<Box<dyn Scratch>>,
-    ) -> Option<BTreeSet<Key>> {
-        part::on_server(from, to, changed)
     }
 
     fn model(&self, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Option<Result<Model>> {
