@@ -45,6 +45,11 @@ pub(super) struct Demanded {
     pub(super) condition: Option<String>,
 }
 
+/// The condition that no row of a column that becomes NOT NULL may meet.
+pub(super) fn is_null(column: &str) -> String {
+    format!("{} IS NULL", quoted(column, '"'))
+}
+
 impl Demand<'_> {
     /// The demand, by a query that looks at more than one row.
     pub(super) fn over_rows(self, site: &Site<'_>, sql: String) -> Demanded {

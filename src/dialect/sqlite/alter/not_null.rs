@@ -1,7 +1,7 @@
 //! ALTER COLUMN … SET NOT NULL and DROP NOT NULL.
 
 use crate::code::Code;
-use crate::dialect::sqlite::demand::Demand;
+use crate::dialect::sqlite::demand::{Demand, is_null};
 use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::site::Site;
 use crate::error::Result;
@@ -37,7 +37,7 @@ pub(super) fn demand_values(draft: &mut Draft<'_>, site: &Site<'_>, name: &str) 
         message: &message,
         help: &help,
     };
-    draft.demand(site, demand, &format!("{quoted_name} IS NULL"), &[]);
+    draft.demand(site, demand, &is_null(name), &[]);
 }
 
 /// Writes NOT NULL into the definition of a column that does not have it.
