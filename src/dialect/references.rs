@@ -7,12 +7,9 @@ use crate::error::Result;
 
 /// What such a database says of rows and of those that they refer to.
 pub trait References: Sync + std::fmt::Debug {
-    /// A query for rows that point at rows which do not exist: in `orphan` something that tells each from the others,
-    /// in `words` what it is.
-    fn orphans(&self) -> &'static str;
-
-    /// Likewise for a script to compare with what was there before it: rows of these tables, which it replaces, are told by
-    /// their parents alone, since they may have other numbers now, and so are those without numbers.
+    /// A query for rows that point at rows which do not exist: in `orphan` something that tells each from the others for a script
+    /// to compare with what was there before it, in `words` what it is. Rows of these tables, which a script replaces, are told
+    /// by their parents alone, since they may have other numbers now, and so are those without numbers.
     fn orphans_after(&self, replaced: &BTreeSet<String>) -> String;
 
     /// A query for the same of the database as it is now, of all tables or of one: the table, its parent, what tells the

@@ -1,5 +1,7 @@
 //! The frame of an offline script.
 
+use std::collections::BTreeSet;
+
 use crate::dialect::{Ask, Held, Setting};
 use crate::error::Result;
 
@@ -119,6 +121,13 @@ pub trait ScriptSql: Sync + std::fmt::Debug {
     fn renumbered(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<Renumbered>> {
         let _ = (statement, ask);
         Ok(None)
+    }
+
+    /// What stands behind a statement that gives a table another name, by which its rows that point at nothing are told; rows of
+    /// tables that are `replaced` are told apart otherwise.
+    fn orphans_renamed(&self, statement: &str, replaced: &BTreeSet<String>) -> Option<String> {
+        let _ = (statement, replaced);
+        None
     }
 
     /// A query for rows of attached databases that point at nothing, where a statement of the author's may change rows there.

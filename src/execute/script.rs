@@ -422,6 +422,7 @@ impl Reader for Scribe<'_> {
                     put(self.out, &self.sql.begin(off))?;
                 }
                 self.rewritten(rewrite)?;
+                run.iter().try_for_each(|statement| self.renamed(&statement.text))?;
                 self.counted(Self::count(run))?;
                 if alone {
                     put(self.out, &self.sql.commit(off))?;

@@ -1,6 +1,6 @@
 //! A plan run on a copy of the database: what becomes of the schema and of the rows, and how long it takes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -172,7 +172,7 @@ impl Picture {
             picture.schema.insert(format!("{kind} {name}"), sql);
         }
         if let Some(references) = dialect.references() {
-            let rows = driver.query(references.orphans())?.into_iter();
+            let rows = driver.query(&references.orphans_after(&BTreeSet::new()))?.into_iter();
             picture
                 .wrong
                 .extend(rows.filter_map(|row| row.into_iter().nth(1).flatten()));

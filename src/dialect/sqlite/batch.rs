@@ -6,7 +6,7 @@ use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::inspect::{self, Found, Sort, State};
 use crate::dialect::sqlite::prove::{self, Proof};
 use crate::dialect::sqlite::site::Site;
-use crate::dialect::sqlite::{captures, defaults, dependents, readers, rename, steps, ways};
+use crate::dialect::sqlite::{bytes, captures, defaults, dependents, readers, rename, steps, ways};
 use crate::dialect::{AlterStatement, Ask, Op, Rewrite};
 use crate::error::{Error, Result, nearest};
 use crate::revision::Recreate;
@@ -173,6 +173,9 @@ fn finish(
     draft.notices.extend(told);
     ways::settle_rowid(&mut draft, &site);
     let way = ways::choose(&mut draft, ask)?;
+    if way.writes() {
+        bytes::refuse(draft.state, &site, ask)?;
+    }
     let proof: Proof = prove::outcome(ask, &draft, run, consumed)?;
     if way.copies() && recreate == Recreate::Never {
         let reason = draft.copy.clone().unwrap_or_else(|| way.reason(&draft));

@@ -1,9 +1,11 @@
 //! Rows that pointed at nothing before a script began, and what they hold: one that points at something else afterwards
 //! is not the one that was there.
 
+use std::collections::BTreeSet;
+
 use crate::dialect::sqlite::draft::rowid_name;
 use crate::dialect::sqlite::follow;
-use crate::dialect::sqlite::references::ForeignKeys;
+use crate::dialect::sqlite::references::{ForeignKeys, TOLD, numbered, told};
 use crate::dialect::sqlite::table::Table;
 use crate::dialect::{Ask, Held, References as _};
 use crate::error::Result;
@@ -80,9 +82,8 @@ pub(super) fn renumbered(statement: &str, ask: &mut dyn Ask) -> Result<Option<(S
     let table = plain.into_iter().flatten().flatten().next();
     Ok(table.map(|table| {
         let query = format!(
-            "SELECT \"table\" || ' ' || rowid || ' ' || parent || ' ' || fkid AS orphan FROM pragma_foreign_key_check({}) \
-             WHERE rowid IS NOT NULL",
-            sqlite_literal(&table)
+            "SELECT {TOLD} AS orphan FROM {} WHERE rowid IS NOT NULL",
+            numbered(&format!("({})", sqlite_literal(&table)))
         );
         (table, query)
     }))
@@ -93,17 +94,37 @@ pub(super) fn keep_renumbered(query: &str) -> String {
     format!("CREATE TEMP TABLE sqlrev_renumbered AS {query};\n")
 }
 
-/// They have the rowids by now that the query gives. As queries' tables they count neither as changed rows nor as the last
-/// row that was inserted.
+/// They have the rowids by now that the query gives.
 pub(super) fn renumber(query: &str) -> String {
-    format!(
-        "CREATE TEMP TABLE sqlrev_orphans_now AS SELECT orphan, rows FROM temp.sqlrev_orphans \
+    let now = format!(
+        "SELECT orphan, rows FROM temp.sqlrev_orphans \
          WHERE orphan NOT IN (SELECT orphan FROM temp.sqlrev_renumbered) \
-         UNION ALL SELECT orphan, count(*) FROM ({query}) GROUP BY orphan;\n\
+         UNION ALL SELECT orphan, count(*) FROM ({query}) GROUP BY orphan"
+    );
+    format!("{}DROP TABLE temp.sqlrev_renumbered;\n", told_by(&now))
+}
+
+/// Behind a RENAME TO they are told by the new name of their table or parent; what points at something by now is no old one
+/// any more.
+pub(super) fn rename(from: &str, to: &str, replaced: &BTreeSet<String>) -> String {
+    let (told, from, to) = (told(replaced), sqlite_literal(from), sqlite_literal(to));
+    let then = |column: &str| format!("CASE lower({column}) WHEN {to} THEN {from} ELSE {column} END AS {column}");
+    told_by(&format!(
+        "SELECT now.orphan, rows FROM temp.sqlrev_orphans old JOIN (SELECT DISTINCT {told} AS orphan, \
+         (SELECT {told} FROM (SELECT {}, rowid, {}, number)) AS old FROM {}) now ON now.old = old.orphan",
+        then("\"table\""),
+        then("parent"),
+        numbered("")
+    ))
+}
+
+/// As queries' tables they count neither as changed rows nor as the last row that was inserted.
+fn told_by(now: &str) -> String {
+    format!(
+        "CREATE TEMP TABLE sqlrev_orphans_now AS {now};\n\
          DROP TABLE temp.sqlrev_orphans;\n\
          CREATE TEMP TABLE sqlrev_orphans AS SELECT orphan, rows FROM temp.sqlrev_orphans_now;\n\
-         DROP TABLE temp.sqlrev_orphans_now;\n\
-         DROP TABLE temp.sqlrev_renumbered;\n"
+         DROP TABLE temp.sqlrev_orphans_now;\n"
     )
 }
 
@@ -148,7 +169,7 @@ fn of(table: &str, sql: &str, comes: bool, ask: &mut dyn Ask) -> Result<Option<H
         let (Some(id), Some(from), Some(parent)) = (values.next(), values.next(), values.next()) else {
             continue;
         };
-        parents.push(sqlite_literal(&format!("{table} {parent}")));
+        parents.push(sqlite_literal(&format!("{table} {parent}").to_ascii_lowercase()));
         let from = format!("quote({})", quoted(&from, '"'));
         match columns.iter_mut().find(|(known, _)| *known == id) {
             Some((_, columns)) => columns.push(from),
@@ -176,9 +197,9 @@ fn of(table: &str, sql: &str, comes: bool, ask: &mut dyn Ask) -> Result<Option<H
     Ok(Some(Held::Rows {
         table: table.to_owned(),
         query: format!(
-            "SELECT \"table\" || ' ' || k.\"rowid\" || ' ' || parent || ' ' || fkid AS orphan, CASE fkid {} END AS held \
-             FROM pragma_foreign_key_check({name}) k",
-            held.join(" ")
+            "SELECT {TOLD} AS orphan, CASE fkid {} END AS held FROM {} k",
+            held.join(" "),
+            numbered(&format!("({name})"))
         ),
     }))
 }

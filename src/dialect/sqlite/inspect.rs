@@ -215,6 +215,18 @@ impl State {
         }))
     }
 
+    /// The table itself as it is stored.
+    pub(super) fn object(&self) -> Object {
+        let name = &self.table.name().text;
+        Object {
+            schema: self.schema.clone(),
+            kind: "table".to_owned(),
+            name: name.clone(),
+            table: name.clone(),
+            sql: self.table.text().to_owned(),
+        }
+    }
+
     /// The table's name as an author would write it, quoted.
     pub(super) fn spoken(&self) -> String {
         if self.schema.eq_ignore_ascii_case("main") {

@@ -4,6 +4,7 @@ mod alter;
 mod apart;
 mod aside;
 mod batch;
+mod bytes;
 mod captures;
 mod copy;
 mod counts;

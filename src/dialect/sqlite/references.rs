@@ -15,20 +15,13 @@ use crate::sql::write::{quoted, sqlite_literal};
 pub(super) struct ForeignKeys;
 
 impl References for ForeignKeys {
-    fn orphans(&self) -> &'static str {
-        "SELECT \"table\" || ' ' || coalesce(rowid, '') || ' ' || parent || ' ' || fkid AS orphan, \
-         'a row of ' || \"table\" || coalesce(' with rowid ' || rowid, '') || ' points at nothing in ' || parent AS words \
-         FROM pragma_foreign_key_check"
-    }
-
     fn orphans_after(&self, replaced: &BTreeSet<String>) -> String {
-        let names: Vec<String> = replaced.iter().map(|name| sqlite_literal(name)).collect();
-        let loose = format!("rowid IS NULL OR lower(\"table\") IN ({})", names.join(", "));
         format!(
-            "SELECT CASE WHEN {loose} THEN \"table\" || ' ' || parent \
-             ELSE \"table\" || ' ' || rowid || ' ' || parent || ' ' || fkid END AS orphan, \
+            "SELECT {} AS orphan, \
              'a row of ' || \"table\" || coalesce(' with rowid ' || rowid, '') || ' points at nothing in ' || parent AS words \
-             FROM pragma_foreign_key_check"
+             FROM {}",
+            told(replaced),
+            numbered("")
         )
     }
 
@@ -241,6 +234,27 @@ const MISFITS: &str = "SELECT 'the foreign key of `' || child || '` (' || froms 
     AND (SELECT count(*) FROM pragma_index_info(i.name, 'main')) = width \
     AND (SELECT count(*) FROM pragma_index_info(i.name, 'main') c, pragma_foreign_key_list(child, 'main') f \
     WHERE f.id = k.id AND lower(c.name) = lower(f.\"to\")) = width) ORDER BY 1";
+
+/// The rows that point at nothing in a table, or in all, with the number of their key. Those of SQLite begin with the last one;
+/// from the first on they stay where one is added.
+pub(super) fn numbered(table: &str) -> String {
+    format!(
+        "(SELECT \"table\", rowid, parent, fkid, (SELECT max(id) FROM pragma_foreign_key_list(k.\"table\")) - fkid AS number \
+         FROM pragma_foreign_key_check{table} k)"
+    )
+}
+
+/// What tells such a row from others; of tables that are replaced the rows have other numbers afterwards.
+pub(super) fn told(replaced: &BTreeSet<String>) -> String {
+    let names: Vec<String> = replaced.iter().map(|name| sqlite_literal(name)).collect();
+    format!(
+        "CASE WHEN rowid IS NULL OR lower(\"table\") IN ({}) THEN lower(\"table\") || ' ' || lower(parent) ELSE {TOLD} END",
+        names.join(", ")
+    )
+}
+
+/// Likewise where it has a number.
+pub(super) const TOLD: &str = "lower(\"table\") || ' ' || rowid || ' ' || lower(parent) || ' ' || number";
 
 /// The tables that have foreign keys.
 const REFER: &str = "type = 'table' AND instr(lower(sql), 'references')";

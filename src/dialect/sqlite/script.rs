@@ -7,11 +7,12 @@
 //! to stop at the first error (`.bail on`).
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::dialect::sqlite::steps::{FORGET_ID, GIVE_ID, KEEP_ID};
-use crate::dialect::sqlite::{follow, held, replaced, session, settings};
-use crate::dialect::{Ask, Held, Renumbered, ScriptHead, ScriptSql, Setting};
+use crate::dialect::sqlite::{follow, held, rebuild, replaced, session, settings};
+use crate::dialect::{Ask, Held, Renumbered, Replaces, ScriptHead, ScriptSql, Setting};
 use crate::error::Result;
 use crate::sql::split;
 use crate::sql::token::{self, Kind};
@@ -170,6 +171,15 @@ impl ScriptSql for SqliteScript {
             before: self.guard_rows(&new, &message) + &held::keep_renumbered(&query),
             after: held::renumber(&query),
         }))
+    }
+
+    fn orphans_renamed(&self, statement: &str, replaced: &BTreeSet<String>) -> Option<String> {
+        match rebuild::replaces(statement)? {
+            Replaces::Renames { from, to } if !replaced.contains(&from) && !replaced.contains(&to) => {
+                Some(held::rename(&from, &to, replaced))
+            }
+            _ => None,
+        }
     }
 
     fn orphans_elsewhere(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<&'static str>> {

@@ -34,6 +34,11 @@ impl Way {
         matches!(self, Way::Copy)
     }
 
+    /// Whether it writes stored definitions anew.
+    pub(super) fn writes(&self) -> bool {
+        !matches!(self, Way::Native { edit: false, .. })
+    }
+
     /// The strategy as plans show it.
     pub(super) fn name(&self, draft: &Draft<'_>) -> &'static str {
         match self {

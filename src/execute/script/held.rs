@@ -49,6 +49,15 @@ impl Scribe<'_> {
         }
     }
 
+    /// Behind a statement that may have given a table another name.
+    pub(super) fn renamed(&mut self, statement: &str) -> Result<()> {
+        let (Some(prepared), true) = (&self.prepared, self.orphans.is_some()) else {
+            return Ok(());
+        };
+        let renamed = self.sql.orphans_renamed(statement, &prepared.replaced);
+        put(self.out, &renamed.unwrap_or_default())
+    }
+
     /// Rows of such a table are not told by their numbers.
     fn is_replaced(&self, table: &str) -> bool {
         let prepared = self.prepared.as_ref();
