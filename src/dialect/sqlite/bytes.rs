@@ -2,9 +2,9 @@
 //! their place, so what is written anew would be another definition.
 
 use crate::code::Code;
-use crate::dialect::Ask;
 use crate::dialect::sqlite::inspect::{Object, State};
 use crate::dialect::sqlite::site::Site;
+use crate::dialect::{Ask, Rows};
 use crate::error::Result;
 use crate::sql::write::{quoted, sqlite_literal};
 
@@ -19,34 +19,56 @@ pub(super) fn may_differ(text: &str) -> bool {
 /// Refuses to write a table, its indexes and its triggers anew where the text of one is not what is stored.
 pub(super) fn refuse(state: &State, site: &Site<'_>, ask: &mut dyn Ask) -> Result<()> {
     let table = state.object();
+    let mut query = |sql: &str| ask.query(sql);
     for object in [&table].into_iter().chain(&state.indexes).chain(&state.triggers) {
-        if !may_differ(&object.sql) || is_stored(object, ask)? {
+        let Object {
+            schema,
+            kind,
+            name,
+            sql,
+            ..
+        } = object;
+        if is_stored(schema, [kind, name, sql], &mut query)? {
             continue;
         }
         let message = format!(
-            "the definition of the {} `{}` holds bytes that are no UTF-8, and a change of `{}` would store others",
-            object.kind, object.name, table.name
+            "the definition of the {kind} `{name}` holds bytes that are no UTF-8, and a change of `{}` would store others",
+            table.name
         );
-        let help = if object.kind == "table" {
-            "create a table with a definition in UTF-8, and copy the rows into it with INSERT … SELECT".to_owned()
-        } else {
-            let (kind, name) = (object.kind.to_ascii_uppercase(), quoted(&object.name, '"'));
-            format!("drop it before this statement and create it in UTF-8 behind it: DROP {kind} {name};")
-        };
+        let before = "before this statement";
         return Err(site
             .refuse(Code::BatchUnsupported, message, "would write it anew")
-            .help(help));
+            .help(help(kind, name, before)));
     }
     Ok(())
 }
 
-fn is_stored(object: &Object, ask: &mut dyn Ask) -> Result<bool> {
-    let rows = ask.query(&format!(
+/// What to do about it, and when.
+pub(super) fn help(kind: &str, name: &str, before: &str) -> String {
+    if kind == "table" {
+        return format!(
+            "create a table with a definition in UTF-8 {before}, and move the rows there with INSERT … SELECT"
+        );
+    }
+    let (kind, name) = (kind.to_ascii_uppercase(), quoted(name, '"'));
+    format!("drop it {before}, and create it in UTF-8: DROP {kind} {name};")
+}
+
+/// Whether the text of an object, of which kind and name are known, is what is stored.
+pub(super) fn is_stored(
+    schema: &str,
+    [kind, name, sql]: [&str; 3],
+    query: &mut dyn FnMut(&str) -> Result<Rows>,
+) -> Result<bool> {
+    if !may_differ(sql) {
+        return Ok(true);
+    }
+    let rows = query(&format!(
         "SELECT 1 FROM {}.sqlite_schema WHERE type = {} AND name = {} AND sql = {}",
-        quoted(&object.schema, '"'),
-        sqlite_literal(&object.kind),
-        sqlite_literal(&object.name),
-        sqlite_literal(&object.sql)
+        quoted(schema, '"'),
+        sqlite_literal(kind),
+        sqlite_literal(name),
+        sqlite_literal(sql)
     ))?;
     Ok(!rows.is_empty())
 }

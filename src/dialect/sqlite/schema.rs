@@ -4,10 +4,12 @@ mod definition;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::code::Code;
 use crate::dialect::Rows;
+use crate::dialect::sqlite::bytes;
 use crate::dialect::sqlite::schema::definition::Reader;
 use crate::dialect::sqlite::table::Table as Definition;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::schema::{Constraint, ConstraintKind, Key, Kind, Model, Object, Text};
 use crate::sorted::Gather as _;
 use crate::sql::parse::cursor::Cursor;
@@ -28,7 +30,21 @@ pub(super) fn model(query: &mut dyn FnMut(&str) -> Result<Rows>) -> Result<Model
         Ok(rows) => rows.into_iter().flatten().flatten().into_set(),
         Err(_) => BTreeSet::new(),
     };
-    Ok(of_rows(query(OBJECTS)?, &shadows))
+    let rows = query(OBJECTS)?;
+    for row in &rows {
+        let [Some(kind), Some(name), _, Some(sql)] = &row[..] else {
+            continue;
+        };
+        if !bytes::is_stored("main", [kind, name, sql], query)? {
+            let message = format!(
+                "the definition of the {kind} `{name}` holds bytes that are no UTF-8, for which there are no words in a file"
+            );
+            return Err(Error::new(Code::SchemaNoWords, message).help(format!(
+                "drop the {kind} and create it in UTF-8, then run the same command again"
+            )));
+        }
+    }
+    Ok(of_rows(rows, &shadows))
 }
 
 /// The model of what [`OBJECTS`] finds, without what is on these tables.
