@@ -39,9 +39,7 @@ pub(super) fn model(query: &mut dyn FnMut(&str) -> Result<Rows>) -> Result<Model
             let message = format!(
                 "the definition of the {kind} `{name}` holds bytes that are no UTF-8, for which there are no words in a file"
             );
-            return Err(Error::new(Code::SchemaNoWords, message).help(format!(
-                "drop the {kind} and create it in UTF-8, then run the same command again"
-            )));
+            return Err(Error::new(Code::SchemaNoWords, message).help(bytes::help(kind, name, "first")));
         }
     }
     Ok(of_rows(rows, &shadows))
