@@ -16,11 +16,12 @@ pub(super) fn keep(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
         .columns()
         .enumerate()
         .any(|(position, column)| origin(draft, position).is_none_or(|origin| !column.name.is(origin)));
-    if !moved {
+    if !moved && draft.columns.iter().all(|column| column.origin.is_some()) {
         return Ok(());
     }
     // With another number of columns SQLite finds these itself, but for a place to sort or group by.
-    let as_many = draft.state.table.columns().count() == draft.columns.len();
+    let count = draft.state.table.columns().count();
+    let as_many = count == draft.columns.len();
     let views = draft.state.related.iter();
     let views = views.filter(|object| object.kind == "view" && has_star(&object.sql));
     let mut wide: Vec<&str> = views.map(|object| object.name.as_str()).collect();
@@ -28,7 +29,8 @@ pub(super) fn keep(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
     let all = draft.state.related.iter().chain(&draft.state.triggers);
     for object in all {
         let (sql, star) = (&object.sql, has_star(&object.sql));
-        let sorts = star && sorts_by_place(sql);
+        // Behind the last column of the table it is one that the star does not bring, and moves when there are more.
+        let sorts = star && last_place(sql).is_some_and(|place| moved || place > count);
         let compares = as_many && (compares_rows(sql, &wide) || star && compares_stars(sql));
         let goes_by_places = match object.kind.as_str() {
             "view" if as_many => star && (has_column_list(sql) || is_compound(sql)) || compares,
@@ -51,8 +53,14 @@ pub(super) fn keep(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
 pub(super) fn has_star(sql: &str) -> bool {
     let words: Vec<_> = significant(sql, &SQLITE).map(|token| &sql[token.span]).collect();
     let is = |at: Option<usize>, word: &str| at.is_some_and(|at| words[at].eq_ignore_ascii_case(word));
+    // A part of such a query may go by its columns all the same.
+    let parts = ["GROUP", "UNION", "INTERSECT", "EXCEPT"];
+    let goes_by_columns = words
+        .iter()
+        .any(|word| parts.iter().any(|part| word.eq_ignore_ascii_case(part)));
     (1..words.len()).filter(|&at| words[at] == "*").any(|at| {
         let asks = is(at.checked_sub(3), "EXISTS") && is(at.checked_sub(2), "(") && is(Some(at - 1), "SELECT");
+        let asks = asks && !goes_by_columns;
         !asks
             && ["SELECT", "DISTINCT", "ALL", ",", "."]
                 .iter()
@@ -70,31 +78,30 @@ fn is_compound(sql: &str) -> bool {
     })
 }
 
-/// `ORDER BY 2`, `GROUP BY a, 1`
-fn sorts_by_place(sql: &str) -> bool {
+/// The last place that is sorted or grouped by: `ORDER BY 2`, `GROUP BY a, 1`
+fn last_place(sql: &str) -> Option<usize> {
     let words: Vec<_> = significant(sql, &SQLITE).map(|token| &sql[token.span]).collect();
-    (0..words.len())
-        .filter(|&at| words[at].eq_ignore_ascii_case("BY"))
-        .any(|at| {
-            let mut depth = 0;
-            let mut begins = true;
-            for word in &words[at + 1..] {
-                if begins && word.bytes().all(|byte| byte.is_ascii_digit()) {
-                    return true;
-                }
-                match *word {
-                    "(" => depth += 1,
-                    ")" => depth -= 1,
-                    _ => {}
-                }
-                // The numbers of LIMIT are none.
-                if depth < 0 || *word == ";" || word.eq_ignore_ascii_case("LIMIT") {
-                    return false;
-                }
-                begins = depth == 0 && *word == ",";
+    let mut places = Vec::new();
+    for at in (0..words.len()).filter(|&at| words[at].eq_ignore_ascii_case("BY")) {
+        let mut depth = 0;
+        let mut begins = true;
+        for word in &words[at + 1..] {
+            if begins && word.bytes().all(|byte| byte.is_ascii_digit()) {
+                places.push(word.parse().unwrap_or(usize::MAX));
             }
-            false
-        })
+            match *word {
+                "(" => depth += 1,
+                ")" => depth -= 1,
+                _ => {}
+            }
+            // The numbers of LIMIT are none.
+            if depth < 0 || *word == ";" || word.eq_ignore_ascii_case("LIMIT") {
+                break;
+            }
+            begins = depth == 0 && *word == ",";
+        }
+    }
+    places.into_iter().max()
 }
 
 /// `(1, 2) IN t`, for one of these tables and views, or for what may be a table of a WITH with all columns of one.
@@ -181,19 +188,21 @@ mod tests {
 
     #[test]
     fn what_sorts_or_compares_by_places_is_seen() {
-        assert!(sorts_by_place(
-            "CREATE VIEW v AS SELECT * FROM t ORDER /* so */ BY 2 DESC"
-        ));
-        assert!(sorts_by_place("CREATE VIEW v AS SELECT * FROM t ORDER BY f(a, 1), 2"));
+        let sorted = "CREATE VIEW v AS SELECT * FROM t ORDER /* so */ BY 2 DESC";
+        assert_eq!(last_place(sorted), Some(2));
+        let sorted = "CREATE VIEW v AS SELECT * FROM t GROUP BY 4, 3 ORDER BY f(a, 1), 2";
+        assert_eq!(last_place(sorted), Some(4));
         let exists = "CREATE VIEW v AS SELECT a FROM t WHERE EXISTS (SELECT * FROM u) ORDER BY 1";
-        assert!(sorts_by_place(exists) && !has_star(exists));
+        assert!(last_place(exists).is_some() && !has_star(exists));
+        let groups = "CREATE VIEW v AS SELECT EXISTS (SELECT * FROM t GROUP BY 2 HAVING count(*) > 1)";
+        assert!(has_star(groups));
         assert!(has_star("CREATE VIEW v AS SELECT EXISTS (SELECT 1), * FROM t"));
         for sql in [
             "CREATE VIEW v AS SELECT * FROM t ORDER BY a, b LIMIT 1, 2",
             "CREATE VIEW v AS SELECT * FROM t ORDER BY f(a, 1)",
             "CREATE VIEW v AS SELECT * FROM (SELECT a FROM t ORDER BY a), u",
         ] {
-            assert!(!sorts_by_place(sql), "{sql}");
+            assert_eq!(last_place(sql), None, "{sql}");
         }
         for (sql, rows, stars) in [
             ("CREATE VIEW v AS SELECT (1, 2) IN main.\"T\"", true, false),

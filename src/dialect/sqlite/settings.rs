@@ -47,9 +47,16 @@ pub(super) fn switches(statement: &str) -> Option<(Setting, bool)> {
     Some((setting, is_on(&value)))
 }
 
-/// What would name the columns of every query otherwise, those of the run's own among them.
+/// What would name the columns of every query otherwise, those of the run's own among them, and what would leave nothing to
+/// roll back with: SQLite takes that even within a transaction that has written nothing yet, and for all that come.
 pub(super) fn refused(statement: &str) -> Option<(&'static str, &'static str)> {
     let (name, value) = assigned(statement)?;
+    if name.eq_ignore_ascii_case("journal_mode") && value.eq_ignore_ascii_case("off") {
+        return Some((
+            "without a journal nothing could be rolled back, and a failure would damage the database",
+            "leave it out; PRAGMA synchronous = OFF in a revision with `transaction: none` saves the time of flushes",
+        ));
+    }
     let renames = name.eq_ignore_ascii_case("short_column_names") && !is_on(&value);
     renames.then_some((
         "the columns of the run's own queries would have other names",
@@ -84,7 +91,7 @@ fn assigned(statement: &str) -> Option<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{set, switches};
+    use super::{refused, set, switches};
     use crate::dialect::Setting;
 
     #[test]
@@ -111,6 +118,18 @@ mod tests {
         ];
         for (sql, want) in cases {
             assert_eq!(switches(sql), want, "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_would_leave_no_journal_is_refused() {
+        for (sql, is) in [
+            ("PRAGMA journal_mode = OFF", true),
+            ("pragma main.journal_mode('off')", true),
+            ("PRAGMA journal_mode = MEMORY", false),
+            ("PRAGMA synchronous = OFF", false),
+        ] {
+            assert_eq!(refused(sql).is_some(), is, "{sql}");
         }
     }
 

@@ -263,12 +263,16 @@ fn said() -> String {
         ("'. '", "'.'"),
         ("')as '", "') as '"),
         ("'exists ('", "'exists('"),
-        ("'exists(select *'", "'exists(select 1'"),
+        ("'exists(select *'", ASKS),
     ] {
         text = format!("replace({text}, {what}, {by})");
     }
     format!("{text} || ' '")
 }
+
+/// Nobody gets the columns of `EXISTS (SELECT *`, but parts of such a query may go by them.
+const ASKS: &str = "CASE WHEN lower(sql) GLOB '*group*' OR lower(sql) GLOB '*union*' OR lower(sql) GLOB '*intersect*' \
+    OR lower(sql) GLOB '*except*' THEN 'exists(select *' ELSE 'exists(select 1' END";
 
 /// The condition that a name may be that of a new column by now: a text in double quotes, or a column of another table that
 /// is not said to be that one's.
@@ -283,18 +287,21 @@ fn takes(column: &str) -> String {
 }
 
 /// The condition that `said` may go by the number of the columns of `read.name`: `SELECT *` where it is put beside other
-/// columns, an INSERT without a list of them, row values, and NATURAL JOINs. Where a comment may stand between the words,
+/// columns or sorted by a place behind it, an INSERT without a list of them, row values, and NATURAL JOINs. Where a comment may stand between the words,
 /// less is enough.
 fn goes_by_places(schema: &str) -> String {
     let star =
         ["select", "select ", " distinct ", " all ", ",", ", ", "."].map(|word| format!("said GLOB '*{word}[*]*'"));
     let star = star.join(" OR ");
+    // What stands behind a star moves.
+    let sorts = "(said GLOB '* by [0-9]*' OR said GLOB '* by *,[0-9]*' OR said GLOB '* by *, [0-9]*') \
+         AND (said GLOB '*[*],*' OR said GLOB '*[*] ,*' OR instr(said, ' join ') OR said GLOB '* from *,*')";
     let commented = "(instr(said, '--') OR instr(said, '/*'))";
     format!(
         "instr(said, ' natural ') OR said GLOB '* in ' || read.name || '[^a-z0-9_$]*' \
          OR said GLOB {} || read.name || '[^a-z0-9_$]*' \
          OR type = 'view' AND ({star} OR {commented} AND instr(replace(replace(said, '/*', ''), '*/', ''), '*')) \
-         AND (said GLOB '*select*select*' OR instr(said, '(') BETWEEN 1 AND instr(said, ' as ')) \
+         AND (said GLOB '*select*select*' OR instr(said, '(') BETWEEN 1 AND instr(said, ' as ') OR {sorts}) \
          OR type = 'trigger' AND ({star} OR {commented} \
          OR said GLOB '* into ' || read.name || ' [^(]*')",
         sqlite_literal(&format!("* in {}.", pattern(schema)))
