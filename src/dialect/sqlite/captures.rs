@@ -6,6 +6,7 @@ use crate::dialect::sqlite::dependents::refuse;
 use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::inspect::{Object, State, objects, words};
 use crate::dialect::sqlite::places::has_star;
+use crate::dialect::sqlite::program::{self, Change};
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
 use crate::dialect::sqlite::{meaning, oracle, stars};
@@ -34,6 +35,46 @@ pub(super) fn keep(draft: &Draft<'_>, site: &Site<'_>, ask: &mut dyn Ask) -> Res
         }
     }
     Ok(())
+}
+
+/// What gets another program because columns come or go, and the name that it means something else by.
+pub(super) fn in_programs(draft: &Draft<'_>, ask: &mut dyn Ask) -> Result<Option<(String, String)>> {
+    let kept = |name: &str| {
+        let mut origins = draft.columns.iter().filter_map(|column| column.origin.as_deref());
+        origins.any(|origin| origin.eq_ignore_ascii_case(name))
+    };
+    let had = |name: &str| draft.state.table.column(name).is_some();
+    let come = draft.columns.iter().filter(|column| !had(&column.name));
+    let come = come.map(|column| Change::Add(&column.name));
+    let columns = draft.state.table.columns().map(|column| column.name.text.as_str());
+    let go = columns.filter(|name| !kept(name)).map(Change::Drop);
+    for change in come.chain(go) {
+        if let Some(object) = program::changed(draft.state, &change, ask)? {
+            let (Change::Add(name) | Change::Drop(name)) = change else {
+                continue;
+            };
+            return Ok(Some((
+                object,
+                format!("a name in it would mean something else: {name}"),
+            )));
+        }
+    }
+    Ok(None)
+}
+
+/// Refuses a new name that makes another program of a view or trigger, or of what the table computes and checks.
+pub(super) fn programs(state: &State, change: &Change<'_>, site: &Site<'_>, ask: &mut dyn Ask) -> Result<()> {
+    let Some(object) = program::changed(state, change, ask)? else {
+        return Ok(());
+    };
+    let table = &state.table.name().text;
+    let when = match change {
+        Change::RenameColumn(from, to) => format!("once `{from}` of `{table}` is called `{to}`"),
+        Change::RenameTable(name) | Change::Add(name) | Change::Drop(name) => {
+            format!("once `{table}` is called `{name}`")
+        }
+    };
+    Err(refuse(site, &object, &format!("would mean something else {when}")))
 }
 
 /// Refuses a rename of a column that joins by names, or would from then on.
@@ -85,7 +126,7 @@ pub(super) fn refuse_rename(state: &State, site: &Site<'_>, action: &Action, ask
             let why = format!("would mean something else: {words}");
             Err(refuse(&site, &object, &why))
         }
-        None => Ok(()),
+        None => programs(state, &Change::RenameColumn(&from.text, &to.text), &site, ask),
     }
 }
 

@@ -156,7 +156,7 @@ fn difference(before: &BTreeMap<(String, String), usize>, after: &BTreeMap<(Stri
 }
 
 /// A statement for each view and trigger of scratch.
-fn probes(scratch: &mut dyn Scratch) -> Vec<Probe> {
+pub(super) fn probes(scratch: &mut dyn Scratch) -> Vec<Probe> {
     let mut all: Vec<Object> = Vec::new();
     for (schema, place) in [("main", "sqlite_schema"), ("temp", "sqlite_temp_schema")] {
         let sql =

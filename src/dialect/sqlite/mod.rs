@@ -29,6 +29,7 @@ mod oracle;
 mod part;
 mod places;
 mod plain;
+mod program;
 mod prove;
 mod readers;
 mod rebuild;

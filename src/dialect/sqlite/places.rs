@@ -86,8 +86,10 @@ fn last_place(sql: &str) -> Option<usize> {
         let mut depth = 0;
         let mut begins = true;
         for word in &words[at + 1..] {
-            if begins && word.bytes().all(|byte| byte.is_ascii_digit()) {
-                places.push(word.parse().unwrap_or(usize::MAX));
+            if begins && word.starts_with(|first: char| first.is_ascii_digit()) {
+                let hexadecimal = word.strip_prefix("0x").or_else(|| word.strip_prefix("0X"));
+                let place = hexadecimal.map_or_else(|| word.parse(), |digits| usize::from_str_radix(digits, 16));
+                places.push(place.unwrap_or(usize::MAX));
             }
             match *word {
                 "(" => depth += 1,
@@ -98,7 +100,8 @@ fn last_place(sql: &str) -> Option<usize> {
             if depth < 0 || *word == ";" || word.eq_ignore_ascii_case("LIMIT") {
                 break;
             }
-            begins = depth == 0 && *word == ",";
+            // `(2)` and `+2` are places as well.
+            begins = depth == 0 && *word == "," || begins && matches!(*word, "(" | "+");
         }
     }
     places.into_iter().max()
@@ -189,6 +192,8 @@ mod tests {
     #[test]
     fn what_sorts_or_compares_by_places_is_seen() {
         let sorted = "CREATE VIEW v AS SELECT * FROM t ORDER /* so */ BY 2 DESC";
+        assert_eq!(last_place(sorted), Some(2));
+        let sorted = "CREATE VIEW v AS SELECT * FROM t ORDER BY a, +(0x2)";
         assert_eq!(last_place(sorted), Some(2));
         let sorted = "CREATE VIEW v AS SELECT * FROM t GROUP BY 4, 3 ORDER BY f(a, 1), 2";
         assert_eq!(last_place(sorted), Some(4));

@@ -3,9 +3,9 @@
 use crate::code::Code;
 use crate::dialect::sqlite::draft::{Column, Draft, Index};
 use crate::dialect::sqlite::inspect::{self, Object, State};
-use crate::dialect::sqlite::meaning;
 use crate::dialect::sqlite::oracle::{self, Model, Probe, attribute, comparable};
 use crate::dialect::sqlite::site::Site;
+use crate::dialect::sqlite::{captures, meaning};
 use crate::dialect::{AlterStatement, Ask, Op, Rows, Scratch, ScratchError};
 use crate::error::{Error, Result};
 use crate::source::Span;
@@ -142,6 +142,9 @@ pub(super) fn outcome(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatemen
         return Err(in_use(draft, run, consumed, &object, &words));
     }
     if let Some((object, words)) = meaning::changed(before.as_mut(), after.as_mut(), &meaning::Change::of(draft)) {
+        return Err(in_use(draft, run, consumed, &object, &words));
+    }
+    if let Some((object, words)) = captures::in_programs(draft, ask)? {
         return Err(in_use(draft, run, consumed, &object, &words));
     }
     Ok(Proof {

@@ -83,7 +83,7 @@ impl References for ForeignKeys {
     fn followers(&self, table: &str) -> String {
         // Each list of foreign keys costs more than a look at the text, and a name with a quote is written otherwise there.
         let plain = !table.contains(['"', '`', '\'', ']']);
-        let table = sqlite_literal(table);
+        let table = sqlite_literal(&table.to_ascii_lowercase());
         let named = if plain {
             format!("AND instr(lower(s.sql), {table}) > 0")
         } else {

@@ -3,9 +3,10 @@
 use crate::code::Code;
 use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::inspect::{Object, State};
+use crate::dialect::sqlite::program::Change;
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
-use crate::dialect::sqlite::{aside, expr, kept, oracle, prove, readers, strangers};
+use crate::dialect::sqlite::{aside, captures, expr, kept, oracle, prove, readers, strangers};
 use crate::dialect::{AlterStatement, Ask, Op, Rewrite, Setting};
 use crate::error::Result;
 use crate::sql::parse::alter::{self as parse, ActionKind};
@@ -179,6 +180,9 @@ pub(super) fn rewrite(site: &Site<'_>, state: &State, kind: &ActionKind, ask: &m
     let broken = prove::broken_anyway(ask, state)?;
     if matches!(kind, ActionKind::RenameTable(_)) {
         refuse_own(site, state, &broken)?;
+    }
+    if let ActionKind::RenameTable(to) = kind {
+        captures::programs(state, &Change::RenameTable(&to.text), site, ask)?;
     }
     let mut ops = stepping_aside(&broken, site);
     if ask.offline() {
