@@ -81,14 +81,25 @@ pub(super) fn rewrite(run: &[AlterStatement], recreate: Recreate, ask: &mut dyn 
     finish(run, draft, consumed, recreate, ask)
 }
 
-/// Refuses renames that something else would not follow.
+/// Refuses renames that something else would not follow, each as those before it leave the table.
 fn refuse_renames(run: &[AlterStatement], state: &State, ask: &mut dyn Ask) -> Result<()> {
+    let early = rename::early(run);
     for (index, statement) in run.iter().enumerate() {
         let actions = parse::read(&statement.text).map_or_else(|_| Vec::new(), |alter| alter.actions);
-        for action in &actions {
+        for (at, action) in actions.iter().enumerate() {
+            let comes = early
+                .iter()
+                .position(|rename| (rename.at, rename.action) == (index, at));
+            let alone = actions.len() == 1 && matches!(action.kind, ActionKind::RenameColumn { .. });
+            if comes.is_none() && index > 0 && alone {
+                // It has a plan of its own, when what stands before it is done.
+                continue;
+            }
+            let now = rename::renamed(state, &early[..comes.unwrap_or(0)], ask)?;
+            let now = now.as_ref().unwrap_or(state);
             let site = Site::whole(statement, index);
-            readers::refuse_rename(state, &site, action)?;
-            captures::refuse_rename(state, &site, action, ask)?;
+            readers::refuse_rename(now, &site, action)?;
+            captures::refuse_rename(now, &site, action, ask)?;
         }
     }
     Ok(())

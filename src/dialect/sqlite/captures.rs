@@ -6,7 +6,7 @@ use crate::dialect::sqlite::dependents::refuse;
 use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::inspect::{Object, State, objects, words};
 use crate::dialect::sqlite::places::has_star;
-use crate::dialect::sqlite::program::{self, Change};
+use crate::dialect::sqlite::program::{self, Change, Found};
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
 use crate::dialect::sqlite::{meaning, oracle, stars};
@@ -49,14 +49,12 @@ pub(super) fn in_programs(draft: &Draft<'_>, ask: &mut dyn Ask) -> Result<Option
     let columns = draft.state.table.columns().map(|column| column.name.text.as_str());
     let go = columns.filter(|name| !kept(name)).map(Change::Drop);
     for change in come.chain(go) {
-        if let Some(object) = program::changed(draft.state, &change, ask)? {
+        if let Some(Found { object, broken }) = program::changed(draft.state, &change, ask)? {
             let (Change::Add(name) | Change::Drop(name)) = change else {
                 continue;
             };
-            return Ok(Some((
-                object,
-                format!("a name in it would mean something else: {name}"),
-            )));
+            let words = broken.unwrap_or_else(|| format!("a name in it would mean something else: {name}"));
+            return Ok(Some((object, words)));
         }
     }
     Ok(None)
@@ -64,7 +62,7 @@ pub(super) fn in_programs(draft: &Draft<'_>, ask: &mut dyn Ask) -> Result<Option
 
 /// Refuses a new name that makes another program of a view or trigger, or of what the table computes and checks.
 pub(super) fn programs(state: &State, change: &Change<'_>, site: &Site<'_>, ask: &mut dyn Ask) -> Result<()> {
-    let Some(object) = program::changed(state, change, ask)? else {
+    let Some(Found { object, broken }) = program::changed(state, change, ask)? else {
         return Ok(());
     };
     let table = &state.table.name().text;
@@ -74,7 +72,10 @@ pub(super) fn programs(state: &State, change: &Change<'_>, site: &Site<'_>, ask:
             format!("once `{table}` is called `{name}`")
         }
     };
-    Err(refuse(site, &object, &format!("would mean something else {when}")))
+    Err(match broken {
+        None => refuse(site, &object, &format!("would mean something else {when}")),
+        Some(words) => refuse(site, &object, &format!("would no longer work {when}")).cause(words),
+    })
 }
 
 /// Refuses a rename of a column that joins by names, or would from then on.

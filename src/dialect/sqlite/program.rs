@@ -27,11 +27,19 @@ pub(super) enum Change<'c> {
     RenameTable(&'c str),
 }
 
+/// What has another program afterwards.
+pub(super) struct Found {
+    /// The view or trigger, or a statement for the table itself.
+    pub(super) object: String,
+    /// SQLite's words, where it has no program any more.
+    pub(super) broken: Option<String>,
+}
+
 /// The first view or trigger that a change gives another meaning, or the table itself; nothing where scratch cannot say.
 ///
 /// # Errors
 /// Those of scratch.
-pub(super) fn changed(state: &State, change: &Change<'_>, ask: &mut dyn Ask) -> Result<Option<String>> {
+pub(super) fn changed(state: &State, change: &Change<'_>, ask: &mut dyn Ask) -> Result<Option<Found>> {
     let names: Vec<&str> = match change {
         Change::Add(name) | Change::Drop(name) | Change::RenameTable(name) => vec![name],
         Change::RenameColumn(from, to) => vec![from, to],
@@ -73,11 +81,7 @@ pub(super) fn changed(state: &State, change: &Change<'_>, ask: &mut dyn Ask) -> 
     if !built {
         return Ok(None);
     }
-    let to = match change {
-        Change::RenameTable(to) => Some(*to),
-        _ => None,
-    };
-    Ok(differs(before.as_mut(), after.as_mut(), table, to))
+    Ok(differs(before.as_mut(), after.as_mut(), table, change))
 }
 
 /// Builds everything around the table that compiles, and runs a statement.
@@ -141,8 +145,14 @@ fn left(state: &State, scratch: &mut dyn Scratch) -> State {
     }
 }
 
-/// The first thing whose program is another one; `to` is the table's new name.
-fn differs(before: &mut dyn Scratch, after: &mut dyn Scratch, table: &str, to: Option<&str>) -> Option<String> {
+/// The first thing whose program is another one, or that has none any more.
+fn differs(before: &mut dyn Scratch, after: &mut dyn Scratch, table: &str, change: &Change<'_>) -> Option<Found> {
+    let to = match change {
+        Change::RenameTable(to) => Some(*to),
+        _ => None,
+    };
+    // What says a column that goes breaks, and is told of as such.
+    let goes = matches!(change, Change::Drop(_));
     let mut pairs: Vec<(String, String, String)> = Vec::new();
     let now: BTreeMap<String, String> = all(after, to.unwrap_or(table))
         .into_iter()
@@ -165,8 +175,13 @@ fn differs(before: &mut dyn Scratch, after: &mut dyn Scratch, table: &str, to: O
     };
     pairs.into_iter().find_map(|(object, sql, other)| {
         let old = program(before.query(&format!("EXPLAIN {sql}")).ok()?, &roots, &str::to_owned);
-        let new = program(after.query(&format!("EXPLAIN {other}")).ok()?, &new_roots, &known);
-        (old != new).then_some(object)
+        match after.query(&format!("EXPLAIN {other}")) {
+            Ok(rows) => (old != program(rows, &new_roots, &known)).then_some(Found { object, broken: None }),
+            Err(error) => (!goes).then_some(Found {
+                object,
+                broken: Some(error.message),
+            }),
+        }
     })
 }
 

@@ -230,11 +230,13 @@ pub(super) fn keep(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
             );
             return Err(refuse(site, &what, &why));
         }
-        for old in lost(draft) {
-            if reads(&object.sql, old) {
-                let why = format!("reads column `{old}` of `{}`", draft.name());
-                return Err(refuse(site, &what, &why));
-            }
+    }
+    // A star leaves it out in silence; a view that says the column breaks by itself.
+    let by_star = reading_views(draft.state).filter(|_| said.iter().any(|(_, star)| *star));
+    for object in reading(draft.state).chain(by_star) {
+        if let Some(old) = lost(draft).find(|old| reads(&object.sql, old)) {
+            let why = format!("reads column `{old}` of `{}`", draft.name());
+            return Err(refuse(site, &format!("virtual table `{}`", object.name), &why));
         }
     }
     Ok(())
