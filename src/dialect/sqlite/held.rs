@@ -15,7 +15,10 @@ use crate::sql::write::{quoted, sqlite_literal};
 /// whose parents may go.
 pub(super) fn by(statement: &str, ask: &mut dyn Ask) -> Result<Vec<Held>> {
     let Some(changed) = follow::changed(statement) else {
-        return Ok(Vec::new());
+        return match ForeignKeys.drops(statement) {
+            Some((_, table)) => loses_all(&table, ask),
+            None => Ok(Vec::new()),
+        };
     };
     let name = sqlite_literal(&changed.table);
     let triggers = ask.query(&format!(
@@ -49,6 +52,31 @@ pub(super) fn by(statement: &str, ask: &mut dyn Ask) -> Result<Vec<Held>> {
     Ok(held)
 }
 
+/// The tables without rowids whose rows refer to a table that goes.
+fn loses_all(parent: &str, ask: &mut dyn Ask) -> Result<Vec<Held>> {
+    let tables = ask.query(&format!(
+        "SELECT name, sql FROM sqlite_schema s WHERE {} ORDER BY name",
+        refers_without_numbers(&sqlite_literal(parent))
+    ))?;
+    let mut held = Vec::new();
+    for row in tables {
+        let mut values = row.into_iter().flatten();
+        if let (Some(table), Some(sql)) = (values.next(), values.next()) {
+            let found = of(&table, &sql, true, ask)?;
+            held.extend(found.filter(|held| matches!(held, Held::Uncertain { .. })));
+        }
+    }
+    Ok(held)
+}
+
+/// The condition for a table that may have no rowids and refers to another one.
+fn refers_without_numbers(parent: &str) -> String {
+    format!(
+        "s.type = 'table' AND lower(s.sql) GLOB '*without*rowid*' AND EXISTS \
+         (SELECT 1 FROM pragma_foreign_key_list(s.name, 'main') f WHERE lower(f.\"table\") = lower({parent}))"
+    )
+}
+
 /// Such rows of a table whose rows get other rowids by a statement and nothing else that their keys go by: none of them is
 /// new behind it that was not before.
 pub(super) fn renumbered(statement: &str, ask: &mut dyn Ask) -> Result<Option<(String, String)>> {
@@ -76,8 +104,10 @@ pub(super) fn renumbered(statement: &str, ask: &mut dyn Ask) -> Result<Option<(S
          AND NOT EXISTS (SELECT 1 FROM pragma_table_xinfo({name}, 'main') WHERE hidden > 1) \
          AND NOT EXISTS (SELECT 1 FROM (SELECT type, tbl_name FROM sqlite_schema UNION ALL SELECT type, tbl_name FROM sqlite_temp_schema) \
          WHERE type = 'trigger' AND lower(tbl_name) = lower({name})) \
-         AND NOT EXISTS (SELECT 1 FROM sqlite_temp_schema WHERE lower(name) = lower({name}))",
-        set = set.join(", ")
+         AND NOT EXISTS (SELECT 1 FROM sqlite_temp_schema WHERE lower(name) = lower({name})) \
+         AND NOT EXISTS (SELECT 1 FROM sqlite_schema s WHERE {refers})",
+        set = set.join(", "),
+        refers = refers_without_numbers(&name),
     ))?;
     let table = plain.into_iter().flatten().flatten().next();
     Ok(table.map(|table| {
