@@ -9,18 +9,53 @@ use crate::sql::parse::alter;
 use crate::sql::token;
 
 impl Survey<'_> {
+    /// Refuses directives within a statement, where they are comments; `at` is where it begins in the file.
+    pub(super) fn within(&self, statement: &str, at: usize) -> Result<()> {
+        if !statement.contains(DIRECTIVE) {
+            return Ok(());
+        }
+        let mut comments =
+            token::tokens(statement, self.dialect.rules()).filter(|token| token.kind == token::Kind::Comment);
+        let is_directive = |token: &token::Token| {
+            let said = statement[token.span.clone()]
+                .strip_prefix("-- ")
+                .and_then(|text| text.strip_prefix(DIRECTIVE));
+            said.is_some_and(|said| {
+                DIRECTIVES
+                    .iter()
+                    .any(|name| said.starts_with(name) && !ELSEWHERE.contains(name))
+            })
+        };
+        let Some(comment) = comments.find(is_directive) else {
+            return Ok(());
+        };
+        let text = statement[comment.span.clone()].trim_end();
+        let error = Error::new(
+            Code::ScriptDirective,
+            "a directive stands within a statement, where it does nothing",
+        );
+        let start = at + comment.span.start;
+        let error = if self.script.large.is_none() {
+            error.at(&self.script.file, start..start + text.len(), "a comment here")
+        } else {
+            error.cause(format!("in `{}`: {text}", self.script.file.name))
+        };
+        Err(error.help("write it on a line of its own before the statement, or behind its semicolon"))
+    }
+
     /// Refuses directives that there are not; `at` is where the comments begin in the file.
     pub(super) fn directives(&mut self, gap: &str, at: usize) -> Result<()> {
-        if !gap.contains(DIRECTIVE) {
+        if !gap.contains(':') || !gap.to_ascii_lowercase().contains(DIRECTIVE) {
             return Ok(());
         }
         let comments = token::tokens(gap, self.dialect.rules()).filter(|token| token.kind == token::Kind::Comment);
         for comment in comments {
             let text = gap[comment.span.clone()].trim_end();
-            let Some(words) = text
-                .strip_prefix("--")
-                .and_then(|rest| rest.trim_start().strip_prefix(DIRECTIVE))
-            else {
+            let Some(words) = text.strip_prefix("--").and_then(|rest| {
+                let rest = rest.trim_start();
+                let (mark, words) = rest.split_at_checked(DIRECTIVE.len())?;
+                mark.eq_ignore_ascii_case(DIRECTIVE).then_some(words)
+            }) else {
                 continue;
             };
             let name: String = words.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
@@ -52,7 +87,7 @@ impl Survey<'_> {
             } else {
                 error.cause(format!("in `{}`: {label}", self.script.file.name))
             };
-            let near = crate::error::nearest(&name, DIRECTIVES).unwrap_or("reorder");
+            let near = crate::error::nearest(&name.to_ascii_lowercase(), DIRECTIVES).unwrap_or("reorder");
             return Err(error.help(if known {
                 format!(
                     "`sqlrev explain {}` shows how it is written",

@@ -358,6 +358,7 @@ impl Survey<'_> {
         }
         let start = usize::try_from(statement.offset).unwrap_or(usize::MAX);
         self.directives(statement.gap_before, start.saturating_sub(statement.gap_before.len()))?;
+        self.within(statement.raw, start)?;
         self.tables(statement.text);
         if let Some(marks) = &mut self.marks {
             marks.read(self.statements, statement.text, self.dialect);
