@@ -28,7 +28,7 @@ pub(super) fn is_free(state: &State, name: &str, at: usize) -> Op {
 /// The tables of the tool itself, which a replay does not have.
 const OWN: [&str; 2] = ["sqlrev_log", "sqlrev_revisions"];
 
-/// A name that nothing in the schema has.
+/// A name that nothing in the schema has, nor anything of `temp`, which would hide it.
 pub(super) fn free_name(draft: &Draft<'_>, ask: &mut dyn Ask) -> Result<String> {
     let mut name = format!("sqlrev_{}", draft.name());
     if OWN.iter().any(|own| name.eq_ignore_ascii_case(own)) {
@@ -36,7 +36,8 @@ pub(super) fn free_name(draft: &Draft<'_>, ask: &mut dyn Ask) -> Result<String> 
     }
     loop {
         let rows = ask.query(&format!(
-            "SELECT 1 FROM {}.sqlite_schema WHERE name = {} COLLATE NOCASE",
+            "SELECT 1 FROM {0}.sqlite_schema WHERE name = {1} COLLATE NOCASE \
+             UNION ALL SELECT 1 FROM sqlite_temp_schema WHERE name = {1} COLLATE NOCASE",
             quoted(&draft.state.schema, '"'),
             sqlite_literal(&name)
         ))?;

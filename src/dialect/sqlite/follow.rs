@@ -245,7 +245,7 @@ fn refers_to(table: &str, schema: &str, set: &[String]) -> String {
     format!(
         " AND (lower(f.\"to\") IN ({names}) OR f.\"to\" IS NULL AND EXISTS (SELECT 1 FROM pragma_table_info({0}, {1}) x \
          WHERE x.pk > 0 AND lower(x.name) IN ({names})) \
-         OR EXISTS (SELECT 1 FROM pragma_table_xinfo({0}, {1}) x WHERE x.hidden > 1))",
+         OR EXISTS (SELECT 1 FROM pragma_table_xinfo({0}, {1}) x WHERE x.hidden > 1 AND lower(x.name) = lower(f.\"to\")))",
         sqlite_literal(table),
         sqlite_literal(schema),
     )
