@@ -43,6 +43,26 @@ fn content(sql: &str) -> Option<String> {
     Some(unquoted(said[2]).into_owned())
 }
 
+/// The column that a virtual table finds the rows of its table or view by.
+fn content_rowid(sql: &str) -> Option<String> {
+    let words: Vec<_> = significant(sql, &SQLITE).map(|token| &sql[token.span]).collect();
+    let said = words
+        .windows(3)
+        .find(|window| window[0].eq_ignore_ascii_case("content_rowid") && window[1] == "=")?;
+    Some(unquoted(said[2]).into_owned())
+}
+
+/// Whether one finds the rows of the table itself by a column that keeps its values under its name.
+fn finds_by_a_column(object: &Object, draft: &Draft<'_>) -> bool {
+    let own = content(&object.sql).is_some_and(|of| of.eq_ignore_ascii_case(draft.name()));
+    let number = content_rowid(&object.sql).and_then(|name| draft.position(&name));
+    // What a view calls so may be the rowid.
+    own && number.is_some_and(|at| {
+        let column = &draft.columns[at];
+        matches!(&column.source, Source::Same(old) if old.eq_ignore_ascii_case(&column.name))
+    })
+}
+
 /// The full-text tables that take their rows from this one, each with a statement that fails where its index does not
 /// fit them (<https://www.sqlite.org/fts5.html>, section 6.7, and fts3.html, section 5).
 pub(super) fn indexes(table: &str, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Result<Vec<(String, String)>> {
@@ -209,8 +229,24 @@ pub(super) fn keep(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
         let mut said = said.iter();
         matches!(column.source, Source::Converted(..)) && said.any(|(words, star)| *star || words.contains(&name))
     });
-    // A view may give any of its columns for the number of a row.
-    let by_number = reading_views(draft.state).find(|object| words(&object.sql).contains("content_rowid"));
+    // A view may give any of its columns for the number of a row, by another name.
+    let names = |view: &Object, name: &str| {
+        let words: Vec<_> = significant(&view.sql, &SQLITE)
+            .map(|token| &view.sql[token.span])
+            .collect();
+        words
+            .windows(2)
+            .any(|two| two[0].eq_ignore_ascii_case("AS") && unquoted(two[1]).eq_ignore_ascii_case(name))
+    };
+    let may_be = |name: &str| {
+        let mut views = draft.state.related.iter().filter(|object| object.kind == "view");
+        let known = draft.state.table.column(name).is_some();
+        !known
+            || converted.is_some_and(|column| column.name.eq_ignore_ascii_case(name))
+            || views.any(|view| names(view, name))
+    };
+    let by_number =
+        reading_views(draft.state).find(|object| content_rowid(&object.sql).is_some_and(|name| may_be(&name)));
     if let (Some(column), Some(object)) = (converted, by_number) {
         let what = format!("virtual table `{}`", object.name);
         let why = format!(
@@ -223,7 +259,7 @@ pub(super) fn keep(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
     let by_views = reading_views(draft.state).filter(|_| moved);
     for object in reading(draft.state).chain(by_views) {
         let what = format!("virtual table `{}`", object.name);
-        if moved {
+        if moved && !finds_by_a_column(object, draft) {
             let why = format!(
                 "finds the rows of `{}` by their rowids, which would change",
                 draft.name()
