@@ -71,12 +71,17 @@ fn refused(draft: &Draft<'_>, site: &Site<'_>, error: &ScratchError) -> Error {
     let span = pointed_at(draft.table.text(), error, words).map_or(site.span.clone(), |span| {
         site.span.start + span.start..site.span.start + span.end
     });
-    site.error(
+    let refused = site.error(
         code,
         format!("`{}` cannot be defined like this", draft.name()),
         &span,
         error.message.clone(),
-    )
+    );
+    if error.message.starts_with("AUTOINCREMENT is only allowed") {
+        let table = quoted(draft.name(), '"');
+        return refused.help(format!("take it off first: -- sqlrev:autoincrement {table} off"));
+    }
+    refused
 }
 
 /// The place in an action of the word that SQLite points at or names.

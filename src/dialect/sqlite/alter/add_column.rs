@@ -103,8 +103,9 @@ fn written(draft: &mut Draft<'_>, site: &Site<'_>, column: &ColumnDef) -> Result
         let integer = identity && !draft.table.without_rowid();
         let data_type = if integer {
             "INTEGER".to_owned()
-        } else if draft.table.strict() {
-            types::written(asked, true)
+        } else if draft.table.strict() || asked.contains('\'') {
+            // SQLite has no texts in types: ENUM ('a', 'b').
+            types::written(asked, draft.table.strict())
         } else {
             // SQLite takes any type here and in CREATE TABLE, so the author's stands, alone or among other ALTERs.
             asked.to_owned()

@@ -62,6 +62,12 @@ pub(super) fn apply(
             ClauseKind::NotNull => not_null = Some(site.words(&clause.body)),
             ClauseKind::Default(span) => value = Some(expr::default(site.words(span))),
             ClauseKind::Collate(_) | ClauseKind::Null | ClauseKind::Foreign | ClauseKind::Identity => {}
+            ClauseKind::Generated { .. } => {
+                let message = format!("a changed column cannot become a computed one: `{name}`");
+                return Err(site
+                    .error(Code::BatchUnsupported, message, &clause.span, "")
+                    .help("drop it and add it anew with its expression: DROP COLUMN …, ADD COLUMN … AS (…)"));
+            }
             _ => {
                 return Err(site
                     .error(

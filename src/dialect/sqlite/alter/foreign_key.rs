@@ -206,7 +206,18 @@ fn parent(
     } else {
         inspect::index_texts(ask, &draft.state.schema, &key.table.text)?
     };
-    if columns.len() != count || !is_key(&table, &indexes, &columns) {
+    if columns.len() != count {
+        let name = &key.table.text;
+        let message = format!(
+            "the foreign key has {count} columns, and `{name}` ({}) has {}",
+            columns.join(", "),
+            columns.len()
+        );
+        let help = format!("say which it refers to: REFERENCES {} (…)", quoted(name, '"'));
+        let error = site.error(Code::BatchUnsupported, message, &key.table.span, "not as many");
+        return Err(error.help(help));
+    }
+    if !is_key(&table, &indexes, &columns) {
         let message = format!(
             "`{}` ({}) is no primary key and not unique",
             key.table.text,

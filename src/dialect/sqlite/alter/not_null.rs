@@ -2,7 +2,7 @@
 
 use crate::code::Code;
 use crate::dialect::sqlite::demand::{Demand, is_null};
-use crate::dialect::sqlite::draft::Draft;
+use crate::dialect::sqlite::draft::{Draft, Source};
 use crate::dialect::sqlite::site::Site;
 use crate::error::Result;
 use crate::sql::parse::cursor::Name;
@@ -29,9 +29,16 @@ pub(super) fn demand_values(draft: &mut Draft<'_>, site: &Site<'_>, name: &str) 
     }
     let message = format!("column `{name}` of `{}` holds NULL", draft.name());
     let (table, quoted_name) = (draft.state.spoken(), quoted(name, '"'));
-    let help = format!(
-        "fill it first, in the same revision if you like: UPDATE {table} SET {quoted_name} = … WHERE {quoted_name} IS NULL;"
-    );
+    let source = draft.position(name).map(|at| &draft.columns[at].source);
+    let help = if draft.is_generated(name) {
+        "its expression gives NULL for these rows: change what it is computed from first".to_owned()
+    } else if matches!(source, Some(Source::Converted(..))) {
+        "what it is converted with gives NULL for these rows: USING coalesce(…, …)".to_owned()
+    } else {
+        format!(
+            "fill it first, in the same revision if you like: UPDATE {table} SET {quoted_name} = … WHERE {quoted_name} IS NULL;"
+        )
+    };
     let demand = Demand {
         code: Code::BatchNullValues,
         message: &message,
