@@ -78,28 +78,61 @@ pub(super) fn changed(
         .map(|probe| (probe.object, probe.sql))
         .into_map();
     let views = views(before);
+    // Many triggers stand for one statement.
+    let mut known: BTreeMap<(String, String), Option<Both>> = BTreeMap::new();
     for probe in probes(before) {
         let Some(sql) = now.get(&probe.object) else { continue };
         let within = probe
             .object
             .strip_prefix("trigger `")
             .and_then(|name| name.strip_suffix('`'));
-        let Ok(Some((old, strict))) = reads(before, &probe.sql) else {
+        let key = (probe.sql.clone(), sql.clone());
+        if !known.contains_key(&key) {
+            let both = match both(before, after, &probe.sql, sql) {
+                Told::Both(both) => Some(both),
+                Told::Nothing => None,
+                Told::Never => return None,
+                // What does not compile at all is told of as such.
+                Told::Refused(message) => return Some((probe.object, message)),
+            };
+            known.insert(key.clone(), both);
+        }
+        let Some(Some(Both { old, new })) = known.get(&key) else {
             continue;
         };
-        let new = match after.reads(sql, !strict) {
-            Ok(Some(new)) => new,
-            Ok(None) => return None,
-            // What does not compile at all is told of as such.
-            Err(error) if strict && after.reads(sql, true).is_ok() => return Some((probe.object, error.message)),
-            Err(_) => continue,
-        };
-        let counted = |reads: Vec<ColumnRead>, old: bool| counted(reads, within, &views, change, old);
+        let counted = |reads: &[ColumnRead], old: bool| counted(reads, within, &views, change, old);
         if let Some(words) = difference(&counted(old, true), &counted(new, false)) {
             return Some((probe.object, words));
         }
     }
     None
+}
+
+/// What a statement reads before and after.
+struct Both {
+    old: Vec<ColumnRead>,
+    new: Vec<ColumnRead>,
+}
+
+/// What there is to tell of a statement.
+enum Told {
+    Both(Both),
+    Nothing,
+    /// This database does not say what is read.
+    Never,
+    Refused(String),
+}
+
+fn both(before: &mut dyn Scratch, after: &mut dyn Scratch, sql: &str, now: &str) -> Told {
+    let Ok(Some((old, strict))) = reads(before, sql) else {
+        return Told::Nothing;
+    };
+    match after.reads(now, !strict) {
+        Ok(Some(new)) => Told::Both(Both { old, new }),
+        Ok(None) => Told::Never,
+        Err(error) if strict && after.reads(now, true).is_ok() => Told::Refused(error.message),
+        Err(_) => Told::Nothing,
+    }
 }
 
 /// What a statement reads, and whether it says no text in double quotes.
@@ -116,27 +149,24 @@ fn reads(
 /// How often each column is read, by the names that they have afterwards; without those that come or go, which a star
 /// brings and takes, and without the columns of views, whose own reads are counted.
 fn counted(
-    reads: Vec<ColumnRead>,
+    reads: &[ColumnRead],
     within: Option<&str>,
     views: &BTreeSet<String>,
     change: &Change<'_>,
     old: bool,
 ) -> BTreeMap<(String, String), usize> {
     let mut counts = BTreeMap::new();
-    for ColumnRead {
-        table,
-        column,
-        within: place,
-    } in reads
-    {
+    for read in reads {
+        let place = read.within.as_ref();
         let elsewhere = within.is_some_and(|within| place.is_none_or(|place| !place.eq_ignore_ascii_case(within)));
-        if elsewhere || column.is_empty() || views.contains(&table) {
+        if elsewhere || read.column.is_empty() || views.contains(&read.table) {
             continue;
         }
-        let own = table.eq_ignore_ascii_case(change.table);
+        let own = read.table.eq_ignore_ascii_case(change.table);
+        let column = read.column.clone();
         let column = if own { change.name(column, old) } else { Some(column) };
         let Some(column) = column else { continue };
-        *counts.entry((table, column)).or_insert(0) += 1;
+        *counts.entry((read.table.clone(), column)).or_insert(0) += 1;
     }
     counts
 }

@@ -91,6 +91,14 @@ pub(super) struct Probe {
     pub(super) sql: String,
 }
 
+impl Probe {
+    /// The statement so that it is compiled and does nothing. A plan has a row for each scan, where a program has many for
+    /// each trigger that a statement fires.
+    pub(super) fn compiled(&self) -> String {
+        format!("EXPLAIN QUERY PLAN {}", self.sql)
+    }
+}
+
 /// Builds the related objects, a table, its indexes and its triggers; what SQLite refuses among the related is left
 /// out.
 pub(super) fn build(
@@ -157,9 +165,7 @@ fn compiles(scratch: &mut dyn Scratch, object: &Object) -> bool {
         &[],
         &[&here],
     );
-    probes
-        .iter()
-        .all(|probe| scratch.query(&format!("EXPLAIN {}", probe.sql)).is_ok())
+    probes.iter().all(|probe| scratch.query(&probe.compiled()).is_ok())
 }
 
 fn dropped(object: &Object) -> String {

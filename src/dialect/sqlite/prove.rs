@@ -222,7 +222,7 @@ fn broken(
 ) -> Option<(String, String)> {
     let mut columns = |table: &str| staying(before.query(&oracle::settable(table)).unwrap_or_default(), table, stays);
     for probe in oracle::probes(&mut columns, &state.triggers, related) {
-        let sql = format!("EXPLAIN {}", probe.sql);
+        let sql = probe.compiled();
         if before.query(&sql).is_ok()
             && let Err(error) = after.query(&sql)
         {
@@ -377,7 +377,7 @@ pub(super) fn live_probes(ask: &mut dyn Ask, state: &State, stays: &dyn Fn(&str,
         )
     };
     let mut probes = oracle::probes(&mut columns, &state.triggers, &related);
-    probes.retain(|probe| ask.query(&format!("EXPLAIN {}", probe.sql)).is_ok());
+    probes.retain(|probe| ask.query(&probe.compiled()).is_ok());
     probes.dedup();
     Ok(probes)
 }
@@ -415,7 +415,7 @@ pub(super) fn uncompiled(ask: &mut dyn Ask, schema: &str) -> Result<Vec<(Object,
 /// What SQLite says of the first probe that it does not take.
 fn first_refused(ask: &mut dyn Ask, probes: &[Probe]) -> Result<Option<String>> {
     for probe in probes {
-        match ask.query(&format!("EXPLAIN {}", probe.sql)) {
+        match ask.query(&probe.compiled()) {
             Ok(_) => {}
             Err(error) if error.code() == Code::Interrupted => return Err(error),
             Err(error) => {
@@ -430,7 +430,7 @@ fn first_refused(ask: &mut dyn Ask, probes: &[Probe]) -> Result<Option<String>> 
 /// The probes as things to do.
 pub(super) fn compiles(probes: &[Probe], at: &(usize, Span)) -> Vec<Op> {
     let op = |probe: &Probe| Op::Compiles {
-        sql: format!("EXPLAIN {}", probe.sql),
+        sql: probe.compiled(),
         object: probe.object.clone(),
         at: at.clone(),
     };
