@@ -20,7 +20,7 @@ pub use answer::{
 };
 pub use ask::{Ask, ColumnRead, Rows, Scratch, ScratchError};
 pub use mirror::{Mirror, Mirrors};
-pub use references::References;
+pub use references::{Along, Leads, References};
 pub use rewrite::{AlterStatement, COPY, Op, Rewrite, Setting};
 pub use schemas::Schemas;
 pub use script::{Renumbered, ScriptHead, ScriptSql};

@@ -5,6 +5,36 @@ use std::collections::BTreeSet;
 use crate::dialect::Rows;
 use crate::error::Result;
 
+/// What becomes of a row when the one that it points at goes or changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Along {
+    /// Nothing.
+    Stays,
+    /// The same.
+    Follows,
+    /// Its columns point at nothing, or at another one.
+    Changes,
+}
+
+/// A foreign key by which rows of a table follow those of another.
+#[derive(Debug)]
+pub struct Leads {
+    /// The table that has it.
+    pub child: String,
+    /// Its columns.
+    pub from: Vec<String>,
+    /// Those of the other table, in lower case.
+    pub to: Vec<String>,
+    /// One of these is computed from others.
+    pub computed: bool,
+    /// When the row goes.
+    pub deleted: Along,
+    /// When one of its columns changes.
+    pub changed: Along,
+    /// A query that finds a row, named in words, which points at one that is there.
+    pub pointing: String,
+}
+
 /// What such a database says of rows and of those that they refer to.
 pub trait References: Sync + std::fmt::Debug {
     /// A query for rows that point at rows which do not exist: in `orphan` something that tells each from the others for a script
@@ -38,8 +68,21 @@ pub trait References: Sync + std::fmt::Debug {
     /// A query for the tables and columns whose rows would be deleted or changed along with a table that is dropped.
     fn followers(&self, table: &str) -> String;
 
-    /// A query that gives a row where a table has a trigger.
-    fn fires(&self, table: &str) -> String;
+    /// The foreign keys by which rows follow those of a table.
+    ///
+    /// # Errors
+    /// What the database says to the questions.
+    fn leads(&self, table: &str, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Result<Vec<Leads>>;
+
+    /// A query for the words of those nodes of a graph that are reached from the node `0`: an edge leads from one to another
+    /// where its query finds a row.
+    fn reached(&self, edges: &[(usize, usize, String)], words: &[(usize, String)]) -> String;
+
+    /// Whether a trigger fires when rows of a table go, or when a column of theirs changes.
+    ///
+    /// # Errors
+    /// What the database says to the questions.
+    fn fires(&self, table: &str, column: Option<&str>, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Result<bool>;
 
     /// A query for those of these tables that are there, each in words.
     fn stay(&self, tables: &[String]) -> String;
@@ -61,9 +104,6 @@ pub trait References: Sync + std::fmt::Debug {
     /// A query for the columns of a table that refer to others, each with a query that counts the rows where it is not
     /// NULL.
     fn filled(&self, table: &str) -> String;
-
-    /// A query that gives a row, named in words, where some row of a table has a value in a column.
-    fn follows(&self, table: &str, column: &str) -> String;
 
     /// A table of the database itself as it stands in statements, whatever temporary one has its name.
     fn stored(&self, table: &str) -> String;

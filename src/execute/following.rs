@@ -1,71 +1,181 @@
 //! What follows a table that a script drops: rows of others that would go or change with it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use crate::dialect::{References, Rows};
+use crate::dialect::{Along, Leads, References, Rows};
 use crate::error::Result;
 use crate::execute::scripts::Prepared;
 
-/// A table whose rows may follow one that is dropped.
+/// A table whose rows may follow those of one that is dropped, and what becomes of them.
+#[derive(Debug)]
 pub(crate) struct Follower {
     /// Its name.
     pub child: String,
-    /// The table that the script drops as well, and through which they follow; the same one, where its triggers would
-    /// fire.
+    /// The column that changes; none where rows go.
+    pub column: Option<String>,
+    /// The table that the script drops as well, and through which they follow.
     pub through: Option<String>,
-    /// The script drops it for good, and nothing hangs on it.
-    pub goes: bool,
-    /// A query that finds a row which follows.
-    pub query: String,
+    /// The script drops it for good.
+    pub dropped: bool,
+    /// Its triggers would fire.
+    pub fires: bool,
 }
 
-/// The tables that follow one. Those that the script drops for good may, but not what follows their rows in turn, nor
-/// what their triggers do.
+impl Follower {
+    /// What becomes of its rows is nothing to anybody.
+    pub(crate) fn goes(&self) -> bool {
+        self.dropped && !self.fires
+    }
+}
+
+/// What follows a table, and by which ways.
+pub(crate) struct Following<'r> {
+    references: &'r dyn References,
+    followers: Vec<Follower>,
+    /// From which to which, the table itself being `0` and the first follower `1`, and a query that finds a row which follows
+    /// so.
+    edges: Vec<(usize, usize, String)>,
+}
+
+/// The tables that follow the one which the statement drops that so many come before. Those that the script drops for good
+/// may, but not what follows their rows in turn, nor what their triggers do.
 ///
 /// # Errors
 /// What the database says to the questions.
-pub(crate) fn of(
-    table: &str,
+pub(crate) fn of<'r>(
+    (at, table): (u64, &str),
+    references: &'r dyn References,
+    prepared: &Prepared,
+    ask: &mut dyn FnMut(&str) -> Result<Rows>,
+) -> Result<Following<'r>> {
+    let mut found = Following {
+        references,
+        followers: Vec::new(),
+        edges: Vec::new(),
+    };
+    let mut known: BTreeMap<String, Vec<Leads>> = BTreeMap::new();
+    let mut next = 0;
+    while next <= found.followers.len() {
+        let parent = next.checked_sub(1).map(|last| &found.followers[last]);
+        let (name, column) = match parent {
+            Some(follower) if !follower.goes() => {
+                next += 1;
+                continue;
+            }
+            Some(follower) => (follower.child.clone(), follower.column.clone()),
+            None => (table.to_owned(), None),
+        };
+        if !known.contains_key(&name) {
+            known.insert(name.clone(), references.leads(&name, ask)?);
+        }
+        for key in &known[&name] {
+            if key.child.eq_ignore_ascii_case(table) {
+                continue;
+            }
+            for changes in changes(key, column.as_deref()) {
+                let same = |one: &Follower| one.child == key.child && one.column == changes;
+                let to = match found.followers.iter().position(same) {
+                    Some(to) => to,
+                    None => {
+                        let dropped = goes_for_good((at, &key.child), references, prepared, ask)?;
+                        found.followers.push(Follower {
+                            fires: dropped && references.fires(&key.child, changes.as_deref(), ask)?,
+                            child: key.child.clone(),
+                            column: changes,
+                            through: (next > 0).then(|| name.clone()),
+                            dropped,
+                        });
+                        found.followers.len() - 1
+                    }
+                };
+                found.edges.push((next, to + 1, key.pointing.clone()));
+            }
+        }
+        next += 1;
+    }
+    Ok(found)
+}
+
+/// What a key does to rows when those that they point at go, or a column of these changes: to which of their columns, and
+/// `None` where they go.
+fn changes(key: &Leads, column: Option<&str>) -> Vec<Option<String>> {
+    let along = match column {
+        None => key.deleted,
+        Some(column) if key.computed || key.to.iter().any(|to| to.eq_ignore_ascii_case(column)) => key.changed,
+        Some(_) => Along::Stays,
+    };
+    match along {
+        Along::Stays => Vec::new(),
+        Along::Follows if column.is_none() => vec![None],
+        Along::Follows | Along::Changes => key.from.iter().cloned().map(Some).collect(),
+    }
+}
+
+/// Whether the script drops a table for good. What no transaction holds cannot be taken back when it turns out that it did
+/// not, so nothing but other tables that are dropped may stand before it there.
+fn goes_for_good(
+    (at, table): (u64, &str),
     references: &dyn References,
     prepared: &Prepared,
     ask: &mut dyn FnMut(&str) -> Result<Rows>,
-) -> Result<Vec<Follower>> {
-    let mut found = Vec::new();
-    let mut seen = BTreeSet::new();
-    let mut open = vec![(table.to_owned(), None)];
-    while let Some((parent, way)) = open.pop() {
-        for row in ask(&references.followers(&parent))? {
-            let mut values = row.into_iter().flatten();
-            let (Some(child), Some(column)) = (values.next(), values.next()) else {
-                continue;
-            };
-            if child.eq_ignore_ascii_case(table) || !seen.insert((child.clone(), column.clone(), parent.clone())) {
-                continue;
-            }
-            let query = match &way {
-                Some(way) => format!(
-                    "SELECT * FROM ({}) WHERE EXISTS ({way})",
-                    references.follows(&child, &column)
-                ),
-                None => references.follows(&child, &column),
-            };
-            let name = child.to_ascii_lowercase();
-            let goes = prepared.dropped.contains(&name) && !prepared.replaced.contains(&name);
-            let fires = goes && !ask(&references.fires(&child))?.is_empty();
-            if goes {
-                open.push((child.clone(), Some(query.clone())));
-            }
-            found.push(Follower {
-                through: if fires {
-                    Some(child.clone())
-                } else {
-                    way.is_some().then(|| parent.clone())
-                },
-                goes: goes && !fires,
-                child,
-                query,
-            });
-        }
+) -> Result<bool> {
+    let name = table.to_ascii_lowercase();
+    if !prepared.dropped.contains(&name) || prepared.replaced.contains(&name) {
+        return Ok(false);
     }
-    Ok(found)
+    let Some(drops) = &prepared.drops else {
+        return Ok(true);
+    };
+    let after = drops.iter().skip_while(|(index, _)| *index <= at);
+    let mut row = (at + 1..).zip(after).take_while(|(want, (index, _))| want == index);
+    if !row.any(|(_, (_, dropped))| *dropped == name) {
+        return Ok(false);
+    }
+    match references.shadowed("", table) {
+        Some(query) => Ok(ask(&query)?.is_empty()),
+        None => Ok(true),
+    }
+}
+
+impl Following<'_> {
+    /// Those that do follow it.
+    ///
+    /// # Errors
+    /// What the database says to the question.
+    pub(crate) fn there(self, ask: &mut dyn FnMut(&str) -> Result<Rows>) -> Result<Vec<Follower>> {
+        if self.edges.is_empty() {
+            return Ok(Vec::new());
+        }
+        let words = (1..=self.followers.len()).map(|node| (node, node.to_string()));
+        let words: Vec<(usize, String)> = words.collect();
+        let reached = ask(&self.references.reached(&self.edges, &words))?;
+        let reached: Vec<String> = reached.into_iter().flatten().flatten().collect();
+        let nodes = words.into_iter().zip(self.followers);
+        let there = nodes.filter(|((_, words), _)| reached.contains(words));
+        Ok(there.map(|(_, follower)| follower).collect())
+    }
+
+    /// Queries that find rows which may not follow, and those that may, which have to be dropped in the end.
+    pub(crate) fn looked_for(self) -> (Vec<String>, Vec<String>) {
+        let (mut queries, mut far): (Vec<String>, Vec<(usize, String)>) = Default::default();
+        for (at, follower) in self.followers.iter().enumerate().filter(|(_, one)| !one.goes()) {
+            let ways = self.edges.iter().filter(|(_, to, _)| *to == at + 1);
+            for (from, _, query) in ways {
+                let words = match &follower.column {
+                    _ if follower.fires => format!("a row of {}, whose triggers would fire", follower.child),
+                    _ => format!("a row of {}", follower.child),
+                };
+                if *from == 0 && !queries.contains(query) {
+                    queries.push(query.clone());
+                } else if *from > 0 && far.last().is_none_or(|(node, _)| *node != at + 1) {
+                    far.push((at + 1, words));
+                }
+            }
+        }
+        if !far.is_empty() {
+            queries.push(self.references.reached(&self.edges, &far));
+        }
+        let goes = self.followers.into_iter().filter(Follower::goes);
+        (queries, goes.map(|follower| follower.child).collect())
+    }
 }

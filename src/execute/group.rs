@@ -82,6 +82,15 @@ impl Marks {
         groups
     }
 
+    /// The statements that drop a table.
+    pub(crate) fn drops(&self) -> Vec<(u64, String)> {
+        let drops = self.marks.iter().filter_map(|(at, mark)| match mark {
+            Mark::Part(Replaces::Drops(table)) => Some((*at, table.clone())),
+            _ => None,
+        });
+        drops.collect()
+    }
+
     /// From where each table is missing to where it is there again, with its rows.
     fn spans(&self) -> Vec<(u64, u64)> {
         let mut spans = Vec::new();

@@ -221,15 +221,12 @@ impl<'a> Rebuild<'a> {
             return Ok(());
         }
         let mut ask = |sql: &str| driver.query(sql).map_err(failed);
-        for follower in following::of(table, references, self.prepared, &mut ask)? {
-            if ask(&follower.query)?.is_empty() {
-                continue;
+        let following = following::of((place.index, table), references, self.prepared, &mut ask)?;
+        for follower in following.there(&mut ask)? {
+            if !follower.goes() {
+                return Err(self.goes_along(place, table, &follower));
             }
-            if follower.goes {
-                self.spared.push((follower.child, place.in_file()));
-                continue;
-            }
-            return Err(self.goes_along(place, table, &follower));
+            self.spared.push((follower.child, place.in_file()));
         }
         Ok(())
     }
@@ -237,28 +234,39 @@ impl<'a> Rebuild<'a> {
     fn goes_along(&self, place: &Place<'_>, table: &str, follower: &Follower) -> Error {
         let child = &follower.child;
         let (file, span) = place.in_file();
-        let (what, label) = match &follower.through {
-            Some(through) if through == child => (
-                format!("fire triggers of `{child}`"),
-                format!("rows of `{child}` follow this table's"),
-            ),
-            Some(through) => (
-                format!("delete or change rows of `{child}`"),
-                format!("rows of `{through}` follow this table's, and rows of `{child}` follow them"),
-            ),
-            None => (
-                format!("delete or change rows of `{child}`"),
-                format!("rows of `{child}` follow this table's"),
-            ),
+        let what = if follower.fires {
+            format!("fire triggers of `{child}`")
+        } else {
+            format!("delete or change rows of `{child}`")
         };
-        let help = match &follower.through {
-            Some(through) => {
-                format!("drop `{through}` before `{table}`, or say what is meant before: DELETE FROM {child}")
-            }
-            None if self.prepared.replaced.contains(&child.to_ascii_lowercase()) => {
-                format!("drop `{table}` after `{child}` was replaced by a table that does not follow it")
-            }
-            None => format!("drop `{child}` as well, or say what is meant before: DELETE FROM {child}"),
+        let label = match &follower.through {
+            Some(through) => format!("rows of `{through}` follow this table's, and rows of `{child}` follow them"),
+            None => format!("rows of `{child}` follow this table's"),
+        };
+        let name = child.to_ascii_lowercase();
+        let said = self.prepared.dropped.contains(&name);
+        let (to_drop, to_change) = if said && self.prepared.drops.is_some() {
+            let stored = format!("main.{child}");
+            (
+                format!("drop `{stored}` before `{table}`, since no transaction holds both"),
+                stored,
+            )
+        } else {
+            let order = if follower.fires {
+                format!("before `{table}`")
+            } else {
+                "as well".to_owned()
+            };
+            (format!("drop `{child}` {order}"), child.clone())
+        };
+        let meant = match &follower.column {
+            Some(column) => format!("UPDATE {to_change} SET {column} = NULL"),
+            None => format!("DELETE FROM {to_change}"),
+        };
+        let help = if self.prepared.replaced.contains(&name) {
+            format!("drop `{table}` after `{child}` was replaced by a table that does not follow it")
+        } else {
+            format!("{to_drop}, or say what is meant before: {meant}")
         };
         Error::new(Code::WouldDeleteRows, format!("to drop `{table}` would {what}"))
             .at(&file, span, label)

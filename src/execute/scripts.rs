@@ -71,6 +71,8 @@ pub(crate) struct Prepared {
     pub unsettles: bool,
     /// Without a transaction: the statements that replace tables, which are done together.
     pub groups: Vec<Group>,
+    /// Likewise: what drops a table, by how many statements come before it.
+    pub drops: Option<Vec<(u64, String)>>,
     /// The statements that drop what would stay in the session after the revision, in the order in which it is made.
     pub temporary: Vec<String>,
     /// Whether a statement asks how many rows the one before it has changed, where others may have come between.
@@ -210,6 +212,7 @@ impl Script {
             switches: survey.switches,
             defers: survey.defers,
             unsettles: survey.unsettles,
+            drops: survey.marks.as_ref().map(Marks::drops),
             groups: survey
                 .marks
                 .map_or_else(Vec::new, |marks| marks.groups(survey.statements)),

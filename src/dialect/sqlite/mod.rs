@@ -1,5 +1,6 @@
 //! SQLite.
 
+mod along;
 mod alter;
 mod apart;
 mod aside;

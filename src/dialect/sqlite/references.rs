@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::dialect::sqlite::{follow, rebuild};
-use crate::dialect::{References, Rows};
+use crate::dialect::sqlite::{along, follow, rebuild};
+use crate::dialect::{Leads, References, Rows};
 use crate::error::Result;
 use crate::sql::parse::cursor::Cursor;
 use crate::sql::split::SQLITE;
@@ -96,12 +96,16 @@ impl References for ForeignKeys {
         )
     }
 
-    fn fires(&self, table: &str) -> String {
-        format!(
-            "SELECT 1 FROM (SELECT type, tbl_name FROM main.sqlite_schema UNION ALL SELECT type, tbl_name FROM sqlite_temp_schema) \
-             WHERE type = 'trigger' AND lower(tbl_name) = lower({}) LIMIT 1",
-            sqlite_literal(table)
-        )
+    fn leads(&self, table: &str, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Result<Vec<Leads>> {
+        along::leads(table, query)
+    }
+
+    fn reached(&self, edges: &[(usize, usize, String)], words: &[(usize, String)]) -> String {
+        along::reached(edges, words)
+    }
+
+    fn fires(&self, table: &str, column: Option<&str>, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Result<bool> {
+        along::fires(table, column, query)
     }
 
     fn stay(&self, tables: &[String]) -> String {
@@ -176,12 +180,6 @@ impl References for ForeignKeys {
              FROM pragma_foreign_key_list({name}, 'main') ORDER BY 1",
             sqlite_literal(&self.stored(table))
         )
-    }
-
-    fn follows(&self, table: &str, column: &str) -> String {
-        let words = sqlite_literal(&format!("a row of {table}"));
-        let (table, column) = (self.stored(table), quoted(column, '"'));
-        format!("SELECT {words} FROM {table} WHERE {column} IS NOT NULL LIMIT 1")
     }
 
     fn stored(&self, table: &str) -> String {

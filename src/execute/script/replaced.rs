@@ -78,12 +78,12 @@ impl Scribe<'_> {
             return Ok(());
         }
         let message = format!("to drop {table} would delete or change rows of others");
-        for follower in following::of(&table, references, prepared, &mut |sql| ask.query(sql))? {
-            if follower.goes {
-                self.hand.spared.push(follower.child);
-            } else {
-                put(self.out, &self.sql.guard_rows(&follower.query, &message))?;
-            }
+        let at = (self.hand.done, table.as_str());
+        let following = following::of(at, references, prepared, &mut |sql| ask.query(sql))?;
+        let (queries, spared) = following.looked_for();
+        self.hand.spared.extend(spared);
+        for query in queries {
+            put(self.out, &self.sql.guard_rows(&query, &message))?;
         }
         Ok(())
     }
