@@ -16,7 +16,7 @@ pub enum Along {
     Changes,
 }
 
-/// A foreign key by which rows of a table follow those of another.
+/// A foreign key by which rows of a table point at those of another.
 #[derive(Debug)]
 pub struct Leads {
     /// The table that has it.
@@ -68,7 +68,7 @@ pub trait References: Sync + std::fmt::Debug {
     /// A query for the tables and columns whose rows would be deleted or changed along with a table that is dropped.
     fn followers(&self, table: &str) -> String;
 
-    /// The foreign keys by which rows follow those of a table.
+    /// The foreign keys by which rows point at those of a table.
     ///
     /// # Errors
     /// What the database says to the questions.

@@ -27,7 +27,7 @@ enum Stage {
 }
 
 /// The tables of a script that are on their way.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Course {
     dialect: &'static dyn Dialect,
     replaced: BTreeSet<String>,

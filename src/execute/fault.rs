@@ -126,16 +126,6 @@ pub(crate) fn advice(message: &str, statement: &str) -> Option<&'static str> {
              drop the tables that refer to others first, or write PRAGMA foreign_keys = OFF above",
         );
     }
-    if message == "FOREIGN KEY constraint failed"
-        && statement
-            .get(..10)
-            .is_some_and(|words| words.eq_ignore_ascii_case("DROP TABLE"))
-    {
-        return Some(
-            "rows of other tables refer to those of this one, and a RENAME of it leads them along: CREATE the new table under \
-             another name, INSERT, DROP the old one, and RENAME the new one; then nothing follows it",
-        );
-    }
     let outside = "a statement that cannot run in a transaction needs `transaction: none` in the revision's header";
     // SQLite's words for what an application registers on its own connections (appfunc.html).
     let registered = "a function or collation that an application brings along is known to its own connections alone: run \

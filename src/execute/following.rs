@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::dialect::{Along, Leads, References, Rows};
-use crate::error::Result;
+use crate::driver::Driver;
+use crate::error::{Error, Label, Result};
+use crate::execute::fault;
 use crate::execute::scripts::Prepared;
 
 /// A table whose rows may follow those of one that is dropped, and what becomes of them.
@@ -94,6 +96,47 @@ pub(crate) fn of<'r>(
         next += 1;
     }
     Ok(found)
+}
+
+/// The error of a table that could not be dropped, with what to do where rows of others point at its own.
+pub(crate) fn refused(error: Error, table: &str, prepared: &Prepared, driver: &mut dyn Driver) -> Error {
+    let Some(references) = driver.dialect().references() else {
+        return error;
+    };
+    let kept = |label: &Label| label.text == "FOREIGN KEY constraint failed";
+    if !error.labels().iter().any(kept) {
+        return error;
+    }
+    let Some(child) = points_at(table, references, driver) else {
+        return error.help(
+            "rows of other tables point at those that would go with it: drop these tables before, or say what is meant: DELETE",
+        );
+    };
+    if prepared.renamed.contains(table) {
+        return error.help(
+            "rows of other tables refer to those of this one, and a RENAME of it leads them along: CREATE the new table under \
+             another name, INSERT, DROP the old one, and RENAME the new one; then nothing follows it",
+        );
+    }
+    if prepared.dropped.contains(&child.to_ascii_lowercase()) {
+        return error.help(format!(
+            "rows of `{child}` point at those of `{table}`: drop `{child}` before `{table}`"
+        ));
+    }
+    error
+        .help(format!(
+            "rows of `{child}` point at those of `{table}`: drop `{child}` before it, or say what is meant: DELETE FROM {child}"
+        ))
+        .help("to change the table: ALTER TABLE; or CREATE the new one, INSERT, DROP the old one, RENAME")
+}
+
+/// A table whose rows point at some of another one, and keep it from going.
+fn points_at(table: &str, references: &dyn References, driver: &mut dyn Driver) -> Option<String> {
+    let mut ask = |sql: &str| driver.query(sql).map_err(|error| fault::database(&error));
+    let keys = references.leads(table, &mut ask).ok()?.into_iter();
+    let mut others = keys.filter(|key| key.deleted == Along::Stays && !key.child.eq_ignore_ascii_case(table));
+    let found = others.find(|key| ask(&key.pointing).is_ok_and(|rows| !rows.is_empty()));
+    found.map(|key| key.child)
 }
 
 /// What a key does to rows when those that they point at go, or a column of these changes: to which of their columns, and

@@ -122,7 +122,7 @@ impl Runner for Online<'_> {
         }
         let references = self.driver.dialect().references();
         if self.unit.is_none() && references.is_some_and(|known| known.passed_over(sql)) {
-            (self.events)(Event::Notice(&rebuild::in_vain(sql)));
+            (self.events)(Event::Notice(&rebuild::in_vain(sql, self.driver.dialect())));
         }
         self.pass_notices_on();
         self.done(place.index + 1).map_err(|error| {

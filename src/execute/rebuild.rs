@@ -15,9 +15,11 @@ use crate::execute::group::Group;
 use crate::execute::losses::{self, Losses};
 use crate::execute::orphans::{self, Names, Orphans};
 use crate::execute::scripts::Prepared;
+use crate::execute::shown::one_line;
 use crate::execute::tally::Tally;
 use crate::execute::walk::Place;
 use crate::source::{SourceFile, Span};
+use crate::sql::token;
 
 /// What a script replaces, and the rows that pointed at nothing before it began to.
 pub(crate) struct Rebuild<'a> {
@@ -111,7 +113,8 @@ impl<'a> Rebuild<'a> {
         };
         if !self.prepared.replaced.contains(&table) {
             self.takes_nothing_along(driver, place, &table)?;
-            return run(driver, place, in_transaction);
+            return run(driver, place, in_transaction)
+                .map_err(|error| following::refused(error, &table, self.prepared, driver));
         }
         self.torn |= !in_transaction;
         self.unfollowed(driver, |driver| drop_alone(driver, place, &table, in_transaction))
@@ -226,7 +229,10 @@ impl<'a> Rebuild<'a> {
             if !follower.goes() {
                 return Err(self.goes_along(place, table, &follower));
             }
-            self.spared.push((follower.child, place.in_file()));
+            // Without a transaction it is known to go.
+            if self.prepared.drops.is_none() {
+                self.spared.push((follower.child, place.in_file()));
+            }
         }
         Ok(())
     }
@@ -386,8 +392,10 @@ impl<'a> Rebuild<'a> {
     }
 }
 
-/// What to say of a statement that does nothing in a transaction.
-pub(crate) fn in_vain(sql: &str) -> String {
+/// What to say of a statement that does nothing in a transaction, without the comments behind it.
+pub(crate) fn in_vain(sql: &str, dialect: &dyn Dialect) -> String {
+    let last = token::significant(sql, dialect.rules()).last();
+    let sql = one_line(&sql[..last.map_or(sql.len(), |last| last.span.end)]);
     format!("{sql}: does nothing in a transaction, and needs a revision of its own with `transaction: none`")
 }
 

@@ -256,7 +256,7 @@ impl Scribe<'_> {
         }
         let references = self.dialect.references();
         if self.transaction == Transaction::Revision && references.is_some_and(|known| known.passed_over(text)) {
-            put(self.out, &format!("-- {}\n", one_line(&rebuild::in_vain(text))))?;
+            put(self.out, &format!("-- {}\n", rebuild::in_vain(text, self.dialect)))?;
             return self.written(1);
         }
         let undone = self.sql.undone(text);

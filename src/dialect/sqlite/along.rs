@@ -8,7 +8,7 @@ use crate::sql::write::{quoted, sqlite_literal};
 
 type Query<'q> = &'q mut dyn FnMut(&str) -> Result<Rows>;
 
-/// The foreign keys by which rows follow those of a table.
+/// The foreign keys by which rows point at those of a table.
 pub(super) fn leads(table: &str, query: Query<'_>) -> Result<Vec<Leads>> {
     // Each list of foreign keys costs more than a look at the text, and a name with a quote is written otherwise there.
     let plain = !table.contains(['"', '`', '\'', ']']);
@@ -26,9 +26,6 @@ pub(super) fn leads(table: &str, query: Query<'_>) -> Result<Vec<Leads>> {
     let mut found = Vec::new();
     for pairs in keys.chunk_by(|one, other| one[..2] == other[..2]) {
         let (deleted, changed) = (along(&pairs[0][2]), along(&pairs[0][3]));
-        if deleted == Along::Stays && changed == Along::Stays {
-            continue;
-        }
         let parent = Parent::read(&name, query)?;
         let to = pairs.iter().enumerate().map(|(at, pair)| match &pair[5] {
             to if to.is_empty() => parent.key.get(at).cloned().unwrap_or_default(),

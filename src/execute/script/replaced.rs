@@ -12,9 +12,9 @@ use crate::execute::script::{Scribe, one_line, put};
 use crate::revision::Transaction;
 use crate::sql::token;
 
-/// What is known of the tables that a step replaces.
-#[derive(Debug, Default)]
-pub(super) struct ByHand {
+/// What the statements so far have done to tables that a step replaces.
+#[derive(Debug, Default, Clone)]
+struct Seen {
     course: Option<Course>,
     /// What such a table had is remembered, and whether the last numbers of rows are.
     keeps: bool,
@@ -23,6 +23,12 @@ pub(super) struct ByHand {
     kept: BTreeMap<String, Vec<String>>,
     /// What keeps an index of their rows, each with a statement that fails where it does not fit them.
     indexes: Vec<(String, String)>,
+}
+
+/// What is known of the tables that a step replaces.
+#[derive(Debug, Default)]
+pub(super) struct ByHand {
+    seen: Seen,
     /// The statements that are written now, and done together in a step without a transaction.
     pub(super) group: Option<Group>,
     /// Rows that point at nothing are watched in the rest of the step as well.
@@ -31,6 +37,8 @@ pub(super) struct ByHand {
     pub(super) inside: bool,
     /// The savepoint that has opened it, if it was one.
     savepoint: Option<String>,
+    /// What was known before it, since a ROLLBACK takes the rest back.
+    before: Option<Seen>,
     /// Foreign keys are off for the sake of that.
     apart: bool,
     /// The author has switched foreign keys off.
@@ -46,7 +54,10 @@ pub(super) struct ByHand {
 impl ByHand {
     pub(super) fn new(course: Option<Course>) -> Self {
         Self {
-            course,
+            seen: Seen {
+                course,
+                ..Seen::default()
+            },
             ..Self::default()
         }
     }
@@ -81,7 +92,10 @@ impl Scribe<'_> {
         let at = (self.hand.done, table.as_str());
         let following = following::of(at, references, prepared, &mut |sql| ask.query(sql))?;
         let (queries, spared) = following.looked_for();
-        self.hand.spared.extend(spared);
+        // Without a transaction they are known to go.
+        if prepared.drops.is_none() {
+            self.hand.spared.extend(spared);
+        }
         for query in queries {
             put(self.out, &self.sql.guard_rows(&query, &message))?;
         }
@@ -190,7 +204,7 @@ impl Scribe<'_> {
     /// Stops the script when something points at what is not there, and did not before.
     pub(super) fn points_at_something(&mut self) -> Result<()> {
         self.lets_go()?;
-        let course = self.hand.course.iter();
+        let course = self.hand.seen.course.iter();
         let gone: Vec<String> = course.flat_map(Course::gone).map(str::to_owned).collect();
         for table in gone {
             let message = format!("this refers to {table}, which is dropped");
@@ -235,6 +249,7 @@ impl Scribe<'_> {
             return Ok(());
         }
         self.hand.inside = true;
+        self.hand.before = Some(self.hand.seen.clone());
         self.hand.savepoint = self.savepoint(statement);
         let mut groups = self.prepared.iter().flat_map(|prepared| &prepared.groups);
         self.hand.apart = groups.any(|group| group.opened == Some(self.hand.done));
@@ -257,6 +272,11 @@ impl Scribe<'_> {
             ["ROLLBACK", rest @ ..] => rest.contains(&"TO"),
             _ => true,
         };
+        if !self.hand.inside
+            && let Some(before) = self.hand.before.take().filter(|_| words[0] == "ROLLBACK")
+        {
+            self.hand.seen = before;
+        }
         if !self.hand.inside && std::mem::take(&mut self.hand.apart) && self.foreign_keys_on {
             put(self.out, &self.sql.foreign_keys(true))?;
         }
@@ -274,11 +294,11 @@ impl Scribe<'_> {
     /// What is looked at before a statement.
     pub(super) fn looks(&mut self, statement: &str, mut ask: Option<&mut (dyn Ask + '_)>) -> Result<()> {
         if let Some(Replaces::Drops(name) | Replaces::Renames { from: name, .. }) = self.dialect.replaces(statement) {
-            let mut indexes = std::mem::take(&mut self.hand.indexes);
+            let mut indexes = std::mem::take(&mut self.hand.seen.indexes);
             indexes.retain(|(index, _)| !index.eq_ignore_ascii_case(&name));
-            self.hand.indexes = indexes;
+            self.hand.seen.indexes = indexes;
         }
-        let acts = self.hand.course.as_mut().map(|course| course.before(statement));
+        let acts = self.hand.seen.course.as_mut().map(|course| course.before(statement));
         for act in acts.into_iter().flatten() {
             match act {
                 Act::Keep { table, of } => {
@@ -288,8 +308,8 @@ impl Scribe<'_> {
                         continue;
                     }
                     let counter = self.dialect.counter(&of).is_some_and(|query| ask.query(&query).is_ok());
-                    self.hand.counters |= counter;
-                    self.hand.keeps = true;
+                    self.hand.seen.counters |= counter;
+                    self.hand.seen.keeps = true;
                     let referring = match self.dialect.references() {
                         Some(references) => ask.query(&references.filled(&of))?,
                         None => Vec::new(),
@@ -300,8 +320,8 @@ impl Scribe<'_> {
                         .collect();
                     put(self.out, &self.sql.keep_replaced(&table, &of, counter, &referring))?;
                     let indexes = self.dialect.indexes_of_rows(&table, &mut |sql| ask.query(sql))?;
-                    self.hand.indexes.extend(indexes);
-                    self.hand.kept.insert(table, referring);
+                    self.hand.seen.indexes.extend(indexes);
+                    self.hand.seen.kept.insert(table, referring);
                 }
                 Act::Compare(table) => self.compare(&table)?,
             }
@@ -311,7 +331,7 @@ impl Scribe<'_> {
 
     /// And after it.
     pub(super) fn looked(&mut self, statement: &str) -> Result<()> {
-        let acts = self.hand.course.as_mut().map(|course| course.after(statement));
+        let acts = self.hand.seen.course.as_mut().map(|course| course.after(statement));
         self.compares(acts.unwrap_or_default())
     }
 
@@ -323,7 +343,7 @@ impl Scribe<'_> {
     }
 
     fn compare(&mut self, table: &str) -> Result<()> {
-        match self.hand.kept.remove(table) {
+        match self.hand.seen.kept.remove(table) {
             Some(referring) => put(self.out, &self.sql.say_rows(table, &referring)),
             None => Ok(()),
         }
@@ -332,9 +352,9 @@ impl Scribe<'_> {
     /// At the end of the step: what is left to say.
     pub(super) fn says(&mut self) -> Result<()> {
         self.spares()?;
-        let acts = self.hand.course.as_mut().map(Course::end);
+        let acts = self.hand.seen.course.as_mut().map(Course::end);
         self.compares(acts.unwrap_or_default())?;
-        for (index, check) in std::mem::take(&mut self.hand.indexes) {
+        for (index, check) in std::mem::take(&mut self.hand.seen.indexes) {
             // Where no transaction holds the step, it would only be cut short.
             if self.transaction == Transaction::Revision {
                 let why = format!(
@@ -344,8 +364,8 @@ impl Scribe<'_> {
                 put(self.out, &format!("{why}{check};\n"))?;
             }
         }
-        if std::mem::take(&mut self.hand.keeps) {
-            put(self.out, &self.sql.say_lost(self.hand.counters))?;
+        if std::mem::take(&mut self.hand.seen.keeps) {
+            put(self.out, &self.sql.say_lost(self.hand.seen.counters))?;
         }
         self.forgets_count()
     }
