@@ -231,10 +231,7 @@ impl Dialect for Sqlite {
     }
 
     fn not_in_transaction(&self, statement: &str) -> Option<&'static str> {
-        let first = statement.get(..6);
-        first
-            .is_some_and(|word| word.eq_ignore_ascii_case("VACUUM"))
-            .then_some("VACUUM")
+        rebuild::not_in_transaction(statement)
     }
 
     fn touches_session(&self, statement: &str) -> bool {

@@ -169,6 +169,24 @@ pub(super) fn tears(statement: &str) -> bool {
     !matches!(words.as_slice(), ["pragma", _, ".", name, ..] | ["pragma", name, ..] if IN_TRANSACTION.contains(name))
 }
 
+/// What SQLite refuses in a transaction that has the lock for writing.
+pub(super) fn not_in_transaction(statement: &str) -> Option<&'static str> {
+    if begins(statement, "vacuum") {
+        return Some("VACUUM");
+    }
+    let words = if begins(statement, "pragma") {
+        words(statement, 4)
+    } else {
+        Vec::new()
+    };
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let checkpoint = matches!(
+        words.as_slice(),
+        ["pragma", "wal_checkpoint", ..] | ["pragma", _, ".", "wal_checkpoint"]
+    );
+    checkpoint.then_some("PRAGMA wal_checkpoint")
+}
+
 /// The mark of a table with AUTOINCREMENT.
 pub(super) fn counter(table: &str) -> String {
     let name = write::sqlite_literal(table);

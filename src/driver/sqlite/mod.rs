@@ -83,7 +83,7 @@ impl Driver for Connection {
     }
 
     fn execute(&mut self, sql: &str) -> Result<(), DriverError> {
-        run(self, sql, |_| Ok(())).map_err(|error| failed(&error, sql))
+        run(self, sql, |_| Ok(())).map_err(|error| explained(self, failed(&error, sql)))
     }
 
     fn query(&mut self, sql: &str) -> Result<Rows, DriverError> {
@@ -94,7 +94,7 @@ impl Driver for Connection {
             rows.push(values.collect::<rusqlite::Result<_>>()?);
             Ok(())
         };
-        run(self, sql, keep).map_err(|error| failed(&error, sql))?;
+        run(self, sql, keep).map_err(|error| explained(self, failed(&error, sql)))?;
         Ok(rows)
     }
 
@@ -311,6 +311,29 @@ fn failed(error: &rusqlite::Error, sql: &str) -> DriverError {
         ..DriverError::new(message)
     }
 }
+
+/// The error with what the connection itself was told that could be the reason.
+fn explained(connection: &Connection, mut error: DriverError) -> DriverError {
+    let asked = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).ok();
+    let told = match error.failure {
+        Failure::ReadOnly => asked("PRAGMA query_only").filter(|on| *on != 0).map(|_| {
+            "the connection was told to write nothing: PRAGMA query_only = OFF before this lets it".to_owned()
+        }),
+        Failure::DiskFull => asked("PRAGMA max_page_count")
+            .filter(|most| *most < MOST_PAGES)
+            .map(|most| {
+                format!(
+                    "the connection was told to take no more than {most} pages: PRAGMA max_page_count = {MOST_PAGES} lets it"
+                )
+            }),
+        _ => None,
+    };
+    error.remarks.hint = told.or(error.remarks.hint);
+    error
+}
+
+/// What SQLite lets a database have, unless it is told another number (limits.html, section 13).
+const MOST_PAGES: i64 = 1_073_741_823;
 
 fn kind(code: ErrorCode, extended: i32) -> Failure {
     match code {
