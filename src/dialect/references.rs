@@ -68,6 +68,9 @@ pub trait References: Sync + std::fmt::Debug {
     /// A query for the tables and columns whose rows would be deleted or changed along with a table that is dropped.
     fn followers(&self, table: &str) -> String;
 
+    /// Those of them that are none of these, in words, where the table has rows; `there`: it is known to be there.
+    fn unknown_followers(&self, table: &str, known: &[String], there: bool) -> String;
+
     /// The foreign keys by which rows point at those of a table.
     ///
     /// # Errors

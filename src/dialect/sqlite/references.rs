@@ -96,6 +96,23 @@ impl References for ForeignKeys {
         )
     }
 
+    fn unknown_followers(&self, table: &str, known: &[String], there: bool) -> String {
+        let known: Vec<String> = known
+            .iter()
+            .map(|name| sqlite_literal(&name.to_ascii_lowercase()))
+            .collect();
+        let rows = if there {
+            format!(" AND EXISTS (SELECT 1 FROM {})", self.stored(table))
+        } else {
+            String::new()
+        };
+        format!(
+            "SELECT DISTINCT 'table ' || name FROM ({}) WHERE lower(name) NOT IN ({}){rows} ORDER BY 1",
+            self.followers(table),
+            known.join(", ")
+        )
+    }
+
     fn leads(&self, table: &str, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Result<Vec<Leads>> {
         along::leads(table, query)
     }

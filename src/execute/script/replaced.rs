@@ -99,7 +99,22 @@ impl Scribe<'_> {
         for query in queries {
             put(self.out, &self.sql.guard_rows(&query, &message))?;
         }
-        Ok(())
+        self.takes_nothing_unknown(statement, &table, ask)
+    }
+
+    /// Likewise where tables follow that no revision makes.
+    fn takes_nothing_unknown(&mut self, statement: &str, table: &str, ask: &mut dyn Ask) -> Result<()> {
+        let Some(references) = self.dialect.references() else {
+            return Ok(());
+        };
+        let known = ask.query(&references.followers(table))?;
+        let known: Vec<String> = known.into_iter().filter_map(|row| row.into_iter().next()?).collect();
+        let words = token::keywords(statement, self.rules, 3);
+        let query = references.unknown_followers(table, &known, words.last().is_none_or(|word| word != "IF"));
+        let message = format!(
+            "to drop {table} would delete or change rows of these, which no revision makes: drop them before, or run it online"
+        );
+        put(self.out, &self.sql.guard_rows(&query, &message))
     }
 
     /// Stops the script at its end when a table is there whose rows may have gone with another one.
