@@ -1,7 +1,7 @@
 //! What the first part of a revision without a transaction had set up for its connection, and a later run finds gone.
 
 use crate::code::Code;
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, TOTAL_CHANGES};
 use crate::error::{Error, Result};
 use crate::execute::step::Ready;
 use crate::execute::{Executor, fault, walk};
@@ -180,16 +180,20 @@ impl<'a> Executor<'a> {
     /// What one of the remaining statements asks the session for, where one of the first ones has left it there.
     fn asked_for(&self, ready: &Ready<'a>, skip: u64) -> Result<Option<(u64, String)>> {
         let dialect = self.driver.dialect();
-        let (mut given, mut asks) = (false, None);
+        let (mut given, mut counted, mut summed, mut asks) = (false, false, false, None);
         self.each(ready, &mut |index, sql| {
             if index < skip {
                 given |= dialect.gives_id(sql);
+                summed |= dialect.sets_count(sql);
+                counted = summed;
                 return true;
             }
-            if given {
-                asks = dialect.asks_id(sql).map(|what| (index, what.to_owned()));
-            }
-            given && asks.is_none()
+            let id = dialect.asks_id(sql).filter(|_| given);
+            let count = dialect.asks_count(sql);
+            let count = count.filter(|what| counted || summed && *what == TOTAL_CHANGES);
+            asks = id.or(count).map(|what| (index, what.to_owned()));
+            counted &= !dialect.sets_count(sql);
+            (given || summed) && asks.is_none()
         })?;
         Ok(asks)
     }
