@@ -51,7 +51,9 @@ pub(super) fn changed(state: &State, change: &Change<'_>, ask: &mut dyn Ask) -> 
     let readers = state.related.iter().chain(&state.triggers);
     let mut readers = readers.filter(|object| matches!(object.kind.as_str(), "view" | "trigger"));
     let own = matches!(change, Change::Add(_)) && says(state.table.text());
-    if !own && !readers.any(|object| says(&object.sql)) {
+    // SQLite writes a new name of the table into some triggers that do not say it: `excluded.a`.
+    let any = matches!(change, Change::RenameTable(_));
+    if !own && !readers.any(|object| any || says(&object.sql)) {
         return Ok(None);
     }
     let table = state.table.name().text.as_str();
@@ -166,17 +168,11 @@ fn differs(before: &mut dyn Scratch, after: &mut dyn Scratch, table: &str, chang
         }
     }
     let (roots, new_roots) = (roots(before), roots(after));
-    let known = |text: &str| {
-        if Some(text) == to {
-            table.to_owned()
-        } else {
-            text.to_owned()
-        }
-    };
+    let names = to.map(|to| [table, to]);
     pairs.into_iter().find_map(|(object, sql, other)| {
-        let old = program(before.query(&format!("EXPLAIN {sql}")).ok()?, &roots, &str::to_owned);
+        let old = program(before.query(&format!("EXPLAIN {sql}")).ok()?, &roots, names);
         match after.query(&format!("EXPLAIN {other}")) {
-            Ok(rows) => (old != program(rows, &new_roots, &known)).then_some(Found { object, broken: None }),
+            Ok(rows) => (old != program(rows, &new_roots, names)).then_some(Found { object, broken: None }),
             Err(error) => (!goes).then_some(Found {
                 object,
                 broken: Some(error.message),
@@ -213,8 +209,9 @@ fn roots(scratch: &mut dyn Scratch) -> BTreeMap<String, usize> {
     pages.enumerate().map(|(at, page)| (page, at)).into_map()
 }
 
-/// A program without what goes by names and by the place in the file: messages, and the first pages.
-fn program(rows: Rows, roots: &BTreeMap<String, usize>, known: &dyn Fn(&str) -> String) -> Vec<Vec<String>> {
+/// A program without what goes by names and by the place in the file: messages, the first pages, and both `names` of the
+/// table, by which AUTOINCREMENT looks for its counter.
+fn program(rows: Rows, roots: &BTreeMap<String, usize>, names: Option<[&str; 2]>) -> Vec<Vec<String>> {
     let of = |row: Vec<Option<String>>| {
         let mut row: Vec<String> = row.into_iter().map(Option::unwrap_or_default).collect();
         // addr, opcode, p1 to p5, comment
@@ -233,7 +230,8 @@ fn program(rows: Rows, roots: &BTreeMap<String, usize>, known: &dyn Fn(&str) -> 
                 }
             }
             _ if row[5].starts_with("vtab:") => row[5].clear(),
-            _ => row[5] = known(&row[5]),
+            "String8" if names.is_some_and(|names| names.contains(&row[5].as_str())) => row[5].clear(),
+            _ => {}
         }
         row
     };
