@@ -220,7 +220,7 @@ fn broken(
     related: &[&Object],
     stays: &dyn Fn(&str, &str) -> bool,
 ) -> Option<(String, String)> {
-    let mut columns = |table: &str| staying(before.query(&oracle::settable(table)).unwrap_or_default(), table, stays);
+    let mut columns = |table: &str| staying(before, table, stays);
     for probe in oracle::probes(&mut columns, &state.triggers, related) {
         let sql = probe.compiled();
         if before.query(&sql).is_ok()
@@ -353,10 +353,15 @@ fn differs(draft: &Draft<'_>, column: &Column, old: &Model, row: &[Option<String
 }
 
 /// The columns of a table with those first that stay as they are, so that an UPDATE of the first one compiles before and
-/// after a change.
-fn staying(columns: Rows, table: &str, stays: &dyn Fn(&str, &str) -> bool) -> Rows {
+/// after a change. Where none does, the number of the row stays.
+fn staying(scratch: &mut dyn Scratch, table: &str, stays: &dyn Fn(&str, &str) -> bool) -> Rows {
+    let columns = scratch.query(&oracle::settable(table)).unwrap_or_default();
     let kept = |row: &Vec<Option<String>>| row.iter().flatten().any(|column| stays(table, column));
     let (mut first, others): (Rows, Rows) = columns.into_iter().partition(kept);
+    let numbered = format!("EXPLAIN SELECT rowid FROM {}", quoted(table, '"'));
+    if first.is_empty() && scratch.query(&numbered).is_ok() {
+        first.push(vec![Some("rowid".to_owned())]);
+    }
     first.extend(others);
     first
 }
@@ -369,13 +374,7 @@ pub(super) fn live_probes(ask: &mut dyn Ask, state: &State, stays: &dyn Fn(&str,
     if oracle::build(scratch.as_mut(), &related, state.table.text(), &hanging).is_err() {
         return Ok(Vec::new());
     }
-    let mut columns = |table: &str| {
-        staying(
-            scratch.query(&oracle::settable(table)).unwrap_or_default(),
-            table,
-            stays,
-        )
-    };
+    let mut columns = |table: &str| staying(scratch.as_mut(), table, stays);
     let mut probes = oracle::probes(&mut columns, &state.triggers, &related);
     probes.retain(|probe| ask.query(&probe.compiled()).is_ok());
     probes.dedup();
