@@ -90,6 +90,17 @@ impl Error {
         self
     }
 
+    /// The error with each of its texts in other words; those of its labels and their files stay.
+    #[cfg(feature = "cli")]
+    pub(crate) fn in_words(mut self, words: impl Fn(&str) -> String) -> Self {
+        let inner = &mut *self.0;
+        let texts = inner.help.iter_mut().chain(&mut inner.state).chain(&mut inner.causes);
+        for text in texts.chain([&mut inner.message]) {
+            *text = words(text);
+        }
+        self
+    }
+
     /// The error without labels in a file that was never written.
     #[cfg(feature = "cli")]
     pub(crate) fn without_labels_in(mut self, name: &str) -> Self {

@@ -19,6 +19,7 @@ pub mod project;
 pub mod revision;
 #[doc(hidden)]
 pub mod schema;
+mod secret;
 mod sorted;
 pub mod source;
 #[doc(hidden)]

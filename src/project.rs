@@ -28,12 +28,13 @@ use std::{fs, io};
 pub use config::{Autogenerate, Config, Location, Rule, Schema, When};
 pub use env::Environment;
 pub use template::{Naming, Template, slug};
-pub use url::{DatabaseUrl, SqliteMode, SqliteUrl, redacted};
+pub use url::{DatabaseUrl, SqliteMode, SqliteUrl};
 pub use write::{MIGRATIONS_YAML, init, write_all, write_new};
 
 use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::revision::{Revision, Script};
+use crate::secret::redacted;
 use crate::source::SourceFile;
 use files::Loader;
 use write::CONFIG;

@@ -15,6 +15,7 @@ use crate::revision::graph::RevisionGraph;
 use crate::revision::resolve::{Command, Resolver};
 use crate::revision::target::Target;
 use crate::schema::Model;
+use crate::secret;
 
 pub(crate) fn diff(session: &mut Session<'_>, args: &args::Diff, ui: &mut Ui<'_>) -> Result<u8> {
     let mut history = session.history()?;
@@ -28,6 +29,7 @@ pub(crate) fn diff(session: &mut Session<'_>, args: &args::Diff, ui: &mut Ui<'_>
     };
     let from_word = args.from.as_deref().unwrap_or("database");
     let to_word = args.to.as_deref().unwrap_or("schema");
+    let [from_shown, to_shown] = [from_word, to_word].map(secret::redacted_word);
     let (from, _) = sides.read(from_word, ui)?;
     let (to, scripts) = sides.read(to_word, ui)?;
     let renames = compare.renames(&args.rename, &scripts, &from, &to)?;
@@ -40,13 +42,13 @@ pub(crate) fn diff(session: &mut Session<'_>, args: &args::Diff, ui: &mut Ui<'_>
         let changes: Vec<_> = pieces.iter().map(compare::difference).collect();
         ui.value(&json!({
             "dialect": history.dialect.name(),
-            "from": from_word,
-            "to": to_word,
+            "from": from_shown,
+            "to": to_shown,
             "differences": changes,
             "sql": piece::script(&pieces),
         }));
     } else if pieces.is_empty() {
-        ui.say(&format!("no difference between {from_word} and {to_word}"));
+        ui.say(&format!("no difference between {from_shown} and {to_shown}"));
     } else {
         ui.write(piece::script(&pieces).as_bytes());
     }
@@ -88,7 +90,7 @@ impl Sides<'_, '_> {
                 let scripts = self.compare.scripts(self.session)?;
                 Ok((self.compare.declared(&scripts)?, scripts))
             }
-            url if url.contains("://") || url.starts_with("sqlite:") => {
+            url if secret::names_database(url) => {
                 let mut driver = self.session.open_other(url, self.history)?;
                 Ok((self.compare.held(&mut *driver)?, nothing))
             }

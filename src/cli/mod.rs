@@ -32,7 +32,7 @@ use clap::{Args as _, CommandFactory, FromArgMatches};
 
 use crate::code::Code;
 use crate::error::{Error, Result};
-use crate::project::redacted;
+use crate::secret;
 use args::{Cli, Color, Command, Format, Global};
 use session::Session;
 use ui::Ui;
@@ -86,6 +86,9 @@ pub fn run(world: World<'_>) -> u8 {
     };
     let result = dispatch(&mut session, &cli.command, &mut ui);
     let result = result.map_err(|error| how_to_wait(which_database(error, &session), &cli.command));
+    // A URL may stand where something else should, and is told of as that.
+    let hide = secret::hiding(args.iter().map(|word| word.to_string_lossy()));
+    let result = result.map_err(|error| error.in_words(hide));
     finish(result, &mut ui)
 }
 
@@ -142,7 +145,7 @@ fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
 
 /// Help and the version are results; a wrong command line is an error with clap's own words.
 fn usage(error: &clap::Error, args: &[OsString], ui: &mut Ui<'_>) -> u8 {
-    let text = redacted(&error.render().to_string());
+    let text = secret::redacted(&error.render().to_string());
     if !error.use_stderr() {
         ui.write(text.as_bytes());
         return u8::from(ui.finish().is_some());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::code::Code;
 use crate::error::{Error, Result, nearest};
 use crate::percent::{self, Undecodable};
-use crate::source::Span;
+use crate::secret;
 
 /// Where a database is.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,9 +54,6 @@ const SCHEMES: [(&str, &str); 7] = [
     ("mariadb", "mariadb"),
 ];
 
-/// Parameters whose values are never shown.
-const SECRET: [&str; 4] = ["password", "sslpassword", "passwd", "pwd"];
-
 impl DatabaseUrl {
     /// Reads a URL; a relative path of SQLite is taken from `folder`.
     ///
@@ -64,8 +61,15 @@ impl DatabaseUrl {
     /// `config::url`, in words that show no password.
     pub fn parse(text: &str, folder: &Path) -> Result<Self> {
         let text = text.trim();
-        let Some((scheme, rest)) = text.split_once(':') else {
-            return Err(wrong("the URL does not begin with a kind of database").help("a file is named by sqlite:PATH"));
+        // What stands before the first colon is shown, unless it is more than a word.
+        let scheme = text.split_once(':');
+        let Some((scheme, rest)) = scheme.filter(|(scheme, _)| !scheme.contains(['=', '?', '@', ' '])) else {
+            let error = wrong("the URL does not begin with a kind of database");
+            return Err(if text.contains('=') {
+                error.help("a server is named by postgresql://USER@HOST/DATABASE")
+            } else {
+                error.help("a file is named by sqlite:PATH")
+            });
         };
         let known = SCHEMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(scheme));
         match known {
@@ -177,7 +181,7 @@ impl fmt::Display for DatabaseUrl {
         match self {
             Self::Sqlite(SqliteUrl { path: None, .. }) => f.write_str("sqlite::memory:"),
             Self::Sqlite(SqliteUrl { path: Some(path), .. }) => write!(f, "sqlite:{}", path.display()),
-            Self::Server { text, .. } => f.write_str(&redacted(text)),
+            Self::Server { text, .. } => f.write_str(&secret::redacted(text)),
         }
     }
 }
@@ -185,124 +189,6 @@ impl fmt::Display for DatabaseUrl {
 impl fmt::Debug for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
-    }
-}
-
-/// The text with `***` for each password of a URL in it.
-pub fn redacted(text: &str) -> String {
-    let mut out = String::new();
-    let mut at = 0;
-    for secret in secrets(text, false) {
-        out.push_str(&text[at..secret.start]);
-        out.push_str("***");
-        at = secret.end;
-    }
-    out.push_str(&text[at..]);
-    out
-}
-
-/// A text of the configuration with a `*` for each byte of a password of a URL in it, so that places in the text stay what they are.
-pub(super) fn starred(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut at = 0;
-    for secret in secrets(text, true) {
-        out.push_str(&text[at..secret.start]);
-        out.extend(std::iter::repeat_n('*', secret.len()));
-        at = secret.end;
-    }
-    out.push_str(&text[at..]);
-    out
-}
-
-/// Where passwords stand, in order. Rather too much than too little: a URL goes on to the end of its line, and a value of
-/// the configuration may be one without its beginning.
-fn secrets(text: &str, configuration: bool) -> Vec<Span> {
-    let mut secrets = Vec::new();
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        // Without its slashes, as somebody may have mistyped it, a password stands before the last `@` nevertheless.
-        let slashes = line.find("://").map(|at| at + 3).or_else(|| Some(line.find("//")? + 2));
-        let bare = || {
-            let before = &line[..line.rfind('@')?];
-            let colon = before.rfind(':').filter(|_| before.matches(':').count() > 2)?;
-            before[..colon].rfind(':').map(|at| at + 1)
-        };
-        let value = || configuration.then(|| without_scheme(line)).flatten();
-        if let Some(start) = slashes.or_else(value).or_else(bare) {
-            let user = user_password(&line[start..]).map(|span| start + span.start..start + span.end);
-            let after = user.as_ref().map_or(start, |span| span.end);
-            secrets.extend(user.map(|span| at + span.start..at + span.end));
-            parameters(&line[after..], at + after, &mut secrets);
-        } else if let Some(span) = keyed(line) {
-            secrets.push(at + span.start..at + span.end);
-        } else {
-            parameters(line, at, &mut secrets);
-        }
-        at += line.len();
-    }
-    secrets.retain(|span: &Span| {
-        let secret = &text[span.clone()];
-        let is_variable = secret.starts_with("${") && secret.ends_with('}') && secret.matches('$').count() == 1;
-        !secret.is_empty() && !is_variable
-    });
-    secrets
-}
-
-/// Where `user:password@host` begins that stands for a whole URL, or for one that lacks its slashes.
-fn without_scheme(line: &str) -> Option<usize> {
-    let key = line.split(['"', '\'']).next()?.find(": ").map_or(0, |at| at + 2);
-    let start = key + line[key..].find(|sign: char| !sign.is_whitespace() && !"\"'-[{".contains(sign))?;
-    let known = |(name, _): &(&str, &str)| {
-        let rest = line[start..].strip_prefix(name)?.strip_prefix(':')?;
-        Some(line.len() - rest.len())
-    };
-    let start = SCHEMES.iter().find_map(known).unwrap_or(start);
-    user_password(&line[start..]).map(|_| start)
-}
-
-/// The password in `user:password@host`. It may hold any sign, written as it should not be, so it ends at the last `@`.
-fn user_password(rest: &str) -> Option<Span> {
-    let colon = rest.find(':')?;
-    let authority = rest.find(['/', '?']).unwrap_or(rest.len());
-    let after = &rest[colon + 1..];
-    let digits = after.bytes().take_while(u8::is_ascii_digit).count();
-    let is_port = colon < authority
-        && digits > 0
-        && matches!(
-            after.as_bytes().get(digits),
-            None | Some(b'/' | b'?' | b',' | b'\n' | b' ' | b'"' | b'\'')
-        );
-    let before = if is_port {
-        rest.find('?').unwrap_or(rest.len())
-    } else {
-        rest.len()
-    };
-    let end = rest[..before].rfind('@')?;
-    (colon < end).then_some(colon + 1..end)
-}
-
-/// The value of a line such as `password: x`, which somebody may have written though there is no such key.
-fn keyed(line: &str) -> Option<Span> {
-    let (key, value) = line.split_once([':', '='])?;
-    let key = key.trim().trim_matches(['"', '\'']);
-    SECRET.iter().find(|secret| secret.eq_ignore_ascii_case(key))?;
-    let start = line.len() - value.trim_start().len();
-    Some(start..start + value.trim().len())
-}
-
-/// The values of secret parameters.
-fn parameters(text: &str, offset: usize, secrets: &mut Vec<Span>) {
-    let Some(query) = text.find('?') else { return };
-    let mut at = query + 1;
-    for parameter in text[at..].split('&') {
-        if let Some((name, value)) = parameter.split_once('=')
-            && SECRET.iter().any(|secret| secret.eq_ignore_ascii_case(name))
-        {
-            let start = offset + at + name.len() + 1;
-            let end = value.find(['\n', '"', '\'', ' ']).unwrap_or(value.len());
-            secrets.push(start..start + end);
-        }
-        at += parameter.len() + 1;
     }
 }
 
@@ -381,22 +267,6 @@ mod tests {
             "postgresql:u:secret@h/d",
             "sqlrev::config::url `postgresql:` is not followed by `//`",
         );
-        assert_eq!(
-            starred("url: postgresql//u:secret@h/d"),
-            "url: postgresql//u:******@h/d"
-        );
-        assert_eq!(starred("url: postgresql:u:secret@h/d"), "url: postgresql:u:******@h/d");
-        assert_eq!(starred("url: \"u:se:cret@h:1/d\""), "url: \"u:*******@h:1/d\"");
-        assert_eq!(starred("urls: [u:secret@h]\n- u:x@h"), "urls: [u:******@h]\n- u:*@h");
-        assert_eq!(starred("url: mysql:u:se:cret@h/d"), "url: mysql:u:*******@h/d");
-        assert_eq!(
-            starred("url: \"sqlite:a?pwd=secret\"\n"),
-            "url: \"sqlite:a?pwd=******\"\n"
-        );
-        assert_eq!(
-            starred("a: b\n  Password: secret \nc: d"),
-            "a: b\n  Password: ****** \nc: d"
-        );
     }
 
     #[test]
@@ -419,17 +289,5 @@ mod tests {
         check("postgresql://u:12/34@h/db", "postgresql postgresql://u:***@h/db");
         let url = DatabaseUrl::parse("postgresql://u:secret@h/db", Path::new("")).expect("a URL");
         assert_eq!(format!("{url:?}"), "postgresql://u:***@h/db");
-    }
-
-    #[test]
-    fn stars_keep_places() {
-        let text =
-            "# é\nurl: \"postgresql://u:sécret@h/db?password=x\" # y\nlocations: [a@b]\nurl: mysql://u:${PW}@h\n";
-        let got = starred(text);
-        assert_eq!(
-            got,
-            "# é\nurl: \"postgresql://u:*******@h/db?password=*\" # y\nlocations: [a@b]\nurl: mysql://u:${PW}@h\n"
-        );
-        assert_eq!(got.len(), text.len());
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::code::Code;
 use crate::error::{Error, Result};
+use crate::secret;
 use crate::source::{SourceFile, Span};
 
 /// The words that mean something of their own in a target, so that no id and no label can be one of them.
@@ -209,9 +210,16 @@ fn offset(file: &SourceFile, span: Span) -> Result<Offset> {
 
 #[cold]
 fn invalid(file: &SourceFile, span: Span, label: impl Into<String>) -> Error {
-    Error::new(Code::InvalidTarget, format!("`{}` is not a target", file.text))
-        .at(file, span, label)
-        .help("all the forms of a target: sqlrev explain target::invalid")
+    // A URL whose `--url` was forgotten stands where a target should.
+    let shown = source(&secret::starred(&file.text));
+    let message = format!("`{}` is not a target", secret::redacted_word(&file.text));
+    let error = Error::new(Code::InvalidTarget, message).at(&shown, span, label);
+    let error = if secret::names_database(&file.text) {
+        error.help("a database is named by --url URL")
+    } else {
+        error
+    };
+    error.help("all the forms of a target: sqlrev explain target::invalid")
 }
 
 /// The first character that no id and no label may hold, and where it stands. A comma stands between them where there

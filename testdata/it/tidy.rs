@@ -9,7 +9,7 @@ use crate::place::Place;
 
 /// The floors of ARCHITECTURE.md, from the ground up. A module may use what is below it.
 const FLOORS: &[&[&str]] = &[
-    &["source", "error", "code", "percent", "sorted"],
+    &["source", "error", "code", "percent", "secret", "sorted"],
     &["sql", "yaml"],
     &["revision", "schema"],
     &["dialect"],
@@ -27,6 +27,7 @@ const NEIGHBOURS: &[(&str, &str)] = &[
     ("code", "error"),
     ("percent", "code"),
     ("percent", "error"),
+    ("secret", "source"),
 ];
 
 /// Files of more than [`LONG`] lines, and why they are not two.

@@ -11,7 +11,8 @@ use crate::dialect::{self, Dialect};
 use crate::driver;
 use crate::error::{Error, Result};
 use crate::percent;
-use crate::project::{DatabaseUrl, Project, SqliteMode, SqliteUrl, glob, redacted};
+use crate::project::{DatabaseUrl, Project, SqliteMode, SqliteUrl, glob};
+use crate::secret;
 use crate::sorted::Gather as _;
 use crate::version::VersionTable;
 
@@ -41,7 +42,14 @@ pub(super) fn named(session: &Session<'_>, project: &Project, args: &args::Fleet
     }
     one_history_each(&databases, &project.config.version_table)?;
     if databases.is_empty() {
-        let message = format!("no database fits {}", words.join(" "));
+        let message = format!(
+            "no database fits {}",
+            words
+                .iter()
+                .map(|word| secret::redacted_word(word))
+                .collect::<Vec<_>>()
+                .join(" ")
+        );
         return Err(
             Error::new(Code::Usage, message).help("--each 'tenants/*.db', in quotes, so that the shell leaves it")
         );
@@ -155,9 +163,9 @@ fn matching(session: &Session<'_>, project: &Project, word: &str) -> Result<Vec<
             schema: None,
         }
     };
-    if word.contains("://") || word.starts_with("sqlite:") || word.starts_with("file:") {
+    if secret::names_database(word) {
         let url = DatabaseUrl::parse(word, directory)?;
-        return named_by_url(session, project, url, redacted(word));
+        return named_by_url(session, project, url, secret::redacted_word(word));
     }
     if !glob::is_pattern(word) {
         return Ok(vec![of(directory.join(word))]);
@@ -196,7 +204,7 @@ fn named_by_url(session: &Session<'_>, project: &Project, url: DatabaseUrl, name
             let value = percent::encode(schema) + &others.concat();
             let text = percent::with_parameter(text, "schema", Some(&value));
             Database {
-                name: redacted(&text),
+                name: secret::redacted(&text),
                 url: DatabaseUrl::Server { dialect, text },
                 schema: Some(schema.clone()),
             }

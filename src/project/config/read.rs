@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::code::Code;
 use crate::error::{Error, Result, nearest};
 use crate::project::template::Template;
-use crate::project::url;
+use crate::secret;
 use crate::source::{SourceFile, Span};
 use crate::yaml::{self, Key, Mistake, Node, Value};
 
@@ -57,7 +57,7 @@ pub(super) fn read(
     variables: &BTreeMap<String, String>,
 ) -> Result<Config> {
     // Labels show the lines around them, so they stand in a copy with stars for passwords.
-    let file = SourceFile::new(name, url::starred(text));
+    let file = SourceFile::new(name, secret::starred(text));
     let reader = Reader { file, variables };
     let root = yaml::parse(text).map_err(|mistake| reader.mistake(mistake))?;
     let (mut settings, databases, place) = reader.root(&root)?;
