@@ -101,9 +101,14 @@ pub(crate) fn history(session: &mut Session<'_>, args: &args::History, ui: &mut 
     let range = args.range.as_deref().map(str::parse::<TargetRange>).transpose()?;
     let mut history = session.history()?;
     let needed = args.indicate_current || range.as_ref().is_some_and(needs_database);
-    let seen = match session.look_if_there(&mut history, ui) {
+    let looked = if needed {
+        session.look_if_there(&mut history, ui)
+    } else {
+        session.glance(&mut history, ui).map(Option::unwrap_or_default)
+    };
+    let seen = match looked {
         Ok(seen) => Some(seen),
-        Err(error) if needed => return Err(error),
+        Err(error) if needed || error.code() == Code::Interrupted => return Err(error),
         Err(error) => {
             not_known(&error, ui);
             None
@@ -133,7 +138,9 @@ fn not_known(error: &Error, ui: &mut Ui<'_>) {
 /// Whether an end of the range is meant from where the database is.
 fn needs_database(range: &TargetRange) -> bool {
     let current = |end: &Target| end.symbol == Some(Symbol::Current);
-    range.from.iter().chain(&range.to).any(current)
+    // Steps of the newer end are counted from the older one.
+    let steps = |end: &Target| end.symbol.is_none();
+    range.from.iter().chain(&range.to).any(current) || range.from.as_ref().is_some_and(steps)
 }
 
 fn draw(graph: &RevisionGraph, nodes: &[Node], applied: Option<&Applied>, ui: &mut Ui<'_>) {
@@ -170,14 +177,15 @@ fn draw(graph: &RevisionGraph, nodes: &[Node], applied: Option<&Applied>, ui: &m
 pub(crate) fn show(session: &mut Session<'_>, args: &args::Show, ui: &mut Ui<'_>) -> Result<u8> {
     let target: Target = args.target.parse()?;
     let mut history = session.history()?;
-    let looked = match session.open_to_read(&history) {
-        Ok(Some(mut driver)) => session.look(&mut history, &mut *driver, ui).map(Some),
-        Ok(None) => Ok(None),
-        Err(error) => Err(error),
+    let needed = target.symbol == Some(Symbol::Current);
+    let looked = if needed {
+        session.look_if_there(&mut history, ui).map(Some)
+    } else {
+        session.glance(&mut history, ui)
     };
     let seen = match looked {
         Ok(seen) => seen,
-        Err(error) if target.symbol == Some(Symbol::Current) => return Err(error),
+        Err(error) if needed || error.code() == Code::Interrupted => return Err(error),
         Err(error) => {
             if error.code() != Code::ConfigNoUrl {
                 not_known(&error, ui);

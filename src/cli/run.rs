@@ -60,6 +60,8 @@ pub(crate) fn downgrade(session: &mut Session<'_>, args: &args::Downgrade, ui: &
     if args.run.dry_run {
         return dry_run(session, history, PlanKind::Downgrade, &[target], false, ui);
     }
+    // The first look waits as long as the run would.
+    history.project.config.lock_timeout = Session::timeout(&history, args.run.lock.lock_timeout)?;
     let seen = session.look_if_there(&mut history, ui)?;
     let graph = history.graph()?;
     if not_there_yet(&history)? {
@@ -244,6 +246,7 @@ pub(super) fn no_range(words: &[String]) -> Result<()> {
     let Some(word) = words.iter().find(|word| word.contains(':')) else {
         return Ok(());
     };
+    word.parse::<TargetRange>()?;
     let end = word.rsplit(':').next().unwrap_or_default();
     Err(
         Error::new(Code::Usage, format!("a range such as `{word}` is for --sql and plan")).help(format!(

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::cli::args::Global;
@@ -15,12 +16,15 @@ use crate::driver::{self, Driver, DriverError, Opening};
 use crate::error::{Error, Result};
 use crate::execute::event::{Clock, Event};
 use crate::execute::seen::Seen;
-use crate::execute::{Cancel, Executor, Interrupts, Lent, Patience, Sources, ghost};
+use crate::execute::{Cancel, Executor, Interrupts, Lent, Patience, Sources, fault, ghost};
 use crate::project::{DatabaseUrl, Environment, Load, Options, Project, Secret, SqliteMode, SqliteUrl};
 use crate::revision::graph::RevisionGraph;
 use crate::revision::{Revision, Script};
 use crate::source::SourceFile;
 use crate::version::VersionTable;
+
+/// How long a command waits for a server that it can do without.
+const GLANCE: Duration = Duration::from_secs(2);
 
 /// What the command was given.
 pub(crate) struct Session<'a> {
@@ -171,6 +175,42 @@ impl Session<'_> {
             Some(mut driver) => self.look(history, &mut *driver, ui),
             None => Ok(Seen::default()),
         }
+    }
+
+    /// Likewise for those who can do without: a database that somebody holds is not waited for, and a server that does not
+    /// answer no longer than [`GLANCE`], or as long as `--wait` says. None when it is not there yet.
+    pub(crate) fn glance(&mut self, history: &mut History, ui: &mut Ui<'_>) -> Result<Option<Seen>> {
+        let longest = Duration::try_from_secs_f64(self.global.wait.unwrap_or_default()).unwrap_or_default();
+        let brief = Cancel::new();
+        let whole = std::mem::replace(&mut self.cancel, brief.clone());
+        let stopped = brief.clone();
+        let passed_on = whole.interrupts(Some(Box::new(move || {
+            stopped.fire();
+        })));
+        let patient = std::mem::replace(&mut history.project.config.lock_timeout, Duration::ZERO);
+        let (looked, looks) = mpsc::channel::<()>();
+        std::thread::spawn(move || {
+            if looks.recv_timeout(longest.max(GLANCE)) == Err(mpsc::RecvTimeoutError::Timeout) {
+                brief.fire();
+            }
+        });
+        let seen = match self.open_to_read(history) {
+            Ok(Some(mut driver)) => self.look(history, &mut *driver, ui).map(Some),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        };
+        self.interrupts(None);
+        drop((looked, passed_on));
+        history.project.config.lock_timeout = patient;
+        self.cancel = whole;
+        if self.cancel.is_fired() {
+            return Err(fault::interrupted());
+        }
+        seen.map_err(|error| match error.code() {
+            Code::Interrupted => Error::new(Code::Connect, "the database does not answer"),
+            Code::LockTimeout => Error::new(Code::LockTimeout, "somebody else holds the database"),
+            _ => error,
+        })
     }
 
     pub(crate) fn patience(&self, timeout: Duration) -> Patience<'_> {

@@ -56,11 +56,11 @@ pub fn open(path: &Path, access: Access) -> Result<Connection, DriverError> {
     };
     reading::is_file(path)?;
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
-    let connection = connection.map_err(|error| failed(&error, ""))?;
+    let connection = prepare(connection.map_err(|error| failed(&error, ""))?)?;
     if access == Access::Read {
         reading::recover(&connection, path)?;
     }
-    prepare(connection)
+    Ok(connection)
 }
 
 /// Opens an empty database in memory with foreign keys enforced.

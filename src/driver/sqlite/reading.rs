@@ -6,6 +6,8 @@ use rusqlite::{Connection, OpenFlags, ffi};
 
 use crate::driver::{DriverError, Failure, Remarks};
 
+use super::WAIT;
+
 /// Refuses a pipe, a socket or a device, at which SQLite would wait or find nothing.
 pub(super) fn is_file(path: &Path) -> Result<(), DriverError> {
     match path.metadata() {
@@ -23,8 +25,11 @@ pub(super) fn recover(connection: &Connection, path: &Path) -> Result<(), Driver
     match first_look(connection) {
         Some(ffi::SQLITE_READONLY_ROLLBACK) => {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let left = Connection::open_with_flags(path, flags)
-                .map_or(Some(ffi::SQLITE_READONLY_ROLLBACK), |writer| first_look(&writer));
+            let left = Connection::open_with_flags(path, flags).map_or(Some(ffi::SQLITE_READONLY_ROLLBACK), |writer| {
+                // Whoever rolls it back meanwhile is waited for by the caller, who can be interrupted.
+                let _ = writer.busy_timeout(WAIT);
+                first_look(&writer)
+            });
             if left == Some(ffi::SQLITE_READONLY_ROLLBACK) {
                 return Err(unfinished());
             }
