@@ -5,10 +5,10 @@ use crate::dialect::sqlite::alter::{default, not_null, set_type};
 use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::site::Site;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sql::parse::alter::Place;
 use crate::sql::parse::cursor::Name;
-use crate::sql::parse::define::{ClauseKind, ColumnDef};
+use crate::sql::parse::define::{Clause, ClauseKind, ColumnDef};
 
 pub(super) fn apply(
     draft: &mut Draft<'_>,
@@ -62,22 +62,7 @@ pub(super) fn apply(
             ClauseKind::NotNull => not_null = Some(site.words(&clause.body)),
             ClauseKind::Default(span) => value = Some(expr::default(site.words(span))),
             ClauseKind::Collate(_) | ClauseKind::Null | ClauseKind::Foreign | ClauseKind::Identity => {}
-            ClauseKind::Generated { .. } => {
-                let message = format!("a changed column cannot become a computed one: `{name}`");
-                return Err(site
-                    .error(Code::BatchUnsupported, message, &clause.span, "")
-                    .help("drop it and add it anew with its expression: DROP COLUMN …, ADD COLUMN … AS (…)"));
-            }
-            _ => {
-                return Err(site
-                    .error(
-                        Code::BatchUnsupported,
-                        "a changed column cannot bring a constraint along",
-                        &clause.span,
-                        "",
-                    )
-                    .help("add the constraint with an ADD CONSTRAINT of its own"));
-            }
+            _ => return Err(brought(site, clause, &name)),
         }
     }
     match (not_null, draft.is_not_null(&name)) {
@@ -95,6 +80,22 @@ pub(super) fn apply(
         Some(place) => reorder(draft, site, &name, place),
         None => Ok(()),
     }
+}
+
+/// The error for a clause that a changed column cannot bring along.
+fn brought(site: &Site<'_>, clause: &Clause, name: &str) -> Error {
+    let (message, help) = if matches!(clause.kind, ClauseKind::Generated { .. }) {
+        (
+            format!("a changed column cannot become a computed one: `{name}`"),
+            "drop it and add it anew with its expression: DROP COLUMN …, ADD COLUMN … AS (…)",
+        )
+    } else {
+        (
+            "a changed column cannot bring a constraint along".to_owned(),
+            "add the constraint with an ADD CONSTRAINT of its own",
+        )
+    };
+    site.error(Code::BatchUnsupported, message, &clause.span, "").help(help)
 }
 
 fn set_default(draft: &mut Draft<'_>, site: &Site<'_>, name: &str, value: Option<&str>) -> Result<()> {

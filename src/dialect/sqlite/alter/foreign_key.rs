@@ -10,7 +10,7 @@ use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
 use crate::dialect::sqlite::types::affinity;
 use crate::dialect::sqlite::unique::Unique;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sql::parse::cursor::Name;
 use crate::sql::parse::define::{Clause, ClauseKind, ForeignKey};
 use crate::sql::split::SQLITE;
@@ -207,15 +207,7 @@ fn parent(
         inspect::index_texts(ask, &draft.state.schema, &key.table.text)?
     };
     if columns.len() != count {
-        let name = &key.table.text;
-        let message = format!(
-            "the foreign key has {count} columns, and `{name}` ({}) has {}",
-            columns.join(", "),
-            columns.len()
-        );
-        let help = format!("say which it refers to: REFERENCES {} (…)", quoted(name, '"'));
-        let error = site.error(Code::BatchUnsupported, message, &key.table.span, "not as many");
-        return Err(error.help(help));
+        return Err(not_as_many(site, key, &columns, count));
     }
     if !is_key(&table, &indexes, &columns) {
         let message = format!(
@@ -233,6 +225,18 @@ fn parent(
             .help("add a UNIQUE constraint to it first"));
     }
     Ok((table.name().text.clone(), columns))
+}
+
+/// The error for a key that has other columns than it refers to.
+fn not_as_many(site: &Site<'_>, key: &ForeignKey, columns: &[String], count: usize) -> Error {
+    let name = &key.table.text;
+    let message = format!(
+        "the foreign key has {count} columns, and `{name}` ({}) has {}",
+        columns.join(", "),
+        columns.len()
+    );
+    site.error(Code::BatchUnsupported, message, &key.table.span, "not as many")
+        .help(format!("say which it refers to: REFERENCES {} (…)", quoted(name, '"')))
 }
 
 fn is_key(table: &Table, indexes: &[String], columns: &[String]) -> bool {
