@@ -109,6 +109,10 @@ impl Recorder<'_> {
         };
         if plan.from.is_empty() {
             scribe.creates()?;
+        } else if plan.steps.is_empty() {
+            // Nothing is to be done only where the database is.
+            let stands = self.stands(plan, applied);
+            put(scribe.out, &(sql.begin(false) + &stands + &sql.commit(false)))?;
         }
         self.read(&scripts, Start::default(), applied, &mut scribe)
     }

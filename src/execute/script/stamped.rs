@@ -31,17 +31,22 @@ impl Recorder<'_> {
             for create in self.table.create() {
                 put(out, &format!("{};\n", sql.create_if_missing(&create)))?;
             }
+            put(out, &sql.guard_half_way(self.table.place()))?;
+            put(out, &guards(sql, &self.table, &[], 0))?;
         } else {
-            put(
-                out,
-                &sql.guard_place(&sql.missing_table(self.table.name(), self.table.place())),
-            )?;
+            put(out, &self.stands(plan, applied))?;
         }
-        put(out, &sql.guard_half_way(self.table.place()))?;
-        put(out, &guards(sql, &self.table, &plan.from.ids(), applied.set().len()))?;
         for statement in self.stamp_statements(plan)? {
             put(out, &format!("{statement};\n"))?;
         }
         put(out, &sql.commit(false))
+    }
+
+    /// Guards that stop unless the database is where the plan begins, which is not the base.
+    pub(super) fn stands(&self, plan: &Plan, applied: &Applied) -> String {
+        let sql = self.dialect.script();
+        let there = sql.guard_place(&sql.missing_table(self.table.name(), self.table.place()));
+        let whole = sql.guard_half_way(self.table.place());
+        there + &whole + &guards(sql, &self.table, &plan.from.ids(), applied.set().len())
     }
 }
