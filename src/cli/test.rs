@@ -15,6 +15,7 @@ use crate::revision::graph::RevisionGraph;
 use crate::revision::history::history as history_of;
 use crate::revision::nodes::Node;
 use crate::revision::target::TargetRange;
+use crate::version::Row;
 
 pub(crate) fn test(session: &mut Session<'_>, args: &args::Test, ui: &mut Ui<'_>) -> Result<u8> {
     let range = args.range.as_deref().map(str::parse::<TargetRange>).transpose()?;
@@ -67,7 +68,8 @@ pub(crate) fn test(session: &mut Session<'_>, args: &args::Test, ui: &mut Ui<'_>
             tell(&found, ui);
         }
         findings.extend(found);
-        if !executor.look()?.applied().any(|id| id == graph.id(node)) {
+        let whole = |row: &Row| row.id == *graph.id(node) && row.unfinished.is_none();
+        if !executor.look()?.rows.iter().any(whole) {
             // The revisions after it have nothing to stand on.
             break;
         }

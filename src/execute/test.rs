@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::code::Code;
 use crate::dialect::Rows;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::execute::expect::{self, Expected, Query};
 use crate::execute::moments::Moments;
 use crate::execute::schema::{self, How};
@@ -59,7 +60,14 @@ impl Executor<'_> {
             return Ok(findings);
         }
         let up = self.picture()?;
-        self.step_alone(node, Direction::Downgrade)?;
+        match self.step_alone(node, Direction::Downgrade) {
+            // Nothing of it is left, unless it stopped half-way.
+            Err(error) if is_about_script(&error) => {
+                findings.push(failed(id, "the downgrade fails", &error));
+                return Ok(findings);
+            }
+            done => done?,
+        }
         let mut down = self.picture()?;
         if let Some(expected) = &expected
             && let Some(queries) = &expected.after_downgrade
@@ -73,11 +81,7 @@ impl Executor<'_> {
         match self.step_alone(node, Direction::Upgrade) {
             // What the downgrade left is in the way.
             Err(error) if !findings.is_empty() => {
-                findings.push(Finding {
-                    revision: id.clone(),
-                    what: format!("the second upgrade fails: {}", error.message()),
-                    difference: error.labels().iter().map(|label| label.text.clone()).collect(),
-                });
+                findings.push(failed(id, "the second upgrade fails", &error));
                 return Ok(findings);
             }
             done => done?,
@@ -176,6 +180,19 @@ impl Executor<'_> {
 
     fn ask(&mut self, sql: &str) -> Result<Rows> {
         self.driver.query(sql).map_err(|error| fault::database(&error))
+    }
+}
+
+/// Whether an error is about what the author wrote.
+fn is_about_script(error: &Error) -> bool {
+    error.code() != Code::Interrupted && !error.labels().is_empty()
+}
+
+fn failed(id: &RevisionId, what: &str, error: &Error) -> Finding {
+    Finding {
+        revision: id.clone(),
+        what: format!("{what}: {}", error.message()),
+        difference: error.labels().iter().map(|label| label.text.clone()).collect(),
     }
 }
 
