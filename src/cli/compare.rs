@@ -138,11 +138,13 @@ pub(crate) fn nothing_declared() -> Error {
 pub(crate) fn difference(piece: &Piece) -> Value {
     let mut value = json!({
         "kind": piece.change.name(),
+        "table": piece.table.as_ref().unwrap_or(&piece.object),
         "object": piece.object,
         "sql": piece.statements.join(";\n"),
     });
-    if let Some(table) = &piece.table {
-        value["table"] = json!(table);
+    let schema = &piece.change.key().schema;
+    if !schema.is_empty() {
+        value["schema"] = json!(schema);
     }
     if let Some(loses) = &piece.loses {
         value["loses"] = json!(loses);

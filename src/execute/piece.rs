@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::schema::diff::{Alter, Change};
-use crate::schema::{self, Key, Kind, Model};
+use crate::schema::{self, Kind, Model};
 
 /// One change with the statements that make it.
 #[derive(Debug, Clone)]
@@ -25,7 +25,11 @@ impl Piece {
     pub fn new(change: &Change, statements: Vec<String>, from: &Model, to: &Model) -> Piece {
         let object = from.objects.get(change.key()).or_else(|| to.objects.get(change.key()));
         let name = object.map_or_else(|| change.key().name.clone(), |object| object.name.clone());
-        let on = object.and_then(|object| object.on.as_ref()).map(Key::shown);
+        // Tables are called one way, whatever stands on them.
+        let on = object.and_then(|object| object.on.as_ref()).map(|key| {
+            let table = from.objects.get(key).or_else(|| to.objects.get(key));
+            table.map_or_else(|| key.shown(), |table| table.name.clone())
+        });
         let (table, object) = match change {
             Change::Alter(_, alter) => (Some(name), alter.object().to_owned()),
             _ if change.key().kind == Kind::Table => (Some(name.clone()), name),
