@@ -223,7 +223,9 @@ fn program(rows: Rows, roots: &BTreeMap<String, usize>, names: Option<[&str; 2]>
         match opcode.as_str() {
             "Explain" => row.truncate(2),
             "Transaction" => row.truncate(4),
-            "Halt" | "HaltIfNull" | "Init" | "Insert" | "Delete" | "Trace" | "TypeCheck" => row[5].clear(),
+            "Halt" | "HaltIfNull" | "IdxDelete" | "Init" | "Insert" | "Delete" | "Trace" | "TypeCheck" => {
+                row[5].clear()
+            }
             "OpenRead" | "OpenWrite" | "ReopenIdx" => {
                 if let Some(at) = roots.get(&row[3]) {
                     row[3] = at.to_string();
