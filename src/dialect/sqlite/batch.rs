@@ -191,9 +191,13 @@ fn finish(
     if way.copies() && recreate == Recreate::Never {
         let reason = draft.copy.clone().unwrap_or_else(|| way.reason(&draft));
         let message = format!("the change needs a copy of `{}`: {reason}", draft.name());
-        return Err(Site::whole(&run[0], 0)
-            .refuse(Code::BatchNever, message, "cannot be done in place")
-            .help("take `recreate: never` out of the header, or change it to `recreate: auto`"));
+        let refused = Site::whole(&run[0], 0).refuse(Code::BatchNever, message, "cannot be done in place");
+        let refused = if ask.offline() && draft.copy.is_none() {
+            refused.help("a run without --sql can edit it where it stands: sqlrev upgrade")
+        } else {
+            refused
+        };
+        return Err(refused.help("take `recreate: never` out of the header, or change it to `recreate: auto`"));
     }
     let ops = steps::ops(&draft, &way, &proof, last, ask)?;
     Ok(Rewrite {
