@@ -8,8 +8,10 @@ use crate::cli::session::{History, Session};
 use crate::cli::ui::Ui;
 use crate::cli::{FOUND, args};
 use crate::code::Code;
+use crate::dialect;
 use crate::error::{Error, Result};
 use crate::execute::{declared, piece};
+use crate::project::DatabaseUrl;
 use crate::revision::Script;
 use crate::revision::graph::RevisionGraph;
 use crate::revision::resolve::{Command, Resolver};
@@ -18,7 +20,15 @@ use crate::schema::Model;
 use crate::secret;
 
 pub(crate) fn diff(session: &mut Session<'_>, args: &args::Diff, ui: &mut Ui<'_>) -> Result<u8> {
-    let mut history = session.history()?;
+    let from_word = args.from.as_deref().unwrap_or("database");
+    let to_word = args.to.as_deref().unwrap_or("schema");
+    take_kind(session, [from_word, to_word])?;
+    let alone = |word: &str| word == "empty" || secret::names_database(word);
+    let mut history = if alone(from_word) && alone(to_word) {
+        session.no_history()?
+    } else {
+        session.history()?
+    };
     let graph = history.graph()?;
     let compare = Compare::new(session, &history, graph)?;
     let sides = Sides {
@@ -27,8 +37,6 @@ pub(crate) fn diff(session: &mut Session<'_>, args: &args::Diff, ui: &mut Ui<'_>
         graph,
         compare: &compare,
     };
-    let from_word = args.from.as_deref().unwrap_or("database");
-    let to_word = args.to.as_deref().unwrap_or("schema");
     let [from_shown, to_shown] = [from_word, to_word].map(secret::redacted_word);
     let (from, _) = sides.read(from_word, ui)?;
     let (to, scripts) = sides.read(to_word, ui)?;
@@ -53,6 +61,36 @@ pub(crate) fn diff(session: &mut Session<'_>, args: &args::Diff, ui: &mut Ui<'_>
         ui.write(piece::script(&pieces).as_bytes());
     }
     Ok(if args.exit_code && !pieces.is_empty() { FOUND } else { 0 })
+}
+
+/// Lets a URL among the sides say which kind of database is compared, where the project is of another kind or has none.
+fn take_kind(session: &mut Session<'_>, sides: [&str; 2]) -> Result<()> {
+    let named = sides.into_iter().filter(|word| secret::names_database(word));
+    let named = named.map(|word| DatabaseUrl::parse(word, &session.directory).map(|url| (word, url.dialect())));
+    let named: Vec<_> = named.collect::<Result<_>>()?;
+    let Some(&(word, kind)) = named.first() else {
+        return Ok(());
+    };
+    if named.iter().any(|(_, other)| !are_of_one_kind(kind, other)) {
+        return Err(Error::new(Code::Usage, "the two URLs are not of one kind of database")
+            .help("compare two databases of one kind"));
+    }
+    let own = session.project().and_then(|project| project.url());
+    match own.map(|url| url.dialect()) {
+        Ok(own) if are_of_one_kind(own, kind) => {}
+        Ok(own) if sides.contains(&"database") => {
+            let message = format!("the project's database is of {own}, and the URL of {kind}");
+            return Err(Error::new(Code::Usage, message).help("compare two databases of one kind"));
+        }
+        _ => session.global.url = Some(word.to_owned()),
+    }
+    Ok(())
+}
+
+/// Whether what is written for one of the dialects is read by the other.
+fn are_of_one_kind(one: &str, other: &str) -> bool {
+    let reads = |one, other| dialect::named(one).is_some_and(|dialect| dialect.variants().contains(&other));
+    one == other || reads(one, other) || reads(other, one)
 }
 
 pub(crate) fn dump(session: &mut Session<'_>, ui: &mut Ui<'_>) -> Result<u8> {

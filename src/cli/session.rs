@@ -75,6 +75,17 @@ impl Session<'_> {
     /// Likewise, for this dialect.
     pub(crate) fn history_for(project: Project, dialect: &'static dyn Dialect) -> Result<History> {
         let revisions = project.revisions(dialect.variants(), Load { downgrades: false })?;
+        Self::history_with(project, dialect, revisions)
+    }
+
+    /// The project for the dialect of its database, with no revisions, for which no folder need be there.
+    pub(crate) fn no_history(&self) -> Result<History> {
+        let project = self.project()?;
+        let dialect = dialect_of(&project)?;
+        Self::history_with(project, dialect, Vec::new())
+    }
+
+    fn history_with(project: Project, dialect: &'static dyn Dialect, revisions: Vec<Revision>) -> Result<History> {
         // A URL that is missing or wrong is told of when it is needed.
         let schemas = match project.url() {
             Ok(DatabaseUrl::Server { text, .. }) => dialect.schemas_named_by(&text)?,
@@ -136,6 +147,9 @@ impl Session<'_> {
         let opening = self.opening(project)?;
         let driver = driver::server(dialect, text, opening).unwrap_or_else(|| Err(unsupported(url)))?;
         self.interrupts(driver.interrupter());
+        if let Some(other) = driver.taken_for() {
+            no_text_is_passed_over(project, driver.dialect(), other)?;
+        }
         Ok(driver)
     }
 
@@ -288,6 +302,33 @@ fn dialect_of(project: &Project) -> Result<&'static dyn Dialect> {
         Ok(url @ DatabaseUrl::Server { dialect, .. }) => dialect::named(dialect).ok_or_else(|| unsupported(&url)),
         _ => Ok(&Sqlite),
     }
+}
+
+/// Refuses a server that is of another kind than its URL says, where a revision has texts of their own for that kind: they
+/// would not be run.
+fn no_text_is_passed_over(project: &Project, dialect: &dyn Dialect, other: &dyn Dialect) -> Result<()> {
+    let load = Load { downgrades: false };
+    let taken = project.revisions(dialect.variants(), load)?;
+    let meant = project.revisions(other.variants(), load)?;
+    let names = |revision: &Revision| -> Vec<String> {
+        let scripts = revision.upgrade.iter().chain(&revision.downgrade);
+        scripts.map(|script| script.file.name.to_string()).collect()
+    };
+    let Some((_, passed)) = taken
+        .iter()
+        .zip(&meant)
+        .find(|(taken, meant)| names(taken) != names(meant))
+    else {
+        return Ok(());
+    };
+    let (says, is) = (dialect.name(), other.name());
+    let id = passed.id();
+    Err(Error::new(
+        Code::ConfigUrl,
+        format!("the URL says {says}://, the server is {is}, and revision `{id}` has texts for {is} alone"),
+    )
+    .state("nothing was run")
+    .help(format!("write {is}:// in the URL")))
 }
 
 pub(crate) fn unsupported(url: &DatabaseUrl) -> Error {

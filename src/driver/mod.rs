@@ -265,6 +265,11 @@ pub trait Driver: Send {
         let _ = database;
     }
 
+    /// The dialect that the server speaks, where its URL says another one.
+    fn taken_for(&self) -> Option<&'static dyn Dialect> {
+        None
+    }
+
     /// Who holds the lock that a statement waited for in vain, in words for people, such as `process 4711 (sqlite3)`.
     fn lock_holder(&self) -> Option<String> {
         None

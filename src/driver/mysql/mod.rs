@@ -66,6 +66,8 @@ pub struct Mysql {
     longest: usize,
     /// Whether data definition is done as a whole or not at all: in MySQL from 8.0 on.
     atomic: bool,
+    /// Whether the server is MariaDB, whatever the URL says.
+    mariadb: bool,
     queue: Queue,
     /// How far an interruption came: [`ASKED`], [`TOLD`], or 0 where there is none.
     interrupted: Arc<AtomicU8>,
@@ -100,6 +102,7 @@ impl Mysql {
             several: true,
             longest: usize::MAX,
             atomic: false,
+            mariadb: false,
             queue: Queue::default(),
             interrupted: Arc::default(),
             lock: lock::Lock::default(),
@@ -116,15 +119,17 @@ impl Mysql {
         for sql in sql::READ_SO {
             self.put(sql, None);
         }
-        // MariaDB does not read what stands behind such a number.
-        self.put("SELECT @@max_allowed_packet, /*!80000 1 + */ 0", None);
-        let (mut longest, mut atomic) = (None, false);
+        // MariaDB does not read what stands behind such a number, and alone what stands behind an M.
+        self.put("SELECT @@max_allowed_packet, /*!80000 1 + */ 0, /*M! 1 + */ 0", None);
+        let (mut longest, mut atomic, mut mariadb) = (None, false, false);
         self.send_queue(&mut |row| {
             longest = row.first().copied().flatten().and_then(|size| size.parse().ok());
             atomic = row.get(1) == Some(&Some("1"));
+            mariadb = row.get(2) == Some(&Some("1"));
         })?;
         self.longest = longest.unwrap_or(1 << 20);
         self.atomic = atomic;
+        self.mariadb = mariadb;
         Ok(())
     }
 
@@ -244,6 +249,11 @@ impl Driver for Mysql {
 
     fn release(&mut self) {
         self.give_lock_back();
+    }
+
+    fn taken_for(&self) -> Option<&'static dyn Dialect> {
+        let other: &'static dyn Dialect = &sql::MARIADB;
+        (self.mariadb && self.dialect.name() != other.name()).then_some(other)
     }
 
     fn lock_holder(&self) -> Option<String> {
