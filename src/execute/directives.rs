@@ -11,19 +11,17 @@ use crate::sql::token;
 impl Survey<'_> {
     /// Refuses directives within a statement, where they are comments; `at` is where it begins in the file.
     pub(super) fn within(&self, statement: &str, at: usize) -> Result<()> {
-        if !statement.contains(DIRECTIVE) {
+        // A longer one is data.
+        if statement.len() > LONGEST || !statement.to_ascii_lowercase().contains(DIRECTIVE) {
             return Ok(());
         }
         let mut comments =
             token::tokens(statement, self.dialect.rules()).filter(|token| token.kind == token::Kind::Comment);
         let is_directive = |token: &token::Token| {
-            let said = statement[token.span.clone()]
-                .strip_prefix("-- ")
-                .and_then(|text| text.strip_prefix(DIRECTIVE));
-            said.is_some_and(|said| {
-                DIRECTIVES
-                    .iter()
-                    .any(|name| said.starts_with(name) && !ELSEWHERE.contains(name))
+            let said = directive(&statement[token.span.clone()]);
+            said.is_some_and(|name| {
+                let is = |known: &&str| name.eq_ignore_ascii_case(known);
+                DIRECTIVES.iter().any(|known| is(known)) && !ELSEWHERE.iter().any(|known| is(known))
             })
         };
         let Some(comment) = comments.find(is_directive) else {
@@ -51,14 +49,9 @@ impl Survey<'_> {
         let comments = token::tokens(gap, self.dialect.rules()).filter(|token| token.kind == token::Kind::Comment);
         for comment in comments {
             let text = gap[comment.span.clone()].trim_end();
-            let Some(words) = text.strip_prefix("--").and_then(|rest| {
-                let rest = rest.trim_start();
-                let (mark, words) = rest.split_at_checked(DIRECTIVE.len())?;
-                mark.eq_ignore_ascii_case(DIRECTIVE).then_some(words)
-            }) else {
+            let Some(name) = directive(text) else {
                 continue;
             };
-            let name: String = words.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             let spaced = text.starts_with("-- sqlrev:");
             if spaced && ELSEWHERE.contains(&name.as_str()) {
                 continue;
@@ -100,6 +93,17 @@ impl Survey<'_> {
         Ok(())
     }
 }
+
+/// The name of the directive that a comment is, or means to be.
+fn directive(comment: &str) -> Option<String> {
+    let rest = comment.strip_prefix("--")?.trim_start();
+    let (mark, words) = rest.split_at_checked(DIRECTIVE.len())?;
+    let name = words.chars().take_while(|c| c.is_alphanumeric() || *c == '_');
+    mark.eq_ignore_ascii_case(DIRECTIVE).then(|| name.collect())
+}
+
+/// The longest statement in which somebody may have written a directive, in bytes.
+const LONGEST: usize = 1 << 20;
 
 /// What a directive says; none in a program without batch plans, which runs no script that has one. A build script knows
 /// no database and reads them all the same.

@@ -18,6 +18,9 @@ use crate::sql::split::SQLITE;
 use crate::sql::token::{Kind, significant, unquoted};
 use crate::sql::write::{quoted, sqlite_literal};
 
+/// What to do where a table's own expressions would take a new name for theirs.
+pub(super) const ANOTHER_NAME: &str = "choose another name, or take away first what says that name";
+
 /// Refuses a draft with a new name for a column that something else would take for its own.
 pub(super) fn keep(draft: &Draft<'_>, site: &Site<'_>, ask: &mut dyn Ask) -> Result<()> {
     let had = |name: &str| draft.state.table.column(name).is_some();
@@ -47,7 +50,9 @@ pub(super) fn in_programs(draft: &Draft<'_>, ask: &mut dyn Ask) -> Result<Option
     let come = draft.columns.iter().filter(|column| !had(&column.name));
     let come = come.map(|column| Change::Add(&column.name));
     let columns = draft.state.table.columns().map(|column| column.name.text.as_str());
-    let go = columns.filter(|name| !kept(name)).map(Change::Drop);
+    // One that comes under the name of one that goes is what is meant from then on.
+    let goes = |name: &&str| !kept(name) && draft.position(name).is_none();
+    let go = columns.filter(goes).map(Change::Drop);
     for change in come.chain(go) {
         if let Some(Found { object, broken }) = program::changed(draft.state, &change, ask)? {
             let (Change::Add(name) | Change::Drop(name)) = change else {
@@ -72,9 +77,17 @@ pub(super) fn programs(state: &State, change: &Change<'_>, site: &Site<'_>, ask:
             format!("once `{table}` is called `{name}`")
         }
     };
+    let why = match broken {
+        None => format!("would mean something else {when}"),
+        Some(_) => format!("would no longer work {when}"),
+    };
+    let mut error = refuse(site, &object, &why);
+    if object.starts_with(program::OWN) {
+        error = error.help_in(|_| ANOTHER_NAME.to_owned());
+    }
     Err(match broken {
-        None => refuse(site, &object, &format!("would mean something else {when}")),
-        Some(words) => refuse(site, &object, &format!("would no longer work {when}")).cause(words),
+        None => error,
+        Some(words) => error.cause(words),
     })
 }
 
@@ -107,8 +120,9 @@ pub(super) fn refuse_rename(state: &State, site: &Site<'_>, action: &Action, ask
     }
     names(state, &to.text, &rename, &site, ask)?;
     let reads = |object: &Object| matches!(object.kind.as_str(), "view" | "trigger");
+    let by_programs = Change::RenameColumn(&from.text, &to.text);
     if !state.related.iter().chain(&state.triggers).any(reads) {
-        return Ok(());
+        return programs(state, &by_programs, &site, ask);
     }
     let (mut before, mut after) = (ask.scratch()?, ask.scratch()?);
     let related: Vec<&Object> = state.related.iter().collect();
@@ -127,7 +141,7 @@ pub(super) fn refuse_rename(state: &State, site: &Site<'_>, action: &Action, ask
             let why = format!("would mean something else: {words}");
             Err(refuse(&site, &object, &why))
         }
-        None => programs(state, &Change::RenameColumn(&from.text, &to.text), &site, ask),
+        None => programs(state, &by_programs, &site, ask),
     }
 }
 

@@ -54,13 +54,23 @@ pub(super) fn has_star(sql: &str) -> bool {
     let words: Vec<_> = significant(sql, &SQLITE).map(|token| &sql[token.span]).collect();
     let is = |at: Option<usize>, word: &str| at.is_some_and(|at| words[at].eq_ignore_ascii_case(word));
     // A part of such a query may go by its columns all the same.
-    let parts = ["GROUP", "UNION", "INTERSECT", "EXCEPT"];
-    let goes_by_columns = words
-        .iter()
-        .any(|word| parts.iter().any(|part| word.eq_ignore_ascii_case(part)));
+    let goes_by_columns = |open: usize| {
+        let mut depth = 0;
+        let inside = words[open..].iter().take_while(|word| {
+            match **word {
+                "(" => depth += 1,
+                ")" => depth -= 1,
+                _ => {}
+            }
+            depth > 0
+        });
+        let parts = ["GROUP", "UNION", "INTERSECT", "EXCEPT"];
+        let mut inside = inside.filter(|word| parts.iter().any(|part| word.eq_ignore_ascii_case(part)));
+        inside.next().is_some()
+    };
     (1..words.len()).filter(|&at| words[at] == "*").any(|at| {
         let asks = is(at.checked_sub(3), "EXISTS") && is(at.checked_sub(2), "(") && is(Some(at - 1), "SELECT");
-        let asks = asks && !goes_by_columns;
+        let asks = asks && !goes_by_columns(at - 2);
         !asks
             && ["SELECT", "DISTINCT", "ALL", ",", "."]
                 .iter()
@@ -100,8 +110,8 @@ fn last_place(sql: &str) -> Option<usize> {
             if depth < 0 || *word == ";" || word.eq_ignore_ascii_case("LIMIT") {
                 break;
             }
-            // `(2)` and `+2` are places as well.
-            begins = depth == 0 && *word == "," || begins && matches!(*word, "(" | "+");
+            // `(2)`, `+2` and `-(-2)` are places as well.
+            begins = depth == 0 && *word == "," || begins && matches!(*word, "(" | "+" | "-");
         }
     }
     places.into_iter().max()
@@ -193,7 +203,7 @@ mod tests {
     fn what_sorts_or_compares_by_places_is_seen() {
         let sorted = "CREATE VIEW v AS SELECT * FROM t ORDER /* so */ BY 2 DESC";
         assert_eq!(last_place(sorted), Some(2));
-        let sorted = "CREATE VIEW v AS SELECT * FROM t ORDER BY a, +(0x2)";
+        let sorted = "CREATE VIEW v AS SELECT * FROM t ORDER BY a, -(-0x2)";
         assert_eq!(last_place(sorted), Some(2));
         let sorted = "CREATE VIEW v AS SELECT * FROM t GROUP BY 4, 3 ORDER BY f(a, 1), 2";
         assert_eq!(last_place(sorted), Some(4));
@@ -201,6 +211,8 @@ mod tests {
         assert!(last_place(exists).is_some() && !has_star(exists));
         let groups = "CREATE VIEW v AS SELECT EXISTS (SELECT * FROM t GROUP BY 2 HAVING count(*) > 1)";
         assert!(has_star(groups));
+        let beside = "CREATE VIEW v AS SELECT a FROM t WHERE EXISTS (SELECT * FROM u) GROUP BY 1 UNION SELECT 2";
+        assert!(!has_star(beside));
         assert!(has_star("CREATE VIEW v AS SELECT EXISTS (SELECT 1), * FROM t"));
         for sql in [
             "CREATE VIEW v AS SELECT * FROM t ORDER BY a, b LIMIT 1, 2",

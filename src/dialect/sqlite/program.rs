@@ -15,6 +15,9 @@ use crate::sql::write::{quoted, sqlite_literal};
 /// A name that nothing has.
 const OTHER: &str = "sqlrev_another_name";
 
+/// How what a table does by itself is called.
+pub(super) const OWN: &str = "a check, an index or a computed column of";
+
 /// What changes.
 pub(super) enum Change<'c> {
     /// A column comes.
@@ -50,7 +53,15 @@ pub(super) fn changed(state: &State, change: &Change<'_>, ask: &mut dyn Ask) -> 
     };
     let readers = state.related.iter().chain(&state.triggers);
     let mut readers = readers.filter(|object| matches!(object.kind.as_str(), "view" | "trigger"));
-    let own = matches!(change, Change::Add(_)) && says(state.table.text());
+    // What is no name until a column has it: `true`.
+    let own = match change {
+        Change::Add(name) | Change::RenameColumn(_, name) => {
+            let texts = state.indexes.iter().map(|index| index.sql.as_str());
+            let mut texts = texts.chain([state.table.text()]);
+            texts.any(|sql| words(sql).contains(&name.to_ascii_lowercase()))
+        }
+        _ => false,
+    };
     // SQLite writes a new name of the table into some triggers that do not say it: `excluded.a`.
     let any = matches!(change, Change::RenameTable(_));
     if !own && !readers.any(|object| any || says(&object.sql)) {
@@ -155,7 +166,7 @@ fn differs(before: &mut dyn Scratch, after: &mut dyn Scratch, table: &str, chang
     };
     // What says a column that goes breaks, and is told of as such.
     let goes = matches!(change, Change::Drop(_));
-    let mut pairs: Vec<(String, String, String)> = Vec::new();
+    let mut pairs: Vec<(Vec<String>, String, String)> = Vec::new();
     let now: BTreeMap<String, String> = all(after, to.unwrap_or(table))
         .into_iter()
         .map(|probe| (probe.object, probe.sql))
@@ -163,13 +174,16 @@ fn differs(before: &mut dyn Scratch, after: &mut dyn Scratch, table: &str, chang
     for Probe { object, sql } in all(before, table) {
         // Many triggers stand for one statement.
         let Some(other) = now.get(&object) else { continue };
-        if !pairs.iter().any(|(_, known, same)| *known == sql && same == other) {
-            pairs.push((object, sql, other.clone()));
+        let pair = pairs.iter_mut().find(|(_, known, same)| *known == sql && same == other);
+        match pair {
+            Some((objects, ..)) => objects.push(object),
+            None => pairs.push((vec![object], sql, other.clone())),
         }
     }
     let (roots, new_roots) = (roots(before), roots(after));
     let names = to.map(|to| [table, to]);
-    pairs.into_iter().find_map(|(object, sql, other)| {
+    pairs.into_iter().find_map(|(objects, sql, other)| {
+        let object = one_of(&objects);
         let old = program(before.query(&format!("EXPLAIN {sql}")).ok()?, &roots, names);
         match after.query(&format!("EXPLAIN {other}")) {
             Ok(rows) => (old != program(rows, &new_roots, names)).then_some(Found { object, broken: None }),
@@ -181,6 +195,16 @@ fn differs(before: &mut dyn Scratch, after: &mut dyn Scratch, table: &str, chang
     })
 }
 
+/// Which of them it is, as far as one statement tells.
+fn one_of(objects: &[String]) -> String {
+    match objects {
+        [object] => object.clone(),
+        [one, other] => format!("{one} or {other}"),
+        [first, rest @ ..] => format!("{first} or one of {} others like it", rest.len()),
+        [] => String::new(),
+    }
+}
+
 /// The statements for all views and triggers, and for the table itself.
 fn all(scratch: &mut dyn Scratch, table: &str) -> Vec<Probe> {
     let mut all = probes(scratch);
@@ -190,8 +214,8 @@ fn all(scratch: &mut dyn Scratch, table: &str) -> Vec<Probe> {
     let update = column.map(|column| format!("UPDATE {name} SET {0} = {0}", quoted(&column, '"')));
     let own = [Some(format!("INSERT INTO {name} DEFAULT VALUES")), update];
     let objects = [
-        format!("a row that is put into `{table}`"),
-        format!("a change of `{table}`"),
+        format!("{OWN} `{table}` at an INSERT"),
+        format!("{OWN} `{table}` at an UPDATE"),
     ];
     all.extend(
         objects
@@ -224,7 +248,7 @@ fn program(rows: Rows, roots: &BTreeMap<String, usize>, names: Option<[&str; 2]>
             "Explain" => row.truncate(2),
             "Transaction" => row.truncate(4),
             "Halt" | "HaltIfNull" | "IdxDelete" | "Init" | "Insert" | "Delete" | "Trace" | "TypeCheck" => {
-                row[5].clear()
+                row[5].clear();
             }
             "OpenRead" | "OpenWrite" | "ReopenIdx" => {
                 if let Some(at) = roots.get(&row[3]) {

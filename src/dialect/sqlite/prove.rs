@@ -5,7 +5,7 @@ use crate::dialect::sqlite::draft::{Column, Draft, Index};
 use crate::dialect::sqlite::inspect::{self, Object, State};
 use crate::dialect::sqlite::oracle::{self, Model, Probe, attribute, comparable};
 use crate::dialect::sqlite::site::Site;
-use crate::dialect::sqlite::{captures, meaning};
+use crate::dialect::sqlite::{captures, meaning, program};
 use crate::dialect::{AlterStatement, Ask, Op, Rows, Scratch, ScratchError};
 use crate::error::{Error, Result};
 use crate::source::Span;
@@ -150,7 +150,13 @@ pub(super) fn outcome(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatemen
         return Err(in_use(draft, run, consumed, &object, &words));
     }
     if let Some((object, words)) = captures::in_programs(draft, ask)? {
-        return Err(in_use(draft, run, consumed, &object, &words));
+        let error = in_use(draft, run, consumed, &object, &words);
+        let own = object.starts_with(program::OWN);
+        return Err(if own {
+            error.help_in(|_| captures::ANOTHER_NAME.to_owned())
+        } else {
+            error
+        });
     }
     Ok(Proof {
         probes: live_probes(ask, state, &stays)?,

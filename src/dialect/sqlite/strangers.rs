@@ -294,8 +294,14 @@ fn goes_by_places(schema: &str) -> String {
         ["select", "select ", " distinct ", " all ", ",", ", ", "."].map(|word| format!("said GLOB '*{word}[*]*'"));
     let star = star.join(" OR ");
     // What stands behind a star moves.
-    let sorts = "(said GLOB '* by [0-9]*' OR said GLOB '* by *,[0-9]*' OR said GLOB '* by *, [0-9]*') \
-         AND (said GLOB '*[*],*' OR said GLOB '*[*] ,*' OR instr(said, ' join ') OR said GLOB '* from *,*')";
+    let places: Vec<String> = [" by ", " by", " by *,", " by *, "]
+        .iter()
+        .flat_map(|by| ["", "(", "+", "-"].map(|sign| format!("said GLOB '*{by}{sign}[0-9]*'")))
+        .collect();
+    let sorts = format!(
+        "({}) AND (said GLOB '*[*],*' OR said GLOB '*[*] ,*' OR instr(said, ' join ') OR said GLOB '* from *,*')",
+        places.join(" OR ")
+    );
     let commented = "(instr(said, '--') OR instr(said, '/*'))";
     format!(
         "instr(said, ' natural ') OR said GLOB '* in ' || read.name || '[^a-z0-9_$]*' \
