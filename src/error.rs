@@ -84,7 +84,6 @@ impl Error {
     }
 
     /// The error with other words for what to do.
-    #[cfg(feature = "cli")]
     pub(crate) fn help_in(mut self, words: impl Fn(&str) -> String) -> Self {
         self.0.help.iter_mut().for_each(|line| *line = words(line));
         self

@@ -21,7 +21,7 @@ impl Survey<'_> {
             let said = directive(&statement[token.span.clone()]);
             said.is_some_and(|name| {
                 let is = |known: &&str| name.eq_ignore_ascii_case(known);
-                DIRECTIVES.iter().any(|known| is(known)) && !ELSEWHERE.iter().any(|known| is(known))
+                DIRECTIVES.iter().any(is) && !ELSEWHERE.iter().any(is)
             })
         };
         let Some(comment) = comments.find(is_directive) else {
