@@ -79,15 +79,17 @@ pub(super) fn changed(
         .into_map();
     let views = views(before);
     // Many triggers stand for one statement.
-    let mut known: BTreeMap<(String, String), Option<Both>> = BTreeMap::new();
+    let mut known: Vec<(String, String, Option<Both>)> = Vec::new();
     for probe in probes(before) {
         let Some(sql) = now.get(&probe.object) else { continue };
         let within = probe
             .object
             .strip_prefix("trigger `")
             .and_then(|name| name.strip_suffix('`'));
-        let key = (probe.sql.clone(), sql.clone());
-        if !known.contains_key(&key) {
+        let is_known = |(old, new, _): &(String, String, _)| *old == probe.sql && new == sql;
+        let at = if let Some(at) = known.iter().position(is_known) {
+            at
+        } else {
             let both = match both(before, after, &probe.sql, sql) {
                 Told::Both(both) => Some(both),
                 Told::Nothing => None,
@@ -95,9 +97,10 @@ pub(super) fn changed(
                 // What does not compile at all is told of as such.
                 Told::Refused(message) => return Some((probe.object, message)),
             };
-            known.insert(key.clone(), both);
-        }
-        let Some(Some(Both { old, new })) = known.get(&key) else {
+            known.push((probe.sql.clone(), sql.clone(), both));
+            known.len() - 1
+        };
+        let Some(Both { old, new }) = &known[at].2 else {
             continue;
         };
         let counted = |reads: &[ColumnRead], old: bool| counted(reads, within, &views, change, old);

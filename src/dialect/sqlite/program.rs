@@ -227,15 +227,14 @@ fn all(scratch: &mut dyn Scratch, table: &str) -> Vec<Probe> {
 }
 
 /// The first pages of tables and indexes, in the order in which they were made.
-fn roots(scratch: &mut dyn Scratch) -> BTreeMap<String, usize> {
+fn roots(scratch: &mut dyn Scratch) -> Vec<String> {
     let rows = scratch.query("SELECT rootpage FROM sqlite_schema WHERE rootpage > 0 ORDER BY rowid");
-    let pages = rows.unwrap_or_default().into_iter().flatten().flatten();
-    pages.enumerate().map(|(at, page)| (page, at)).into_map()
+    rows.unwrap_or_default().into_iter().flatten().flatten().collect()
 }
 
 /// A program without what goes by names and by the place in the file: messages, the first pages, and both `names` of the
 /// table, by which AUTOINCREMENT looks for its counter.
-fn program(rows: Rows, roots: &BTreeMap<String, usize>, names: Option<[&str; 2]>) -> Vec<Vec<String>> {
+fn program(rows: Rows, roots: &[String], names: Option<[&str; 2]>) -> Vec<Vec<String>> {
     let of = |row: Vec<Option<String>>| {
         let mut row: Vec<String> = row.into_iter().map(Option::unwrap_or_default).collect();
         // addr, opcode, p1 to p5, comment
@@ -251,7 +250,7 @@ fn program(rows: Rows, roots: &BTreeMap<String, usize>, names: Option<[&str; 2]>
                 row[5].clear();
             }
             "OpenRead" | "OpenWrite" | "ReopenIdx" => {
-                if let Some(at) = roots.get(&row[3]) {
+                if let Some(at) = roots.iter().position(|page| *page == row[3]) {
                     row[3] = at.to_string();
                 }
             }
