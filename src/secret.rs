@@ -172,8 +172,7 @@ fn parameters(text: &str, offset: usize, secrets: &mut Vec<Span>) {
 }
 
 /// The values of libpq's `host=… password=…`: they end at a space, or at the quote that they begin with. Parameters of a
-/// URL are not among them. Parameters of a URL
-/// are read as such.
+/// URL are not among them.
 fn pairs(line: &str, offset: usize) -> impl Iterator<Item = Span> {
     let keys = line.match_indices('=').filter_map(move |(sign, _)| {
         let before = line[..sign].trim_end();

@@ -73,9 +73,8 @@ pub(super) fn programs(state: &State, change: &Change<'_>, site: &Site<'_>, ask:
     let table = &state.table.name().text;
     let when = match change {
         Change::RenameColumn(from, to) => format!("once `{from}` of `{table}` is called `{to}`"),
-        Change::RenameTable(name) | Change::Add(name) | Change::Drop(name) => {
-            format!("once `{table}` is called `{name}`")
-        }
+        Change::RenameTable(name) => format!("once `{table}` is called `{name}`"),
+        Change::Add(name) | Change::Drop(name) => format!("once `{name}` of `{table}` comes or goes"),
     };
     let why = match broken {
         None => format!("would mean something else {when}"),
