@@ -226,7 +226,7 @@ impl Copy<'_> {
 }
 
 /// Whether the new definition itself stops a row for which a condition holds: NULL in a stored column that is NOT NULL. To
-/// ask for it once more takes a twentieth of the copy's time.
+/// ask for it once more takes a twentieth of the INSERT's time.
 fn forbids(draft: &Draft<'_>, condition: &str) -> bool {
     let alias = draft.table.rowid_alias();
     draft.columns.iter().any(|column| {
