@@ -34,6 +34,9 @@ pub(super) fn words(error: &Error) -> String {
     text
 }
 
+/// The code of a statement that was told to stop, or had no time left.
+pub(super) const CANCELED: &str = "57014";
+
 fn said(db: &DbError, sql: &str, interrupted: bool) -> DriverError {
     let mut details = Vec::new();
     details.extend(db.detail().map(str::to_owned));
@@ -87,7 +90,7 @@ fn one_line(text: &str) -> String {
 
 fn kind(db: &DbError, interrupted: bool) -> Failure {
     let code = db.code();
-    if *code == SqlState::QUERY_CANCELED && interrupted {
+    if code.code() == CANCELED && interrupted {
         return Failure::Interrupted;
     }
     if *code == SqlState::LOCK_NOT_AVAILABLE || *code == SqlState::T_R_DEADLOCK_DETECTED {

@@ -56,6 +56,9 @@ pub struct Postgres {
     interrupted: Arc<AtomicBool>,
     /// What stops it.
     cancel: Arc<Mutex<tls::Canceller>>,
+    /// One was told to stop and did. The server gives its process that signal twice (`signal_child` in `postmaster.c`),
+    /// and the second one may stop the next statement as well.
+    stopped: bool,
     lock: lock::Lock,
     /// How the session was opened, to open it again.
     opener: connect::Opener,
@@ -101,6 +104,7 @@ impl Postgres {
             copy: None,
             interrupted: Arc::default(),
             cancel,
+            stopped: false,
             lock: lock::Lock::default(),
             opener,
             lost: false,
@@ -147,7 +151,7 @@ impl Postgres {
     fn one<T>(
         &mut self,
         sql: &str,
-        send: impl FnOnce(&mut Self, &str) -> Result<T, DriverError>,
+        send: impl Fn(&mut Self, &str) -> Result<T, DriverError>,
     ) -> Result<T, DriverError> {
         self.flush()?;
         if self.throw_away.is_some() && self.interrupted.swap(false, Ordering::Relaxed) {
@@ -165,7 +169,16 @@ impl Postgres {
             self.failed = self.open;
             return Err(other_encoding());
         }
-        match send(self, sql) {
+        let stopped = std::mem::take(&mut self.stopped);
+        let again = stopped && (!self.open || rolls_back(sql));
+        let sent = match send(self, sql) {
+            Err(error) if again && error.code.as_deref() == Some(fault::CANCELED) => send(self, sql),
+            sent => {
+                self.stopped = stopped;
+                sent
+            }
+        };
+        match sent {
             Ok(sent) => {
                 self.follow(sql);
                 Ok(sent)
@@ -256,6 +269,7 @@ impl Postgres {
             self.follow(sql);
         }
         let mut error = error;
+        self.stopped |= error.failure == Failure::Interrupted;
         if self.link.is_closed() || error.failure == Failure::Lost {
             self.open = false;
             self.lost = true;
