@@ -68,8 +68,12 @@ pub trait References: Sync + std::fmt::Debug {
     /// A query for the tables and columns whose rows would be deleted or changed along with a table that is dropped.
     fn followers(&self, table: &str) -> String;
 
-    /// Those of them that are none of these, in words, where the table has rows; `there`: it is known to be there.
-    fn unknown_followers(&self, table: &str, known: &[String], there: bool) -> String;
+    /// A query for the triggers that may fire when such rows go or change, theirs and those of their own followers.
+    fn triggers_along(&self, table: &str) -> String;
+
+    /// Those of the followers, and of these triggers, that are none of the `known`, in words, where the table has rows;
+    /// `there`: it is known to be there.
+    fn unknown_followers(&self, table: &str, known: [&[String]; 2], there: bool) -> String;
 
     /// The foreign keys by which rows point at those of a table.
     ///

@@ -17,7 +17,7 @@ struct SetUp {
     sql: String,
     /// What it holds that nothing brings back, in words.
     holds: Option<String>,
-    /// The temporary table that this is.
+    /// The temporary table that this is, or the attached database.
     table: Option<String>,
     /// The statement that drops that again.
     dropped: Option<u64>,
@@ -61,7 +61,7 @@ impl Session {
                 self.marks.clear();
             }
             ["COMMIT" | "END", ..] => self.marks.clear(),
-            ["DROP" | "DISCARD", ..] => {
+            ["DROP" | "DISCARD" | "DETACH", ..] => {
                 let there = self.set_up.iter_mut().filter(|done| done.dropped.is_none());
                 for done in there {
                     if let Some(name) = &done.table
@@ -78,7 +78,10 @@ impl Session {
                         at,
                         sql: sql.to_owned(),
                         holds,
-                        table: dialect.temporary(sql).map(|(_, name)| name),
+                        table: dialect
+                            .temporary(sql)
+                            .map(|(_, name)| name)
+                            .or_else(|| temporary::attached(sql, dialect.rules())),
                         dropped: None,
                     });
                 }

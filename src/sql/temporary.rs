@@ -75,8 +75,20 @@ fn at_commit(statement: &str, what: &str) -> bool {
     threes.any(|three| is(three[0], "ON") && is(three[1], "COMMIT") && is(three[2], what))
 }
 
-/// Whether a statement drops the temporary table or sequence of this name, or everything temporary. A name with the
-/// schema of other tables is not its own.
+/// The name of the database that a statement attaches (`ATTACH 'a.db' AS other`).
+pub fn attached(statement: &str, rules: &SplitRules) -> Option<String> {
+    if token::keywords(statement, rules, 1) != ["ATTACH"] {
+        return None;
+    }
+    let tokens: Vec<&str> = token::significant(statement, rules)
+        .map(|token| &statement[token.span])
+        .collect();
+    let at = tokens.iter().rposition(|word| word.eq_ignore_ascii_case("as"))?;
+    tokens.get(at + 1).map(|name| token::unquoted(name).into_owned())
+}
+
+/// Whether a statement drops the temporary table or sequence of this name, or everything temporary, or detaches the
+/// database of this name. A name with the schema of other tables is not its own.
 pub fn drops(statement: &str, name: &str, rules: &SplitRules) -> bool {
     let tokens: Vec<&str> = token::significant(statement, rules)
         .map(|token| &statement[token.span])
@@ -87,6 +99,10 @@ pub fn drops(statement: &str, name: &str, rules: &SplitRules) -> bool {
     };
     if is(0, &["DISCARD"]) {
         return is(1, &["ALL", "TEMP", "TEMPORARY"]);
+    }
+    if is(0, &["DETACH"]) {
+        let detached = tokens.get(1 + usize::from(is(1, &["DATABASE"]) && tokens.len() > 2));
+        return detached.is_some_and(|detached| token::unquoted(detached).eq_ignore_ascii_case(name));
     }
     let kind = 1 + usize::from(is(1, &["TEMPORARY"]));
     if !is(0, &["DROP"]) || !is(kind, &["TABLE", "TABLES", "SEQUENCE"]) {

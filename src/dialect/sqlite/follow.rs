@@ -191,11 +191,12 @@ pub(super) fn set_columns(statement: &str) -> Option<Vec<String>> {
     let tokens: Vec<_> = token::significant(statement, &split::SQLITE).collect();
     let word = |at: usize| tokens.get(at).map_or("", |token| &statement[token.span.clone()]);
     let is = |at: usize, what: &str| word(at).eq_ignore_ascii_case(what);
+    let ends = |at: usize| {
+        let ends = ["FROM", "WHERE", "RETURNING", "ON", "ORDER", "LIMIT"];
+        // IS DISTINCT FROM is an operator.
+        ends.iter().any(|end| is(at, end)) && !(at > 0 && is(at, "FROM") && is(at - 1, "DISTINCT"))
+    };
     let mut columns = Vec::new();
-    // The FROM of IS DISTINCT FROM ends nothing.
-    if (0..tokens.len()).any(|at| is(at, "DISTINCT")) {
-        return None;
-    }
     let (mut depth, mut in_set, mut seen) = (0usize, false, false);
     for at in 0..tokens.len() {
         match word(at) {
@@ -209,19 +210,27 @@ pub(super) fn set_columns(statement: &str) -> Option<Vec<String>> {
         let begins = is(at, "SET");
         if begins {
             (in_set, seen) = (true, true);
-        } else if ["FROM", "WHERE", "RETURNING", "ON", "ORDER", "LIMIT"]
-            .iter()
-            .any(|end| is(at, end))
-        {
+        } else if ends(at) {
             in_set = false;
         }
         if begins || in_set && word(at) == "," {
-            // `(a, b) = (1, 2)` is not taken apart.
-            let plain = word(at + 2) == "=" && matches!(tokens[at + 1].kind, Kind::Word | Kind::Quoted);
-            if !plain {
+            // `a = 1`, or `(a, b) = (1, 2)`.
+            let listed = word(at + 1) == "(";
+            let mut name = at + 1 + usize::from(listed);
+            loop {
+                if !matches!(tokens.get(name)?.kind, Kind::Word | Kind::Quoted) {
+                    return None;
+                }
+                columns.push(token::unquoted(word(name)).into_owned());
+                name += 1;
+                if !(listed && word(name) == ",") {
+                    break;
+                }
+                name += 1;
+            }
+            if listed && word(name) != ")" || word(name + usize::from(listed)) != "=" {
                 return None;
             }
-            columns.push(token::unquoted(word(at + 1)).into_owned());
         }
     }
     seen.then_some(columns)
@@ -349,6 +358,8 @@ pub(super) fn changed(statement: &str) -> Option<Changed> {
         }
         let upper = word.to_ascii_uppercase();
         match (verb, upper.as_str()) {
+            // What follows can call functions such as replace().
+            (None, "SELECT" | "VALUES") => return None,
             (None, "INSERT") => verb = Some("INSERT"),
             (None, "REPLACE") => {
                 verb = Some("DELETE");
@@ -407,7 +418,7 @@ mod tests {
                 "WITH d AS (DELETE FROM x) DELETE FROM [t] WHERE 1",
                 Some(("DELETE", "t", None)),
             ),
-            ("SELECT 1", None),
+            ("SELECT replace(n, 'a', 'b') FROM t", None),
         ];
         for (sql, want) in cases {
             let got = changed(sql);
@@ -415,6 +426,35 @@ mod tests {
                 .as_ref()
                 .map(|got| (got.verb, got.table.as_str(), got.or.as_deref()));
             assert_eq!(got, want, "{sql}");
+        }
+    }
+
+    #[test]
+    fn the_columns_that_are_set() {
+        let cases: [(&str, Option<&[&str]>); 7] = [
+            (
+                "UPDATE t SET a = b IS NOT DISTINCT FROM c, \"D\" = 1 WHERE e = 1",
+                Some(&["a", "D"]),
+            ),
+            (
+                "UPDATE t SET (a, [b c]) = (SELECT 1, 2), d = (1, 2) < (3, 4)",
+                Some(&["a", "b c", "d"]),
+            ),
+            (
+                "UPDATE t SET a = 1 FROM u, v WHERE u.b IS DISTINCT FROM v.b",
+                Some(&["a"]),
+            ),
+            (
+                "INSERT INTO t VALUES (1) ON CONFLICT (b) DO UPDATE SET a = 1, c = 2",
+                Some(&["a", "c"]),
+            ),
+            ("UPDATE t SET (a, b = 1", None),
+            ("UPDATE t SET a", None),
+            ("DELETE FROM t", None),
+        ];
+        for (sql, want) in cases {
+            let want = want.map(|want| want.iter().map(ToString::to_string).collect());
+            assert_eq!(set_columns(sql), want, "{sql}");
         }
     }
 

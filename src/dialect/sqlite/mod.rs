@@ -266,6 +266,10 @@ impl Dialect for Sqlite {
         session::give_count(rows)
     }
 
+    fn works_out(&self, statement: &str) -> Option<String> {
+        session::works_out(statement)
+    }
+
     fn temporary_now(&self) -> Option<&'static str> {
         Some(temporary::NOW)
     }

@@ -96,20 +96,34 @@ impl References for ForeignKeys {
         )
     }
 
-    fn unknown_followers(&self, table: &str, known: &[String], there: bool) -> String {
-        let known: Vec<String> = known
-            .iter()
-            .map(|name| sqlite_literal(&name.to_ascii_lowercase()))
-            .collect();
+    fn triggers_along(&self, table: &str) -> String {
+        format!(
+            "WITH RECURSIVE along(name) AS (SELECT lower(name) FROM ({}) UNION \
+             SELECT lower(s.name) FROM along, main.sqlite_schema s, pragma_foreign_key_list(s.name, 'main') f \
+             WHERE s.type = 'table' AND instr(lower(s.sql), 'references') AND lower(f.\"table\") = along.name \
+             AND (f.on_delete NOT IN ('NO ACTION', 'RESTRICT') OR f.on_update NOT IN ('NO ACTION', 'RESTRICT'))) \
+             SELECT name FROM (SELECT name, substr(lower(sql), 1, instr(lower(sql), 'begin')) AS head FROM main.sqlite_schema \
+             WHERE type = 'trigger' AND lower(tbl_name) IN (SELECT name FROM along)) \
+             WHERE head GLOB '*delete*' OR head GLOB '*update*'",
+            self.followers(table),
+        )
+    }
+
+    fn unknown_followers(&self, table: &str, known: [&[String]; 2], there: bool) -> String {
+        let [tables, triggers] = known.map(|known| {
+            let names = known.iter().map(|name| sqlite_literal(&name.to_ascii_lowercase()));
+            names.collect::<Vec<_>>().join(", ")
+        });
         let rows = if there {
             format!(" AND EXISTS (SELECT 1 FROM {})", self.stored(table))
         } else {
             String::new()
         };
         format!(
-            "SELECT DISTINCT 'table ' || name FROM ({}) WHERE lower(name) NOT IN ({}){rows} ORDER BY 1",
+            "SELECT DISTINCT 'table ' || name FROM ({}) WHERE lower(name) NOT IN ({tables}){rows} \
+             UNION SELECT 'trigger ' || name FROM ({}) WHERE lower(name) NOT IN ({triggers}){rows} ORDER BY 1",
             self.followers(table),
-            known.join(", ")
+            self.triggers_along(table),
         )
     }
 

@@ -258,6 +258,18 @@ fn attaches_a_new_one(statement: &str) -> bool {
     matches!(words[..], ["':memory:'" | "''", after] if after.eq_ignore_ascii_case("as"))
 }
 
+/// A database that goes with its connection, and all that is in it.
+pub(super) fn works_out(statement: &str) -> Option<String> {
+    let attaches = statement
+        .get(..6)
+        .is_some_and(|word| word.eq_ignore_ascii_case("ATTACH"));
+    if !attaches || !attaches_a_new_one(statement) {
+        return None;
+    }
+    let name = attached_name(statement)?;
+    Some(format!("attached database `{}`", token::unquoted(name)))
+}
+
 /// The name after the last AS of an ATTACH, as it is written.
 fn attached_name(statement: &str) -> Option<&str> {
     let tokens: Vec<&str> = token::significant(statement, &split::SQLITE)

@@ -107,12 +107,20 @@ impl Scribe<'_> {
         let Some(references) = self.dialect.references() else {
             return Ok(());
         };
-        let known = ask.query(&references.followers(table))?;
-        let known: Vec<String> = known.into_iter().filter_map(|row| row.into_iter().next()?).collect();
+        let mut names = |query: String| -> Result<Vec<String>> {
+            let rows = ask.query(&query)?;
+            Ok(rows.into_iter().filter_map(|row| row.into_iter().next()?).collect())
+        };
+        let tables = names(references.followers(table))?;
+        let triggers = names(references.triggers_along(table))?;
         let words = token::keywords(statement, self.rules, 3);
-        let query = references.unknown_followers(table, &known, words.last().is_none_or(|word| word != "IF"));
+        let query = references.unknown_followers(
+            table,
+            [&tables, &triggers],
+            words.last().is_none_or(|word| word != "IF"),
+        );
         let message = format!(
-            "to drop {table} would delete or change rows of these, which no revision makes: drop them before, or run it online"
+            "to drop {table} would change rows of these, or fire them, and no revision makes them: drop them before, or run it online"
         );
         put(self.out, &self.sql.guard_rows(&query, &message))
     }
