@@ -67,6 +67,11 @@ pub trait ScriptSql: Sync + std::fmt::Debug {
         String::new()
     }
 
+    /// A statement of ours whose rows nobody wants to see.
+    fn silent(&self, sql: &str) -> String {
+        format!("{sql};\n")
+    }
+
     /// Stops the script, and keeps what came before in the transaction from being committed, when the query returns a
     /// row: the database is not where the script begins.
     fn guard_place(&self, query: &str) -> String;

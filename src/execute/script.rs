@@ -279,12 +279,10 @@ impl Scribe<'_> {
         if held {
             put(self.out, &self.sql.begin(alone))?;
         }
+        self.counts_before(text)?;
         self.authors(text, sql)?;
         put(self.out, &behind)?;
-        self.counted(1)?;
-        if held {
-            put(self.out, &self.sql.commit(alone))?;
-        }
+        self.counts_behind(held, alone, place.statement.takes_data)?;
         if self.sql.leaves_schema(sql) {
             put(self.out, &entered(self.recorder.enter.as_deref()))?;
         }
@@ -409,9 +407,12 @@ impl Reader for Scribe<'_> {
                 self.returns = lines.ends_with("\r\n");
                 put(self.out, lines)
             }
-            // The server wants the end to be written as the lines are.
-            Piece::DataEnd if std::mem::take(&mut self.returns) => put(self.out, "\\.\r\n"),
-            Piece::DataEnd => put(self.out, "\\.\n"),
+            Piece::DataEnd => {
+                // The server wants the end to be written as the lines are.
+                let returns = std::mem::take(&mut self.returns);
+                put(self.out, if returns { "\\.\r\n" } else { "\\.\n" })?;
+                self.counts_data()
+            }
             Piece::Rewritten(run, rewrite) => {
                 self.first()?;
                 self.lets_go()?;

@@ -113,6 +113,27 @@ impl ScriptSql for PostgresScript {
         out + READ_SO
     }
 
+    fn silent(&self, sql: &str) -> String {
+        match sql.strip_prefix("SELECT ") {
+            Some(calls) => format!("DO {QUOTE} BEGIN\nPERFORM {calls};\nEND {QUOTE};\n"),
+            None => format!("{sql};\n"),
+        }
+    }
+
+    fn counts(&self) -> bool {
+        true
+    }
+
+    fn guard_half_way(&self, table: &str) -> String {
+        format!(
+            "DO {QUOTE} DECLARE half record; BEGIN\n\
+             SELECT revision, unfinished INTO half FROM {table} WHERE unfinished IS NOT NULL LIMIT 1;\n\
+             IF FOUND THEN RAISE EXCEPTION USING MESSAGE = 'refused: revision ' || half.revision || ' stopped half-way (' \
+             || half.unfinished || ')', HINT = 'go on with: sqlrev ' || CASE WHEN half.unfinished LIKE 'downgrade:%' \
+             THEN 'downgrade ' || half.revision || '-1' ELSE 'upgrade ' || half.revision END; END IF;\nEND {QUOTE};\n"
+        )
+    }
+
     fn guard_place(&self, query: &str) -> String {
         Self::guard(query, "refused: the database is not where this script begins")
     }

@@ -7,6 +7,7 @@ use crate::execute::script::{Scribe, put};
 use crate::execute::scripts::Prepared;
 use crate::revision::plan::Step;
 use crate::revision::{Direction, Revision, Transaction};
+use crate::sql::token;
 use crate::version::Unfinished;
 
 /// The count of a step's statements.
@@ -16,6 +17,10 @@ pub(super) struct Count {
     direction: Direction,
     /// How many the row says.
     written: u64,
+    /// A statement may have taken another role, which has no rights on the version table.
+    roles: bool,
+    /// Lines of data follow, and its count behind them; whether a transaction holds both.
+    awaits: Option<bool>,
 }
 
 impl Scribe<'_> {
@@ -26,6 +31,8 @@ impl Scribe<'_> {
             id: step.revision.to_string(),
             direction: step.direction,
             written: 0,
+            roles: false,
+            awaits: None,
         })
     }
 
@@ -60,20 +67,117 @@ impl Scribe<'_> {
         self.counts.is_some() && apart && !self.dialect.stands_alone(statement)
     }
 
-    /// So many more statements have run; those that are done together are counted at their end.
-    pub(super) fn counted(&mut self, more: u64) -> Result<()> {
-        if self.hand.group.is_some() {
-            return Ok(());
-        }
-        let statements = self.hand.done() + more;
-        let Some(count) = self.counts.as_mut().filter(|count| count.written != statements) else {
+    /// Before a statement: that it begins, where it may commit by itself and fail later; and the count of the author's own
+    /// transaction before its COMMIT, where a role that was taken in it has to be given back.
+    pub(super) fn counts_before(&mut self, statement: &str) -> Result<()> {
+        let own_role = self.dialect.own_role();
+        let Some(count) = self.counts.as_mut().filter(|_| !own_role.is_empty()) else {
             return Ok(());
         };
-        count.written = statements;
+        count.roles = count.roles || may_take_role(statement);
+        let (done, roles) = (self.hand.done(), count.roles);
+        if !self.hand.inside {
+            return if self.dialect.may_stop_half_way(statement) {
+                self.counts_alone(done, true)
+            } else {
+                Ok(())
+            };
+        }
+        let words = token::keywords(statement, self.rules, 2);
+        let commits = matches!(words.first().map(String::as_str), Some("COMMIT" | "END"))
+            && words.get(1).is_none_or(|word| word != "PREPARED");
+        if !commits {
+            return Ok(());
+        }
+        for sql in own_role.iter().filter(|_| roles) {
+            put(self.out, &self.sql.silent(sql))?;
+        }
+        self.writes(done + 1, false)?;
+        for sql in self.dialect.role_again().iter().filter(|_| roles) {
+            put(self.out, &self.sql.silent(sql))?;
+        }
+        Ok(())
+    }
+
+    /// Behind a statement, whose transaction it ends where one `held` it; where lines of data follow, behind those.
+    pub(super) fn counts_behind(&mut self, held: bool, alone: bool, takes_data: bool) -> Result<()> {
+        match self.counts.as_mut().filter(|_| takes_data) {
+            Some(count) => count.awaits = Some(held),
+            None => self.counts_to(self.hand.done() + 1, held)?,
+        }
+        if held && !takes_data {
+            put(self.out, &self.sql.commit(alone))?;
+        }
+        Ok(())
+    }
+
+    /// The data of a statement has come to its end.
+    pub(super) fn counts_data(&mut self) -> Result<()> {
+        let Some(held) = self.counts.as_mut().and_then(|count| count.awaits.take()) else {
+            return Ok(());
+        };
+        self.counts_to(self.hand.done(), held)?;
+        if held {
+            put(self.out, &self.sql.commit(false))?;
+        }
+        Ok(())
+    }
+
+    /// So many have run by now; in the author's own transaction it is told before its COMMIT where roles may be taken.
+    fn counts_to(&mut self, statements: u64, held: bool) -> Result<()> {
+        let Some(count) = &self.counts else {
+            return Ok(());
+        };
+        let roles = count.roles;
+        if self.dialect.own_role().is_empty() {
+            return self.counted(statements - self.hand.done());
+        }
+        if self.hand.inside {
+            return Ok(());
+        }
+        if !held {
+            return self.counts_alone(statements, false);
+        }
+        self.own_role(roles)?;
+        self.writes(statements, false)
+    }
+
+    /// So many more statements have run; those that are done together are counted at their end.
+    pub(super) fn counted(&mut self, more: u64) -> Result<()> {
+        let statements = self.hand.done() + more;
+        let changed = |count: &Count| count.written != statements;
+        if self.hand.group.is_some() || !self.counts.as_ref().is_some_and(changed) {
+            return Ok(());
+        }
+        self.writes(statements, false)
+    }
+
+    /// In a transaction of its own.
+    fn counts_alone(&mut self, statements: u64, begun: bool) -> Result<()> {
+        put(self.out, &self.sql.begin(false))?;
+        let roles = self.counts.as_ref().is_some_and(|count| count.roles);
+        self.own_role(roles)?;
+        self.writes(statements, begun)?;
+        put(self.out, &self.sql.commit(false))
+    }
+
+    /// The session's own role until the end of a transaction that gives it back by itself.
+    fn own_role(&mut self, taken: bool) -> Result<()> {
+        let local = self.dialect.own_role().iter().filter(|sql| sql.starts_with("SET "));
+        local.filter(|_| taken).try_for_each(|sql| self.statement(sql))
+    }
+
+    fn writes(&mut self, statements: u64, begun: bool) -> Result<()> {
+        let Some(count) = self.counts.as_mut() else {
+            return Ok(());
+        };
+        if !begun {
+            count.written = statements;
+        }
         let at = Unfinished {
             direction: count.direction,
             statements,
-            begun: false,
+            begun,
         };
         let progress = self.table.progress(&count.id, Some(at));
         self.statement(&progress)
@@ -91,4 +195,15 @@ impl Scribe<'_> {
             };
         }
     }
+}
+
+/// Whether another role may be in force behind a statement, as far as its text tells.
+fn may_take_role(statement: &str) -> bool {
+    let says = |word: &str| {
+        let mut windows = statement.as_bytes().windows(word.len());
+        windows.any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    ["role", "authorization", "set_config", "call"]
+        .iter()
+        .any(|word| says(word))
 }

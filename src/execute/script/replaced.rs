@@ -268,7 +268,7 @@ impl Scribe<'_> {
             return Ok(());
         }
         let words = token::keywords(statement, self.rules, 1);
-        if !matches!(words.first().map(String::as_str), Some("BEGIN" | "SAVEPOINT")) || self.hand.inside {
+        if !matches!(words.first().map(String::as_str), Some("BEGIN" | "START" | "SAVEPOINT")) || self.hand.inside {
             return Ok(());
         }
         self.hand.inside = true;
@@ -292,7 +292,7 @@ impl Scribe<'_> {
         self.hand.inside = match words.as_slice() {
             ["COMMIT" | "END", ..] => false,
             ["RELEASE", ..] => self.hand.savepoint.is_none() || self.hand.savepoint != self.savepoint(statement),
-            ["ROLLBACK", rest @ ..] => rest.contains(&"TO"),
+            ["ROLLBACK" | "ABORT", rest @ ..] => rest.contains(&"TO"),
             _ => true,
         };
         if !self.hand.inside
