@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::sync::atomic::AtomicBool;
 
 use crate::code::Code;
+use crate::dialect::Dialect;
 use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::execute::fault;
@@ -156,11 +157,15 @@ pub(crate) fn changed(driver: &mut dyn Driver, patience: Patience<'_>, sql: &str
     Err(Error::new(Code::Database, message).help("see where the database is: sqlrev check; then run it again"))
 }
 
-/// Whether a statement commits the author's transaction.
-fn commits(sql: &str, driver: &dyn Driver) -> bool {
-    let words = token::keywords(sql, driver.dialect().rules(), 2);
-    matches!(words.first().map(String::as_str), Some("COMMIT" | "END"))
-        && words.get(1).is_none_or(|word| word != "PREPARED")
+/// Whether a statement may commit the author's transaction.
+pub(crate) fn commits(sql: &str, dialect: &dyn Dialect) -> bool {
+    let words = token::keywords(sql, dialect.rules(), 2);
+    match words.first().map(String::as_str) {
+        Some("COMMIT" | "END") => words.get(1).is_none_or(|word| word != "PREPARED"),
+        // Of the savepoint that SQLite's transaction began with.
+        Some("RELEASE") => dialect.role_again().is_empty(),
+        _ => false,
+    }
 }
 
 impl Unit for Counting<'_> {
@@ -173,13 +178,10 @@ impl Unit for Counting<'_> {
             return self.tell(driver, dialect.begin());
         }
         self.announce(driver, statement)?;
-        // Where a script may have taken another role, the author's own transaction is counted once, just before it ends,
-        // and with the role given back: deferred triggers run as the author means.
+        // The author's own transaction is counted with what ends it, so that no kill comes between. Where a script may have
+        // taken another role, that is the only time, and with the role given back: deferred triggers run as the author means.
         let again = dialect.role_again();
-        if again.is_empty()
-            || !statement.is_some_and(|sql| commits(sql, driver))
-            || driver.in_transaction() != Some(true)
-        {
+        if !statement.is_some_and(|sql| commits(sql, dialect)) || driver.in_transaction() != Some(true) {
             return Ok(());
         }
         for sql in dialect.own_role() {

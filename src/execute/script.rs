@@ -1,5 +1,6 @@
 //! Offline scripts, and plans to read.
 
+pub(super) mod authors;
 mod changed;
 mod counted;
 mod ended;
@@ -16,11 +17,13 @@ use crate::error::{Error, Result};
 use crate::execute::Report;
 use crate::execute::basis::{Basis, Start};
 use crate::execute::course::Course;
+use crate::execute::group::Group;
 use crate::execute::ledger::Ledger;
-use crate::execute::record::{Piece, Reader};
+use crate::execute::record::{Piece, Reader, needs_foreign_keys_off};
 use crate::execute::script::counted::Count;
 use crate::execute::script::ended::end_of;
 use crate::execute::script::replaced::ByHand;
+use crate::execute::script::stamped::guards;
 use crate::execute::scripts::Prepared;
 use crate::execute::shown::{Shower, one_line};
 use crate::execute::survey::Surveyor;
@@ -97,6 +100,7 @@ impl Recorder<'_> {
             foreign_keys_off: &surveyor.foreign_keys_off,
             changes_rows: &surveyor.changes_rows,
             asks_id: &surveyor.asks_id,
+            together: &surveyor.together,
             at: 0,
             transaction: Transaction::Revision,
             pragmas: false,
@@ -136,14 +140,8 @@ fn not_written(error: &io::Error) -> Error {
     Error::new(Code::FileIo, "the script could not be written").cause(error.to_string())
 }
 
-/// Guards that stop unless exactly the ancestors of these heads are applied: each head is there, and as many rows as
-/// they have ancestors, themselves among them.
-fn guards(sql: &dyn ScriptSql, table: &VersionTable, heads: &[crate::revision::RevisionId], count: usize) -> String {
-    sql.guard_place(&table.not_at(heads, count))
-}
-
 /// Writes the script.
-struct Scribe<'s> {
+pub(super) struct Scribe<'s> {
     recorder: &'s Recorder<'s>,
     /// What stands between the statements of a step that no transaction can hold.
     ledger: Option<Ledger<'static>>,
@@ -173,6 +171,8 @@ struct Scribe<'s> {
     changes_rows: &'s [bool],
     /// Which steps ask for the number of the author's last row behind a copy.
     asks_id: &'s [bool],
+    /// What is done together in steps without a transaction, beside what replaces a table by hand.
+    together: &'s [Vec<Group>],
     /// The step that is written.
     at: usize,
     transaction: Transaction,
@@ -268,17 +268,17 @@ impl Scribe<'_> {
             .extend(undone.filter(|undone| !self.undone.contains(undone)));
         self.switched.extend(self.sql.switches(text));
         self.opens(text)?;
-        self.takes_nothing_along(text, ask.as_deref_mut())?;
-        self.looks(text, ask.as_deref_mut())?;
-        let behind = self.holds(text, ask)?;
         let sql = place.sql();
-        let before = self.ledger.as_mut().map(|ledger| ledger.before(sql));
-        self.own(&before.unwrap_or_default())?;
         let alone = self.drops_alone(sql);
         let held = alone || self.counts_with(text);
         if held {
             put(self.out, &self.sql.begin(alone))?;
         }
+        self.takes_nothing_along(text, ask.as_deref_mut())?;
+        self.looks(text, ask.as_deref_mut())?;
+        let behind = self.holds(text, ask)?;
+        let before = self.ledger.as_mut().map(|ledger| ledger.before(sql));
+        self.own(&before.unwrap_or_default())?;
         self.counts_before(text)?;
         self.authors(text, sql)?;
         put(self.out, &behind)?;
@@ -346,8 +346,9 @@ impl Reader for Scribe<'_> {
         head.extend(["\n-- ", &*prepared.checksum.stored(), "\n"]);
         self.transaction = revision.header.transaction;
         self.pragmas = prepared.pragmas;
-        self.foreign_keys_on = false;
-        let off = self.off();
+        // Without a transaction they are off around each copy alone.
+        self.foreign_keys_on = self.transaction == Transaction::None;
+        let off = self.off() && !self.foreign_keys_on;
         self.ledger = Ledger::of_script(self.recorder, step, revision, prepared)?;
         if self.ledger.is_none() {
             head.push_str(&self.sql.begin(off));
@@ -370,7 +371,8 @@ impl Reader for Scribe<'_> {
         if prepared.asks_count {
             first.push_str(&self.sql.keep_count(true));
         }
-        self.prepared = Some(prepared.clone());
+        let groups = self.together.get(self.at).into_iter().flatten();
+        self.prepared.insert(prepared.clone()).groups.extend(groups.cloned());
         self.by_hand = prepared.rebuilds() && self.transaction == Transaction::Revision;
         let unwatched = off && self.changes_rows.get(self.at).copied().unwrap_or(false) && !prepared.rebuilds();
         let held = self.transaction == Transaction::Revision;
@@ -419,9 +421,9 @@ impl Reader for Scribe<'_> {
                 self.together()?;
                 run.iter().try_for_each(|statement| self.looks(&statement.text, None))?;
                 self.originals(run)?;
-                // The author may have switched foreign keys on since the step began: nothing may follow a copy.
-                let off = self.foreign_keys_on && self.off();
-                let held = self.hand.group.is_some() || self.hand.inside && !off;
+                // Nothing may follow a copy.
+                let off = self.foreign_keys_on && needs_foreign_keys_off(rewrite);
+                let held = self.hand.group.is_some() || self.hand.inside;
                 let alone = !held && self.transaction == Transaction::None;
                 if alone {
                     put(self.out, &self.sql.begin(off))?;
@@ -480,7 +482,7 @@ impl Reader for Scribe<'_> {
             self.statement(&row)?;
         }
         let alone = self.transaction == Transaction::None;
-        let foreign_keys_on = self.off() || (alone && self.pragmas);
+        let foreign_keys_on = if alone { self.pragmas } else { self.off() };
         put(self.out, &self.sql.commit(foreign_keys_on))?;
         if self.pragmas {
             for setting in [Setting::LegacyAlterTable, Setting::IgnoreCheckConstraints] {

@@ -3,12 +3,14 @@
 use crate::code::Code;
 use crate::dialect::{AlterStatement, Ask, COPY, Dialect, Op, Rewrite, ScriptSql};
 use crate::error::{Error, Result};
+use crate::execute::group::Group;
 use crate::execute::record::{Piece, Reader, needs_foreign_keys_off};
+use crate::execute::script::{Scribe, authors};
 use crate::execute::scripts::Prepared;
 use crate::execute::shown::one_line;
 use crate::execute::walk::Place;
-use crate::revision::Revision;
 use crate::revision::plan::Step;
+use crate::revision::{Revision, Transaction};
 use crate::sql::token;
 
 /// Goes through a plan first: which revisions need foreign keys off, and that this does not change what their other
@@ -23,6 +25,11 @@ pub(super) struct Surveyor {
     pub(super) foreign_keys_off: Vec<bool>,
     /// Which revisions may change rows beside that, which foreign keys would have watched.
     pub(super) changes_rows: Vec<bool>,
+    /// What is done together in revisions without a transaction beside what replaces a table by hand: the author's own
+    /// transactions that copy one, since foreign keys cannot be switched within.
+    pub(super) together: Vec<Vec<Group>>,
+    /// In a revision without a transaction.
+    apart: Option<Apart>,
     /// The revision replaces a table by hand.
     by_hand: bool,
     /// Which revisions ask for the number of the author's last row behind a copy, which inserts rows as well.
@@ -30,6 +37,24 @@ pub(super) struct Surveyor {
     /// The revision has copied a table.
     copied: bool,
     /// A statement whose effect would differ with foreign keys off: the error to give if they are.
+    differs: Option<Error>,
+}
+
+/// Where foreign keys are off in a revision without a transaction.
+#[derive(Default)]
+struct Apart {
+    /// What replaces a table by hand.
+    groups: Vec<Group>,
+    /// How many statements were read.
+    at: u64,
+    open: Option<Open>,
+}
+
+/// The author's own transaction.
+struct Open {
+    at: u64,
+    savepoint: Option<String>,
+    copies: bool,
     differs: Option<Error>,
 }
 
@@ -43,6 +68,8 @@ impl Surveyor {
             foreign_keys_off: Vec::new(),
             changes_rows: Vec::new(),
             asks_id: Vec::new(),
+            together: Vec::new(),
+            apart: None,
             by_hand: false,
             copied: false,
             differs: None,
@@ -61,6 +88,11 @@ impl Reader for Surveyor {
         self.foreign_keys_off.push(self.by_hand);
         self.changes_rows.push(false);
         self.asks_id.push(false);
+        self.together.push(Vec::new());
+        self.apart = (revision.header.transaction == Transaction::None).then(|| Apart {
+            groups: prepared.groups.clone(),
+            ..Apart::default()
+        });
         self.differs = None;
         self.switched_off = false;
         self.copied = false;
@@ -93,25 +125,29 @@ impl Reader for Surveyor {
             Piece::Version(_) | Piece::Data(_) | Piece::DataEnd => {}
         }
         match piece {
-            Piece::Rewritten(_, rewrite) if needs_foreign_keys_off(rewrite) => {
-                if let Some(off) = self.foreign_keys_off.last_mut() {
-                    *off = true;
+            Piece::Rewritten(run, rewrite) => {
+                if needs_foreign_keys_off(rewrite) {
+                    self.copies();
                 }
+                if let Some(apart) = &mut self.apart {
+                    apart.at += Scribe::count(run);
+                }
+                Ok(())
             }
-            Piece::Native(place) if self.differs.is_none() => {
-                if let Some((_, on)) = self.dialect.meant_switch(place.statement.text) {
+            Piece::Native(place) => {
+                let text = place.statement.text;
+                if let Some((_, on)) = self.dialect.meant_switch(text) {
                     self.switched_off = !on;
                 }
-                let Some(ask) = ask.filter(|_| !self.switched_off) else {
-                    return Ok(());
-                };
-                if let Some(effect) = self.dialect.script().foreign_key_effect(place.statement.text, ask)? {
-                    self.differs = Some(mixed(place, &effect));
+                self.opens(text);
+                if let Some(ask) = ask {
+                    self.differs(place, ask)?;
                 }
+                self.closes(text);
+                Ok(())
             }
-            _ => {}
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn wants_statements(&self) -> bool {
@@ -123,6 +159,78 @@ impl Reader for Surveyor {
             (Some(true), Some(error)) => Err(error),
             _ => Ok(()),
         }
+    }
+}
+
+impl Surveyor {
+    /// A table is copied, with foreign keys off.
+    fn copies(&mut self) {
+        if let Some(off) = self.foreign_keys_off.last_mut() {
+            *off = true;
+        }
+        let switched_off = self.switched_off;
+        if let Some(apart) = self.apart.as_mut().filter(|apart| !switched_off && !apart.is_grouped())
+            && let Some(open) = &mut apart.open
+        {
+            open.copies = true;
+        }
+    }
+
+    /// Finds out what a statement does by foreign keys, where they may be off.
+    fn differs(&mut self, place: &Place<'_>, ask: &mut dyn Ask) -> Result<()> {
+        let differs = match &mut self.apart {
+            Some(apart) if !apart.is_grouped() => match &mut apart.open {
+                Some(open) => &mut open.differs,
+                None => return Ok(()),
+            },
+            _ => &mut self.differs,
+        };
+        if differs.is_some() || self.switched_off {
+            return Ok(());
+        }
+        let effect = self.dialect.script().foreign_key_effect(place.statement.text, ask)?;
+        *differs = effect.map(|effect| mixed(place, &effect));
+        Ok(())
+    }
+
+    fn opens(&mut self, statement: &str) {
+        let Some(apart) = self.apart.as_mut().filter(|apart| apart.open.is_none()) else {
+            return;
+        };
+        if authors::opens(statement, self.dialect) {
+            apart.open = Some(Open {
+                at: apart.at,
+                savepoint: authors::savepoint(statement, self.dialect),
+                copies: false,
+                differs: None,
+            });
+        }
+    }
+
+    fn closes(&mut self, statement: &str) {
+        let Some(apart) = &mut self.apart else { return };
+        let at = apart.at;
+        apart.at += 1;
+        let ends =
+            |open: &mut Open| open.at < at && !authors::stays_open(statement, open.savepoint.as_deref(), self.dialect);
+        let Some(open) = apart.open.take_if(ends).filter(|open| open.copies) else {
+            return;
+        };
+        let differs = open.differs.filter(|_| self.differs.is_none());
+        self.differs = differs.or(self.differs.take());
+        if let Some(together) = self.together.last_mut() {
+            together.push(Group {
+                range: open.at + 1..at,
+                opened: Some(open.at),
+            });
+        }
+    }
+}
+
+impl Apart {
+    /// Whether the next statement is a part of what replaces a table by hand.
+    fn is_grouped(&self) -> bool {
+        self.groups.iter().any(|group| group.range.contains(&self.at))
     }
 }
 

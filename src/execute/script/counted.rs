@@ -3,11 +3,11 @@
 
 use crate::error::Result;
 use crate::execute::bookkeeping::Record;
+use crate::execute::counting::commits;
 use crate::execute::script::{Scribe, put};
 use crate::execute::scripts::Prepared;
 use crate::revision::plan::Step;
 use crate::revision::{Direction, Revision, Transaction};
-use crate::sql::token;
 use crate::version::Unfinished;
 
 /// The count of a step's statements.
@@ -68,25 +68,22 @@ impl Scribe<'_> {
     }
 
     /// Before a statement: that it begins, where it may commit by itself and fail later; and the count of the author's own
-    /// transaction before its COMMIT, where a role that was taken in it has to be given back.
+    /// transaction with what ends it. A role that was taken in it is given back for that.
     pub(super) fn counts_before(&mut self, statement: &str) -> Result<()> {
         let own_role = self.dialect.own_role();
-        let Some(count) = self.counts.as_mut().filter(|_| !own_role.is_empty()) else {
+        let Some(count) = self.counts.as_mut().filter(|_| self.hand.group.is_none()) else {
             return Ok(());
         };
-        count.roles = count.roles || may_take_role(statement);
+        count.roles = count.roles || !own_role.is_empty() && may_take_role(statement);
         let (done, roles) = (self.hand.done(), count.roles);
         if !self.hand.inside {
-            return if self.dialect.may_stop_half_way(statement) {
+            return if !own_role.is_empty() && self.dialect.may_stop_half_way(statement) {
                 self.counts_alone(done, true)
             } else {
                 Ok(())
             };
         }
-        let words = token::keywords(statement, self.rules, 2);
-        let commits = matches!(words.first().map(String::as_str), Some("COMMIT" | "END"))
-            && words.get(1).is_none_or(|word| word != "PREPARED");
-        if !commits {
+        if !commits(statement, self.dialect) {
             return Ok(());
         }
         for sql in own_role.iter().filter(|_| roles) {

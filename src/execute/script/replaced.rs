@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::execute::course::{Act, Course};
 use crate::execute::following;
 use crate::execute::group::Group;
-use crate::execute::script::{Scribe, one_line, put};
+use crate::execute::script::{Scribe, authors, one_line, put};
 use crate::revision::Transaction;
 use crate::sql::token;
 
@@ -73,7 +73,7 @@ impl Scribe<'_> {
     pub(super) fn takes_nothing_along(&mut self, statement: &str, mut ask: Option<&mut (dyn Ask + '_)>) -> Result<()> {
         self.takes_nothing_elsewhere(statement, ask.as_deref_mut())?;
         // Where foreign keys are off for the script's own sake, a run would have them on for this statement.
-        let off = self.off() && (self.hand.meant_off || self.transaction == Transaction::None);
+        let off = self.off() && self.hand.meant_off;
         let (Some(Replaces::Drops(table)), Some(ask), false) = (self.dialect.replaces(statement), ask, off) else {
             return Ok(());
         };
@@ -100,6 +100,12 @@ impl Scribe<'_> {
             put(self.out, &self.sql.guard_rows(&query, &message))?;
         }
         self.takes_nothing_unknown(statement, &table, ask)
+    }
+
+    /// Whether foreign keys are off where the next statement stands.
+    fn off_here(&self) -> bool {
+        let apart = self.hand.group.is_some() || self.hand.apart || !self.foreign_keys_on;
+        self.off() && (self.transaction == Transaction::Revision || apart)
     }
 
     /// Likewise where tables follow that no revision makes.
@@ -137,7 +143,7 @@ impl Scribe<'_> {
 
     /// Likewise in an attached database, whose tables nobody knows here.
     fn takes_nothing_elsewhere(&mut self, statement: &str, ask: Option<&mut (dyn Ask + '_)>) -> Result<()> {
-        let references = self.dialect.references().filter(|_| !self.off());
+        let references = self.dialect.references().filter(|_| !self.off_here());
         let Some((references, (schema, table))) = references.and_then(|known| Some((known, known.drops(statement)?)))
         else {
             return Ok(());
@@ -264,16 +270,12 @@ impl Scribe<'_> {
 
     /// The author's own transaction: foreign keys are off in it where a table is replaced there.
     pub(super) fn opens(&mut self, statement: &str) -> Result<()> {
-        if self.transaction == Transaction::Revision || !self.dialect.stands_alone(statement) {
-            return Ok(());
-        }
-        let words = token::keywords(statement, self.rules, 1);
-        if !matches!(words.first().map(String::as_str), Some("BEGIN" | "START" | "SAVEPOINT")) || self.hand.inside {
+        if self.transaction == Transaction::Revision || self.hand.inside || !authors::opens(statement, self.dialect) {
             return Ok(());
         }
         self.hand.inside = true;
         self.hand.before = Some(self.hand.seen.clone());
-        self.hand.savepoint = self.savepoint(statement);
+        self.hand.savepoint = authors::savepoint(statement, self.dialect);
         let mut groups = self.prepared.iter().flat_map(|prepared| &prepared.groups);
         self.hand.apart = groups.any(|group| group.opened == Some(self.hand.done));
         if self.hand.apart && self.foreign_keys_on {
@@ -287,16 +289,10 @@ impl Scribe<'_> {
         if !self.hand.inside || !self.dialect.stands_alone(statement) {
             return Ok(());
         }
-        let words = token::keywords(statement, self.rules, 4);
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        self.hand.inside = match words.as_slice() {
-            ["COMMIT" | "END", ..] => false,
-            ["RELEASE", ..] => self.hand.savepoint.is_none() || self.hand.savepoint != self.savepoint(statement),
-            ["ROLLBACK" | "ABORT", rest @ ..] => rest.contains(&"TO"),
-            _ => true,
-        };
+        let rolls_back = token::keywords(statement, self.rules, 1) == ["ROLLBACK"];
+        self.hand.inside = authors::stays_open(statement, self.hand.savepoint.as_deref(), self.dialect);
         if !self.hand.inside
-            && let Some(before) = self.hand.before.take().filter(|_| words[0] == "ROLLBACK")
+            && let Some(before) = self.hand.before.take().filter(|_| rolls_back)
         {
             self.hand.seen = before;
         }
@@ -304,14 +300,6 @@ impl Scribe<'_> {
             put(self.out, &self.sql.foreign_keys(true))?;
         }
         Ok(())
-    }
-
-    /// The name of a savepoint that a statement makes or releases.
-    fn savepoint(&self, statement: &str) -> Option<String> {
-        let words = token::keywords(statement, self.rules, 1);
-        let named = matches!(words.first().map(String::as_str), Some("SAVEPOINT" | "RELEASE"));
-        let last = token::significant(statement, self.rules).last().filter(|_| named)?;
-        Some(token::unquoted(&statement[last.span]).to_ascii_lowercase())
     }
 
     /// What is looked at before a statement.
@@ -409,7 +397,7 @@ impl Scribe<'_> {
     }
 
     /// How many statements of the author's a run is; directives are comments.
-    pub(super) fn count(run: &[AlterStatement]) -> u64 {
+    pub(in crate::execute) fn count(run: &[AlterStatement]) -> u64 {
         run.iter().filter(|alter| !alter.text.starts_with("--")).count() as u64
     }
 }

@@ -2,12 +2,13 @@
 
 use std::io::Write;
 
-use crate::dialect::ScriptHead;
+use crate::dialect::{ScriptHead, ScriptSql};
 use crate::error::Result;
-use crate::execute::script::{Recorder, entered, guards, put};
+use crate::execute::script::{Recorder, entered, put};
+use crate::revision::RevisionId;
 use crate::revision::applied::Applied;
 use crate::revision::plan::Plan;
-use crate::version::TOOL_VERSION;
+use crate::version::{TOOL_VERSION, VersionTable};
 
 impl Recorder<'_> {
     /// Writes the script of a stamp.
@@ -49,4 +50,10 @@ impl Recorder<'_> {
         let whole = sql.guard_half_way(self.table.place());
         there + &whole + &guards(sql, &self.table, &plan.from.ids(), applied.set().len())
     }
+}
+
+/// Guards that stop unless exactly the ancestors of these heads are applied: each head is there, and as many rows as
+/// they have ancestors, themselves among them.
+pub(super) fn guards(sql: &dyn ScriptSql, table: &VersionTable, heads: &[RevisionId], count: usize) -> String {
+    sql.guard_place(&table.not_at(heads, count))
 }
