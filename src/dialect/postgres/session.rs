@@ -19,8 +19,10 @@ pub(super) static VERSION: VersionSql = VersionSql {
 };
 
 /// Puts a session back to what it was when it began: roles, settings, temporary tables, prepared statements, cursors.
-/// `DISCARD ALL` would do the same, but not in a transaction, and it would give up the lock of the run.
+/// `DISCARD ALL` would do the same, but not in a transaction, and it would give up the lock of the run. What is deferred to the
+/// COMMIT runs before, as the author means it.
 pub(super) const RESET: &[&str] = &[
+    "SET CONSTRAINTS ALL IMMEDIATE",
     "RESET SESSION AUTHORIZATION",
     "RESET ROLE",
     "RESET ALL",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::dialect::sqlite::{along, follow, rebuild};
+use crate::dialect::sqlite::{along, follow, rebuild, strangers};
 use crate::dialect::{Leads, References, Rows};
 use crate::error::Result;
 use crate::sql::parse::cursor::Cursor;
@@ -102,10 +102,11 @@ impl References for ForeignKeys {
              SELECT lower(s.name) FROM along, main.sqlite_schema s, pragma_foreign_key_list(s.name, 'main') f \
              WHERE s.type = 'table' AND instr(lower(s.sql), 'references') AND lower(f.\"table\") = along.name \
              AND (f.on_delete NOT IN ('NO ACTION', 'RESTRICT') OR f.on_update NOT IN ('NO ACTION', 'RESTRICT'))) \
-             SELECT name FROM (SELECT name, substr(lower(sql), 1, instr(lower(sql), 'begin')) AS head FROM main.sqlite_schema \
+             SELECT name FROM (SELECT name, {} AS said FROM main.sqlite_schema \
              WHERE type = 'trigger' AND lower(tbl_name) IN (SELECT name FROM along)) \
-             WHERE head GLOB '*delete*' OR head GLOB '*update*'",
+             WHERE said NOT GLOB '* insert on *' OR said GLOB '* delete on *' OR said GLOB '* update on *' OR said GLOB '* update of *'",
             self.followers(table),
+            strangers::said(),
         )
     }
 

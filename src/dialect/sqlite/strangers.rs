@@ -250,7 +250,7 @@ fn pattern(name: &str) -> String {
 }
 
 /// The text of an object in lower case, without quotes, and with one space wherever there are any.
-fn said() -> String {
+pub(super) fn said() -> String {
     let mut text = "lower(sql)".to_owned();
     for quote in ["'\"'", "'`'", "'['", "']'", "''''", "char(9)", "char(10)", "char(13)"] {
         text = format!("replace({text}, {quote}, ' ')");
