@@ -24,6 +24,9 @@ pub struct VersionSql {
     /// What makes an UPDATE or DELETE return a row for each that it changed, where two runs could come to the same row
     /// at once; empty where a lock keeps them apart.
     pub returning: &'static str,
+    /// Runs at once what waits for the COMMIT of the transaction that is open: what an author deferred goes by the role and
+    /// the settings that he has set.
+    pub settles: Option<&'static str>,
 }
 
 /// How copies of a database are made by other means than ours, in words of advice.

@@ -39,6 +39,12 @@ pub trait ScriptSql: Sync + std::fmt::Debug {
         std::borrow::Cow::Borrowed(sql)
     }
 
+    /// A guard before a statement that [`ScriptSql::statement`] writes in a way which not every session reads alike.
+    fn guard_reading(&self, sql: &str) -> String {
+        let _ = sql;
+        String::new()
+    }
+
     /// Keeps other runs on the version table of this name away until the script ends, or stops it.
     fn lock(&self, table: &str) -> String {
         let _ = table;

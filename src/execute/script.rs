@@ -23,7 +23,7 @@ use crate::execute::record::{Piece, Reader, needs_foreign_keys_off};
 use crate::execute::script::counted::Count;
 use crate::execute::script::ended::end_of;
 use crate::execute::script::replaced::ByHand;
-use crate::execute::script::stamped::guards;
+use crate::execute::script::stamped::{guards, title};
 use crate::execute::scripts::Prepared;
 use crate::execute::shown::{Shower, one_line};
 use crate::execute::survey::Surveyor;
@@ -125,11 +125,6 @@ impl Recorder<'_> {
 /// The statement that leads to the schema of the script.
 fn entered(enter: Option<&str>) -> String {
     enter.map_or_else(String::new, |enter| format!("{enter};\n"))
-}
-
-fn title(plan: &Plan) -> String {
-    let direction = plan.steps.first().map_or(Direction::Upgrade, |step| step.direction);
-    format!("{} {} -> {}", direction.name(), plan.from, plan.to)
 }
 
 fn put(out: &mut dyn Write, text: &str) -> Result<()> {
@@ -471,6 +466,12 @@ impl Reader for Scribe<'_> {
         self.points_at_something()?;
         self.says()?;
         if self.pragmas {
+            let settles = self.dialect.version_sql().settles;
+            let held = self.transaction == Transaction::Revision;
+            settles
+                .iter()
+                .filter(|_| held)
+                .try_for_each(|sql| self.statement(sql))?;
             put(self.out, &self.sql.reset())?;
             put(self.out, &entered(self.recorder.enter.as_deref()))?;
         }

@@ -116,8 +116,10 @@ impl<'a> Executor<'a> {
         }
         let dialect = self.driver.dialect();
         let ends = inherit::ends(self.driver, &ready.prepared, &session);
-        for sql in ends.map_err(|error| fault::queued(&error, &ready.script, dialect.rules()))? {
-            self.later(&sql, ready)?;
+        let ends = ends.map_err(|error| fault::queued(&error, &ready.script, dialect.rules()))?;
+        let settles = dialect.version_sql().settles.filter(|_| !ends.is_empty());
+        for sql in settles.into_iter().chain(ends.iter().map(String::as_str)) {
+            self.later(sql, ready)?;
         }
         let back = inherit::put_back(self.driver, &session);
         back.map_err(|error| fault::queued(&error, &ready.script, dialect.rules()))?;

@@ -129,6 +129,9 @@ pub(crate) fn conditional_end(bytes: &[u8], at: usize) -> Option<usize> {
     let rest = &bytes[at..];
     let start = if rest.starts_with(b"/*!") {
         at + 3
+    } else if rest.starts_with(b"/*M!999999\\-") {
+        // A command of MariaDB's client, with which its dumps begin; no server reads it.
+        return None;
     } else if rest.starts_with(b"/*M!") {
         at + 4
     } else {

@@ -38,7 +38,11 @@ pub(super) fn refused(statement: &str) -> Option<(&'static str, &'static str)> {
             "files are sent as UTF-8, and the server would take them for something else",
             "leave it out: the session speaks utf8mb4",
         )),
-        ["SET", ..] if has_word(statement, "sql_log_bin") => Some((
+        ["LOAD", "DATA" | "XML"] if has_word(statement, "LOCAL") => Some((
+            "LOAD DATA LOCAL reads a file of the machine that runs it",
+            "write INSERTs, or load it with a client",
+        )),
+        ["SET", ..] if sets(statement, "sql_log_bin") => Some((
             "replicas would be told that the revision is applied, and not what it did",
             "leave it out, or let a client run the statements for which it is meant",
         )),
@@ -56,6 +60,20 @@ pub(super) fn refused(statement: &str) -> Option<(&'static str, &'static str)> {
         )),
         _ => None,
     }
+}
+
+/// Whether the statement gives a value to the variable, be it written `name` or `@@SESSION.name`.
+fn sets(statement: &str, name: &str) -> bool {
+    let mut words = token::significant(statement, &split::MYSQL).map(|token| &statement[token.span]);
+    let mut last = "";
+    words.any(|word| {
+        let is_it = last.trim_matches('`').eq_ignore_ascii_case(name);
+        last = word
+            .rsplit_once('.')
+            .map_or(word, |(_, name)| name)
+            .trim_start_matches('@');
+        is_it && (word == "=" || word == ":" || word == ":=")
+    })
 }
 
 /// Whether the statement says that texts come in another encoding than UTF-8.
@@ -104,6 +122,11 @@ mod tests {
         assert!(refused("SET CHARACTER SET koi8r").is_some());
         assert!(refused("SELECT RELEASE_ALL_LOCKS()").is_some());
         assert!(refused("SET SESSION sql_log_bin = 0").is_some());
+        assert!(refused("SET @@SESSION.SQL_LOG_BIN= 0").is_some());
+        assert!(refused("SET @a = 1, `sql_log_bin` := 0").is_some());
+        assert!(refused("SET @OLD_BIN = @@SESSION.SQL_LOG_BIN").is_none());
+        assert!(refused("LOAD DATA LOCAL INFILE 'a' INTO TABLE t").is_some());
+        assert!(refused("LOAD DATA INFILE 'a' INTO TABLE t").is_none());
         assert!(refused("EXECUTE IMMEDIATE 'LOCK TABLES t WRITE'").is_some());
         assert!(refused("execute immediate CONCAT('USE ', @other)").is_some());
         assert!(refused("PREPARE s FROM 'use other'").is_some());

@@ -57,6 +57,34 @@ impl ScriptSql for MysqlScript {
         out
     }
 
+    /// The clients take the carriage return from the ends of lines, in texts too: there it is spelled out.
+    fn statement<'s>(&self, sql: &'s str) -> Cow<'s, str> {
+        if !sql.contains('\r') {
+            return Cow::Borrowed(sql);
+        }
+        let mut out = String::with_capacity(sql.len() + 8);
+        for token in token::tokens(sql, &split::MYSQL) {
+            let word = &sql[token.span];
+            if token.kind == Kind::Text {
+                out.push_str(&word.replace('\r', "\\r"));
+            } else {
+                out.push_str(word);
+            }
+        }
+        Cow::Owned(out)
+    }
+
+    fn guard_reading(&self, sql: &str) -> String {
+        let spells = |token: token::Token| token.kind == Kind::Text && sql[token.span].contains('\r');
+        if !sql.contains('\r') || !token::tokens(sql, &split::MYSQL).any(spells) {
+            return String::new();
+        }
+        Self::unless(
+            "'\\r' = CHAR(13)",
+            "refused: a text holds a carriage return, and NO_BACKSLASH_ESCAPES keeps it from being spelled out: run it online",
+        )
+    }
+
     fn lock(&self, table: &str) -> String {
         let name = session::lock_name(table);
         let taken = format!("GET_LOCK({name}, 10) = 1");
@@ -66,6 +94,8 @@ impl ScriptSql for MysqlScript {
     /// What says DELIMITER is not for the statement as it stands in a script.
     fn comments<'s>(&self, gap: &'s str) -> Cow<'s, str> {
         let comments = token::tokens(gap, &split::MYSQL).filter(|token| token.kind == Kind::Comment);
+        // A command of MariaDB's client in what is a comment to servers, as its dumps begin.
+        let comments = comments.filter(|token| !gap[token.span.clone()].starts_with("/*M!999999\\-"));
         let lines: Vec<&str> = comments.map(|token| gap[token.span].trim_end()).collect();
         Cow::Owned(lines.join("\n"))
     }

@@ -20,6 +20,7 @@ pub(super) static VERSION: VersionSql = VersionSql {
     now: "DATE_FORMAT(UTC_TIMESTAMP(), '%Y-%m-%dT%H:%i:%sZ')",
     hidden: None,
     returning: "",
+    settles: None,
     elapsed: Some("TIMESTAMPDIFF(MICROSECOND, @sqlrev_began, UTC_TIMESTAMP(6)) DIV 1000"),
 };
 

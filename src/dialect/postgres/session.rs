@@ -16,13 +16,12 @@ pub(super) static VERSION: VersionSql = VersionSql {
     elapsed: Some("CAST(extract(epoch FROM clock_timestamp() - now()) * 1000 AS bigint)"),
     hidden: None,
     returning: " RETURNING revision",
+    settles: Some("SET CONSTRAINTS ALL IMMEDIATE"),
 };
 
 /// Puts a session back to what it was when it began: roles, settings, temporary tables, prepared statements, cursors.
-/// `DISCARD ALL` would do the same, but not in a transaction, and it would give up the lock of the run. What is deferred to the
-/// COMMIT runs before, as the author means it.
+/// `DISCARD ALL` would do the same, but not in a transaction, and it would give up the lock of the run.
 pub(super) const RESET: &[&str] = &[
-    "SET CONSTRAINTS ALL IMMEDIATE",
     "RESET SESSION AUTHORIZATION",
     "RESET ROLE",
     "RESET ALL",
@@ -154,7 +153,7 @@ pub(super) fn refused(statement: &str) -> Option<(&'static str, &'static str)> {
     if !statement
         .as_bytes()
         .first()
-        .is_some_and(|first| b"dDsSwW".contains(first))
+        .is_some_and(|first| b"cCdDsSwW".contains(first))
     {
         return None;
     }
@@ -162,6 +161,10 @@ pub(super) fn refused(statement: &str) -> Option<(&'static str, &'static str)> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["DISCARD", "ALL"] => Some(GIVES_LOCK_UP),
+        ["COPY", ..] if copies_out(statement) => Some((
+            "COPY … TO STDOUT has nowhere to send its rows",
+            "take the statement out: a revision changes the database and prints nothing",
+        )),
         ["SET", "SESSION" | "LOCAL", name, ..] | ["SET", name, ..] => match *name {
             "CLIENT_ENCODING" | "NAMES" if !is_set_to(statement, &["utf8", "utf-8", "unicode", "default"]) => {
                 Some(ANOTHER_ENCODING)
@@ -188,6 +191,17 @@ pub(super) fn refused(statement: &str) -> Option<(&'static str, &'static str)> {
         }
         _ => None,
     }
+}
+
+/// Whether a COPY sends rows to the client.
+pub(crate) fn copies_out(statement: &str) -> bool {
+    let mut words = token::significant(statement, &split::POSTGRESQL).map(|token| &statement[token.span]);
+    let mut last = "";
+    words.any(|word| {
+        let is_out = last.eq_ignore_ascii_case("TO") && word.eq_ignore_ascii_case("STDOUT");
+        last = word;
+        is_out
+    })
 }
 
 const GIVES_LOCK_UP: (&str, &str) = (

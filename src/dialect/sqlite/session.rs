@@ -20,6 +20,7 @@ pub(super) static VERSION: VersionSql = VersionSql {
         "SELECT name FROM sqlite_temp_schema WHERE lower(name) IN (lower({revisions}), lower({log})) AND type <> 'index'",
     ),
     returning: "",
+    settles: None,
 };
 
 /// What a connection has beside its switches.

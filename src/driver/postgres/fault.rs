@@ -1,7 +1,7 @@
 //! The server's words as errors of a driver.
 
 use tokio_postgres::Error;
-use tokio_postgres::error::{DbError, ErrorPosition, SqlState};
+use tokio_postgres::error::{DbError, ErrorPosition, Severity, SqlState};
 
 use crate::driver::{DriverError, Failure, Remarks};
 
@@ -108,7 +108,9 @@ fn kind(db: &DbError, interrupted: bool) -> Failure {
         SqlState::CANNOT_CONNECT_NOW,
         SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
     ];
-    if gone.contains(code) || code.code().starts_with("08") || code.code() == "57P05" {
+    // The codes alone may be those of another server that the statement asked (`dblink`, a subscription).
+    let ends = db.parsed_severity() != Some(Severity::Error);
+    if ends && (gone.contains(code) || code.code().starts_with("08") || code.code() == "57P05") {
         return Failure::Lost;
     }
     Failure::Statement

@@ -1,8 +1,7 @@
 //! What is not sent, and why.
 
+use crate::dialect::postgres::copies_out;
 use crate::driver::{DriverError, Remarks};
-use crate::sql::split;
-use crate::sql::token;
 
 /// Whether a statement commits or prepares what is open.
 pub(super) fn ends(sql: &str) -> bool {
@@ -22,10 +21,7 @@ pub(super) fn refuse_copy_out(sql: &str) -> Result<(), DriverError> {
     if !is_copy {
         return Ok(());
     }
-    let words: Vec<String> = token::significant(sql, &split::POSTGRESQL)
-        .map(|token| sql[token.span].to_ascii_uppercase())
-        .collect();
-    if !words.windows(2).any(|pair| pair == ["TO", "STDOUT"]) {
+    if !copies_out(sql) {
         return Ok(());
     }
     Err(with_hint(

@@ -13,6 +13,7 @@ impl Scribe<'_> {
         if goes_back || asked && self.dialect.asks_count(text).is_some() {
             put(self.out, &self.sql.give_count())?;
         }
+        put(self.out, &self.sql.guard_reading(sql))?;
         self.statement(&self.sql.statement(sql))?;
         if goes_back || asked && self.dialect.sets_count(text) {
             put(self.out, &self.sql.keep_count(false))?;

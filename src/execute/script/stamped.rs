@@ -5,9 +5,9 @@ use std::io::Write;
 use crate::dialect::{ScriptHead, ScriptSql};
 use crate::error::Result;
 use crate::execute::script::{Recorder, entered, put};
-use crate::revision::RevisionId;
 use crate::revision::applied::Applied;
 use crate::revision::plan::Plan;
+use crate::revision::{Direction, RevisionId};
 use crate::version::{TOOL_VERSION, VersionTable};
 
 impl Recorder<'_> {
@@ -56,4 +56,10 @@ impl Recorder<'_> {
 /// they have ancestors, themselves among them.
 pub(super) fn guards(sql: &dyn ScriptSql, table: &VersionTable, heads: &[RevisionId], count: usize) -> String {
     sql.guard_place(&table.not_at(heads, count))
+}
+
+/// What the head of a plan's script says that it does.
+pub(super) fn title(plan: &Plan) -> String {
+    let direction = plan.steps.first().map_or(Direction::Upgrade, |step| step.direction);
+    format!("{} {} -> {}", direction.name(), plan.from, plan.to)
 }
