@@ -150,6 +150,10 @@ impl<'a> Executor<'a> {
     /// What is gone when the first statements have run on another connection, with the place of the statement that made
     /// it, or that asks for it.
     pub(crate) fn gone(&self, ready: &Ready<'a>, skip: u64) -> Result<Option<(u64, String)>> {
+        // Where nothing is left to do, nothing asks for it.
+        if walk::place_of(&ready.script, skip, self.driver.dialect().rules()).is_none() {
+            return Ok(None);
+        }
         let mut set_up = self.set_up(ready, skip)?.into_iter();
         let held = set_up.find_map(|done| Some((done.at, done.holds?)));
         match held {

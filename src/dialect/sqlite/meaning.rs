@@ -5,8 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dialect::sqlite::draft::Draft;
-use crate::dialect::sqlite::inspect::{Object, objects};
+use crate::dialect::sqlite::inspect::{Object, objects, words};
 use crate::dialect::sqlite::oracle::{self, Probe};
+use crate::dialect::sqlite::table::Table;
 use crate::dialect::{ColumnRead, Scratch};
 use crate::sorted::Gather as _;
 use crate::sql::write::quoted;
@@ -185,6 +186,42 @@ fn difference(before: &BTreeMap<(String, String), usize>, after: &BTreeMap<(Stri
         (Some(less), Some(more)) => format!("it would read {} in place of {}", name(more), name(less)),
         (None, Some(more)) => format!("it would read {} as well", name(more)),
         (Some(less), None) => format!("it would read {} no more", name(less)),
+    })
+}
+
+/// A view or trigger that finds rows of a table by the number which the file keeps them under, by that name.
+pub(super) fn by_rowid(scratch: &mut dyn Scratch, table: &Table) -> Option<String> {
+    let texts = "SELECT type || ' `' || name || '`', name, sql FROM sqlite_schema WHERE type IN ('view', 'trigger') \
+                 UNION ALL SELECT type || ' `' || name || '`', name, sql FROM sqlite_temp_schema WHERE type IN ('view', 'trigger')";
+    let says = |row: &Vec<Option<String>>| {
+        let words = words(row[2].as_deref().unwrap_or_default());
+        ["rowid", "_rowid_", "oid"].iter().any(|name| words.contains(*name))
+    };
+    let rows = scratch.query(texts).unwrap_or_default().into_iter().filter(says);
+    let told: Vec<(String, String)> = rows
+        .filter_map(|row| Some((row[0].clone()?, row[1].clone()?)))
+        .collect();
+    if told.is_empty() {
+        return None;
+    }
+    let name = &table.name().text;
+    let alias = table.rowid_alias().map(|alias| &alias.name.text);
+    let is_number =
+        |column: &str| alias.is_some_and(|alias| alias.eq_ignore_ascii_case(column)) || table.column(column).is_none();
+    probes(scratch).into_iter().find_map(|probe| {
+        let (object, own) = told.iter().find(|(object, _)| *object == probe.object)?;
+        let (reads, _) = reads(scratch, &probe.sql).ok()??;
+        let here = |read: &ColumnRead| {
+            let within = read
+                .within
+                .as_deref()
+                .is_none_or(|within| within.eq_ignore_ascii_case(own));
+            within || object.starts_with("view")
+        };
+        let found = reads
+            .iter()
+            .any(|read| read.table.eq_ignore_ascii_case(name) && is_number(&read.column) && here(read));
+        found.then(|| object.clone())
     })
 }
 

@@ -50,6 +50,7 @@ mod strangers;
 mod table;
 mod temporary;
 mod types;
+mod uncompiled;
 mod unique;
 mod ways;
 
@@ -202,7 +203,7 @@ impl Dialect for Sqlite {
     }
 
     fn broken(&self, ask: &mut dyn Ask) -> Result<Vec<Broken>> {
-        let broken = prove::uncompiled(ask, "main")?.into_iter();
+        let broken = uncompiled::of(ask, "main")?.into_iter();
         let named = broken.map(|(object, words)| Broken {
             object: [object.kind, object.name],
             words,

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use crate::dialect::sqlite::inspect::{Object, State, words};
 use crate::dialect::sqlite::meaning::probes;
 use crate::dialect::sqlite::oracle::{self, Probe};
+use crate::dialect::sqlite::session;
 use crate::dialect::{Ask, Rows, Scratch};
 use crate::error::Result;
 use crate::sorted::Gather as _;
@@ -180,7 +181,7 @@ fn differs(before: &mut dyn Scratch, after: &mut dyn Scratch, table: &str, chang
             None => pairs.push((vec![object], sql, other.clone())),
         }
     }
-    let (roots, new_roots) = (roots(before), roots(after));
+    let (roots, new_roots) = (Known::of(before), Known::of(after));
     let names = to.map(|to| [table, to]);
     pairs.into_iter().find_map(|(objects, sql, other)| {
         let object = one_of(&objects);
@@ -226,15 +227,39 @@ fn all(scratch: &mut dyn Scratch, table: &str) -> Vec<Probe> {
     all
 }
 
-/// The first pages of tables and indexes, in the order in which they were made.
-fn roots(scratch: &mut dyn Scratch) -> Vec<String> {
-    let rows = scratch.query("SELECT rootpage FROM sqlite_schema WHERE rootpage > 0 ORDER BY rowid");
-    rows.unwrap_or_default().into_iter().flatten().flatten().collect()
+/// What the programs of a database say that those of another one like it say otherwise.
+struct Known {
+    /// The first pages of tables and indexes, in the order in which they were made.
+    roots: Vec<String>,
+    /// What stands for functions of an application: EXPLAIN takes `unknown()` for them, where it is built so.
+    lent: Vec<String>,
+}
+
+impl Known {
+    fn of(scratch: &mut dyn Scratch) -> Self {
+        let mut texts = |sql| {
+            let rows = scratch.query(sql).unwrap_or_default();
+            rows.into_iter().flatten().flatten().collect()
+        };
+        Self {
+            roots: texts("SELECT rootpage FROM sqlite_schema WHERE rootpage > 0 ORDER BY rowid"),
+            lent: texts(session::LENT),
+        }
+    }
+}
+
+impl Known {
+    /// Whether a function, with the number of its arguments, is lent.
+    fn lends(&self, function: &str) -> bool {
+        function
+            .strip_suffix("(-1)")
+            .is_some_and(|name| self.lent.iter().any(|lent| lent == name))
+    }
 }
 
 /// A program without what goes by names and by the place in the file: messages, the first pages, and both `names` of the
 /// table, by which AUTOINCREMENT looks for its counter.
-fn program(rows: Rows, roots: &[String], names: Option<[&str; 2]>) -> Vec<Vec<String>> {
+fn program(rows: Rows, known: &Known, names: Option<[&str; 2]>) -> Vec<Vec<String>> {
     let of = |row: Vec<Option<String>>| {
         let mut row: Vec<String> = row.into_iter().map(Option::unwrap_or_default).collect();
         // addr, opcode, p1 to p5, comment
@@ -250,10 +275,11 @@ fn program(rows: Rows, roots: &[String], names: Option<[&str; 2]>) -> Vec<Vec<St
                 row[5].clear();
             }
             "OpenRead" | "OpenWrite" | "ReopenIdx" => {
-                if let Some(at) = roots.iter().position(|page| *page == row[3]) {
+                if let Some(at) = known.roots.iter().position(|page| *page == row[3]) {
                     row[3] = at.to_string();
                 }
             }
+            "Function" | "PureFunc" if known.lends(&row[5]) => row[5] = "unknown(-1)".to_owned(),
             _ if row[5].starts_with("vtab:") => row[5].clear(),
             "String8" if names.is_some_and(|names| names.contains(&row[5].as_str())) => row[5].clear(),
             _ => {}

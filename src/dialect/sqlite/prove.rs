@@ -5,7 +5,7 @@ use crate::dialect::sqlite::draft::{Column, Draft, Index};
 use crate::dialect::sqlite::inspect::{self, Object, State};
 use crate::dialect::sqlite::oracle::{self, Model, Probe, attribute, comparable};
 use crate::dialect::sqlite::site::Site;
-use crate::dialect::sqlite::{captures, meaning, program};
+use crate::dialect::sqlite::{captures, meaning, program, readers, session};
 use crate::dialect::{AlterStatement, Ask, Op, Rows, Scratch, ScratchError};
 use crate::error::{Error, Result};
 use crate::source::Span;
@@ -53,11 +53,20 @@ pub(super) fn definition(ask: &mut dyn Ask, draft: &Draft<'_>, site: &Site<'_>) 
 /// Whether a table can be made, and a row put into it: only that looks at the functions in its defaults.
 fn usable(scratch: &mut dyn Scratch, text: &str, name: &str) -> Result<(), ScratchError> {
     scratch.execute(text)?;
-    let insert = format!("EXPLAIN INSERT INTO {} DEFAULT VALUES", quoted(name, '"'));
-    match scratch.query(&insert) {
+    // EXPLAIN may take any function.
+    match scratch.execute(&format!("INSERT INTO {} DEFAULT VALUES", quoted(name, '"'))) {
+        Err(error) if error.message.contains("function") => return Err(error),
         // Whatever else is amiss there, a table that is not on scratch say, is not the definition's fault.
-        Err(error) if error.message.contains("function") => Err(error),
-        _ => Ok(()),
+        _ => {}
+    }
+    // Something may stand in the place of one.
+    let lent = scratch.query(session::LENT)?;
+    match lent.into_iter().flatten().flatten().next() {
+        Some(function) => Err(ScratchError {
+            message: format!("no such function: {function}"),
+            offset: None,
+        }),
+        None => Ok(()),
     }
 }
 
@@ -147,6 +156,15 @@ pub(super) fn outcome(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatemen
         return Err(in_use(draft, run, consumed, &object, &words));
     }
     if let Some((object, words)) = meaning::changed(before.as_mut(), after.as_mut(), &meaning::Change::of(draft)) {
+        return Err(in_use(draft, run, consumed, &object, &words));
+    }
+    if readers::moves_rowids(draft)
+        && let Some(object) = meaning::by_rowid(before.as_mut(), &state.table)
+    {
+        let words = format!(
+            "finds rows of `{}` by their rowids, which would be others",
+            draft.name()
+        );
         return Err(in_use(draft, run, consumed, &object, &words));
     }
     if let Some((object, words)) = captures::in_programs(draft, ask)? {
@@ -385,51 +403,6 @@ pub(super) fn live_probes(ask: &mut dyn Ask, state: &State, stays: &dyn Fn(&str,
     probes.retain(|probe| ask.query(&probe.compiled()).is_ok());
     probes.dedup();
     Ok(probes)
-}
-
-/// The views and triggers of the table's schema that do not compile in the database as it is. SQLite's own RENAME
-/// and DROP COLUMN refuse while there is one, whatever it has to do with the table.
-pub(super) fn broken_anyway(ask: &mut dyn Ask, state: &State) -> Result<Vec<Object>> {
-    let broken = uncompiled(ask, &state.schema)?.into_iter();
-    Ok(broken.map(|(object, _)| object).collect())
-}
-
-/// Likewise, of a schema, and what SQLite says of each.
-pub(super) fn uncompiled(ask: &mut dyn Ask, schema: &str) -> Result<Vec<(Object, String)>> {
-    let all = inspect::views_and_triggers(ask, schema)?;
-    let mut broken: Vec<(Object, String)> = Vec::new();
-    // Views stand before triggers: the trigger of a broken view is broken as well.
-    for object in &all {
-        let mut columns = |table: &str| ask.query(&oracle::settable(table)).unwrap_or_default();
-        let probes = oracle::probes(&mut columns, &[], &[object]);
-        let on_broken = (object.kind == "trigger")
-            .then(|| {
-                let mut others = broken.iter();
-                others.find(|(other, _)| other.name.eq_ignore_ascii_case(&object.table))
-            })
-            .flatten();
-        let words = match on_broken {
-            Some((_, words)) => Some(words.clone()),
-            None => first_refused(ask, &probes)?,
-        };
-        broken.extend(words.map(|words| (object.clone(), words)));
-    }
-    Ok(broken)
-}
-
-/// What SQLite says of the first probe that it does not take.
-fn first_refused(ask: &mut dyn Ask, probes: &[Probe]) -> Result<Option<String>> {
-    for probe in probes {
-        match ask.query(&probe.compiled()) {
-            Ok(_) => {}
-            Err(error) if error.code() == Code::Interrupted => return Err(error),
-            Err(error) => {
-                let words = error.causes().first().map_or(error.message(), String::as_str);
-                return Ok(Some(words.to_owned()));
-            }
-        }
-    }
-    Ok(None)
 }
 
 /// The probes as things to do.

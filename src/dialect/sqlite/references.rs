@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::dialect::sqlite::{along, follow, rebuild, strangers};
+use crate::dialect::sqlite::{along, follow, rebuild};
 use crate::dialect::{Leads, References, Rows};
 use crate::error::Result;
 use crate::sql::parse::cursor::Cursor;
@@ -102,11 +102,9 @@ impl References for ForeignKeys {
              SELECT lower(s.name) FROM along, main.sqlite_schema s, pragma_foreign_key_list(s.name, 'main') f \
              WHERE s.type = 'table' AND instr(lower(s.sql), 'references') AND lower(f.\"table\") = along.name \
              AND (f.on_delete NOT IN ('NO ACTION', 'RESTRICT') OR f.on_update NOT IN ('NO ACTION', 'RESTRICT'))) \
-             SELECT name FROM (SELECT name, {} AS said FROM main.sqlite_schema \
-             WHERE type = 'trigger' AND lower(tbl_name) IN (SELECT name FROM along)) \
-             WHERE said NOT GLOB '* insert on *' OR said GLOB '* delete on *' OR said GLOB '* update on *' OR said GLOB '* update of *'",
+             SELECT name FROM main.sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) IN (SELECT name FROM along) \
+             AND (sql NOT LIKE '% insert on %' OR sql LIKE '% delete on %' OR sql LIKE '% update o%')",
             self.followers(table),
-            strangers::said(),
         )
     }
 
@@ -120,11 +118,16 @@ impl References for ForeignKeys {
         } else {
             String::new()
         };
+        // Those of followers that are not known stop the script already.
+        let fired = if tables.is_empty() {
+            String::new()
+        } else {
+            let along = self.triggers_along(table);
+            format!(" UNION SELECT 'trigger ' || name FROM ({along}) WHERE lower(name) NOT IN ({triggers}){rows}")
+        };
         format!(
-            "SELECT DISTINCT 'table ' || name FROM ({}) WHERE lower(name) NOT IN ({tables}){rows} \
-             UNION SELECT 'trigger ' || name FROM ({}) WHERE lower(name) NOT IN ({triggers}){rows} ORDER BY 1",
+            "SELECT DISTINCT 'table ' || name FROM ({}) WHERE lower(name) NOT IN ({tables}){rows}{fired} ORDER BY 1",
             self.followers(table),
-            self.triggers_along(table),
         )
     }
 

@@ -6,7 +6,7 @@ use crate::dialect::sqlite::inspect::{Object, State};
 use crate::dialect::sqlite::program::Change;
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
-use crate::dialect::sqlite::{aside, captures, expr, kept, oracle, prove, readers, strangers};
+use crate::dialect::sqlite::{aside, captures, expr, kept, oracle, prove, readers, strangers, uncompiled};
 use crate::dialect::{AlterStatement, Ask, Op, Rewrite, Setting};
 use crate::error::Result;
 use crate::sql::parse::alter::{self as parse, ActionKind};
@@ -151,11 +151,11 @@ pub(super) fn first(
     state: &State,
     ask: &mut dyn Ask,
 ) -> Result<()> {
-    let broken = prove::broken_anyway(ask, state)?;
+    let broken = uncompiled::broken_anyway(ask, state)?;
     let mut ops = Vec::new();
     if ask.offline() {
         ops.push(readers::none_unknown(state, site.index, ask)?);
-        ops.push(strangers::none_uncompiled(state, &broken, site.index));
+        ops.push(strangers::none_uncompiled(state, &broken, site.index, ask)?);
         for rename in early {
             ops.push(strangers::none_takes(state, &rename.to, rename.at, ask)?);
         }
@@ -177,7 +177,7 @@ pub(super) fn rewrite(site: &Site<'_>, state: &State, kind: &ActionKind, ask: &m
     {
         return Ok(legacy(site, state, to));
     }
-    let broken = prove::broken_anyway(ask, state)?;
+    let broken = uncompiled::broken_anyway(ask, state)?;
     if matches!(kind, ActionKind::RenameTable(_)) {
         refuse_own(site, state, &broken)?;
     }
@@ -187,7 +187,7 @@ pub(super) fn rewrite(site: &Site<'_>, state: &State, kind: &ActionKind, ask: &m
     let mut ops = stepping_aside(&broken, site);
     if ask.offline() {
         ops.insert(0, readers::none_unknown(state, site.index, ask)?);
-        ops.insert(0, strangers::none_uncompiled(state, &broken, site.index));
+        ops.insert(0, strangers::none_uncompiled(state, &broken, site.index, ask)?);
         if let ActionKind::RenameColumn { to, .. } = kind {
             ops.insert(0, strangers::none_takes(state, &to.text, site.index, ask)?);
         }

@@ -9,6 +9,7 @@ use crate::dialect::sqlite::draft::{Draft, Index, Source};
 use crate::dialect::sqlite::inspect::{Object, State, views_and_triggers, words};
 use crate::dialect::sqlite::types::Affinity;
 use crate::dialect::sqlite::unique::Unique;
+use crate::dialect::sqlite::{readers, uncompiled};
 use crate::dialect::{Ask, Op};
 use crate::error::Result;
 use crate::sorted::Gather as _;
@@ -164,7 +165,7 @@ fn by_places(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask) -> Result<Option
     let had = |name: &str| draft.state.table.column(name).is_some();
     let names = draft.columns.iter().map(|column| column.name.as_str());
     breaks.extend(names.filter(|name| !had(name)).map(takes));
-    if draft.table.without_rowid() && !draft.state.table.without_rowid() {
+    if readers::moves_rowids(draft) {
         breaks.extend(["rowid", "_rowid_", "oid"].map(says));
     }
     if !lost(draft).is_empty() {
@@ -184,10 +185,13 @@ pub(super) fn none_takes(state: &State, name: &str, last: usize, ask: &mut dyn A
     unfit(state, &[takes(name)], last, ask)
 }
 
-/// A check that every view compiles but for these, which step aside: SQLite's own RENAMEs refuse while one does not.
-pub(super) fn none_uncompiled(state: &State, broken: &[Object], last: usize) -> Op {
-    let aside: Vec<String> = broken.iter().map(|object| sqlite_literal(&object.name)).collect();
-    Op::Check {
+/// A check that every view compiles but for these, which step aside, and those that do where an application registers
+/// what they use: SQLite's own RENAMEs refuse while another one does not.
+pub(super) fn none_uncompiled(state: &State, broken: &[Object], last: usize, ask: &mut dyn Ask) -> Result<Op> {
+    let elsewhere = uncompiled::compiled_elsewhere(ask, &state.schema)?;
+    let aside = broken.iter().chain(&elsewhere);
+    let aside: Vec<String> = aside.map(|object| sqlite_literal(&object.name)).collect();
+    Ok(Op::Check {
         // SQLite finds no columns in a view that does not compile, and says nothing of it here.
         sql: format!(
             "SELECT type || ' ' || name FROM pragma_table_list WHERE schema = {} AND type = 'view' AND ncol = 0 \
@@ -202,7 +206,7 @@ pub(super) fn none_uncompiled(state: &State, broken: &[Object], last: usize) -> 
         ),
         help: "drop it first and create it anew afterwards; or run the upgrade online".to_owned(),
         at: (last, 0..0),
-    }
+    })
 }
 
 /// A check that there is no view or trigger of which one of these conditions holds.
@@ -250,7 +254,7 @@ fn pattern(name: &str) -> String {
 }
 
 /// The text of an object in lower case, without quotes, and with one space wherever there are any.
-pub(super) fn said() -> String {
+fn said() -> String {
     let mut text = "lower(sql)".to_owned();
     for quote in ["'\"'", "'`'", "'['", "']'", "''''", "char(9)", "char(10)", "char(13)"] {
         text = format!("replace({text}, {quote}, ' ')");

@@ -7,8 +7,8 @@ use crate::dialect::sqlite::demand::Demand;
 use crate::dialect::sqlite::draft::{Draft, Source};
 use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::oracle::Model;
-use crate::dialect::sqlite::prove;
 use crate::dialect::sqlite::site::Site;
+use crate::dialect::sqlite::{prove, uncompiled};
 use crate::dialect::{Ask, COPY};
 use crate::error::Result;
 use crate::sql::parse::define::ClauseKind;
@@ -161,7 +161,7 @@ pub(super) fn choose(draft: &mut Draft<'_>, ask: &mut dyn Ask) -> Result<Way> {
         return Ok(Way::Copy);
     }
     if draft.natives.iter().any(|(sql, _)| sql.contains(" DROP COLUMN "))
-        && let Some(broken) = prove::broken_anyway(ask, draft.state)?.first()
+        && let Some(broken) = uncompiled::broken_anyway(ask, draft.state)?.first()
     {
         let reason = format!(
             "SQLite's own DROP COLUMN refuses while {} `{}` does not compile",

@@ -1,0 +1,70 @@
+//! The views and triggers that do not compile in the database as it is.
+
+use crate::code::Code;
+use crate::dialect::Ask;
+use crate::dialect::sqlite::inspect::{self, Object, State};
+use crate::dialect::sqlite::oracle::{self, Probe};
+use crate::dialect::sqlite::session;
+use crate::error::Result;
+
+/// The views and triggers of the table's schema that do not compile in the database as it is. SQLite's own RENAME
+/// and DROP COLUMN refuse while there is one, whatever it has to do with the table.
+pub(super) fn broken_anyway(ask: &mut dyn Ask, state: &State) -> Result<Vec<Object>> {
+    let broken = of(ask, &state.schema)?.into_iter();
+    Ok(broken.map(|(object, _)| object).collect())
+}
+
+/// Likewise, of a schema, and what SQLite says of each.
+pub(super) fn of(ask: &mut dyn Ask, schema: &str) -> Result<Vec<(Object, String)>> {
+    let mut refused = refused_in(ask, schema)?;
+    refused.retain(|(_, words)| !session::is_registered(words));
+    Ok(refused)
+}
+
+/// Those that use what an application registers: they compile elsewhere, and SQLite's own RENAME leads them along.
+pub(super) fn compiled_elsewhere(ask: &mut dyn Ask, schema: &str) -> Result<Vec<Object>> {
+    let refused = refused_in(ask, schema)?.into_iter();
+    let elsewhere = refused.filter(|(_, words)| session::is_registered(words));
+    Ok(elsewhere.map(|(object, _)| object).collect())
+}
+
+fn refused_in(ask: &mut dyn Ask, schema: &str) -> Result<Vec<(Object, String)>> {
+    let all = inspect::views_and_triggers(ask, schema)?;
+    let mut broken: Vec<(Object, String)> = Vec::new();
+    // Views stand before triggers: the trigger of a broken view is broken as well.
+    for object in &all {
+        let mut columns = |table: &str| ask.query(&oracle::settable(table)).unwrap_or_default();
+        let probes = oracle::probes(&mut columns, &[], &[object]);
+        let on_broken = (object.kind == "trigger")
+            .then(|| {
+                let mut others = broken.iter();
+                others.find(|(other, _)| other.name.eq_ignore_ascii_case(&object.table))
+            })
+            .flatten();
+        let words = match on_broken {
+            Some((_, words)) => Some(words.clone()),
+            None => first_refused(ask, &probes)?,
+        };
+        broken.extend(words.map(|words| (object.clone(), words)));
+    }
+    Ok(broken)
+}
+
+/// What SQLite says of the first probe that it does not take; rather of one that nothing registered would mend.
+fn first_refused(ask: &mut dyn Ask, probes: &[Probe]) -> Result<Option<String>> {
+    let mut first = None;
+    for probe in probes {
+        match ask.query(&probe.compiled()) {
+            Ok(_) => {}
+            Err(error) if error.code() == Code::Interrupted => return Err(error),
+            Err(error) => {
+                let words = error.causes().first().map_or(error.message(), String::as_str);
+                if !session::is_registered(words) {
+                    return Ok(Some(words.to_owned()));
+                }
+                first = first.or_else(|| Some(words.to_owned()));
+            }
+        }
+    }
+    Ok(first)
+}
