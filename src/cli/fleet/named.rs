@@ -101,10 +101,13 @@ fn one_history_each(databases: &[Database], version_table: &str) -> Result<()> {
     Ok(())
 }
 
-/// What tells a database from the others: a file may have several names.
+/// What tells a database from the others: a file may have several names. Nothing of a server's URL is hidden, since what
+/// is shown of two may be the same.
 fn which(url: &DatabaseUrl) -> String {
-    let DatabaseUrl::Sqlite(SqliteUrl { path: Some(path), .. }) = url else {
-        return url.to_string();
+    let path = match url {
+        DatabaseUrl::Server { text, .. } => return text.clone(),
+        DatabaseUrl::Sqlite(SqliteUrl { path: None, .. }) => return String::new(),
+        DatabaseUrl::Sqlite(SqliteUrl { path: Some(path), .. }) => path,
     };
     #[cfg(unix)]
     if let Ok(file) = std::fs::metadata(path) {
@@ -152,7 +155,9 @@ fn listed(session: &Session<'_>, file: &Path) -> Result<Vec<String>> {
 fn matching(session: &Session<'_>, project: &Project, word: &str) -> Result<Vec<Database>> {
     let directory = &session.directory;
     let of = |path: PathBuf| {
-        let name = path.strip_prefix(directory).unwrap_or(&path).display().to_string();
+        // A URL may stand here without its beginning.
+        let name = path.strip_prefix(directory).unwrap_or(&path).to_string_lossy();
+        let name = secret::redacted_word(&name);
         let url = DatabaseUrl::Sqlite(SqliteUrl {
             path: Some(path),
             mode: SqliteMode::ReadWrite,
@@ -237,4 +242,18 @@ fn schemas_there(session: &Session<'_>, project: &Project, url: &DatabaseUrl) ->
     let rows = driver.query(query);
     let rows = rows.map_err(|error| crate::execute::fault::database(&error))?;
     Ok(rows.into_iter().flatten().flatten().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn databases_are_told_apart_by_what_is_hidden_too() {
+        let which = |url: &str| which(&DatabaseUrl::parse(url, Path::new("")).expect("a URL"));
+        let of = |database: &str| format!("postgresql://u:x@/{database}?keepalives=1&application_name=ops@corp");
+        assert_eq!(secret::redacted(&of("a")), secret::redacted(&of("b")));
+        assert_ne!(which(&of("a")), which(&of("b")));
+        assert_eq!(which(&of("a")), which(&of("a")));
+    }
 }
