@@ -89,12 +89,14 @@ impl Error {
         self
     }
 
-    /// The error with each of its texts in other words; those of its labels and their files stay.
+    /// The error with each of its texts in other words; the files of its labels stay.
     #[cfg(feature = "cli")]
-    pub(crate) fn in_words(mut self, words: impl Fn(&str) -> String) -> Self {
+    #[cold]
+    pub(crate) fn in_words(mut self, words: &dyn Fn(&str) -> String) -> Self {
         let inner = &mut *self.0;
         let texts = inner.help.iter_mut().chain(&mut inner.state).chain(&mut inner.causes);
-        for text in texts.chain([&mut inner.message]) {
+        let labels = inner.labels.iter_mut().map(|label| &mut label.text);
+        for text in texts.chain([&mut inner.message]).chain(labels) {
             *text = words(text);
         }
         self

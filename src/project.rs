@@ -25,7 +25,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::{fs, io};
 
-pub use config::{Autogenerate, Config, Location, Rule, Schema, When};
+pub use config::{Autogenerate, Command, Config, Location, Rule, Schema, When};
 pub use env::Environment;
 pub use template::{Naming, Template, slug};
 pub use url::{DatabaseUrl, SqliteMode, SqliteUrl};

@@ -1,9 +1,13 @@
 //! Passwords in texts that people see: in URLs, and in what was meant to be one.
 
+use crate::percent;
 use crate::source::Span;
 
-/// Parameters whose values are never shown.
-const SECRET: [&str; 4] = ["password", "sslpassword", "passwd", "pwd"];
+/// How the names end whose values are never shown.
+const SECRET: [&str; 3] = ["password", "passwd", "pwd"];
+
+/// How parameters of URLs begin, the first of which tells a `?` from one in a password.
+const PARAMETERS: &str = "application_name= connect_timeout= host= options= password= port= schema= socket= ssl user=";
 
 /// How URLs of databases begin.
 const SCHEMES: [&str; 7] = [
@@ -18,18 +22,23 @@ const SCHEMES: [&str; 7] = [
 
 /// The text with `***` for each password of a URL in it.
 pub(crate) fn redacted(text: &str) -> String {
-    replaced(text, &secrets(text, false), |_| 3)
+    replaced(text, &secrets(text, false), true)
 }
 
 /// Likewise of one word that somebody typed, which may be a URL as a whole, and a mistyped one.
 pub(crate) fn redacted_word(word: &str) -> String {
-    replaced(word, &secrets(word, true), |_| 3)
+    replaced(word, &secrets(word, true), true)
 }
 
 /// A text of the configuration, or a word that somebody typed, with a `*` for each byte of a password of a URL in it, so
 /// that places in the text stay what they are.
 pub(crate) fn starred(text: &str) -> String {
-    replaced(text, &secrets(text, true), Span::len)
+    stars(text, &secrets(text, true))
+}
+
+/// The text with a `*` for each byte of these places, in order; lines stay lines.
+pub(crate) fn stars(text: &str, hidden: &[Span]) -> String {
+    replaced(text, hidden, false)
 }
 
 /// Whether somebody who typed this word meant a database: a URL, one with a mistake in it, or libpq's `host=… password=…`.
@@ -39,39 +48,86 @@ pub(crate) fn names_database(word: &str) -> bool {
             .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
             && (word[scheme.len()..].starts_with(':') || word[scheme.len()..].starts_with("//"))
     });
-    begins || word.contains("://") || pairs(word, 0).next().is_some()
+    begins || word.contains("://") || (word.contains('=') && !values(word, true).is_empty())
 }
 
-fn replaced(text: &str, secrets: &[Span], stars: impl Fn(&Span) -> usize) -> String {
+/// Whether a word that stands for a file or a folder means a database, or has a password in it.
+#[cfg(feature = "cli")]
+#[inline(never)]
+pub(crate) fn is_database(word: &std::path::Path) -> bool {
+    let word = word.to_string_lossy();
+    names_database(&word) || !secrets(&word, true).is_empty()
+}
+
+fn replaced(text: &str, secrets: &[Span], short: bool) -> String {
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
     for secret in secrets {
         out.push_str(&text[at..secret.start]);
-        out.extend(std::iter::repeat_n('*', stars(secret)));
         at = secret.end;
+        if short {
+            out.push_str("***");
+            continue;
+        }
+        for byte in text[secret.clone()].bytes() {
+            out.push(if b"\r\n".contains(&byte) { char::from(byte) } else { '*' });
+        }
     }
     out.push_str(&text[at..]);
     out
 }
 
-/// What hides these words of a command line in a text, where they are URLs with passwords.
+/// What hides passwords in a text: those of the words of a command line, which may be more or less than URLs, and those
+/// of URLs.
 #[cfg(feature = "cli")]
-pub(crate) fn hiding<'w>(words: impl Iterator<Item = std::borrow::Cow<'w, str>>) -> impl Fn(&str) -> String {
-    let hidden = words.filter_map(|word| {
-        let value = word
-            .split_once('=')
-            .map(|(_, value)| value)
-            .filter(|_| word.starts_with("--"));
-        let value = value.unwrap_or(&word);
-        let shown = redacted_word(value);
-        (names_database(value) && shown != value).then(|| (value.to_owned(), shown))
-    });
-    let hidden: Vec<(String, String)> = hidden.collect();
-    move |text| {
-        hidden.iter().fold(text.to_owned(), |text, (word, shown)| {
-            text.replace(word.as_str(), shown)
-        })
+pub(crate) struct Hiding(Vec<(String, String)>);
+
+#[cfg(feature = "cli")]
+impl Hiding {
+    pub(crate) fn of(words: &[std::ffi::OsString]) -> Self {
+        let mut hidden = Vec::new();
+        for word in words {
+            let word = word.to_string_lossy();
+            let value = word
+                .split_once('=')
+                .map(|(_, value)| value)
+                .filter(|_| word.starts_with("--"));
+            let value = value.unwrap_or(&word);
+            let secrets = secrets(value, true);
+            let is_url = names_database(value);
+            if secrets.is_empty() || (!is_url && is_range(value)) {
+                continue;
+            }
+            let mut hide = |word: &[&str], shown: &str| hidden.push((word.join(""), shown.to_owned()));
+            hide(&[value], &replaced(value, &secrets, true));
+            if is_url {
+                continue;
+            }
+            // Taken for a range of revisions, its parts are told of.
+            for secret in secrets {
+                hide(&["`", &value[secret.clone()], "`"], "`***`");
+                hide(&[&value[secret], "@"], "***@");
+            }
+        }
+        Self(hidden)
     }
+
+    pub(crate) fn hide(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (word, shown) in &self.0 {
+            text = text.replace(word.as_str(), shown);
+        }
+        redacted(&text)
+    }
+}
+
+/// Whether a word is a range of revisions such as `a1f0:billing@head-1`, which looks like `user:password@host`.
+#[cfg(feature = "cli")]
+fn is_range(word: &str) -> bool {
+    let symbol = &word[word.rfind('@').map_or(0, |at| at + 1)..];
+    let symbol = symbol.trim_end_matches(|sign: char| sign.is_ascii_digit());
+    let symbol = symbol.strip_suffix(['+', '-']).unwrap_or(symbol);
+    matches!(symbol, "" | "head" | "heads" | "base")
 }
 
 /// Where passwords stand, in order. Rather too much than too little: a URL goes on to the end of its line, and a value of
@@ -79,35 +135,57 @@ pub(crate) fn hiding<'w>(words: impl Iterator<Item = std::borrow::Cow<'w, str>>)
 fn secrets(text: &str, whole: bool) -> Vec<Span> {
     let mut secrets = Vec::new();
     let mut at = 0;
-    for line in text.split_inclusive('\n') {
+    while at < text.len() {
+        let line = &text[at..at + line_length(&text[at..], whole)];
+        let mut found = values(line, whole);
         // Without its slashes, as somebody may have mistyped it, a password stands before the last `@` nevertheless.
-        let slashes = line.find("://").map(|at| at + 3).or_else(|| Some(line.find("//")? + 2));
+        let sign = if line.contains("://") { "://" } else { "//" };
         let bare = || {
             let before = &line[..line.rfind('@')?];
             let colon = before.rfind(':').filter(|_| before.matches(':').count() > 2)?;
             before[..colon].rfind(':').map(|at| at + 1)
         };
-        let value = || whole.then(|| without_scheme(line)).flatten();
-        if let Some(start) = slashes.or_else(value).or_else(bare) {
-            let user = user_password(&line[start..]).map(|span| start + span.start..start + span.end);
-            let after = user.as_ref().map_or(start, |span| span.end);
-            secrets.extend(user.map(|span| at + span.start..at + span.end));
-            parameters(&line[after..], at + after, &mut secrets);
-        } else if let Some(span) = keyed(line) {
-            secrets.push(at + span.start..at + span.end);
-        } else {
-            parameters(line, at, &mut secrets);
+        let other = || whole.then(|| without_scheme(line)).flatten().or_else(bare);
+        let mut start = match line.find(sign) {
+            Some(at) => Some(at + sign.len()),
+            None => other(),
+        };
+        while let Some(at) = start {
+            found.extend(user_password(&line[at..]).map(|span| at + span.start..at + span.end));
+            start = line[at..].find(sign).map(|next| at + next + sign.len());
         }
-        secrets.extend(pairs(line, at));
+        secrets.extend(found.into_iter().map(|span| at + span.start..at + span.end));
         at += line.len();
     }
     let mut secrets = merged(secrets);
     secrets.retain(|span: &Span| {
         let secret = &text[span.clone()];
-        let is_variable = secret.starts_with("${") && secret.ends_with('}') && secret.matches('$').count() == 1;
-        !secret.is_empty() && !is_variable
+        let name = secret.strip_prefix("${").and_then(|name| name.strip_suffix('}'));
+        let is_variable =
+            name.is_some_and(|name| name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric()));
+        // What is written where a password belongs, in what to do.
+        let stands_for_one = ["", "…", "PASSWORD"].contains(&secret);
+        !is_variable && !stands_for_one
     });
     secrets
+}
+
+/// The length of the first line, its end included; of the configuration with the lines that go on with its value.
+fn line_length(text: &str, whole: bool) -> usize {
+    let mut length = 0;
+    for line in text.split_inclusive('\n') {
+        let words = line.trim();
+        let goes_on = whole
+            && line.starts_with([' ', '\t'])
+            && !words.starts_with(['#', '-'])
+            && !words.contains(": ")
+            && !words.ends_with(':');
+        if length > 0 && !goes_on {
+            break;
+        }
+        length += line.len();
+    }
+    length
 }
 
 /// Where `user:password@host` begins that stands for a whole URL, or for one that lacks its slashes.
@@ -134,81 +212,79 @@ fn user_password(rest: &str) -> Option<Span> {
             after.as_bytes().get(digits),
             None | Some(b'/' | b'?' | b',' | b'\n' | b' ' | b'"' | b'\'')
         );
-    let before = if is_port {
-        rest.find('?').unwrap_or(rest.len())
-    } else {
-        rest.len()
-    };
+    // An `@` after it stands in a parameter, and after a port in nothing else.
+    let mut marks = rest.match_indices('?').map(|(at, _)| at);
+    let query = marks.find(|&at| {
+        let query = &rest[at + 1..];
+        let named = is_port && query.split('@').next().is_some_and(|named| named.contains('='));
+        named || PARAMETERS.split(' ').any(|name| query.starts_with(name))
+    });
+    let before = query.unwrap_or(rest.len());
     let end = rest[..before].rfind('@')?;
     (colon < end).then_some(colon + 1..end)
 }
 
-/// The value of a line such as `password: x`, which somebody may have written though there is no such key.
-fn keyed(line: &str) -> Option<Span> {
-    let (key, value) = line.split_once([':', '='])?;
-    let key = key.trim().trim_matches(['"', '\'']);
-    SECRET.iter().find(|secret| secret.eq_ignore_ascii_case(key))?;
-    let start = line.len() - value.trim_start().len();
-    Some(start..start + value.trim().len())
-}
-
-/// The values of secret parameters.
-fn parameters(text: &str, offset: usize, secrets: &mut Vec<Span>) {
-    let Some(query) = text.find('?') else { return };
-    let mut at = query + 1;
-    for parameter in text[at..].split('&') {
-        if let Some((name, value)) = parameter.split_once('=')
-            && SECRET
-                .iter()
-                .chain(&["key"])
-                .any(|secret| secret.eq_ignore_ascii_case(name))
-        {
-            let start = offset + at + name.len() + 1;
-            let end = value.find(['\n', '"', '\'', ' ']).unwrap_or(value.len());
-            secrets.push(start..start + end);
+/// The values of what is called a password: parameters of URLs, libpq's `host=… password=…`, and keys of the configuration,
+/// which somebody may have written though there are no such ones. Those go on to the end of the line, the others end at a
+/// space, or at the quote that they begin with.
+fn values(line: &str, whole: bool) -> Vec<Span> {
+    let mut values = Vec::new();
+    for (at, sign) in line.bytes().enumerate() {
+        let is_key = sign == b':';
+        if !is_key && sign != b'=' {
+            continue;
         }
-        at += parameter.len() + 1;
+        let before = line[..at].trim_end().trim_end_matches(['"', '\'']);
+        let parts = |sign: u8| sign.is_ascii_whitespace() || b"?&\"'`{[(,".contains(&sign);
+        let start = before.bytes().rposition(parts).map_or(0, |at| at + 1);
+        let (earlier, name) = before.split_at(start);
+        let is_parameter = earlier.ends_with(['?', '&']);
+        if is_key && !whole && !earlier.trim_end().is_empty() {
+            continue;
+        }
+        let name = percent::decode(name).unwrap_or_default().to_ascii_lowercase();
+        let is_secret = SECRET.iter().any(|secret| name.ends_with(secret));
+        if !is_secret && (name != "key" || !is_parameter) {
+            continue;
+        }
+        let value = line[at + 1..].trim_start();
+        let start = line.len() - value.len();
+        let value = value.trim_end();
+        let length = if is_key {
+            value.len()
+        } else {
+            value_length(value.as_bytes(), is_parameter)
+        };
+        values.push(start..start + length);
     }
+    values
 }
 
-/// The values of libpq's `host=… password=…`: they end at a space, or at the quote that they begin with. Parameters of a
-/// URL are not among them.
-fn pairs(line: &str, offset: usize) -> impl Iterator<Item = Span> {
-    let keys = line.match_indices('=').filter_map(move |(sign, _)| {
-        let before = line[..sign].trim_end();
-        let key = SECRET.iter().find(|key| {
-            let start = before.len().checked_sub(key.len());
-            start
-                .and_then(|start| before.get(start..))
-                .is_some_and(|word| word.eq_ignore_ascii_case(key))
-        })?;
-        let first = before[..before.len() - key.len()].chars().next_back();
-        first
-            .is_none_or(|sign| !sign.is_alphanumeric() && !['_', '?', '&'].contains(&sign))
-            .then_some(sign + 1)
-    });
-    keys.map(move |start| {
-        let start = line.len() - line[start..].trim_start().len();
-        let value = line[start..].trim_end();
-        let quote = value.chars().next().filter(|sign| ['"', '\''].contains(sign));
-        let mut escaped = false;
-        let ends = |(at, sign): (usize, char)| {
-            let plain = !escaped;
-            escaped = plain && sign == '\\';
-            if !plain {
-                return None;
-            }
-            match quote {
-                Some(quote) => (at > 0 && sign == quote).then_some(at + 1),
-                None => sign.is_whitespace().then_some(at),
-            }
-        };
-        let end = value.char_indices().find_map(ends).unwrap_or(value.len());
-        // The quote that closes what all of it stands in.
-        let inner = value[..end].trim_end_matches([',', ']', '}', '`']);
-        let inner = inner.strip_suffix(['"', '\'']).filter(|_| quote.is_none());
-        offset + start..offset + start + inner.map_or(end, str::len)
-    })
+/// How long the value is that a text begins with.
+fn value_length(value: &[u8], is_parameter: bool) -> usize {
+    let quote = value.first().copied().filter(|sign| b"\"'".contains(sign));
+    let mut end = usize::from(quote.is_some());
+    while let Some(&sign) = value.get(end) {
+        match quote {
+            _ if sign == b'\\' => end += 1,
+            Some(quote) if sign == quote => return end + 1,
+            None if sign.is_ascii_whitespace() || (is_parameter && sign == b'&') => break,
+            _ => {}
+        }
+        end += 1;
+    }
+    let end = end.min(value.len());
+    if quote.is_some() {
+        return end;
+    }
+    // The quote that closes what all of it stands in.
+    let without = |signs: &[u8]| value[..end].iter().rposition(|sign| !signs.contains(sign)).unwrap_or(0);
+    let last = without(b",]}`");
+    if value.get(last).is_some_and(|sign| b"\"'".contains(sign)) {
+        last
+    } else {
+        end.min(without(b"`") + 1)
+    }
 }
 
 /// The places in order, those that meet as one.
@@ -237,6 +313,21 @@ mod tests {
         assert_eq!(starred("url: postgresql:u:secret@h/d"), "url: postgresql:u:******@h/d");
         assert_eq!(starred("url: \"u:se:cret@h:1/d\""), "url: \"u:*******@h:1/d\"");
         assert_eq!(starred("urls: [u:secret@h]\n- u:x@h"), "urls: [u:******@h]\n- u:*@h");
+        assert_eq!(starred("p: p://u:${PW:-ab}@h"), "p: p://u:*********@h");
+        assert_eq!(starred("p: \"h=h password=${A:-b}\""), "p: \"h=h password=*******\"");
+        assert_eq!(starred("a_password: x # https://w"), "a_password: *************");
+        assert_eq!(
+            starred("{a: {url: \"s:a\", password: x}}"),
+            "{a: {url: \"s:a\", password: ***"
+        );
+        assert_eq!(
+            starred("{a: p://h:5/a?b=c, d: p://u:x@h/b"),
+            "{a: p://h:5/a?b=c, d: p://u:*@h/b"
+        );
+        assert_eq!(
+            starred("url: >-\n  p://u:x\n  y@h/d\na: b@c"),
+            "url: >-\n  p://u:*\n***@h/d\na: b@c"
+        );
         assert_eq!(starred("url: mysql:u:se:cret@h/d"), "url: mysql:u:*******@h/d");
         assert_eq!(
             starred("url: \"sqlite:a?pwd=secret\"\n"),
@@ -261,6 +352,15 @@ mod tests {
         );
         check("host=h password=se\\ cret dbname=x", "host=h password=*** dbname=x");
         check("passwords=x", "passwords=x");
+        check("p://u@h/d?password=hun:ter2@x", "p://u@h/d?password=***");
+        check("p://u:s@h/d?password=x@s", "p://u:***@h/d?password=***");
+        check("p://u:s@h/d?x=x@s", "p://u:***@s");
+        check("p://u:s@/d?host=h&a=x@s", "p://u:***@/d?host=h&a=x@s");
+        check("p://u@h/d?pass%77ord=x&a=b", "p://u@h/d?pass%77ord=***&a=b");
+        check("p://u@h/d?password='hun ter2'&a=b", "p://u@h/d?password=***&a=b");
+        check("p://h:1/d?a=b@c", "p://h:1/d?a=b@c");
+        check("p://u:12?x@h:1/d", "p://u:***@h:1/d");
+        check("PGPASSWORD=x", "PGPASSWORD=***");
         check("aaaa:bbbb", "aaaa:bbbb");
         check("password=${PW}", "password=${PW}");
         assert_eq!(
@@ -271,6 +371,21 @@ mod tests {
             starred("url: \"host=h password=secret\" # https://x\n"),
             "url: \"host=h password=******\" # https://x\n"
         );
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn words_are_hidden_unless_they_are_ranges() {
+        let hide = |word: &str, text: &str| Hiding::of(&[word.into()]).hide(text);
+        assert_eq!(
+            hide("--url=u:pw@h/x", "no `u:pw@h/x`, `pw`, pw@h"),
+            "no `u:***@h/x`, `***`, ***@h"
+        );
+        assert_eq!(hide("ae10:pw@h", "no label `pw`"), "no label `***`");
+        for range in ["ae10:pw@head", "ae10:pw@+1", "ae10:pw@base-12"] {
+            assert_eq!(hide(range, "no `pw`, pw@h"), "no `pw`, pw@h");
+        }
+        assert_eq!(hide("x", "p://u:pw@h"), "p://u:***@h");
     }
 
     #[test]

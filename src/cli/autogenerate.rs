@@ -16,7 +16,7 @@ use crate::execute::event::Event;
 use crate::execute::gentle::{self, Ways};
 use crate::execute::piece::{self, Piece};
 use crate::execute::schema;
-use crate::project::Rule;
+use crate::project::{Command, Rule};
 use crate::revision::Script;
 use crate::revision::applied::Applied;
 use crate::revision::graph::RevisionGraph;
@@ -123,7 +123,7 @@ fn between(
         down => Some(down?),
     };
     let hook = &history.project.config.autogenerate.process_revision;
-    let later = if hook.is_empty() {
+    let later = if hook.words.is_empty() {
         divide(history, compare, (&now, &reached), (&mut up, down.as_mut()), ui)?
     } else {
         None
@@ -142,7 +142,7 @@ fn between(
     {
         generated = *only;
     }
-    if !hook.is_empty() {
+    if !hook.words.is_empty() {
         let given = Given {
             history,
             compare,
@@ -296,7 +296,7 @@ fn refuse_drops(
 
 /// Lets the project's command change the operations. What it gives back must run; where it leads elsewhere than to the
 /// wanted schema, that is told and not refused: it may be what the command is for.
-fn processed(given: &Given<'_>, hook: &[String], out: &mut Generated, ui: &mut Ui<'_>) -> Result<()> {
+fn processed(given: &Given<'_>, hook: &Command, out: &mut Generated, ui: &mut Ui<'_>) -> Result<()> {
     let all = |pieces: &[Piece]| pieces.iter().map(compare::difference).collect::<Vec<_>>();
     let document = json!({
         "dialect": given.history.dialect.name(),

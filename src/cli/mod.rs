@@ -83,12 +83,22 @@ pub fn run(world: World<'_>) -> u8 {
         cancel,
         running: std::cell::RefCell::default(),
         opened: std::cell::RefCell::default(),
+        runs_texts: matches!(
+            cli.command,
+            Command::Upgrade(_)
+                | Command::Downgrade(_)
+                | Command::Plan(_)
+                | Command::Rehearse(_)
+                | Command::Test(_)
+                | Command::Check(_)
+                | Command::Revision(_)
+        ),
     };
     let result = dispatch(&mut session, &cli.command, &mut ui);
     let result = result.map_err(|error| how_to_wait(which_database(error, &session), &cli.command));
-    // A URL may stand where something else should, and is told of as that.
-    let hide = secret::hiding(args.iter().map(|word| word.to_string_lossy()));
-    let result = result.map_err(|error| error.in_words(hide));
+    // A URL may stand where something else should, also in the configuration, and is told of as that.
+    let hiding = secret::Hiding::of(&args);
+    let result = result.map_err(|error| error.in_words(&|text| hiding.hide(text)));
     finish(result, &mut ui)
 }
 
@@ -145,7 +155,7 @@ fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
 
 /// Help and the version are results; a wrong command line is an error with clap's own words.
 fn usage(error: &clap::Error, args: &[OsString], ui: &mut Ui<'_>) -> u8 {
-    let text = secret::redacted(&error.render().to_string());
+    let text = secret::Hiding::of(args).hide(&error.render().to_string());
     if !error.use_stderr() {
         ui.write(text.as_bytes());
         return u8::from(ui.finish().is_some());

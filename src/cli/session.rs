@@ -20,6 +20,7 @@ use crate::execute::{Cancel, Executor, Interrupts, Lent, Patience, Sources, faul
 use crate::project::{DatabaseUrl, Environment, Load, Options, Project, Secret, SqliteMode, SqliteUrl};
 use crate::revision::graph::RevisionGraph;
 use crate::revision::{Revision, Script};
+use crate::secret;
 use crate::source::SourceFile;
 use crate::version::VersionTable;
 
@@ -39,6 +40,8 @@ pub(crate) struct Session<'a> {
     pub running: RefCell<Option<Interrupts>>,
     /// The database that was opened last, for errors about it; without its password.
     pub opened: RefCell<Option<String>>,
+    /// Whether the command runs the texts of revisions, on the database or on scratch.
+    pub runs_texts: bool,
 }
 
 impl Session<'_> {
@@ -147,10 +150,16 @@ impl Session<'_> {
         let opening = self.opening(project)?;
         let driver = driver::server(dialect, text, opening).unwrap_or_else(|| Err(unsupported(url)))?;
         self.interrupts(driver.interrupter());
-        if let Some(other) = driver.taken_for() {
-            no_text_is_passed_over(project, driver.dialect(), other)?;
-        }
+        self.no_text_is_passed_over(project, &*driver)?;
         Ok(driver)
+    }
+
+    /// Refuses a server that is of another kind than its URL says, where the command would run the wrong texts.
+    pub(crate) fn no_text_is_passed_over(&self, project: &Project, driver: &dyn Driver) -> Result<()> {
+        match driver.taken_for().filter(|_| self.runs_texts) {
+            Some(other) => no_text_is_passed_over(project, driver.dialect(), other),
+            None => Ok(()),
+        }
     }
 
     fn open(&self, url: &DatabaseUrl, write: bool, project: &Project) -> Result<Box<dyn Driver>> {
@@ -306,7 +315,7 @@ fn dialect_of(project: &Project) -> Result<&'static dyn Dialect> {
 
 /// Refuses a server that is of another kind than its URL says, where a revision has texts of their own for that kind: they
 /// would not be run.
-fn no_text_is_passed_over(project: &Project, dialect: &dyn Dialect, other: &dyn Dialect) -> Result<()> {
+pub(crate) fn no_text_is_passed_over(project: &Project, dialect: &dyn Dialect, other: &dyn Dialect) -> Result<()> {
     let load = Load { downgrades: false };
     let taken = project.revisions(dialect.variants(), load)?;
     let meant = project.revisions(other.variants(), load)?;
@@ -351,9 +360,14 @@ fn not_opened(url: &DatabaseUrl, place: &SqliteUrl, error: &DriverError) -> Erro
             .cause(error.message.clone())
             .help(hint.clone());
     }
-    let opened = Error::new(Code::Connect, format!("`{url}` cannot be opened")).cause(error.message.clone());
+    let opened =
+        Error::new(Code::Connect, format!("`{url}` cannot be opened")).cause(secret::redacted_word(&error.message));
     let folder = place.path.as_ref().and_then(|path| path.parent());
     match folder.filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        // A server was meant.
+        Some(folder) if secret::is_database(folder) => {
+            opened.help("a server is named by postgresql://USER@HOST/DATABASE")
+        }
         Some(folder) => opened.help(format!("there is no folder `{0}`: mkdir -p {0}", folder.display())),
         None => opened.help("check the path, its rights, and that it is not a folder"),
     }

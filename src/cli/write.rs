@@ -17,8 +17,16 @@ use crate::revision::graph::RevisionGraph;
 use crate::revision::nodes::Node;
 use crate::revision::target::{Symbol, Target};
 use crate::revision::{BranchLabel, Header, RevisionId, Transaction, header, parents};
+use crate::secret;
 
 pub(crate) fn init(session: &mut Session<'_>, args: &args::Init, ui: &mut Ui<'_>) -> Result<u8> {
+    let word = args.dir.to_string_lossy();
+    if secret::names_database(&word) || secret::redacted_word(&word) != word {
+        return Err(
+            Error::new(Code::Usage, format!("`{word}` names a database, and not a folder"))
+                .help("sqlrev init FOLDER; a database is named by --url URL, or by `url:` in migrations.yaml then"),
+        );
+    }
     // Collecting the parts leaves `.` out.
     let folder: PathBuf = session.directory.join(&args.dir).components().collect();
     let files = project::init(&folder)?;

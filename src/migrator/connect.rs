@@ -11,10 +11,11 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::code::Code;
-use crate::driver::{self, Driver, Opening};
+use crate::driver::{self, Driver, DriverError, Opening};
 use crate::error::{Error, Result};
 use crate::migrator::Migrator;
 use crate::project::DatabaseUrl;
+use crate::secret;
 use crate::sorted::Gather as _;
 
 impl Migrator {
@@ -77,8 +78,9 @@ pub(crate) fn file(place: &crate::project::SqliteUrl) -> Result<Box<dyn Driver>>
         Some(path) => sqlite::open(path, access),
         None => sqlite::memory(),
     };
-    let opened =
-        opened.map_err(|error| Error::new(Code::Connect, "the database cannot be opened").cause(error.message));
+    // The URL of a server, without its beginning, may stand for a file.
+    let cause = |error: DriverError| secret::redacted_word(&error.message);
+    let opened = opened.map_err(|error| Error::new(Code::Connect, "the database cannot be opened").cause(cause(error)));
     Ok(Box::new(opened?))
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::code::Code;
 use crate::error::{Error, Result};
+use crate::secret;
 use crate::source::{SourceFile, Span};
 
 pub use autogenerate::{Autogenerate, Rule};
@@ -41,8 +42,27 @@ impl fmt::Debug for Raw {
 pub enum Schema {
     /// Files or folders, from the project's folder on.
     Files(Vec<String>),
-    /// A command and its arguments, whose output it is.
-    Command(Vec<String>),
+    /// A command, whose output it is.
+    Command(Command),
+}
+
+/// A command of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Command {
+    /// The program and its arguments.
+    pub words: Vec<String>,
+    /// The same for people: as it is written, with the names of variables, since their values may be passwords.
+    pub shown: String,
+}
+
+impl Command {
+    fn new(written: &[Raw], words: Vec<String>) -> Self {
+        let shown: Vec<String> = written.iter().map(|raw| secret::redacted_word(&raw.text)).collect();
+        Self {
+            words,
+            shown: shown.join(" "),
+        }
+    }
 }
 
 /// The values under one database, or at the top.
@@ -187,14 +207,14 @@ impl Config {
         let (Some((is_command, words)), Some(file)) = (&self.schema, &self.file) else {
             return Ok(None);
         };
-        let words = words
+        let expanded = words
             .iter()
             .map(|raw| expand(file, raw, variables))
             .collect::<Result<Vec<_>>>()?;
         Ok(Some(if *is_command {
-            Schema::Command(words)
+            Schema::Command(Command::new(words, expanded))
         } else {
-            Schema::Files(words)
+            Schema::Files(expanded)
         }))
     }
 }
@@ -227,10 +247,11 @@ fn expand(file: &SourceFile, raw: &Raw, variables: &BTreeMap<String, String>) ->
         let place = within(file, raw, &span);
         let error = Error::new(Code::ConfigVariable, message).at(file, place, label);
         match raw.text[span].trim_start_matches("${").trim_end_matches('}') {
-            name if name.contains([':', '{', ' ']) => error.help("a `$` that means itself is written `$$`"),
-            name => error.help(format!(
+            name if env::is_name(name) => error.help(format!(
                 "export {name}=… or a line in .env sets it; ${{{name}:-VALUE}} gives it a default"
             )),
+            // It may be a part of a password, and is not shown.
+            _ => error.help("a `$` that means itself is written `$$`"),
         }
     })
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::code::Code;
 use crate::error::{Error, Result};
+use crate::secret;
 use crate::sorted::Gather as _;
 use crate::source::{SourceFile, Span};
 
@@ -55,8 +56,8 @@ impl Environment {
 /// (with `\n`, `\t`, `\"`, `\\`, `\$`; both may go over several lines), `#` comments. Nothing is expanded in values,
 /// so that a `$` in a password stays one.
 fn parse(name: &str, text: &str) -> Result<Vec<(String, String)>> {
-    let wrong = |span: Span, label: &str| {
-        let file = SourceFile::new(name, without_values(text));
+    let wrong = |hidden: &[Span], span: Span, label: &str| {
+        let file = SourceFile::new(name, secret::stars(text, hidden));
         let span = span.start..span.end.max(span.start);
         Err(Error::new(Code::EnvSyntax, format!("cannot read `{name}`"))
             .at(&file, span, label)
@@ -64,6 +65,11 @@ fn parse(name: &str, text: &str) -> Result<Vec<(String, String)>> {
     };
     let mut variables = Vec::new();
     let mut at = if text.starts_with('\u{feff}') { 3 } else { 0 };
+    // Only the names that were read are shown: a line that is wrong may be a value.
+    let mut hidden = vec![Span {
+        start: at,
+        end: text.len(),
+    }];
     while at < text.len() {
         let end = text[at..].find('\n').map_or(text.len(), |length| at + length);
         let line = text[at..end].trim();
@@ -77,27 +83,31 @@ fn parse(name: &str, text: &str) -> Result<Vec<(String, String)>> {
             .filter(|rest| rest.starts_with([' ', '\t']))
             .map_or(line, str::trim_start);
         let Some((key, value)) = after_export.split_once('=') else {
-            return wrong(start..start + line.len(), "takes KEY=VALUE");
+            return wrong(&hidden, start..start + line.len(), "takes KEY=VALUE");
         };
         let key = key.trim_end();
         let key_start = start + line.len() - after_export.len();
         if !is_name(key) {
             return wrong(
+                &hidden,
                 key_start..key_start + key.len(),
                 "not a name of letters, digits and `_`",
             );
         }
+        hidden.last_mut().expect("there is one").end = key_start;
+        hidden.push(start + line.len() - value.len()..text.len());
         let value = value.trim_start();
         let value_start = start + line.len() - value.len();
         let value = match value.as_bytes().first() {
             Some(&quote @ (b'"' | b'\'')) => {
                 let Some((value, close)) = quoted(text, value_start + 1, quote) else {
-                    return wrong(value_start..value_start + 1, "this quote is not closed");
+                    return wrong(&hidden, value_start..value_start + 1, "this quote is not closed");
                 };
                 let end = text[close..].find('\n').map_or(text.len(), |length| close + length);
                 let rest = text[close..end].trim();
                 if !rest.is_empty() && !rest.starts_with('#') {
                     return wrong(
+                        &hidden,
                         close..close + text[close..end].trim_end().len(),
                         "follows the closing quote",
                     );
@@ -143,20 +153,7 @@ fn uncommented(value: &str) -> &str {
     value[..comment.map_or(value.len(), |(at, _)| at)].trim_end()
 }
 
-/// The text with stars for what stands after the `=` of each line, byte by byte; without any `=`, for the line.
-fn without_values(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for line in text.split_inclusive('\n') {
-        let key = line.find('=').map_or(0, |at| at + 1);
-        out.push_str(&line[..key]);
-        let value = line[key..].trim_end_matches(['\r', '\n']);
-        out.extend(std::iter::repeat_n('*', value.len()));
-        out.push_str(&line[key + value.len()..]);
-    }
-    out
-}
-
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     name.bytes()
         .enumerate()
         .all(|(at, byte)| byte == b'_' || byte.is_ascii_alphabetic() || (at > 0 && byte.is_ascii_digit()))
@@ -312,6 +309,10 @@ mod tests {
         fails("=secret", "", 1);
         fails("A=\"secret", "\"", 1);
         fails("A='x' secret", " secret", 1);
+        fails("A: p://u:secret@h?a=b", "A: p://u:secret@h?a", 1);
+        fails("A=\"x\nsecret=y\"\nexport 1A=3", "1A", 3);
+        fails("A=\"x\nsecret=y", "\"", 1);
+        fails("\u{feff}A=1\nB=2\r\nsecret", "secret", 3);
     }
 
     #[test]

@@ -2,13 +2,14 @@
 
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{self, Stdio};
 use std::time::Duration;
 
 use crate::code::Code;
 use crate::error::{Error, Result};
-use crate::project::{Project, Schema, files, mistakes, write};
+use crate::project::{Command, Project, Schema, files, mistakes, write};
 use crate::revision::Script;
+use crate::secret;
 use crate::sorted;
 use crate::source::SourceFile;
 
@@ -30,9 +31,9 @@ impl Project {
                 .map(|name| self.schema_files(name))
                 .collect::<Result<Vec<_>>>()
                 .map(|lists| Some(lists.concat())),
-            Some(Schema::Command(words)) => {
-                let text = self.output("schema", &words, "", stopped)?;
-                let shown = format!("the output of `{}`", words.join(" "));
+            Some(Schema::Command(command)) => {
+                let text = self.output("schema", &command, "", stopped)?;
+                let shown = format!("the output of `{}`", command.shown);
                 if text.trim().is_empty() {
                     // A program that failed before a pipe would otherwise drop everything.
                     return Err(Error::new(Code::SchemaCommand, format!("{shown} is empty"))
@@ -97,9 +98,9 @@ impl Project {
     ///
     /// # Errors
     /// `schema::command_failed`
-    pub fn output(&self, key: &str, words: &[String], input: &str, stopped: &dyn Fn() -> bool) -> Result<String> {
-        let shown = words.join(" ");
-        let Some((program, rest)) = words.split_first() else {
+    pub fn output(&self, key: &str, command: &Command, input: &str, stopped: &dyn Fn() -> bool) -> Result<String> {
+        let shown = &command.shown;
+        let Some((program, rest)) = command.words.split_first() else {
             return Ok(String::new());
         };
         let failed = |what: String| {
@@ -109,7 +110,7 @@ impl Project {
             )
             .cause(what)
         };
-        let mut child = Command::new(program)
+        let mut child = process::Command::new(program)
             .args(rest)
             .current_dir(&self.root)
             .envs(self.variables())
@@ -159,7 +160,7 @@ impl Project {
             let complaint = String::from_utf8_lossy(&complaint);
             let lines: Vec<&str> = complaint.lines().filter(|line| !line.trim().is_empty()).collect();
             for line in &lines[lines.len().saturating_sub(5)..] {
-                error = error.cause((*line).to_owned());
+                error = error.cause(secret::redacted(line));
             }
             return Err(error.help("it is run in the folder of migrations.yaml; try it there"));
         }

@@ -180,7 +180,10 @@ impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(SqliteUrl { path: None, .. }) => f.write_str("sqlite::memory:"),
-            Self::Sqlite(SqliteUrl { path: Some(path), .. }) => write!(f, "sqlite:{}", path.display()),
+            // That of a server may have been meant.
+            Self::Sqlite(SqliteUrl { path: Some(path), .. }) => {
+                write!(f, "sqlite:{}", secret::redacted_word(&path.to_string_lossy()))
+            }
             Self::Server { text, .. } => f.write_str(&secret::redacted(text)),
         }
     }

@@ -5,8 +5,8 @@ use crate::project::glob;
 use crate::schema::{self, Key, Kind, Model};
 use crate::yaml::{Node, Value};
 
-use super::Raw;
 use super::read::Reader;
+use super::{Command, Raw};
 
 /// A way to write a change that is safer where the tables are large and busy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,8 +61,8 @@ pub struct Autogenerate {
     pub no_drop: bool,
     /// The rules that hold.
     pub rules: Vec<Rule>,
-    /// A command that is given the operations as JSON and gives them back.
-    pub process_revision: Vec<String>,
+    /// A command that is given the operations as JSON and gives them back; without words when there is none.
+    pub process_revision: Command,
 }
 
 impl Default for Autogenerate {
@@ -76,7 +76,7 @@ impl Default for Autogenerate {
             grants: false,
             no_drop: false,
             rules: Vec::new(),
-            process_revision: Vec::new(),
+            process_revision: Command::default(),
         }
     }
 }
@@ -180,7 +180,7 @@ impl Reader<'_> {
                         _ => values.exclude = words,
                     }
                 }
-                "process_revision" => values.process_revision = words,
+                "process_revision" => values.process_revision = Command::new(raws, words),
                 "rules" => {
                     for (word, raw) in words.iter().zip(raws) {
                         let rule = RULES.iter().find(|(name, _)| name == word);

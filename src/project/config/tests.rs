@@ -89,7 +89,10 @@ databases:
         config.url(&variables).expect("it is set").expect("it is there").0,
         "sqlite:a.db"
     );
-    let command = Schema::Command(vec!["python".into(), "a.py".into()]);
+    let command = Schema::Command(Command {
+        words: vec!["python".into(), "a.py".into()],
+        shown: "python ${A}.py".into(),
+    });
     assert_eq!(config.schema(&variables).expect("it is set"), Some(command));
 
     let config = read(text, Some("one")).expect("it is right");
