@@ -24,6 +24,8 @@ pub(crate) fn diff(session: &mut Session<'_>, args: &args::Diff, ui: &mut Ui<'_>
     let to_word = args.to.as_deref().unwrap_or("schema");
     take_kind(session, [from_word, to_word])?;
     let alone = |word: &str| word == "empty" || secret::names_database(word);
+    let builds = |word: &str| !alone(word) && !["database", "schema"].contains(&word);
+    session.runs_texts = builds(from_word) || builds(to_word);
     let mut history = if alone(from_word) && alone(to_word) {
         session.no_history()?
     } else {

@@ -13,15 +13,17 @@ use serde_json::{Value, json};
 use crate::cli::args;
 use crate::cli::backup;
 use crate::cli::run::{no_range, targets};
-use crate::cli::session::{Session, unsupported};
+use crate::cli::session::{History, Session, no_text_is_passed_over, unsupported};
 use crate::cli::text;
 use crate::cli::ui::{DIM, GOOD, ID, Ui, WARN};
 use crate::code::Code;
+use crate::dialect;
 use crate::driver::{self, Driver, Opening};
 use crate::error::{Error, Result};
 use crate::execute::{Cancel, Report};
 use crate::migrator::{self, Migrator};
 use crate::project::{DatabaseUrl, Load};
+use crate::secret;
 use crate::sorted;
 use named::{Database, common_dialect, named};
 
@@ -69,6 +71,7 @@ pub(super) fn upgrade(session: &mut Session<'_>, args: &args::Upgrade, ui: &mut 
         single: args.run.single_transaction,
         cancel: &session.cancel,
         opening: session.opening(&history.project)?,
+        passed_over: passed_over(&history),
     };
     let all = fleet.databases.len();
     let canaries = args.fleet.canary.unwrap_or(1).min(all);
@@ -113,6 +116,8 @@ struct Fleet<'a> {
     /// Whether the target is all that there is.
     whole: bool,
     single: bool,
+    /// Why servers are refused that are of another kind than their URLs say.
+    passed_over: Option<Error>,
     cancel: &'a Cancel,
     opening: Opening<'a>,
 }
@@ -207,13 +212,18 @@ impl Fleet<'_> {
         match url {
             DatabaseUrl::Sqlite(place) => migrator::connect::file(place),
             DatabaseUrl::Server { dialect, text } => {
-                driver::server(dialect, text, self.opening).unwrap_or_else(|| Err(unsupported(url)))
+                let driver = driver::server(dialect, text, self.opening).unwrap_or_else(|| Err(unsupported(url)))?;
+                match self.passed_over.as_ref().filter(|_| driver.taken_for().is_some()) {
+                    Some(error) => Err(error.clone()),
+                    None => Ok(driver),
+                }
             }
         }
     }
 
     fn one(&self, at: usize) -> Result<Report> {
-        self.on(&mut *self.open(at)?)
+        let done = self.open(at).and_then(|mut driver| self.on(&mut *driver));
+        done.map_err(|error| error.in_words(&secret::redacted))
     }
 
     fn on(&self, driver: &mut dyn Driver) -> Result<Report> {
@@ -306,6 +316,12 @@ impl Teller<'_, '_> {
             (false, _) => 1,
         }
     }
+}
+
+/// The error for a server of the kind that URLs of this one are taken for, if there is one; it is the same for all.
+fn passed_over(history: &History) -> Option<Error> {
+    let taken = dialect::named("mariadb").filter(|_| history.dialect.name() == "mysql");
+    no_text_is_passed_over(&history.project, history.dialect, taken?).err()
 }
 
 fn counted(count: usize, one: &str, several: &str) -> String {

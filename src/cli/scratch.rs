@@ -17,7 +17,7 @@ pub(crate) type Scratch<'a> = Box<dyn Fn() -> Result<Box<dyn Driver>, DriverErro
 /// What makes scratch databases of the project's kind. Nothing is connected to before the first one is asked for.
 pub(crate) fn maker<'a>(session: &'a Session<'_>, history: &'a History) -> Scratch<'a> {
     let memory = || driver::sqlite::memory().map(|db| Box::new(db) as Box<dyn Driver>);
-    if !driver::servers().any(|dialect| dialect == history.dialect.name()) {
+    if !is_on_server(history) {
         return Box::new(memory);
     }
     let base: RefCell<Option<Box<dyn Driver>>> = RefCell::new(None);
@@ -41,7 +41,16 @@ pub(crate) fn maker<'a>(session: &'a Session<'_>, history: &'a History) -> Scrat
 
 /// One scratch database.
 pub(crate) fn one(session: &Session<'_>, history: &History) -> Result<Box<dyn Driver>> {
-    maker(session, history)().map_err(|error| crate::execute::fault::database(&error))
+    let made = if is_on_server(history) {
+        connect(session, history)?.scratch()
+    } else {
+        maker(session, history)()
+    };
+    made.map_err(|error| crate::execute::fault::database(&error))
+}
+
+fn is_on_server(history: &History) -> bool {
+    driver::servers().any(|dialect| dialect == history.dialect.name())
 }
 
 fn connect(session: &Session<'_>, history: &History) -> Result<Box<dyn Driver>> {
@@ -60,6 +69,7 @@ fn connect(session: &Session<'_>, history: &History) -> Result<Box<dyn Driver>> 
     };
     let driver = driver::server(dialect, &text, session.opening(project)?);
     let mut driver = driver.unwrap_or_else(|| Err(unsupported(url)))?;
+    session.no_text_is_passed_over(project, &*driver)?;
     driver.scratch_in(&history.schemas);
     if other.is_some() {
         driver.stand_for(&database(&own));
