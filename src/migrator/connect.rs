@@ -11,11 +11,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::code::Code;
-use crate::driver::{self, Driver, DriverError, Opening};
+use crate::driver::{self, Driver, Opening};
 use crate::error::{Error, Result};
 use crate::migrator::Migrator;
 use crate::project::DatabaseUrl;
-use crate::secret;
 use crate::sorted::Gather as _;
 
 impl Migrator {
@@ -66,8 +65,10 @@ impl Migrator {
 
 #[cfg(feature = "sqlite")]
 pub(crate) fn file(place: &crate::project::SqliteUrl) -> Result<Box<dyn Driver>> {
+    use crate::driver::DriverError;
     use crate::driver::sqlite::{self, Access};
     use crate::project::SqliteMode;
+    use crate::secret;
 
     let access = match place.mode {
         SqliteMode::Create => Access::Create,

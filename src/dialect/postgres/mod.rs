@@ -24,7 +24,9 @@ use crate::schema::{Constraint, ConstraintKind, Key, Model};
 use crate::sql::split::{self, SplitRules};
 use crate::sql::write;
 
-pub(crate) use session::{copies_out, lock_key};
+#[cfg(feature = "postgres")]
+pub(crate) use session::copies_out;
+pub(crate) use session::lock_key;
 
 /// The schema of a version table whose name says none.
 const SCHEMA: &str = "public";

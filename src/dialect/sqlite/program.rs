@@ -279,7 +279,7 @@ fn program(rows: Rows, known: &Known, names: Option<[&str; 2]>) -> Vec<Vec<Strin
                     row[3] = at.to_string();
                 }
             }
-            "Function" | "PureFunc" if known.lends(&row[5]) => row[5] = "unknown(-1)".to_owned(),
+            "Function" | "PureFunc" if known.lends(&row[5]) => "unknown(-1)".clone_into(&mut row[5]),
             _ if row[5].starts_with("vtab:") => row[5].clear(),
             "String8" if names.is_some_and(|names| names.contains(&row[5].as_str())) => row[5].clear(),
             _ => {}

@@ -218,7 +218,7 @@ impl Driver for Connection {
                 FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_SUBTYPE;
             self.create_scalar_function(function, -1, flags, |_| Ok(Null))
         } else if let Some(collation) = named("no such collation sequence: ") {
-            self.create_collation(collation, |one, other| one.cmp(other))
+            self.create_collation(collation, str::cmp)
         } else {
             return false;
         };
