@@ -320,7 +320,8 @@ impl Teller<'_, '_> {
 
 /// The error for a server of the kind that URLs of this one are taken for, if there is one; it is the same for all.
 fn passed_over(history: &History) -> Option<Error> {
-    let taken = dialect::named("mariadb").filter(|_| history.dialect.name() == "mysql");
+    let own = history.dialect.name();
+    let taken = dialect::named("mariadb").filter(|taken| taken.name() != own && taken.variants().contains(&own));
     no_text_is_passed_over(&history.project, history.dialect, taken?).err()
 }
 

@@ -27,6 +27,7 @@ const NEIGHBOURS: &[(&str, &str)] = &[
     ("code", "error"),
     ("percent", "code"),
     ("percent", "error"),
+    ("secret", "percent"),
     ("secret", "source"),
 ];
 
