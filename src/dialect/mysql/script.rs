@@ -66,7 +66,16 @@ impl ScriptSql for MysqlScript {
         for token in token::tokens(sql, &split::MYSQL) {
             let word = &sql[token.span];
             if token.kind == Kind::Text {
-                out.push_str(&word.replace('\r', "\\r"));
+                let mut escaped = false;
+                for sign in word.chars() {
+                    // Behind a backslash it is itself as well.
+                    match (sign, escaped) {
+                        ('\r', true) => out.push('r'),
+                        ('\r', false) => out.push_str("\\r"),
+                        _ => out.push(sign),
+                    }
+                    escaped = sign == '\\' && !escaped;
+                }
             } else {
                 out.push_str(word);
             }
@@ -80,8 +89,8 @@ impl ScriptSql for MysqlScript {
             return String::new();
         }
         Self::unless(
-            "'\\r' = CHAR(13)",
-            "refused: a text holds a carriage return, and NO_BACKSLASH_ESCAPES keeps it from being spelled out: run it online",
+            "'\\r' = CHAR(13) AND NOT FIND_IN_SET('ANSI_QUOTES', @@sql_mode)",
+            "refused: a text holds a carriage return, which this sql_mode keeps from being spelled out: run it online",
         )
     }
 

@@ -172,7 +172,12 @@ impl Postgres {
         let stopped = std::mem::take(&mut self.stopped);
         let again = stopped && (!self.open || rolls_back(sql));
         let sent = match send(self, sql) {
-            Err(error) if again && error.code.as_deref() == Some(fault::CANCELED) => send(self, sql),
+            // One that is told to stop by now is told so once more, and stops.
+            Err(error)
+                if again && error.failure != Failure::Interrupted && error.code.as_deref() == Some(fault::CANCELED) =>
+            {
+                send(self, sql)
+            }
             sent => {
                 self.stopped = stopped;
                 sent
