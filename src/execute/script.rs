@@ -166,7 +166,7 @@ pub(super) struct Scribe<'s> {
     changes_rows: &'s [bool],
     /// Which steps ask for the number of the author's last row behind a copy.
     asks_id: &'s [bool],
-    /// What is done together in steps without a transaction, beside what replaces a table by hand.
+    /// Whole transactions of the author's that are done together in steps without one.
     together: &'s [Vec<Group>],
     /// The step that is written.
     at: usize,
@@ -366,8 +366,10 @@ impl Reader for Scribe<'_> {
         if prepared.asks_count {
             first.push_str(&self.sql.keep_count(true));
         }
-        let groups = self.together.get(self.at).into_iter().flatten();
-        self.prepared.insert(prepared.clone()).groups.extend(groups.cloned());
+        let whole = self.together.get(self.at).map_or(&[][..], Vec::as_slice);
+        let groups = &mut self.prepared.insert(prepared.clone()).groups;
+        groups.retain(|part| part.opened.is_none() || whole.iter().all(|group| group.opened != part.opened));
+        groups.extend_from_slice(whole);
         self.by_hand = prepared.rebuilds() && self.transaction == Transaction::Revision;
         let unwatched = off && self.changes_rows.get(self.at).copied().unwrap_or(false) && !prepared.rebuilds();
         let held = self.transaction == Transaction::Revision;
@@ -467,11 +469,9 @@ impl Reader for Scribe<'_> {
         self.says()?;
         if self.pragmas {
             let settles = self.dialect.version_sql().settles;
-            let held = self.transaction == Transaction::Revision;
-            settles
-                .iter()
-                .filter(|_| held)
-                .try_for_each(|sql| self.statement(sql))?;
+            if let (Some(sql), Transaction::Revision) = (settles, self.transaction) {
+                self.statement(sql)?;
+            }
             put(self.out, &self.sql.reset())?;
             put(self.out, &entered(self.recorder.enter.as_deref()))?;
         }

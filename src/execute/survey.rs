@@ -25,8 +25,8 @@ pub(super) struct Surveyor {
     pub(super) foreign_keys_off: Vec<bool>,
     /// Which revisions may change rows beside that, which foreign keys would have watched.
     pub(super) changes_rows: Vec<bool>,
-    /// What is done together in revisions without a transaction beside what replaces a table by hand: the author's own
-    /// transactions that copy one, since foreign keys cannot be switched within.
+    /// What is done together in revisions without a transaction: the author's own transactions that copy a table or replace
+    /// one by hand, since foreign keys cannot be switched within.
     pub(super) together: Vec<Vec<Group>>,
     /// In a revision without a transaction.
     apart: Option<Apart>,
@@ -54,6 +54,7 @@ struct Apart {
 struct Open {
     at: u64,
     savepoint: Option<String>,
+    /// A table is copied in it, or replaced by hand, so foreign keys are off in all of it.
     copies: bool,
     differs: Option<Error>,
 }
@@ -198,10 +199,11 @@ impl Surveyor {
             return;
         };
         if authors::opens(statement, self.dialect) {
+            let mut groups = apart.groups.iter();
             apart.open = Some(Open {
                 at: apart.at,
                 savepoint: authors::savepoint(statement, self.dialect),
-                copies: false,
+                copies: groups.any(|group| group.opened == Some(apart.at)) && !self.switched_off,
                 differs: None,
             });
         }
