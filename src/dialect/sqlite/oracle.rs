@@ -1,5 +1,7 @@
 //! What SQLite itself says: definitions are tried in a database in memory before anything is done to the real one.
 
+use std::collections::BTreeSet;
+
 use crate::dialect::sqlite::inspect::{Object, TriggerHeader};
 use crate::dialect::sqlite::table::unquoted_type;
 use crate::dialect::{Rows, Scratch, ScratchError};
@@ -145,27 +147,46 @@ pub(super) fn build_sound(
     }
     // A view may stand before one that it reads, so they are looked at when all are there; those that read a broken one
     // are broken themselves.
-    made.retain(|view| compiles(scratch, view) || scratch.execute(&dropped(view)).is_err());
+    made.retain(|view| compile(scratch, &[view]) || scratch.execute(&dropped(view)).is_err());
+    // A statement compiles all triggers that it fires: one by one, they would be compiled as often as there are others.
+    let mut fired = Vec::new();
     for trigger in triggers {
-        if scratch.execute(&trigger.sql).is_ok() && !compiles(scratch, trigger) {
+        if scratch.execute(&trigger.sql).is_ok() {
+            fired.push(trigger);
+        }
+    }
+    if compile(scratch, &fired) {
+        return Ok(());
+    }
+    for trigger in &fired {
+        scratch.execute(&dropped(trigger))?;
+    }
+    for trigger in fired {
+        if scratch.execute(&trigger.sql).is_ok() && !compile(scratch, &[trigger]) {
             scratch.execute(&dropped(trigger))?;
         }
     }
     Ok(())
 }
 
-/// Whether a view or trigger of scratch compiles, which has one schema.
-fn compiles(scratch: &mut dyn Scratch, object: &Object) -> bool {
-    let here = Object {
+/// Whether views or triggers of scratch compile, which has one schema.
+fn compile(scratch: &mut dyn Scratch, objects: &[&Object]) -> bool {
+    let here = |object: &&Object| Object {
         schema: "main".to_owned(),
-        ..object.clone()
+        ..(*object).clone()
     };
-    let probes = probes(
-        &mut |table| scratch.query(&settable(table)).unwrap_or_default(),
-        &[],
-        &[&here],
-    );
+    let here: Vec<Object> = objects.iter().map(here).collect();
+    let here: Vec<&Object> = here.iter().collect();
+    let mut columns = |table: &str| scratch.query(&settable(table)).unwrap_or_default();
+    let mut probes = probes(&mut columns, &[], &here);
+    once(&mut probes);
     probes.iter().all(|probe| scratch.query(&probe.compiled()).is_ok())
+}
+
+/// Leaves each statement once: many triggers stand for one, which compiles all of them.
+pub(super) fn once(probes: &mut Vec<Probe>) {
+    let mut known = BTreeSet::new();
+    probes.retain(|probe| known.insert(probe.sql.clone()));
 }
 
 fn dropped(object: &Object) -> String {

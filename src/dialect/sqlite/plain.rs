@@ -129,6 +129,7 @@ pub(super) fn rewrite(run: &[AlterStatement], ask: &mut dyn Ask) -> Result<Rewri
         let mut columns = |table: &str| ask.query(&oracle::settable(table)).unwrap_or_default();
         probes.extend(oracle::probes(&mut columns, &[], &[object]));
     }
+    oracle::once(&mut probes);
     probes.retain(|probe| ask.query(&probe.compiled()).is_ok());
     let mut ops = vec![Op::sql(first.text.clone(), 0)];
     ops.extend(prove::compiles(&probes, &site.at()));

@@ -250,7 +250,9 @@ fn broken(
     stays: &dyn Fn(&str, &str) -> bool,
 ) -> Option<(String, String)> {
     let mut columns = |table: &str| staying(before, table, stays);
-    for probe in oracle::probes(&mut columns, &state.triggers, related) {
+    let mut probes = oracle::probes(&mut columns, &state.triggers, related);
+    oracle::once(&mut probes);
+    for probe in probes {
         let sql = probe.compiled();
         if before.query(&sql).is_ok()
             && let Err(error) = after.query(&sql)
@@ -405,8 +407,8 @@ pub(super) fn live_probes(ask: &mut dyn Ask, state: &State, stays: &dyn Fn(&str,
     }
     let mut columns = |table: &str| staying(scratch.as_mut(), table, stays);
     let mut probes = oracle::probes(&mut columns, &state.triggers, &related);
+    oracle::once(&mut probes);
     probes.retain(|probe| ask.query(&probe.compiled()).is_ok());
-    probes.dedup();
     Ok(probes)
 }
 

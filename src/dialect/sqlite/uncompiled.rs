@@ -31,10 +31,15 @@ pub(super) fn compiled_elsewhere(ask: &mut dyn Ask, schema: &str) -> Result<Vec<
 fn refused_in(ask: &mut dyn Ask, schema: &str) -> Result<Vec<(Object, String)>> {
     let all = inspect::views_and_triggers(ask, schema)?;
     let mut broken: Vec<(Object, String)> = Vec::new();
+    // Many triggers stand for one statement, which compiles all of them.
+    let mut known: Vec<(Vec<Probe>, Option<String>)> = Vec::new();
     // Views stand before triggers: the trigger of a broken view is broken as well.
     for object in &all {
         let mut columns = |table: &str| ask.query(&oracle::settable(table)).unwrap_or_default();
-        let probes = oracle::probes(&mut columns, &[], &[object]);
+        let mut probes = oracle::probes(&mut columns, &[], &[object]);
+        for probe in &mut probes {
+            probe.object.clear();
+        }
         let on_broken = (object.kind == "trigger")
             .then(|| {
                 let mut others = broken.iter();
@@ -43,7 +48,14 @@ fn refused_in(ask: &mut dyn Ask, schema: &str) -> Result<Vec<(Object, String)>> 
             .flatten();
         let words = match on_broken {
             Some((_, words)) => Some(words.clone()),
-            None => first_refused(ask, &probes)?,
+            None => match known.iter().find(|(same, _)| *same == probes) {
+                Some((_, words)) => words.clone(),
+                None => {
+                    let words = first_refused(ask, &probes)?;
+                    known.push((probes, words.clone()));
+                    words
+                }
+            },
         };
         broken.extend(words.map(|words| (object.clone(), words)));
     }
