@@ -4,7 +4,7 @@
 use crate::code::Code;
 use crate::dialect::{Dialect, Rows};
 use crate::error::{Error, Result};
-use crate::execute::scripts;
+use crate::execute::opened;
 use crate::source::{SourceFile, Span};
 use crate::sql::split::{Piece, SplitRules, Statements};
 use crate::sql::token::{self, Kind};
@@ -75,7 +75,7 @@ impl Expected {
             let gap = statement.gap_before;
             expected.comments(gap, start - gap.len(), rules, &mut part)?;
             let span = start..start + statement.text.len();
-            if let Some(length) = scripts::controls_transaction(statement.text, dialect) {
+            if let Some(length) = opened::controls_transaction(statement.text, dialect) {
                 let message = format!("`{}` controls a transaction", file.name);
                 return Err(Error::new(Code::ScriptTransaction, message)
                     .at(file, start..start + length, "each of its statements stands alone")

@@ -21,6 +21,8 @@ pub(crate) struct Follower {
     pub dropped: bool,
     /// Its triggers would fire.
     pub fires: bool,
+    /// It is dropped as well, but its rows are read before.
+    pub read: bool,
 }
 
 impl Follower {
@@ -79,13 +81,16 @@ pub(crate) fn of<'r>(
                 let to = match found.followers.iter().position(same) {
                     Some(to) => to,
                     None => {
-                        let dropped = goes_for_good((at, &key.child), references, prepared, ask)?;
+                        let gone = goes_for_good((at, &key.child), references, prepared, ask)?;
+                        let read = gone && is_read((at, &key.child), references, prepared, ask)?;
+                        let dropped = gone && !read;
                         found.followers.push(Follower {
                             fires: dropped && references.fires(&key.child, changes.as_deref(), ask)?,
                             child: key.child.clone(),
                             column: changes,
                             through: (next > 0).then(|| name.clone()),
                             dropped,
+                            read,
                         });
                         found.followers.len() - 1
                     }
@@ -178,6 +183,21 @@ fn goes_for_good(
         Some(query) => Ok(ask(&query)?.is_empty()),
         None => Ok(true),
     }
+}
+
+/// Whether the rows of a table that is dropped later may be read before.
+fn is_read(
+    (at, table): (u64, &str),
+    references: &dyn References,
+    prepared: &Prepared,
+    ask: &mut dyn FnMut(&str) -> Result<Rows>,
+) -> Result<bool> {
+    Ok(match prepared.between.reads(at, &table.to_ascii_lowercase()) {
+        None => false,
+        Some(true) => true,
+        // By a view or trigger that stands there.
+        Some(false) => !ask(&references.mentions(table))?.is_empty(),
+    })
 }
 
 impl Following<'_> {

@@ -3,6 +3,7 @@
 mod again;
 pub mod autogenerate;
 pub mod basis;
+mod between;
 mod beyond;
 mod bookkeeping;
 mod cancel;

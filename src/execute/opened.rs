@@ -2,7 +2,7 @@
 
 use crate::code::Code;
 use crate::dialect::Dialect;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::execute::walk::Place;
 use crate::sql::token;
 
@@ -67,4 +67,43 @@ fn vain(place: &Place<'_>) -> Error {
         )
         .state("nothing was run")
         .help("put it before the BEGIN; rows that follow others would be deleted or changed along with them")
+}
+
+/// Refuses statements that would end or begin the transaction in which the revision and its row stand together.
+pub(super) fn no_transaction_control(place: &Place<'_>, dialect: &'static dyn Dialect) -> Result<()> {
+    let Some(length) = controls_transaction(place.statement.text, dialect) else {
+        return Ok(());
+    };
+    let (file, span) = place.in_file();
+    let word = span.start..span.start + length;
+    Err(Error::new(
+        Code::ScriptTransaction,
+        format!("`{}` controls the transaction it runs in", file.name),
+    )
+    .at(&file, word, "sqlrev begins and commits around the revision")
+    .help(
+        "take the statement out; where statements cannot run in a transaction, say `transaction: none` in the header",
+    ))
+}
+
+/// Whether a statement begins or ends a transaction: the length of its first word.
+pub(super) fn controls_transaction(text: &str, dialect: &'static dyn Dialect) -> Option<usize> {
+    const FIRST: [&str; 7] = ["BEGIN", "COMMIT", "END", "ABORT", "START", "PREPARE", "ROLLBACK"];
+    let begins = |word: &&str| {
+        text.get(..word.len())
+            .is_some_and(|first| first.eq_ignore_ascii_case(word))
+    };
+    if !FIRST.iter().any(begins) {
+        return None;
+    }
+    let words = token::keywords(text, dialect.rules(), 3);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let tears = match words.as_slice() {
+        // BEGIN NOT ATOMIC
+        ["BEGIN", ..] => !dialect.runs_program(text),
+        ["COMMIT" | "END" | "ABORT", ..] | ["START" | "PREPARE", "TRANSACTION", ..] => true,
+        ["ROLLBACK", rest @ ..] => !rest.contains(&"TO"),
+        _ => false,
+    };
+    tears.then(|| words[0].len())
 }

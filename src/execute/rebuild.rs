@@ -246,6 +246,7 @@ impl<'a> Rebuild<'a> {
             format!("delete or change rows of `{child}`")
         };
         let label = match &follower.through {
+            _ if follower.read => format!("rows of `{child}` follow this table's, and are read before it is dropped"),
             Some(through) => format!("rows of `{through}` follow this table's, and rows of `{child}` follow them"),
             None => format!("rows of `{child}` follow this table's"),
         };
@@ -258,7 +259,7 @@ impl<'a> Rebuild<'a> {
                 stored,
             )
         } else {
-            let order = if follower.fires {
+            let order = if follower.fires || follower.read {
                 format!("before `{table}`")
             } else {
                 "as well".to_owned()

@@ -7,16 +7,16 @@ use std::sync::Arc;
 use crate::code::Code;
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
+use crate::execute::between::Between;
 use crate::execute::directives;
 use crate::execute::group::{Group, Marks};
-use crate::execute::opened::Opened;
+use crate::execute::opened::{Opened, no_transaction_control};
 use crate::execute::walk::{Place, place_of};
 use crate::revision::checksum::{self, Checksum};
 use crate::revision::{Header, Revision, Script, Transaction};
 use crate::sorted::Gather as _;
 use crate::source::SourceFile;
 use crate::sql::split::{Fault, Piece, SplitRules, Statement, Statements};
-use crate::sql::token;
 
 /// Larger upgrades are not kept in the version table: their text only serves to show what was changed.
 pub(crate) const KEPT: usize = 1 << 20;
@@ -73,6 +73,8 @@ pub(crate) struct Prepared {
     pub groups: Vec<Group>,
     /// Likewise: what drops a table, by how many statements come before it.
     pub drops: Option<Vec<(u64, String)>>,
+    /// In a transaction: what is read between statements that drop tables.
+    pub between: Between,
     /// The statements that drop what would stay in the session after the revision, in the order in which it is made.
     pub temporary: Vec<String>,
     /// Whether a statement asks how many rows the one before it has changed, where others may have come between.
@@ -178,6 +180,7 @@ impl Script {
             asks_count: false,
             counted: false,
             marks: (header.transaction == Transaction::None && dialect.references().is_some()).then(Marks::default),
+            between: Between::default(),
             temporary: Vec::new(),
             opened: Opened::default(),
         };
@@ -213,6 +216,7 @@ impl Script {
             defers: survey.defers,
             unsettles: survey.unsettles,
             drops: survey.marks.as_ref().map(Marks::drops),
+            between: survey.between,
             groups: survey
                 .marks
                 .map_or_else(Vec::new, |marks| marks.groups(survey.statements)),
@@ -320,12 +324,16 @@ pub(super) struct Survey<'s> {
     /// A statement has come by that counts the rows which it changes.
     pub(super) counted: bool,
     marks: Option<Marks>,
+    between: Between,
     temporary: Vec<String>,
     opened: Opened,
 }
 
 impl Survey<'_> {
     fn statement(&mut self, statement: &Statement<'_>) -> Result<()> {
+        if self.in_transaction {
+            self.between.read(self.statements, statement.text, self.dialect);
+        }
         // Of the millions of statements in a large script nearly all change rows and do nothing else.
         if self.in_transaction
             && self.dialect.rules().is_about_rows(statement.text)
@@ -389,45 +397,6 @@ impl Survey<'_> {
         self.statements += 1;
         Ok(())
     }
-}
-
-/// Refuses statements that would end or begin the transaction in which the revision and its row stand together.
-fn no_transaction_control(place: &Place<'_>, dialect: &'static dyn Dialect) -> Result<()> {
-    let Some(length) = controls_transaction(place.statement.text, dialect) else {
-        return Ok(());
-    };
-    let (file, span) = place.in_file();
-    let word = span.start..span.start + length;
-    Err(Error::new(
-        Code::ScriptTransaction,
-        format!("`{}` controls the transaction it runs in", file.name),
-    )
-    .at(&file, word, "sqlrev begins and commits around the revision")
-    .help(
-        "take the statement out; where statements cannot run in a transaction, say `transaction: none` in the header",
-    ))
-}
-
-/// Whether a statement begins or ends a transaction: the length of its first word.
-pub(super) fn controls_transaction(text: &str, dialect: &'static dyn Dialect) -> Option<usize> {
-    const FIRST: [&str; 7] = ["BEGIN", "COMMIT", "END", "ABORT", "START", "PREPARE", "ROLLBACK"];
-    let begins = |word: &&str| {
-        text.get(..word.len())
-            .is_some_and(|first| first.eq_ignore_ascii_case(word))
-    };
-    if !FIRST.iter().any(begins) {
-        return None;
-    }
-    let words = token::keywords(text, dialect.rules(), 3);
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let tears = match words.as_slice() {
-        // BEGIN NOT ATOMIC
-        ["BEGIN", ..] => !dialect.runs_program(text),
-        ["COMMIT" | "END" | "ABORT", ..] | ["START" | "PREPARE", "TRANSACTION", ..] => true,
-        ["ROLLBACK", rest @ ..] => !rest.contains(&"TO"),
-        _ => false,
-    };
-    tears.then(|| words[0].len())
 }
 
 /// The error for a statement that would take from the session what the run stands on.

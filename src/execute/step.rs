@@ -287,12 +287,21 @@ impl<'a> Executor<'a> {
             self.own(&sql)?;
         }
         let session = inherit::session(self.driver, &ready.prepared).map_err(|error| fault::database(&error))?;
-        self.connection_again(ready, skip)?;
+        // Those that a run before this one switched are switched again, for this revision alone.
+        let switches = if skip > 0 && ready.prepared.pragmas {
+            self.switches()
+        } else {
+            Vec::new()
+        };
+        let again = self.connection_again(ready, skip);
         let counting = Counting::new(self.table.clone(), id.to_string(), direction, self.patience, skip);
-        if row.is_some() {
-            self.clean(ready, skip)?;
-        }
-        let ran_all = self.script(ready, skip, Some(&counting), &mut statements);
+        let cleaned = again.and_then(|()| match &row {
+            Some(_) => self.clean(ready, skip),
+            None => Ok(()),
+        });
+        let ran_all = cleaned.and_then(|()| self.script(ready, skip, Some(&counting), &mut statements));
+        let back = self.put_back(switches);
+        let ran_all = ran_all.and(back);
         ran_all.map_err(|error| self.say_what_is_left(error, ready, &counting))?;
         if self.driver.in_transaction() == Some(true) {
             return Err(left_open(ready));

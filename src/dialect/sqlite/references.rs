@@ -143,6 +143,14 @@ impl References for ForeignKeys {
         along::fires(table, column, query)
     }
 
+    fn mentions(&self, table: &str) -> String {
+        let name = sqlite_literal(&table.to_ascii_lowercase());
+        format!(
+            "SELECT name FROM (SELECT name, type, sql FROM main.sqlite_schema UNION ALL SELECT name, type, sql FROM \
+             sqlite_temp_schema) WHERE type IN ('view', 'trigger') AND instr(lower(sql), {name}) > 0"
+        )
+    }
+
     fn stay(&self, tables: &[String]) -> String {
         let names: Vec<String> = tables
             .iter()

@@ -267,7 +267,7 @@ fn demand_rows(draft: &mut Draft<'_>, site: &Site<'_>, column: &ColumnDef, ask: 
                 if draft.table.rowid_alias().is_some_and(|alias| alias.name.is(name)) {
                     // Its values are the numbers of the rows, which only the copy has.
                     draft.keys_converted = Some(site.at());
-                } else if null {
+                } else if null && !draft.is_generated(name) {
                     foreign_key::refuse_no_key(draft, site, key, ask)?;
                 } else {
                     draft.refers_by_default = true;

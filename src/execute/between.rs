@@ -1,0 +1,85 @@
+//! What a revision in one transaction reads after it has dropped a table, and before it drops the next one: rows that go
+//! along with the first are missed there, although their own table goes as well in the end.
+
+use std::collections::BTreeSet;
+
+use crate::dialect::Dialect;
+use crate::sql::token::{self, Kind};
+
+/// The tables that a script drops, in order, and what stands between.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Between {
+    drops: Vec<Dropped>,
+    since: Passed,
+}
+
+#[derive(Debug, Clone)]
+struct Dropped {
+    at: u64,
+    table: String,
+    /// What stands between the drop before and this one.
+    passed: Passed,
+}
+
+/// Statements that have gone by since a table was dropped.
+#[derive(Debug, Clone, Default)]
+struct Passed {
+    /// The words and names of those that read rows, and of views and triggers by which others may.
+    words: BTreeSet<String>,
+    /// One of them reads or changes rows.
+    rows: bool,
+}
+
+impl Between {
+    /// Takes note of the statement that so many come before.
+    pub(crate) fn read(&mut self, at: u64, statement: &str, dialect: &dyn Dialect) {
+        if let Some(table) = dialect.references().and_then(|references| references.drops(statement)) {
+            let passed = std::mem::take(&mut self.since);
+            self.drops.push(Dropped {
+                at,
+                table: table.1.to_ascii_lowercase(),
+                passed,
+            });
+            return;
+        }
+        if self.drops.is_empty() {
+            return;
+        }
+        let begins = |word: &str| {
+            let first = statement.get(..word.len());
+            first.is_some_and(|first| first.eq_ignore_ascii_case(word))
+        };
+        let fills = begins("insert") || begins("replace");
+        let mut parts = statement.as_bytes().windows(6);
+        let reads = parts.any(|part| part.eq_ignore_ascii_case(b"select"));
+        let about_rows = fills || ["update", "delete", "select", "with", "values"].into_iter().any(begins);
+        // One that makes a view or a trigger reads nothing yet.
+        let made = begins("create").then(|| token::keywords(statement, dialect.rules(), 3));
+        let reader = made.is_some_and(|words| words.iter().any(|word| word == "VIEW" || word == "TRIGGER"));
+        self.since.rows |= about_rows || reads && !reader;
+        // Millions of statements are plain INSERTs.
+        if reads || reader || about_rows && !fills {
+            let tokens = token::significant(statement, dialect.rules());
+            let named = tokens.filter(|token| matches!(token.kind, Kind::Word | Kind::Quoted));
+            for token in named {
+                let word = token::unquoted(&statement[token.span]).to_ascii_lowercase();
+                self.since.words.insert(word);
+            }
+        }
+    }
+
+    /// Whether rows are read or changed after the statement that so many come before and until this table is dropped, and
+    /// whether by its name.
+    pub(crate) fn reads(&self, at: u64, table: &str) -> Option<bool> {
+        let after = self.drops.iter().skip_while(|drop| drop.at <= at);
+        let (mut rows, mut named) = (false, false);
+        for drop in after {
+            rows |= drop.passed.rows;
+            named |= drop.passed.words.contains(table);
+            if drop.table == table {
+                break;
+            }
+        }
+        rows.then_some(named)
+    }
+}
