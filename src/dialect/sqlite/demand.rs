@@ -3,9 +3,9 @@
 use crate::code::Code;
 use crate::dialect::Op;
 use crate::dialect::sqlite::draft::{Draft, Source, rowid_name, uses_new_values};
-use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::types::affinity;
+use crate::dialect::sqlite::{expr, readers};
 use crate::sql::parse::define::ClauseKind;
 use crate::sql::write::{quoted, sqlite_literal};
 
@@ -305,13 +305,15 @@ impl Draft<'_> {
     /// demands could not foresee is seen then.
     pub(super) fn late_checks(&self, last: usize) -> Vec<Op> {
         let mut checks = Vec::new();
+        let moved = readers::moves_rowids(self);
         for (_, clause) in self.table.constraints() {
             let ClauseKind::Check(condition) = &clause.kind else {
                 continue;
             };
             let condition = self.table.at(condition);
             let skipped = self.not_valid.iter().any(|other| other == condition);
-            if skipped || !uses_new_values(&self.columns, &self.table, &[condition]) {
+            let by_number = moved && readers::ROWID.iter().any(|name| expr::mentions(condition, name));
+            if skipped || !by_number && !uses_new_values(&self.columns, &self.table, &[condition]) {
                 continue;
             }
             let (name, key) = (quoted(self.name(), '"'), self.new_key());

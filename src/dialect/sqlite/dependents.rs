@@ -52,9 +52,7 @@ fn shared_names(draft: &Draft<'_>, site: &Site<'_>, ask: &mut dyn Ask) -> Result
 }
 
 fn is_rowid(name: &str) -> bool {
-    ["rowid", "_rowid_", "oid"]
-        .iter()
-        .any(|rowid| name.eq_ignore_ascii_case(rowid))
+    readers::ROWID.iter().any(|rowid| name.eq_ignore_ascii_case(rowid))
 }
 
 /// The name in the old table of the column that a column of the draft is.

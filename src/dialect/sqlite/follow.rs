@@ -3,6 +3,7 @@
 
 use crate::dialect::Ask;
 use crate::dialect::sqlite::inspect::TriggerHeader;
+use crate::dialect::sqlite::readers;
 use crate::dialect::sqlite::table::Table;
 use crate::error::Result;
 use crate::sql::parse::cursor::Name;
@@ -243,11 +244,7 @@ fn refers_to(table: &str, schema: &str, set: &[String]) -> String {
         .map(|name| sqlite_literal(&name.to_ascii_lowercase()))
         .collect();
     let names = names.join(", ");
-    let by_number = |name: &String| {
-        ["rowid", "_rowid_", "oid"]
-            .iter()
-            .any(|rowid| name.eq_ignore_ascii_case(rowid))
-    };
+    let by_number = |name: &String| readers::ROWID.iter().any(|rowid| name.eq_ignore_ascii_case(rowid));
     if set.iter().any(by_number) {
         return String::new();
     }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::inspect::{Object, objects, words};
 use crate::dialect::sqlite::oracle::{self, Probe};
+use crate::dialect::sqlite::readers;
 use crate::dialect::sqlite::table::Table;
 use crate::dialect::{ColumnRead, Scratch};
 use crate::sorted::Gather as _;
@@ -41,8 +42,8 @@ impl<'c> Change<'c> {
             .iter()
             .filter_map(|name| renamed.get(&lower(name)).cloned().flatten());
         let after = draft.table.primary_key();
-        let keys = draft
-            .key_changed
+        let numbered = |table: &Table| table.rowid_alias().is_some();
+        let keys = (draft.key_changed || numbered(&draft.state.table) != numbered(&draft.table))
             .then(|| before.chain(after.iter().map(|name| lower(name))).into_set());
         let new = draft.columns.iter().filter(|column| column.origin.is_none());
         Self {
@@ -195,7 +196,7 @@ pub(super) fn by_rowid(scratch: &mut dyn Scratch, table: &Table) -> Option<Strin
                  UNION ALL SELECT type || ' `' || name || '`', name, sql FROM sqlite_temp_schema WHERE type IN ('view', 'trigger')";
     let says = |row: &Vec<Option<String>>| {
         let words = words(row[2].as_deref().unwrap_or_default());
-        ["rowid", "_rowid_", "oid"].iter().any(|name| words.contains(*name))
+        readers::ROWID.iter().any(|name| words.contains(*name))
     };
     let rows = scratch.query(texts).unwrap_or_default().into_iter().filter(says);
     let told: Vec<(String, String)> = rows

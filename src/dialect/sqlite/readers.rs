@@ -175,6 +175,9 @@ pub(super) fn refuse_virtual_rename(object: &Object, site: &Site<'_>, ask: &mut 
     }
 }
 
+/// The names of the number which the file keeps a row under (<https://www.sqlite.org/rowidtable.html>).
+pub(super) const ROWID: [&str; 3] = ["rowid", "_rowid_", "oid"];
+
 /// Whether rows get other rowids.
 pub(super) fn moves_rowids(draft: &Draft<'_>) -> bool {
     let alias = |table: &Table| table.rowid_alias().map(|alias| alias.name.text.clone());

@@ -166,7 +166,7 @@ fn by_places(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask) -> Result<Option
     let names = draft.columns.iter().map(|column| column.name.as_str());
     breaks.extend(names.filter(|name| !had(name)).map(takes));
     if readers::moves_rowids(draft) {
-        breaks.extend(["rowid", "_rowid_", "oid"].map(says));
+        breaks.extend(readers::ROWID.map(says));
     }
     if !lost(draft).is_empty() {
         breaks.push("type = 'trigger' AND said GLOB '* on conflict*'".to_owned());

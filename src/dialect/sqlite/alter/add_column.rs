@@ -7,7 +7,7 @@ use crate::dialect::sqlite::demand::Demand;
 use crate::dialect::sqlite::draft::{Column, Draft, Source};
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::unique::Unique;
-use crate::dialect::sqlite::{expr, names, types};
+use crate::dialect::sqlite::{expr, names, readers, types};
 use crate::error::Result;
 use crate::source::Span;
 use crate::sql::parse::alter::Place;
@@ -47,7 +47,7 @@ pub(super) fn apply(
             .error(Code::BatchDuplicate, message, &column.name.span, "already there")
             .help("ADD COLUMN IF NOT EXISTS passes over a column that is there"));
     }
-    if ["rowid", "oid", "_rowid_"].iter().any(|taken| column.name.is(taken)) && !draft.table.without_rowid() {
+    if readers::ROWID.iter().any(|taken| column.name.is(taken)) && !draft.table.without_rowid() {
         let message = format!("a column `{name}` would hide the rowid of `{}`", draft.name());
         return Err(site
             .error(
