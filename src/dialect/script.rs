@@ -257,4 +257,11 @@ pub trait ScriptSql: Sync + std::fmt::Debug {
         let _ = (statement, ask);
         Ok(None)
     }
+
+    /// The table of which a statement may replace rows by others with the same keys: those that follow a row go with it
+    /// while foreign keys are on.
+    fn replaces_rows(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
+        let _ = (statement, ask);
+        Ok(None)
+    }
 }

@@ -91,6 +91,15 @@ impl Marks {
         drops.collect()
     }
 
+    /// Which of them stand in no replacement, torn or not: what they drop is gone for good.
+    pub(crate) fn for_good(&self) -> Vec<u64> {
+        let spans = self.spans();
+        let drops = self.drops().into_iter().map(|(at, _)| at);
+        drops
+            .filter(|at| !spans.iter().any(|(first, last)| first <= at && at <= last))
+            .collect()
+    }
+
     /// From where each table is missing to where it is there again, with its rows.
     fn spans(&self) -> Vec<(u64, u64)> {
         let mut spans = Vec::new();

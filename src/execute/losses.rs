@@ -109,7 +109,7 @@ impl Losses {
             Some((file, span)) => error.at(
                 file,
                 span.clone(),
-                "a table that is replaced lacks what it uses afterwards",
+                "tables are dropped from here on, and what it uses is not there afterwards",
             ),
             None => error,
         };

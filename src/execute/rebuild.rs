@@ -111,7 +111,7 @@ impl<'a> Rebuild<'a> {
         let Some(Replaces::Drops(table)) = dialect.replaces(text) else {
             return run(driver, place, in_transaction);
         };
-        if !self.prepared.replaced.contains(&table) {
+        if !self.prepared.replaces(place.index, &table) {
             self.takes_nothing_along(driver, place, &table)?;
             return run(driver, place, in_transaction)
                 .map_err(|error| following::refused(error, &table, self.prepared, driver));

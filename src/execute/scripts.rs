@@ -73,6 +73,9 @@ pub(crate) struct Prepared {
     pub groups: Vec<Group>,
     /// Likewise: what drops a table, by how many statements come before it.
     pub drops: Option<Vec<(u64, String)>>,
+    /// Likewise: the statements, by how many come before them, whose tables are not replaced, though others of their names
+    /// may be.
+    pub for_good: Vec<u64>,
     /// In a transaction: what is read between statements that drop tables.
     pub between: Between,
     /// The statements that drop what would stay in the session after the revision, in the order in which it is made.
@@ -91,6 +94,11 @@ impl Prepared {
     /// Whether the author replaces a table by hand, or means to switch foreign keys.
     pub(crate) fn rebuilds(&self) -> bool {
         self.switches || !self.replaced.is_empty()
+    }
+
+    /// Whether the statement that so many come before drops a table so that another one takes its place.
+    pub(crate) fn replaces(&self, at: u64, table: &str) -> bool {
+        self.replaced.contains(table) && !self.for_good.contains(&at)
     }
 
     /// The tables whose rows may have other numbers afterwards, or another table's name.
@@ -216,6 +224,7 @@ impl Script {
             defers: survey.defers,
             unsettles: survey.unsettles,
             drops: survey.marks.as_ref().map(Marks::drops),
+            for_good: survey.marks.as_ref().map_or_else(Vec::new, Marks::for_good),
             between: survey.between,
             groups: survey
                 .marks

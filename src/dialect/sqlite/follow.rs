@@ -100,6 +100,16 @@ fn does(statement: &str, changed: &Changed, replaces: bool, schemas: &[String], 
     })
 }
 
+/// The table whose rows the statement may replace.
+pub(super) fn replaces(statement: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
+    let inserts = |changed: &Changed| changed.verb != "DELETE" || changed.or.is_some();
+    let Some(changed) = changed(statement).filter(inserts) else {
+        return Ok(None);
+    };
+    let does = does(statement, &changed, false, &schemas(ask)?, ask)?;
+    Ok(does.deletes.then_some(changed.table))
+}
+
 /// What holds of a foreign key `f` of the database itself whose parent's rows may be other ones after the statement,
 /// beside those that come in.
 pub(super) fn loses(statement: &str, changed: &Changed, ask: &mut dyn Ask) -> Result<String> {

@@ -274,6 +274,10 @@ impl ScriptSql for SqliteScript {
     fn foreign_key_effect(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
         follow::effect(statement, ask)
     }
+
+    fn replaces_rows(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
+        follow::replaces(statement, ask)
+    }
 }
 
 /// Whether the `sqlite3` command may take the line for the end of a statement.

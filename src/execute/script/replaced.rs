@@ -1,7 +1,7 @@
 //! Tables replaced by hand, in a script: the statements that are done together where no transaction holds the step, and
 //! what is said of what went.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dialect::{AlterStatement, Ask, Replaces, Setting};
 use crate::error::Result;
@@ -43,6 +43,8 @@ pub(super) struct ByHand {
     apart: bool,
     /// The author has switched foreign keys off.
     meant_off: bool,
+    /// The tables whose rows statements replace, as far as they have been looked at.
+    places: BTreeSet<String>,
     /// Tables that the step drops for good, and whose rows may have gone with another one.
     spared: Vec<String>,
     /// The query for rows of attached databases that point at nothing, where a statement may have changed some there.
@@ -73,14 +75,14 @@ impl Scribe<'_> {
     pub(super) fn takes_nothing_along(&mut self, statement: &str, mut ask: Option<&mut (dyn Ask + '_)>) -> Result<()> {
         self.takes_nothing_elsewhere(statement, ask.as_deref_mut())?;
         // Where foreign keys are off for the script's own sake, a run would have them on for this statement.
-        let off = self.off() && self.hand.meant_off;
+        let off = self.hand.meant_off && (self.off() || self.transaction == Transaction::None);
         let (Some(Replaces::Drops(table)), Some(ask), false) = (self.dialect.replaces(statement), ask, off) else {
             return Ok(());
         };
         let (Some(references), Some(prepared)) = (self.dialect.references(), &self.prepared) else {
             return Ok(());
         };
-        if self.off() && prepared.replaced.contains(&table) {
+        if self.off() && prepared.replaces(self.hand.done, &table) {
             return Ok(());
         }
         if let Some(query) = references.shadowed(statement, &table)
@@ -100,6 +102,28 @@ impl Scribe<'_> {
             put(self.out, &self.sql.guard_rows(&query, &message))?;
         }
         self.takes_nothing_unknown(statement, &table, ask)
+    }
+
+    /// Stops the script where a statement replaces rows with foreign keys off that those of tables follow which no revision
+    /// makes; where one makes them, no script is written.
+    pub(super) fn replaces_alone(&mut self, statement: &str, ask: Option<&mut (dyn Ask + '_)>) -> Result<()> {
+        let (Some(references), Some(ask), true) = (self.dialect.references(), ask, self.off_here()) else {
+            return Ok(());
+        };
+        if self.hand.meant_off {
+            return Ok(());
+        }
+        let Some(table) = self.sql.replaces_rows(statement, ask)? else {
+            return Ok(());
+        };
+        if !self.hand.places.insert(table.to_ascii_lowercase()) {
+            return Ok(());
+        }
+        let query = references.unknown_followers(&table, [&[], &[]], true);
+        let message = format!(
+            "rows of these follow those of {table}, which are replaced with foreign keys off, and no revision makes them: run it online"
+        );
+        put(self.out, &self.sql.guard_rows(&query, &message))
     }
 
     /// Whether foreign keys are off where the next statement stands.
@@ -143,7 +167,8 @@ impl Scribe<'_> {
 
     /// Likewise in an attached database, whose tables nobody knows here.
     fn takes_nothing_elsewhere(&mut self, statement: &str, ask: Option<&mut (dyn Ask + '_)>) -> Result<()> {
-        let references = self.dialect.references().filter(|_| !self.off_here());
+        let meant = self.transaction == Transaction::None && self.hand.meant_off;
+        let references = self.dialect.references().filter(|_| !meant && !self.off_here());
         let Some((references, (schema, table))) = references.and_then(|known| Some((known, known.drops(statement)?)))
         else {
             return Ok(());
@@ -259,7 +284,10 @@ impl Scribe<'_> {
             return Ok(false);
         };
         self.foreign_keys_on = on;
-        self.hand.meant_off = !on;
+        // Within a transaction SQLite passes over it.
+        if !self.hand.inside {
+            self.hand.meant_off = !on;
+        }
         if !self.by_hand && self.hand.group.is_none() {
             return Ok(false);
         }
@@ -387,7 +415,7 @@ impl Scribe<'_> {
         let replaced = |table: &String| {
             self.prepared
                 .as_ref()
-                .is_some_and(|prepared| prepared.replaced.contains(table))
+                .is_some_and(|prepared| prepared.replaces(self.hand.done, table))
         };
         self.transaction == Transaction::None
             && self.hand.group.is_none()
