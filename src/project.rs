@@ -289,11 +289,15 @@ impl Project {
                 })
             }
         };
-        if irregular(&self.root.join(name)) {
-            return Err(mistakes::no_file(name));
-        }
         let buffer = &mut opened.buffer.borrow_mut();
-        files::read(&opened.folder, name, name.into(), &opened.path, buffer)
+        let length = match opened.folder.read_file(name, buffer) {
+            Ok(Some(length)) => length,
+            Ok(None) => return Err(mistakes::no_file(name)),
+            // A socket cannot even be opened.
+            Err(_) if irregular(&self.root.join(name)) => return Err(mistakes::no_file(name)),
+            Err(error) => return Err(mistakes::unreadable(name, &error)),
+        };
+        files::script(&buffer[..length], name.into(), &opened.path)
     }
 
     /// The paths of a new revision's upgrade and downgrade, in the location of this name or the first one.

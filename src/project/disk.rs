@@ -91,7 +91,7 @@ mod linux {
     use std::os::fd::OwnedFd;
     use std::path::Path;
 
-    use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, openat, statat};
+    use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, fstat, openat, statat};
 
     use super::{Kind, fill};
 
@@ -138,10 +138,25 @@ mod linux {
 
         /// Reads a file into the buffer, up to one byte more than [`LARGE`](super::LARGE), and gives the length.
         pub(in super::super) fn read(&self, name: &str, buffer: &mut Vec<u8>) -> io::Result<usize> {
+            let file = self.open_file(name)?;
+            fill(buffer, |bytes| Ok(rustix::io::read(&file, bytes)?))
+        }
+
+        /// Likewise, of a file that was not listed: none for a pipe, a socket or a device. To ask what was opened takes
+        /// less than a fifth of what it takes to look the path up once more.
+        pub(in super::super) fn read_file(&self, name: &str, buffer: &mut Vec<u8>) -> io::Result<Option<usize>> {
+            let file = self.open_file(name)?;
+            match FileType::from_raw_mode(fstat(&file)?.st_mode) {
+                FileType::RegularFile | FileType::Directory => {}
+                _ => return Ok(None),
+            }
+            fill(buffer, |bytes| Ok(rustix::io::read(&file, bytes)?)).map(Some)
+        }
+
+        fn open_file(&self, name: &str) -> io::Result<OwnedFd> {
             // A pipe that nobody writes to is not waited for.
             let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-            let file = openat(&self.0, name, flags, Mode::empty())?;
-            fill(buffer, |bytes| Ok(rustix::io::read(&file, bytes)?))
+            Ok(openat(&self.0, name, flags, Mode::empty())?)
         }
     }
 }
@@ -192,6 +207,15 @@ mod portable {
             let mut file = std::fs::File::open(self.0.join(name))?;
             fill(buffer, |bytes| file.read(bytes))
         }
+
+        /// Likewise, of a file that was not listed: none for a pipe, a socket or a device.
+        pub(in super::super) fn read_file(&self, name: &str, buffer: &mut Vec<u8>) -> io::Result<Option<usize>> {
+            let there = std::fs::metadata(self.0.join(name))?;
+            if !there.is_file() && !there.is_dir() {
+                return Ok(None);
+            }
+            self.read(name, buffer).map(Some)
+        }
     }
 }
 
@@ -235,6 +259,16 @@ mod tests {
             assert_eq!(ours[..expect], theirs[..expect]);
         }
         assert!(one.read("é", &mut ours).is_err() && other.read("é", &mut theirs).is_err());
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("/dev/null", folder.path().join("null")).expect("a link");
+        for (name, expect) in [("large.sql", Some(LARGE + 1)), ("null", None)] {
+            if name == "null" && !cfg!(unix) {
+                continue;
+            }
+            let read = [one.read_file(name, &mut ours), other.read_file(name, &mut theirs)];
+            assert_eq!(read.map(|read| read.expect("it can be read")), [expect; 2], "{name}");
+        }
+        assert!(one.read_file("é", &mut ours).is_err() && other.read_file("none", &mut theirs).is_err());
         assert!(Folder::open(&folder.path().join("none")).is_err());
     }
 }

@@ -332,15 +332,13 @@ impl Loader<'_> {
 }
 
 /// Reads a file: the whole text, or the head of a large one.
-pub(super) fn read(
-    folder: &Folder,
-    name: &str,
-    shown: Arc<str>,
-    root: &Arc<Path>,
-    buffer: &mut Vec<u8>,
-) -> Result<Script> {
+fn read(folder: &Folder, name: &str, shown: Arc<str>, root: &Arc<Path>, buffer: &mut Vec<u8>) -> Result<Script> {
     let length = folder.read(name, buffer).map_err(|error| unreadable(&shown, &error))?;
-    let buffer = &buffer[..length];
+    script(&buffer[..length], shown, root)
+}
+
+/// The script of a file that was read as far as [`LARGE`].
+pub(super) fn script(buffer: &[u8], shown: Arc<str>, root: &Arc<Path>) -> Result<Script> {
     if buffer.len() <= LARGE {
         let file = decode(shown, buffer)?;
         let body = mark(&file.text);
