@@ -112,11 +112,19 @@ impl FromStr for Checksum {
 
 /// The digits of a value. The hash's own way to write them makes a call for each.
 fn digits(value: &[u8; 32]) -> [u8; 64] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    /// Eight digits of four bits each, the first one lowest.
+    fn eight(bytes: &[u8]) -> [u8; 8] {
+        const EACH: u64 = 0x0101_0101_0101_0101;
+        // One four-bit number a byte, then the digits of all eight at once: those above 9 are letters.
+        let spread = bytes.iter().rev().fold(0, |all, &byte| {
+            all << 16 | u64::from(byte & 15) << 8 | u64::from(byte >> 4)
+        });
+        let letters = (spread + 6 * EACH) >> 4 & EACH;
+        (spread + u64::from(b'0') * EACH + letters * u64::from(b'a' - b'9' - 1)).to_le_bytes()
+    }
     let mut out = [0; 64];
-    for (pair, byte) in out.chunks_exact_mut(2).zip(value) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 15)];
+    for (digits, bytes) in out.chunks_exact_mut(8).zip(value.chunks_exact(4)) {
+        digits.copy_from_slice(&eight(bytes));
     }
     out
 }
