@@ -83,6 +83,14 @@ pub fn unquoted(token: &str) -> Cow<'_, str> {
     Cow::Owned(inner.replace(&format!("{close}{close}"), close.encode_utf8(&mut [0; 4])))
 }
 
+/// Whether these small letters stand somewhere in the text, in whatever case: a first look that makes no tokens.
+pub(crate) fn holds(text: &str, letters: &[u8]) -> bool {
+    let Some(first) = letters.first() else { return true };
+    // Most places are told by their first byte.
+    let at = |part: &[u8]| part[0] | 0x20 == *first && part.eq_ignore_ascii_case(letters);
+    text.as_bytes().windows(letters.len()).any(at)
+}
+
 /// The first words of a statement in upper case, at most `most`; comments are skipped, and the first token that is
 /// no word ends the list.
 ///

@@ -99,8 +99,7 @@ pub(super) fn gives_id(statement: &str) -> bool {
 pub(super) fn asks_id(statement: &str) -> Option<&'static str> {
     const ASKS: &[u8] = b"last_insert_rowid";
     // Scripts of millions of statements come by here.
-    let bytes = statement.as_bytes();
-    if !bytes.windows(ASKS.len()).any(|part| part.eq_ignore_ascii_case(ASKS)) {
+    if !token::holds(statement, ASKS) {
         return None;
     }
     let mut words = token::significant(statement, &split::SQLITE);
@@ -117,8 +116,7 @@ pub(super) const ASKS_ID: &str = "SELECT 1 FROM (SELECT sql FROM sqlite_schema U
 pub(super) fn asks_count(statement: &str) -> Option<&'static str> {
     const ASKS: &[u8] = b"changes";
     // Scripts of millions of statements come by here.
-    let bytes = statement.as_bytes();
-    if !bytes.windows(ASKS.len()).any(|part| part.eq_ignore_ascii_case(ASKS)) {
+    if !token::holds(statement, ASKS) {
         return None;
     }
     let words: Vec<&str> = token::significant(statement, &split::SQLITE)

@@ -28,8 +28,7 @@ pub(super) fn drops(statement: &str, others: &[String]) -> Option<String> {
         return (!is_view).then(|| drop("TABLE", &name));
     }
     // Whatever is temporary says so, before its name or in it.
-    let mut parts = statement.as_bytes().windows(4);
-    if !parts.any(|part| part.eq_ignore_ascii_case(b"temp")) {
+    if !token::holds(statement, b"temp") {
         return None;
     }
     let words: Vec<&str> = token::significant(statement, &split::SQLITE)
