@@ -81,7 +81,8 @@ impl Runner for Online<'_> {
         }
         self.together(place.index)?;
         let alone = self.unit.filter(|_| self.group.is_none());
-        let mut tries = Tries::new();
+        // Only what stands alone is tried again, and only then the time counts.
+        let mut tries = alone.map(|_| Tries::new());
         loop {
             if let Some(unit) = alone {
                 unit.before(self.driver, Some(sql), place.index + 1)?;
@@ -99,7 +100,7 @@ impl Runner for Online<'_> {
             } else {
                 self.rebuild.statement(self.driver, place, in_transaction)
             };
-            let (Err(error), Some(unit)) = (&ran, alone) else {
+            let (Err(error), Some(unit), Some(tries)) = (&ran, alone, &mut tries) else {
                 ran?;
                 break;
             };
@@ -299,8 +300,10 @@ impl Online<'_> {
     }
 
     fn pass_notices_on(&mut self) {
-        for notice in self.driver.notices().into_iter().chain(self.rebuild.notes()) {
-            (self.events)(Event::Notice(&notice));
+        for said in [self.driver.notices(), self.rebuild.notes()] {
+            for notice in &said {
+                (self.events)(Event::Notice(notice));
+            }
         }
     }
 }

@@ -23,6 +23,10 @@ impl Place<'_> {
     /// The statement as it is sent: with the comment before its semicolon, which the database keeps with a definition.
     pub(crate) fn sql(&self) -> &str {
         let raw = self.statement.raw;
+        // Nearly all statements end with their terminator.
+        if raw.len() == self.statement.text.len() && raw.as_bytes().last().is_some_and(u8::is_ascii_graphic) {
+            return raw;
+        }
         let sql = raw.trim_end();
         let comment = &sql[self.statement.text.len().min(sql.len())..];
         if comment.rsplit('\n').next().is_none_or(|line| !line.contains("--")) {

@@ -25,6 +25,16 @@ enum Class {
     Unusual,
 }
 
+impl Class {
+    /// Whether nothing is done about the byte, whatever stands beside it.
+    fn is_passed_over(self) -> bool {
+        matches!(
+            self,
+            Self::Letter | Self::Digit | Self::Mark | Self::Operator | Self::Dot
+        )
+    }
+}
+
 const CLASSES: [Class; 256] = {
     let mut classes = [Class::Unusual; 256];
     let mut byte = 0u8;
@@ -58,9 +68,13 @@ impl SplitRules {
     /// Whether a statement that begins like this changes rows and does nothing else to schema, session or transaction:
     /// there is nothing in it to be looked for. Elsewhere than in SQLite functions and triggers may do anything.
     pub(crate) fn is_about_rows(&self, statement: &str) -> bool {
-        let first = statement.get(..6).unwrap_or_default();
-        let is = |word: &&str| first.eq_ignore_ascii_case(word);
-        self.flavor == Flavor::Sqlite && ["insert", "update", "delete"].iter().any(is)
+        // The bit that tells small letters from large ones makes no letter of any other byte.
+        let first = statement
+            .as_bytes()
+            .first_chunk()
+            .map(|first| first.map(|byte| byte | 0x20));
+        let rows = first.is_some_and(|first: [u8; 6]| matches!(&first, b"insert" | b"update" | b"delete"));
+        self.flavor == Flavor::Sqlite && rows
     }
 }
 
@@ -112,8 +126,8 @@ fn squeezed_terminator(bytes: &[u8], start: usize, out: &mut Vec<u8>) -> Option<
     // From where on nothing is in `out` yet, and where the white space before ended.
     let (mut from, mut token) = (start, start);
     loop {
-        match class(*bytes.get(at)?) {
-            Class::Letter | Class::Digit | Class::Mark | Class::Operator | Class::Dot => at += 1,
+        at += bytes[at..].iter().position(|&byte| !class(byte).is_passed_over())?;
+        match class(bytes[at]) {
             Class::Space => {
                 let gap = at;
                 at += 1;
