@@ -82,14 +82,14 @@ pub(crate) fn of<'r>(
                     Some(to) => to,
                     None => {
                         let gone = goes_for_good((at, &key.child), references, prepared, ask)?;
-                        let read = gone && is_read((at, &key.child), references, prepared, ask)?;
-                        let dropped = gone && !read;
+                        let fires = gone && references.fires(&key.child, changes.as_deref(), ask)?;
+                        let read = gone && !fires && is_read((at, &key.child), references, prepared, ask)?;
                         found.followers.push(Follower {
-                            fires: dropped && references.fires(&key.child, changes.as_deref(), ask)?,
+                            fires,
                             child: key.child.clone(),
                             column: changes,
                             through: (next > 0).then(|| name.clone()),
-                            dropped,
+                            dropped: gone && !read,
                             read,
                         });
                         found.followers.len() - 1
