@@ -61,6 +61,12 @@ impl Session {
                 self.marks.clear();
             }
             ["COMMIT" | "END", ..] => self.marks.clear(),
+            ["RELEASE", rest @ ..] => {
+                let named = |mark: &Mark| mark.savepoint.as_deref() == rest.last().copied();
+                if let Some(mark) = self.marks.iter().rposition(named) {
+                    self.marks.truncate(mark);
+                }
+            }
             ["DROP" | "DISCARD" | "DETACH", ..] => {
                 let there = self.set_up.iter_mut().filter(|done| done.dropped.is_none());
                 for done in there {
@@ -94,7 +100,9 @@ impl Session {
         if dialect.ddl_commits() {
             return;
         }
-        self.set_up.retain(|done| done.at < from);
+        // What a PRAGMA sets is in no transaction.
+        let is_pragma = |done: &SetUp| done.sql.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("PRAGMA"));
+        self.set_up.retain(|done| done.at < from || is_pragma(done));
         for done in &mut self.set_up {
             done.dropped = done.dropped.filter(|at| *at < from);
         }

@@ -15,7 +15,15 @@ pub(crate) fn database(error: &DriverError) -> Error {
         return interrupted();
     }
     let failed = Error::new(code, message).cause(error.message.clone());
-    detailed(failed, error).help(error.remarks.hint.as_deref().unwrap_or(help).to_owned())
+    detailed(failed, error).help(
+        error
+            .remarks
+            .hint
+            .as_deref()
+            .or(unsatisfied(error))
+            .unwrap_or(help)
+            .to_owned(),
+    )
 }
 
 /// What else the database said.
@@ -39,10 +47,20 @@ pub(crate) fn commit(error: &DriverError, script: &Script) -> Error {
     let file = &script.file;
     let failed = Error::new(Code::StatementFailed, format!("`{}` could not be committed", file.name));
     let failed = detailed(failed.at(file, script.body..script.body, error.message.clone()), error);
-    match &error.remarks.hint {
-        Some(hint) => failed.help(hint.clone()),
+    match error.remarks.hint.as_deref().or(unsatisfied(error)) {
+        Some(hint) => failed.help(hint),
         None => failed,
     }
+}
+
+/// What to do about a deferred key that SQLite finds unsatisfied in the end: it says neither which key nor which rows.
+fn unsatisfied(error: &DriverError) -> Option<&'static str> {
+    let is_it = error.message == "FOREIGN KEY constraint failed";
+    is_it.then_some(
+        "rows point at nothing where their key is looked at in the end: `PRAGMA foreign_key_check` in sqlite3 lists those \
+         that did before; delete them first, drop a table that refers before the one that it refers to, or give the new \
+         rows their parents",
+    )
 }
 
 fn kind(failure: Failure) -> (Code, &'static str, &'static str) {
@@ -70,7 +88,7 @@ fn kind(failure: Failure) -> (Code, &'static str, &'static str) {
         Failure::DiskFull => (
             Code::DiskFull,
             "there is no space left for the database",
-            "make room, then run the same command again",
+            "make room, or raise the quota or the limit on the size of files, then run the same command again",
         ),
         Failure::NotADatabase => (
             Code::NotADatabase,

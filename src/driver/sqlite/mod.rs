@@ -357,6 +357,8 @@ fn kind(code: ErrorCode, extended: i32) -> Failure {
         ErrorCode::DatabaseCorrupt if extended == rusqlite::ffi::SQLITE_CORRUPT_VTAB => Failure::Statement,
         // The index of a write-ahead log is memory in a file, for which there is no room.
         ErrorCode::SystemIoFailure if extended == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => Failure::DiskFull,
+        // So is a quota, or a limit on the size of files.
+        ErrorCode::SystemIoFailure if extended == rusqlite::ffi::SQLITE_IOERR_WRITE => Failure::DiskFull,
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Failure::Busy,
         ErrorCode::OperationInterrupted => Failure::Interrupted,
         ErrorCode::ReadOnly | ErrorCode::PermissionDenied => Failure::ReadOnly,
