@@ -101,7 +101,11 @@ impl Session {
             return;
         }
         // What a PRAGMA sets is in no transaction.
-        let is_pragma = |done: &SetUp| done.sql.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("PRAGMA"));
+        let is_pragma = |done: &SetUp| {
+            done.sql
+                .get(..6)
+                .is_some_and(|word| word.eq_ignore_ascii_case("PRAGMA"))
+        };
         self.set_up.retain(|done| done.at < from || is_pragma(done));
         for done in &mut self.set_up {
             done.dropped = done.dropped.filter(|at| *at < from);

@@ -9,16 +9,20 @@ use crate::execute::step::Ready;
 use crate::execute::{Executor, fault, walk};
 
 impl<'a> Executor<'a> {
-    /// Takes away what an earlier try of the statement left, where that is asked for.
+    /// Takes away what an earlier try of the statement left, where that is asked for; otherwise it is named, since the
+    /// next try may pass beside it.
     ///
     /// # Errors
     /// What the database refuses.
     pub(crate) fn clean(&mut self, ready: &Ready<'a>, index: u64) -> Result<()> {
-        if !self.clean_invalid {
-            return Ok(());
-        }
         let (leftovers, certain) = self.leftovers(ready, index);
-        for (what, drop) in leftovers.into_iter().filter(|_| certain) {
+        for (what, drop) in leftovers {
+            if !self.clean_invalid || !certain {
+                (self.events)(Event::Notice(&format!(
+                    "{what} is invalid, and may be what an earlier try left: {drop}"
+                )));
+                continue;
+            }
             let dropped = self.own(&drop);
             dropped.map_err(|error| {
                 error.cause(format!("while {what}, which an earlier try left, was dropped: {drop}"))
