@@ -65,11 +65,17 @@ impl Postgres {
 
     fn copy_failed(&mut self, error: &Error, sql: &str) -> DriverError {
         let interrupted = self.interrupted.swap(false, Ordering::Relaxed);
-        let error = fault::failed(error, sql, interrupted);
-        let mut error = self.ends_in_error("", error);
-        if error.failure != Failure::Lost && !self.is_in_step() {
+        let mut error = fault::failed(error, sql, interrupted);
+        // The library gives the connection up itself when the second answer comes before the next statement.
+        let gave_up = error.failure != Failure::Lost && self.link.is_closed();
+        if !gave_up {
+            error = self.ends_in_error("", error);
+        }
+        if gave_up || error.failure != Failure::Lost && !self.is_in_step() {
             self.begin_anew();
-            if error.failure == Failure::Contended {
+            if self.lost {
+                error.failure = Failure::Lost;
+            } else if error.failure == Failure::Contended {
                 // What the script had set up is gone with the session, and so is the lock of the run.
                 error.failure = Failure::Statement;
             }
