@@ -115,8 +115,17 @@ impl Reader for Surveyor {
                             _ => false,
                         };
                 }
-                if self.by_hand && goes_back(place, self.dialect) {
-                    return Err(back(place));
+                let open = self.apart.as_ref().and_then(|apart| apart.open.as_ref());
+                let copies = open.is_some_and(|open| open.copies);
+                if (self.by_hand || copies) && goes_back(place, self.dialect) {
+                    return Err(back(
+                        place,
+                        if self.by_hand {
+                            "replaces a table by hand"
+                        } else {
+                            "copies a table"
+                        },
+                    ));
                 }
                 let creates = token::keywords(place.statement.text, self.dialect.rules(), 1) == ["CREATE"];
                 if let Some(changes) = self.changes_rows.last_mut() {
@@ -242,14 +251,14 @@ fn goes_back(place: &Place<'_>, dialect: &dyn Dialect) -> bool {
     words.first().is_some_and(|word| word == "ROLLBACK") && words.iter().any(|word| word == "TO")
 }
 
-fn back(place: &Place<'_>) -> Error {
+fn back(place: &Place<'_>, what: &str) -> Error {
     let (file, span) = place.in_file();
     Error::new(
         Code::BatchMixed,
-        format!("`{}` replaces a table by hand and goes back to a savepoint", file.name),
+        format!("`{}` {what} and goes back to a savepoint", file.name),
     )
     .at(&file, span, "a script would forget what it has to put back".to_owned())
-    .help("put the replacement into a revision of its own, or run the upgrade online")
+    .help("put the change of the table into a revision of its own, or run the upgrade online")
 }
 
 fn mixed(place: &Place<'_>, effect: &str) -> Error {
