@@ -14,13 +14,15 @@ pub(super) struct Opened {
     savepoint: Option<String>,
     /// The error for the first switch that does nothing.
     vain: Option<Error>,
+    /// Rows that others follow may have gone after it, where the author takes foreign keys to be off.
+    deletes: bool,
 }
 
 impl Opened {
     pub(super) fn read(&mut self, place: &Place<'_>, dialect: &'static dyn Dialect) {
         let text = place.statement.text;
         let first = text.as_bytes().first();
-        if !first.is_some_and(|first| b"bBcCeErRsSpP".contains(first)) {
+        if !first.is_some_and(|first| b"bBcCdDeErRsSpP".contains(first)) {
             return;
         }
         let words = token::keywords(text, dialect.rules(), 3);
@@ -35,6 +37,7 @@ impl Opened {
             ["ROLLBACK", rest @ ..] if !rest.contains(&"TO") => *self = self.closed(),
             ["SAVEPOINT", ..] if !self.open => (self.open, self.savepoint) = (true, name()),
             ["RELEASE", ..] if self.savepoint.is_some() && self.savepoint == name() => *self = self.closed(),
+            ["DELETE" | "REPLACE", ..] => self.deletes |= self.open && self.vain.is_some(),
             _ => {
                 if self.open && self.vain.is_none() && matches!(dialect.meant_switch(text), Some((_, false))) {
                     self.vain = Some(vain(place));
@@ -46,13 +49,15 @@ impl Opened {
     fn closed(&mut self) -> Self {
         Self {
             vain: self.vain.take(),
+            deletes: self.deletes,
             ..Self::default()
         }
     }
 
-    /// The error, where nothing else sees to it that no row follows another.
-    pub(super) fn refused(self) -> Option<Error> {
-        self.vain
+    /// The error, where nothing else sees to it that no row follows another: while a table is `replaced` by hand, nothing
+    /// follows its rows, wherever that is said.
+    pub(super) fn refused(self, replaced: bool) -> Option<Error> {
+        self.vain.filter(|_| !replaced || self.deletes)
     }
 }
 

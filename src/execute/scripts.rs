@@ -211,8 +211,7 @@ impl Script {
                 .or(directives::first(rest, dialect, survey.statements));
             checksum
         };
-        // While a table is replaced by hand, nothing follows its rows, wherever that is said.
-        if let Some(error) = survey.opened.refused().filter(|_| survey.replaced.is_empty()) {
+        if let Some(error) = survey.opened.refused(!survey.replaced.is_empty()) {
             return Err(error);
         }
         Ok(Prepared {
