@@ -91,8 +91,11 @@ pub trait References: Sync + std::fmt::Debug {
     /// What the database says to the questions.
     fn fires(&self, table: &str, column: Option<&str>, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Result<bool>;
 
-    /// A query for the views and triggers whose text holds the name of a table.
-    fn mentions(&self, table: &str) -> String;
+    /// Whether a view, a trigger of another table or a virtual table says the name of a table.
+    ///
+    /// # Errors
+    /// What the database says to the question.
+    fn mentions(&self, table: &str, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Result<bool>;
 
     /// A query for those of these tables that are there, each in words.
     fn stay(&self, tables: &[String]) -> String;

@@ -258,9 +258,9 @@ pub trait ScriptSql: Sync + std::fmt::Debug {
         Ok(None)
     }
 
-    /// The table of which a statement may replace rows by others with the same keys: those that follow a row go with it
-    /// while foreign keys are on.
-    fn replaces_rows(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
+    /// The table of which a statement may delete rows, or replace them by others with the same keys: those that follow a row
+    /// go with it while foreign keys are on.
+    fn deletes_rows(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
         let _ = (statement, ask);
         Ok(None)
     }

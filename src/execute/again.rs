@@ -77,6 +77,8 @@ impl Session {
                     }
                 }
             }
+            // SQLite passes over it within a transaction.
+            _ if !self.marks.is_empty() && is_pragma(sql) && says(sql, "foreign_keys", dialect) => {}
             _ => {
                 let holds = holds(sql, dialect);
                 if holds.is_some() || dialect.sets_up_connection(sql) {
@@ -100,17 +102,25 @@ impl Session {
         if dialect.ddl_commits() {
             return;
         }
-        // What a PRAGMA sets is in no transaction.
-        let is_pragma = |done: &SetUp| {
-            done.sql
-                .get(..6)
-                .is_some_and(|word| word.eq_ignore_ascii_case("PRAGMA"))
+        // What a PRAGMA sets is in no transaction, but for what the file holds.
+        let stays = |done: &SetUp| {
+            let mut held = ["user_version", "application_id", "schema_version"].iter();
+            is_pragma(&done.sql) && !held.any(|name| says(&done.sql, name, dialect))
         };
-        self.set_up.retain(|done| done.at < from || is_pragma(done));
+        self.set_up.retain(|done| done.at < from || stays(done));
         for done in &mut self.set_up {
             done.dropped = done.dropped.filter(|at| *at < from);
         }
     }
+}
+
+fn is_pragma(sql: &str) -> bool {
+    sql.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("PRAGMA"))
+}
+
+/// Whether one of the words of a statement is this one.
+fn says(sql: &str, name: &str, dialect: &dyn Dialect) -> bool {
+    token::significant(sql, dialect.rules()).any(|token| token::unquoted(&sql[token.span]).eq_ignore_ascii_case(name))
 }
 
 /// What a statement makes or works out that is the session's alone, in words.

@@ -33,11 +33,15 @@ struct Passed {
 impl Between {
     /// Takes note of the statement that so many come before.
     pub(crate) fn read(&mut self, at: u64, statement: &str, dialect: &dyn Dialect) {
-        if let Some(table) = dialect.references().and_then(|references| references.drops(statement)) {
+        if let Some((schema, table)) = dialect.references().and_then(|references| references.drops(statement)) {
+            // What is dropped elsewhere is another table.
+            if schema.is_some_and(|schema| !schema.eq_ignore_ascii_case("main")) {
+                return;
+            }
             let passed = std::mem::take(&mut self.since);
             self.drops.push(Dropped {
                 at,
-                table: table.1.to_ascii_lowercase(),
+                table: table.to_ascii_lowercase(),
                 passed,
             });
             return;
@@ -51,11 +55,21 @@ impl Between {
         };
         let fills = begins("insert") || begins("replace");
         let mut parts = statement.as_bytes().windows(6);
-        let reads = parts.any(|part| part.eq_ignore_ascii_case(b"select"));
+        let (mut reads, mut renames) = (false, false);
+        parts.all(|part| {
+            reads |= part.eq_ignore_ascii_case(b"select");
+            renames |= part.eq_ignore_ascii_case(b"rename");
+            !reads || !renames
+        });
         let about_rows = fills || ["update", "delete", "select", "with", "values"].into_iter().any(begins);
-        // One that makes a view or a trigger reads nothing yet.
+        // One that makes a view or a trigger reads nothing yet, and one that renames a table has it read by another name.
         let made = begins("create").then(|| token::keywords(statement, dialect.rules(), 3));
-        let reader = made.is_some_and(|words| words.iter().any(|word| word == "VIEW" || word == "TRIGGER"));
+        let later = |words: &Vec<String>| match words.get(1).map(String::as_str) {
+            Some("TEMP" | "TEMPORARY") => words.get(2).is_some_and(|word| word == "VIEW" || word == "TRIGGER"),
+            Some("VIEW" | "TRIGGER") => true,
+            _ => false,
+        };
+        let reader = made.as_ref().is_some_and(later) || renames && !about_rows;
         self.since.rows |= about_rows || reads && !reader;
         // Millions of statements are plain INSERTs.
         if reads || reader || about_rows && !fills {

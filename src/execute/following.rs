@@ -196,7 +196,7 @@ fn is_read(
         None => false,
         Some(true) => true,
         // By a view or trigger that stands there.
-        Some(false) => !ask(&references.mentions(table))?.is_empty(),
+        Some(false) => references.mentions(table, ask)?,
     })
 }
 

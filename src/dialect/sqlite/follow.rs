@@ -100,10 +100,9 @@ fn does(statement: &str, changed: &Changed, replaces: bool, schemas: &[String], 
     })
 }
 
-/// The table whose rows the statement may replace.
-pub(super) fn replaces(statement: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
-    let inserts = |changed: &Changed| changed.verb != "DELETE" || changed.or.is_some();
-    let Some(changed) = changed(statement).filter(inserts) else {
+/// The table whose rows may go by the statement, or be replaced.
+pub(super) fn deletes(statement: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
+    let Some(changed) = changed(statement) else {
         return Ok(None);
     };
     let does = does(statement, &changed, false, &schemas(ask)?, ask)?;

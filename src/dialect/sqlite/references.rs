@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::dialect::sqlite::inspect;
 use crate::dialect::sqlite::{along, follow, rebuild};
 use crate::dialect::{Leads, References, Rows};
 use crate::error::Result;
@@ -143,12 +144,18 @@ impl References for ForeignKeys {
         along::fires(table, column, query)
     }
 
-    fn mentions(&self, table: &str) -> String {
-        let name = sqlite_literal(&table.to_ascii_lowercase());
-        format!(
-            "SELECT name FROM (SELECT name, type, sql FROM main.sqlite_schema UNION ALL SELECT name, type, sql FROM \
-             sqlite_temp_schema) WHERE type IN ('view', 'trigger') AND instr(lower(sql), {name}) > 0"
-        )
+    fn mentions(&self, table: &str, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Result<bool> {
+        let name = table.to_ascii_lowercase();
+        let texts = query(&format!(
+            "SELECT sql FROM (SELECT tbl_name, type, sql FROM main.sqlite_schema UNION ALL SELECT tbl_name, type, sql FROM \
+             sqlite_temp_schema) WHERE lower(tbl_name) <> {} AND (type IN ('view', 'trigger') OR sql LIKE 'create virtual%')",
+            sqlite_literal(&name)
+        ))?;
+        Ok(texts
+            .iter()
+            .flatten()
+            .flatten()
+            .any(|sql| inspect::words(sql).contains(&name)))
     }
 
     fn stay(&self, tables: &[String]) -> String {

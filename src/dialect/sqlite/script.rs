@@ -275,8 +275,8 @@ impl ScriptSql for SqliteScript {
         follow::effect(statement, ask)
     }
 
-    fn replaces_rows(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
-        follow::replaces(statement, ask)
+    fn deletes_rows(&self, statement: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
+        follow::deletes(statement, ask)
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) struct ByHand {
     apart: bool,
     /// The author has switched foreign keys off.
     meant_off: bool,
-    /// The tables whose rows statements replace, as far as they have been looked at.
+    /// The tables whose rows go by statements, as far as they have been looked at.
     places: BTreeSet<String>,
     /// Tables that the step drops for good, and whose rows may have gone with another one.
     spared: Vec<String>,
@@ -104,16 +104,20 @@ impl Scribe<'_> {
         self.takes_nothing_unknown(statement, &table, ask)
     }
 
-    /// Stops the script where a statement replaces rows with foreign keys off that those of tables follow which no revision
-    /// makes; where one makes them, no script is written.
-    pub(super) fn replaces_alone(&mut self, statement: &str, ask: Option<&mut (dyn Ask + '_)>) -> Result<()> {
+    /// Stops the script where rows go with foreign keys off, to come again perhaps, that those of tables follow which no
+    /// revision makes; where one makes them, no script is written.
+    pub(super) fn deletes_alone(&mut self, statement: &str, ask: Option<&mut (dyn Ask + '_)>) -> Result<()> {
         let (Some(references), Some(ask), true) = (self.dialect.references(), ask, self.off_here()) else {
             return Ok(());
         };
         if self.hand.meant_off {
             return Ok(());
         }
-        let Some(table) = self.sql.replaces_rows(statement, ask)? else {
+        if self.dialect.replaces(statement).is_some() {
+            // Another table may have the name of one that was looked at.
+            self.hand.places.clear();
+        }
+        let Some(table) = self.sql.deletes_rows(statement, ask)? else {
             return Ok(());
         };
         if !self.hand.places.insert(table.to_ascii_lowercase()) {
@@ -121,7 +125,7 @@ impl Scribe<'_> {
         }
         let query = references.unknown_followers(&table, [&[], &[]], true);
         let message = format!(
-            "rows of these follow those of {table}, which are replaced with foreign keys off, and no revision makes them: run it online"
+            "rows of these follow those of {table}, which go here with foreign keys off, and no revision makes them: run it online"
         );
         put(self.out, &self.sql.guard_rows(&query, &message))
     }
