@@ -170,7 +170,7 @@ pub(super) fn build_sound(
 }
 
 /// Whether views or triggers of scratch compile, which has one schema.
-fn compile(scratch: &mut dyn Scratch, objects: &[&Object]) -> bool {
+pub(super) fn compile(scratch: &mut dyn Scratch, objects: &[&Object]) -> bool {
     let here = |object: &&Object| Object {
         schema: "main".to_owned(),
         ..(*object).clone()
@@ -189,7 +189,7 @@ pub(super) fn once(probes: &mut Vec<Probe>) {
     probes.retain(|probe| known.insert(probe.sql.clone()));
 }
 
-fn dropped(object: &Object) -> String {
+pub(super) fn dropped(object: &Object) -> String {
     format!("DROP {} {}", object.kind, quoted(&object.name, '"'))
 }
 

@@ -6,6 +6,7 @@ use crate::dialect::sqlite::inspect::{self, Object, State};
 use crate::dialect::sqlite::oracle::{self, Probe};
 use crate::dialect::sqlite::session;
 use crate::error::Result;
+use crate::sql::write::quoted;
 
 /// The views and triggers of the table's schema that do not compile in the database as it is. SQLite's own RENAME
 /// and DROP COLUMN refuse while there is one, whatever it has to do with the table.
@@ -59,7 +60,36 @@ fn refused_in(ask: &mut dyn Ask, schema: &str) -> Result<Vec<(Object, String)>> 
         };
         broken.extend(words.map(|words| (object.clone(), words)));
     }
+    leave_sound(ask, schema, &mut broken)?;
     Ok(broken)
+}
+
+/// Leaves those triggers out that compile where the broken ones are not: a statement that fires one compiles all of them,
+/// and SQLite leads the sound ones along.
+fn leave_sound(ask: &mut dyn Ask, schema: &str, broken: &mut Vec<(Object, String)>) -> Result<()> {
+    let tainted = |(object, words): &(Object, String)| object.kind == "trigger" && !session::is_registered(words);
+    if broken.iter().filter(|one| tainted(one)).count() < 2 {
+        return Ok(());
+    }
+    let mut scratch = ask.scratch()?;
+    let made = ask.query(&format!(
+        "SELECT sql FROM {}.sqlite_schema WHERE type IN ('table', 'view') AND sql IS NOT NULL ORDER BY rowid",
+        quoted(schema, '"')
+    ))?;
+    for sql in made.iter().flatten().flatten() {
+        // What is not made there is missed by what needs it.
+        let _ = scratch.execute(sql);
+    }
+    let _ = scratch.execute("PRAGMA foreign_keys = OFF");
+    broken.retain(|one| {
+        let (object, _) = one;
+        if !tainted(one) || scratch.execute(&object.sql).is_err() {
+            return true;
+        }
+        let sound = oracle::compile(scratch.as_mut(), &[object]);
+        !sound && scratch.execute(&oracle::dropped(object)).is_ok()
+    });
+    Ok(())
 }
 
 /// What SQLite says of the first probe that it does not take; rather of one that nothing registered would mend.
