@@ -121,7 +121,8 @@ fn drift(
 ) -> Result<Vec<Difference>> {
     let compare = Compare::new(session, history, graph)?;
     let want = compare.built(applied.set(), ui)?;
-    Ok(schema::differences(&want, &compare.held(driver)?))
+    let held = compare.held(driver)?;
+    Ok(schema::differences(&want, &*compare.settled(&held, &want)?))
 }
 
 fn drifted(difference: &Difference, ui: &mut Ui<'_>) {

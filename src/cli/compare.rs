@@ -95,6 +95,11 @@ impl<'a> Compare<'a> {
         self.with(|autogenerate| autogenerate.seen(model))
     }
 
+    /// A schema in the words of another one, which scratch made.
+    pub(crate) fn settled<'m>(&self, model: &'m Model, other: &Model) -> Result<Cow<'m, Model>> {
+        self.with(|autogenerate| autogenerate.settled(model, other))
+    }
+
     /// The changes that lead from one schema to the other.
     pub(crate) fn lead(&self, from: &Model, to: &Model, renames: &[Rename]) -> Result<Vec<Piece>> {
         self.with(|autogenerate| autogenerate.lead(from, to, renames))

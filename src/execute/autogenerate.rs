@@ -56,6 +56,7 @@ impl Autogenerate<'_> {
         if renames.is_empty() && named_alike && !is_whole && diff::compare(from, to).is_empty() {
             return Ok(Vec::new());
         }
+        let to = &*self.settled(to, from)?;
         let (present, wanted) = (self.seen(from), self.seen(to));
         let changed = diff::compare(&present, &wanted);
         if renames.is_empty() && changed.is_empty() {
@@ -124,7 +125,8 @@ impl Autogenerate<'_> {
     pub fn differences(&self, from: &Model, to: &Model, renames: &[Rename]) -> Result<Vec<Piece>> {
         match self.lead(from, to, renames) {
             Err(error) if error.code() == Code::SchemaNoWords => {
-                let (from, to) = (self.seen(from), self.seen(to));
+                let (from, to) = (self.settled(from, to)?, self.settled(to, from)?);
+                let (from, to) = (self.seen(&from), self.seen(&to));
                 let changes = diff::changes(&from, &to, Manner::default(), &Force::default());
                 Ok(changes
                     .iter()
@@ -146,7 +148,7 @@ impl Autogenerate<'_> {
     }
 
     /// A scratch database that holds the schema. What is not compared may be missing there.
-    fn holding(&self, schema: &Model) -> Result<Replay> {
+    pub(super) fn holding(&self, schema: &Model) -> Result<Replay> {
         let mut replay = Replay::new(self.scratch, false)?;
         let seen = self.seen(schema);
         let bodies = replay.driver().dialect().bodies_unread();
@@ -171,7 +173,7 @@ impl Autogenerate<'_> {
         Ok(replay)
     }
 
-    fn model(&self, replay: &mut Replay) -> Result<Model> {
+    pub(super) fn model(&self, replay: &mut Replay) -> Result<Model> {
         let mut model = declared::model(replay.driver(), self.table)?.unwrap_or_default();
         if let Some(lens) = self.lens {
             lens(&mut model);
@@ -344,7 +346,8 @@ impl Autogenerate<'_> {
     /// # Errors
     /// `schema::no_words` when they lead elsewhere; what the database refuses.
     pub fn in_parts(&self, from: &Model, wanted: &Model, parts: &[(String, bool)]) -> Result<()> {
-        let wanted = self.seen(wanted);
+        let wanted = self.settled(wanted, from)?;
+        let wanted = self.seen(&wanted);
         let mut replay = self.holding(from)?;
         for (text, alone) in parts {
             if *alone {

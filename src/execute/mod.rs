@@ -46,6 +46,7 @@ pub mod schema;
 pub mod script;
 mod scripts;
 pub mod seen;
+mod settled;
 pub mod shown;
 pub mod size;
 mod sound;

@@ -50,6 +50,9 @@ pub struct Manner {
     pub foreign_keys_last: bool,
     /// A column is said as a whole, so that one change of it is enough.
     pub whole_columns: bool,
+    /// Expressions get other words when their table is altered: a schema that nobody tried on scratch is compared in those
+    /// that it has there.
+    pub settles: bool,
     /// A column cannot be dropped while a constraint is about it.
     pub constraints_first: bool,
     /// The kinds of constraints whose names but one may have in a schema.

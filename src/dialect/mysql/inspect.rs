@@ -6,6 +6,7 @@ mod draft;
 mod keys;
 mod partitions;
 mod server;
+mod settle;
 mod tables;
 
 use crate::dialect::Rows;
@@ -60,6 +61,7 @@ fn read(query: Query<'_>) -> Result<Model> {
         reading.usual_mode = row.text();
     }
     if !reading.database.is_empty() {
+        reading.settle()?;
         reading.tables()?;
         reading.sequences()?;
         reading.routines()?;

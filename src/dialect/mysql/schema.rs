@@ -12,7 +12,8 @@ pub(crate) const SCRATCH: &str = "sqlrev_scratch_";
 
 /// Whether a database is one of those.
 pub(super) fn is_scratch(database: &str) -> bool {
-    database.starts_with(SCRATCH)
+    let number = database.strip_prefix(SCRATCH);
+    number.is_some_and(|number| number.len() == 16 && number.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// A name as it stands in statements.

@@ -67,6 +67,20 @@ impl Server {
         }
     }
 
+    /// The query for the expressions that an ALTER of their table writes anew: table and expression.
+    pub(super) fn rewritten(self) -> Option<&'static str> {
+        (!self.mariadb && self.version >= (8, 0, 16)).then_some(
+            "SELECT table_name AS name, generation_expression AS words FROM information_schema.columns \
+             WHERE table_schema = DATABASE() AND generation_expression <> '' UNION ALL \
+             SELECT table_name, expression FROM information_schema.statistics \
+             WHERE table_schema = DATABASE() AND expression IS NOT NULL UNION ALL \
+             SELECT t.table_name, c.check_clause \
+             FROM information_schema.table_constraints t JOIN information_schema.check_constraints c \
+             ON c.constraint_schema = t.constraint_schema AND c.constraint_name = t.constraint_name \
+             WHERE t.table_schema = DATABASE() AND t.constraint_type = 'CHECK'",
+        )
+    }
+
     /// Whether there are sequences.
     pub(super) fn has_sequences(self) -> bool {
         self.mariadb && self.version >= (10, 3, 0)
