@@ -5,6 +5,7 @@ mod code;
 mod draft;
 mod keys;
 mod partitions;
+mod rights;
 mod server;
 mod settle;
 mod tables;
@@ -61,6 +62,7 @@ fn read(query: Query<'_>) -> Result<Model> {
         reading.usual_mode = row.text();
     }
     if !reading.database.is_empty() {
+        reading.sees_all()?;
         reading.settle()?;
         reading.tables()?;
         reading.sequences()?;
