@@ -262,6 +262,7 @@ impl Plan<'_> {
     /// The ALTERs by when they come: what gives something up, columns that are computed from a type which is made anew, the
     /// most, and what may need all of these.
     fn alters(&mut self, manner: Manner, first: Vec<Change>) -> [Vec<Change>; 4] {
+        let types = self.changed_types();
         let (mut before, mut computed, mut alters, mut after) = (first, Vec::new(), Vec::new(), Vec::new());
         for (table, list) in std::mem::take(&mut self.alter) {
             for alter in list {
@@ -274,6 +275,8 @@ impl Plan<'_> {
                     Alter::DropColumn(column) if column.generated.is_some() && !self.replace.is_empty() => {
                         &mut computed
                     }
+                    // Its values need not become those of the type that comes.
+                    Alter::DropColumn(column) if types.iter().any(|key| is_of(column, key)) => &mut computed,
                     Alter::AddConstraint(key) if apart(manner, key) => &mut after,
                     _ => &mut alters,
                 };
@@ -281,6 +284,16 @@ impl Plan<'_> {
             }
         }
         [before, computed, alters, after]
+    }
+
+    /// Types and domains that are altered or made anew.
+    fn changed_types(&self) -> BTreeSet<Key> {
+        let changed = self.replace.iter().chain(&self.redefine);
+        let changed = changed.chain(self.drop.intersection(&self.create));
+        changed
+            .filter(|key| matches!(key.kind, Kind::Type | Kind::Domain))
+            .cloned()
+            .into_set()
     }
 
     fn ordered(mut self, manner: Manner) -> Vec<Change> {
@@ -303,8 +316,10 @@ impl Plan<'_> {
         out.extend(before);
         out.extend(drop_first.into_iter().map(Change::Drop));
         let drops = drop.iter().filter(is_table).cloned().map(Change::Drop);
-        // A table whose name is taken again goes first.
-        let (first, last): (Vec<Change>, Vec<Change>) = drops.partition(|change| giving.contains(change.key()));
+        // A table whose name is taken again goes first, and one with values of a type that changes.
+        let of_types = order::users(self.from, &drop, self.changed_types());
+        let goes_first = |key: &Key| giving.contains(key) || of_types.contains(key);
+        let (first, last): (Vec<Change>, Vec<Change>) = drops.partition(|change| goes_first(change.key()));
         out.extend(first);
         let made: BTreeSet<Key> = self.create.union(&self.redefine).cloned().into_set();
         let create = order::creation(self.to, &made);

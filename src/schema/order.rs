@@ -80,16 +80,22 @@ pub fn of_rows(model: &Model, drop: &[Key]) -> BTreeSet<Key> {
         let object = model.objects.get(key);
         object.is_some_and(|object| object.uses.iter().any(those))
     };
-    let mut found: BTreeSet<Key> = drop
+    let found: BTreeSet<Key> = drop
         .iter()
         .filter(|key| {
             matches!(key.kind, Kind::Type | Kind::Domain | Kind::Function) && uses(key, &|used| tables.contains(used))
         })
         .cloned()
         .into_set();
+    users(model, drop, found)
+}
+
+/// These, and of the keys in the order of removal what uses one of them, or what does in its turn.
+pub fn users(model: &Model, drop: &[Key], mut found: BTreeSet<Key>) -> BTreeSet<Key> {
     // What uses something stands before it in this order.
     for key in drop.iter().rev() {
-        if uses(key, &|used| found.contains(used)) {
+        let object = model.objects.get(key);
+        if object.is_some_and(|object| object.uses.iter().any(|used| found.contains(used))) {
             found.insert(key.clone());
         }
     }

@@ -26,7 +26,10 @@ pub(super) fn altered(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>
         ("composite", "composite") => {
             let made_of_it = made_of(key, from);
             let holds_rows = |object: &Object| object.table.is_some() && !object.uses.is_disjoint(&made_of_it);
-            let kept = !from.objects.values().any(holds_rows);
+            // A table or column that goes has gone before.
+            let stays = |key: &Key| to.objects.get(key).is_some_and(holds_rows);
+            let mut objects = from.objects.iter();
+            let kept = !objects.any(|(key, object)| holds_rows(object) && stays(key));
             composite(&place, &now, &then, kept)
         }
         _ => None,
@@ -150,6 +153,11 @@ pub(super) fn swapped(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>
             format!("ALTER TABLE {table} ALTER COLUMN {} {words}", quoted(&column.name))
         };
         for column in &holds.columns {
+            let then = to.table(table).and_then(|table| table.column(&column.folded));
+            // What goes has gone before.
+            let Some(then) = then.filter(|then| then.generated.is_some() == column.generated.is_some()) else {
+                continue;
+            };
             let array = format!("{place}[]");
             let text = match &column.data_type.written {
                 own if *own == place => "text",
@@ -168,9 +176,8 @@ pub(super) fn swapped(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>
                 types.push(action(column, &format!("TYPE {data_type} USING {using}")));
             }
             // Another default comes by itself, and this one may be a value that is no more.
-            let then = to.table(table).and_then(|table| table.column(&column.folded));
             if let Some(default) = &column.default
-                && then.is_none_or(|then| then.default == column.default)
+                && then.default == column.default
             {
                 let list = if inherited { &mut last } else { &mut types };
                 list.push(action(column, &format!("SET DEFAULT {}", default.written)));
