@@ -1,5 +1,6 @@
 //! What leads from one schema to another, in an order that can be run.
 
+mod called;
 mod change;
 mod foreign;
 mod names;
@@ -71,10 +72,12 @@ pub fn changes(from: &Model, to: &Model, manner: Manner, force: &Force) -> Vec<C
         replace: BTreeSet::new(),
         redefine: BTreeSet::new(),
         drops_first: false,
+        called: called::Called::of(&aligned, force),
     };
     plan.compare(manner, force);
     plan.drops_first = force.drops_first;
     plan.follow();
+    plan.free_calls();
     if force.foreign_keys_free {
         plan.free_keys();
     }
@@ -168,6 +171,7 @@ struct Plan<'m> {
     replace: BTreeSet<Key>,
     redefine: BTreeSet<Key>,
     drops_first: bool,
+    called: called::Called,
 }
 
 impl Plan<'_> {
@@ -190,8 +194,10 @@ impl Plan<'_> {
                     let again = force
                         .computed_apart
                         .then(|| table::computed_from_changed(now, then, &is_replaced));
+                    let again = again.into_iter().flatten().chain(self.called.computed(now, then));
+                    let again: BTreeSet<String> = again.into_set();
                     let way = table::Way {
-                        computed_again: again.as_ref(),
+                        computed_again: Some(&again),
                         ..way
                     };
                     let alters = table::changes(now, then, way);
@@ -267,6 +273,7 @@ impl Plan<'_> {
         for (table, list) in std::mem::take(&mut self.alter) {
             for alter in list {
                 let list = match &alter {
+                    alter if self.called.is_left_by(alter) => &mut computed,
                     Alter::DropConstraint(key) if apart(manner, key) => &mut before,
                     // What names values of a type that is made anew.
                     Alter::DropConstraint(check) if check.kind == ConstraintKind::Check && !self.replace.is_empty() => {
@@ -332,9 +339,9 @@ impl Plan<'_> {
         };
         let (bases_again, bases_gone): (Vec<&Key>, Vec<&Key>) =
             drop.iter().filter(is_base).partition(|key| self.create.contains(*key));
-        out.extend(bases_again.into_iter().cloned().map(Change::Drop));
-        // What is computed from values of a type that is made anew.
+        // What is computed from values of a type that is made anew, or by a function.
         out.extend(computed);
+        out.extend(bases_again.into_iter().cloned().map(Change::Drop));
         // What is new may need the new values of a type.
         out.extend(self.replace.iter().cloned().map(Change::Replace));
         let late_ones = order::late(self.to, create.iter());

@@ -1,0 +1,113 @@
+//! What calls a function that is made anew from within a table, and has to make room for that.
+
+use crate::schema::diff::{Alter, Force, Plan};
+use crate::schema::{Column, Constraint, Key, Kind, Model, Table, Text, order};
+use crate::sorted::Gather as _;
+
+/// Functions that are made anew, as they stand in expressions.
+#[derive(Default)]
+pub(super) struct Called(Vec<String>);
+
+impl Called {
+    /// Those that no statement leads to what they should be, and those that call them in their turn.
+    pub(super) fn of(from: &Model, force: &Force) -> Self {
+        let is_one = |key: &&Key| key.kind == Kind::Function && !key.schema.is_empty();
+        let anew = force.recreate.iter().filter(is_one).cloned().into_set();
+        if anew.is_empty() {
+            return Self::default();
+        }
+        let callers = from.dependents(&anew);
+        let names = anew.iter().chain(callers.iter().filter(is_one)).map(|key| {
+            let shown = key.shown();
+            shown.split('(').next().unwrap_or_default().to_owned() + "("
+        });
+        Self(names.collect())
+    }
+
+    fn is_in(&self, text: &Text) -> bool {
+        let text = text.written.replace('"', "");
+        self.0.iter().any(|name| text.contains(name))
+    }
+
+    fn is_in_default(&self, column: &Column) -> bool {
+        column.default.as_ref().is_some_and(|default| self.is_in(default))
+    }
+
+    fn is_computed(&self, column: &Column) -> bool {
+        let generated = column.generated.as_ref();
+        generated.is_some_and(|generated| self.is_in(&generated.expression))
+    }
+
+    /// The columns that are computed with them, now and then: they go and come again.
+    pub(super) fn computed<'t>(&self, now: &'t Table, then: &'t Table) -> impl Iterator<Item = String> {
+        let stays = |column: &&Column| then.column(&column.folded).is_some_and(|then| then.generated.is_some());
+        let computed = now
+            .columns
+            .iter()
+            .filter(|column| self.is_computed(column))
+            .filter(stays);
+        computed
+            .map(|column| column.folded.clone())
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
+    /// Whether a change takes away what calls one of them: it comes before they go.
+    pub(super) fn is_left_by(&self, alter: &Alter) -> bool {
+        match alter {
+            Alter::DropConstraint(constraint) => self.is_in(&constraint.definition),
+            Alter::DropDefault(column) => self.is_in_default(column),
+            Alter::DropColumn(column) => self.is_in_default(column) || self.is_computed(column),
+            _ => false,
+        }
+    }
+}
+
+impl Plan<'_> {
+    /// Constraints and defaults that call functions which are made anew go before that, and come back.
+    pub(super) fn free_calls(&mut self) {
+        if self.called.0.is_empty() {
+            return;
+        }
+        for (key, object) in &self.from.objects {
+            let (Some(now), Some(then)) = (&object.table, self.to.table(key)) else {
+                continue;
+            };
+            let (mut first, mut last) = (Vec::new(), Vec::new());
+            let calls = |constraint: &&Constraint| self.called.is_in(&constraint.definition);
+            for constraint in now.constraints.iter().filter(calls) {
+                if then.constraints.contains(constraint) {
+                    first.push(Alter::DropConstraint(constraint.clone()));
+                    last.push(Alter::AddConstraint(constraint.clone()));
+                }
+            }
+            for column in now.columns.iter().filter(|column| self.called.is_in_default(column)) {
+                // One that changes is set by itself, and one that goes is dropped so.
+                if let Some(then) = then.column(&column.folded).filter(|then| then.default.is_some()) {
+                    first.push(Alter::DropDefault(column.clone()));
+                    last.extend(Some(Alter::SetDefault(then.clone())).filter(|_| then.default == column.default));
+                }
+            }
+            if first.is_empty() {
+                continue;
+            }
+            match self.alter.iter_mut().find(|(table, _)| table == key) {
+                Some((_, alters)) => {
+                    first.retain(|alter| !alters.contains(alter));
+                    last.retain(|alter| !alters.contains(alter));
+                    alters.splice(0..0, first);
+                    alters.extend(last);
+                }
+                None => self.alter.push((key.clone(), [first, last].concat())),
+            }
+        }
+        // A default of a table above goes to those below, which may have one of their own.
+        let keys = self.alter.iter().map(|(key, _)| key.clone()).into_set();
+        let mut ordered = Vec::with_capacity(self.alter.len());
+        for key in order::creation(self.from, &keys) {
+            let at = self.alter.iter().position(|(table, _)| *table == key);
+            ordered.extend(at.map(|at| self.alter.swap_remove(at)));
+        }
+        self.alter = ordered;
+    }
+}
