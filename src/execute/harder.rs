@@ -56,15 +56,17 @@ fn changed_indexes(force: &mut Force, from: &Model, wanted: &Model, table: &Key)
 /// Lets the columns of a table go that are computed from others which change, and come again; `false` when that is so
 /// already, and where there are none.
 fn computed_first(force: &mut Force, from: &Model, wanted: &Model, table: &Key) -> bool {
-    let both = from.table(table).zip(wanted.table(table));
-    let is_any = both.is_some_and(|(now, then)| !diff::computed_from_changed(now, then, &|_| false).is_empty());
+    let is_any = from.with_below(table).iter().any(|table| {
+        let both = from.table(table).zip(wanted.table(table));
+        both.is_some_and(|(now, then)| !diff::computed_from_changed(now, then, &|_| false).is_empty())
+    });
     is_any && !std::mem::replace(&mut force.computed_apart, true)
 }
 
 /// Lets more of what uses an object be dropped and made again: views, then all but indexes. An index is no obstacle, and
 /// goes along with its table. `false` when nothing is left.
 fn out_of_the_way(force: &mut Force, from: &Model, key: &Key) -> bool {
-    let around = from.dependents(&[key.clone()].into_iter().into_set());
+    let around = from.dependents(&from.with_below(key));
     let views: BTreeSet<Key> = around.iter().filter(|key| key.kind == Kind::View).cloned().into_set();
     let on_views = from.dependents(&views);
     let views = views.union(&on_views).cloned().into_set();

@@ -1,5 +1,6 @@
 //! What leads from one schema to another, in an order that can be run.
 
+mod below;
 mod called;
 mod change;
 mod foreign;
@@ -15,7 +16,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Object, order};
+use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Object, Table, order};
 use crate::sorted::Gather as _;
 
 /// What must be done by harder means than a difference would need.
@@ -78,6 +79,7 @@ pub fn changes(from: &Model, to: &Model, manner: Manner, force: &Force) -> Vec<C
     plan.drops_first = force.drops_first;
     plan.follow();
     plan.free_calls();
+    plan.parents_first();
     if force.foreign_keys_free {
         plan.free_keys();
     }
@@ -269,6 +271,7 @@ impl Plan<'_> {
     /// most, and what may need all of these.
     fn alters(&mut self, manner: Manner, first: Vec<Change>) -> [Vec<Change>; 4] {
         let types = self.changed_types();
+        let is_below = |table: &Key| self.from.table(table).is_some_and(Table::is_below);
         let (mut before, mut computed, mut alters, mut after) = (first, Vec::new(), Vec::new(), Vec::new());
         for (table, list) in std::mem::take(&mut self.alter) {
             for alter in list {
@@ -279,7 +282,9 @@ impl Plan<'_> {
                     Alter::DropConstraint(check) if check.kind == ConstraintKind::Check && !self.replace.is_empty() => {
                         &mut before
                     }
-                    Alter::DropColumn(column) if column.generated.is_some() && !self.replace.is_empty() => {
+                    Alter::DropColumn(column)
+                        if column.generated.is_some() && (!self.replace.is_empty() || is_below(&table)) =>
+                    {
                         &mut computed
                     }
                     // Its values need not become those of the type that comes.

@@ -221,6 +221,11 @@ pub struct Table {
 }
 
 impl Table {
+    /// Whether it has columns of a table above it: a partition, or one that inherits.
+    pub fn is_below(&self) -> bool {
+        self.options.contains_key("partition_of") || self.options.contains_key("inherits")
+    }
+
     /// The column of a name, as names are compared.
     pub fn column(&self, folded: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.folded == folded)
@@ -329,6 +334,23 @@ impl Model {
         let gone: BTreeSet<Key> = self.objects.keys().filter(|key| !wanted(key)).cloned().into_set();
         self.objects
             .retain(|key, object| !gone.contains(key) && object.on.as_ref().is_none_or(|table| !gone.contains(table)));
+    }
+
+    /// An object, and where it is a table those below it, whose columns change along with its own.
+    pub fn with_below(&self, key: &Key) -> BTreeSet<Key> {
+        let mut found: BTreeSet<Key> = [key.clone()].into_iter().into_set();
+        loop {
+            let before = found.len();
+            for (key, object) in &self.objects {
+                let is_below = object.table.as_ref().is_some_and(Table::is_below);
+                if is_below && object.uses.iter().any(|above| found.contains(above)) {
+                    found.insert(key.clone());
+                }
+            }
+            if found.len() == before {
+                return found;
+            }
+        }
     }
 
     /// Everything that uses one of these objects, or something that does, or stands on it.

@@ -66,13 +66,7 @@ fn redefinition(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>> {
 
 /// Whether an inherited column changes along with that of the table above: ALTER TABLE says it once for all.
 fn comes_from_above(key: &Key, alter: &Alter, from: &Model, to: &Model) -> bool {
-    let options = from.table(key).map(|table| &table.options);
-    let is_below = options.is_some_and(|options| {
-        ["partition_of", "inherits"]
-            .iter()
-            .any(|name| options.contains_key(name))
-    });
-    if !is_below {
+    if !from.table(key).is_some_and(Table::is_below) {
         return false;
     }
     let name = match alter {
@@ -93,6 +87,11 @@ fn comes_from_above(key: &Key, alter: &Alter, from: &Model, to: &Model) -> bool 
     let column = |model: &Model, key: &Key| model.table(key).and_then(|table| table.column(name)).cloned();
     above.filter(|above| above.kind == Kind::Table).any(|above| {
         let (now, then) = (column(from, above), column(to, above));
+        if let Alter::SetType { to: own, .. } = alter {
+            // What else there is to it may be its own.
+            let same = |one: &Option<Column>| one.as_ref().is_some_and(|one| one.data_type == own.data_type);
+            return now.is_some() && !same(&now) && same(&then);
+        }
         then == column(to, key) && (now != then || is_again && now.is_some())
     })
 }

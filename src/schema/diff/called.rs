@@ -1,7 +1,7 @@
 //! What calls a function that is made anew from within a table, and has to make room for that.
 
 use crate::schema::diff::{Alter, Force, Plan};
-use crate::schema::{Column, Constraint, Key, Kind, Model, Table, Text, order};
+use crate::schema::{Column, Constraint, Key, Kind, Model, Table, Text};
 use crate::sorted::Gather as _;
 
 /// Functions that are made anew, as they stand in expressions.
@@ -101,13 +101,5 @@ impl Plan<'_> {
                 None => self.alter.push((key.clone(), [first, last].concat())),
             }
         }
-        // A default of a table above goes to those below, which may have one of their own.
-        let keys = self.alter.iter().map(|(key, _)| key.clone()).into_set();
-        let mut ordered = Vec::with_capacity(self.alter.len());
-        for key in order::creation(self.from, &keys) {
-            let at = self.alter.iter().position(|(table, _)| *table == key);
-            ordered.extend(at.map(|at| self.alter.swap_remove(at)));
-        }
-        self.alter = ordered;
     }
 }
