@@ -138,14 +138,21 @@ fn domain(
         create.push_str(" NOT NULL");
         meaning.push_str("\nNOT NULL");
     }
+    let mut later = Vec::new();
     for [name, definition, _] in checks {
         let constraint = format!("CONSTRAINT {} {definition}", quoted(name));
-        create.push_str(&format!("\n    {constraint}"));
+        if definition.ends_with(" NOT VALID") {
+            // CREATE DOMAIN has no such words.
+            later.push(format!("ALTER DOMAIN {place} ADD {constraint}"));
+        } else {
+            create.push_str(&format!("\n    {constraint}"));
+        }
         meaning.push_str(&format!("\n{}", constraint.replace('\n', " ")));
     }
+    later.insert(0, create);
     Object {
         meaning,
-        create: vec![create],
+        create: later,
         redefinable: true,
         ..Object::default()
     }
