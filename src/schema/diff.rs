@@ -317,10 +317,8 @@ impl Plan<'_> {
         let mut first = order::late(self.from, drop.iter().rev());
         first.extend(order::of_rows(self.from, &drop));
         let (drop_first, drop): (Vec<Key>, Vec<Key>) = drop.into_iter().partition(|key| first.contains(key));
-        if manner.foreign_keys_apart {
-            let all: Vec<Key> = drop_first.iter().chain(&drop).cloned().collect();
-            out.extend(self.circles(&all));
-        }
+        let all: Vec<Key> = drop_first.iter().chain(&drop).cloned().collect();
+        out.extend(self.circles(&all));
         let giving = self.giving_names(manner.names_of_schema);
         let given_up = self.given_up(manner.names_of_schema);
         let [before, computed, alters, after] = self.alters(manner, given_up);
