@@ -26,6 +26,7 @@ fn options(old: &str, new: &str) -> String {
     let gone = gone.map(|option| {
         let none = match option.to_ascii_lowercase().as_str() {
             "key_block_size" | "max_rows" | "min_rows" | "avg_row_length" | "checksum" | "delay_key_write" => "0",
+            "compression" => "''",
             _ => "DEFAULT",
         };
         format!("{option}={none}")
@@ -52,6 +53,10 @@ mod tests {
             )
             .as_deref(),
             Some("max_rows=0 row_format=DYNAMIC")
+        );
+        assert_eq!(
+            clause("options", Some("COMPRESSION=\"zlib\""), None).as_deref(),
+            Some("COMPRESSION=''")
         );
         assert_eq!(clause("comment", Some("a"), None).as_deref(), Some("COMMENT=''"));
         assert_eq!(
