@@ -68,7 +68,14 @@ fn connect(session: &Session<'_>, history: &History) -> Result<Box<dyn Driver>> 
         percent::with_parameter(text, "schema", None)
     };
     let driver = driver::server(dialect, &text, session.opening(project)?);
-    let mut driver = driver.unwrap_or_else(|| Err(unsupported(url)))?;
+    let driver = driver.unwrap_or_else(|| Err(unsupported(url)));
+    let mut driver = driver.map_err(|error| match (&other, error.code()) {
+        // `create` by itself is about the project's own.
+        (Some(_), Code::ConnectNoDatabase) => error.help_in(|_| {
+            "create the database that `dev_url` names, or name another one there: sqlrev create --url URL".to_owned()
+        }),
+        _ => error,
+    })?;
     session.no_text_is_passed_over(project, &*driver)?;
     driver.scratch_in(&history.schemas);
     if other.is_some() {

@@ -6,27 +6,33 @@ use crate::schema::{Key, Kind, Object};
 
 impl Reading<'_> {
     pub(super) fn comments(&mut self) -> Result<()> {
-        let sql = "SELECT d.classoid, d.objoid, d.objsubid, d.description, a.attname FROM pg_description d \
+        // The schema `public` is in every database, and is no object of the model.
+        let sql = "SELECT d.classoid, d.objoid, d.objsubid, d.description, a.attname, p.oid IS NOT NULL \
+                   FROM pg_description d \
                    LEFT JOIN pg_attribute a ON d.classoid = 1259 AND a.attrelid = d.objoid AND a.attnum = d.objsubid \
-                   AND d.objsubid > 0 WHERE d.objoid >= 16384";
+                   AND d.objsubid > 0 \
+                   LEFT JOIN pg_namespace p ON d.classoid = 2615 AND p.oid = d.objoid AND p.nspname = 'public' \
+                   WHERE CASE WHEN p.oid IS NULL THEN d.objoid >= 16384 ELSE d.description <> 'standard public schema' END";
         for mut row in self.rows(sql)? {
             let (class, oid, column) = (row.oid(), row.oid(), row.oid());
-            let (text, name) = (row.text(), row.optional());
+            let (text, name, is_public) = (row.text(), row.optional(), row.flag());
             // An extension brings its comment along.
             let known = self.known.get(&(class, oid)).filter(|_| class != catalog::EXTENSION);
-            let Some(known) = known.filter(|known| !known.words.is_empty()) else {
+            let known = known.filter(|known| !known.words.is_empty());
+            let words = known.map(|known| known.words.as_str());
+            let Some(words) = words.or(is_public.then_some("SCHEMA public")) else {
                 continue;
             };
             let words = match name {
-                _ if column == 0 => known.words.clone(),
+                _ if column == 0 => words.to_owned(),
                 Some(name) if class == catalog::RELATION => {
-                    let table = known.words.split_once(' ').map_or("", |(_, name)| name);
+                    let table = words.split_once(' ').map_or("", |(_, name)| name);
                     let table = table.strip_prefix("VIEW ").unwrap_or(table);
                     format!("COLUMN {table}.{}", quoted(&name))
                 }
                 _ => continue,
             };
-            let on = known.key.clone();
+            let on = known.map(|known| known.key.clone());
             let key = Key {
                 kind: Kind::Comment,
                 schema: String::new(),
@@ -41,7 +47,7 @@ impl Reading<'_> {
             };
             let object = Object {
                 name: key.name.clone(),
-                on: Some(on),
+                on,
                 meaning: text,
                 create,
                 late,

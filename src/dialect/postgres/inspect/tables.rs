@@ -37,7 +37,9 @@ impl Reading<'_> {
 
     fn heads(&mut self) -> Result<BTreeMap<u32, Draft>> {
         let sql = format!(
-            "SELECT c.oid, n.nspname, c.relname, c.relpersistence, array_to_string(c.reloptions, ', '), \
+            "SELECT c.oid, n.nspname, c.relname, c.relpersistence, \
+             concat_ws(', ', array_to_string(c.reloptions, ', '), (SELECT string_agg('toast.' || o, ', ') \
+             FROM pg_class x, unnest(x.reloptions) o WHERE x.oid = c.reltoastrelid)), \
              c.relrowsecurity, c.relforcerowsecurity, c.relreplident, \
              CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END, \
              CASE WHEN c.relispartition THEN pg_get_expr(c.relpartbound, c.oid) END, \

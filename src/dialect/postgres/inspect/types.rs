@@ -33,12 +33,20 @@ impl Reading<'_> {
              WHERE c.relkind = 'c' AND c.oid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped \
              ORDER BY a.attrelid, a.attnum",
         )?;
+        // Said where it is not the one that it gets anyway.
+        let multirange = if self.version >= 140_000 {
+            "(SELECT m.oid::regtype::text FROM pg_type m WHERE m.oid = r.rngmultitypid AND m.typname <> \
+             CASE WHEN t.typname ~ 'range' THEN regexp_replace(t.typname, 'range', 'multirange') \
+             ELSE left(t.typname, 52) || '_multirange' END)"
+        } else {
+            "NULL"
+        };
         let sql = format!(
             "SELECT t.oid, n.nspname, t.typname, t.typtype, t.typrelid, format_type(t.typbasetype, t.typtypmod), \
              t.typnotnull, pg_get_expr(t.typdefaultbin, 0), \
              CASE WHEN t.typtype = 'd' AND t.typcollation <> b.typcollation THEN t.typcollation::regcollation::text END, \
              format_type(r.rngsubtype, NULL), nullif(r.rngsubdiff::oid, 0)::regproc::text, \
-             CASE WHEN r.rngcollation <> s.typcollation THEN r.rngcollation::regcollation::text END \
+             CASE WHEN r.rngcollation <> s.typcollation THEN r.rngcollation::regcollation::text END, {multirange} \
              FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace LEFT JOIN pg_class c ON c.oid = t.typrelid \
              LEFT JOIN pg_type b ON b.oid = t.typbasetype LEFT JOIN pg_range r ON r.rngtypid = t.oid \
              LEFT JOIN pg_type s ON s.oid = r.rngsubtype \
@@ -64,7 +72,7 @@ impl Reading<'_> {
                 "c" => composite(&place, attributes.of(relation)),
                 _ => {
                     let (_, _, _, _) = (row.text(), row.flag(), row.optional(), row.optional());
-                    range(&place, &row.text(), row.optional(), row.optional())
+                    range(&place, &row.text(), [row.optional(), row.optional(), row.optional()])
                 }
             };
             let words = format!("{} {place}", if sort == "d" { "DOMAIN" } else { "TYPE" });
@@ -183,13 +191,12 @@ fn composite(place: &str, attributes: &[[String; 3]]) -> Object {
     }
 }
 
-fn range(place: &str, subtype: &str, difference: Option<String>, collation: Option<String>) -> Object {
+fn range(place: &str, subtype: &str, others: [Option<String>; 3]) -> Object {
     let mut words = format!("SUBTYPE = {subtype}");
-    if let Some(function) = difference {
-        words.push_str(&format!(", SUBTYPE_DIFF = {function}"));
-    }
-    if let Some(collation) = collation {
-        words.push_str(&format!(", COLLATION = {collation}"));
+    for (word, value) in ["SUBTYPE_DIFF", "COLLATION", "MULTIRANGE_TYPE_NAME"].iter().zip(others) {
+        if let Some(value) = value {
+            words.push_str(&format!(", {word} = {value}"));
+        }
     }
     Object {
         create: vec![format!("CREATE TYPE {place} AS RANGE ({words})")],
