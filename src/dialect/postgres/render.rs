@@ -1,6 +1,7 @@
 //! Changes of a schema as PostgreSQL's statements.
 
 mod numbering;
+mod rounded;
 mod sequences;
 mod types;
 
@@ -116,7 +117,14 @@ fn alter(key: &Key, alter: &Alter, from: &Model, to: &Model) -> Option<Vec<Strin
             vec![of_column(column, &format!("SET DEFAULT {value}"))]
         }
         Alter::DropDefault(column) => vec![of_column(column, "DROP DEFAULT")],
-        Alter::SetType { from: old, to: new } => vec![of_column(new, &set_type(old, new, from, to))],
+        Alter::SetType { from: old, to: new } => {
+            let mut out = vec![of_column(new, &set_type(old, new, from, to))];
+            if rounded::is(&base(&old.data_type.written, from), &base(&new.data_type.written, to)) {
+                let word = format!("-- This rounds the values of column {} of {}.", new.name, key.name);
+                out.insert(0, word.replace('\n', " "));
+            }
+            out
+        }
         Alter::SetExpression(column) => anew(key, &place, column, from, to)?,
         Alter::DropExpression(column) => vec![of_column(column, "DROP EXPRESSION")],
         Alter::SetIdentity { from: old, to: new } => numbering::numbering(key, old, new, (from, to))?,
