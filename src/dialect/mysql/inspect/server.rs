@@ -58,9 +58,11 @@ impl Server {
                  WHERE constraint_schema = DATABASE() ORDER BY table_name, constraint_name",
             ),
             false if self.version >= (8, 0, 16) => Some(
-                "SELECT t.table_name, t.constraint_name, c.check_clause, 0, t.enforced = 'YES' \
-                 FROM information_schema.table_constraints t JOIN information_schema.check_constraints c \
-                 ON c.constraint_schema = t.constraint_schema AND c.constraint_name = t.constraint_name \
+                // Made apart they are found by their names, which takes a tenth of the time with hundreds of them.
+                "SELECT /*+ NO_MERGE(c) */ t.table_name, t.constraint_name, c.check_clause, 0, t.enforced = 'YES' \
+                 FROM information_schema.table_constraints t JOIN \
+                 (SELECT constraint_name, check_clause FROM information_schema.check_constraints \
+                 WHERE constraint_schema = DATABASE()) c ON c.constraint_name = t.constraint_name \
                  WHERE t.table_schema = DATABASE() AND t.constraint_type = 'CHECK' ORDER BY t.table_name, t.constraint_name",
             ),
             false => None,
@@ -74,9 +76,10 @@ impl Server {
              WHERE table_schema = DATABASE() AND generation_expression <> '' UNION ALL \
              SELECT table_name, expression FROM information_schema.statistics \
              WHERE table_schema = DATABASE() AND expression IS NOT NULL UNION ALL \
-             SELECT t.table_name, c.check_clause \
-             FROM information_schema.table_constraints t JOIN information_schema.check_constraints c \
-             ON c.constraint_schema = t.constraint_schema AND c.constraint_name = t.constraint_name \
+             SELECT /*+ NO_MERGE(c) */ t.table_name, c.check_clause \
+             FROM information_schema.table_constraints t JOIN \
+             (SELECT constraint_name, check_clause FROM information_schema.check_constraints \
+             WHERE constraint_schema = DATABASE()) c ON c.constraint_name = t.constraint_name \
              WHERE t.table_schema = DATABASE() AND t.constraint_type = 'CHECK'",
         )
     }
