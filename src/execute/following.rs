@@ -168,7 +168,9 @@ fn goes_for_good(
     ask: &mut dyn FnMut(&str) -> Result<Rows>,
 ) -> Result<bool> {
     let name = table.to_ascii_lowercase();
-    if !prepared.dropped.contains(&name) || prepared.replaced.contains(&name) {
+    // What is dropped by its name may be another one where it gets another name.
+    let another = prepared.replaced.contains(&name) || prepared.renamed.contains(&name);
+    if !prepared.dropped.contains(&name) || another {
         return Ok(false);
     }
     let Some(drops) = &prepared.drops else {
