@@ -259,7 +259,7 @@ impl<'a> Rebuild<'a> {
                 stored,
             )
         } else {
-            let order = if follower.fires || follower.read {
+            let order = if follower.fires || follower.read || said {
                 format!("before `{table}`")
             } else {
                 "as well".to_owned()
