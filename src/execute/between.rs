@@ -73,11 +73,14 @@ impl Between {
         self.since.rows |= about_rows || reads && !reader;
         // Millions of statements are plain INSERTs.
         if reads || reader || about_rows && !fills {
-            let tokens = token::significant(statement, dialect.rules());
-            let named = tokens.filter(|token| matches!(token.kind, Kind::Word | Kind::Quoted));
-            for token in named {
-                let word = token::unquoted(&statement[token.span]).to_ascii_lowercase();
-                self.since.words.insert(word);
+            let mut from = false;
+            for token in token::significant(statement, dialect.rules()) {
+                let text = &statement[token.span];
+                // SQLite takes a text for the name of a table where one has to stand.
+                if matches!(token.kind, Kind::Word | Kind::Quoted) || from && token.kind == Kind::Text {
+                    self.since.words.insert(token::unquoted(text).to_ascii_lowercase());
+                }
+                from = ["from", "join"].iter().any(|word| text.eq_ignore_ascii_case(word));
             }
         }
     }
