@@ -54,13 +54,8 @@ impl Between {
             first.is_some_and(|first| first.eq_ignore_ascii_case(word))
         };
         let fills = begins("insert") || begins("replace");
-        let mut parts = statement.as_bytes().windows(6);
-        let (mut reads, mut renames) = (false, false);
-        parts.all(|part| {
-            reads |= part.eq_ignore_ascii_case(b"select");
-            renames |= part.eq_ignore_ascii_case(b"rename");
-            !reads || !renames
-        });
+        let reads = token::holds(statement, b"select");
+        let renames = begins("alter") && token::holds(statement, b"rename");
         let about_rows = fills || ["update", "delete", "select", "with", "values"].into_iter().any(begins);
         // One that makes a view or a trigger reads nothing yet, and one that renames a table has it read by another name.
         let made = begins("create").then(|| token::keywords(statement, dialect.rules(), 3));
@@ -69,7 +64,7 @@ impl Between {
             Some("VIEW" | "TRIGGER") => true,
             _ => false,
         };
-        let reader = made.as_ref().is_some_and(later) || renames && !about_rows;
+        let reader = made.as_ref().is_some_and(later) || renames;
         self.since.rows |= about_rows || reads && !reader;
         // Millions of statements are plain INSERTs.
         if reads || reader || about_rows && !fills {

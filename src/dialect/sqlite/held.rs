@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use crate::dialect::sqlite::draft::rowid_name;
-use crate::dialect::sqlite::follow;
 use crate::dialect::sqlite::references::{ForeignKeys, TOLD, numbered, told};
 use crate::dialect::sqlite::table::Table;
+use crate::dialect::sqlite::{changed, follow};
 use crate::dialect::{Ask, Held, References as _};
 use crate::error::Result;
 use crate::sql::write::{quoted, sqlite_literal};
@@ -14,7 +14,7 @@ use crate::sql::write::{quoted, sqlite_literal};
 /// The tables with foreign keys whose rows a statement may change, itself or through a trigger, and those without rowids
 /// whose parents may go.
 pub(super) fn by(statement: &str, ask: &mut dyn Ask) -> Result<Vec<Held>> {
-    let Some(changed) = follow::changed(statement) else {
+    let Some(changed) = changed::changed(statement) else {
         return match ForeignKeys.drops(statement) {
             Some((_, table)) => loses_all(&table, ask),
             None => Ok(Vec::new()),
@@ -80,11 +80,11 @@ fn refers_without_numbers(parent: &str) -> String {
 /// Such rows of a table whose rows get other rowids by a statement and nothing else that their keys go by: none of them is
 /// new behind it that was not before.
 pub(super) fn renumbered(statement: &str, ask: &mut dyn Ask) -> Result<Option<(String, String)>> {
-    let Some(changed) = follow::changed(statement).filter(|changed| changed.verb == "UPDATE") else {
+    let Some(changed) = changed::changed(statement).filter(|changed| changed.verb == "UPDATE") else {
         return Ok(None);
     };
     let own = changed.schema.is_none_or(|schema| schema.eq_ignore_ascii_case("main"));
-    let (Some(set), true) = (follow::set_columns(statement), own) else {
+    let (Some(set), true) = (changed::set_columns(statement), own) else {
         return Ok(None);
     };
     let name = sqlite_literal(&changed.table);
@@ -161,7 +161,7 @@ fn told_by(now: &str) -> String {
 /// A query for rows of attached databases that point at nothing, where a statement may change rows there.
 pub(super) fn elsewhere(statement: &str, ask: &mut dyn Ask) -> Result<Option<&'static str>> {
     let drops = || ForeignKeys.drops(statement);
-    let changed = follow::changed(statement).map(|changed| (changed.schema, changed.table));
+    let changed = changed::changed(statement).map(|changed| (changed.schema, changed.table));
     let Some((schema, table)) = changed.or_else(drops) else {
         return Ok(None);
     };

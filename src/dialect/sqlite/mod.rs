@@ -7,6 +7,7 @@ mod aside;
 mod batch;
 mod bytes;
 mod captures;
+mod changed;
 mod copy;
 mod counts;
 mod defaults;

@@ -3,7 +3,7 @@
 //! In a transaction SQLite ignores `PRAGMA foreign_keys` (pragma.html), and with foreign keys on, DROP TABLE deletes
 //! every row first, which cascades to the rows of other tables (foreignkeys.html, section 5).
 
-use crate::dialect::sqlite::{follow, session, settings};
+use crate::dialect::sqlite::{changed, session, settings};
 use crate::dialect::{Replaces, RowChange, Setting};
 use crate::sql::parse;
 use crate::sql::split;
@@ -106,7 +106,7 @@ fn in_main<'w>(words: &'w [&'w str]) -> Option<(String, &'w [&'w str])> {
 
 /// The table whose rows a statement changes; whether an INSERT takes them from a query.
 pub(super) fn changes_rows(statement: &str) -> Option<RowChange> {
-    let changed = follow::changed(statement)?;
+    let changed = changed::changed(statement)?;
     if changed
         .schema
         .is_some_and(|schema| !schema.eq_ignore_ascii_case("main"))

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::dialect::sqlite::inspect;
-use crate::dialect::sqlite::{along, follow, rebuild};
+use crate::dialect::sqlite::{along, changed, follow, rebuild};
 use crate::dialect::{Leads, References, Rows};
 use crate::error::Result;
 use crate::sql::parse::cursor::Cursor;
@@ -249,7 +249,7 @@ impl References for ForeignKeys {
     }
 
     fn may_replace(&self, statement: &str, table: &str, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Result<bool> {
-        if follow::upserts(statement) {
+        if changed::upserts(statement) {
             return Ok(true);
         }
         let definitions = query(&format!(
