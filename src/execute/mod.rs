@@ -1,6 +1,7 @@
 //! Runs plans, one revision at a time, and writes down what was done.
 
 mod again;
+mod alike;
 pub mod autogenerate;
 pub mod basis;
 mod between;

@@ -270,9 +270,8 @@ impl Scribe<'_> {
             put(self.out, &self.sql.begin(alone))?;
         }
         self.takes_nothing_along(text, ask.as_deref_mut())?;
-        self.deletes_alone(text, ask.as_deref_mut())?;
         self.looks(text, ask.as_deref_mut())?;
-        let behind = self.holds(text, ask)?;
+        let behind = self.concerns(text, ask)?;
         let before = self.ledger.as_mut().map(|ledger| ledger.before(sql));
         self.own(&before.unwrap_or_default())?;
         self.counts_before(text)?;

@@ -3,6 +3,7 @@
 use crate::code::Code;
 use crate::dialect::{AlterStatement, Ask, COPY, Dialect, Op, Rewrite, ScriptSql};
 use crate::error::{Error, Result};
+use crate::execute::alike::Alike;
 use crate::execute::group::Group;
 use crate::execute::record::{Piece, Reader, needs_foreign_keys_off};
 use crate::execute::script::{Scribe, authors};
@@ -38,6 +39,8 @@ pub(super) struct Surveyor {
     copied: bool,
     /// A statement whose effect would differ with foreign keys off: the error to give if they are.
     differs: Option<Error>,
+    /// The statements that were looked at, where that holds of those like them.
+    alike: Alike,
 }
 
 /// Where foreign keys are off in a revision without a transaction.
@@ -74,6 +77,7 @@ impl Surveyor {
             by_hand: false,
             copied: false,
             differs: None,
+            alike: Alike::default(),
         }
     }
 }
@@ -95,20 +99,24 @@ impl Reader for Surveyor {
             ..Apart::default()
         });
         self.differs = None;
+        self.alike.forget();
         self.switched_off = false;
         self.copied = false;
         Ok(())
     }
 
     fn piece(&mut self, piece: &Piece<'_>, mut ask: Option<&mut dyn Ask>) -> Result<()> {
+        let mut again = false;
         match piece {
             Piece::Rewritten(run, rewrite) => {
+                self.alike.forget();
                 no_return_in_texts(self.dialect.script(), run, rewrite)?;
                 self.copied |= rewrite.strategy == COPY;
             }
             Piece::Native(place) => {
                 let text = place.statement.text;
-                if let Some(asks) = self.asks_id.last_mut().filter(|asks| self.copied && !**asks) {
+                again = self.alike.again(text, self.dialect.rules());
+                if let Some(asks) = self.asks_id.last_mut().filter(|asks| self.copied && !**asks && !again) {
                     *asks = self.dialect.asks_id(text).is_some()
                         || match (ask.as_deref_mut(), self.dialect.script().asks_id_around()) {
                             (Some(ask), Some(query)) => !ask.query(query)?.is_empty(),
@@ -150,7 +158,7 @@ impl Reader for Surveyor {
                     self.switched_off = !on;
                 }
                 self.opens(text);
-                if let Some(ask) = ask {
+                if let Some(ask) = ask.filter(|_| !again) {
                     self.differs(place, ask)?;
                 }
                 self.closes(text);

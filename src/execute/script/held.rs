@@ -11,8 +11,21 @@ const ALREADY_ELSEWHERE: &str = "rows of an attached database point at nothing a
     from those that this revision may add: mend them first, or run the upgrade online";
 
 impl Scribe<'_> {
+    /// Before a statement whose rows may concern others; returns what stands behind it.
+    pub(super) fn concerns(&mut self, statement: &str, mut ask: Option<&mut (dyn Ask + '_)>) -> Result<String> {
+        if self.hand.alike.again(statement, self.rules) {
+            return Ok(String::new());
+        }
+        self.deletes_alone(statement, ask.as_deref_mut())?;
+        let behind = self.holds(statement, ask)?;
+        if !behind.is_empty() {
+            self.hand.alike.forget();
+        }
+        Ok(behind)
+    }
+
     /// Before a statement that may change what such rows hold; returns what stands behind it.
-    pub(super) fn holds(&mut self, statement: &str, ask: Option<&mut (dyn Ask + '_)>) -> Result<String> {
+    fn holds(&mut self, statement: &str, ask: Option<&mut (dyn Ask + '_)>) -> Result<String> {
         let (Some(ask), true) = (ask, self.orphans.is_some()) else {
             return Ok(String::new());
         };
@@ -76,6 +89,7 @@ impl Scribe<'_> {
 
     /// Before the rows are compared with those that pointed at nothing.
     pub(super) fn lets_go(&mut self) -> Result<()> {
+        self.hand.alike.forget();
         for (number, held) in std::mem::take(&mut self.held).iter().enumerate() {
             put(self.out, &self.sql.forget_held(number, held))?;
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dialect::{AlterStatement, Ask, Replaces, Setting};
 use crate::error::Result;
+use crate::execute::alike::Alike;
 use crate::execute::course::{Act, Course};
 use crate::execute::following;
 use crate::execute::group::Group;
@@ -49,6 +50,8 @@ pub(super) struct ByHand {
     spared: Vec<String>,
     /// The query for rows of attached databases that point at nothing, where a statement may have changed some there.
     pub(super) elsewhere: Option<&'static str>,
+    /// The statements that were looked at, where that holds of those like them.
+    pub(super) alike: Alike,
     /// How many statements of the step are written.
     done: u64,
 }
@@ -218,6 +221,7 @@ impl Scribe<'_> {
             return Ok(());
         };
         self.hand.group = Some(group.clone());
+        self.hand.alike.forget();
         let references = self.dialect.references();
         let orphans = references.map(|references| references.orphans_after(&prepared.replaced));
         if let Some(before) = std::mem::replace(&mut self.orphans, orphans) {
@@ -244,6 +248,7 @@ impl Scribe<'_> {
             return Ok(());
         }
         self.hand.group = None;
+        self.hand.alike.forget();
         let orphans = self.orphans.clone();
         self.points_at_something()?;
         if std::mem::take(&mut self.hand.watched)
