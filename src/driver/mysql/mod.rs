@@ -20,6 +20,7 @@ use crate::dialect::mysql::{self as sql, Mysql as Sql};
 use crate::dialect::{Dialect, Rows};
 use crate::driver::{Driver, DriverError, Opening};
 use crate::error::Error;
+use crate::sql::token;
 
 pub use connect::connect;
 pub(super) use connect::whole;
@@ -177,7 +178,7 @@ impl Driver for Mysql {
             return Ok(());
         };
         let sql = &*sql;
-        if !sql::can_follow(sql) || sql.len() >= self.longest.min(QUEUED) {
+        if !sql::can_follow(sql) || may_wait(sql) || sql.len() >= self.longest.min(QUEUED) {
             self.flush()?;
             return self.run(sql).map_err(|error| DriverError { ticket, ..error });
         }
@@ -270,6 +271,14 @@ impl Driver for Mysql {
             let _ = interrupted.compare_exchange(ASKED, TOLD, Ordering::Relaxed, Ordering::Relaxed);
         }))
     }
+}
+
+/// Whether a statement may wait in a function that ends without an error when it is stopped: what follows it in the same
+/// packet would run.
+fn may_wait(sql: &str) -> bool {
+    const LONG: usize = 4096;
+    let says = |letters: &[u8]| token::holds(sql, letters);
+    sql.len() < LONG && (says(b"sleep") || says(b"get_lock") || says(b"wait"))
 }
 
 impl Drop for Mysql {

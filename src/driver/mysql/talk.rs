@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use crate::dialect::Rows;
 use crate::driver::mysql::fault::{self, Trouble};
 use crate::driver::mysql::wire::Parts;
-use crate::driver::mysql::{COM_QUERY, Mysql, TOLD};
+use crate::driver::mysql::{ASKED, COM_QUERY, Mysql, TOLD};
 use crate::driver::{DriverError, Failure, Remarks};
 
 const COM_SET_OPTION: u8 = 27;
@@ -118,6 +119,15 @@ impl Mysql {
         Err(error)
     }
 
+    /// Whether somebody wants the run to stop, although the statement that ran came to its end.
+    fn stopped(&self) -> bool {
+        // What the server is told now must not stop what puts things in order.
+        while self.interrupted.load(Ordering::Relaxed) == ASKED {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.interrupted.load(Ordering::Relaxed) == TOLD
+    }
+
     /// Sends statements and takes their results.
     fn exchange<T>(
         &mut self,
@@ -128,7 +138,7 @@ impl Mysql {
         if self.lost {
             return Err(Trouble::Strange("the connection is lost".to_owned()));
         }
-        if self.interrupted.load(Ordering::Relaxed) == TOLD {
+        if self.stopped() {
             return Err(Trouble::Stopped);
         }
         let switches = self.several != several;
