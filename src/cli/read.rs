@@ -41,7 +41,7 @@ pub(crate) fn current(session: &mut Session<'_>, args: &args::Current, ui: &mut 
             "goes on there"
         };
         ui.say(&format!(
-            "revision {} stopped half-way; the same command again {next}",
+            "revision {} is half-way; where no run is at it, the same command again {next}",
             row.id
         ));
     }

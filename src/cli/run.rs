@@ -356,9 +356,7 @@ fn dry_run(
                 _ => make_plan(graph, &Applied::none(graph), kind, targets, purge)?,
             },
             PlanKind::Stamp => {
-                if purge {
-                    purged = executor.purged(&seen);
-                }
+                purged = executor.purged(&seen, purge);
                 executor.plan_stamp(&seen, targets, purge)?
             }
         };

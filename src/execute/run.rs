@@ -115,8 +115,15 @@ impl<'a> Executor<'a> {
     }
 
     fn run(&mut self, make: MakePlan<'_, 'a>) -> Result<Report> {
-        let seen = self.look()?;
-        let plan = make(self, &seen)?;
+        let mut seen = self.look()?;
+        let plan = match make(self, &seen) {
+            // What is half-way may be at work just now.
+            Err(_) if seen.rows.iter().any(|row| row.unfinished.is_some()) => self.locked(|executor, _| {
+                seen = executor.look()?;
+                make(executor, &seen)
+            })?,
+            made => made?,
+        };
         if plan.is_empty() {
             return Ok(Report::of(&plan, Vec::new()));
         }
@@ -420,7 +427,8 @@ fn refuse_stopped(seen: &Seen, direction: Direction) -> Result<()> {
         format!("the {way} of revision `{id}` stopped half-way"),
     )
     .state(format!("{statements} of its statements are done"))
-    .help(format!("let it come to its end first: {to}")))
+    .help(format!("let it come to its end first: {to}"))
+    .help(format!("{} TARGET", seen::UNDONE)))
 }
 
 pub(super) fn changed_half_way(revision: &Revision) -> Error {

@@ -62,11 +62,30 @@ impl Seen {
     /// The applied revisions in terms of the graph.
     ///
     /// # Errors
-    /// `target::unknown_revision` for those that no file holds.
+    /// `target::unknown_revision` for those that no file holds, `execute::unfinished` for such a one that stopped half-way.
     pub fn in_graph(&self, graph: &RevisionGraph) -> Result<Applied> {
-        Applied::from_rows(graph, self.applied())
+        let applied = Applied::from_rows(graph, self.applied())?;
+        let lost = |row: &&Row| !row.is_applied() && graph.node(row.id.as_str()).is_none();
+        match self.rows.iter().find(lost) {
+            Some(row) => Err(lost_half_way(&row.id)),
+            None => Ok(applied),
+        }
     }
 }
+
+fn lost_half_way(id: &RevisionId) -> Error {
+    let message = format!("the upgrade of revision `{id}` stopped half-way, and no file holds it");
+    Error::new(Code::UnfinishedRevision, message)
+        .state("nothing was run")
+        .help(format!(
+            "put its file back and let it come to its end: sqlrev upgrade {id}"
+        ))
+        .help(format!("{UNDONE} --purge TARGET"))
+}
+
+/// What to do where somebody has put a half-way revision in order by hand.
+pub(crate) const UNDONE: &str =
+    "or, where you have undone its statements yourself, say where the database is: sqlrev stamp";
 
 fn mark(driver: &mut dyn Driver) -> Result<Option<String>, DriverError> {
     let Some(query) = driver.dialect().change_mark() else {

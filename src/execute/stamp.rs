@@ -13,8 +13,8 @@ use crate::revision::{Direction, RevisionId, Transaction};
 use crate::version::{Entry, Row};
 
 impl Executor<'_> {
-    /// Sets the version table to the targets. With `purge` every row is taken away first, also those of revisions that
-    /// no file holds or that stopped half-way.
+    /// Sets the version table to the targets; no revision is half-way afterwards. With `purge` the rows of revisions that
+    /// no file holds are taken away as well.
     ///
     /// # Errors
     /// Those of the targets, `lock::timeout` and `database::…`.
@@ -46,19 +46,23 @@ impl Executor<'_> {
         let seen = self.look()?;
         let plan = self.plan_stamp(&seen, targets, purge)?;
         self.create_table(seen.table)?;
-        let purged = if purge { self.purged(&seen) } else { Vec::new() };
+        let purged = self.purged(&seen, purge);
         for id in &purged {
             let delete = self.table.delete(id.as_str());
             self.own(&delete)?;
             self.log_stamp(id.as_str(), "taken away")?;
         }
+        // Those that stopped on their way down and stay are whole again.
+        for row in seen
+            .rows
+            .iter()
+            .filter(|row| row.is_applied() && row.unfinished.is_some())
+        {
+            let whole = self.table.progress(row.id.as_str(), None);
+            self.own(&whole)?;
+        }
         let mut steps = Vec::new();
         for step in &plan.steps {
-            let half_way = step.direction == Direction::Upgrade && seen.row(&step.revision).is_some();
-            if half_way && !purge {
-                let delete = self.table.delete(step.revision.as_str());
-                self.own(&delete)?;
-            }
             steps.push(self.stamp_step(step)?);
         }
         self.commit()?;
@@ -68,12 +72,14 @@ impl Executor<'_> {
         })
     }
 
-    /// The rows that a purge takes away and the plan does not speak of: those of revisions that no file holds, and of
-    /// those that stopped on their way up.
-    pub fn purged(&self, seen: &Seen) -> Vec<RevisionId> {
-        let planned = |row: &&Row| row.is_applied() && self.graph.node(row.id.as_str()).is_some();
-        let others = seen.rows.iter().filter(|row| !planned(row));
-        others.map(|row| row.id.clone()).collect()
+    /// The rows that go and the plan does not speak of: those of revisions that stopped on their way up, and with a purge
+    /// those that no file holds.
+    pub fn purged(&self, seen: &Seen, purge: bool) -> Vec<RevisionId> {
+        let goes = |row: &&Row| match self.graph.node(row.id.as_str()) {
+            Some(_) => !row.is_applied(),
+            None => purge,
+        };
+        seen.rows.iter().filter(goes).map(|row| row.id.clone()).collect()
     }
 
     fn stamp_step(&mut self, step: &Step) -> Result<Ran> {

@@ -465,7 +465,8 @@ pub(crate) fn same_beginning(
         },
     )
     .state(format!("{skip} statements of revision `{id}` are done"))
-    .help("put those statements back as they were; what comes after them may be changed"))
+    .help("put those statements back as they were; what comes after them may be changed")
+    .help(format!("{} TARGET", seen::UNDONE)))
 }
 
 fn beginning(script: &Script, count: u64, dialect: &'static dyn crate::dialect::Dialect) -> Result<Vec<String>> {

@@ -393,17 +393,21 @@ fn an_interrupt_stops_what_comes_next(server: Server) {
 fn a_second_run_waits_and_names_the_first(server: Server) {
     let database = Database::on(server);
     let place = place_on(&database);
-    place.revision("aaaa", &[], &[], "DO SLEEP(600);", "");
+    let up = "CREATE TABLE t (a INT);\nDO SLEEP(600);";
+    place.revision("aaaa", &[], &[], up, "");
     let mut first = place.start(&["upgrade"]);
     wait_until(&database, SLEEPING, "1");
     let done = place.run(&["upgrade", "--lock-timeout", "0.2"]);
     done.failed_with(1, "lock::timeout");
     assert!(done.stderr.contains("(user root, from localhost"), "{done:?}");
+    // The other direction waits as well, since the revision may come to its end.
+    let done = place.run(&["downgrade", "base", "--lock-timeout", "0.2"]);
+    done.failed_with(1, "lock::timeout");
     first.kill().expect("it can be killed");
     first.wait().expect("it ends");
     kill_others(&database);
     wait_for_quiet(&database);
-    place.revision("aaaa", &[], &[], "DO 0;", "");
+    place.revision("aaaa", &[], &[], &up.replace("600", "0"), "");
     place.must(&["upgrade"]);
 }
 
