@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::dialect::{Along, Leads, References, Rows};
+use crate::dialect::{Along, Dialect, Leads, References, Replaces, Rows};
 use crate::driver::Driver;
 use crate::error::{Error, Label, Result};
 use crate::execute::fault;
@@ -41,6 +41,50 @@ pub(crate) struct Following<'r> {
     edges: Vec<(usize, usize, String)>,
 }
 
+/// What is known of keys and triggers, which a script that drops many tables in a row asks for again and again.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    leads: BTreeMap<String, Vec<Leads>>,
+    /// Of a table and its column.
+    fires: Vec<(String, Option<String>, bool)>,
+}
+
+impl Known {
+    /// Behind a statement: what drops a table leaves the keys of the others as they are.
+    pub(crate) fn after(&mut self, statement: &str, dialect: &dyn Dialect) {
+        if self.leads.is_empty() {
+            return;
+        }
+        let Some(Replaces::Drops(table)) = dialect.replaces(statement) else {
+            *self = Self::default();
+            return;
+        };
+        self.leads.remove(&table.to_ascii_lowercase());
+        for keys in self.leads.values_mut() {
+            keys.retain(|key| !key.child.eq_ignore_ascii_case(&table));
+        }
+        self.fires.retain(|(of, ..)| !of.eq_ignore_ascii_case(&table));
+    }
+
+    fn fires(
+        &mut self,
+        references: &dyn References,
+        (table, column): (&str, Option<&str>),
+        ask: &mut dyn FnMut(&str) -> Result<Rows>,
+    ) -> Result<bool> {
+        let known = self
+            .fires
+            .iter()
+            .find(|(of, by, _)| of == table && by.as_deref() == column);
+        if let Some((.., fires)) = known {
+            return Ok(*fires);
+        }
+        let fires = references.fires(table, column, ask)?;
+        self.fires.push((table.to_owned(), column.map(str::to_owned), fires));
+        Ok(fires)
+    }
+}
+
 /// The tables that follow the one which the statement drops that so many come before. Those that the script drops for good
 /// may, but not what follows their rows in turn, nor what their triggers do.
 ///
@@ -50,6 +94,7 @@ pub(crate) fn of<'r>(
     (at, table): (u64, &str),
     references: &'r dyn References,
     prepared: &Prepared,
+    known: &mut Known,
     ask: &mut dyn FnMut(&str) -> Result<Rows>,
 ) -> Result<Following<'r>> {
     let mut found = Following {
@@ -57,7 +102,6 @@ pub(crate) fn of<'r>(
         followers: Vec::new(),
         edges: Vec::new(),
     };
-    let mut known: BTreeMap<String, Vec<Leads>> = BTreeMap::new();
     let mut next = 0;
     while next <= found.followers.len() {
         let parent = next.checked_sub(1).map(|last| &found.followers[last]);
@@ -69,10 +113,12 @@ pub(crate) fn of<'r>(
             Some(follower) => (follower.child.clone(), follower.column.clone()),
             None => (table.to_owned(), None),
         };
-        if !known.contains_key(&name) {
-            known.insert(name.clone(), references.leads(&name, ask)?);
-        }
-        for key in &known[&name] {
+        let by_name = name.to_ascii_lowercase();
+        let keys = match known.leads.remove(&by_name) {
+            Some(keys) => keys,
+            None => references.leads(&name, ask)?,
+        };
+        for key in &keys {
             if key.child.eq_ignore_ascii_case(table) {
                 continue;
             }
@@ -82,7 +128,7 @@ pub(crate) fn of<'r>(
                     Some(to) => to,
                     None => {
                         let gone = goes_for_good((at, &key.child), references, prepared, ask)?;
-                        let fires = gone && references.fires(&key.child, changes.as_deref(), ask)?;
+                        let fires = gone && known.fires(references, (&key.child, changes.as_deref()), ask)?;
                         let read = gone && !fires && is_read((at, &key.child), references, prepared, ask)?;
                         found.followers.push(Follower {
                             fires,
@@ -98,6 +144,7 @@ pub(crate) fn of<'r>(
                 found.edges.push((next, to + 1, key.pointing.clone()));
             }
         }
+        known.leads.insert(by_name, keys);
         next += 1;
     }
     Ok(found)
@@ -208,16 +255,20 @@ impl Following<'_> {
     /// # Errors
     /// What the database says to the question.
     pub(crate) fn there(self, ask: &mut dyn FnMut(&str) -> Result<Rows>) -> Result<Vec<Follower>> {
-        if self.edges.is_empty() {
-            return Ok(Vec::new());
+        let mut reached = vec![false; self.followers.len() + 1];
+        let mut open = vec![0];
+        while let Some(node) = open.pop() {
+            for (_, to, query) in self.edges.iter().filter(|(from, ..)| *from == node) {
+                if !reached[*to] && !ask(query)?.is_empty() {
+                    reached[*to] = true;
+                    open.push(*to);
+                }
+            }
         }
-        let words = (1..=self.followers.len()).map(|node| (node, node.to_string()));
-        let words: Vec<(usize, String)> = words.collect();
-        let reached = ask(&self.references.reached(&self.edges, &words))?;
-        let reached: Vec<String> = reached.into_iter().flatten().flatten().collect();
-        let nodes = words.into_iter().zip(self.followers);
-        let there = nodes.filter(|((_, words), _)| reached.contains(words));
-        Ok(there.map(|(_, follower)| follower).collect())
+        let nodes = reached.into_iter().skip(1).zip(self.followers);
+        Ok(nodes
+            .filter_map(|(there, follower)| there.then_some(follower))
+            .collect())
     }
 
     /// Queries that find rows which may not follow, and those that may, which have to be dropped in the end.

@@ -10,7 +10,7 @@ use crate::execute::changed::Changed;
 use crate::execute::course::{Act, Course};
 use crate::execute::elsewhere;
 use crate::execute::fault;
-use crate::execute::following::{self, Follower};
+use crate::execute::following::{self, Follower, Known};
 use crate::execute::group::Group;
 use crate::execute::losses::{self, Losses};
 use crate::execute::orphans::{self, Names, Orphans};
@@ -37,6 +37,7 @@ pub(crate) struct Rebuild<'a> {
     /// The first statement has come by.
     begun: bool,
     names: Names,
+    known: Known,
     /// Tables that the script drops for good, whose rows went with another one; and the statement that dropped it.
     spared: Vec<(String, (SourceFile, Span))>,
     /// What to say, and was not said yet.
@@ -56,6 +57,7 @@ impl<'a> Rebuild<'a> {
             changed: Changed::new(prepared.asks_count),
             begun: false,
             names: Names::default(),
+            known: Known::default(),
             spared: Vec::new(),
             notes: Vec::new(),
         }
@@ -173,6 +175,7 @@ impl<'a> Rebuild<'a> {
     /// And after it.
     pub(crate) fn after(&mut self, driver: &mut dyn Driver, statement: &str) -> Result<()> {
         self.names.after(driver.dialect().replaces(statement));
+        self.known.after(statement, driver.dialect());
         let acts = self.course.after(statement);
         self.act(driver, acts)
     }
@@ -224,7 +227,13 @@ impl<'a> Rebuild<'a> {
             return Ok(());
         }
         let mut ask = |sql: &str| driver.query(sql).map_err(failed);
-        let following = following::of((place.index, table), references, self.prepared, &mut ask)?;
+        let following = following::of(
+            (place.index, table),
+            references,
+            self.prepared,
+            &mut self.known,
+            &mut ask,
+        )?;
         for follower in following.there(&mut ask)? {
             if !follower.goes() {
                 return Err(self.goes_along(place, table, &follower));

@@ -42,9 +42,16 @@ impl<'a> Executor<'a> {
             } else {
                 self.goes_on(ready, at.statements)
             };
+            // The file may have fewer by now.
+            let all = ready.prepared.statements;
+            let all = if all < at.statements {
+                String::new()
+            } else {
+                format!(" of {all}")
+            };
             return format!(
-                "{} of {} statements of revision `{id}` ran and are recorded{kept}; {next}",
-                at.statements, ready.prepared.statements
+                "{}{all} statements of revision `{id}` ran and are recorded{kept}; {next}",
+                at.statements
             );
         }
         if !progress.begun {

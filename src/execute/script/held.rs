@@ -3,6 +3,7 @@
 
 use crate::dialect::Ask;
 use crate::error::Result;
+use crate::execute::following::Known;
 use crate::execute::script::{Scribe, put};
 use crate::sql::token;
 
@@ -90,6 +91,7 @@ impl Scribe<'_> {
     /// Before the rows are compared with those that pointed at nothing.
     pub(super) fn lets_go(&mut self) -> Result<()> {
         self.hand.alike.forget();
+        self.hand.known = Known::default();
         for (number, held) in std::mem::take(&mut self.held).iter().enumerate() {
             put(self.out, &self.sql.forget_held(number, held))?;
         }

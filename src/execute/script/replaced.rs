@@ -7,7 +7,7 @@ use crate::dialect::{AlterStatement, Ask, Replaces, Setting};
 use crate::error::Result;
 use crate::execute::alike::Alike;
 use crate::execute::course::{Act, Course};
-use crate::execute::following;
+use crate::execute::following::{self, Known};
 use crate::execute::group::Group;
 use crate::execute::script::{Scribe, authors, one_line, put};
 use crate::revision::Transaction;
@@ -50,6 +50,8 @@ pub(super) struct ByHand {
     spared: Vec<String>,
     /// The query for rows of attached databases that point at nothing, where a statement may have changed some there.
     pub(super) elsewhere: Option<&'static str>,
+    /// What is known of the tables that follow those which are dropped.
+    pub(super) known: Known,
     /// The statements that were looked at, where that holds of those like them.
     pub(super) alike: Alike,
     /// How many statements of the step are written.
@@ -95,7 +97,9 @@ impl Scribe<'_> {
         }
         let message = format!("to drop {table} would delete or change rows of others");
         let at = (self.hand.done, table.as_str());
-        let following = following::of(at, references, prepared, &mut |sql| ask.query(sql))?;
+        let following = following::of(at, references, prepared, &mut self.hand.known, &mut |sql| {
+            ask.query(sql)
+        })?;
         let (queries, spared) = following.looked_for();
         // Without a transaction they are known to go.
         if prepared.drops.is_none() {
@@ -379,6 +383,7 @@ impl Scribe<'_> {
 
     /// And after it.
     pub(super) fn looked(&mut self, statement: &str) -> Result<()> {
+        self.hand.known.after(statement, self.dialect);
         let acts = self.hand.seen.course.as_mut().map(|course| course.after(statement));
         self.compares(acts.unwrap_or_default())
     }

@@ -14,6 +14,7 @@ use crate::source::Span;
 use crate::sql::parse::cursor::{Cursor, Name};
 use crate::sql::parse::define::{Clause, ClauseKind};
 use crate::sql::write::quoted;
+use crate::sql::{split, token};
 
 pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, clause: &Clause, ask: &mut dyn Ask) -> Result<()> {
     if let Some(name) = &clause.name {
@@ -51,18 +52,53 @@ pub(super) fn definition(site: &Site<'_>, clause: &Clause, inner: Option<&Span>)
         let words = expr::written(site.words(span));
         text.replace_range(range, &words);
     }
-    if is_not_valid(&text) {
-        text.truncate(text.len() - "VALID".len());
-        text.truncate(text.trim_end().len() - "NOT".len());
-        text.truncate(text.trim_end().len());
+    if let Some(at) = not_valid(&text) {
+        cut(&mut text, at);
     }
     text
 }
 
+/// Cuts a constraint off; a comment that stays behind may end with its line alone.
+fn cut(text: &mut String, at: usize) {
+    text.truncate(at);
+    text.truncate(text.trim_end().len());
+    if token::tokens(text, &split::SQLITE)
+        .last()
+        .is_some_and(|last| text[last.span].starts_with("--"))
+    {
+        text.push('\n');
+    }
+}
+
 /// Whether the constraint says NOT VALID: rows that are there are not looked at.
 pub(super) fn is_not_valid(text: &str) -> bool {
-    let words: Vec<&str> = text.split_ascii_whitespace().rev().take(2).collect();
-    matches!(words[..], [valid, not] if valid.eq_ignore_ascii_case("VALID") && not.eq_ignore_ascii_case("NOT"))
+    not_valid(text).is_some()
+}
+
+/// Where it says so.
+fn not_valid(text: &str) -> Option<usize> {
+    let mut before = None;
+    let mut found = None;
+    for token in token::significant(text, &split::SQLITE) {
+        let is = |what: &str| text[token.span.clone()].eq_ignore_ascii_case(what);
+        found = before.filter(|_| is("VALID"));
+        before = is("NOT").then_some(token.span.start);
+    }
+    found
+}
+
+/// Where a UNIQUE constraint says when it is compared, from `start` on.
+fn deferrable(text: &str, start: usize) -> Option<usize> {
+    let mut tokens = token::significant(&text[start..], &split::SQLITE);
+    let says = |span: Span| {
+        let word = &text[start..][span];
+        ["NOT", "DEFERRABLE", "INITIALLY"]
+            .iter()
+            .any(|what| word.eq_ignore_ascii_case(what))
+    };
+    tokens
+        .find(|token| says(token.span.clone()))
+        .map(|token| start + token.span.start)
 }
 
 fn check(draft: &mut Draft<'_>, site: &Site<'_>, clause: &Clause, condition: &Span) -> Result<()> {
@@ -140,7 +176,10 @@ fn unique(
             .push("SQLite compares the rows of a UNIQUE constraint at once: DEFERRABLE is left out".to_owned());
     }
     if on_conflict || draft.inline {
-        let words = definition(site, clause, None);
+        let mut words = definition(site, clause, None);
+        if let Some(at) = deferrable(&words, list.end.saturating_sub(clause.span.start)) {
+            cut(&mut words, at);
+        }
         draft
             .table
             .append_constraint(&words)
