@@ -389,6 +389,7 @@ impl<'a> Executor<'a> {
         if error.code() == Code::ConnectionLost && progress.begun {
             return self.lost(error, ready, progress.held, &kept(progress.kept));
         }
+        let error = self.without_its_table(error, ready);
         self.rollback();
         let stayed = self.driver.left_by_rollback();
         let alone = ready.transaction() == Transaction::None;
@@ -407,6 +408,22 @@ impl<'a> Executor<'a> {
             Some(words) => error.state(format!("{state}; the database says: {words}")),
             None => error.state(state),
         }
+    }
+}
+
+impl Executor<'_> {
+    /// What may be behind an error that is about the bookkeeping alone.
+    fn without_its_table(&self, error: Error, ready: &Ready<'_>) -> Error {
+        if error.code() != Code::Database || !error.labels().is_empty() {
+            return error;
+        }
+        let (file, body) = (&ready.script.file, ready.script.body);
+        error
+            .at(file, body..body, "behind statements of this")
+            .help(format!(
+                "where they drop {}, or take away the right to write to it: `version_table` in the configuration keeps it elsewhere",
+                self.table.place()
+            ))
     }
 }
 

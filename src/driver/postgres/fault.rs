@@ -128,7 +128,7 @@ fn better_advice(db: &DbError) -> Option<&'static str> {
 fn advice(db: &DbError, failure: Failure) -> Option<String> {
     let code = db.code();
     let text = if failure == Failure::ReadOnly {
-        "this server is a standby, or the role's transactions are read-only: connect to the primary"
+        "this server is a standby, the role's transactions are read-only, or the script has made its own so: connect to the primary, or take that out"
     } else if failure == Failure::DiskFull {
         "make room on the server, then run the same command again"
     } else if failure == Failure::Lost {

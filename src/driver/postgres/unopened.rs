@@ -176,7 +176,7 @@ fn unreachable_server(error: &tokio_postgres::Error, place: &str, params: &Param
             .help("check host and port, and that the server runs; --wait SECONDS waits for one that is starting")
     } else {
         Error::new(Code::Connect, format!("{place} cannot be reached"))
-            .help("check host and port, and the network between")
+            .help("check host and port, that a PostgreSQL server answers there, and the network between")
     };
     failed.cause(words)
 }

@@ -97,6 +97,12 @@ impl Fault {
                 "meant for a client",
                 "take it out: the SQL goes to the database directly",
             ),
+            // The data may be longer than what is in memory.
+            FaultKind::Unterminated(what @ Unterminated::CopyData) => (
+                Code::ScriptUnterminated,
+                "still the data here, where the file ends",
+                what.help(),
+            ),
             FaultKind::Unterminated(what) => (Code::ScriptUnterminated, "begins here", what.help()),
             FaultKind::AfterCopy => (
                 Code::ScriptAfterCopy,
@@ -148,6 +154,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             FaultKind::MetaCommand => f.write_str("a line for a command-line client is not SQL"),
+            FaultKind::Unterminated(what @ Unterminated::CopyData) => write!(f, "{what} begins and never ends"),
             FaultKind::Unterminated(what) => write!(f, "a {what} begins and never ends"),
             FaultKind::AfterCopy => f.write_str("nothing may follow COPY … FROM stdin on its line"),
             FaultKind::InvalidUtf8 => f.write_str("the text is not UTF-8"),
