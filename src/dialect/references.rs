@@ -137,6 +137,18 @@ pub trait References: Sync + std::fmt::Debug {
     /// What the database says to the questions.
     fn may_replace(&self, statement: &str, table: &str, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Result<bool>;
 
+    /// The first column of a table that a statement copies rows into and that gets its own name as a text, since the source
+    /// has no such column and the database takes the name for one.
+    ///
+    /// # Errors
+    /// What the database says to the questions.
+    fn text_for_name(
+        &self,
+        statement: &str,
+        table: &str,
+        query: &mut dyn FnMut(&str) -> Result<Rows>,
+    ) -> Result<Option<String>>;
+
     /// A query that gives a row when a DROP TABLE that says the name without a schema would meet a temporary table; none
     /// where it says one.
     fn shadowed(&self, statement: &str, table: &str) -> Option<String>;

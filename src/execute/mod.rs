@@ -31,6 +31,7 @@ pub mod lent;
 pub(crate) mod lock;
 mod losses;
 mod lost;
+mod misread;
 mod moments;
 mod online;
 mod opened;

@@ -13,6 +13,7 @@ use crate::execute::fault;
 use crate::execute::following::{self, Follower, Known};
 use crate::execute::group::Group;
 use crate::execute::losses::{self, Losses};
+use crate::execute::misread;
 use crate::execute::orphans::{self, Names, Orphans};
 use crate::execute::scripts::Prepared;
 use crate::execute::shown::one_line;
@@ -175,7 +176,11 @@ impl<'a> Rebuild<'a> {
     /// And after it.
     pub(crate) fn after(&mut self, driver: &mut dyn Driver, statement: &str) -> Result<()> {
         self.names.after(driver.dialect().replaces(statement));
-        self.known.after(statement, driver.dialect());
+        let dialect = driver.dialect();
+        self.known.after(statement, dialect);
+        let mut ask = |sql: &str| driver.query(sql).map_err(|error| fault::database(&error));
+        self.notes
+            .extend(misread::note(statement, &self.course, dialect, true, &mut ask)?);
         let acts = self.course.after(statement);
         self.act(driver, acts)
     }

@@ -49,6 +49,7 @@ mod stars;
 mod steps;
 mod strangers;
 mod table;
+mod taken;
 mod temporary;
 mod types;
 mod uncompiled;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::dialect::sqlite::inspect;
-use crate::dialect::sqlite::{along, changed, follow, rebuild};
+use crate::dialect::sqlite::{along, changed, follow, rebuild, taken};
 use crate::dialect::{Leads, References, Rows};
 use crate::error::Result;
 use crate::sql::parse::cursor::Cursor;
@@ -258,6 +258,15 @@ impl References for ForeignKeys {
         ))?;
         let mut definitions = definitions.into_iter().flatten().flatten();
         Ok(definitions.any(|sql| follow::keys_replace(&sql)))
+    }
+
+    fn text_for_name(
+        &self,
+        statement: &str,
+        table: &str,
+        query: &mut dyn FnMut(&str) -> Result<Rows>,
+    ) -> Result<Option<String>> {
+        taken::text_for_name(statement, table, query)
     }
 
     fn shadowed(&self, statement: &str, table: &str) -> Option<String> {

@@ -9,6 +9,7 @@ use crate::execute::alike::Alike;
 use crate::execute::course::{Act, Course};
 use crate::execute::following::{self, Known};
 use crate::execute::group::Group;
+use crate::execute::misread;
 use crate::execute::script::{Scribe, authors, one_line, put};
 use crate::revision::Transaction;
 use crate::sql::token;
@@ -349,6 +350,10 @@ impl Scribe<'_> {
             let mut indexes = std::mem::take(&mut self.hand.seen.indexes);
             indexes.retain(|(index, _)| !index.eq_ignore_ascii_case(&name));
             self.hand.seen.indexes = indexes;
+        }
+        if let (Some(course), Some(ask)) = (&self.hand.seen.course, ask.as_deref_mut()) {
+            let note = misread::note(statement, course, self.dialect, false, &mut |sql| ask.query(sql))?;
+            self.notes.extend(note);
         }
         let acts = self.hand.seen.course.as_mut().map(|course| course.before(statement));
         for act in acts.into_iter().flatten() {

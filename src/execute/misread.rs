@@ -1,0 +1,34 @@
+//! What a copy by hand writes into the new table instead of what its author means.
+
+use crate::dialect::{Dialect, Rows};
+use crate::error::Result;
+use crate::execute::course::Course;
+
+/// What to say of a statement that has filled a table which the script made, where the database took the name of a column
+/// for a text. Where `rows` are known, only if there are any.
+///
+/// # Errors
+/// What the database says to the questions.
+pub(super) fn note(
+    statement: &str,
+    course: &Course,
+    dialect: &dyn Dialect,
+    rows: bool,
+    ask: &mut dyn FnMut(&str) -> Result<Rows>,
+) -> Result<Option<String>> {
+    let change = dialect.changes_rows(statement).filter(|change| change.copies);
+    let change = change.filter(|change| course.is_made(&change.table));
+    let (Some(change), Some(references)) = (change, dialect.references()) else {
+        return Ok(None);
+    };
+    let table = &change.table;
+    let Some(column) = references.text_for_name(statement, table, ask)? else {
+        return Ok(None);
+    };
+    if rows && ask(&format!("SELECT 1 FROM {} LIMIT 1", references.stored(table)))?.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(format!(
+        "\"{column}\" is no column of what is copied into `{table}`: every row gets the text '{column}'"
+    )))
+}
