@@ -57,6 +57,9 @@ impl<'a> Executor<'a> {
             return error;
         }
         let (leftovers, certain) = self.leftovers(ready, done);
+        if certain && !leftovers.is_empty() && error.code() == Code::Interrupted {
+            error = error.help_in(|_| "what it left stands in the way of the next run".to_owned());
+        }
         for (what, drop) in leftovers {
             let (is_left, help) = if certain {
                 (

@@ -226,6 +226,10 @@ fn advice(code: u16, failure: Failure) -> Option<&'static str> {
                 "the server writes a binary log: say DETERMINISTIC, NO SQL or READS SQL DATA, or set \
                  log_bin_trust_function_creators = 1 there"
             }
+            // MySQL's limit for SELECT, and MariaDB's for anything.
+            3024 | 1969 => {
+                "it may take longer with a larger `statement_timeout` in the revision's header, or 0, which is none"
+            }
             1044 | 1142 | 1143 | 1227 => {
                 "GRANT this user what it lacks; sqlrev itself needs the rights to create, read and write its two tables"
             }

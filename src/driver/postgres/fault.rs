@@ -139,6 +139,10 @@ fn advice(db: &DbError, failure: Failure) -> Option<String> {
         "a statement that cannot run in a transaction needs `transaction: none` in the revision's header"
     } else if *code == SqlState::INVALID_TRANSACTION_TERMINATION {
         "what commits or rolls back within needs `transaction: none` in the revision's header, and no BEGIN around it"
+    } else if code.code() == CANCELED && db.message().contains("statement timeout") {
+        "it may take longer with a larger `statement_timeout` in the revision's header, or 0, which is none"
+    } else if *code == SqlState::INSUFFICIENT_PRIVILEGE && db.message().starts_with("must be owner") {
+        "connect as the owner, or make this role a member of the one that owns it: GRANT OWNER TO this role"
     } else if *code == SqlState::INSUFFICIENT_PRIVILEGE {
         "GRANT this role what it lacks; sqlrev itself needs the rights to create, read and write its two tables"
     } else if *code == SqlState::OUT_OF_MEMORY && db.message().contains("shared memory") {
