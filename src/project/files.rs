@@ -119,6 +119,53 @@ impl Loader<'_> {
         }
         entries.sort_unstable();
         revisions.reserve(entries.len());
+        let parts = threads(entries.len());
+        if parts < 2 {
+            return self.entries(&folder, location, &entries, revisions);
+        }
+        let mut rest = &entries[..];
+        std::thread::scope(|scope| {
+            let mut readers = Vec::new();
+            for part in (1..=parts).rev() {
+                let (mine, others) = rest.split_at(border(rest, rest.len() / part));
+                rest = others;
+                let mut loader = self.another();
+                let folder = &folder;
+                let read = move || {
+                    let mut found = Vec::with_capacity(mine.len());
+                    loader.entries(folder, location, mine, &mut found).map(|()| found)
+                };
+                readers.push(scope.spawn(read));
+            }
+            for reader in readers {
+                match reader.join() {
+                    Ok(found) => revisions.extend(found?),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Another one that reads at the same time.
+    fn another(&self) -> Self {
+        Self {
+            root: self.root.clone(),
+            buffer: Vec::new(),
+            name: String::new(),
+            nothing: self.nothing.clone(),
+            ..*self
+        }
+    }
+
+    /// Adds the revisions of these entries.
+    fn entries(
+        &mut self,
+        folder: &Folder,
+        location: &Location,
+        entries: &[Entry],
+        revisions: &mut Vec<Revision>,
+    ) -> Result<()> {
         let mut halves = Vec::new();
         let mut shown = String::new();
         for group in entries.chunk_by(|one, other| one.0 == other.0) {
@@ -127,7 +174,7 @@ impl Loader<'_> {
             shown.clear();
             shown.extend([&*location.name, "/", name, "/"]);
             if is_folder {
-                self.folder(&folder, name, &shown, &mut halves, revisions)?;
+                self.folder(folder, name, &shown, &mut halves, revisions)?;
             }
             halves.clear();
             halves.extend(group.iter().filter_map(|(_, half)| *half));
@@ -135,7 +182,7 @@ impl Loader<'_> {
                 shown.pop();
                 shown.push('.');
                 let set = Set {
-                    texts: Texts::Folder(&folder),
+                    texts: Texts::Folder(folder),
                     prefix: &shown[location.name.len() + 1..],
                     shown: &shown,
                     halves: &halves,
@@ -329,6 +376,25 @@ impl Loader<'_> {
         }
         wrong
     }
+}
+
+/// Into how many parts the reading of so many entries is cut.
+fn threads(entries: usize) -> usize {
+    /// Fewer are read before another thread has begun.
+    const EACH: usize = 128;
+    /// More only wait for each other.
+    const MOST: usize = 4;
+    let most = (entries / EACH).min(MOST);
+    if most < 2 {
+        return 1;
+    }
+    std::thread::available_parallelism().map_or(1, Into::into).min(most)
+}
+
+/// The first place from there on at which another name begins.
+fn border(entries: &[Entry], at: usize) -> usize {
+    let same = |at: &usize| *at > 0 && *at < entries.len() && entries[*at].0 == entries[at - 1].0;
+    (at..).find(|at| !same(at)).unwrap_or(entries.len())
 }
 
 /// Reads a file: the whole text, or the head of a large one.
