@@ -27,6 +27,7 @@ use std::{fs, io};
 
 pub use config::{Autogenerate, Command, Config, Location, Rule, Schema, When};
 pub use env::Environment;
+pub use mistakes::named_twice;
 pub use template::{Naming, Template, slug};
 pub use url::{DatabaseUrl, SqliteMode, SqliteUrl};
 pub use write::{MIGRATIONS_YAML, init, write_all, write_new};

@@ -59,6 +59,7 @@ pub(super) fn upgrade(session: &mut Session<'_>, args: &args::Upgrade, ui: &mut 
         .project
         .revisions(history.dialect.variants(), Load { downgrades: true })?;
     let migrator = Migrator::from_revisions(history.dialect, revisions)?
+        .for_command()
         .version_table(&history.project.config.version_table)
         .application(&session.user)
         .lock_timeout(timeout)

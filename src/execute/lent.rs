@@ -8,6 +8,7 @@ use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::execute::Executor;
 use crate::execute::event::Event;
+use crate::execute::fault;
 use crate::execute::lock::Patience;
 use crate::execute::shown::Shown;
 use crate::execute::step::Ready;
@@ -108,6 +109,19 @@ pub(crate) fn not_held(revision: &Revision) -> Error {
         .help("code runs in the transaction of its revision: give it a revision of its own")
 }
 
+/// The error for code that ended the transaction of its revision. Whether it was committed nobody can tell.
+#[cold]
+fn ended(ready: &Ready<'_>) -> Error {
+    let id = &ready.step.revision;
+    let message = format!("the code of revision `{id}` ended the transaction it ran in");
+    Error::new(Code::ScriptTransaction, message)
+        .state(format!(
+            "what the code committed of revision `{id}` stays, and the version table does not know of it; the rest was \
+             rolled back"
+        ))
+        .help("leave COMMIT and ROLLBACK to the run")
+}
+
 /// The error where the code of a revision is not at hand.
 #[cold]
 pub(crate) fn missing(revision: &Revision) -> Error {
@@ -135,13 +149,13 @@ impl Executor<'_> {
         };
         self.patience.check()?;
         self.settle(ready)?;
+        // Gone with the transaction, also where the code began another one.
+        let begun = self.driver.execute("SAVEPOINT sqlrev_code");
+        begun.map_err(|error| fault::database(&error))?;
         code.run(ready.step.revision.as_str(), ready.step.direction, self.driver)?;
-        if self.driver.in_transaction() == Some(false) {
-            let message = format!(
-                "the code of revision `{}` ended the transaction it ran in",
-                ready.step.revision
-            );
-            return Err(Error::new(Code::ScriptTransaction, message).help("leave COMMIT and ROLLBACK to the run"));
+        if self.driver.in_transaction() == Some(false) || self.driver.execute("RELEASE SAVEPOINT sqlrev_code").is_err()
+        {
+            return Err(ended(ready));
         }
         if self.keep_statements {
             statements.push(Shown::code(ready.step.direction));

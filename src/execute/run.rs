@@ -403,6 +403,9 @@ impl<'a> Executor<'a> {
         if !progress.fresh || progress.kept > 0 || alone {
             self.log_failure(ready, &error);
         }
+        if error.code() == Code::ScriptTransaction && error.state_line().is_some() {
+            return error;
+        }
         let state = self.state(ready, progress, alone);
         match stayed {
             Some(words) => error.state(format!("{state}; the database says: {words}")),

@@ -30,6 +30,7 @@ pub(crate) mod restore;
 mod run;
 mod source;
 mod status;
+mod words;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -45,12 +46,11 @@ pub use status::Status;
 use crate::dialect::Dialect;
 use crate::dialect::sqlite::Sqlite;
 use crate::driver::Driver;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::execute::Report;
 use crate::execute::lent::First;
 use crate::project;
 use crate::revision::{Direction, Revision, RevisionId};
-use crate::sorted::Gather as _;
 use crate::version::{self, VersionTable};
 use code::Registered;
 use source::Source;
@@ -68,6 +68,8 @@ pub struct Migrator {
     /// What lends the backup to runs: named where one is asked for, so that other programs do not bring along what makes
     /// copies.
     lend_backup: Option<for<'a> fn(&'a Backup) -> &'a dyn First>,
+    /// It runs for the command line, in whose words errors are then.
+    is_command: bool,
 }
 
 impl Migrator {
@@ -78,7 +80,8 @@ impl Migrator {
     }
 
     /// Revisions as a list of names and texts, for SQLite. The names are those of files: `0001_users/upgrade.sql` and
-    /// `0001_users/downgrade.sql`, or `0001_users.upgrade.sql`.
+    /// `0001_users/downgrade.sql`, or `0001_users.upgrade.sql`, with either slash. Files that are named in another way are
+    /// passed over, as in a folder.
     ///
     /// # Errors
     /// The `file::…`, `header::…` and `graph::…` codes.
@@ -94,11 +97,21 @@ impl Migrator {
         dialect: &'static dyn Dialect,
         files: impl IntoIterator<Item = (N, T)>,
     ) -> Result<Self> {
-        let files: BTreeMap<String, String> = files
-            .into_iter()
-            .map(|(name, text)| (name.into(), text.into()))
-            .into_map();
-        Self::from_revisions(dialect, project::in_list(&files, dialect.variants())?)
+        let files = files.into_iter().map(|(name, text)| (name.into(), text.into()));
+        Self::from_list(dialect, files.collect())
+    }
+
+    fn from_list(dialect: &'static dyn Dialect, files: Vec<(String, String)>) -> Result<Self> {
+        let mut list = BTreeMap::new();
+        for (name, text) in files {
+            // As Windows writes it.
+            let name = name.replace('\\', "/");
+            if list.contains_key(&name) {
+                return Err(project::named_twice(&name));
+            }
+            list.insert(name, text);
+        }
+        Self::from_revisions(dialect, project::in_list(&list, dialect.variants())?)
     }
 
     /// The revisions in a folder, for SQLite, read now.
@@ -132,7 +145,15 @@ impl Migrator {
             code: Registered::default(),
             backup: Backup::default(),
             lend_backup: None,
+            is_command: false,
         }
+    }
+
+    /// Lets errors advise in the words of the command line.
+    #[cfg(feature = "cli")]
+    pub(crate) fn for_command(mut self) -> Self {
+        self.is_command = true;
+        self
     }
 
     /// The name of the version table, instead of `sqlrev_revisions`.
@@ -349,6 +370,16 @@ impl Migrator {
     /// `graph::…` and `execute::code_unexpected`.
     pub fn check(&self) -> Result<()> {
         self.code.check(&self.source.loaded()?.graph)
+    }
+
+    /// The error, in words that name what whoever runs this has.
+    #[cold]
+    fn in_its_words(&self, error: Error) -> Error {
+        if self.is_command {
+            error
+        } else {
+            words::of_library(error)
+        }
     }
 
     fn table_of(&self, driver: &dyn Driver) -> VersionTable {

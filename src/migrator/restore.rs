@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::execute::lent::First as _;
 use crate::execute::{Executor, lock};
 use crate::migrator::backup::{Backup, Made, is_empty, not_copied, patiently};
+use crate::version::Row;
 
 /// Puts a copy back in the place of the database that the run has, in one transaction: everybody sees the one or the
 /// other. What was there before is kept as a copy of its own, which is returned.
@@ -118,24 +119,42 @@ fn is_a_copy(run: &mut Executor<'_>, from: &Path, backup: &Backup) -> Result<()>
     if std::fs::metadata(from).is_ok_and(|file| file.len() == 0) {
         return refused("is an empty file");
     }
+    let whole = |path: &Path| path.canonicalize().ok();
+    let file = run.driver.file();
+    if file
+        .as_deref()
+        .and_then(whole)
+        .is_some_and(|file| Some(file) == whole(from))
+    {
+        return refused("is the database itself");
+    }
     let message = not_put_back(from);
     let unread = |error| not_copied(&error, &message).state(AS_IT_WAS);
     let mut copy = run.driver.open_copy(from).map_err(unread)?;
     if is_empty(&mut *copy).map_err(|_| ()).is_ok_and(|is_empty| is_empty) {
         return refused("is a database without a table");
     }
-    let file = run.driver.file();
     let listed = file.and_then(|file| backup.list(&file).ok()).unwrap_or_default();
-    let whole = |path: &Path| path.canonicalize().ok();
     if listed.iter().any(|copy| whole(copy) == whole(from)) {
         // A copy from before the first revision has no version table.
         return Ok(());
     }
-    let (table, live) = (&run.table, &mut *run.driver);
-    if matches!(table.read(live), Ok(Some(_))) && matches!(table.read(&mut *copy), Ok(None)) {
+    let table = &run.table;
+    let (Ok(Some(rows)), Ok(copied)) = (table.read(run.driver), table.read(&mut *copy)) else {
+        return Ok(());
+    };
+    let Some(copied) = copied else {
         return refused(&format!(
             "has no table `{}`, and is no copy of this database",
             table.name()
+        ));
+    };
+    let graph = run.graph;
+    let known = |row: &Row| graph.node(row.id.as_str()).is_some() || rows.iter().any(|live| live.id == row.id);
+    if !copied.is_empty() && !copied.iter().any(known) {
+        return refused(&format!(
+            "is of another database: nothing is known here of revision `{}`, which it has",
+            copied[0].id
         ));
     }
     Ok(())

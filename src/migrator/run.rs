@@ -64,8 +64,8 @@ impl<'a> Run<'a> {
     }
 
     /// Lets another thread stop the run, with [`Cancel::fire`]. The revision that runs is rolled back, those before it
-    /// are kept, and the error is `execute::interrupted`. A `Cancel` that was fired stays so: the next run wants another
-    /// one.
+    /// are kept, and the error is `execute::interrupted`. Code of the application's own that computes or waits in a
+    /// revision comes to its end first. A `Cancel` that was fired stays so: the next run wants another one.
     #[must_use]
     pub fn cancel(mut self, cancel: &'a Cancel) -> Self {
         self.terms.cancel = Some(cancel);
@@ -96,6 +96,7 @@ impl<'a> Run<'a> {
     pub fn upgrade(self, target: &str) -> Result<Report> {
         no_transaction(self.driver)?;
         if target == "heads"
+            && !self.terms.cancel.is_some_and(Cancel::is_fired)
             && let Some(heads) = self.migrator.if_current(self.driver)?
         {
             return Ok(Report {
@@ -113,6 +114,8 @@ impl<'a> Run<'a> {
         let targets = targets(target)?;
         let graph = &self.migrator.source.for_driver(self.driver)?.graph;
         self.migrator.code.check(graph)?;
+        let seen = self.read(graph, now)?;
+        self.not_newer(&seen, graph)?;
         let done = self.with(graph, |executor| executor.upgrade(&targets));
         done.map_err(|error| self.newer_or(error))
     }
@@ -161,6 +164,9 @@ impl<'a> Run<'a> {
     /// As [`Run::upgrade`].
     pub fn plan_upgrade(mut self, target: &str) -> Result<Report> {
         let targets = targets(target)?;
+        let graph = &self.migrator.source.for_driver(self.driver)?.graph;
+        let seen = self.read(graph, now)?;
+        self.not_newer(&seen, graph)?;
         let planned = self.plan(|executor, seen| executor.plan_upgrade(seen, &targets));
         planned.map_err(|error| self.newer_or(error))
     }
@@ -194,7 +200,8 @@ impl<'a> Run<'a> {
         recorder.report_on(&plan, &Applied::known(graph, seen.applied()).0, basis)
     }
 
-    /// Runs [`Run::upgrade`] on a copy of the database, which is deleted, and tells what became of schema and rows.
+    /// Runs [`Run::upgrade`] on a copy of the database, which is deleted, and tells what became of schema and rows. The
+    /// copy has a connection of its own, without the functions, collations and attached databases of the application's.
     ///
     /// # Errors
     /// As [`Run::upgrade`], and what copying fails with.
@@ -217,7 +224,8 @@ impl<'a> Run<'a> {
             }
         };
         let borrowed = Borrowed::take(driver)?;
-        let copy = rehearse::Copied::of(&mut *borrowed.driver, &System::new(), patience, &mut hear)?;
+        let copy = rehearse::Copied::of(&mut *borrowed.driver, &System::new(), patience, &mut hear);
+        let copy = copy.map_err(|error| migrator.in_its_words(error))?;
         drop(borrowed);
         rehearse::rehearse(copy, &table, &System::new(), |driver| {
             let terms = Terms {
@@ -294,12 +302,17 @@ impl<'a> Run<'a> {
             return error;
         };
         match self.read(graph, now) {
-            Ok(seen) => {
-                let unknown: Vec<&RevisionId> = seen.applied().filter(|id| graph.node(id.as_str()).is_none()).collect();
-                self.newer(&unknown).unwrap_or(error)
-            }
+            Ok(seen) => self.not_newer(&seen, graph).err().unwrap_or(error),
             Err(_) => error,
         }
+    }
+
+    /// Refuses a database with rows of revisions that the program does not have, also of one that stopped half-way: what
+    /// the program would do there, nobody knows.
+    fn not_newer(&mut self, seen: &Seen, graph: &RevisionGraph) -> Result<()> {
+        let ids = seen.rows.iter().map(|row| &row.id);
+        let unknown: Vec<&RevisionId> = ids.filter(|id| graph.node(id.as_str()).is_none()).collect();
+        self.newer(&unknown).map_or(Ok(()), Err)
     }
 
     fn newer(&mut self, unknown: &[&RevisionId]) -> Option<Error> {
@@ -366,7 +379,7 @@ impl Terms<'_> {
                     .map(|lend| lend(&migrator.backup)),
             },
         };
-        act(&mut executor)
+        act(&mut executor).map_err(|error| migrator.in_its_words(error))
     }
 }
 

@@ -19,6 +19,13 @@ pub(super) fn duplicate(one: &str, other: &str) -> Error {
     .help(format!("delete one of them: rm {other}"))
 }
 
+/// The error for a name that is in a list of files twice.
+#[cold]
+pub fn named_twice(name: &str) -> Error {
+    Error::new(Code::FileDuplicate, format!("`{name}` is twice in the list of files"))
+        .help("leave one of them out: only one could run")
+}
+
 #[cold]
 pub(super) fn orphan(name: &str) -> Error {
     Error::new(Code::FileOrphanDowngrade, format!("`{name}` has no upgrade beside it"))

@@ -236,8 +236,7 @@ fn the_index_answers_alone() {
     migrator(line(3)).upgrade(&mut db).unwrap();
     let plan: String = db
         .query_row(
-            "EXPLAIN QUERY PLAN SELECT revision, CASE WHEN unfinished IS NULL THEN upgrade_checksum END FROM sqlrev_revisions \
-             ORDER BY revision",
+            "EXPLAIN QUERY PLAN SELECT revision, ifnull(unfinished, upgrade_checksum) FROM sqlrev_revisions ORDER BY revision",
             [],
             |row| row.get(3),
         )
@@ -305,6 +304,39 @@ fn events_and_cancellation() {
     assert_eq!(error.code(), Code::Interrupted);
     assert_eq!(number(&db, "SELECT count(*) FROM sqlite_schema WHERE name = 'c'"), 0);
     all.upgrade(&mut db).unwrap();
+    // Once it was fired, also where there is nothing to do.
+    let error = all.run(&mut db).cancel(&cancel).upgrade("heads").unwrap_err();
+    assert_eq!(error.code(), Code::Interrupted);
+    assert_eq!(error.help_lines(), ["running it again goes on"]);
+}
+
+#[test]
+fn a_list_of_files_is_taken_as_a_whole() {
+    let text = |id: &str| format!("-- ---\n-- revision: {id}\n-- ---\nCREATE TABLE {id} (x);\n");
+    let twice = [("a/upgrade.sql", text("one1")), ("a\\upgrade.sql", text("two2"))];
+    let error = Migrator::from_files(twice.clone()).unwrap_err();
+    assert_eq!(error.code(), Code::FileDuplicate);
+    let mut db = memory();
+    // As Windows names it.
+    let all = Migrator::from_files(twice.into_iter().skip(1)).unwrap();
+    assert_eq!(all.upgrade(&mut db).unwrap().steps.len(), 1);
+    assert_eq!(number(&db, "SELECT count(*) FROM two2"), 0);
+}
+
+#[test]
+fn errors_name_what_an_application_has() {
+    let place = Place::new();
+    let path = place.path("own.db");
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let all = migrator(line(1)).lock_timeout(std::time::Duration::ZERO);
+    let error = all.upgrade(&mut Connection::open(&path).unwrap()).unwrap_err();
+    assert_eq!(error.code(), Code::LockTimeout);
+    let help = error.help_lines().join(" ");
+    assert!(
+        help.contains("Migrator::lock_timeout") && !help.contains("--"),
+        "{help}"
+    );
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! An older release that rolls back what a newer one did, from the version table alone.
 
 use rusqlite::Connection;
-use sqlrev::{Code, Migrator};
+use sqlrev::{Code, Migrator, Status};
 
-use crate::library::{File, line, memory, migrator, number};
+use crate::library::{File, line, memory, migrator, number, revision};
 
 /// The first revision, and a second one of the newer release: its header, its texts for every database and for SQLite.
 fn newer(header: &str, sqlite: Option<&str>) -> Migrator {
@@ -90,4 +90,31 @@ fn code_for_a_revision_that_is_not_there_is_refused_by_every_call() {
         refused(all(line(1)).downgrade_to_mine(&mut db)),
         Code::OwnCodeUnexpected
     );
+}
+
+/// Nothing is said to be as it should be beside half of what a newer release does, and a plan says what a run would.
+#[test]
+fn an_older_release_stops_where_a_newer_one_stopped_half_way() {
+    let mut db = memory();
+    let mut files = line(1);
+    files.extend(revision(
+        "bbbb",
+        "aaaa",
+        "-- transaction: none\n",
+        "CREATE TABLE b (x);\nINSERT INTO nowhere VALUES (1);",
+        "DROP TABLE b;",
+    ));
+    let older = migrator(line(1));
+    older.upgrade(&mut db).unwrap();
+    let whole = migrator(line(2));
+    let half = migrator(files);
+    assert_eq!(half.upgrade(&mut db).unwrap_err().code(), Code::StatementFailed);
+    assert!(matches!(older.status(&mut db).unwrap(), Status::Ahead { unknown } if unknown.len() == 1));
+    for _ in 0..2 {
+        assert_eq!(older.upgrade(&mut db).unwrap_err().code(), Code::NewerDatabase);
+        assert_eq!(older.plan(&mut db).unwrap_err().code(), Code::NewerDatabase);
+        // Nor beside all of it.
+        db = memory();
+        whole.upgrade(&mut db).unwrap();
+    }
 }

@@ -80,6 +80,44 @@ fn code_that_fails_leaves_nothing() {
     assert!(migrator(line(1)).is_up_to_date(&mut db).unwrap());
 }
 
+/// Another transaction is not the one that it was given, and what was rolled back is not taken for done.
+#[test]
+fn code_that_begins_another_transaction_is_refused() {
+    for (words, left) in [
+        ("ROLLBACK; BEGIN IMMEDIATE", 0),
+        ("COMMIT; BEGIN", 1),
+        ("COMMIT", 1),
+        ("ROLLBACK", 0),
+    ] {
+        let mut db = memory();
+        migrator(line(1)).upgrade(&mut db).unwrap();
+        let all = migrator(with_code()).on_upgrade("ffff", move |data| {
+            let db = data.sqlite()?;
+            Ok(db.execute_batch(words)?)
+        });
+        let error = all.upgrade(&mut db).unwrap_err();
+        assert_eq!(error.code(), Code::ScriptTransaction, "{words}");
+        let state = error.state_line().unwrap();
+        assert!(
+            state.starts_with("what the code committed of revision `ffff` stays"),
+            "{state}"
+        );
+        assert!(db.is_autocommit());
+        let columns = "SELECT count(*) FROM pragma_table_info('a') WHERE name = 'w'";
+        assert_eq!(number(&db, columns), left, "{words}");
+        assert!(migrator(line(1)).is_up_to_date(&mut db).unwrap());
+    }
+    // A savepoint of its own is its own affair.
+    let all = migrator(with_code()).on_upgrade("ffff", |data| {
+        let db = data.sqlite()?;
+        db.execute_batch("SAVEPOINT one; UPDATE a SET w = 1; SAVEPOINT two; UPDATE a SET w = 2; ROLLBACK TO two")?;
+        Ok(())
+    });
+    let mut db = memory();
+    all.upgrade(&mut db).unwrap();
+    assert_eq!(number(&db, "SELECT w FROM a"), 1);
+}
+
 #[test]
 fn code_is_not_left_out_in_silence() {
     let code = |error: sqlrev::Error| error.code();

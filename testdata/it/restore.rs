@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use sqlrev::Event;
 use sqlrev::migrator::Backup;
 
-use crate::library::{line, migrator, number};
+use crate::library::{line, migrator, number, revision};
 
 /// Another program, which hears at once that it may not write.
 fn impatient(path: &Path) -> Connection {
@@ -204,4 +204,38 @@ fn a_clock_that_goes_back_makes_no_copy_an_old_one() {
     assert_eq!(Backup::always().list(&path).unwrap(), made);
     let name = made[1].file_name().unwrap().to_str().unwrap();
     assert_eq!(name, "own.db.backup-20300102T030405Z-3");
+}
+
+/// Neither the database itself nor one of another application is put in its place, and nobody waits for that.
+#[test]
+fn the_database_itself_and_that_of_another_application_are_no_copies() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("own.db");
+    let mut db = Connection::open(&path).unwrap();
+    let all = migrator(line(2));
+    all.upgrade(&mut db).unwrap();
+    let refused = |db: &mut Connection, from: &Path, why: &str| {
+        let error = all.restore(db, from).unwrap_err();
+        assert_eq!(error.code(), sqlrev::Code::NotADatabase);
+        assert!(error.message().contains(why), "{error}");
+        assert!(all.is_up_to_date(db).unwrap());
+    };
+    refused(&mut db, &path, "is the database itself");
+    let other = folder.path().join("other.db");
+    let theirs = revision("zzzz", "", "", "CREATE TABLE z (x);", "");
+    migrator(theirs.to_vec())
+        .upgrade(&mut Connection::open(&other).unwrap())
+        .unwrap();
+    refused(
+        &mut db,
+        &other,
+        "is of another database: nothing is known here of revision `zzzz`",
+    );
+    // An earlier state of it is, wherever it comes from.
+    let earlier = folder.path().join("earlier.db");
+    migrator(line(1))
+        .upgrade(&mut Connection::open(&earlier).unwrap())
+        .unwrap();
+    all.restore(&mut db, &earlier).unwrap();
+    assert!(!all.is_up_to_date(&mut db).unwrap());
 }
