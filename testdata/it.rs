@@ -53,6 +53,8 @@ mod enemy;
 mod failing;
 #[path = "it/kill.rs"]
 mod kill;
+#[path = "it/least.rs"]
+mod least;
 #[path = "it/library.rs"]
 mod library;
 #[cfg(unix)]

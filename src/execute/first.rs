@@ -29,7 +29,13 @@ impl<'a> Executor<'a> {
             }
             let early = wanted && !self.driver.copies_while_locked();
             let made = if early { self.first()? } else { None };
-            match self.begin_then(found, make, early) {
+            if let Err(error) = self.begin() {
+                // Nothing is open, or what is not ours: not every driver can tell before.
+                for_nothing(made);
+                self.driver.forget();
+                return Err(error.state("nothing was run"));
+            }
+            match self.when_begun(found, make, early) {
                 Ok(Begun::With(late)) => return Ok(made.or(late)),
                 Ok(Begun::NotNeeded) => {
                     for_nothing(made);
@@ -54,8 +60,7 @@ impl<'a> Executor<'a> {
         }
     }
 
-    fn begin_then(&mut self, found: &mut Found<'a>, make: MakePlan<'_, 'a>, early: bool) -> Result<Begun<'a>> {
-        self.begin()?;
+    fn when_begun(&mut self, found: &mut Found<'a>, make: MakePlan<'_, 'a>, early: bool) -> Result<Begun<'a>> {
         let stale = self.again_if_stale(found, make)?;
         if found.plan.is_empty() {
             return Ok(Begun::NotNeeded);
