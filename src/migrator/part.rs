@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 
 /// How such names end.
 pub(super) const SUFFIX: &str = ".part";
-/// What SQLite writes beside a database.
-const BESIDE: [&str; 4] = ["", "-journal", "-wal", "-shm"];
+/// What SQLite writes beside a database, and the database itself. It goes last: a process that is killed meanwhile leaves
+/// what the next one finds by its name.
+const WHOLE: [&str; 4] = ["-journal", "-wal", "-shm", ""];
 
 /// The file, deleted when it is dropped. It is locked, so that others can tell it from what a killed process left.
 pub(super) struct Part {
@@ -86,7 +87,7 @@ impl Drop for Part {
 
 /// Deletes the file of a database with what stands beside it.
 pub(super) fn delete(path: &Path) {
-    for suffix in BESIDE {
+    for suffix in WHOLE {
         let _ = fs::remove_file(with_suffix(path, suffix));
     }
 }
