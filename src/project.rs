@@ -16,6 +16,7 @@ mod names;
 mod schema;
 mod template;
 mod url;
+mod utf8;
 mod write;
 
 use std::cell::{OnceCell, RefCell};
@@ -435,7 +436,7 @@ fn dotenv(variables: &mut Environment, folder: &Path, shown: &str) -> Result<()>
         return Ok(());
     }
     let bytes = std::fs::read(&path).map_err(|error| mistakes::unreadable(&name, &error))?;
-    let text = files::decode_hidden(&name, &bytes)?.text;
+    let text = utf8::decode_hidden(&name, &bytes)?.text;
     variables.add(&name, &text)
 }
 
@@ -453,7 +454,7 @@ fn read_config(path: &Path, shown: &str, chosen: bool) -> Result<String> {
         io::ErrorKind::NotFound => missing(&format!("there is no file `{shown}`")),
         _ => mistakes::unreadable(shown, &error),
     })?;
-    Ok(files::decode_hidden(shown, &bytes)?.text.to_string())
+    Ok(utf8::decode_hidden(shown, &bytes)?.text.to_string())
 }
 
 #[cold]

@@ -69,7 +69,7 @@ pub(crate) fn check(session: &mut Session<'_>, args: &args::Check, ui: &mut Ui<'
     let stopped: Vec<(&RevisionId, Unfinished)> = seen
         .rows
         .iter()
-        .filter_map(|row| Some((&row.id, row.unfinished?)))
+        .filter_map(|row| Some((&row.id, row.unfinished.filter(|at| !at.has_done_nothing())?)))
         .collect();
     let is_edited = edits.iter().any(|edit| !edit.cosmetic);
     let is_there = pending.is_empty() && missing.is_empty() && stopped.is_empty();

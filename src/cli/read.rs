@@ -34,7 +34,11 @@ pub(crate) fn current(session: &mut Session<'_>, args: &args::Current, ui: &mut 
             ui.line(&line);
         }
     }
-    for row in seen.rows.iter().filter(|row| row.unfinished.is_some()) {
+    for row in seen
+        .rows
+        .iter()
+        .filter(|row| row.unfinished.is_some_and(|at| !at.has_done_nothing()))
+    {
         let next = if row.unfinished.is_some_and(|at| at.begun) {
             "says what to do"
         } else {

@@ -55,7 +55,10 @@ impl Seen {
 
     /// The revision that stopped half-way on its way in this direction.
     pub(crate) fn stopped(&self, direction: Direction) -> Option<&Row> {
-        let stopped = |row: &&Row| row.unfinished.is_some_and(|at| at.direction == direction);
+        let stopped = |row: &&Row| {
+            row.unfinished
+                .is_some_and(|at| at.direction == direction && !at.has_done_nothing())
+        };
         self.rows.iter().find(stopped)
     }
 

@@ -5,10 +5,12 @@ use std::path::Path;
 
 use super::disk::{Folder, Kind};
 use super::files::Loader;
-use super::mistakes::nested;
+use super::mistakes::{misnamed, nested};
 use super::names::{Half, Name};
 use crate::error::Result;
+use crate::revision::header;
 use crate::sorted;
+use crate::source::SourceFile;
 
 /// How many folders deep is looked for revisions that lie too deep.
 pub(super) const DEEP: usize = 3;
@@ -46,6 +48,23 @@ impl Loader<'_> {
             }
             if deep > 0 {
                 self.nothing_deeper(&folder, &format!("{path}/"), inner, deep - 1)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses files of a location that have the header of a revision, and a name that no revision's file has.
+    pub(super) fn no_misnamed(&self, location: &str, mut others: Vec<String>) -> Result<()> {
+        sorted::sort(&mut others);
+        for name in others {
+            let shown = format!("{location}/{name}");
+            let path = self.root.join(&shown);
+            if !begins_like_one(&path).unwrap_or(false) {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            if header::parse(&SourceFile::new(shown.as_str(), text)).is_ok() {
+                return Err(misnamed(location, &name));
             }
         }
         Ok(())

@@ -17,6 +17,7 @@ use super::deeper;
 use super::disk::{Folder, Kind, LARGE, OnDisk};
 use super::mistakes::{duplicate, misspelled, no_file, not_a_name, orphan, unknown_dialect, unreadable};
 use super::names::{Half, Name};
+use super::utf8::decode;
 
 /// How much of a large file is kept in memory.
 const HEAD: usize = 64 << 10;
@@ -96,11 +97,13 @@ impl Loader<'_> {
         let folder =
             Folder::open(&self.root.join(&location.name)).map_err(|error| self.no_location(location, &error))?;
         let mut entries: Vec<Entry> = Vec::new();
+        let mut others: Vec<String> = Vec::new();
         let mut mistake = None;
         let listed = folder.list(|name, kind| match name {
             Ok(name) if name.starts_with('.') => {}
             Ok(name) if kind == Kind::Folder => entries.push((name.to_owned(), None)),
             Ok(name) => match Half::of(name) {
+                Name::Half("", _) | Name::Other if name.ends_with(".sql") => others.push(name.to_owned()),
                 Name::Half("", _) | Name::Other => {}
                 Name::Half(..) if kind == Kind::Other => {
                     mistake = Some(no_file(&format!("{}/{name}", location.name)));
@@ -117,6 +120,7 @@ impl Loader<'_> {
         if let Some(mistake) = mistake {
             return Err(mistake);
         }
+        self.no_misnamed(&location.name, others)?;
         entries.sort_unstable();
         revisions.reserve(entries.len());
         let parts = threads(entries.len());
@@ -234,6 +238,8 @@ impl Loader<'_> {
         let mut inner: Vec<String> = Vec::new();
         // The names of other files are nobody's business.
         let listed = folder.list(|name, kind| match name.as_ref().map(|name| (Half::of(name), name)) {
+            // What editors and systems put beside a file.
+            Ok((_, name)) if name.starts_with('.') => {}
             Ok((Name::Half("", _), name)) if kind == Kind::Other => {
                 mistake = Some(no_file(&format!("{shown}{name}")));
             }
@@ -438,69 +444,6 @@ pub(super) fn script(buffer: &[u8], shown: Arc<str>, root: &Arc<Path>) -> Result
 /// The length of a byte order mark at the beginning.
 fn mark(text: &str) -> usize {
     if text.starts_with('\u{feff}') { 3 } else { 0 }
-}
-
-/// Takes bytes as UTF-8.
-///
-/// # Errors
-/// `file::invalid_utf8`, labelled under the first byte that is not.
-pub(super) fn decode(name: impl Into<Arc<str>>, bytes: &[u8]) -> Result<SourceFile> {
-    let wide = matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..]);
-    match std::str::from_utf8(bytes) {
-        Ok(text) if !wide => Ok(SourceFile::new(name, text)),
-        result => Err(not_utf8(
-            &name.into(),
-            bytes,
-            wide,
-            result.err().map_or(0, |error| error.valid_up_to()),
-            false,
-        )),
-    }
-}
-
-/// Likewise, for a file that may hold a password: the label shows the place, and stars for what stands there.
-pub(super) fn decode_hidden(name: &str, bytes: &[u8]) -> Result<SourceFile> {
-    let at = |error: std::str::Utf8Error| error.valid_up_to();
-    decode(name, bytes).map_err(|_| {
-        let wide = matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..]);
-        not_utf8(
-            &name.into(),
-            bytes,
-            wide,
-            std::str::from_utf8(bytes).err().map_or(0, at),
-            true,
-        )
-    })
-}
-
-#[cold]
-fn not_utf8(name: &Arc<str>, bytes: &[u8], wide: bool, at: usize, hidden: bool) -> Error {
-    let byte = bytes.get(at).copied().unwrap_or_default();
-    let (mut text, mut at) = (String::from_utf8_lossy(bytes).into_owned(), at);
-    if hidden {
-        at = text[..at].chars().count();
-        text = text.chars().map(|c| if c == '\n' { c } else { '*' }).collect();
-    }
-    let file = SourceFile::new(name.clone(), text);
-    let span = at..at + file.text[at..].chars().next().map_or(0, char::len_utf8);
-    let name = &file.name;
-    if wide {
-        return Error::new(Code::FileEncoding, format!("`{name}` is UTF-16, not UTF-8"))
-            .at(&file, span, "two bytes for each character")
-            .help(format!(
-                "iconv -f utf-16 -t utf-8 {name} > {name}.new && mv {name}.new {name}"
-            ));
-    }
-    let label = if hidden {
-        "a byte that is not UTF-8".to_owned()
-    } else {
-        format!("the byte 0x{byte:02x} is not UTF-8")
-    };
-    Error::new(Code::FileEncoding, format!("`{name}` is not UTF-8"))
-        .at(&file, span, label)
-        .help(format!(
-            "if it is Latin-1: iconv -f latin1 -t utf-8 {name} > {name}.new && mv {name}.new {name}"
-        ))
 }
 
 /// Demands that two headers of one revision name the same id and parents.

@@ -6,7 +6,7 @@ use crate::code::Code;
 use crate::error::Error;
 use crate::source::SourceFile;
 
-use super::names::DIALECTS;
+use super::names::{DIALECTS, Half, Name};
 
 #[cold]
 pub(super) fn duplicate(one: &str, other: &str) -> Error {
@@ -59,6 +59,26 @@ pub(super) fn misspelled(name: &str, word: &str, meant: &str) -> Error {
     .at(&SourceFile::new(name, ""), 0..0, "would never run")
     .help(format!("if it is one: mv {name} {right}"))
     .help("if it is something else, give it a name less like one")
+}
+
+#[cold]
+pub(super) fn misnamed(location: &str, name: &str) -> Error {
+    let stem = name.strip_suffix(".sql").unwrap_or(name);
+    let right = match Half::of(name) {
+        Name::Half("", _) => format!("{location}/NAME/{name}"),
+        _ => format!("{location}/{stem}.upgrade.sql"),
+    };
+    Error::new(
+        Code::FileMisspelled,
+        format!("`{location}/{name}` begins as a revision does, and has no name of its files"),
+    )
+    .at(
+        &SourceFile::new(format!("{location}/{name}"), ""),
+        0..0,
+        "would never run",
+    )
+    .help(format!("if it is one: mv {location}/{name} {right}"))
+    .help("if it is not, take the header out, or begin its name with a dot")
 }
 
 #[cold]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::code::Code;
 use crate::error::{Error, Result};
-use crate::project::{Command, Project, Schema, files, mistakes, write};
+use crate::project::{Command, Project, Schema, mistakes, utf8, write};
 use crate::revision::Script;
 use crate::secret;
 use crate::sorted;
@@ -199,5 +199,5 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
 
 fn read(path: &Path, shown: &str) -> Result<Script> {
     let bytes = std::fs::read(path).map_err(|error| mistakes::unreadable(shown, &error))?;
-    files::decode(shown.to_owned(), &bytes).map(whole)
+    utf8::decode(shown.to_owned(), &bytes).map(whole)
 }

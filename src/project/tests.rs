@@ -731,3 +731,39 @@ fn a_new_revision_gets_its_paths() {
         Code::Usage
     );
 }
+
+/// Enough for several threads: the order is that of the names, and of two mistakes the first one counts.
+#[test]
+fn many_are_read_as_one_after_another() {
+    let place = Disk::new(&[]);
+    for at in 0..700 {
+        let flat = at % 3 == 0;
+        let name = if flat {
+            format!("migrations/{at:04}.upgrade.sql")
+        } else {
+            format!("migrations/{at:04}/upgrade.sql")
+        };
+        place.put(
+            &name,
+            format!("-- ---\n-- revision: r{at:04}\n-- ---\nSELECT {at};\n").as_bytes(),
+        );
+        if flat {
+            place.put(&format!("migrations/{at:04}.downgrade.sql"), b"SELECT 1;");
+        }
+    }
+    let found = place.load(&[]).expect("all can be read");
+    let ids: Vec<String> = found.iter().map(|revision| revision.id().to_string()).collect();
+    let all: Vec<String> = (0..700).map(|at| format!("r{at:04}")).collect();
+    assert_eq!(ids, all);
+    assert!(
+        found
+            .iter()
+            .enumerate()
+            .all(|(at, revision)| revision.downgrade.is_some() == (at % 3 == 0))
+    );
+    for at in [680, 20] {
+        place.put(&format!("migrations/{at:04}/upgrade.sql"), b"SELECT 1;");
+        let error = place.load(&[]).expect_err("one has no header");
+        assert!(error.to_string().contains(&format!("{at:04}")), "{error}");
+    }
+}

@@ -13,6 +13,13 @@ pub struct Unfinished {
     pub begun: bool,
 }
 
+impl Unfinished {
+    /// Whether it stopped before its first statement had done anything.
+    pub(crate) fn has_done_nothing(self) -> bool {
+        self.statements == 0 && !self.begun
+    }
+}
+
 /// What follows the number of statements where one more was begun.
 const BEGUN: &str = ":begun";
 
