@@ -116,7 +116,7 @@ codes! {
     FileUnknownDialect = "file::unknown_dialect",
         "The file's name says that it is the text for a dialect, but there is no dialect of this name, so the file would never run. The dialects are sqlite, postgresql, mysql and mariadb: upgrade.postgresql.sql.";
     FileMisspelled = "file::misspelled",
-        "The file's name is almost that of a revision's file, such as upgarde.sql or Upgrade.sql, so it would be passed over without a word. The names are upgrade.sql and downgrade.sql, or up.sql and down.sql, alone in a folder or behind a name: users.upgrade.sql. A file that is something else needs a name less like these.";
+        "The file's name is almost that of a revision's file, such as upgarde.sql or Upgrade.sql, so it would be passed over without a word; or the file begins as a revision does, and has a name that no revision has, such as 0001_init.sql. The names are upgrade.sql and downgrade.sql, or up.sql and down.sql, alone in a folder or behind a name: users.upgrade.sql. A file that is something else needs a name less like these.";
     FileNested = "file::nested",
         "A revision's files lie in a folder of a folder of the location, where nothing is looked for, so they would be passed over without a word. A location holds a folder for each revision, or flat pairs. Name the folder in between under `locations:` in migrations.yaml, several are allowed; or move the revisions up.";
     NoDialectText = "file::no_dialect_text",
