@@ -375,7 +375,7 @@ impl Plan<'_> {
         out
     }
 
-    /// The foreign keys from tables that go to tables that go before them.
+    /// The foreign keys from tables that go to tables that go before them, and what calls functions that do.
     fn circles(&self, drop: &[Key]) -> Vec<Change> {
         let mut found = Vec::new();
         let mut gone = BTreeSet::new();
@@ -390,6 +390,9 @@ impl Plan<'_> {
                     ));
                 }
             }
+            let object = self.from.objects.get(key).into_iter();
+            let calls = object.flat_map(|object| called::Called::given_up(object, &gone));
+            found.extend(calls.map(|alter| Change::Alter(key.clone(), Box::new(alter))));
             gone.insert(key);
         }
         found

@@ -251,6 +251,9 @@ pub struct Object {
     pub drop: String,
     /// What must be there before it.
     pub uses: BTreeSet<Key>,
+    /// What must be there before the statements that complete it, and may need it itself: a function over the rows of the
+    /// table whose CHECK calls it.
+    pub late_uses: BTreeSet<Key>,
     /// Its parts, where it is a table that can be altered.
     pub table: Option<Table>,
     /// Whether rows are lost with it.

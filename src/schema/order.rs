@@ -58,9 +58,11 @@ pub fn late<'k>(model: &Model, keys: impl Iterator<Item = &'k Key>) -> BTreeSet<
     loop {
         let before = late.len();
         keys.retain(|key| {
-            let needs = model.objects.get(*key).map(|object| &object.uses);
-            let is_late =
-                key.kind > Kind::Table || needs.is_some_and(|needs| needs.iter().any(|need| late.contains(need)));
+            let object = model.objects.get(*key);
+            let mut needs = object
+                .into_iter()
+                .flat_map(|object| object.uses.iter().chain(&object.late_uses));
+            let is_late = key.kind > Kind::Table || needs.any(|need| late.contains(need));
             if is_late {
                 late.insert((*key).clone());
             }

@@ -110,7 +110,7 @@ impl<'m> Around<'m> {
 
 /// What an object names.
 pub(crate) fn needs(object: &Object) -> impl Iterator<Item = &Key> {
-    object.uses.iter().chain(object.on.as_ref())
+    object.uses.iter().chain(&object.late_uses).chain(object.on.as_ref())
 }
 
 /// Whether something outside of the part has a name that something in it is given.

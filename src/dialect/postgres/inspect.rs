@@ -4,6 +4,7 @@
 //! The server writes every definition itself, with nothing on its search path, so that names are whole and two things
 //! that mean the same read the same.
 
+mod circles;
 mod code;
 mod comments;
 mod draft;
@@ -12,13 +13,12 @@ mod sequences;
 mod tables;
 mod types;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::dialect::Rows;
 use crate::dialect::row::Row;
 use crate::error::Result;
 use crate::schema::{Key, Kind, Model, Object};
-use crate::sorted::Gather as _;
 use crate::sql::write;
 
 pub(super) use draft::{next_value, usual_name};
@@ -110,6 +110,8 @@ struct Reading<'q> {
     columns: BTreeMap<u32, BTreeMap<i32, String>>,
     /// What uses what beside what the server keeps.
     uses: Vec<(Key, Key)>,
+    /// The names of constraints, and of columns with a default, by catalog and number.
+    parts: BTreeMap<(u32, u32), String>,
 }
 
 impl<'q> Reading<'q> {
@@ -121,6 +123,7 @@ impl<'q> Reading<'q> {
             known: BTreeMap::new(),
             columns: BTreeMap::new(),
             uses: Vec::new(),
+            parts: BTreeMap::new(),
         }
     }
 
@@ -224,45 +227,6 @@ impl<'q> Reading<'q> {
             let at = (row.oid(), row.oid());
             if let Some(key) = self.key(catalog::EXTENSION, row.oid()).cloned() {
                 self.know(at, key, String::new());
-            }
-        }
-        Ok(())
-    }
-
-    /// What must be there before what. An array, a row type and a multirange stand for what they are made of.
-    fn dependencies(&mut self) -> Result<()> {
-        let multiranges = if self.version >= 140_000 {
-            "LEFT JOIN pg_range m ON m.rngmultitypid = t.oid"
-        } else {
-            "LEFT JOIN pg_range m ON false"
-        };
-        let sql = format!(
-            "SELECT DISTINCT d.classid, d.objid, \
-             CASE WHEN t.typrelid <> 0 AND r.relkind <> 'c' THEN 1259 ELSE d.refclassid END, \
-             CASE WHEN t.typrelid <> 0 AND r.relkind <> 'c' THEN t.typrelid \
-             WHEN m.rngtypid IS NOT NULL THEN m.rngtypid \
-             WHEN t.typcategory = 'A' AND t.typelem <> 0 THEN t.typelem ELSE d.refobjid END \
-             FROM pg_depend d LEFT JOIN pg_type t ON d.refclassid = 1247 AND t.oid = d.refobjid \
-             LEFT JOIN pg_class r ON r.oid = t.typrelid {multiranges} \
-             WHERE d.deptype IN ('n', 'a') AND d.objid >= 16384 AND d.refobjid >= 16384 \
-             AND d.classid IN (1247, 1255, 1259, 2604, 2606, 2618, 2620, 3256, 3466, 3079) \
-             AND d.refclassid IN (1247, 1255, 1259, 3079) \
-             AND NOT (d.deptype = 'a' AND d.refclassid = 1259 AND d.classid IN (1259, 2604, 2606))"
-        );
-        let mut all: BTreeSet<(Key, Key)> = std::mem::take(&mut self.uses).into_iter().into_set();
-        for mut row in self.rows(&sql)? {
-            let user = (row.oid(), row.oid());
-            let used = (row.oid(), row.oid());
-            let (Some(user), Some(used)) = (self.known.get(&user), self.known.get(&used)) else {
-                continue;
-            };
-            if user.key != used.key {
-                all.insert((user.key.clone(), used.key.clone()));
-            }
-        }
-        for (user, used) in all {
-            if let Some(object) = self.model.objects.get_mut(&user).filter(|_| user != used) {
-                object.uses.insert(used);
             }
         }
         Ok(())

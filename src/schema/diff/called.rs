@@ -1,7 +1,9 @@
 //! What calls a function that is made anew from within a table, and has to make room for that.
 
+use std::collections::BTreeSet;
+
 use crate::schema::diff::{Alter, Force, Plan};
-use crate::schema::{Column, Constraint, Key, Kind, Model, Table, Text};
+use crate::schema::{Column, Constraint, Key, Kind, Model, Object, Table, Text};
 use crate::sorted::Gather as _;
 
 /// Functions that are made anew, as they stand in expressions.
@@ -17,11 +19,28 @@ impl Called {
             return Self::default();
         }
         let callers = from.dependents(&anew);
-        let names = anew.iter().chain(callers.iter().filter(is_one)).map(|key| {
+        Self::named(anew.iter().chain(callers.iter().filter(is_one)))
+    }
+
+    fn named<'k>(keys: impl Iterator<Item = &'k Key>) -> Self {
+        let names = keys.map(|key| {
             let shown = key.shown();
             shown.split('(').next().unwrap_or_default().to_owned() + "("
         });
         Self(names.collect())
+    }
+
+    /// What a table that goes must give up first, since it calls functions that need the table and so go before it.
+    pub(super) fn given_up(object: &Object, gone: &BTreeSet<&Key>) -> Vec<Alter> {
+        let called = Self::named(object.late_uses.iter().filter(|key| gone.contains(key)));
+        let Some(table) = object.table.as_ref().filter(|_| !called.0.is_empty()) else {
+            return Vec::new();
+        };
+        let constraints = table.constraints.iter();
+        let constraints = constraints.filter(|constraint| called.is_in(&constraint.definition));
+        let columns = table.columns.iter().filter(|column| called.is_in_default(column));
+        let constraints = constraints.cloned().map(Alter::DropConstraint);
+        constraints.chain(columns.cloned().map(Alter::DropDefault)).collect()
     }
 
     fn is_in(&self, text: &Text) -> bool {

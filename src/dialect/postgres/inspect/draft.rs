@@ -338,7 +338,7 @@ fn has_index(constraint: &Constraint) -> bool {
 }
 
 /// A column as it stands in CREATE TABLE and behind ADD COLUMN.
-fn definition(column: &Column, serial: Option<&str>) -> String {
+pub(super) fn definition(column: &Column, serial: Option<&str>) -> String {
     let mut out = quoted(&column.name);
     if let Some(serial) = serial {
         out.push_str(&format!(" {serial}"));

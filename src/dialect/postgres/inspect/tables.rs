@@ -88,6 +88,7 @@ impl Reading<'_> {
             let (name, default) = draft.column(&mut row, number, sequences);
             if default != 0 {
                 self.know((catalog::DEFAULT, default), draft.key.clone(), String::new());
+                self.parts.insert((catalog::DEFAULT, default), name.clone());
             }
             self.columns.entry(table).or_default().insert(number, name);
         }
@@ -110,6 +111,7 @@ impl Reading<'_> {
             let place = qualified(&draft.key.schema, &draft.key.name);
             let words = format!("CONSTRAINT {} ON {place}", quoted(&name));
             self.know((catalog::CONSTRAINT, oid), draft.key.clone(), words);
+            self.parts.insert((catalog::CONSTRAINT, oid), name.clone());
             let names = self.columns.get(&table);
             let columns = columns
                 .split(' ')
