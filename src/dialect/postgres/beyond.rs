@@ -50,7 +50,9 @@ pub(super) fn block(statement: &str) -> Option<Replay> {
     gather(statement, DEPTH, &mut said);
     let (mut shares, mut defines) = (false, false);
     for (at, word) in said.iter().enumerate() {
-        let begins = at == 0 || !matches!(said[at - 1].as_str(), "." | ",");
+        // A right may be called like a statement.
+        let of_option = at > 1 && said[at - 2] == "OPTION" && said[at - 1] == "FOR";
+        let begins = at == 0 || !of_option && !matches!(said[at - 1].as_str(), "." | "," | "GRANT" | "REVOKE");
         if !begins
             || !matches!(
                 &**word,
@@ -175,12 +177,15 @@ mod tests {
             "EXECUTE 'ALTER DATABASE d SET work_mem = ''1MB''';",
             "EXECUTE format('GRANT CONNECT ON DATABASE %I TO r', current_database());",
             "GRANT a TO b; EXCEPTION WHEN others THEN NULL;",
+            "CREATE ROLE r; EXECUTE format('grant create, connect on database %I to r', current_database());",
+            "EXECUTE format('revoke grant option for create on database %I from r', current_database());",
         ] {
             assert_eq!(skipped(body), Some(Replay::Skip), "{body}");
         }
         for body in [
             "CREATE ROLE r; GRANT SELECT ON t TO r;",
             "CREATE ROLE r; EXECUTE made;",
+            "CREATE ROLE r; GRANT EXECUTE ON FUNCTION f() TO r;",
             "CREATE TABLE t (a int); EXECUTE 'CREATE ROLE r';",
         ] {
             assert!(matches!(skipped(body), Some(Replay::Instead(_))), "{body}");
