@@ -121,7 +121,7 @@ impl Reading<'_> {
     /// Triggers, each after the one that fires before it.
     pub(super) fn triggers(&mut self) -> Result<()> {
         let sql = "SELECT trigger_name, event_object_table, action_timing, event_manipulation \
-                   FROM information_schema.triggers WHERE trigger_schema = DATABASE() \
+                   FROM information_schema.triggers WHERE event_object_schema = DATABASE() \
                    ORDER BY event_object_table, action_timing, event_manipulation, action_order";
         let mut last: Option<(String, String)> = None;
         let rows: Vec<Row> = self.rows(sql)?.collect();

@@ -93,12 +93,14 @@ impl Reading<'_> {
     }
 
     fn foreign_keys(&mut self, drafts: &mut Drafts) -> Result<()> {
+        // MariaDB looks at every table of the server where a constant does not say for each of the two which database is
+        // meant, and takes the wrong one of two columns that are the same.
         let sql = "SELECT k.table_name, k.constraint_name, k.column_name, k.referenced_table_schema, \
                    k.referenced_table_name, k.referenced_column_name, r.update_rule, r.delete_rule \
                    FROM information_schema.key_column_usage k JOIN information_schema.referential_constraints r \
-                   ON r.constraint_schema = k.constraint_schema AND r.table_name = k.table_name \
-                   AND r.constraint_name = k.constraint_name \
-                   WHERE k.table_schema = DATABASE() AND k.referenced_table_name IS NOT NULL \
+                   ON r.table_name = k.table_name AND r.constraint_name = k.constraint_name \
+                   WHERE k.table_schema = DATABASE() AND r.constraint_schema = DATABASE() \
+                   AND k.referenced_table_name IS NOT NULL \
                    ORDER BY k.table_name, k.constraint_name, k.ordinal_position";
         let mut found: BTreeMap<(String, String), Foreign> = BTreeMap::new();
         for mut row in self.rows(sql)? {
