@@ -9,6 +9,7 @@ mod beyond;
 mod bookkeeping;
 mod cancel;
 mod changed;
+mod counters;
 mod counting;
 mod course;
 pub mod declared;

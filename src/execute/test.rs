@@ -1,10 +1,9 @@
 //! Each revision up, down and up again on a scratch database; schemas and rows compared.
 
-use std::collections::BTreeMap;
-
 use crate::code::Code;
 use crate::dialect::Rows;
 use crate::error::{Error, Result};
+use crate::execute::counters::{self, Held, Tables};
 use crate::execute::expect::{self, Expected, Query};
 use crate::execute::moments::Moments;
 use crate::execute::schema::{self, How};
@@ -13,7 +12,7 @@ use crate::revision::applied::Applied;
 use crate::revision::nodes::Node;
 use crate::revision::plan::Plan;
 use crate::revision::{Direction, RevisionId};
-use crate::schema::{Kind, Model};
+use crate::schema::{Column, Kind, Model};
 use crate::sorted;
 
 /// Something that a revision should not do.
@@ -30,7 +29,7 @@ pub struct Finding {
 /// The schema, and the rows of each table.
 struct Picture {
     schema: Model,
-    rows: BTreeMap<String, Vec<String>>,
+    rows: Tables,
 }
 
 impl Executor<'_> {
@@ -68,16 +67,16 @@ impl Executor<'_> {
             }
             done => done?,
         }
-        let mut down = self.picture()?;
+        let down = self.picture()?;
         if let Some(expected) = &expected
             && let Some(queries) = &expected.after_downgrade
         {
             findings.extend(self.meets(id, expected, queries, "after the downgrade")?);
-            // What is said of the rows takes the place of what they were.
-            down.rows.clone_from(&before.rows);
         }
-        let now = Moments::around(&self.clock.now());
-        findings.extend(differences(id, "after the downgrade", (&before, &down), &now));
+        // What is said of the rows takes the place of what they were.
+        let is_said = expected.is_some_and(|expected| expected.after_downgrade.is_some());
+        let now = Some(Moments::around(&self.clock.now())).filter(|_| !is_said);
+        findings.extend(differences(id, "after the downgrade", (&before, &down), now.as_ref()));
         match self.step_alone(node, Direction::Upgrade) {
             // What the downgrade left is in the way.
             Err(error) if !findings.is_empty() => {
@@ -87,10 +86,8 @@ impl Executor<'_> {
             done => done?,
         }
         let mut again = self.picture()?;
-        if expected.is_some_and(|expected| expected.after_downgrade.is_some()) {
-            again.rows.clone_from(&up.rows);
-        }
-        findings.extend(differences(id, "after the second upgrade", (&up, &again), &now));
+        counters::taken_back(&again.schema, &down.rows, &up.rows, &mut again.rows);
+        findings.extend(differences(id, "after the second upgrade", (&up, &again), now.as_ref()));
         Ok(findings)
     }
 
@@ -141,39 +138,30 @@ impl Executor<'_> {
         let dialect = self.driver.dialect();
         let mut picture = Picture {
             schema: declared::model(self.driver, &self.table)?.unwrap_or_default(),
-            rows: BTreeMap::new(),
+            rows: Tables::new(),
         };
         let tables = picture.schema.objects.iter().filter(|(key, _)| key.kind == Kind::Table);
         for (key, object) in tables {
-            let mut columns: Vec<String> = match &object.table {
-                Some(table) => table
-                    .columns
-                    .iter()
-                    .map(|column| dialect.exact(&dialect.ident(&column.name)))
-                    .collect(),
-                None => vec!["*".to_owned()],
-            };
-            if columns.is_empty() {
+            let table = object.table.as_ref();
+            let mut columns: Vec<&Column> = table.into_iter().flat_map(|table| &table.columns).collect();
+            if table.is_some() && columns.is_empty() {
                 continue;
             }
             // The order of columns is no part of what is compared, nor is how their names are spelled.
-            sorted::sort_by_key(&mut columns, |column| column.to_lowercase());
+            sorted::sort_by_key(&mut columns, |column| column.name.to_lowercase());
+            let exact = columns.iter().map(|column| dialect.exact(&dialect.ident(&column.name)));
+            let list = match table {
+                Some(_) => exact.collect::<Vec<_>>().join(", "),
+                None => "*".to_owned(),
+            };
             let schema = if key.schema.is_empty() {
                 String::new()
             } else {
                 dialect.ident(&key.schema) + "."
             };
-            let mut rows: Vec<String> = self
-                .ask(&format!(
-                    "SELECT {} FROM {schema}{}",
-                    columns.join(", "),
-                    dialect.ident(&object.name)
-                ))?
-                .iter()
-                .map(|row| line(row))
-                .collect();
-            sorted::sort(&mut rows);
-            picture.rows.insert(key.shown(), rows);
+            let rows = self.ask(&format!("SELECT {list} FROM {schema}{}", dialect.ident(&object.name)))?;
+            let columns = columns.iter().map(|column| column.folded.clone()).collect();
+            picture.rows.insert(key.clone(), Held { columns, rows });
         }
         Ok(picture)
     }
@@ -201,7 +189,13 @@ fn line(row: &[Option<String>]) -> String {
     values.join(", ")
 }
 
-fn differences(id: &RevisionId, when: &str, (want, got): (&Picture, &Picture), now: &Moments) -> Vec<Finding> {
+fn lines(held: &Held) -> Vec<String> {
+    let mut lines: Vec<String> = held.rows.iter().map(|row| line(row)).collect();
+    sorted::sort(&mut lines);
+    lines
+}
+
+fn differences(id: &RevisionId, when: &str, (want, got): (&Picture, &Picture), now: Option<&Moments>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut find = |what: String, difference: String| {
         findings.push(Finding {
@@ -224,17 +218,21 @@ fn differences(id: &RevisionId, when: &str, (want, got): (&Picture, &Picture), n
             }
         }
     }
-    for (table, rows) in &want.rows {
-        let Some(others) = got.rows.get(table).filter(|others| *others != rows) else {
+    let Some(now) = now else { return findings };
+    for (table, held) in &want.rows {
+        let Some(other) = got.rows.get(table) else { continue };
+        let (rows, others) = (lines(held), lines(other));
+        if rows == others {
             continue;
-        };
+        }
         // When a row was written is another moment each time.
-        let (rows, others) = (now.left_out(rows), now.left_out(others));
+        let (rows, others) = (now.left_out(&rows), now.left_out(&others));
         if rows != others {
-            find(
-                format!("table {table} holds other rows {when}"),
-                diff::lines(&rows.join("\n"), &others.join("\n")).text,
-            );
+            findings.push(Finding {
+                revision: id.clone(),
+                what: format!("table {} holds other rows {when}", table.shown()),
+                difference: diff::lines(&rows.join("\n"), &others.join("\n")).text,
+            });
         }
     }
     findings
