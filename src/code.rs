@@ -58,7 +58,7 @@ codes! {
 
     // -- schemas that are declared and compared --
     SchemaMissing = "schema::not_configured",
-        "The command compares with the schema as it should be, and nothing says where that is written down. `schema: schema.sql` in migrations.yaml names a file, a folder, a list of them, or {command: [PROGRAM, ARGUMENT]} whose output it is; a file `schema.sql` beside migrations.yaml is found without it.";
+        "The command compares with the schema as it should be, and nothing says where that is written down. `schema: schema.sql` in migrations.yaml names a file, a folder, a list of them, or {command: [PROGRAM, ARGUMENT]} whose output it is; a file `schema.sql` beside migrations.yaml is found without it. A folder without `.sql` files, and files without a letter in them, say nothing either: they would drop everything.";
     SchemaCommand = "schema::command_failed",
         "The command under `schema:` or `process_revision:` in migrations.yaml does not start, or ended with an error. It runs in the folder of migrations.yaml, with the environment that sqlrev has; what it wrote to standard error is shown.";
     SchemaScratch = "schema::scratch",

@@ -159,18 +159,27 @@ pub(crate) fn refused(error: Error, table: &str, prepared: &Prepared, driver: &m
     if !error.labels().iter().any(kept) {
         return error;
     }
-    let Some(child) = points_at(table, references, driver) else {
+    let Some(key) = points_at(table, references, driver).into_iter().next() else {
         return error.help(
             "rows of other tables point at those that would go with it: drop these tables before, or say what is meant: DELETE",
         );
     };
+    let child = &key.child;
     if prepared.renamed.contains(table) {
         return error.help(
             "rows of other tables refer to those of this one, and a RENAME of it leads them along: CREATE the new table under \
              another name, INSERT, DROP the old one, and RENAME the new one; then nothing follows it",
         );
     }
-    if prepared.dropped.contains(&child.to_ascii_lowercase()) {
+    let is_dropped = prepared.dropped.contains(&child.to_ascii_lowercase());
+    if is_dropped && is_circle(table, child, references, driver) {
+        return error.help(format!(
+            "rows of `{table}` and `{child}` point at each other: take a key away before, by its name or the usual one: \
+             ALTER TABLE {child} DROP CONSTRAINT {child}_{}_fkey",
+            key.from.join("_")
+        ));
+    }
+    if is_dropped {
         return error.help(format!(
             "rows of `{child}` point at those of `{table}`: drop `{child}` before `{table}`"
         ));
@@ -182,13 +191,33 @@ pub(crate) fn refused(error: Error, table: &str, prepared: &Prepared, driver: &m
         .help("to change the table: ALTER TABLE; or CREATE the new one, INSERT, DROP the old one, RENAME")
 }
 
-/// A table whose rows point at some of another one, and keep it from going.
-fn points_at(table: &str, references: &dyn References, driver: &mut dyn Driver) -> Option<String> {
+/// The keys by which rows of other tables point at some of a table, and keep it from going.
+fn points_at(table: &str, references: &dyn References, driver: &mut dyn Driver) -> Vec<Leads> {
     let mut ask = |sql: &str| driver.query(sql).map_err(|error| fault::database(&error));
-    let keys = references.leads(table, &mut ask).ok()?.into_iter();
-    let mut others = keys.filter(|key| key.deleted == Along::Stays && !key.child.eq_ignore_ascii_case(table));
-    let found = others.find(|key| ask(&key.pointing).is_ok_and(|rows| !rows.is_empty()));
-    found.map(|key| key.child)
+    let keys = references.leads(table, &mut ask).unwrap_or_default().into_iter();
+    let others = keys.filter(|key| key.deleted == Along::Stays && !key.child.eq_ignore_ascii_case(table));
+    others
+        .filter(|key| ask(&key.pointing).is_ok_and(|rows| !rows.is_empty()))
+        .collect()
+}
+
+/// Whether rows of a table keep those of another one that points at it, by others in between or not.
+fn is_circle(table: &str, child: &str, references: &dyn References, driver: &mut dyn Driver) -> bool {
+    let mut seen = vec![child.to_ascii_lowercase()];
+    let mut next = 0;
+    while let Some(name) = seen.get(next).cloned() {
+        for key in points_at(&name, references, driver) {
+            let child = key.child.to_ascii_lowercase();
+            if child == table.to_ascii_lowercase() {
+                return true;
+            }
+            if !seen.contains(&child) {
+                seen.push(child);
+            }
+        }
+        next += 1;
+    }
+    false
 }
 
 /// What a key does to rows when those that they point at go, or a column of these changes: to which of their columns, and

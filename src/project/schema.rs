@@ -19,29 +19,37 @@ const DUMPED: &str = "-- The schema as it is in the database; sqlrev writes this
 /// What is read when the configuration names nothing.
 const DEFAULT: &str = "schema.sql";
 
+const COMMENT: &str = "a schema without anything is declared by a comment: -- nothing";
+
 impl Project {
     /// The scripts that declare the schema, in order; none when nothing declares it.
     ///
     /// # Errors
-    /// `config::variable`, the `file::…` codes, `schema::command_failed`.
+    /// `config::variable`, the `file::…` codes, `schema::command_failed`, `schema::not_configured` where all of it is empty.
     pub fn declared(&self, stopped: &dyn Fn() -> bool) -> Result<Option<Vec<Script>>> {
-        match self.schema()? {
-            Some(Schema::Files(names)) => names
+        let files = |names: &[String]| -> Result<Option<Vec<Script>>> {
+            let lists: Vec<Vec<Script>> = names
                 .iter()
                 .map(|name| self.schema_files(name))
-                .collect::<Result<Vec<_>>>()
-                .map(|lists| Some(lists.concat())),
+                .collect::<Result<_>>()?;
+            let scripts = lists.concat();
+            if scripts.iter().all(|script| script.file.text.trim().is_empty()) {
+                return Err(nothing(format!("`{}` is empty", names.join("`, `"))));
+            }
+            Ok(Some(scripts))
+        };
+        match self.schema()? {
+            Some(Schema::Files(names)) => files(&names),
             Some(Schema::Command(command)) => {
                 let text = self.output("schema", &command, "", stopped)?;
                 let shown = format!("the output of `{}`", command.shown);
                 if text.trim().is_empty() {
                     // A program that failed before a pipe would otherwise drop everything.
-                    return Err(Error::new(Code::SchemaCommand, format!("{shown} is empty"))
-                        .help("a schema without anything is declared by a comment: -- nothing"));
+                    return Err(Error::new(Code::SchemaCommand, format!("{shown} is empty")).help(COMMENT));
                 }
                 Ok(Some(vec![whole(SourceFile::new(shown, text))]))
             }
-            None if !self.config.is_chosen && self.root.join(DEFAULT).is_file() => self.schema_files(DEFAULT).map(Some),
+            None if !self.config.is_chosen && self.root.join(DEFAULT).is_file() => files(&[DEFAULT.to_owned()]),
             None => Ok(None),
         }
     }
@@ -49,12 +57,15 @@ impl Project {
     /// The scripts of a file, or of a folder: all its `.sql` files and those of the folders in it, by their paths.
     ///
     /// # Errors
-    /// The `file::…` codes.
+    /// The `file::…` codes, `schema::not_configured` for a folder without such files.
     pub fn schema_files(&self, name: &str) -> Result<Vec<Script>> {
         let path = self.root.join(name);
         let mut found = Vec::new();
         if path.is_dir() {
             collect(&path, &mut found).map_err(|error| mistakes::unreadable(name, &error))?;
+            if found.is_empty() {
+                return Err(nothing(format!("the folder `{name}` holds no `.sql` file")));
+            }
             sorted::sort(&mut found);
         } else {
             found.push(path);
@@ -166,6 +177,13 @@ impl Project {
         }
         String::from_utf8(out).map_err(|_| failed("its output is not UTF-8".to_owned()))
     }
+}
+
+/// The error of a schema that would drop everything because a file is not where it should be, or was cut.
+fn nothing(message: String) -> Error {
+    Error::new(Code::SchemaMissing, message)
+        .help(COMMENT)
+        .help("what there is now: sqlrev dump > schema.sql")
 }
 
 fn whole(file: SourceFile) -> Script {
