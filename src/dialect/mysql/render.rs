@@ -1,6 +1,7 @@
 //! Changes of a schema in words that MySQL and MariaDB share. A column is always said as a whole; what must change in one
 //! statement stands in the first of those that ask for it, and the others say nothing.
 
+mod drawn;
 mod keys;
 mod options;
 
@@ -35,6 +36,13 @@ pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Ve
         Change::Alter(key, alter) => {
             let (now, then) = (from.table(key)?, to.table(key)?);
             let keys = Keys::of(key, from, to)?;
+            if let Alter::AddColumn(column) = &**alter
+                && drawn::is(column)
+                && now.column(&column.folded).is_none()
+                && !drawn::fires(key, from)
+            {
+                return Some(drawn::added(key, column, now));
+            }
             let clauses = clauses(alter, now, then, &keys)?;
             let table = format!("ALTER TABLE {}", quoted(&key.name));
             let statements = clauses.into_iter().filter(|clauses| !clauses.is_empty());
