@@ -244,7 +244,10 @@ pub(crate) fn against_declared(
                 });
             }
         }
+        // The command ends here, and to give large schemas back piece by piece takes time.
+        std::mem::forget(live);
     }
+    std::mem::forget(wanted);
     Ok(found)
 }
 

@@ -62,7 +62,10 @@ pub(crate) fn diff(session: &mut Session<'_>, args: &args::Diff, ui: &mut Ui<'_>
     } else {
         ui.write(piece::script(&pieces).as_bytes());
     }
-    Ok(if args.exit_code && !pieces.is_empty() { FOUND } else { 0 })
+    let found = !pieces.is_empty();
+    // The program ends here, and to give large schemas back piece by piece takes a twentieth of its time.
+    std::mem::forget((from, to));
+    Ok(if args.exit_code && found { FOUND } else { 0 })
 }
 
 /// Lets a URL among the sides say which kind of database is compared, where the project is of another kind or has none.

@@ -113,7 +113,7 @@ pub(crate) fn line_comment_end(bytes: &[u8], at: usize, flavor: Flavor) -> Optio
 
 /// Whether a comment between `/*` and `*/` begins at `at`. MySQL runs what stands in `/*! … */`.
 pub(crate) fn block_comment(bytes: &[u8], at: usize, flavor: Flavor) -> bool {
-    if !bytes[at..].starts_with(b"/*") {
+    if bytes[at] != b'/' || bytes.get(at + 1) != Some(&b'*') {
         return false;
     }
     match flavor {
@@ -256,6 +256,10 @@ pub(crate) fn symbol_end(bytes: &[u8], at: usize, flavor: Flavor) -> usize {
     const MYSQL: &[&[u8]] = &[
         b"<=>", b"->>", b"->", b"||", b"&&", b"<=", b"<>", b"<<", b">=", b">>", b"!=", b":=", b"*/",
     ];
+    // Most symbols are one of these.
+    if matches!(bytes[at], b'(' | b')' | b',' | b';') {
+        return at + 1;
+    }
     let longest = |known: &[&[u8]]| {
         known
             .iter()

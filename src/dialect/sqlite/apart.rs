@@ -14,7 +14,7 @@ use crate::sql::split::SQLITE;
 use crate::sql::token::{Kind, Token, significant, unquoted};
 
 /// How many tables are made in one database.
-const TABLES: usize = 32;
+const TABLES: usize = 12;
 
 /// The model of what the statements make of an empty database. None where they do more than to define what stands for
 /// itself, and where one of them fails: the database must say what it makes of all of them.

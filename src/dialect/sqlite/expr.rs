@@ -117,14 +117,24 @@ pub(super) fn quoted_names(text: &str) -> Vec<(Span, String)> {
 
 /// Whether the expression uses the column: as a name, not as a function or as a string.
 pub(super) fn mentions(text: &str, column: &str) -> bool {
+    !mentioned(text, &[column]).is_empty()
+}
+
+/// The columns among these that the expression uses.
+pub(super) fn mentioned<'c>(text: &str, columns: &[&'c str]) -> Vec<&'c str> {
     let tokens: Vec<Token> = significant(text, &SQLITE).collect();
+    let used = columns.iter().filter(|column| is_mentioned(text, &tokens, column));
+    used.copied().collect()
+}
+
+fn is_mentioned(text: &str, tokens: &[Token], column: &str) -> bool {
     tokens.iter().enumerate().any(|(index, token)| {
         let name = matches!(token.kind, Kind::Word | Kind::Quoted)
             && unquoted(&text[token.span.clone()]).eq_ignore_ascii_case(column);
         let function = tokens
             .get(index + 1)
             .is_some_and(|next| &text[next.span.clone()] == "(");
-        let keyword = || is_reserved(column) || is_keyword_there(text, &tokens, index);
+        let keyword = || is_reserved(column) || is_keyword_there(text, tokens, index);
         name && !(token.kind == Kind::Word && (function || keyword()))
     })
 }

@@ -120,12 +120,7 @@ fn default_name(
         ClauseKind::NotNull => column.map(|column| format!("{table}_{column}_not_null")),
         ClauseKind::Check(condition) => {
             let condition = definition.at(condition);
-            let used: Vec<&str> = known
-                .iter()
-                .copied()
-                .filter(|name| expr::mentions(condition, name))
-                .collect();
-            match used[..] {
+            match expr::mentioned(condition, known)[..] {
                 [one] => Some(format!("{table}_{one}_check")),
                 _ => Some(format!("{table}_check")),
             }

@@ -89,7 +89,13 @@ impl<'a> Cursor<'a> {
 
     /// Whether the next token is one of these words.
     pub fn sees_any(&self, words: &[&str]) -> bool {
-        words.iter().any(|word| self.sees(&[word]))
+        let token = self
+            .peek()
+            .filter(|token| matches!(token.kind, Kind::Word | Kind::Symbol));
+        token.is_some_and(|token| {
+            let text = &self.text[token.span.clone()];
+            words.iter().any(|word| text.eq_ignore_ascii_case(word))
+        })
     }
 
     /// Reads these words if they are next.

@@ -2,6 +2,7 @@
 
 use crate::source::Span;
 use crate::sql::parse::cursor::{Cursor, Name};
+use crate::sql::token;
 
 /// A column of a CREATE TABLE or of an ADD COLUMN.
 #[derive(Debug, Clone)]
@@ -198,7 +199,7 @@ pub(crate) fn is_reserved(word: &str) -> bool {
 
 /// Reads a column's definition; `None` when there is no name, or a word that fits nowhere.
 pub fn column(cursor: &mut Cursor<'_>) -> Option<ColumnDef> {
-    if cursor.sees_any(RESERVED) {
+    if cursor.peek().is_some_and(|token| token.kind == token::Kind::Word) && is_reserved(cursor.word(0)) {
         return None;
     }
     let start = cursor.position();

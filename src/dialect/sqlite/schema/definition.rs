@@ -78,14 +78,11 @@ impl Reader<'_> {
             let Some((kind, definition, parent)) = self.constraint(column, &named.clause) else {
                 continue;
             };
-            let columns = known
-                .iter()
-                .filter(|known| match column {
-                    Some(column) if kind != ConstraintKind::Check => column == **known,
-                    _ => expr::mentions(&definition.written, known),
-                })
-                .map(|known| fold(known))
-                .into_set();
+            let columns = match column {
+                Some(column) if kind != ConstraintKind::Check => vec![column],
+                _ => expr::mentioned(&definition.written, &known),
+            };
+            let columns = columns.into_iter().map(fold).into_set();
             table.constraints.push(Constraint {
                 folded: fold(&named.name),
                 name: named.name,
