@@ -1,66 +1,76 @@
 //! Keys that a counter gave. No downgrade takes a counter back, so the second time a revision runs its rows get the next
 //! ones, and so does what refers to them.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::dialect::Rows;
 use crate::schema::{Constraint, ConstraintKind, Key, Model, Table};
-use crate::sorted::Gather as _;
+use crate::sorted;
 
 /// The rows of a table.
 pub(super) struct Held {
+    pub table: Key,
     /// Its columns, as names are compared; none where it cannot be taken apart.
     pub columns: Vec<String>,
     pub rows: Rows,
 }
 
-/// The rows of each table.
-pub(super) type Tables = BTreeMap<Key, Held>;
+/// The rows of a table among those of all, which are in the order of their keys.
+pub(super) fn of<'h>(tables: &'h [Held], key: &Key) -> Option<&'h Held> {
+    let at = tables.binary_search_by(|held| held.table.cmp(key)).ok()?;
+    tables.get(at)
+}
 
-/// Numbers as they came the second time, and what they were the first time.
-type Numbers = BTreeMap<String, String>;
+/// Numbers that came the second time, in order, and how far they are from those of the first time.
+#[derive(Clone)]
+struct Numbers {
+    came: Vec<i64>,
+    distance: i64,
+}
+
+/// A column and the numbers that came in it.
+type Numbered<'m> = (&'m Key, String, Numbers);
 
 /// Puts the numbers of the first upgrade in the place of those that counters gave in the second one. `down` is what was
 /// there before each of the two.
-pub(super) fn taken_back(schema: &Model, down: &Tables, up: &Tables, again: &mut Tables) {
-    let mut numbers: BTreeMap<(&Key, String), Numbers> = BTreeMap::new();
-    let tables = || {
-        let objects = schema.objects.iter();
-        objects.filter_map(|(key, object)| Some((key, object.table.as_ref()?)))
-    };
-    for (key, table) in tables() {
-        let (Some(first), Some(second)) = (up.get(key), again.get(key)) else {
+pub(super) fn taken_back(schema: &Model, down: &[Held], up: &[Held], again: &mut [Held]) {
+    let mut numbered: Vec<Numbered<'_>> = Vec::new();
+    for (key, object) in &schema.objects {
+        let (Some(first), Some(second)) = (of(up, key), of(again, key)) else {
             continue;
         };
-        for column in counted(table) {
-            if let Some(found) = gone_on(&column, down.get(key), first, second) {
-                numbers.insert((key, column), found);
+        for column in object.table.iter().flat_map(counted) {
+            if let Some(found) = gone_on(&column, of(down, key), first, second) {
+                numbered.push((key, column, found));
             }
         }
     }
-    if numbers.is_empty() {
-        return;
+    let mut before = 0;
+    while numbered.len() > before {
+        before = numbered.len();
+        refer(schema, &mut numbered);
     }
-    loop {
-        let before = numbers.len();
-        for (key, table) in tables() {
-            for constraint in &table.constraints {
-                let Some((column, parent, other)) = refers(schema, constraint) else {
-                    continue;
-                };
-                let found = numbers.get(&(parent, other)).cloned();
-                if let Some(found) = found.filter(|_| !numbers.contains_key(&(key, column.clone()))) {
-                    numbers.insert((key, column), found);
-                }
+    for (key, column, numbers) in &numbered {
+        if let Ok(at) = again.binary_search_by(|held| held.table.cmp(key)) {
+            again[at].put(column, numbers);
+        }
+    }
+}
+
+/// Adds the columns that refer to those.
+fn refer<'m>(schema: &'m Model, numbered: &mut Vec<Numbered<'m>>) {
+    for (key, object) in &schema.objects {
+        for constraint in object.table.iter().flat_map(|table| &table.constraints) {
+            let Some((column, parent, other)) = refers(schema, constraint) else {
+                continue;
+            };
+            let numbers = |key: &Key, column: &str| {
+                let mut all = numbered.iter();
+                let found = all.find(|(known, name, _)| *known == key && name == column);
+                found.map(|(_, _, numbers)| numbers.clone())
+            };
+            let found = numbers(parent, &other);
+            if let Some(found) = found.filter(|_| numbers(key, &column).is_none()) {
+                numbered.push((key, column, found));
             }
-        }
-        if numbers.len() == before {
-            break;
-        }
-    }
-    for ((key, column), numbers) in &numbers {
-        if let Some(held) = again.get_mut(*key) {
-            held.put(column, numbers);
         }
     }
 }
@@ -73,16 +83,23 @@ impl Held {
     fn put(&mut self, column: &str, numbers: &Numbers) {
         let Some(at) = self.place(column) else { return };
         for value in self.rows.iter_mut().filter_map(|row| row.get_mut(at)?.as_mut()) {
-            if let Some(number) = numbers.get(value) {
-                value.clone_from(number);
+            if let Some(number) = value
+                .parse()
+                .ok()
+                .filter(|number| numbers.came.binary_search(number).is_ok())
+            {
+                *value = (number - numbers.distance).to_string();
             }
         }
     }
 
-    fn numbers(&self, column: &str) -> BTreeSet<i128> {
+    fn numbers(&self, column: &str) -> Vec<i64> {
         let at = self.place(column);
         let values = self.rows.iter().filter_map(|row| row.get(at?)?.as_ref());
-        values.filter_map(|value| value.parse().ok()).into_set()
+        let mut numbers: Vec<i64> = values.filter_map(|value| value.parse().ok()).collect();
+        sorted::sort(&mut numbers);
+        numbers.dedup();
+        numbers
     }
 }
 
@@ -103,19 +120,15 @@ fn counted(table: &Table) -> Vec<String> {
 fn gone_on(column: &str, down: Option<&Held>, up: &Held, again: &Held) -> Option<Numbers> {
     let there = down.map(|held| held.numbers(column)).unwrap_or_default();
     let [first, second] = [up, again].map(|held| {
-        let numbers = held.numbers(column);
-        numbers.difference(&there).copied().collect::<Vec<i128>>()
+        let mut numbers = held.numbers(column);
+        numbers.retain(|number| there.binary_search(number).is_err());
+        numbers
     });
-    let distance = second.first()? - first.first()?;
+    let distance = second.first()?.checked_sub(*first.first()?)?;
     let is_behind = second.first() > first.last() || second.last() < first.first();
     let mut pairs = first.iter().zip(&second);
-    let same = pairs.all(|(one, other)| other - one == distance);
-    (is_behind && same && first.len() == second.len()).then(|| {
-        let numbers = second.iter();
-        numbers
-            .map(|number| (number.to_string(), (number - distance).to_string()))
-            .into_map()
-    })
+    let same = pairs.all(|(one, other)| other.checked_sub(*one) == Some(distance));
+    (is_behind && same && first.len() == second.len()).then_some(Numbers { came: second, distance })
 }
 
 /// The column of a foreign key, the table that it refers to, and the column there.
@@ -147,9 +160,11 @@ fn refers<'m>(schema: &'m Model, constraint: &'m Constraint) -> Option<(String, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::Kind;
 
-    fn held(numbers: &[i128]) -> Held {
+    fn held(numbers: &[i64]) -> Held {
         Held {
+            table: Key::new(Kind::Table, "t"),
             columns: vec!["id".to_owned()],
             rows: numbers.iter().map(|number| vec![Some(number.to_string())]).collect(),
         }
@@ -157,22 +172,17 @@ mod tests {
 
     #[test]
     fn a_counter_goes_on_at_one_distance() {
-        let check = |down: &[i128], up: &[i128], again: &[i128], expect: &[(&str, &str)]| {
+        let check = |down: &[i64], up: &[i64], again: &[i64], expect: Option<i64>| {
             let found = gone_on("id", Some(&held(down)), &held(up), &held(again));
-            let found = found.unwrap_or_default();
-            let pairs: Vec<(&str, &str)> = found
-                .iter()
-                .map(|(one, other)| (one.as_str(), other.as_str()))
-                .collect();
-            assert_eq!(pairs, expect);
+            assert_eq!(found.map(|numbers| numbers.distance), expect);
         };
-        check(&[1], &[1, 2], &[1, 3], &[("3", "2")]);
-        check(&[1], &[1, 2, 4], &[1, 6, 8], &[("6", "2"), ("8", "4")]);
-        check(&[-1], &[-1, -2], &[-1, -3], &[("-3", "-2")]);
-        check(&[], &[1, 2], &[3], &[]);
-        check(&[], &[1, 2], &[3, 5], &[]);
-        check(&[], &[1, 2], &[2, 3], &[]);
-        check(&[1], &[1], &[1], &[]);
-        check(&[1, 3], &[1, 2, 3], &[1, 3], &[]);
+        check(&[1], &[1, 2], &[1, 3], Some(1));
+        check(&[1], &[1, 2, 4], &[1, 6, 8], Some(4));
+        check(&[-1], &[-1, -2], &[-1, -3], Some(-1));
+        check(&[], &[1, 2], &[3], None);
+        check(&[], &[1, 2], &[3, 5], None);
+        check(&[], &[1, 2], &[2, 3], None);
+        check(&[1], &[1], &[1], None);
+        check(&[1, 3], &[1, 2, 3], &[1, 3], None);
     }
 }

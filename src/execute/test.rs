@@ -3,7 +3,7 @@
 use crate::code::Code;
 use crate::dialect::Rows;
 use crate::error::{Error, Result};
-use crate::execute::counters::{self, Held, Tables};
+use crate::execute::counters::{self, Held};
 use crate::execute::expect::{self, Expected, Query};
 use crate::execute::moments::Moments;
 use crate::execute::schema::{self, How};
@@ -29,7 +29,7 @@ pub struct Finding {
 /// The schema, and the rows of each table.
 struct Picture {
     schema: Model,
-    rows: Tables,
+    rows: Vec<Held>,
 }
 
 impl Executor<'_> {
@@ -138,7 +138,7 @@ impl Executor<'_> {
         let dialect = self.driver.dialect();
         let mut picture = Picture {
             schema: declared::model(self.driver, &self.table)?.unwrap_or_default(),
-            rows: Tables::new(),
+            rows: Vec::new(),
         };
         let tables = picture.schema.objects.iter().filter(|(key, _)| key.kind == Kind::Table);
         for (key, object) in tables {
@@ -161,7 +161,8 @@ impl Executor<'_> {
             };
             let rows = self.ask(&format!("SELECT {list} FROM {schema}{}", dialect.ident(&object.name)))?;
             let columns = columns.iter().map(|column| column.folded.clone()).collect();
-            picture.rows.insert(key.clone(), Held { columns, rows });
+            let table = key.clone();
+            picture.rows.push(Held { table, columns, rows });
         }
         Ok(picture)
     }
@@ -219,8 +220,10 @@ fn differences(id: &RevisionId, when: &str, (want, got): (&Picture, &Picture), n
         }
     }
     let Some(now) = now else { return findings };
-    for (table, held) in &want.rows {
-        let Some(other) = got.rows.get(table) else { continue };
+    for held in &want.rows {
+        let Some(other) = counters::of(&got.rows, &held.table) else {
+            continue;
+        };
         let (rows, others) = (lines(held), lines(other));
         if rows == others {
             continue;
@@ -230,7 +233,7 @@ fn differences(id: &RevisionId, when: &str, (want, got): (&Picture, &Picture), n
         if rows != others {
             findings.push(Finding {
                 revision: id.clone(),
-                what: format!("table {} holds other rows {when}", table.shown()),
+                what: format!("table {} holds other rows {when}", held.table.shown()),
                 difference: diff::lines(&rows.join("\n"), &others.join("\n")).text,
             });
         }

@@ -96,6 +96,8 @@ struct Known {
     key: Key,
     /// What COMMENT ON calls it, where it can have one.
     words: String,
+    /// The name of a constraint of a table, or of the column that a default is of.
+    part: String,
 }
 
 /// A model while it is read.
@@ -110,8 +112,6 @@ struct Reading<'q> {
     columns: BTreeMap<u32, BTreeMap<i32, String>>,
     /// What uses what beside what the server keeps.
     uses: Vec<(Key, Key)>,
-    /// The names of constraints, and of columns with a default, by catalog and number.
-    parts: BTreeMap<(u32, u32), String>,
 }
 
 impl<'q> Reading<'q> {
@@ -123,7 +123,6 @@ impl<'q> Reading<'q> {
             known: BTreeMap::new(),
             columns: BTreeMap::new(),
             uses: Vec::new(),
-            parts: BTreeMap::new(),
         }
     }
 
@@ -164,7 +163,12 @@ impl<'q> Reading<'q> {
 
     /// Remembers what a number stands for.
     fn know(&mut self, at: (u32, u32), key: Key, words: String) {
-        self.known.insert(at, Known { key, words });
+        self.know_part(at, key, words, String::new());
+    }
+
+    /// Likewise, of a part of an object.
+    fn know_part(&mut self, at: (u32, u32), key: Key, words: String, part: String) {
+        self.known.insert(at, Known { key, words, part });
     }
 
     fn key(&self, class: u32, oid: u32) -> Option<&Key> {

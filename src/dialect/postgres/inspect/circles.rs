@@ -6,10 +6,9 @@ use crate::dialect::postgres::inspect::draft::definition;
 use crate::dialect::postgres::inspect::{Reading, catalog, qualified, quoted};
 use crate::error::Result;
 use crate::schema::{Column, Key, Kind, Object, Table};
-use crate::sorted::Gather as _;
+use crate::sorted::{self, Gather as _};
 
 /// A function that a constraint or a default of a table calls.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Call {
     table: Key,
     /// The catalog of the constraint or default.
@@ -41,19 +40,18 @@ impl Reading<'_> {
              AND NOT (d.deptype = 'a' AND d.refclassid = 1259 AND d.classid IN (1259, 2604, 2606))"
         );
         let mut all: BTreeSet<(Key, Key)> = std::mem::take(&mut self.uses).into_iter().into_set();
-        let mut calls = BTreeSet::new();
+        let mut calls = Vec::new();
         for mut row in self.rows(&sql)? {
             let by = (row.oid(), row.oid());
             let used = (row.oid(), row.oid());
             let (Some(user), Some(used)) = (self.known.get(&by), self.known.get(&used)) else {
                 continue;
             };
-            let part = self.parts.get(&by).filter(|_| used.key.kind == Kind::Function);
-            if let Some(part) = part {
-                calls.insert(Call {
+            if !user.part.is_empty() && used.key.kind == Kind::Function {
+                calls.push(Call {
                     table: user.key.clone(),
                     class: by.0,
-                    part: part.clone(),
+                    part: user.part.clone(),
                     function: used.key.clone(),
                 });
             } else if user.key != used.key {
@@ -65,6 +63,12 @@ impl Reading<'_> {
                 object.uses.insert(used);
             }
         }
+        sorted::sort_by(&mut calls, |one, other| {
+            let order = one.table.cmp(&other.table).then(one.class.cmp(&other.class));
+            order
+                .then(one.part.cmp(&other.part))
+                .then(one.function.cmp(&other.function))
+        });
         for call in calls {
             let is_circle = self.needs(&call.function, &call.table);
             let Some(object) = self.model.objects.get_mut(&call.table) else {

@@ -87,8 +87,12 @@ impl Reading<'_> {
             let Some(draft) = drafts.get_mut(&table) else { continue };
             let (name, default) = draft.column(&mut row, number, sequences);
             if default != 0 {
-                self.know((catalog::DEFAULT, default), draft.key.clone(), String::new());
-                self.parts.insert((catalog::DEFAULT, default), name.clone());
+                self.know_part(
+                    (catalog::DEFAULT, default),
+                    draft.key.clone(),
+                    String::new(),
+                    name.clone(),
+                );
             }
             self.columns.entry(table).or_default().insert(number, name);
         }
@@ -110,8 +114,7 @@ impl Reading<'_> {
             let Some(draft) = drafts.get_mut(&table) else { continue };
             let place = qualified(&draft.key.schema, &draft.key.name);
             let words = format!("CONSTRAINT {} ON {place}", quoted(&name));
-            self.know((catalog::CONSTRAINT, oid), draft.key.clone(), words);
-            self.parts.insert((catalog::CONSTRAINT, oid), name.clone());
+            self.know_part((catalog::CONSTRAINT, oid), draft.key.clone(), words, name.clone());
             let names = self.columns.get(&table);
             let columns = columns
                 .split(' ')
