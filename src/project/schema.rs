@@ -133,19 +133,23 @@ impl Project {
         // Both ends are served at once, so that neither side waits for the other with a full pipe.
         let mut stdin = child.stdin.take();
         let text = input.to_owned();
-        let writer = std::thread::spawn(move || stdin.as_mut().map(|stdin| stdin.write_all(text.as_bytes())));
+        let writer = beside(Box::new(move || {
+            let written = stdin.as_mut().map(|stdin| stdin.write_all(text.as_bytes()));
+            written.transpose().map(|_| Vec::new())
+        }));
         let mut stderr = child.stderr.take();
-        let reader = std::thread::spawn(move || {
+        let reader = beside(Box::new(move || {
             let mut words = Vec::new();
-            stderr.as_mut().map(|stderr| stderr.read_to_end(&mut words));
-            words
-        });
+            // What came before an error is shown as well.
+            let _ = stderr.as_mut().map(|stderr| stderr.read_to_end(&mut words));
+            Ok(words)
+        }));
         let mut stdout = child.stdout.take();
-        let output = std::thread::spawn(move || {
+        let output = beside(Box::new(move || {
             let mut bytes = Vec::new();
             let read = stdout.as_mut().map(|stdout| stdout.read_to_end(&mut bytes));
             read.transpose().map(|_| bytes)
-        });
+        }));
         let status = loop {
             match child.try_wait() {
                 Ok(Some(status)) => break status,
@@ -163,7 +167,7 @@ impl Project {
         }
         // A command that does not read its input is none the worse for it.
         let _ = writer.join();
-        let complaint = reader.join().unwrap_or_default();
+        let complaint = reader.join().map(Result::unwrap_or_default).unwrap_or_default();
         let out = output.join().unwrap_or_else(|_| Ok(Vec::new()));
         let out = out.map_err(|error| failed(error.to_string()))?;
         if !status.success() {
@@ -184,6 +188,14 @@ fn nothing(message: String) -> Error {
     Error::new(Code::SchemaMissing, message)
         .help(COMMENT)
         .help("what there is now: sqlrev dump > schema.sql")
+}
+
+type Bytes = std::io::Result<Vec<u8>>;
+
+/// Runs something in a thread of its own; one piece of code for all of them.
+#[inline(never)]
+fn beside(work: Box<dyn FnOnce() -> Bytes + Send>) -> std::thread::JoinHandle<Bytes> {
+    std::thread::spawn(work)
 }
 
 fn whole(file: SourceFile) -> Script {
