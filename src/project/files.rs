@@ -103,7 +103,7 @@ impl Loader<'_> {
             Ok(name) if name.starts_with('.') => {}
             Ok(name) if kind == Kind::Folder => entries.push((name.to_owned(), None)),
             Ok(name) => match Half::of(name) {
-                Name::Half("", _) | Name::Other if name.ends_with(".sql") => others.push(name.to_owned()),
+                Name::Half("", _) | Name::Other if is_sql(name) => others.push(name.to_owned()),
                 Name::Half("", _) | Name::Other => {}
                 Name::Half(..) if kind == Kind::Other => {
                     mistake = Some(no_file(&format!("{}/{name}", location.name)));
@@ -384,6 +384,11 @@ impl Loader<'_> {
     }
 }
 
+fn is_sql(name: &str) -> bool {
+    let extension = Path::new(name).extension();
+    extension.is_some_and(|extension| extension.eq_ignore_ascii_case("sql"))
+}
+
 /// Into how many parts the reading of so many entries is cut.
 fn threads(entries: usize) -> usize {
     /// Fewer are read before another thread has begun.
@@ -400,7 +405,7 @@ fn threads(entries: usize) -> usize {
 /// The first place from there on at which another name begins.
 fn border(entries: &[Entry], at: usize) -> usize {
     let same = |at: &usize| *at > 0 && *at < entries.len() && entries[*at].0 == entries[at - 1].0;
-    (at..).find(|at| !same(at)).unwrap_or(entries.len())
+    (at..entries.len()).find(|at| !same(at)).unwrap_or(entries.len())
 }
 
 /// Reads a file: the whole text, or the head of a large one.

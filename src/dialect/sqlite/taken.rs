@@ -28,9 +28,9 @@ pub(super) fn text_for_name(
     let named = (select..tokens.len()).filter(|&at| matches!(tokens[at].kind, Kind::Word | Kind::Quoted));
     let named: Vec<String> = named.map(|at| format!("({})", sqlite_literal(&name(at)))).collect();
     let begins = |at: usize| [",", "(", "SELECT", "DISTINCT", "ALL"].iter().any(|what| is(at, what));
-    for at in select + 1..tokens.len() {
+    for (at, token) in tokens.iter().enumerate().skip(select + 1) {
         let alone = begins(at - 1) && !matches!(word(at + 1), "." | "(");
-        if !alone || tokens[at].kind != Kind::Quoted || !word(at).starts_with('"') {
+        if !alone || token.kind != Kind::Quoted || !word(at).starts_with('"') {
             continue;
         }
         if readers::ROWID.contains(&name(at).as_str()) {
