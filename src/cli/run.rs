@@ -111,6 +111,9 @@ pub(crate) fn stamp(session: &mut Session<'_>, args: &args::Stamp, ui: &mut Ui<'
             text::heads(&report.from),
             text::heads(&report.to)
         ));
+        for id in report.purged.iter().filter(|id| graph.node(id.as_str()).is_some()) {
+            ui.say(&format!("revision {id} is no longer half-way"));
+        }
     }
     Ok(0)
 }
@@ -356,7 +359,7 @@ fn dry_run(
                 _ => make_plan(graph, &Applied::none(graph), kind, targets, purge)?,
             },
             PlanKind::Stamp => {
-                purged = executor.purged(&seen, purge);
+                purged = executor.purged(&seen, targets, purge)?;
                 executor.plan_stamp(&seen, targets, purge)?
             }
         };

@@ -47,6 +47,8 @@ pub(crate) struct Known {
     leads: BTreeMap<String, Vec<Leads>>,
     /// Of a table and its column.
     fires: Vec<(String, Option<String>, bool)>,
+    /// The table of the database itself that the next statement drops: another one may have its name.
+    dropping: Option<String>,
 }
 
 impl Known {
@@ -55,7 +57,12 @@ impl Known {
         if self.leads.is_empty() {
             return;
         }
-        let Some(Replaces::Drops(table)) = dialect.replaces(statement) else {
+        let dropping = self.dropping.take();
+        let dropped = match dialect.replaces(statement) {
+            Some(Replaces::Drops(table)) => Some(table).filter(|table| dropping.as_ref() == Some(table)),
+            _ => None,
+        };
+        let Some(table) = dropped else {
             *self = Self::default();
             return;
         };
@@ -102,6 +109,7 @@ pub(crate) fn of<'r>(
         followers: Vec::new(),
         edges: Vec::new(),
     };
+    known.dropping = Some(table.to_owned());
     let mut next = 0;
     while next <= found.followers.len() {
         let parent = next.checked_sub(1).map(|last| &found.followers[last]);

@@ -68,7 +68,10 @@ impl Seen {
     /// `target::unknown_revision` for those that no file holds, `execute::unfinished` for such a one that stopped half-way.
     pub fn in_graph(&self, graph: &RevisionGraph) -> Result<Applied> {
         let applied = Applied::from_rows(graph, self.applied())?;
-        let lost = |row: &&Row| !row.is_applied() && graph.node(row.id.as_str()).is_none();
+        let lost = |row: &&Row| {
+            let half = row.unfinished.is_some_and(|at| !at.has_done_nothing());
+            half && !row.is_applied() && graph.node(row.id.as_str()).is_none()
+        };
         match self.rows.iter().find(lost) {
             Some(row) => Err(lost_half_way(&row.id)),
             None => Ok(applied),

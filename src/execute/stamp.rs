@@ -7,13 +7,16 @@ use crate::execute::seen::Seen;
 use crate::execute::shown::Shown;
 use crate::execute::{Executor, Ran, Report};
 use crate::revision::applied::Applied;
+use crate::revision::graph::RevisionGraph;
+use crate::revision::nodes::NodeSet;
 use crate::revision::plan::{Plan, Step};
+use crate::revision::stamp;
 use crate::revision::target::Target;
 use crate::revision::{Direction, RevisionId, Transaction};
 use crate::version::{Entry, Row};
 
 impl Executor<'_> {
-    /// Sets the version table to the targets; no revision is half-way afterwards. With `purge` the rows of revisions that
+    /// Sets the version table to the targets; no revision that leads to them or comes after is half-way afterwards. With `purge` the rows of revisions that
     /// no file holds are taken away as well.
     ///
     /// # Errors
@@ -46,18 +49,19 @@ impl Executor<'_> {
         let seen = self.look()?;
         let plan = self.plan_stamp(&seen, targets, purge)?;
         self.create_table(seen.table)?;
-        let purged = self.purged(&seen, purge);
+        let purged = self.purged(&seen, targets, purge)?;
         for id in &purged {
             let delete = self.table.delete(id.as_str());
             self.own(&delete)?;
             self.log_stamp(id.as_str(), "taken away")?;
         }
         // Those that stopped on their way down and stay are whole again.
-        for row in seen
+        let concerned = stamp::concerned(self.graph, targets)?;
+        let half = seen
             .rows
             .iter()
-            .filter(|row| row.is_applied() && row.unfinished.is_some())
-        {
+            .filter(|row| row.is_applied() && row.unfinished.is_some());
+        for row in half.filter(|row| purge || is_in(self.graph, concerned.as_ref(), &row.id)) {
             let whole = self.table.progress(row.id.as_str(), None);
             self.own(&whole)?;
         }
@@ -72,14 +76,18 @@ impl Executor<'_> {
         })
     }
 
-    /// The rows that go and the plan does not speak of: those of revisions that stopped on their way up, and with a purge
-    /// those that no file holds.
-    pub fn purged(&self, seen: &Seen, purge: bool) -> Vec<RevisionId> {
+    /// The rows that go and the plan does not speak of: those of revisions that stopped on their way up, if they lead to a
+    /// target or come after one, and with a purge all of them and those that no file holds.
+    ///
+    /// # Errors
+    /// Those of the targets.
+    pub fn purged(&self, seen: &Seen, targets: &[Target], purge: bool) -> Result<Vec<RevisionId>> {
+        let concerned = stamp::concerned(self.graph, targets)?;
         let goes = |row: &&Row| match self.graph.node(row.id.as_str()) {
-            Some(_) => !row.is_applied(),
+            Some(_) => !row.is_applied() && (purge || is_in(self.graph, concerned.as_ref(), &row.id)),
             None => purge,
         };
-        seen.rows.iter().filter(goes).map(|row| row.id.clone()).collect()
+        Ok(seen.rows.iter().filter(goes).map(|row| row.id.clone()).collect())
     }
 
     fn stamp_step(&mut self, step: &Step) -> Result<Ran> {
@@ -142,6 +150,12 @@ impl Executor<'_> {
         self.commit()?;
         Ok(missing)
     }
+}
+
+/// Whether a revision is one of these, or all are meant.
+fn is_in(graph: &RevisionGraph, concerned: Option<&NodeSet>, id: &RevisionId) -> bool {
+    let node = graph.node(id.as_str());
+    concerned.is_none_or(|concerned| node.is_some_and(|node| concerned.contains(node)))
 }
 
 impl Recorder<'_> {

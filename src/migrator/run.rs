@@ -310,7 +310,9 @@ impl<'a> Run<'a> {
     /// Refuses a database with rows of revisions that the program does not have, also of one that stopped half-way: what
     /// the program would do there, nobody knows.
     fn not_newer(&mut self, seen: &Seen, graph: &RevisionGraph) -> Result<()> {
-        let ids = seen.rows.iter().map(|row| &row.id);
+        let done =
+            |row: &&crate::version::Row| row.is_applied() || row.unfinished.is_none_or(|at| !at.has_done_nothing());
+        let ids = seen.rows.iter().filter(done).map(|row| &row.id);
         let unknown: Vec<&RevisionId> = ids.filter(|id| graph.node(id.as_str()).is_none()).collect();
         self.newer(&unknown).map_or(Ok(()), Err)
     }

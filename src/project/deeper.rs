@@ -62,7 +62,8 @@ impl Loader<'_> {
             if !begins_like_one(&path).unwrap_or(false) {
                 continue;
             }
-            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            let text = head(&path, HEADER).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text).into_owned();
             if header::parse(&SourceFile::new(shown.as_str(), text)).is_ok() {
                 return Err(misnamed(location, &name));
             }
@@ -91,7 +92,16 @@ fn begins_like_one(path: &Path) -> io::Result<bool> {
     if !path.is_file() {
         return Ok(false);
     }
+    let head = head(path, 256)?;
+    let text = head.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&head);
+    Ok(text.trim_ascii_start().starts_with(b"-- ---"))
+}
+
+/// As much as a header may have.
+const HEADER: u64 = 64 << 10;
+
+fn head(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
-    std::fs::File::open(path)?.take(256).read_to_end(&mut head)?;
-    Ok(head.trim_ascii_start().starts_with(b"-- ---"))
+    std::fs::File::open(path)?.take(most).read_to_end(&mut head)?;
+    Ok(head)
 }

@@ -28,12 +28,12 @@ impl Project {
     /// `config::variable`, the `file::…` codes, `schema::command_failed`, `schema::not_configured` where all of it is empty.
     pub fn declared(&self, stopped: &dyn Fn() -> bool) -> Result<Option<Vec<Script>>> {
         let files = |names: &[String]| -> Result<Option<Vec<Script>>> {
-            let lists: Vec<Vec<Script>> = names
-                .iter()
-                .map(|name| self.schema_files(name))
-                .collect::<Result<_>>()?;
+            let lists: Vec<Vec<Script>> = names.iter().map(|name| self.scripts_in(name)).collect::<Result<_>>()?;
             let scripts = lists.concat();
-            if scripts.iter().all(|script| script.file.text.trim().is_empty()) {
+            if let ([name], true) = (names, scripts.is_empty()) {
+                return Err(nothing(format!("the folder `{name}` holds no `.sql` file")));
+            }
+            if scripts.iter().all(|script| is_empty(&script.file.text)) {
                 return Err(nothing(format!("`{}` is empty", names.join("`, `"))));
             }
             Ok(Some(scripts))
@@ -43,7 +43,7 @@ impl Project {
             Some(Schema::Command(command)) => {
                 let text = self.output("schema", &command, "", stopped)?;
                 let shown = format!("the output of `{}`", command.shown);
-                if text.trim().is_empty() {
+                if is_empty(&text) {
                     // A program that failed before a pipe would otherwise drop everything.
                     return Err(Error::new(Code::SchemaCommand, format!("{shown} is empty")).help(COMMENT));
                 }
@@ -59,13 +59,18 @@ impl Project {
     /// # Errors
     /// The `file::…` codes, `schema::not_configured` for a folder without such files.
     pub fn schema_files(&self, name: &str) -> Result<Vec<Script>> {
+        let scripts = self.scripts_in(name)?;
+        if scripts.is_empty() {
+            return Err(nothing(format!("the folder `{name}` holds no `.sql` file")));
+        }
+        Ok(scripts)
+    }
+
+    fn scripts_in(&self, name: &str) -> Result<Vec<Script>> {
         let path = self.root.join(name);
         let mut found = Vec::new();
         if path.is_dir() {
             collect(&path, &mut found).map_err(|error| mistakes::unreadable(name, &error))?;
-            if found.is_empty() {
-                return Err(nothing(format!("the folder `{name}` holds no `.sql` file")));
-            }
             sorted::sort(&mut found);
         } else {
             found.push(path);
@@ -184,6 +189,13 @@ impl Project {
 }
 
 /// The error of a schema that would drop everything because a file is not where it should be, or was cut.
+/// Whether a text has nothing but what separates statements.
+fn is_empty(text: &str) -> bool {
+    text.trim_start_matches('\u{feff}')
+        .trim_matches(|letter: char| letter == ';' || letter.is_whitespace())
+        .is_empty()
+}
+
 fn nothing(message: String) -> Error {
     Error::new(Code::SchemaMissing, message)
         .help(COMMENT)

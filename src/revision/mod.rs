@@ -21,7 +21,7 @@ mod properties;
 pub mod resolve;
 #[cfg(test)]
 pub(crate) mod sample;
-mod stamp;
+pub(crate) mod stamp;
 pub mod target;
 mod upgrade;
 #[cfg(test)]

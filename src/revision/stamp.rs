@@ -52,6 +52,26 @@ impl Plan {
     }
 }
 
+/// The revisions that a stamp with these targets has to do with: what leads to them, and what comes after; `None` for all.
+///
+/// # Errors
+/// Those of the targets.
+pub(crate) fn concerned(graph: &RevisionGraph, targets: &[Target]) -> Result<Option<NodeSet>> {
+    let resolver = Resolver::new(graph, None, Command::Stamp);
+    let mut shares = Vec::new();
+    for target in targets {
+        let nodes = resolver.absolute(target)?;
+        if nodes.is_empty() && target.branch.is_none() {
+            return Ok(None);
+        }
+        shares.extend(nodes);
+        if let Some(name) = &target.branch {
+            shares.push(resolver.branch(name, Code::UnknownRevision)?.node);
+        }
+    }
+    Ok(Some(graph.wide_lineage(&shares)))
+}
+
 /// The changes from one state to another: what goes, descendants first, then what comes, ancestors first.
 fn set(graph: &RevisionGraph, old: &NodeSet, new: &NodeSet) -> Plan {
     let (mut gone, mut come) = (old.clone(), new.clone());

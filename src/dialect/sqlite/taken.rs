@@ -17,35 +17,36 @@ pub(super) fn text_for_name(
     let tokens: Vec<_> = token::significant(statement, &SQLITE).collect();
     let word = |at: usize| tokens.get(at).map_or("", |token| &statement[token.span.clone()]);
     let is = |at: usize, what: &str| word(at).eq_ignore_ascii_case(what);
-    let selects: Vec<usize> = (0..tokens.len()).filter(|&at| is(at, "SELECT")).collect();
+    let all = |what: &str| (0..tokens.len()).filter(|&at| is(at, what)).collect::<Vec<usize>>();
     // Other queries may give names to what they return, and so may a function that stands for a table.
-    let [select] = selects[..] else { return Ok(None) };
-    let mut rest = select..tokens.len();
-    if rest.any(|at| is(at, "FROM") && word(at + 2) == "(") {
+    let ([select], [from], true) = (&all("SELECT")[..], &all("FROM")[..], all("WITH").is_empty()) else {
+        return Ok(None);
+    };
+    let mut sources = *from..tokens.len();
+    if from < select || sources.any(|at| matches!(tokens[at].kind, Kind::Word | Kind::Quoted) && word(at + 1) == "(") {
         return Ok(None);
     }
-    let name = |at: usize| token::unquoted(word(at)).to_ascii_lowercase();
-    let named = (select..tokens.len()).filter(|&at| matches!(tokens[at].kind, Kind::Word | Kind::Quoted));
-    let named: Vec<String> = named.map(|at| format!("({})", sqlite_literal(&name(at)))).collect();
-    let begins = |at: usize| [",", "(", "SELECT", "DISTINCT", "ALL"].iter().any(|what| is(at, what));
-    for (at, token) in tokens.iter().enumerate().skip(select + 1) {
-        let alone = begins(at - 1) && !matches!(word(at + 1), "." | "(");
-        if !alone || token.kind != Kind::Quoted || !word(at).starts_with('"') {
-            continue;
-        }
-        if readers::ROWID.contains(&name(at).as_str()) {
-            continue;
-        }
-        let column = sqlite_literal(&name(at));
-        let found = query(&format!(
-            "SELECT name FROM pragma_table_xinfo({0}) WHERE lower(name) = {column} AND NOT EXISTS \
-             (SELECT 1 FROM (VALUES {1}) s, pragma_table_xinfo(s.column1) c WHERE s.column1 <> {0} AND lower(c.name) = {column})",
-            sqlite_literal(&table.to_ascii_lowercase()),
-            named.join(", "),
-        ))?;
-        if let Some(name) = found.into_iter().flatten().flatten().next() {
-            return Ok(Some(name));
-        }
+    let name = |at: usize| sqlite_literal(&token::unquoted(word(at)).to_ascii_lowercase());
+    // What stands alone between two commas.
+    let begins = |at: usize| [",", "SELECT", "DISTINCT", "ALL"].iter().any(|what| is(at, what));
+    let ends = |at: usize| at == *from || word(at) == ",";
+    let meant: Vec<String> = (select + 1..*from)
+        .filter(|&at| begins(at - 1) && ends(at + 1) && word(at).starts_with('"'))
+        .map(name)
+        .collect();
+    if meant.is_empty() {
+        return Ok(None);
     }
-    Ok(None)
+    let rowids = readers::ROWID.map(sqlite_literal).join(", ");
+    let named = (from + 1..tokens.len()).filter(|&at| matches!(tokens[at].kind, Kind::Word | Kind::Quoted));
+    let named: Vec<String> = named.map(|at| format!("({})", name(at))).collect();
+    let found = query(&format!(
+        "SELECT name FROM pragma_table_xinfo({table}) WHERE lower(name) IN ({meant}) AND lower(name) NOT IN ({rowids}) \
+         AND lower(name) NOT IN (SELECT lower(c.name) FROM (VALUES {named}) s, pragma_table_xinfo(s.column1) c \
+         WHERE s.column1 <> {table}) LIMIT 1",
+        table = sqlite_literal(&table.to_ascii_lowercase()),
+        meant = meant.join(", "),
+        named = named.join(", "),
+    ))?;
+    Ok(found.into_iter().flatten().flatten().next())
 }

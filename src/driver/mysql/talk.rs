@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::dialect::Rows;
 use crate::driver::mysql::fault::{self, Trouble};
 use crate::driver::mysql::wire::Parts;
-use crate::driver::mysql::{ASKED, COM_QUERY, Mysql, TOLD};
+use crate::driver::mysql::{ASKED, COM_QUERY, Mysql};
 use crate::driver::{DriverError, Failure, Remarks};
 
 const COM_SET_OPTION: u8 = 27;
@@ -16,6 +16,9 @@ const COM_SET_OPTION: u8 = 27;
 const IN_TRANSACTION: u16 = 1;
 /// Another result follows.
 const MORE: u16 = 8;
+
+/// How many milliseconds the server may take until it is told that somebody wants the run to stop.
+const PATIENT: u32 = 5000;
 
 /// The statement holds nothing that this server runs.
 const EMPTY: u16 = 1065;
@@ -122,10 +125,13 @@ impl Mysql {
     /// Whether somebody wants the run to stop, although the statement that ran came to its end.
     fn stopped(&self) -> bool {
         // What the server is told now must not stop what puts things in order.
-        while self.interrupted.load(Ordering::Relaxed) == ASKED {
+        for _ in 0..PATIENT {
+            if self.interrupted.load(Ordering::Relaxed) != ASKED {
+                break;
+            }
             std::thread::sleep(Duration::from_millis(1));
         }
-        self.interrupted.load(Ordering::Relaxed) == TOLD
+        self.interrupted.load(Ordering::Relaxed) != 0
     }
 
     /// Sends statements and takes their results.
