@@ -72,6 +72,7 @@ pub(crate) fn downgrade(session: &mut Session<'_>, args: &args::Downgrade, ui: &
                 to: plan.to.ids(),
                 steps: Vec::new(),
                 purged: Vec::new(),
+                whole: Vec::new(),
             },
             "downgrade",
             &history,
@@ -111,7 +112,8 @@ pub(crate) fn stamp(session: &mut Session<'_>, args: &args::Stamp, ui: &mut Ui<'
             text::heads(&report.from),
             text::heads(&report.to)
         ));
-        for id in report.purged.iter().filter(|id| graph.node(id.as_str()).is_some()) {
+        let purged = report.purged.iter().filter(|id| graph.node(id.as_str()).is_some());
+        for id in purged.chain(&report.whole) {
             ui.say(&format!("revision {id} is no longer half-way"));
         }
     }
@@ -347,7 +349,7 @@ fn dry_run(
         None => Seen::default(),
     };
     let graph = history.graph()?;
-    let mut purged = Vec::new();
+    let (mut purged, mut whole) = (Vec::new(), Vec::new());
     let (plan, applied) = if let Some(driver) = &mut driver {
         let mut silent = |_: Event<'_>| {};
         let patience = session.patience(history.project.config.lock_timeout);
@@ -360,7 +362,9 @@ fn dry_run(
             },
             PlanKind::Stamp => {
                 purged = executor.purged(&seen, targets, purge)?;
-                executor.plan_stamp(&seen, targets, purge)?
+                let plan = executor.plan_stamp(&seen, targets, purge)?;
+                whole = executor.whole_again(&seen, targets, purge, &plan)?;
+                plan
             }
         };
         (plan, Applied::known(graph, seen.applied()).0)
@@ -373,6 +377,7 @@ fn dry_run(
     let mut report = match (kind, &mut driver) {
         (PlanKind::Stamp, _) => Report {
             purged,
+            whole,
             ..recorder.stamp_report(&plan)?
         },
         (_, None) => recorder.report(&plan, &applied)?,

@@ -22,7 +22,7 @@ pub(crate) fn heads(ids: &[RevisionId]) -> String {
 
 /// A plan, step by step, each with its statements.
 pub(crate) fn plan(report: &Report, graph: &RevisionGraph, verb: &str, ui: &mut Ui<'_>) {
-    if report.steps.is_empty() && report.purged.is_empty() {
+    if report.steps.is_empty() && report.purged.is_empty() && report.whole.is_empty() {
         ui.line(&format!("nothing to do: the database is at {}", heads(&report.from)));
         return;
     }
@@ -35,6 +35,11 @@ pub(crate) fn plan(report: &Report, graph: &RevisionGraph, verb: &str, ui: &mut 
             None => "is in no file",
         };
         ui.line(&format!("take away {id}  ({why})"));
+    }
+    for id in &report.whole {
+        ui.line("");
+        let id = ui.paint(ID, id.as_str());
+        ui.line(&format!("keep {id}  (its way down stopped half-way)"));
     }
     for ran in &report.steps {
         ui.line("");
@@ -55,7 +60,7 @@ pub(crate) fn plan(report: &Report, graph: &RevisionGraph, verb: &str, ui: &mut 
         statements(ran, ui);
     }
     ui.line("");
-    let count = report.steps.len() + report.purged.len();
+    let count = report.steps.len() + report.purged.len() + report.whole.len();
     ui.line(&format!("{count} {}", if count == 1 { "step" } else { "steps" }));
 }
 

@@ -125,6 +125,8 @@ pub struct Report {
     pub steps: Vec<Ran>,
     /// Of a stamp that purges: the rows that go besides, of revisions that no file holds or that stopped half-way.
     pub purged: Vec<RevisionId>,
+    /// Of a stamp: the revisions that had stopped on their way down and are whole again.
+    pub whole: Vec<RevisionId>,
 }
 
 /// A step, its statements, and how long it took.
@@ -150,6 +152,7 @@ impl Report {
             to: plan.to.ids(),
             steps,
             purged: Vec::new(),
+            whole: Vec::new(),
         }
     }
 }

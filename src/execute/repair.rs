@@ -47,7 +47,7 @@ impl<'a> Executor<'a> {
     /// The revisions of the files that ran to their end, each with its row, in path order.
     fn applied_files<'s>(&self, seen: &'s Seen) -> Vec<(&'a Revision, &'s Row)> {
         let graph = self.graph;
-        let finished = seen.rows.iter().filter(|row| row.unfinished.is_none());
+        let finished = seen.rows.iter().filter(|row| row.is_whole());
         let rows: BTreeMap<&RevisionId, &Row> = finished.map(|row| (&row.id, row)).into_map();
         let revisions = graph.nodes().map(|node| graph.revision(node));
         revisions

@@ -154,7 +154,7 @@ pub(crate) fn refuse_edited(
     table: &VersionTable,
 ) -> Result<()> {
     let dialect = driver.dialect();
-    for row in seen.rows.iter().filter(|row| row.unfinished.is_none()) {
+    for row in seen.rows.iter().filter(|row| row.is_whole()) {
         let Some((revision, script)) = with_file(graph, &row.id) else {
             continue;
         };

@@ -7,8 +7,6 @@ use crate::execute::seen::Seen;
 use crate::execute::shown::Shown;
 use crate::execute::{Executor, Ran, Report};
 use crate::revision::applied::Applied;
-use crate::revision::graph::RevisionGraph;
-use crate::revision::nodes::NodeSet;
 use crate::revision::plan::{Plan, Step};
 use crate::revision::stamp;
 use crate::revision::target::Target;
@@ -16,8 +14,8 @@ use crate::revision::{Direction, RevisionId, Transaction};
 use crate::version::{Entry, Row};
 
 impl Executor<'_> {
-    /// Sets the version table to the targets; no revision that leads to them or comes after is half-way afterwards. With `purge` the rows of revisions that
-    /// no file holds are taken away as well.
+    /// Sets the version table to the targets; no revision that leads to them or comes after is half-way afterwards. With
+    /// `purge` the rows of revisions that no file holds are taken away as well.
     ///
     /// # Errors
     /// Those of the targets, `lock::timeout` and `database::…`.
@@ -55,15 +53,11 @@ impl Executor<'_> {
             self.own(&delete)?;
             self.log_stamp(id.as_str(), "taken away")?;
         }
-        // Those that stopped on their way down and stay are whole again.
-        let concerned = stamp::concerned(self.graph, targets)?;
-        let half = seen
-            .rows
-            .iter()
-            .filter(|row| row.is_applied() && row.unfinished.is_some());
-        for row in half.filter(|row| purge || is_in(self.graph, concerned.as_ref(), &row.id)) {
-            let whole = self.table.progress(row.id.as_str(), None);
-            self.own(&whole)?;
+        let whole = self.whole_again(&seen, targets, purge, &plan)?;
+        for id in &whole {
+            let progress = self.table.progress(id.as_str(), None);
+            self.own(&progress)?;
+            self.log_stamp(id.as_str(), "whole again")?;
         }
         let mut steps = Vec::new();
         for step in &plan.steps {
@@ -72,6 +66,7 @@ impl Executor<'_> {
         self.commit()?;
         Ok(Report {
             purged,
+            whole,
             ..Report::of(&plan, steps)
         })
     }
@@ -82,12 +77,35 @@ impl Executor<'_> {
     /// # Errors
     /// Those of the targets.
     pub fn purged(&self, seen: &Seen, targets: &[Target], purge: bool) -> Result<Vec<RevisionId>> {
-        let concerned = stamp::concerned(self.graph, targets)?;
+        let half = self.half_way(seen, targets, purge)?;
         let goes = |row: &&Row| match self.graph.node(row.id.as_str()) {
-            Some(_) => !row.is_applied() && (purge || is_in(self.graph, concerned.as_ref(), &row.id)),
+            Some(_) => !row.is_applied() && half.contains(&row.id),
             None => purge,
         };
         Ok(seen.rows.iter().filter(goes).map(|row| row.id.clone()).collect())
+    }
+
+    /// The revisions that stopped on their way down and stay, which are whole from then on.
+    ///
+    /// # Errors
+    /// Those of the targets.
+    pub fn whole_again(&self, seen: &Seen, targets: &[Target], purge: bool, plan: &Plan) -> Result<Vec<RevisionId>> {
+        let mut half = self.half_way(seen, targets, purge)?;
+        half.retain(|id| {
+            let stays = seen.row(id).is_some_and(Row::is_applied);
+            stays && plan.steps.iter().all(|step| step.revision != *id)
+        });
+        Ok(half)
+    }
+
+    /// Those half-way that a stamp has to do with, by the files.
+    fn half_way(&self, seen: &Seen, targets: &[Target], purge: bool) -> Result<Vec<RevisionId>> {
+        let concerned = stamp::concerned(self.graph, targets)?;
+        let is_one = |row: &&Row| {
+            let node = self.graph.node(row.id.as_str()).filter(|_| row.unfinished.is_some());
+            node.is_some_and(|node| purge || concerned.as_ref().is_none_or(|concerned| concerned.contains(node)))
+        };
+        Ok(seen.rows.iter().filter(is_one).map(|row| row.id.clone()).collect())
     }
 
     fn stamp_step(&mut self, step: &Step) -> Result<Ran> {
@@ -150,12 +168,6 @@ impl Executor<'_> {
         self.commit()?;
         Ok(missing)
     }
-}
-
-/// Whether a revision is one of these, or all are meant.
-fn is_in(graph: &RevisionGraph, concerned: Option<&NodeSet>, id: &RevisionId) -> bool {
-    let node = graph.node(id.as_str());
-    concerned.is_none_or(|concerned| node.is_some_and(|node| concerned.contains(node)))
 }
 
 impl Recorder<'_> {

@@ -104,6 +104,7 @@ impl<'a> Run<'a> {
                 to: heads,
                 steps: Vec::new(),
                 purged: Vec::new(),
+                whole: Vec::new(),
             });
         }
         self.upgrade_in_full(target)

@@ -63,7 +63,7 @@ pub(super) fn misspelled(name: &str, word: &str, meant: &str) -> Error {
 
 #[cold]
 pub(super) fn misnamed(location: &str, name: &str) -> Error {
-    let stem = name.strip_suffix(".sql").unwrap_or(name);
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     let right = match Half::of(name) {
         Name::Half("", _) => format!("{location}/NAME/{name}"),
         _ => format!("{location}/{stem}.upgrade.sql"),

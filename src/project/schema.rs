@@ -188,7 +188,6 @@ impl Project {
     }
 }
 
-/// The error of a schema that would drop everything because a file is not where it should be, or was cut.
 /// Whether a text has nothing but what separates statements.
 fn is_empty(text: &str) -> bool {
     text.trim_start_matches('\u{feff}')
@@ -196,6 +195,7 @@ fn is_empty(text: &str) -> bool {
         .is_empty()
 }
 
+/// The error of a schema that would drop everything because a file is not where it should be, or was cut.
 fn nothing(message: String) -> Error {
     Error::new(Code::SchemaMissing, message)
         .help(COMMENT)

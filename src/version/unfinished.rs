@@ -1,6 +1,7 @@
 //! Where a revision without a transaction stopped, as its row has it.
 
 use crate::revision::Direction;
+use crate::version::Row;
 
 /// Where a revision without a transaction stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,13 @@ impl Unfinished {
     /// Whether it stopped before its first statement had done anything.
     pub(crate) fn has_done_nothing(self) -> bool {
         self.statements == 0 && !self.begun
+    }
+}
+
+impl Row {
+    /// Whether the revision is applied as a whole: nothing of its way down is done.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.is_applied() && self.unfinished.is_none_or(Unfinished::has_done_nothing)
     }
 }
 
