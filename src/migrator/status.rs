@@ -51,7 +51,11 @@ impl Status {
             .filter(|id| !known(id))
             .cloned()
             .collect();
-        let complete = |id: &str| seen.rows.iter().any(|row| row.is_whole() && row.id.as_str() == id);
+        let complete = |id: &str| {
+            seen.rows
+                .iter()
+                .any(|row| row.unfinished.is_none() && row.id.as_str() == id)
+        };
         let order = graph.order().iter().map(|node| graph.id(*node));
         let pending: Vec<RevisionId> = order.filter(|id| !complete(id.as_str())).cloned().collect();
         if !unknown.is_empty() {
@@ -62,7 +66,7 @@ impl Status {
             });
         }
         let mut revisions = Vec::new();
-        for row in seen.rows.iter().filter(|row| row.is_whole()) {
+        for row in seen.rows.iter().filter(|row| row.unfinished.is_none()) {
             let Some((revision, script)) = seen::with_file(graph, &row.id) else {
                 continue;
             };
