@@ -125,7 +125,8 @@ impl Session<'_> {
 
     /// Opens the database for writing, creating it where the URL lets it be created.
     pub(crate) fn open_to_write(&self, history: &History) -> Result<Box<dyn Driver>> {
-        self.open(&history.project.url()?, true, &history.project)
+        let opened = self.open(&history.project.url()?, true, &history.project);
+        opened.map_err(fault::before_the_first)
     }
 
     /// Opens another database of the same kind for reading.

@@ -63,6 +63,15 @@ fn unsatisfied(error: &DriverError) -> Option<&'static str> {
     )
 }
 
+/// The error of a run whose connection was lost before its first step.
+pub(crate) fn before_the_first(error: Error) -> Error {
+    if error.code() == Code::ConnectionLost && error.state_line().is_none() {
+        error.state("nothing was run")
+    } else {
+        error
+    }
+}
+
 fn kind(failure: Failure) -> (Code, &'static str, &'static str) {
     match failure {
         Failure::Interrupted => (

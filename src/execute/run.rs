@@ -115,6 +115,11 @@ impl<'a> Executor<'a> {
     }
 
     fn run(&mut self, make: MakePlan<'_, 'a>) -> Result<Report> {
+        // What is lost later says what became of its revision.
+        self.planned(make).map_err(fault::before_the_first)
+    }
+
+    fn planned(&mut self, make: MakePlan<'_, 'a>) -> Result<Report> {
         let mut seen = self.look()?;
         let plan = match make(self, &seen) {
             // What is half-way may be at work just now.
