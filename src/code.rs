@@ -107,6 +107,8 @@ codes! {
         "The header has no `revision:`, so the file has no id.";
     HeaderMismatch = "header::mismatch",
         "The text for one dialect and the plain one both have a header, and the two do not agree. They are one revision, so id, down_revision and depends_on must be the same; or leave the header to the plain file.";
+    HeaderInDowngrade = "header::in_downgrade",
+        "A downgrade file has a header that says something else than its upgrade's. A revision has one header, in its upgrade file, and it is for both directions: what the other one says, `transaction: none` for instance, would be passed over without a word.";
     FileEncoding = "file::invalid_utf8",
         "The file is not UTF-8. Convert it, for instance: iconv -f latin1 -t utf-8 OLD > NEW";
     FileOrphanDowngrade = "file::downgrade_without_upgrade",

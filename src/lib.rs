@@ -20,6 +20,7 @@ pub mod revision;
 #[doc(hidden)]
 pub mod schema;
 mod secret;
+mod shell;
 mod sorted;
 pub mod source;
 #[doc(hidden)]

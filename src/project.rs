@@ -244,10 +244,14 @@ impl Project {
     /// The downgrade with its text, read now if it was not.
     ///
     /// # Errors
-    /// `file::io`, `file::invalid_utf8`
+    /// `file::io`, `file::invalid_utf8`, `header::in_downgrade`
     pub fn read_downgrade(&self, revision: &Revision) -> Result<Option<Script>> {
         match &revision.downgrade {
-            Some(script) if script.large.is_some() => self.read(&script.file.name).map(Some),
+            Some(script) if script.large.is_some() => {
+                let read = self.read(&script.file.name)?;
+                mistakes::no_header_of_its_own(&read, &revision.header)?;
+                Ok(Some(read))
+            }
             other => Ok(other.clone()),
         }
     }

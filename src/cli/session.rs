@@ -21,6 +21,7 @@ use crate::project::{DatabaseUrl, Environment, Load, Options, Project, Secret, S
 use crate::revision::graph::RevisionGraph;
 use crate::revision::{Revision, Script};
 use crate::secret;
+use crate::shell;
 use crate::source::SourceFile;
 use crate::version::VersionTable;
 
@@ -369,7 +370,10 @@ fn not_opened(url: &DatabaseUrl, place: &SqliteUrl, error: &DriverError) -> Erro
         Some(folder) if secret::is_database(folder) => {
             opened.help("a server is named by postgresql://USER@HOST/DATABASE")
         }
-        Some(folder) => opened.help(format!("there is no folder `{0}`: mkdir -p {0}", folder.display())),
+        Some(folder) => {
+            let word = shell::word(folder.display());
+            opened.help(format!("there is no folder `{}`: mkdir -p {word}", folder.display()))
+        }
         None => opened.help("check the path, its rights, and that it is not a folder"),
     }
 }

@@ -49,6 +49,15 @@ pub struct Followed {
     pub query: &'static str,
 }
 
+/// The statement that shows whether another one has run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// For people, or a query.
+    pub sql: String,
+    /// Whether it is a query whose only value, `t` or `f`, tells it.
+    pub tells: bool,
+}
+
 /// What a statement leaves behind when it fails outside of transactions.
 #[derive(Debug, Clone)]
 pub struct Leftovers {

@@ -15,7 +15,7 @@ mod script;
 pub mod sqlite;
 
 pub use answer::{
-    Broken, CHANGES, CopiedBy, Followed, Held, Lack, Leftovers, Replaces, Replay, RowChange, Size, SizeSql,
+    Broken, CHANGES, CopiedBy, Followed, Held, Lack, Leftovers, Look, Replaces, Replay, RowChange, Size, SizeSql,
     TOTAL_CHANGES, Told, VersionSql,
 };
 pub use ask::{Ask, ColumnRead, Rows, Scratch, ScratchError};
@@ -116,8 +116,8 @@ pub trait Dialect: Sync + std::fmt::Debug {
         false
     }
 
-    /// The statement that shows people whether this one has run.
-    fn look_at(&self, statement: &str) -> Option<String> {
+    /// The statement that shows whether this one has run.
+    fn look_at(&self, statement: &str) -> Option<Look> {
         let _ = statement;
         None
     }

@@ -124,8 +124,8 @@ pub trait References: Sync + std::fmt::Debug {
     /// Whether the statement says when foreign keys are checked. Where it says so twice, violations may be forgotten.
     fn defers(&self, statement: &str) -> bool;
 
-    /// Whether the database passes over the statement in a transaction, and says nothing of it.
-    fn passed_over(&self, statement: &str) -> bool;
+    /// What to say of a statement that the database passes over in a transaction, and says nothing of.
+    fn passed_over(&self, statement: &str) -> Option<&'static str>;
 
     /// Whether the statement may leave views and triggers behind that do not compile, or foreign keys that fit no key,
     /// without a word of the database.

@@ -19,6 +19,7 @@ use rustls::{
 
 use crate::code::Code;
 use crate::error::{Error, Result};
+use crate::shell;
 
 /// How much of a server's certificate is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,7 +136,7 @@ pub(super) fn identity(certificate: &Path, key: &Path) -> Result<Identity> {
     let chain = certificates(certificate)?;
     if is_open_to_others(key, true) {
         return Err(failed(format!("others can read the key `{}`", key.display()))
-            .help(format!("chmod 0600 {}", key.display())));
+            .help(format!("chmod 0600 {}", shell::word(key.display()))));
     }
     let unreadable = |why: String| failed(format!("the key `{}` cannot be read", key.display())).cause(why);
     let bytes = std::fs::read(key).map_err(|error| unreadable(error.to_string()))?;

@@ -29,6 +29,8 @@ pub(crate) struct Counting<'a> {
     written: Cell<u64>,
     /// The number of the session's transaction before a statement that may commit by itself, which the row says has begun.
     begun: Cell<Option<u64>>,
+    /// Whether the database tells of that statement whether it has run.
+    told: Cell<bool>,
 }
 
 impl<'a> Counting<'a> {
@@ -49,6 +51,7 @@ impl<'a> Counting<'a> {
             kept: Cell::new(done),
             written: Cell::new(done),
             begun: Cell::new(None),
+            told: Cell::new(false),
         }
     }
 
@@ -97,13 +100,15 @@ impl<'a> Counting<'a> {
         tell(driver, "COMMIT", patience)
     }
 
-    /// Notes that a statement begins which may commit by itself and fail later.
+    /// Notes that a statement begins which may commit by itself and fail later, or which the server brings to its end when
+    /// the client is gone.
     fn announce(&self, driver: &mut dyn Driver, statement: Option<&str>) -> Result<()> {
         let dialect = driver.dialect();
         let (Some(sql), Some(query)) = (statement, dialect.transaction_number()) else {
             return Ok(());
         };
-        if driver.in_transaction() == Some(true) || !dialect.may_stop_half_way(sql) {
+        self.told.set(dialect.look_at(sql).is_some_and(|look| look.tells));
+        if driver.in_transaction() == Some(true) || !self.told.get() && !dialect.may_stop_half_way(sql) {
             return Ok(());
         }
         self.note(driver, true, self.patience)?;
@@ -123,8 +128,10 @@ impl<'a> Counting<'a> {
             timeout: self.patience.timeout,
             cancelled: &AtomicBool::new(false),
         };
-        // Between the two there is the statement's own. Where the note stays, the row says that nobody knows.
-        let one = number(driver, query).is_ok_and(|now| now.checked_sub(2) == Some(before));
+        // Between the two there is the statement's own; one that takes several and is refused leaves what is looked for
+        // before the next try. Where the note stays, the row says that nobody knows.
+        let refused = self.told.get() && before != u64::MAX;
+        let one = refused || number(driver, query).is_ok_and(|now| now.checked_sub(2) == Some(before));
         !(one && self.note(driver, false, patience).is_ok())
     }
 }

@@ -1,12 +1,21 @@
 //! What a statement that failed outside of transactions leaves behind, and the next try finds in its way.
 
 use crate::code::Code;
+use crate::dialect::Dialect;
 use crate::error::{Error, Result};
-use crate::execute::counting::Counting;
+use crate::execute::counting::{Counting, changed};
 use crate::execute::event::Event;
 use crate::execute::piecemeal::in_doubt;
 use crate::execute::step::Ready;
 use crate::execute::{Executor, fault, walk};
+use crate::version::Unfinished;
+
+/// The query that tells whether the statement has run that was begun last, where its end was not seen.
+pub(crate) fn telling(ready: &Ready<'_>, at: Unfinished, dialect: &'static dyn Dialect) -> Option<String> {
+    let (file, span) = walk::place_of(&ready.script, at.statements, dialect.rules()).filter(|_| at.begun)?;
+    let look = dialect.look_at(file.text.get(span)?)?;
+    look.tells.then_some(look.sql)
+}
 
 impl<'a> Executor<'a> {
     /// Takes away what an earlier try of the statement left, where that is asked for; otherwise it is named, since the
@@ -32,6 +41,38 @@ impl<'a> Executor<'a> {
             )));
         }
         Ok(())
+    }
+
+    /// How many statements of a revision have run: where the end of one was not seen, the database is asked, and what it
+    /// says is written down.
+    ///
+    /// # Errors
+    /// What the database refuses.
+    pub(crate) fn find_out(&mut self, ready: &Ready<'a>, at: Option<Unfinished>) -> Result<u64> {
+        let Some(at) = at else { return Ok(0) };
+        let dialect = self.driver.dialect();
+        let Some(sql) = telling(ready, at, dialect) else {
+            return Ok(at.statements);
+        };
+        let id = ready.step.revision.as_str();
+        self.begin()?;
+        let rows = self.driver.query(&sql).map_err(|error| fault::database(&error))?;
+        let ran = rows.first().and_then(|row| row.first()?.as_deref()) == Some("t");
+        let known = Unfinished {
+            statements: at.statements + u64::from(ran),
+            begun: false,
+            ..at
+        };
+        let sql = self.table.progress_from(id, &[at], Some(known));
+        changed(self.driver, self.patience, &sql, id)?;
+        self.commit()?;
+        if ran {
+            let next = known.statements;
+            (self.events)(Event::Notice(&format!(
+                "statement {next} had run when the run before was lost: the database has what it makes"
+            )));
+        }
+        Ok(known.statements)
     }
 
     /// Says in the error of a statement that failed what stands in the way of the next try, and whether somebody has to

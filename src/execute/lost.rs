@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::execute::piecemeal::{in_doubt, is_control};
 use crate::execute::seen::Seen;
 use crate::execute::step::Ready;
-use crate::execute::{Executor, fault, lock};
+use crate::execute::{Executor, fault, lock, walk};
 use crate::revision::{Direction, RevisionId, Transaction};
 
 impl<'a> Executor<'a> {
@@ -45,15 +45,22 @@ impl<'a> Executor<'a> {
                     self.goes_on(ready, done)
                 ));
             }
-            return error
-                .state(format!(
-                    "looked up on a new connection: {done} of {} statements of revision `{id}` ran and are recorded{kept}",
-                    ready.prepared.statements
-                ))
-                .help(format!(
-                    "statement {next} may have been done as well, if it is one that runs outside of transactions: see for \
-                     yourself, then run the same command again, which goes on with it"
-                ));
+            let error = error.state(format!(
+                "looked up on a new connection: {done} of {} statements of revision `{id}` ran and are recorded{kept}",
+                ready.prepared.statements
+            ));
+            let dialect = self.driver.dialect();
+            let text = walk::place_of(&ready.script, done, dialect.rules());
+            let alone =
+                text.is_some_and(|(file, span)| file.text.get(span).is_none_or(|sql| dialect.stands_alone(sql)));
+            return error.help(if alone && !is_control(ready, done, dialect) {
+                format!(
+                    "statement {next} stands outside of transactions and may have been done as well: see for yourself, then \
+                     run the same command again, which goes on with it"
+                )
+            } else {
+                format!("run the same command again: it goes on with statement {next}")
+            });
         }
         if is_done(&seen, id, ready.step.direction) {
             return error.state(format!(

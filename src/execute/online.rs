@@ -121,9 +121,10 @@ impl Runner for Online<'_> {
             // The rest comes with its data.
             return Ok(());
         }
-        let references = self.driver.dialect().references();
-        if self.unit.is_none() && references.is_some_and(|known| known.passed_over(sql)) {
-            (self.events)(Event::Notice(&rebuild::in_vain(sql, self.driver.dialect())));
+        if self.unit.is_none()
+            && let Some(said) = rebuild::in_vain(sql, self.driver.dialect())
+        {
+            (self.events)(Event::Notice(&said));
         }
         self.pass_notices_on();
         self.done(place.index + 1).map_err(|error| {

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::execute::event::Event;
 use crate::execute::inherit::Session;
 use crate::execute::ledger::{First, Ledger};
+use crate::execute::leftover::telling;
 use crate::execute::lock::Patience;
 use crate::execute::online::Live;
 use crate::execute::patient::Tries;
@@ -198,14 +199,10 @@ impl<'a> Executor<'a> {
     /// Refuses to go on with a revision that stopped half-way where its script is another one by now, where nobody knows
     /// how far it came, and where what its first statements held is gone.
     pub(crate) fn refuse_to_go_on(&mut self, ready: &Ready<'a>, at: Option<Unfinished>) -> Result<()> {
-        let Some(Unfinished {
-            statements: done,
-            begun,
-            ..
-        }) = at
-        else {
+        let Some(at) = at else {
             return Ok(());
         };
+        let done = at.statements;
         let dialect = self.driver.dialect();
         let id = ready.step.revision.as_str();
         if done > 0
@@ -213,7 +210,7 @@ impl<'a> Executor<'a> {
         {
             step::same_beginning(id, ready.step.direction, &ready.script, &details, done, dialect)?;
         }
-        if begun && !is_control(ready, done, dialect) {
+        if at.begun && !is_control(ready, done, dialect) && telling(ready, at, dialect).is_none() {
             return Err(not_known(ready, done, dialect));
         }
         self.refuse_without_rows(ready, done)
@@ -461,10 +458,15 @@ pub(crate) fn in_doubt(ready: &Ready<'_>, done: u64, dialect: &'static dyn Diale
     let id = &ready.step.revision;
     let text = walk::place_of(&ready.script, done, dialect.rules());
     let look = text.and_then(|(file, span)| dialect.look_at(file.text.get(span)?));
-    let look = look.map_or_else(
-        || "see in the database whether it has run".to_owned(),
-        |sql| format!("see whether it has run: {sql}"),
-    );
+    let look = match look {
+        None => "see in the database whether it has run".to_owned(),
+        Some(look) if look.tells => {
+            return vec![
+                "run the same command again: it finds out whether it has run, and goes on from there".to_owned(),
+            ];
+        }
+        Some(look) => format!("see whether it has run: {}", look.sql),
+    };
     vec![
         look,
         format!(

@@ -407,11 +407,12 @@ impl<'a> Rebuild<'a> {
     }
 }
 
-/// What to say of a statement that does nothing in a transaction, without the comments behind it.
-pub(crate) fn in_vain(sql: &str, dialect: &dyn Dialect) -> String {
+/// What to say of a statement that does nothing in a transaction, without the comments behind it. None for others.
+pub(crate) fn in_vain(sql: &str, dialect: &dyn Dialect) -> Option<String> {
+    let why = dialect.references()?.passed_over(sql)?;
     let last = token::significant(sql, dialect.rules()).last();
     let sql = one_line(&sql[..last.map_or(sql.len(), |last| last.span.end)]);
-    format!("{sql}: does nothing in a transaction, and needs a revision of its own with `transaction: none`")
+    Some(format!("{sql}: does nothing in a transaction, {why}"))
 }
 
 /// Refuses that something refers to a table which was renamed, replaced and dropped: a RENAME leads references along.

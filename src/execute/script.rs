@@ -253,9 +253,9 @@ impl Scribe<'_> {
         if self.switches(text)? {
             return self.written(1);
         }
-        let references = self.dialect.references();
-        if self.transaction == Transaction::Revision && references.is_some_and(|known| known.passed_over(text)) {
-            put(self.out, &format!("-- {}\n", rebuild::in_vain(text, self.dialect)))?;
+        let in_vain = rebuild::in_vain(text, self.dialect).filter(|_| self.transaction == Transaction::Revision);
+        if let Some(said) = in_vain {
+            put(self.out, &format!("-- {said}\n"))?;
             return self.written(1);
         }
         let undone = self.sql.undone(text);

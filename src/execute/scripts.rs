@@ -14,6 +14,7 @@ use crate::execute::opened::{Opened, no_transaction_control};
 use crate::execute::walk::{Place, place_of};
 use crate::revision::checksum::{self, Checksum};
 use crate::revision::{Header, Revision, Script, Transaction};
+use crate::shell;
 use crate::sorted::Gather as _;
 use crate::source::SourceFile;
 use crate::sql::split::{Fault, Piece, SplitRules, Statement, Statements};
@@ -124,7 +125,7 @@ impl Script {
     fn unreadable(&self, error: &std::io::Error) -> Error {
         Error::new(Code::FileIo, format!("`{}` cannot be read", self.file.name))
             .cause(error.to_string())
-            .help(format!("see what is there: ls -l {}", self.file.name))
+            .help(format!("see what is there: ls -l {}", shell::word(&self.file.name)))
     }
 
     /// The error for a place where the script does not split.

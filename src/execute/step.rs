@@ -278,7 +278,7 @@ impl<'a> Executor<'a> {
             .filter(|at| at.direction == direction);
         let skip = done.map_or(0, |at| at.statements);
         self.refuse_to_go_on(ready, done)?;
-        self.mark_begun(ready, row.as_ref(), skip)?;
+        self.mark_begun(ready, row.as_ref(), done)?;
         self.commit()?;
         self.started(ready);
         let began = self.clock.elapsed();
@@ -294,6 +294,12 @@ impl<'a> Executor<'a> {
             Vec::new()
         };
         let again = self.connection_again(ready, skip);
+        // By the names of the session as the statements before it left it.
+        let found = again.and_then(|()| self.find_out(ready, done));
+        let (skip, again) = match found {
+            Ok(skip) => (skip, Ok(())),
+            Err(error) => (skip, Err(error)),
+        };
         let counting = Counting::new(self.table.clone(), id.to_string(), direction, self.patience, skip);
         let cleaned = again.and_then(|()| match &row {
             Some(_) => self.clean(ready, skip),
@@ -317,13 +323,12 @@ impl<'a> Executor<'a> {
         Ok(Some(ran(ready, statements, duration)))
     }
 
-    fn mark_begun(&mut self, ready: &Ready<'_>, row: Option<&Row>, skip: u64) -> Result<()> {
-        let direction = ready.step.direction;
-        let unfinished = Some(Unfinished {
-            direction,
-            statements: skip,
+    fn mark_begun(&mut self, ready: &Ready<'_>, row: Option<&Row>, done: Option<Unfinished>) -> Result<()> {
+        let unfinished = Some(done.unwrap_or(Unfinished {
+            direction: ready.step.direction,
+            statements: 0,
             begun: false,
-        });
+        }));
         let at = self.clock.now();
         match (&ready.record, row) {
             (Some(record), None) => {

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::execute::lent::First as _;
 use crate::execute::{Executor, lock};
 use crate::migrator::backup::{Backup, Made, is_empty, not_copied, patiently};
+use crate::shell;
 use crate::version::Row;
 
 /// Puts a copy back in the place of the database that the run has, in one transaction: everybody sees the one or the
@@ -166,10 +167,11 @@ fn damaged(run: &Executor<'_>, error: Error) -> Error {
     let (Some(file), Code::NotADatabase) = (file, error.code()) else {
         return error;
     };
+    let (file, aside) = (shell::word(&file), shell::word(format!("{file}.damaged")));
     Error::new(Code::NotADatabase, "the database itself is damaged, and nothing can be copied into it")
         .cause(error.causes().join("; "))
         .state(AS_IT_WAS)
         .help(format!(
-            "set it aside when no program has it open, with its -wal and -journal, and then put the copy back: mv {file} {file}.damaged"
+            "set it aside when no program has it open, with its -wal and -journal, and then put the copy back: mv {file} {aside}"
         ))
 }

@@ -9,13 +9,16 @@ use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::revision::header::{self, Parsed};
 use crate::revision::{Revision, Script};
+use crate::shell;
 use crate::sorted;
 use crate::source::SourceFile;
 
 use super::config::Location;
 use super::deeper;
 use super::disk::{Folder, Kind, LARGE, OnDisk};
-use super::mistakes::{duplicate, misspelled, no_file, not_a_name, orphan, unknown_dialect, unreadable};
+use super::mistakes::{
+    duplicate, misspelled, no_file, no_header_of_its_own, not_a_name, orphan, unknown_dialect, unreadable,
+};
 use super::names::{Half, Name};
 use super::utf8::decode;
 
@@ -293,6 +296,9 @@ impl Loader<'_> {
             Some(half) => Some(self.downgrade(set, half)?),
             None => None,
         };
+        if let Some(script) = &downgrade {
+            no_header_of_its_own(script, &parsed.header)?;
+        }
         Ok(Revision {
             header: parsed.header,
             places: parsed.places,
@@ -373,7 +379,7 @@ impl Loader<'_> {
     fn no_location(&self, location: &Location, error: &io::Error) -> Error {
         let mut wrong = if error.kind() == io::ErrorKind::NotFound {
             Error::new(Code::FileIo, format!("the location `{}` does not exist", location.name))
-                .help(format!("make the folder: mkdir -p {}", location.name))
+                .help(format!("make the folder: mkdir -p {}", shell::word(&location.name)))
         } else {
             unreadable(&location.name, error)
         };

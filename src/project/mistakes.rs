@@ -3,7 +3,9 @@
 use std::io;
 
 use crate::code::Code;
-use crate::error::Error;
+use crate::error::{Error, Result};
+use crate::revision::{Header, Script, header};
+use crate::shell;
 use crate::source::SourceFile;
 
 use super::names::{DIALECTS, Half, Name};
@@ -16,7 +18,7 @@ pub(super) fn duplicate(one: &str, other: &str) -> Error {
     )
     .at(&SourceFile::new(one, ""), 0..0, "this one")
     .at(&SourceFile::new(other, ""), 0..0, "and this one")
-    .help(format!("delete one of them: rm {other}"))
+    .help(format!("delete one of them: rm {}", shell::word(other)))
 }
 
 /// The error for a name that is in a list of files twice.
@@ -34,6 +36,27 @@ pub(super) fn orphan(name: &str) -> Error {
             "write {}, or delete the downgrade",
             name.replace("downgrade.", "upgrade.").replace("down.", "up.")
         ))
+}
+
+/// Refuses a downgrade whose own header says something that its upgrade's does not: nobody would heed it.
+///
+/// # Errors
+/// `header::in_downgrade`
+pub(super) fn no_header_of_its_own(script: &Script, upgrade: &Header) -> Result<()> {
+    let file = &script.file;
+    let says = match header::parse(file) {
+        Ok(own) => own.header != *upgrade,
+        Err(error) => matches!(error.code(), Code::HeaderNoRevision | Code::HeaderDuplicateKey),
+    };
+    if !says {
+        return Ok(());
+    }
+    let end = file.text.find('\n').unwrap_or(file.text.len());
+    let message = format!("`{}` has a header of its own, which would be passed over", file.name);
+    Err(Error::new(Code::HeaderInDowngrade, message)
+        .at(file, 0..end, "this header")
+        .help("a revision has one header, in its upgrade file, for both directions: move the keys there")
+        .help("if these lines are only a comment, begin them otherwise than with `-- ---`"))
 }
 
 #[cold]
@@ -57,7 +80,7 @@ pub(super) fn misspelled(name: &str, word: &str, meant: &str) -> Error {
         format!("`{name}` is almost the name of a revision's file"),
     )
     .at(&SourceFile::new(name, ""), 0..0, "would never run")
-    .help(format!("if it is one: mv {name} {right}"))
+    .help(format!("if it is one: mv {} {}", shell::word(name), shell::word(right)))
     .help("if it is something else, give it a name less like one")
 }
 
@@ -77,7 +100,11 @@ pub(super) fn misnamed(location: &str, name: &str) -> Error {
         0..0,
         "would never run",
     )
-    .help(format!("if it is one: mv {location}/{name} {right}"))
+    .help(format!(
+        "if it is one: mv {} {}",
+        shell::word(format!("{location}/{name}")),
+        shell::word(right)
+    ))
     .help("if it is not, take the header out, or begin its name with a dot")
 }
 
@@ -108,12 +135,13 @@ pub(super) fn no_file(name: &str) -> Error {
 #[cold]
 pub(super) fn unreadable(name: &str, error: &io::Error) -> Error {
     let name = name.trim_end_matches('/');
+    let word = shell::word(name);
     Error::new(Code::FileIo, format!("cannot read `{name}`"))
         .cause(error.to_string())
         .help(match error.kind() {
-            io::ErrorKind::PermissionDenied => format!("see whose it is and who may read it: ls -ld {name}"),
+            io::ErrorKind::PermissionDenied => format!("see whose it is and who may read it: ls -ld {word}"),
             io::ErrorKind::IsADirectory => "a folder has the name of a file: give it another one".to_owned(),
-            io::ErrorKind::NotFound => format!("it went meanwhile, or is a link to nothing: ls -l {name}"),
-            _ => format!("see what is there: ls -l {name}"),
+            io::ErrorKind::NotFound => format!("it went meanwhile, or is a link to nothing: ls -l {word}"),
+            _ => format!("see what is there: ls -l {word}"),
         })
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::code::Code;
 use crate::error::{Error, Result};
+use crate::shell;
 use crate::source::SourceFile;
 
 /// Takes bytes as UTF-8.
@@ -50,12 +51,11 @@ fn not_utf8(name: &Arc<str>, bytes: &[u8], wide: bool, at: usize, hidden: bool) 
     let file = SourceFile::new(name.clone(), text);
     let span = at..at + file.text[at..].chars().next().map_or(0, char::len_utf8);
     let name = &file.name;
+    let (word, new) = (shell::word(name), shell::word(format!("{name}.new")));
     if wide {
         return Error::new(Code::FileEncoding, format!("`{name}` is UTF-16, not UTF-8"))
             .at(&file, span, "two bytes for each character")
-            .help(format!(
-                "iconv -f utf-16 -t utf-8 {name} > {name}.new && mv {name}.new {name}"
-            ));
+            .help(format!("iconv -f utf-16 -t utf-8 {word} > {new} && mv {new} {word}"));
     }
     let label = if hidden {
         "a byte that is not UTF-8".to_owned()
@@ -65,6 +65,6 @@ fn not_utf8(name: &Arc<str>, bytes: &[u8], wide: bool, at: usize, hidden: bool) 
     Error::new(Code::FileEncoding, format!("`{name}` is not UTF-8"))
         .at(&file, span, label)
         .help(format!(
-            "if it is Latin-1: iconv -f latin1 -t utf-8 {name} > {name}.new && mv {name}.new {name}"
+            "if it is Latin-1: iconv -f latin1 -t utf-8 {word} > {new} && mv {new} {word}"
         ))
 }

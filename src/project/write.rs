@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::code::Code;
 use crate::error::{Error, Result};
+use crate::shell;
 
 /// The configuration that `sqlrev init` writes, with every key.
 pub const MIGRATIONS_YAML: &str = include_str!("../../migrations.yaml");
@@ -148,7 +149,7 @@ fn remove(path: &Path) {
 }
 
 fn failed(path: &Path, error: &io::Error) -> Error {
-    let folder = path.parent().unwrap_or(path).display();
+    let folder = shell::word(path.parent().unwrap_or(path).display());
     Error::new(Code::FileIo, format!("cannot write `{}`", path.display()))
         .cause(error.to_string())
         .help(match error.kind() {

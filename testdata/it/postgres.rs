@@ -198,7 +198,12 @@ pub(crate) fn told_truly(done: &Done, database: &Database) -> &'static str {
         "rolled back"
     } else if let Some(count) = word("new connection: ", " of ") {
         let id = word("statements of revision `", "`").expect("it names the revision");
-        assert_eq!(half, [format!("upgrade:{count}|{id}")], "{done:?}");
+        let begun = if done.stderr.contains("was begun") {
+            ":begun"
+        } else {
+            ""
+        };
+        assert_eq!(half, [format!("upgrade:{count}{begun}|{id}")], "{done:?}");
         "half-way"
     } else if done.stderr.contains("was not begun") || done.stderr.contains("nothing was run") {
         "not begun"

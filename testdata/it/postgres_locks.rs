@@ -223,3 +223,51 @@ fn the_phase_of_a_statement_is_heard_on_postgresql() {
         driver.execute(index).expect("it is built");
     });
 }
+
+/// The server brings a statement CONCURRENTLY to its end when its client is gone; the next run finds that out.
+#[test]
+fn a_statement_that_ends_without_its_client_has_run_on_postgresql() {
+    let database = Database::new();
+    let place = place_on(&database);
+    database.query("CREATE TABLE t (a int, b int)");
+    database.query("CREATE INDEX t_b ON t (b)");
+    let up = "CREATE INDEX CONCURRENTLY t_ab ON t (a, b);\nINSERT INTO t VALUES (1, 1);\nDROP INDEX CONCURRENTLY \
+              t_b;\nINSERT INTO t VALUES (2, 2);";
+    place.revision("aaaa", &[], &["transaction: none"], up, "DROP TABLE t;");
+    for (number, others, mode, is_done) in [
+        // The one waits for those that write, the other for those that read.
+        (
+            1,
+            "DELETE FROM t",
+            "RowExclusiveLock",
+            "SELECT count(*) FROM pg_index WHERE indexrelid = to_regclass('t_ab') AND indisvalid",
+        ),
+        (
+            3,
+            "SELECT count(*) FROM t",
+            "AccessShareLock",
+            "SELECT count(*) FROM pg_class WHERE to_regclass('t_b') IS NULL AND relname = 't'",
+        ),
+    ] {
+        let holder = Holder::with(&database, others, "t", mode);
+        let mut run = place.start(&["upgrade"]);
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query ~ '^(CREATE|DROP) \
+                     INDEX' AND wait_event_type = 'Lock'";
+        while database.query(waits) != ["1"] {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        run.kill().expect("it can be killed");
+        run.wait().expect("it ends");
+        holder.end(&database);
+        while database.query(is_done) != ["1"] {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let stopped = database.query("SELECT unfinished FROM sqlrev_revisions");
+        assert_eq!(stopped, [format!("upgrade:{}:begun", number - 1)]);
+    }
+    let done = place.run(&["upgrade"]);
+    assert_eq!(done.status, Some(0), "{done:?}");
+    assert!(done.stderr.contains("statement 3 had run"), "{done:?}");
+    assert_eq!(database.query("SELECT a FROM t ORDER BY a"), ["1", "2"]);
+    assert_eq!(database.query("SELECT unfinished IS NULL FROM sqlrev_revisions"), ["t"]);
+}

@@ -13,7 +13,7 @@ mod session;
 use std::time::Duration;
 
 use crate::dialect::{
-    AlterStatement, Ask, CopiedBy, Dialect, Lack, Replay, Rewrite, Rows, ScriptSql, Told, VersionSql,
+    AlterStatement, Ask, CopiedBy, Dialect, Lack, Look, Replay, Rewrite, Rows, ScriptSql, Told, VersionSql,
 };
 use crate::error::Result;
 use crate::revision::Recreate;
@@ -110,8 +110,9 @@ impl Dialect for Mysql {
         half::failed_before_it_began(statement, told)
     }
 
-    fn look_at(&self, statement: &str) -> Option<String> {
-        half::look_at(statement)
+    fn look_at(&self, statement: &str) -> Option<Look> {
+        let sql = half::look_at(statement)?;
+        Some(Look { sql, tells: false })
     }
 
     fn controls_transaction(&self, statement: &str) -> bool {

@@ -1,9 +1,7 @@
 //! Invalid indexes: what a statement CONCURRENTLY leaves behind when it fails.
 
 use crate::dialect::Leftovers;
-use crate::sql::split;
-use crate::sql::token::{self, Kind, Token};
-use crate::sql::write;
+use crate::dialect::postgres::words::Words;
 
 /// What a statement CONCURRENTLY leaves behind, and nobody else's: the index that it makes, on its table; what a REINDEX
 /// was building. None for other statements.
@@ -26,56 +24,10 @@ pub(super) fn of(statement: &str) -> Option<Leftovers> {
     words.is(0, "REINDEX").then(|| words.reindexed()).flatten()
 }
 
-struct Words<'s> {
-    statement: &'s str,
-    tokens: Vec<Token>,
-}
-
-impl<'s> Words<'s> {
-    fn of(statement: &'s str) -> Self {
-        let tokens = token::significant(statement, &split::POSTGRESQL).collect();
-        Self { statement, tokens }
-    }
-
-    fn text(&self, at: usize) -> &'s str {
-        let token = self.tokens.get(at);
-        token.map_or("", |token| &self.statement[token.span.clone()])
-    }
-
-    fn is(&self, at: usize, word: &str) -> bool {
-        let is_word = self.tokens.get(at).is_some_and(|token| token.kind == Kind::Word);
-        is_word && self.text(at).eq_ignore_ascii_case(word)
-    }
-
-    fn have(&self, word: &str) -> bool {
-        (0..self.tokens.len()).any(|at| self.is(at, word))
-    }
-
-    /// A name as PostgreSQL reads it, as a literal.
-    fn name(&self, at: usize) -> String {
-        let word = self.text(at);
-        let name = match self.tokens.get(at).map(|token| token.kind) {
-            Some(Kind::Quoted) => token::unquoted(word).into_owned(),
-            _ => word.to_ascii_lowercase(),
-        };
-        format!("{}::pg_catalog.name", write::postgres_literal(&name))
-    }
-
-    /// The table or index of a name that may have a schema, found as the statement finds it.
-    fn relation(&self, at: usize) -> String {
-        let mut name = self.text(at).to_owned();
-        let mut dot = at + 1;
-        while self.text(dot) == "." {
-            name.push('.');
-            name.push_str(self.text(dot + 1));
-            dot += 2;
-        }
-        format!("pg_catalog.to_regclass({})", write::postgres_literal(&name))
-    }
-
+impl Words<'_> {
     /// `CREATE [UNIQUE] INDEX CONCURRENTLY [IF NOT EXISTS] [name] ON [ONLY] table`.
     fn created(&self) -> Option<Leftovers> {
-        let mut at = (0..self.tokens.len()).find(|&at| self.is(at, "CONCURRENTLY"))? + 1;
+        let mut at = self.find("CONCURRENTLY")? + 1;
         let passes_over = self.is(at, "IF");
         if passes_over {
             at += 3;
@@ -96,7 +48,7 @@ impl<'s> Words<'s> {
     /// `REINDEX [(…)] INDEX|TABLE|SCHEMA|DATABASE|SYSTEM [CONCURRENTLY] name`.
     fn reindexed(&self) -> Option<Leftovers> {
         let kinds = ["INDEX", "TABLE", "SCHEMA", "DATABASE", "SYSTEM"];
-        let kind = (1..self.tokens.len()).find(|&at| kinds.iter().any(|kind| self.is(at, kind)))?;
+        let kind = (1..self.count()).find(|&at| kinds.iter().any(|kind| self.is(at, kind)))?;
         let at = kind + 1 + usize::from(self.is(kind + 1, "CONCURRENTLY"));
         let is_new = "c.relname ~ '_cc(new|old)[0-9]*$'";
         if self.is(kind, "INDEX") {

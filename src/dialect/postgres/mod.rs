@@ -6,15 +6,17 @@ mod kept;
 mod lack;
 mod leftover;
 mod progress;
+mod ran;
 mod render;
 pub(crate) mod schemas;
 mod script;
 mod session;
+mod words;
 
 use std::time::Duration;
 
 use crate::dialect::{
-    AlterStatement, Ask, CopiedBy, Dialect, Followed, Lack, Leftovers, Replay, Rewrite, Rows, Schemas, ScriptSql,
+    AlterStatement, Ask, CopiedBy, Dialect, Followed, Lack, Leftovers, Look, Replay, Rewrite, Rows, Schemas, ScriptSql,
     VersionSql,
 };
 use crate::error::Result;
@@ -98,6 +100,10 @@ impl Dialect for Postgres {
 
     fn copied_by(&self) -> Option<&'static CopiedBy> {
         Some(&COPIED_BY)
+    }
+
+    fn look_at(&self, statement: &str) -> Option<Look> {
+        ran::look_at(statement)
     }
 
     fn leftovers(&self, statement: &str) -> Option<Leftovers> {

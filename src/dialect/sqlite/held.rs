@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::dialect::sqlite::draft::rowid_name;
-use crate::dialect::sqlite::references::{ForeignKeys, TOLD, numbered, told};
+use crate::dialect::sqlite::references::{ForeignKeys, TOLD, numbered, numbered_where_keys_fit, told};
 use crate::dialect::sqlite::table::Table;
 use crate::dialect::sqlite::{changed, follow};
 use crate::dialect::{Ask, Held, References as _};
@@ -144,7 +144,7 @@ pub(super) fn rename(from: &str, to: &str, replaced: &BTreeSet<String>) -> Strin
          (SELECT {told} FROM (SELECT {}, rowid, {}, number)) AS old FROM {}) now ON now.old = old.orphan",
         then("\"table\""),
         then("parent"),
-        numbered("")
+        numbered_where_keys_fit()
     ))
 }
 

@@ -194,20 +194,6 @@ pub(super) fn counter(table: &str) -> String {
     format!("SELECT seq FROM main.sqlite_sequence WHERE lower(name) = lower({name})")
 }
 
-/// `PRAGMA journal_mode = WAL`, which does nothing in a transaction: SQLite answers that the mode is another one, and says
-/// no more.
-pub(super) fn passed_over(statement: &str) -> bool {
-    if !begins(statement, "pragma") {
-        return false;
-    }
-    let words = words(statement, 6);
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let (["pragma", _, ".", says @ ..] | ["pragma", says @ ..]) = words.as_slice() else {
-        return false;
-    };
-    matches!(says, ["journal_mode", "=" | "(", "wal", ..])
-}
-
 fn begins(statement: &str, word: &str) -> bool {
     statement
         .get(..word.len())
@@ -225,19 +211,6 @@ fn words(statement: &str, most: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_passed_over_is_known() {
-        for (statement, is) in [
-            ("PRAGMA journal_mode=wal", true),
-            ("pragma main.journal_mode('WAL')", true),
-            ("PRAGMA journal_mode", false),
-            ("PRAGMA journal_mode = DELETE", false),
-            ("SELECT 1", false),
-        ] {
-            assert_eq!(passed_over(statement), is, "{statement}");
-        }
-    }
 
     #[test]
     fn foreign_keys_are_switched() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::dialect::sqlite::inspect;
-use crate::dialect::sqlite::{along, changed, follow, rebuild, taken};
+use crate::dialect::sqlite::{along, changed, follow, rebuild, settings, taken};
 use crate::dialect::{Leads, References, Rows};
 use crate::error::Result;
 use crate::sql::parse::cursor::Cursor;
@@ -240,8 +240,8 @@ impl References for ForeignKeys {
         rebuild::defers(statement)
     }
 
-    fn passed_over(&self, statement: &str) -> bool {
-        rebuild::passed_over(statement)
+    fn passed_over(&self, statement: &str) -> Option<&'static str> {
+        settings::passed_over(statement)
     }
 
     fn unsettles(&self, statement: &str) -> bool {
@@ -279,18 +279,31 @@ impl References for ForeignKeys {
 
 /// What a parent needs: the primary key of these columns, or an index that is unique over all its rows
 /// (foreignkeys.html, section 3).
-const MISFITS: &str = "SELECT 'the foreign key of `' || child || '` (' || froms || ') fits no key of `' || parent || '`' FROM \
-    (SELECT t.name AS child, f.id AS id, f.\"table\" AS parent, group_concat(f.\"from\", ', ') AS froms, count(*) AS width, \
-    count(f.\"to\") AS named FROM main.sqlite_schema t, pragma_foreign_key_list(t.name, 'main') f WHERE t.type = 'table' \
-    AND instr(lower(t.sql), 'references') GROUP BY t.name, f.id) k \
-    WHERE EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND lower(name) = lower(parent)) \
-    AND NOT ((SELECT count(*) FROM pragma_table_info(parent, 'main') WHERE pk > 0) = width AND (named = 0 \
-    OR (SELECT count(*) FROM pragma_table_info(parent, 'main') c, pragma_foreign_key_list(child, 'main') f \
-    WHERE c.pk > 0 AND f.id = k.id AND lower(c.name) = lower(f.\"to\")) = width)) \
-    AND NOT EXISTS (SELECT 1 FROM pragma_index_list(parent, 'main') i WHERE i.\"unique\" AND NOT i.partial \
-    AND (SELECT count(*) FROM pragma_index_info(i.name, 'main')) = width \
-    AND (SELECT count(*) FROM pragma_index_info(i.name, 'main') c, pragma_foreign_key_list(child, 'main') f \
-    WHERE f.id = k.id AND lower(c.name) = lower(f.\"to\")) = width) ORDER BY 1";
+macro_rules! misfits {
+    ($what:literal, $order:literal) => {
+        concat!(
+            $what,
+            " FROM \
+             (SELECT t.name AS child, f.id AS id, f.\"table\" AS parent, group_concat(f.\"from\", ', ') AS froms, count(*) AS width, \
+             count(f.\"to\") AS named FROM main.sqlite_schema t, pragma_foreign_key_list(t.name, 'main') f WHERE t.type = 'table' \
+             AND instr(lower(t.sql), 'references') GROUP BY t.name, f.id) k \
+             WHERE EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND lower(name) = lower(parent)) \
+             AND NOT ((SELECT count(*) FROM pragma_table_info(parent, 'main') WHERE pk > 0) = width AND (named = 0 \
+             OR (SELECT count(*) FROM pragma_table_info(parent, 'main') c, pragma_foreign_key_list(child, 'main') f \
+             WHERE c.pk > 0 AND f.id = k.id AND lower(c.name) = lower(f.\"to\")) = width)) \
+             AND NOT EXISTS (SELECT 1 FROM pragma_index_list(parent, 'main') i WHERE i.\"unique\" AND NOT i.partial \
+             AND (SELECT count(*) FROM pragma_index_info(i.name, 'main')) = width \
+             AND (SELECT count(*) FROM pragma_index_info(i.name, 'main') c, pragma_foreign_key_list(child, 'main') f \
+             WHERE f.id = k.id AND lower(c.name) = lower(f.\"to\")) = width)",
+            $order
+        )
+    };
+}
+
+const MISFITS: &str = misfits!(
+    "SELECT 'the foreign key of `' || child || '` (' || froms || ') fits no key of `' || parent || '`'",
+    " ORDER BY 1"
+);
 
 /// The rows that point at nothing in a table, or in all, with the number of their key. Those of SQLite begin with the last one;
 /// from the first on they stay where one is added.
@@ -298,6 +311,16 @@ pub(super) fn numbered(table: &str) -> String {
     format!(
         "(SELECT \"table\", rowid, parent, fkid, (SELECT max(id) FROM pragma_foreign_key_list(k.\"table\")) - fkid AS number \
          FROM pragma_foreign_key_check{table} k)"
+    )
+}
+
+/// Likewise, of the tables whose keys fit: where one does not, SQLite answers for none.
+pub(super) fn numbered_where_keys_fit() -> String {
+    format!(
+        "(SELECT k.\"table\", k.rowid, k.parent, k.fkid, (SELECT max(id) FROM pragma_foreign_key_list(k.\"table\")) - k.fkid AS number \
+         FROM (SELECT name FROM main.sqlite_schema WHERE {REFER} AND name NOT IN ({})) c \
+         CROSS JOIN pragma_foreign_key_check(c.name, 'main') k)",
+        misfits!("SELECT child", "")
     )
 }
 

@@ -64,6 +64,22 @@ pub(super) fn refused(statement: &str) -> Option<(&'static str, &'static str)> {
     ))
 }
 
+/// What does nothing in a transaction, or once a database has a table, and SQLite says no word; and what does it then.
+pub(super) fn passed_over(statement: &str) -> Option<&'static str> {
+    let (name, value) = assigned(statement)?;
+    let (name, value) = (name.to_ascii_lowercase(), value.to_ascii_lowercase());
+    match (&*name, &*value) {
+        // As it is in any case.
+        ("auto_vacuum", "0" | "none") | ("page_size", "4096") | ("encoding", "utf-8" | "utf8") => None,
+        ("journal_mode", "wal") => Some("and needs a revision of its own with `transaction: none`"),
+        ("auto_vacuum" | "page_size", _) => {
+            Some("and needs a revision of its own with `transaction: none`, with a VACUUM behind it")
+        }
+        ("encoding", _) => Some("and a database that has a table keeps its encoding"),
+        _ => None,
+    }
+}
+
 /// Whether a value is one that SQLite takes for on; it takes all that it does not know for off.
 pub(super) fn is_on(value: &str) -> bool {
     let digits = value.bytes().take_while(u8::is_ascii_digit);
@@ -91,8 +107,25 @@ fn assigned(statement: &str) -> Option<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{refused, set, switches};
+    use super::{passed_over, refused, set, switches};
     use crate::dialect::Setting;
+
+    #[test]
+    fn what_is_passed_over_is_known() {
+        for (statement, is) in [
+            ("PRAGMA journal_mode=wal", true),
+            ("pragma main.journal_mode('WAL')", true),
+            ("PRAGMA auto_vacuum = INCREMENTAL", true),
+            ("PRAGMA page_size = 8192", true),
+            ("PRAGMA encoding = 'UTF-16le'", true),
+            ("PRAGMA journal_mode", false),
+            ("PRAGMA journal_mode = DELETE", false),
+            ("PRAGMA auto_vacuum = NONE", false),
+            ("SELECT 1", false),
+        ] {
+            assert_eq!(passed_over(statement).is_some(), is, "{statement}");
+        }
+    }
 
     #[test]
     fn what_a_copy_switches_is_known() {

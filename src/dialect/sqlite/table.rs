@@ -368,8 +368,19 @@ mod tests {
         check_remove(
             "CREATE TABLE t(\n  a INT, b INT, -- of b\n  -- of the check\n  CHECK (a > 0)\n)",
             "b",
-            "CREATE TABLE t(\n  a INT,\n  -- of the check\n  CHECK (a > 0)\n)",
+            "CREATE TABLE t(\n  a INT, -- of b\n  -- of the check\n  CHECK (a > 0)\n)",
         );
+        check_remove(
+            "CREATE TABLE t(\n  a INT, b INT -- of both\n)",
+            "b",
+            "CREATE TABLE t(\n  a INT -- of both\n)",
+        );
+        check_remove(
+            "CREATE TABLE t(a INT, b INT, /* of c */ c INT)",
+            "b",
+            "CREATE TABLE t(a INT, /* of c */ c INT)",
+        );
+        check_remove("CREATE TABLE t(a INT, -- of a\n  b INT)", "a", "CREATE TABLE t(b INT)");
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::driver::mysql::{COM_QUERY, Mysql};
 use crate::driver::tls::{self, Roots, Verify};
 use crate::driver::{Driver as _, DriverError, Failure, Opening, Whole};
 use crate::error::{Error, Result};
+use crate::shell;
 
 /// The pause between two tries to reach a server that is starting.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -279,7 +280,7 @@ impl Opener {
                 match &params.open_file {
                     Some(file) => error
                         .cause(format!("`{}` has one, but others may read that file", file.display()))
-                        .help(format!("chmod 0600 {}", file.display())),
+                        .help(format!("chmod 0600 {}", shell::word(file.display()))),
                     None => error.help("give one: in the URL, MYSQL_PWD=… or [client] in ~/.my.cnf"),
                 }
             }

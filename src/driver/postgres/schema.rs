@@ -8,6 +8,7 @@ use crate::dialect::postgres::schemas;
 use crate::driver::postgres::Postgres;
 use crate::driver::{DriverError, Failure, Remarks};
 use crate::error::Error;
+use crate::shell;
 
 /// The schemas that are there, the role's right to use the first one, and what names are looked for in: now, and when
 /// the session is put back to its beginning.
@@ -43,7 +44,7 @@ impl Postgres {
         let wanted = schemas::path(&self.opener.schemas);
         let (database, user) = (value(2).unwrap_or_default(), value(3).unwrap_or_default());
         let (words, hint) = if value(0) != Some("t") {
-            let create = format!("psql -c {} DATABASE", shell(&format!("CREATE SCHEMA {place}")));
+            let create = format!("psql -c {} DATABASE", shell::word(format!("CREATE SCHEMA {place}")));
             (
                 format!("there is no schema `{schema}` in database `{database}`"),
                 format!("create it, with the same options: sqlrev create; or: {create}"),
@@ -95,9 +96,4 @@ pub(super) fn not_there(error: DriverError) -> Error {
         Some(hint) => refused.help(hint),
         None => refused,
     }
-}
-
-/// A text as one word of a shell.
-fn shell(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
 }

@@ -11,6 +11,7 @@ use crate::driver::postgres::link::{Unopened, no_answer};
 use crate::driver::postgres::params::Params;
 use crate::driver::tls::advice;
 use crate::error::Error;
+use crate::shell;
 
 /// Whether the server may answer in a moment.
 pub(super) fn is_starting(error: &Unopened) -> bool {
@@ -153,7 +154,7 @@ fn no_password(place: &str, user: &str, params: &Params) -> Error {
     match &params.open_passfile {
         Some(file) => error
             .cause(format!("`{}` has one, but others may read that file", file.display()))
-            .help(format!("chmod 0600 {}", file.display())),
+            .help(format!("chmod 0600 {}", shell::word(file.display()))),
         None => error.help("give one: PGPASSWORD=… or a line in ~/.pgpass"),
     }
 }

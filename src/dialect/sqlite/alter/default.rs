@@ -13,6 +13,16 @@ use crate::sql::split::SQLITE;
 use crate::sql::token::{Kind, significant, unquoted};
 use crate::sql::write::sqlite_literal;
 
+/// Words that are values in a default, whatever the columns are called.
+const VALUES: [&str; 6] = [
+    "NULL",
+    "TRUE",
+    "FALSE",
+    "CURRENT_TIME",
+    "CURRENT_DATE",
+    "CURRENT_TIMESTAMP",
+];
+
 pub(super) fn set(draft: &mut Draft<'_>, site: &Site<'_>, column: &Name, value: &Span) -> Result<()> {
     let position = draft.column(site, column)?;
     let name = draft.columns[position].name.clone();
@@ -35,6 +45,9 @@ fn refuse_column(draft: &Draft<'_>, site: &Site<'_>, value: &Span) -> Result<()>
         return Ok(());
     };
     let name = unquoted(&words[token.span]);
+    if token.kind == Kind::Word && VALUES.iter().any(|value| name.eq_ignore_ascii_case(value)) {
+        return Ok(());
+    }
     if !matches!(token.kind, Kind::Word | Kind::Quoted) || draft.position(&name).is_none() {
         return Ok(());
     }

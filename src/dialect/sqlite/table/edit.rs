@@ -113,17 +113,24 @@ impl Table {
         self.edit(&(end..tail_end), &words)
     }
 
-    /// Takes an element out, found by its place, together with its comma and the comment on its own line.
+    /// Takes an element out, found by its place, together with its comma and the comment on its own line. A comment behind
+    /// a line with several elements may speak of those that stay, and stays.
     pub(in crate::dialect::sqlite) fn remove_element(&mut self, span: &Span) -> Result<(), String> {
         let Some(index) = self.elements.iter().position(|element| element.span == *span) else {
             return Err(self.text.clone());
         };
+        let before = index.checked_sub(1).map(|before| self.elements[before].span.end);
+        let shares = before.is_some_and(|before| !self.text[before..span.start].contains('\n'));
         if let Some(next) = self.elements.get(index + 1) {
             let comma = next.comma.map_or(span.end, |comma| comma + 1);
             let before = self.text[..span.start].trim_end_matches([' ', '\t']);
             if !before.ends_with('\n') && self.text[comma..next.span.start].contains('\n') {
                 // What begins a line goes on doing so.
-                let end = self.end_of_comments(comma, next.span.start);
+                let end = if shares {
+                    comma
+                } else {
+                    self.end_of_comments(comma, next.span.start)
+                };
                 return self.edit(&(before.len()..end), "");
             }
             let end = self.comments_of_line(comma, next.span.start);
@@ -136,7 +143,11 @@ impl Table {
         } else {
             between.trim_end()
         };
-        let end = self.end_of_comments(span.end, self.close);
+        let end = if shares {
+            span.end
+        } else {
+            self.end_of_comments(span.end, self.close)
+        };
         // A carriage return alone ends no comment.
         let ends = ["\n", "\r\n"]
             .iter()
@@ -163,10 +174,10 @@ impl Table {
     }
 
     /// The place, at or after `from`, where what belongs to the next element begins: a comment on a line of its
-    /// own, or `limit`.
+    /// own or on that of the next element, or `limit`.
     fn comments_of_line(&self, from: usize, limit: usize) -> usize {
-        let mut fresh_line = false;
         let gap = &self.text[from..limit];
+        let mut fresh_line = !gap.contains('\n');
         for token in tokens(gap, &SQLITE) {
             let words = &gap[token.span.clone()];
             if token.kind == Kind::Comment && fresh_line {
