@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::code::Code;
 use crate::dialect::Dialect;
 use crate::driver::{Driver, DriverError};
 use crate::error::{Error, Result};
@@ -133,7 +134,28 @@ impl Executor<'_> {
     pub(super) fn create_own(&mut self, there: bool, index: bool) -> Result<()> {
         let missing = own_tables(&self.table, index, there, self.driver);
         let missing = missing.map_err(|error| fault::database(&error))?;
-        missing.iter().try_for_each(|create| self.own(create))
+        let created = missing.iter().try_for_each(|create| self.own(create));
+        created.map_err(|error| self.without_its_schema(error))
+    }
+
+    /// The schema, or on MySQL the database, of the version table is not sqlrev's to make.
+    fn without_its_schema(&self, error: Error) -> Error {
+        // 3F000 is PostgreSQL's invalid_schema_name, 1049 MySQL's ER_BAD_DB_ERROR.
+        let says = |code: &str| error.causes().iter().any(|cause| cause.starts_with(code));
+        if !says("SQLSTATE 3F000") && !says("error 1049,") {
+            return error;
+        }
+        let place = self.table.place();
+        let schema = place.rsplit_once('.').map_or(place, |(schema, _)| schema);
+        let message = format!("the schema of the version table {place} is not there");
+        let refused = Error::new(Code::ConnectNoSchema, message);
+        let told = error
+            .causes()
+            .iter()
+            .fold(refused, |told, cause| told.cause(cause.clone()));
+        told.help(format!(
+            "create it: CREATE SCHEMA {schema}; or name another one: `version_table` in the configuration"
+        ))
     }
 
     /// Writes down that a step failed, and why.

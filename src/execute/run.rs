@@ -392,7 +392,7 @@ impl<'a> Executor<'a> {
             return error;
         };
         if error.code() == Code::ConnectionLost && progress.begun {
-            return self.lost(error, ready, progress.held, &kept(progress.kept));
+            return self.lost(error, ready, progress.held, &kept(progress.kept, ready.step.direction));
         }
         let error = self.without_its_table(error, ready);
         self.rollback();

@@ -4,12 +4,13 @@ use crate::execute::Executor;
 use crate::execute::run::Progress;
 use crate::execute::seen::Seen;
 use crate::execute::step::Ready;
+use crate::revision::Direction;
 
 impl<'a> Executor<'a> {
     /// What became of the step that failed, and of those before it; `alone` is one without a transaction.
     pub(super) fn state(&mut self, ready: &Ready<'a>, progress: &Progress, alone: bool) -> String {
         let id = &ready.step.revision;
-        let kept = kept(progress.kept);
+        let kept = kept(progress.kept, ready.step.direction);
         if alone && progress.begun {
             // Not `look`: an interrupted run does not wait any more, and has to say what it did nevertheless.
             let read = match Seen::read(self.driver, &self.table) {
@@ -75,11 +76,15 @@ impl<'a> Executor<'a> {
     }
 }
 
-/// That the revisions before are kept, where there are any.
-pub(super) fn kept(revisions: usize) -> String {
+/// That what was done of the revisions before is kept, where there are any.
+pub(super) fn kept(revisions: usize, direction: Direction) -> String {
+    let what = match direction {
+        Direction::Upgrade => "revision",
+        Direction::Downgrade => "downgrade",
+    };
     match revisions {
         0 => String::new(),
-        1 => "; the revision before it is kept".to_owned(),
-        n => format!("; the {n} revisions before it are kept"),
+        1 => format!("; the {what} before it is kept"),
+        n => format!("; the {n} {what}s before it are kept"),
     }
 }
