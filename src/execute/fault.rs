@@ -46,7 +46,8 @@ pub(crate) fn queued(error: &DriverError, script: &Script, rules: &'static Split
 pub(crate) fn commit(error: &DriverError, script: &Script) -> Error {
     let file = &script.file;
     let failed = Error::new(Code::StatementFailed, format!("`{}` could not be committed", file.name));
-    let failed = detailed(failed.at(file, script.body..script.body, error.message.clone()), error);
+    let label = format!("at its COMMIT, behind all of its statements: {}", error.message);
+    let failed = detailed(failed.at(file, script.body..script.body, label), error);
     match error.remarks.hint.as_deref().or(unsatisfied(error)) {
         Some(hint) => failed.help(hint),
         None => failed,

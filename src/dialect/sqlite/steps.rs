@@ -35,7 +35,7 @@ pub(super) fn ops(draft: &Draft<'_>, way: &Way, proof: &Proof, last: usize, ask:
             &stored,
             last,
             Code::BatchInternal,
-            "is not stored as the revisions build it",
+            "is not stored as the revisions build it, word for word; a run online reads it as it is",
             "compare them: sqlrev check --drift; or run the upgrade online, which reads the table as it is",
         ));
         if way.copies() {
