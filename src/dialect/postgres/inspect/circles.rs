@@ -40,7 +40,7 @@ impl Reading<'_> {
              AND NOT (d.deptype = 'a' AND d.refclassid = 1259 AND d.classid IN (1259, 2604, 2606))"
         );
         let mut all: BTreeSet<(Key, Key)> = std::mem::take(&mut self.uses).into_iter().into_set();
-        let mut calls = Vec::new();
+        let (mut calls, mut keys) = (Vec::new(), BTreeSet::new());
         for mut row in self.rows(&sql)? {
             let by = (row.oid(), row.oid());
             let used = (row.oid(), row.oid());
@@ -54,6 +54,8 @@ impl Reading<'_> {
                     part: user.part.clone(),
                     function: used.key.clone(),
                 });
+            } else if !user.part.is_empty() && used.key.kind == Kind::Index {
+                keys.insert((user.key.clone(), used.key.clone()));
             } else if user.key != used.key {
                 all.insert((user.key.clone(), used.key.clone()));
             }
@@ -63,6 +65,28 @@ impl Reading<'_> {
                 object.uses.insert(used);
             }
         }
+        self.keys_on(keys);
+        self.called(calls);
+        Ok(())
+    }
+
+    /// A foreign key completes its table, which may be the one that the index under it is on, or be needed by that one.
+    fn keys_on(&mut self, keys: BTreeSet<(Key, Key)>) {
+        for (table, index) in keys {
+            let is_circle = self.needs(&index, &table);
+            if let Some(object) = self.model.objects.get_mut(&table) {
+                let needs = if is_circle {
+                    &mut object.late_uses
+                } else {
+                    &mut object.uses
+                };
+                needs.insert(index);
+            }
+        }
+    }
+
+    /// What tables call.
+    fn called(&mut self, mut calls: Vec<Call>) {
         sorted::sort_by(&mut calls, |one, other| {
             let order = one.table.cmp(&other.table).then(one.class.cmp(&other.class));
             order
@@ -80,7 +104,6 @@ impl Reading<'_> {
                 object.uses.insert(call.function);
             }
         }
-        Ok(())
     }
 
     /// Whether something needs this table, by itself or by what it uses.
@@ -92,7 +115,11 @@ impl Reading<'_> {
                 return true;
             }
             let object = self.model.objects.get(key).filter(|_| seen.insert(key));
-            next.extend(object.into_iter().flat_map(|object| &object.uses));
+            next.extend(
+                object
+                    .into_iter()
+                    .flat_map(|object| object.uses.iter().chain(object.on.as_ref())),
+            );
         }
         false
     }
