@@ -1,12 +1,12 @@
 //! What must be there before what, and tables that call a function which needs the table itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dialect::postgres::inspect::draft::definition;
 use crate::dialect::postgres::inspect::{Reading, catalog, qualified, quoted};
 use crate::error::Result;
 use crate::schema::{Column, Key, Kind, Object, Table};
-use crate::sorted::{self, Gather as _};
+use crate::sorted;
 
 /// A function that a constraint or a default of a table calls.
 struct Call {
@@ -39,7 +39,7 @@ impl Reading<'_> {
              AND d.refclassid IN (1247, 1255, 1259, 3079) \
              AND NOT (d.deptype = 'a' AND d.refclassid = 1259 AND d.classid IN (1259, 2604, 2606))"
         );
-        let mut all: BTreeSet<(Key, Key)> = std::mem::take(&mut self.uses).into_iter().into_set();
+        let mut all: BTreeSet<(Key, Key)> = BTreeSet::new();
         let (mut calls, mut keys) = (Vec::new(), BTreeSet::new());
         for mut row in self.rows(&sql)? {
             let by = (row.oid(), row.oid());
@@ -85,7 +85,7 @@ impl Reading<'_> {
         }
     }
 
-    /// What tables call.
+    /// What tables call. What bodies name has its say only behind what the tables cannot do without.
     fn called(&mut self, mut calls: Vec<Call>) {
         sorted::sort_by(&mut calls, |one, other| {
             let order = one.table.cmp(&other.table).then(one.class.cmp(&other.class));
@@ -93,7 +93,18 @@ impl Reading<'_> {
                 .then(one.part.cmp(&other.part))
                 .then(one.function.cmp(&other.function))
         });
-        for call in calls {
+        let waits = |call: &Call| {
+            let object = self.model.objects.get(&call.table);
+            object.is_some_and(|object| comes_later(&mut object.clone(), call))
+        };
+        let (waiting, fixed): (Vec<Call>, Vec<Call>) = calls.into_iter().partition(waits);
+        for call in fixed {
+            if let Some(object) = self.model.objects.get_mut(&call.table) {
+                object.uses.insert(call.function);
+            }
+        }
+        self.after_what_bodies_name();
+        for call in waiting {
             let is_circle = self.needs(&call.function, &call.table);
             let Some(object) = self.model.objects.get_mut(&call.table) else {
                 continue;
@@ -102,6 +113,47 @@ impl Reading<'_> {
                 object.late_uses.insert(call.function);
             } else {
                 object.uses.insert(call.function);
+            }
+        }
+    }
+
+    /// A function comes after the tables and views that its body names, but for those that need the function: a word may
+    /// be a column or an argument as well, and the body is not looked at where it need not be.
+    fn after_what_bodies_name(&mut self) {
+        let mut named: BTreeMap<Key, BTreeSet<Key>> = BTreeMap::new();
+        for (function, relation) in std::mem::take(&mut self.uses) {
+            named.entry(function).or_default().insert(relation);
+        }
+        if named.is_empty() {
+            return;
+        }
+        let mut users: BTreeMap<&Key, Vec<&Key>> = BTreeMap::new();
+        for (key, object) in &self.model.objects {
+            for used in object.uses.iter().chain(object.on.as_ref()) {
+                users.entry(used).or_default().push(key);
+            }
+        }
+        let mut found: Vec<(&Key, &Key)> = Vec::new();
+        for (function, relations) in &named {
+            let mut need_it: BTreeSet<&Key> = BTreeSet::new();
+            let mut next = vec![function];
+            while let Some(key) = next.pop() {
+                if need_it.insert(key) {
+                    next.extend(users.get(key).into_iter().flatten());
+                }
+            }
+            for relation in relations.iter().filter(|relation| !need_it.contains(relation)) {
+                users.entry(relation).or_default().push(function);
+                found.push((function, relation));
+            }
+        }
+        let found: Vec<(Key, Key)> = found
+            .into_iter()
+            .map(|(one, other)| (one.clone(), other.clone()))
+            .collect();
+        for (function, relation) in found {
+            if let Some(object) = self.model.objects.get_mut(&function) {
+                object.uses.insert(relation);
             }
         }
     }

@@ -126,19 +126,33 @@ impl Reading<'_> {
             return;
         }
         let tokens: Vec<_> = token::significant(body, &POSTGRESQL).collect();
-        for (at, word) in tokens.iter().enumerate() {
-            let text = &body[word.span.clone()];
-            let quoted = text.starts_with('"');
-            let name = if quoted {
+        let name = |at: usize| {
+            let text = &body[tokens[at].span.clone()];
+            if text.starts_with('"') {
                 token::unquoted(text).into_owned()
             } else {
                 text.to_lowercase()
-            };
+            }
+        };
+        // Behind another name and a dot stands what is in a schema of that name, or a column.
+        let schema_before = |at: usize| {
+            let dot = at
+                .checked_sub(1)
+                .filter(|dot| &body[tokens[*dot].span.clone()] == ".")?;
+            Some(name(dot.checked_sub(1)?))
+        };
+        for at in 0..tokens.len() {
+            let name = name(at);
             let Some(keys) = names.get(&name) else { continue };
             let typed = tokens.get(at + 1).is_some_and(|next| &body[next.span.clone()] == "%");
-            if language == "sql" || typed {
-                self.uses.extend(keys.iter().map(|key| (function.clone(), key.clone())));
+            if language != "sql" && !typed {
+                continue;
             }
+            let schema = schema_before(at);
+            let keys = keys
+                .iter()
+                .filter(|key| schema.as_ref().is_none_or(|schema| *schema == key.schema));
+            self.uses.extend(keys.map(|key| (function.clone(), key.clone())));
         }
     }
 
