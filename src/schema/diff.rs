@@ -7,6 +7,7 @@ mod foreign;
 mod names;
 mod renames;
 mod table;
+mod types;
 
 pub use change::{Alter, Change};
 pub use renames::{Rename, likely_renames};
@@ -269,14 +270,21 @@ impl Plan<'_> {
 
     /// The ALTERs by when they come: what gives something up, columns that are computed from a type which is made anew, the
     /// most, and what may need all of these.
-    fn alters(&mut self, manner: Manner, first: Vec<Change>) -> [Vec<Change>; 4] {
-        let types = self.changed_types();
+    fn alters(&mut self, manner: Manner, first: Vec<Change>, in_the_way: &BTreeSet<Key>) -> [Vec<Change>; 4] {
+        let types: BTreeSet<Key> = self.changed_types().union(in_the_way).cloned().into_set();
+        let gone = called::Called::functions(in_the_way);
         let is_below = |table: &Key| self.from.table(table).is_some_and(Table::is_below);
-        let (mut before, mut computed, mut alters, mut after) = (first, Vec::new(), Vec::new(), Vec::new());
+        let (mut before, mut after) = (first, Vec::new());
+        let [mut computed, mut alters] = self.through_text();
         for (table, list) in std::mem::take(&mut self.alter) {
             for alter in list {
+                if let Some(default) = gone.default_before(&alter, self.from.table(&table)) {
+                    computed.push(Change::Alter(table.clone(), Box::new(default)));
+                }
                 let list = match &alter {
-                    alter if self.called.is_left_by(alter) => &mut computed,
+                    alter if self.called.is_left_by(alter) || gone.is_left_by(alter) => &mut computed,
+                    Alter::DropDefault(column) if in_the_way.iter().any(|key| is_of(column, key)) => &mut computed,
+                    Alter::SetType { from, to } if self.leaves(from, to, in_the_way) => &mut computed,
                     Alter::DropConstraint(key) if apart(manner, key) => &mut before,
                     // What names values of a type that is made anew.
                     Alter::DropConstraint(check) if check.kind == ConstraintKind::Check && !self.replace.is_empty() => {
@@ -298,16 +306,6 @@ impl Plan<'_> {
         [before, computed, alters, after]
     }
 
-    /// Types and domains that are altered or made anew.
-    fn changed_types(&self) -> BTreeSet<Key> {
-        let changed = self.replace.iter().chain(&self.redefine);
-        let changed = changed.chain(self.drop.intersection(&self.create));
-        changed
-            .filter(|key| matches!(key.kind, Kind::Type | Kind::Domain))
-            .cloned()
-            .into_set()
-    }
-
     fn ordered(mut self, manner: Manner) -> Vec<Change> {
         let is_table = |key: &&Key| key.kind == Kind::Table;
         // What tables may need comes before them and goes after them; the rest the other way round.
@@ -320,14 +318,16 @@ impl Plan<'_> {
         let all: Vec<Key> = drop_first.iter().chain(&drop).cloned().collect();
         out.extend(self.circles(&all));
         let giving = self.giving_names(manner.names_of_schema);
+        let in_the_way = self.in_the_way_of_types(&drop);
         let given_up = self.given_up(manner.names_of_schema);
-        let [before, computed, alters, after] = self.alters(manner, given_up);
+        let [before, computed, alters, after] = self.alters(manner, given_up, &in_the_way);
         // A foreign key may stand on an index that goes.
         out.extend(before);
         out.extend(drop_first.into_iter().map(Change::Drop));
         let drops = drop.iter().filter(is_table).cloned().map(Change::Drop);
         // A table whose name is taken again goes first, and one with values of a type that changes.
-        let of_types = order::users(self.from, &drop, self.changed_types());
+        let changed = self.changed_types().union(&in_the_way).cloned().into_set();
+        let of_types = order::users(self.from, &drop, changed);
         let goes_first = |key: &Key| giving.contains(key) || of_types.contains(key);
         let (first, last): (Vec<Change>, Vec<Change>) = drops.partition(|change| goes_first(change.key()));
         out.extend(first);
@@ -340,11 +340,13 @@ impl Plan<'_> {
                 Change::Create(key.clone())
             }
         };
-        let (bases_again, bases_gone): (Vec<&Key>, Vec<&Key>) =
-            drop.iter().filter(is_base).partition(|key| self.create.contains(*key));
+        let (bases_first, bases_gone): (Vec<&Key>, Vec<&Key>) = drop
+            .iter()
+            .filter(is_base)
+            .partition(|key| self.create.contains(*key) || in_the_way.contains(*key));
         // What is computed from values of a type that is made anew, or by a function.
         out.extend(computed);
-        out.extend(bases_again.into_iter().cloned().map(Change::Drop));
+        out.extend(bases_first.into_iter().cloned().map(Change::Drop));
         // What is new may need the new values of a type.
         out.extend(self.replace.iter().cloned().map(Change::Replace));
         let late_ones = order::late(self.to, create.iter());

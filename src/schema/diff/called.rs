@@ -22,6 +22,11 @@ impl Called {
         Self::named(anew.iter().chain(callers.iter().filter(is_one)))
     }
 
+    /// The functions among these.
+    pub(super) fn functions(keys: &BTreeSet<Key>) -> Self {
+        Self::named(keys.iter().filter(|key| key.kind == Kind::Function))
+    }
+
     fn named<'k>(keys: impl Iterator<Item = &'k Key>) -> Self {
         let names = keys.map(|key| {
             let shown = key.shown();
@@ -79,6 +84,13 @@ impl Called {
             Alter::DropColumn(column) => self.is_in_default(column) || self.is_computed(column),
             _ => false,
         }
+    }
+
+    /// What takes away a default that calls one of them, where another one comes in its place.
+    pub(super) fn default_before(&self, alter: &Alter, table: Option<&Table>) -> Option<Alter> {
+        let Alter::SetDefault(column) = alter else { return None };
+        let now = table?.column(&column.folded)?;
+        self.is_in_default(now).then(|| Alter::DropDefault(now.clone()))
     }
 }
 

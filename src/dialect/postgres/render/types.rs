@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::dialect::postgres::inspect::{qualified, quoted};
+use crate::dialect::postgres::render::base;
 use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Object, Table};
 use crate::sorted::Gather as _;
 
@@ -131,6 +132,18 @@ fn composite(place: &str, now: &[&str], then: &[&str], may_drop: bool) -> Option
     Some(out)
 }
 
+/// The type that says how finely the values of a column are told apart: that under a domain, or of which a range is.
+pub(super) fn measured(column: &Column, model: &Model) -> String {
+    let data_type = base(column.data_type.written.trim_end_matches("[]"), model);
+    let range = model.objects.iter().find_map(|(key, object)| {
+        let words = object.meaning.strip_prefix("range\nSUBTYPE = ")?;
+        (key.kind == Kind::Type && qualified(&key.schema, &key.name) == data_type).then_some(words)
+    });
+    range.map_or(data_type, |words| {
+        words.split(", ").next().unwrap_or_default().to_owned()
+    })
+}
+
 /// An enum made anew under its name, and the columns of that type with it. A value that is no more stops it.
 pub(super) fn swapped(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>> {
     let (old, new) = (from.objects.get(key)?, to.objects.get(key)?);
@@ -144,7 +157,7 @@ pub(super) fn swapped(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>
     }
     let mut out = vec![format!("ALTER TYPE {place} RENAME TO {}", quoted(&aside))];
     out.extend(new.create.iter().cloned());
-    let (apart, again) = keys_of(&[place.clone(), format!("{place}[]")], from, to);
+    let (apart, again) = keys_of(key, from, to);
     let (mut first, mut types, mut last) = (apart, Vec::new(), Vec::new());
     for (table, object) in &from.objects {
         let Some(holds) = &object.table else { continue };
@@ -205,10 +218,21 @@ fn is_inherited(table: &Table, column: &Column, model: &Model) -> bool {
     })
 }
 
-/// The statements that take the foreign keys and CHECKs away which stay, over columns of some types or of values of theirs,
-/// and those that bring them back: for a moment both ends, or a column and a value, would be of different types. What goes
-/// or comes does so by itself.
-fn keys_of(types: &[String], from: &Model, to: &Model) -> (Vec<String>, Vec<String>) {
+/// The statements that take the foreign keys, CHECKs and conditions of EXCLUDE away which stay, over columns of a type or
+/// of values of its, and those that bring them back: for a moment both ends, or a column and a value, would be of
+/// different types. What goes or comes does so by itself, and so does a CHECK of a column whose type is made of this one.
+fn keys_of(key: &Key, from: &Model, to: &Model) -> (Vec<String>, Vec<String>) {
+    let written = |key: &Key| {
+        let place = qualified(&key.schema, &key.name);
+        [format!("{place}[]"), place]
+    };
+    let types = written(key);
+    let made_of_it = made_of(key, from);
+    let others: Vec<String> = made_of_it
+        .iter()
+        .filter(|other| *other != key)
+        .flat_map(written)
+        .collect();
     let (mut apart, mut again) = (Vec::new(), Vec::new());
     for (key, object) in &from.objects {
         let Some(table) = &object.table else { continue };
@@ -216,15 +240,26 @@ fn keys_of(types: &[String], from: &Model, to: &Model) -> (Vec<String>, Vec<Stri
             let then = to.table(key).map(|table| &table.constraints);
             then.is_some_and(|then| then.contains(constraint))
         };
-        let is_of_them = |column: &String| {
-            let column = table.column(column);
-            column.is_some_and(|column| types.contains(&column.data_type.written))
+        let is_of = |types: &[String], columns: &BTreeSet<String>| {
+            let mut columns = columns.iter().filter_map(|column| table.column(column));
+            columns.any(|column| types.contains(&column.data_type.written))
         };
         let keys = table.constraints.iter().filter(|constraint| {
             let names = |name: &String| constraint.definition.written.contains(&format!("::{name}"));
+            let condition = constraint
+                .definition
+                .written
+                .split_once(" WHERE (")
+                .map(|(_, words)| words);
+            let is_in_condition = |column: &Column| {
+                types.contains(&column.data_type.written)
+                    && condition.is_some_and(|words| words.contains(&quoted(&column.name)))
+            };
             let concerned = match constraint.kind {
-                ConstraintKind::ForeignKey => constraint.columns.iter().any(is_of_them),
-                ConstraintKind::Check => constraint.columns.iter().any(is_of_them) || types.iter().any(names),
+                ConstraintKind::ForeignKey => is_of(&types, &constraint.columns),
+                ConstraintKind::Check if is_of(&others, &constraint.columns) => false,
+                ConstraintKind::Check => is_of(&types, &constraint.columns) || types.iter().any(names),
+                ConstraintKind::Exclude => table.columns.iter().any(is_in_condition),
                 _ => false,
             };
             concerned && stays(constraint)
