@@ -117,7 +117,9 @@ fn between(
     let reached = reached(&now, &wanted, compare);
     let mut down = match compare.lead(&reached, &now, &renames::undone(&renames, &now)) {
         Err(error) if error.code() == Code::SchemaNoWords => {
-            ui.say(&format!("note: it cannot be undone: {}", error.message()));
+            let causes = error.causes().iter().map(|cause| format!("; {cause}"));
+            let why: String = std::iter::once(error.message().to_owned()).chain(causes).collect();
+            ui.say(&format!("note: it cannot be undone: {}", why.replace('\n', "; ")));
             None
         }
         down => Some(down?),
