@@ -4,6 +4,7 @@
 //! The server writes every definition itself, with nothing on its search path, so that names are whole and two things
 //! that mean the same read the same.
 
+mod attached;
 mod circles;
 mod code;
 mod comments;
@@ -142,6 +143,7 @@ impl<'q> Reading<'q> {
         self.tables(&sequences)?;
         self.views()?;
         self.indexes()?;
+        self.attached()?;
         self.functions()?;
         self.rules()?;
         self.triggers()?;

@@ -1,0 +1,155 @@
+//! Indexes of partitions that have another name than the server gives them: those that were there before their table
+//! became a partition. They come with the index or key of the table above, and are given their name.
+
+use std::collections::BTreeMap;
+
+use crate::dialect::postgres::inspect::{Reading, catalog, made, qualified, quoted};
+use crate::error::Result;
+use crate::schema::{Key, Kind, Object};
+
+/// The longest name.
+const LONGEST: usize = 63;
+
+/// An index of a partition that hangs on one of the table above.
+struct Attached {
+    oid: u32,
+    on: Key,
+    name: String,
+    /// The name that it would get where none is said.
+    usual: String,
+    /// The index of the topmost table.
+    root: u32,
+}
+
+impl Reading<'_> {
+    /// Keys and indexes of partitions, where their names say more than the server would.
+    pub(super) fn attached(&mut self) -> Result<()> {
+        // Before, the server does not say what hangs on what.
+        if self.version < 120_000 {
+            return Ok(());
+        }
+        let sql = format!(
+            "SELECT i.indexrelid, i.indrelid, c.relname, pg_partition_root(i.indexrelid)::oid, \
+             CASE WHEN NOT i.indisprimary THEN (SELECT string_agg(a.attname, '_' ORDER BY a.attnum) FROM pg_attribute a \
+             WHERE a.attrelid = pg_partition_root(i.indexrelid)) END, \
+             CASE k.contype WHEN 'p' THEN 'pkey' WHEN 'u' THEN 'key' WHEN 'x' THEN 'excl' ELSE 'idx' END \
+             FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+             LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid \
+             AND k.contype IN ('p', 'u', 'x') WHERE c.relispartition AND coalesce(k.conparentid, 1) <> 0 AND {}",
+            made(catalog::RELATION, "c.oid")
+        );
+        let mut found = Vec::new();
+        let mut names = self.names_of_relations();
+        for mut row in self.rows(&sql)? {
+            let (oid, table, name, root) = (row.oid(), row.oid(), row.text(), row.oid());
+            let (columns, label) = (row.optional(), row.text());
+            let Some(on) = self.key(catalog::RELATION, table).cloned() else {
+                continue;
+            };
+            *names.entry((on.schema.clone(), name.clone())).or_default() += 1;
+            let usual = |label: &str| usual(&on.name, columns.as_deref(), label);
+            let count = &name[name.trim_end_matches(|letter: char| letter.is_ascii_digit()).len()..];
+            if name == usual(&(label.clone() + count)) {
+                continue;
+            }
+            let usual = usual(&label);
+            *names.entry((on.schema.clone(), usual.clone())).or_default() += 1;
+            found.push(Attached {
+                oid,
+                on,
+                name,
+                usual,
+                root,
+            });
+        }
+        for index in found {
+            // Where something else has that name, the server would choose yet another one.
+            let usual = (index.on.schema.clone(), index.usual.clone());
+            if names.get(&usual) == Some(&1) {
+                self.named(index);
+            }
+        }
+        Ok(())
+    }
+
+    /// The names that an index may not have, by their schemas, and how often each was met.
+    fn names_of_relations(&self) -> BTreeMap<(String, String), usize> {
+        let mut names = BTreeMap::new();
+        for (key, object) in &self.model.objects {
+            if matches!(key.kind, Kind::Table | Kind::View | Kind::Index | Kind::Sequence) {
+                names.insert((key.schema.clone(), key.name.clone()), 1);
+            }
+            let constraints = object.table.iter().flat_map(|table| &table.constraints);
+            names.extend(constraints.map(|constraint| ((key.schema.clone(), constraint.name.clone()), 1)));
+        }
+        names
+    }
+
+    fn named(&mut self, index: Attached) {
+        let Attached { on, name, usual, .. } = index;
+        let rename = |from: &str, to: &str| {
+            let from = qualified(&on.schema, from);
+            format!("ALTER INDEX IF EXISTS {from} RENAME TO {}", quoted(to))
+        };
+        let above = self.key(catalog::RELATION, index.root);
+        let words = format!("INDEX {}", qualified(&on.schema, &name));
+        let key = Key {
+            kind: Kind::Index,
+            schema: on.schema.clone(),
+            name: name.clone(),
+        };
+        let object = Object {
+            meaning: usual.clone(),
+            create: vec![rename(&usual, &name)],
+            drop: rename(&name, &usual),
+            uses: above.cloned().into_iter().collect(),
+            on: Some(on),
+            name,
+            ..Object::default()
+        };
+        self.add((catalog::RELATION, index.oid), words, key, object);
+    }
+}
+
+/// The name of an index where none is said: of its table, its columns and what it is for, of which the longer of the first
+/// two is cut.
+fn usual(table: &str, columns: Option<&str>, label: &str) -> String {
+    let room = LONGEST.saturating_sub(label.len() + 1 + usize::from(columns.is_some()));
+    let (mut first, mut second) = (table.len(), columns.map_or(0, str::len));
+    while first + second > room {
+        if first > second {
+            first -= 1;
+        } else {
+            second -= 1;
+        }
+    }
+    let cut = |text: &str, mut end: usize| {
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text[..end].to_owned()
+    };
+    let columns = columns.map(|columns| cut(columns, second) + "_").unwrap_or_default();
+    format!("{}_{columns}{label}", cut(table, first))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_cut_where_the_server_cuts_them() {
+        assert_eq!(usual("p1", None, "pkey"), "p1_pkey");
+        assert_eq!(usual("p1", Some("a_b"), "idx"), "p1_a_b_idx");
+        let long = "a".repeat(40);
+        assert_eq!(
+            usual(&long, Some(&"b".repeat(40)), "idx"),
+            format!("{}_{}_idx", "a".repeat(29), "b".repeat(29))
+        );
+        assert_eq!(usual(&long, Some("bb"), "key1"), format!("{long}_bb_key1"));
+        assert_eq!(
+            usual(&"ä".repeat(30), Some("b"), "idx"),
+            format!("{}_b_idx", "ä".repeat(28))
+        );
+    }
+}
