@@ -17,7 +17,7 @@ use crate::execute::harder::{harder, in_steps};
 use crate::execute::online::OnDriver;
 use crate::execute::piece::{Piece, script};
 use crate::execute::replay::{MakeScratch, Replay};
-use crate::execute::stuck::{Stuck, led_elsewhere, refused};
+use crate::execute::stuck::{Stuck, led_elsewhere, refused, said};
 use crate::revision::Script;
 use crate::schema::diff::{self, Alter, Change, Force, Manner, Rename};
 use crate::schema::{Key, Kind, Model, order};
@@ -235,10 +235,13 @@ impl Autogenerate<'_> {
                 return Ok(Err(led_elsewhere(change)));
             }
             // ALTERs of one table are one run, of which the engine makes one copy.
-            for group in changes
-                .chunk_by(|one, other| matches!((one, other), (Change::Alter(a, _), Change::Alter(b, _)) if a == b))
-            {
-                if let Err(stuck) = self.run(&mut replay, group, (&present, wanted), force, &mut pieces)? {
+            let mut groups = changes
+                .chunk_by(|one, other| matches!((one, other), (Change::Alter(a, _), Change::Alter(b, _)) if a == b));
+            while let Some(group) = groups.next() {
+                if let Err(mut stuck) = self.run(&mut replay, group, (&present, wanted), force, &mut pieces)? {
+                    if matches!(group, [Change::Alter(..), ..]) {
+                        stuck.alike = self.alike(&mut replay, &stuck, groups, (&present, wanted), force)?;
+                    }
                     return Ok(Err(stuck));
                 }
             }
@@ -249,6 +252,28 @@ impl Autogenerate<'_> {
             Some(change) => Err(led_elsewhere(change)),
             None => Ok(pieces),
         })
+    }
+
+    /// The tables, other than the one where a way stopped, whose changes the database refuses in the same words: to begin
+    /// anew for each of them would take its time.
+    fn alike<'c>(
+        &self,
+        replay: &mut Replay,
+        stuck: &Stuck,
+        groups: impl Iterator<Item = &'c [Change]>,
+        (from, to): (&Model, &Model),
+        force: &Force,
+    ) -> Result<Vec<Key>> {
+        let mut alike = Vec::new();
+        for group in groups.filter(|group| matches!(group, [Change::Alter(..), ..])) {
+            let ran = self.run(replay, group, (from, to), force, &mut Vec::new())?;
+            alike.extend(
+                ran.err()
+                    .filter(|other| other.said == stuck.said)
+                    .map(|other| other.key),
+            );
+        }
+        Ok(alike)
     }
 
     /// Has the types made anew that the changes would alter; whether there are any.
@@ -332,6 +357,8 @@ impl Autogenerate<'_> {
             wordless: false,
             reads_bodies: dialect.bodies_unread().is_some() && has_body(changes[0].key()),
             manner: dialect.manner(),
+            said: said(&error),
+            alike: Vec::new(),
             error: refused(&changes[0], &error, &script, dialect.rules()),
         }))
     }

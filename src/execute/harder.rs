@@ -29,7 +29,7 @@ pub(super) fn harder(force: &mut Force, from: &Model, wanted: &Model, stuck: &St
     }
     stuck.refused
         && (computed_first(force, from, wanted, key)
-            || out_of_the_way(force, from, key)
+            || out_of_the_way(force, from, stuck)
             || !std::mem::replace(&mut force.foreign_keys_apart, true)
             || !std::mem::replace(&mut force.foreign_keys_free, true)
             || !std::mem::replace(&mut force.defaults_apart, true))
@@ -63,19 +63,32 @@ fn computed_first(force: &mut Force, from: &Model, wanted: &Model, table: &Key) 
     is_any && !std::mem::replace(&mut force.computed_apart, true)
 }
 
-/// Lets more of what uses an object be dropped and made again: views, then all but indexes. An index is no obstacle, and
-/// goes along with its table. `false` when nothing is left.
-fn out_of_the_way(force: &mut Force, from: &Model, key: &Key) -> bool {
+/// Lets more of what uses an object be dropped and made again, and of the tables that were refused in the same words.
+/// `false` when nothing is left.
+fn out_of_the_way(force: &mut Force, from: &Model, stuck: &Stuck) -> bool {
+    for (step, keys) in in_the_way(from, &stuck.key).into_iter().enumerate() {
+        let before = force.recreate.len();
+        force.recreate.extend(keys);
+        if force.recreate.len() > before {
+            let alike = stuck
+                .alike
+                .iter()
+                .flat_map(|key| in_the_way(from, key).into_iter().nth(step));
+            force.recreate.extend(alike.flatten());
+            return true;
+        }
+    }
+    false
+}
+
+/// What uses an object: views, then all but indexes. An index is no obstacle, and goes along with its table.
+fn in_the_way(from: &Model, key: &Key) -> [BTreeSet<Key>; 2] {
     let around = from.dependents(&from.with_below(key));
     let views: BTreeSet<Key> = around.iter().filter(|key| key.kind == Kind::View).cloned().into_set();
     let on_views = from.dependents(&views);
     let views = views.union(&on_views).cloned().into_set();
     let all = around.into_iter().filter(|key| key.kind != Kind::Index).into_set();
-    [views, all].into_iter().any(|keys: BTreeSet<Key>| {
-        let before = force.recreate.len();
-        force.recreate.extend(keys);
-        force.recreate.len() > before
-    })
+    [views, all]
 }
 
 /// What could not be altered where it is, is made anew; a type of columns in its tables, without what stands on these.

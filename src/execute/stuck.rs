@@ -19,6 +19,10 @@ pub(super) struct Stuck {
     pub reads_bodies: bool,
     /// How the dialect orders changes, where one was refused.
     pub manner: Manner,
+    /// What the database said; empty where it did not refuse anything.
+    pub said: String,
+    /// Other tables whose changes it refused in the same words.
+    pub alike: Vec<Key>,
     pub error: Error,
 }
 
@@ -53,6 +57,12 @@ pub(super) fn refused(change: &Change, error: &Error, script: &Script, rules: &'
         .fold(failed, |failed, cause| failed.cause(cause.as_str()))
 }
 
+/// The words of the database in an error.
+pub(super) fn said(error: &Error) -> String {
+    let labels = error.labels().iter().map(|label| label.text.as_str());
+    labels.collect::<Vec<_>>().join(" ")
+}
+
 /// A statement on one line, which may end in dots.
 fn shown(statement: &str) -> String {
     const MOST: usize = 160;
@@ -85,6 +95,8 @@ pub(super) fn led_elsewhere(change: &Change) -> Stuck {
         wordless: false,
         reads_bodies: false,
         manner: Manner::default(),
+        said: String::new(),
+        alike: Vec::new(),
         error: not_reached(change, "no statement was found"),
     }
 }
