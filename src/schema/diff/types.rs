@@ -9,18 +9,13 @@ use crate::sorted::Gather as _;
 impl Plan<'_> {
     /// Types and domains that are altered or made anew.
     pub(super) fn changed_types(&self) -> BTreeSet<Key> {
-        self.types_among(self.redefine.iter().chain(&self.types_anew()))
+        types_among(self.redefine.iter().chain(&self.types_anew()))
     }
 
     /// Types and domains that are made anew.
     fn types_anew(&self) -> BTreeSet<Key> {
         let again = self.drop.intersection(&self.create);
-        self.types_among(self.replace.iter().chain(again))
-    }
-
-    fn types_among<'k>(&self, keys: impl Iterator<Item = &'k Key>) -> BTreeSet<Key> {
-        let types = keys.filter(|key| matches!(key.kind, Kind::Type | Kind::Domain));
-        types.cloned().into_set()
+        types_among(self.replace.iter().chain(again))
     }
 
     /// Of what goes in this order, and is no table, what uses a type that is made anew, or a table with such a column:
@@ -75,7 +70,7 @@ impl Plan<'_> {
     /// Types that are made anew under columns and whose values are the same again as texts. Attributes of a row type that
     /// changes could be taken for one another, within another type as well, and an enum has its own way.
     fn held_as_texts(&self) -> Vec<Key> {
-        let again = self.types_among(self.drop.intersection(&self.create));
+        let again = types_among(self.drop.intersection(&self.create));
         let (from, to) = (&self.from.objects, &self.to.objects);
         let changes = |key: &&Key| from[*key].meaning != to[*key].meaning;
         let has_rows = |model: &Model, key: &Key| {
@@ -113,6 +108,11 @@ impl Plan<'_> {
     }
 }
 
+fn types_among<'k>(keys: impl Iterator<Item = &'k Key>) -> BTreeSet<Key> {
+    let types = keys.filter(|key| matches!(key.kind, Kind::Type | Kind::Domain));
+    types.cloned().into_set()
+}
+
 /// Columns as texts, and as they were, with the defaults and the CHECKs that would not go along.
 fn as_text(now: &Table, then: &Table, columns: Vec<&Column>) -> [Vec<Alter>; 2] {
     let is_about = |check: &Constraint| columns.iter().any(|column| check.columns.contains(&column.folded));
@@ -136,7 +136,7 @@ fn as_text(now: &Table, then: &Table, columns: Vec<&Column>) -> [Vec<Alter>; 2] 
         };
         let mut text = column.clone();
         text.data_type.written = format!("text{array}");
-        text.data_type.meaning = text.data_type.written.clone();
+        text.data_type.meaning.clone_from(&text.data_type.written);
         let has_default = column.default.is_some();
         away.extend(has_default.then(|| Alter::DropDefault(column.clone())));
         away.push(Alter::SetType {
