@@ -46,14 +46,14 @@ impl Reading<'_> {
             let Some(on) = self.key(catalog::RELATION, table).cloned() else {
                 continue;
             };
-            *names.entry((on.schema.clone(), name.clone())).or_default() += 1;
+            *names.entry(qualified(&on.schema, &name)).or_default() += 1;
             let usual = |label: &str| usual(&on.name, columns.as_deref(), label);
             let count = &name[name.trim_end_matches(|letter: char| letter.is_ascii_digit()).len()..];
             if name == usual(&(label.clone() + count)) {
                 continue;
             }
             let usual = usual(&label);
-            *names.entry((on.schema.clone(), usual.clone())).or_default() += 1;
+            *names.entry(qualified(&on.schema, &usual)).or_default() += 1;
             found.push(Attached {
                 oid,
                 on,
@@ -64,7 +64,7 @@ impl Reading<'_> {
         }
         for index in found {
             // Where something else has that name, the server would choose yet another one.
-            let usual = (index.on.schema.clone(), index.usual.clone());
+            let usual = qualified(&index.on.schema, &index.usual);
             if names.get(&usual) == Some(&1) {
                 self.named(index);
             }
@@ -73,14 +73,16 @@ impl Reading<'_> {
     }
 
     /// The names that an index may not have, by their schemas, and how often each was met.
-    fn names_of_relations(&self) -> BTreeMap<(String, String), usize> {
+    fn names_of_relations(&self) -> BTreeMap<String, usize> {
         let mut names = BTreeMap::new();
         for (key, object) in &self.model.objects {
             if matches!(key.kind, Kind::Table | Kind::View | Kind::Index | Kind::Sequence) {
-                names.insert((key.schema.clone(), key.name.clone()), 1);
+                names.insert(qualified(&key.schema, &key.name), 1);
             }
             let constraints = object.table.iter().flat_map(|table| &table.constraints);
-            names.extend(constraints.map(|constraint| ((key.schema.clone(), constraint.name.clone()), 1)));
+            for constraint in constraints {
+                names.insert(qualified(&key.schema, &constraint.name), 1);
+            }
         }
         names
     }

@@ -1,6 +1,6 @@
 //! What must be there before what, and tables that call a function which needs the table itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::dialect::postgres::inspect::draft::definition;
 use crate::dialect::postgres::inspect::{Reading, catalog, qualified, quoted};
@@ -120,39 +120,12 @@ impl Reading<'_> {
     /// A function comes after the tables and views that its body names, but for those that need the function: a word may
     /// be a column or an argument as well, and the body is not looked at where it need not be.
     fn after_what_bodies_name(&mut self) {
-        let mut named: BTreeMap<Key, BTreeSet<Key>> = BTreeMap::new();
-        for (function, relation) in std::mem::take(&mut self.uses) {
-            named.entry(function).or_default().insert(relation);
-        }
-        if named.is_empty() {
-            return;
-        }
-        let mut users: BTreeMap<&Key, Vec<&Key>> = BTreeMap::new();
-        for (key, object) in &self.model.objects {
-            for used in object.uses.iter().chain(object.on.as_ref()) {
-                users.entry(used).or_default().push(key);
-            }
-        }
-        let mut found: Vec<(&Key, &Key)> = Vec::new();
-        for (function, relations) in &named {
-            let mut need_it: BTreeSet<&Key> = BTreeSet::new();
-            let mut next = vec![function];
-            while let Some(key) = next.pop() {
-                if need_it.insert(key) {
-                    next.extend(users.get(key).into_iter().flatten());
-                }
-            }
-            for relation in relations.iter().filter(|relation| !need_it.contains(relation)) {
-                users.entry(relation).or_default().push(function);
-                found.push((function, relation));
-            }
-        }
-        let found: Vec<(Key, Key)> = found
-            .into_iter()
-            .map(|(one, other)| (one.clone(), other.clone()))
-            .collect();
-        for (function, relation) in found {
-            if let Some(object) = self.model.objects.get_mut(&function) {
+        let mut named = std::mem::take(&mut self.uses);
+        sorted::sort(&mut named);
+        for (function, relation) in named {
+            if !self.needs(&relation, &function)
+                && let Some(object) = self.model.objects.get_mut(&function)
+            {
                 object.uses.insert(relation);
             }
         }
