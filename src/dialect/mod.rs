@@ -4,6 +4,7 @@
 
 mod answer;
 mod ask;
+mod handwork;
 mod mirror;
 pub mod mysql;
 pub mod postgres;
@@ -19,6 +20,7 @@ pub use answer::{
     TOTAL_CHANGES, Told, VersionSql,
 };
 pub use ask::{Ask, ColumnRead, Rows, Scratch, ScratchError};
+pub use handwork::Handwork;
 pub use mirror::{Mirror, Mirrors};
 pub use references::{Along, Leads, References};
 pub use rewrite::{AlterStatement, COPY, Op, Rewrite, Setting};
@@ -233,73 +235,10 @@ pub trait Dialect: Sync + std::fmt::Debug {
         None
     }
 
-    /// What it says of rows that point at rows which do not exist; none where there cannot be any.
-    fn references(&self) -> Option<&'static dyn References> {
-        None
-    }
-
-    /// The switch that a statement means to throw, where the database leaves it undone in a transaction without a word.
-    fn meant_switch(&self, statement: &str) -> Option<(Setting, bool)> {
-        let _ = statement;
-        None
-    }
-
     /// What spares memory while a table is copied, which reads and writes in order: a query, what it answers where nobody
     /// has chosen otherwise, the statement to run then, and the one that takes it back.
     fn spares_memory(&self) -> Option<[&'static str; 4]> {
         None
-    }
-
-    /// A query for what goes along with each table that is dropped: the table, and the kind and the name of what hangs on
-    /// it.
-    fn hangs_on_tables(&self) -> Option<&'static str> {
-        None
-    }
-
-    /// What takes its rows from a table by their numbers and keeps an index of them: its name, and a statement that fails
-    /// where that does not fit the rows.
-    ///
-    /// # Errors
-    /// Those of the query.
-    fn indexes_of_rows(
-        &self,
-        table: &str,
-        query: &mut dyn FnMut(&str) -> Result<Rows>,
-    ) -> Result<Vec<(String, String)>> {
-        let _ = (table, query);
-        Ok(Vec::new())
-    }
-
-    /// Whether the statement is part of a table's replacement by another one, written by hand.
-    fn replaces(&self, statement: &str) -> Option<Replaces> {
-        let _ = statement;
-        None
-    }
-
-    /// The table whose rows a statement changes.
-    fn changes_rows(&self, statement: &str) -> Option<RowChange> {
-        let _ = statement;
-        None
-    }
-
-    /// Whether the statement cannot stand among others that are held by one transaction.
-    fn tears(&self, statement: &str) -> bool {
-        self.stands_alone(statement)
-    }
-
-    /// A query for the last number that a table gave to a row and will not give again; no row where it has no such.
-    fn counter(&self, table: &str) -> Option<String> {
-        let _ = table;
-        None
-    }
-
-    /// The views and triggers that do not compile, each with what the database says of it.
-    ///
-    /// # Errors
-    /// What the database says to the question.
-    fn broken(&self, ask: &mut dyn Ask) -> Result<Vec<Broken>> {
-        let _ = ask;
-        Ok(Vec::new())
     }
 
     /// Whether the statement cannot stand in a transaction, or is one that opens or closes it.
@@ -461,9 +400,6 @@ pub trait Dialect: Sync + std::fmt::Debug {
         let _ = (statement, code, message);
         Lack::Nothing
     }
-
-    /// How an offline script for this database is written.
-    fn script(&self) -> &'static dyn ScriptSql;
 
     /// The table that the statement alters, when it is an ALTER TABLE; in lower case, unquoted, with its schema where one
     /// is written. Consecutive statements on one table go together.

@@ -22,6 +22,8 @@ use crate::schema::{ConstraintKind, Model};
 use crate::sql::split::{self, SplitRules};
 use crate::sql::write;
 
+pub(super) use script::MysqlScript;
+
 #[cfg(feature = "mysql")]
 pub(crate) use beyond::{called, on_scratch, prepared, reaching_procedure};
 #[cfg(feature = "mysql")]
@@ -214,15 +216,11 @@ impl Dialect for Mysql {
 
     fn render(&self, change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {
         let statements = render::statements(change, from, to)?;
-        let ended = |statement: String| match self.script().terminated(&statement) {
+        let ended = |statement: String| match MysqlScript.terminated(&statement) {
             Some(ended) => ended.trim_end().to_owned(),
             None => statement,
         };
         Some(statements.into_iter().map(ended).collect())
-    }
-
-    fn script(&self) -> &'static dyn ScriptSql {
-        &script::MysqlScript
     }
 
     fn rewrite(&self, run: &[AlterStatement], _recreate: Recreate, _ask: &mut dyn Ask) -> Result<Rewrite> {

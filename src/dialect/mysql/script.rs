@@ -13,7 +13,7 @@ use crate::sql::token::{self, Kind};
 
 /// The frame of a script for MySQL or MariaDB.
 #[derive(Debug)]
-pub(super) struct MysqlScript;
+pub(in crate::dialect) struct MysqlScript;
 
 impl MysqlScript {
     /// Stops unless the condition holds.

@@ -16,8 +16,7 @@ mod words;
 use std::time::Duration;
 
 use crate::dialect::{
-    AlterStatement, Ask, CopiedBy, Dialect, Followed, Lack, Leftovers, Look, Replay, Rewrite, Rows, Schemas, ScriptSql,
-    VersionSql,
+    AlterStatement, Ask, CopiedBy, Dialect, Followed, Lack, Leftovers, Look, Replay, Rewrite, Rows, Schemas, VersionSql,
 };
 use crate::error::Result;
 use crate::revision::Recreate;
@@ -26,6 +25,7 @@ use crate::schema::{Constraint, ConstraintKind, Key, Model};
 use crate::sql::split::{self, SplitRules};
 use crate::sql::write;
 
+pub(super) use script::PostgresScript;
 #[cfg(feature = "postgres")]
 pub(crate) use session::copies_out;
 pub(crate) use session::lock_key;
@@ -215,10 +215,6 @@ impl Dialect for Postgres {
 
     fn render(&self, change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {
         render::statements(change, from, to)
-    }
-
-    fn script(&self) -> &'static dyn ScriptSql {
-        &script::PostgresScript
     }
 
     fn rewrite(&self, run: &[AlterStatement], _recreate: Recreate, _ask: &mut dyn Ask) -> Result<Rewrite> {

@@ -14,7 +14,7 @@ use crate::sql::write;
 
 /// The frame of a script for PostgreSQL.
 #[derive(Debug)]
-pub(super) struct PostgresScript;
+pub(in crate::dialect) struct PostgresScript;
 
 /// How the script is to be read, whatever the locale and the server's configuration say. RESET ALL undoes it.
 const READ_SO: &str = "SET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\n";

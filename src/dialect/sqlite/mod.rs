@@ -70,8 +70,8 @@ mod model;
 use std::collections::BTreeSet;
 
 use crate::dialect::{
-    AlterStatement, Ask, Broken, Dialect, Lack, Mirrors, References, Replaces, Replay, Rewrite, RowChange, Rows,
-    Scratch, ScriptSql, Setting, SizeSql, VersionSql,
+    AlterStatement, Ask, Broken, Dialect, Handwork, Lack, Mirrors, References, Replaces, Replay, Rewrite, RowChange,
+    Rows, Scratch, Setting, SizeSql, VersionSql,
 };
 use crate::error::Result;
 use crate::revision::Recreate;
@@ -84,6 +84,8 @@ use crate::sql::{parse, write};
 const PLANS: bool = cfg!(feature = "batch");
 /// Whether schemas are compared in this build: the command does so.
 const COMPARES: bool = cfg!(feature = "cli");
+
+pub(super) use script::SqliteScript;
 
 /// The dialect of SQLite.
 #[derive(Debug)]
@@ -180,53 +182,8 @@ impl Dialect for Sqlite {
         }
     }
 
-    fn meant_switch(&self, statement: &str) -> Option<(Setting, bool)> {
-        rebuild::meant_switch(statement)
-    }
-
-    fn references(&self) -> Option<&'static dyn References> {
-        Some(&references::ForeignKeys)
-    }
-
-    fn replaces(&self, statement: &str) -> Option<Replaces> {
-        rebuild::replaces(statement)
-    }
-
-    fn changes_rows(&self, statement: &str) -> Option<RowChange> {
-        rebuild::changes_rows(statement)
-    }
-
-    fn tears(&self, statement: &str) -> bool {
-        rebuild::tears(statement)
-    }
-
-    fn counter(&self, table: &str) -> Option<String> {
-        Some(rebuild::counter(table))
-    }
-
-    fn broken(&self, ask: &mut dyn Ask) -> Result<Vec<Broken>> {
-        let broken = uncompiled::of(ask, "main")?.into_iter();
-        let named = broken.map(|(object, words)| Broken {
-            object: [object.kind, object.name],
-            words,
-        });
-        Ok(named.collect())
-    }
-
     fn spares_memory(&self) -> Option<[&'static str; 4]> {
         Some(copy::SPARES_MEMORY)
-    }
-
-    fn indexes_of_rows(
-        &self,
-        table: &str,
-        query: &mut dyn FnMut(&str) -> Result<Rows>,
-    ) -> Result<Vec<(String, String)>> {
-        readers::indexes(table, query)
-    }
-
-    fn hangs_on_tables(&self) -> Option<&'static str> {
-        Some(rebuild::HANGS_ON_TABLES)
     }
 
     fn stands_alone(&self, statement: &str) -> bool {
@@ -293,10 +250,6 @@ impl Dialect for Sqlite {
         session::lacks(message)
     }
 
-    fn script(&self) -> &'static dyn ScriptSql {
-        &script::SqliteScript
-    }
-
     fn mirrors(&self) -> Option<&'static dyn Mirrors> {
         if PLANS { Some(&mirror::InMemory) } else { None }
     }
@@ -333,5 +286,52 @@ impl Dialect for Sqlite {
         } else {
             plain::rewrite(run, ask)
         }
+    }
+}
+
+impl Handwork for Sqlite {
+    fn meant_switch(&self, statement: &str) -> Option<(Setting, bool)> {
+        rebuild::meant_switch(statement)
+    }
+
+    fn references(&self) -> Option<&'static dyn References> {
+        Some(&references::ForeignKeys)
+    }
+
+    fn replaces(&self, statement: &str) -> Option<Replaces> {
+        rebuild::replaces(statement)
+    }
+
+    fn changes_rows(&self, statement: &str) -> Option<RowChange> {
+        rebuild::changes_rows(statement)
+    }
+
+    fn tears(&self, statement: &str) -> bool {
+        rebuild::tears(statement)
+    }
+
+    fn counter(&self, table: &str) -> String {
+        rebuild::counter(table)
+    }
+
+    fn broken(&self, ask: &mut dyn Ask) -> Result<Vec<Broken>> {
+        let broken = uncompiled::of(ask, "main")?.into_iter();
+        let named = broken.map(|(object, words)| Broken {
+            object: [object.kind, object.name],
+            words,
+        });
+        Ok(named.collect())
+    }
+
+    fn indexes_of_rows(
+        &self,
+        table: &str,
+        query: &mut dyn FnMut(&str) -> Result<Rows>,
+    ) -> Result<Vec<(String, String)>> {
+        readers::indexes(table, query)
+    }
+
+    fn hangs_on_tables(&self) -> &'static str {
+        rebuild::HANGS_ON_TABLES
     }
 }

@@ -20,7 +20,7 @@ use crate::sql::write;
 
 /// The frame of a script for SQLite.
 #[derive(Debug)]
-pub(super) struct SqliteScript;
+pub(in crate::dialect) struct SqliteScript;
 
 /// Where a step keeps how many rows the author's last statement has changed, if it asks for that.
 const COUNT: &str = "temp.sqlrev_changes";
