@@ -43,13 +43,28 @@ pub(crate) fn retry<T>(
     events: &mut dyn FnMut(Event<'_>),
     mut action: impl FnMut(&mut dyn Driver) -> Result<T, DriverError>,
 ) -> Result<T> {
+    let mut value = None;
+    until_free(driver, patience, events, &mut |driver| {
+        value = Some(action(driver)?);
+        Ok(())
+    })?;
+    Ok(value.expect("the action has succeeded"))
+}
+
+/// [`retry`] of whatever comes to whatever, in one piece of code.
+fn until_free(
+    driver: &mut dyn Driver,
+    patience: Patience<'_>,
+    events: &mut dyn FnMut(Event<'_>),
+    action: &mut dyn FnMut(&mut dyn Driver) -> Result<(), DriverError>,
+) -> Result<()> {
     let started = Instant::now();
     let mut told = Duration::ZERO;
     loop {
         // Whoever has begun something says what became of that.
         patience.check().map_err(|error| error.state("nothing was changed"))?;
         let error = match action(driver) {
-            Ok(value) => return Ok(value),
+            Ok(()) => return Ok(()),
             Err(error) if error.failure != Failure::Busy => return Err(fault::database(&error)),
             Err(error) => error,
         };
