@@ -49,13 +49,15 @@ pub struct Followed {
     pub query: &'static str,
 }
 
-/// The statement that shows whether another one has run.
+/// How to see whether a statement has run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Look {
-    /// For people, or a query.
+    /// What shows it to people.
     pub sql: String,
-    /// Whether it is a query whose only value, `t` or `f`, tells it.
-    pub tells: bool,
+    /// A query whose only value is `t` where the statement certainly has not run.
+    pub not_run: Option<String>,
+    /// Whether a try that was refused may be made again as it is.
+    pub again: bool,
 }
 
 /// What a statement leaves behind when it fails outside of transactions.

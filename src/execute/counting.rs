@@ -29,8 +29,8 @@ pub(crate) struct Counting<'a> {
     written: Cell<u64>,
     /// The number of the session's transaction before a statement that may commit by itself, which the row says has begun.
     begun: Cell<Option<u64>>,
-    /// Whether the database tells of that statement whether it has run.
-    told: Cell<bool>,
+    /// Whether that statement may be tried again as it is where the database refused it.
+    again: Cell<bool>,
 }
 
 impl<'a> Counting<'a> {
@@ -51,7 +51,7 @@ impl<'a> Counting<'a> {
             kept: Cell::new(done),
             written: Cell::new(done),
             begun: Cell::new(None),
-            told: Cell::new(false),
+            again: Cell::new(false),
         }
     }
 
@@ -107,13 +107,25 @@ impl<'a> Counting<'a> {
         let (Some(sql), Some(query)) = (statement, dialect.transaction_number()) else {
             return Ok(());
         };
-        self.told.set(dialect.look_at(sql).is_some_and(|look| look.tells));
-        if driver.in_transaction() == Some(true) || !self.told.get() && !dialect.may_stop_half_way(sql) {
+        if driver.in_transaction() == Some(true) {
             return Ok(());
         }
+        let look = dialect.look_at(sql);
+        if look.is_none() && !dialect.may_stop_half_way(sql) {
+            return Ok(());
+        }
+        self.again.set(look.is_some_and(|look| look.again));
         self.note(driver, true, self.patience)?;
         // Last of all, so that the next transaction is the statement's.
         self.begun.set(Some(number(driver, query)?));
+        Ok(())
+    }
+
+    /// The statement that an earlier run noted has not run: takes its note back.
+    pub(crate) fn takes_note_back(&self, driver: &mut dyn Driver) -> Result<()> {
+        self.begun.set(Some(u64::MAX));
+        self.note(driver, false, self.patience)?;
+        self.begun.set(None);
         Ok(())
     }
 
@@ -128,11 +140,15 @@ impl<'a> Counting<'a> {
             timeout: self.patience.timeout,
             cancelled: &AtomicBool::new(false),
         };
-        // Between the two there is the statement's own; one that takes several and is refused leaves what is looked for
+        // Between the two there is the statement's own; one that takes several and is refused may leave what is looked for
         // before the next try. Where the note stays, the row says that nobody knows.
-        let refused = self.told.get() && before != u64::MAX;
+        let refused = self.again.get() && before != u64::MAX;
         let one = refused || number(driver, query).is_ok_and(|now| now.checked_sub(2) == Some(before));
-        !(one && self.note(driver, false, patience).is_ok())
+        if !one || self.note(driver, false, patience).is_err() {
+            return true;
+        }
+        self.begun.set(None);
+        false
     }
 }
 
@@ -245,6 +261,9 @@ impl Unit for Counting<'_> {
         if !self.opened.take() {
             let dialect = driver.dialect();
             if driver.in_transaction() != Some(false) || dialect.not_in_transaction(statement).is_none() {
+                return Ok(false);
+            }
+            if self.in_doubt(driver) {
                 return Ok(false);
             }
             // An index that is half built is in the way of the next try.

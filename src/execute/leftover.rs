@@ -3,18 +3,17 @@
 use crate::code::Code;
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
-use crate::execute::counting::{Counting, changed};
+use crate::execute::counting::Counting;
 use crate::execute::event::Event;
-use crate::execute::piecemeal::in_doubt;
+use crate::execute::piecemeal::{in_doubt, not_known};
 use crate::execute::step::Ready;
 use crate::execute::{Executor, fault, walk};
 use crate::version::Unfinished;
 
-/// The query that tells whether the statement has run that was begun last, where its end was not seen.
-pub(crate) fn telling(ready: &Ready<'_>, at: Unfinished, dialect: &'static dyn Dialect) -> Option<String> {
+/// The query that may tell that the statement which was begun last has not run, where its end was not seen.
+pub(crate) fn not_run(ready: &Ready<'_>, at: Unfinished, dialect: &'static dyn Dialect) -> Option<String> {
     let (file, span) = walk::place_of(&ready.script, at.statements, dialect.rules()).filter(|_| at.begun)?;
-    let look = dialect.look_at(file.text.get(span)?)?;
-    look.tells.then_some(look.sql)
+    dialect.look_at(file.text.get(span)?)?.not_run
 }
 
 impl<'a> Executor<'a> {
@@ -43,36 +42,25 @@ impl<'a> Executor<'a> {
         Ok(())
     }
 
-    /// How many statements of a revision have run: where the end of one was not seen, the database is asked, and what it
-    /// says is written down.
+    /// Where the end of a statement was not seen, the database is asked, and where it does not say that the statement has
+    /// not run, somebody has to.
     ///
     /// # Errors
-    /// What the database refuses.
-    pub(crate) fn find_out(&mut self, ready: &Ready<'a>, at: Option<Unfinished>) -> Result<u64> {
-        let Some(at) = at else { return Ok(0) };
+    /// `execute::unfinished`; what the database refuses.
+    pub(crate) fn refuse_doubt(
+        &mut self,
+        ready: &Ready<'a>,
+        at: Option<Unfinished>,
+        counting: &Counting<'_>,
+    ) -> Result<()> {
         let dialect = self.driver.dialect();
-        let Some(sql) = telling(ready, at, dialect) else {
-            return Ok(at.statements);
-        };
-        let id = ready.step.revision.as_str();
-        self.begin()?;
-        let rows = self.driver.query(&sql).map_err(|error| fault::database(&error))?;
-        let ran = rows.first().and_then(|row| row.first()?.as_deref()) == Some("t");
-        let known = Unfinished {
-            statements: at.statements + u64::from(ran),
-            begun: false,
-            ..at
-        };
-        let sql = self.table.progress_from(id, &[at], Some(known));
-        changed(self.driver, self.patience, &sql, id)?;
-        self.commit()?;
-        if ran {
-            let next = known.statements;
-            (self.events)(Event::Notice(&format!(
-                "statement {next} had run when the run before was lost: the database has what it makes"
-            )));
+        let asked = at.and_then(|at| Some((at, not_run(ready, at, dialect)?)));
+        let Some((at, query)) = asked else { return Ok(()) };
+        let rows = self.driver.query(&query).map_err(|error| fault::database(&error))?;
+        if rows.first().and_then(|row| row.first()?.as_deref()) != Some("t") {
+            return Err(not_known(ready, at.statements, dialect));
         }
-        Ok(known.statements)
+        counting.takes_note_back(self.driver)
     }
 
     /// Says in the error of a statement that failed what stands in the way of the next try, and whether somebody has to

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::execute::event::Event;
 use crate::execute::inherit::Session;
 use crate::execute::ledger::{First, Ledger};
-use crate::execute::leftover::telling;
+use crate::execute::leftover::not_run;
 use crate::execute::lock::Patience;
 use crate::execute::online::Live;
 use crate::execute::patient::Tries;
@@ -205,12 +205,16 @@ impl<'a> Executor<'a> {
         let done = at.statements;
         let dialect = self.driver.dialect();
         let id = ready.step.revision.as_str();
-        if done > 0
+        if (done > 0 || at.begun)
             && let Some(details) = self.table.details(self.driver, id)?
         {
-            step::same_beginning(id, ready.step.direction, &ready.script, &details, done, dialect)?;
+            let same = |first| step::same_beginning(id, ready.step.direction, &ready.script, &details, first, dialect);
+            same(done)?;
+            if at.begun && same(done + 1).is_err() {
+                return Err(another(ready, done, dialect));
+            }
         }
-        if at.begun && !is_control(ready, done, dialect) && telling(ready, at, dialect).is_none() {
+        if at.begun && !is_control(ready, done, dialect) && not_run(ready, at, dialect).is_none() {
             return Err(not_known(ready, done, dialect));
         }
         self.refuse_without_rows(ready, done)
@@ -439,7 +443,7 @@ pub(crate) fn is_control(ready: &Ready<'_>, at: u64, dialect: &'static dyn Diale
 }
 
 /// The error for a revision that stopped in the middle of a statement which may have run.
-fn not_known(ready: &Ready<'_>, done: u64, dialect: &'static dyn Dialect) -> Error {
+pub(crate) fn not_known(ready: &Ready<'_>, done: u64, dialect: &'static dyn Dialect) -> Error {
     let id = &ready.step.revision;
     let next = done + 1;
     let message = format!("statement {next} of revision `{id}` was begun, and its end was not seen");
@@ -453,20 +457,27 @@ fn not_known(ready: &Ready<'_>, done: u64, dialect: &'static dyn Dialect) -> Err
     error
 }
 
+/// The error for a revision that stopped in the middle of a statement which its file no longer has.
+fn another(ready: &Ready<'_>, done: u64, dialect: &'static dyn Dialect) -> Error {
+    let (id, next) = (&ready.step.revision, done + 1);
+    let message = format!("statement {next} of revision `{id}` was begun, and is another one by now");
+    let error = Error::new(Code::UnfinishedRevision, message);
+    let error = match walk::place_of(&ready.script, done, dialect.rules()) {
+        Some((file, span)) => error.at(&file, span, "not what was begun"),
+        None => error,
+    };
+    error.help("put the statement back as it was, and run the same command again: it says what to do")
+}
+
 /// How to find out whether a statement has run, and how to say so.
 pub(crate) fn in_doubt(ready: &Ready<'_>, done: u64, dialect: &'static dyn Dialect) -> Vec<String> {
     let id = &ready.step.revision;
     let text = walk::place_of(&ready.script, done, dialect.rules());
     let look = text.and_then(|(file, span)| dialect.look_at(file.text.get(span)?));
-    let look = match look {
-        None => "see in the database whether it has run".to_owned(),
-        Some(look) if look.tells => {
-            return vec![
-                "run the same command again: it finds out whether it has run, and goes on from there".to_owned(),
-            ];
-        }
-        Some(look) => format!("see whether it has run: {}", look.sql),
-    };
+    let look = look.map_or_else(
+        || "see in the database whether it has run".to_owned(),
+        |look| format!("see whether it has run: {}", look.sql),
+    );
     vec![
         look,
         format!(

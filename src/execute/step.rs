@@ -294,14 +294,10 @@ impl<'a> Executor<'a> {
             Vec::new()
         };
         let again = self.connection_again(ready, skip);
-        // By the names of the session as the statements before it left it.
-        let found = again.and_then(|()| self.find_out(ready, done));
-        let (skip, again) = match found {
-            Ok(skip) => (skip, Ok(())),
-            Err(error) => (skip, Err(error)),
-        };
         let counting = Counting::new(self.table.clone(), id.to_string(), direction, self.patience, skip);
-        let cleaned = again.and_then(|()| match &row {
+        // By the names of the session as the statements before it left it.
+        let known = again.and_then(|()| self.refuse_doubt(ready, done, &counting));
+        let cleaned = known.and_then(|()| match &row {
             Some(_) => self.clean(ready, skip),
             None => Ok(()),
         });

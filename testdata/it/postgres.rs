@@ -279,6 +279,33 @@ fn an_interrupt_cancels_the_statement_on_postgresql() {
     assert_eq!(database.query("SELECT to_regclass('t') IS NULL"), ["t"]);
 }
 
+/// Nobody ends a COPY whose run is stopped between two pieces of its data: what comes next would wait for it.
+#[test]
+fn an_interrupt_ends_a_copy_on_postgresql() {
+    let database = Database::new();
+    let place = place_on(&database);
+    database.query("CREATE TABLE t (a int, b text)");
+    database.query(
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS \
+         'BEGIN PERFORM pg_sleep(0.01); RETURN NEW; END'",
+    );
+    database.query("CREATE TRIGGER slow BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION slow()");
+    let lines: String = (0..300_000)
+        .map(|i| format!("{i}\trow number {i} of very many, with more words\n"))
+        .collect();
+    place.revision("aaaa", &[], &[], &format!("COPY t FROM stdin;\n{lines}\\.\n"), "");
+    let mut child = place.start(&["-v", "upgrade"]);
+    let copies =
+        "SELECT count(*) FROM pg_stat_progress_copy WHERE datname = current_database() AND tuples_processed > 10";
+    while database.query(copies) != ["1"] {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(killed.expect("kill is there").success());
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert_eq!(database.query("SELECT count(*) FROM t"), ["0"]);
+}
+
 #[test]
 fn a_second_run_waits_and_names_the_first_on_postgresql() {
     let database = Database::new();

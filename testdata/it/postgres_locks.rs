@@ -224,9 +224,10 @@ fn the_phase_of_a_statement_is_heard_on_postgresql() {
     });
 }
 
-/// The server brings a statement CONCURRENTLY to its end when its client is gone; the next run finds that out.
+/// The server brings a statement CONCURRENTLY to its end when its client is gone: somebody has to say whether it has run,
+/// where the database does not show that it has not.
 #[test]
-fn a_statement_that_ends_without_its_client_has_run_on_postgresql() {
+fn a_statement_that_ends_without_its_client_on_postgresql() {
     let database = Database::new();
     let place = place_on(&database);
     database.query("CREATE TABLE t (a int, b int)");
@@ -234,8 +235,8 @@ fn a_statement_that_ends_without_its_client_has_run_on_postgresql() {
     let up = "CREATE INDEX CONCURRENTLY t_ab ON t (a, b);\nINSERT INTO t VALUES (1, 1);\nDROP INDEX CONCURRENTLY \
               t_b;\nINSERT INTO t VALUES (2, 2);";
     place.revision("aaaa", &[], &["transaction: none"], up, "DROP TABLE t;");
+    // The one waits for those that write, the other for those that read.
     for (number, others, mode, is_done) in [
-        // The one waits for those that write, the other for those that read.
         (
             1,
             "DELETE FROM t",
@@ -250,24 +251,69 @@ fn a_statement_that_ends_without_its_client_has_run_on_postgresql() {
         ),
     ] {
         let holder = Holder::with(&database, others, "t", mode);
-        let mut run = place.start(&["upgrade"]);
-        let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query ~ '^(CREATE|DROP) \
-                     INDEX' AND wait_event_type = 'Lock'";
-        while database.query(waits) != ["1"] {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        run.kill().expect("it can be killed");
-        run.wait().expect("it ends");
+        killed_while_it_waits(&place, &database);
         holder.end(&database);
         while database.query(is_done) != ["1"] {
             std::thread::sleep(Duration::from_millis(10));
         }
         let stopped = database.query("SELECT unfinished FROM sqlrev_revisions");
         assert_eq!(stopped, [format!("upgrade:{}:begun", number - 1)]);
+        let done = place.run(&["upgrade"]);
+        done.failed_with(1, "execute::unfinished");
+        assert!(
+            done.stderr.contains(&format!("statement {number} of revision")),
+            "{done:?}"
+        );
+        assert!(done.stderr.contains("sqlrev repair aaaa --ran"), "{done:?}");
+        // What was begun is not what stands there.
+        place.revision(
+            "aaaa",
+            &[],
+            &["transaction: none"],
+            &up.replace("INDEX", "INDEX /**/"),
+            "DROP TABLE t;",
+        );
+        let done = place.run(&["upgrade"]);
+        done.failed_with(1, "execute::unfinished");
+        place.revision("aaaa", &[], &["transaction: none"], up, "DROP TABLE t;");
+        place.must(&["repair", "aaaa", "--ran"]);
     }
-    let done = place.run(&["upgrade"]);
-    assert_eq!(done.status, Some(0), "{done:?}");
-    assert!(done.stderr.contains("statement 3 had run"), "{done:?}");
+    place.must(&["upgrade"]);
     assert_eq!(database.query("SELECT a FROM t ORDER BY a"), ["1", "2"]);
     assert_eq!(database.query("SELECT unfinished IS NULL FROM sqlrev_revisions"), ["t"]);
+}
+
+/// One that did not come to its end goes on by itself: there is no such index, or it is invalid.
+#[test]
+fn a_statement_that_has_not_run_is_run_again_on_postgresql() {
+    let database = Database::new();
+    let place = place_on(&database);
+    database.query("CREATE TABLE t (a int)");
+    let up =
+        "SET ROLE pg_database_owner;\nRESET ROLE;\nCREATE INDEX CONCURRENTLY t_a ON t (a);\nINSERT INTO t VALUES (1);";
+    place.revision("aaaa", &[], &["transaction: none"], up, "DROP TABLE t;");
+    let holder = Holder::with(&database, "DELETE FROM t", "t", "RowExclusiveLock");
+    killed_while_it_waits(&place, &database);
+    database.query(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+         WHERE datname = current_database() AND application_name = 'sqlrev'",
+    );
+    holder.end(&database);
+    let done = place.run(&["upgrade", "--clean-invalid"]);
+    assert_eq!(done.status, Some(0), "{done:?}");
+    let indexes = "SELECT count(*) FROM pg_index WHERE indrelid = 't'::regclass AND indisvalid";
+    assert_eq!(database.query(indexes), ["1"]);
+    assert_eq!(database.query("SELECT a FROM t"), ["1"]);
+}
+
+/// Kills a run once its statement on an index waits for others.
+fn killed_while_it_waits(place: &crate::place::Place, database: &Database) {
+    let mut run = place.start(&["upgrade"]);
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query ~ '^(CREATE|DROP) \
+                 INDEX' AND wait_event_type = 'Lock'";
+    while database.query(waits) != ["1"] {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    run.kill().expect("it can be killed");
+    run.wait().expect("it ends");
 }

@@ -114,7 +114,11 @@ impl Dialect for Mysql {
 
     fn look_at(&self, statement: &str) -> Option<Look> {
         let sql = half::look_at(statement)?;
-        Some(Look { sql, tells: false })
+        Some(Look {
+            sql,
+            not_run: None,
+            again: false,
+        })
     }
 
     fn controls_transaction(&self, statement: &str) -> bool {

@@ -34,6 +34,21 @@ impl<'s> Words<'s> {
         (0..self.count()).find(|&at| self.is(at, word))
     }
 
+    /// Whether no name is written with `U&`, which the catalogs do not read.
+    pub(super) fn are_plain(&self) -> bool {
+        let begins = |at| {
+            self.text(at)
+                .get(..2)
+                .is_some_and(|first: &str| first.eq_ignore_ascii_case("u&"))
+        };
+        !(0..self.count()).any(|at| begins(at) || self.text(at) == "&")
+    }
+
+    /// Whether the name has a schema before it.
+    pub(super) fn has_schema(&self, at: usize) -> bool {
+        self.text(at + 1) == "."
+    }
+
     pub(super) fn have(&self, word: &str) -> bool {
         self.find(word).is_some()
     }

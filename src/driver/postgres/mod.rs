@@ -153,6 +153,8 @@ impl Postgres {
         sql: &str,
         send: impl Fn(&mut Self, &str) -> Result<T, DriverError>,
     ) -> Result<T, DriverError> {
+        // One that nobody ended, since its run was stopped, would hold back whatever comes.
+        self.copy = None;
         self.flush()?;
         if self.throw_away.is_some() && self.interrupted.swap(false, Ordering::Relaxed) {
             // Between two statements there was none to stop.
@@ -195,6 +197,7 @@ impl Postgres {
     /// Sends everything that is queued in one message, and waits for all of it. After an error the server leaves out the
     /// rest of the message.
     fn send_queue(&mut self) -> Result<(), DriverError> {
+        self.copy = None;
         let Queue { sql, parts, was_open } = std::mem::take(&mut self.queue);
         if parts.is_empty() {
             return Ok(());

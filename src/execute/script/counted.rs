@@ -67,7 +67,7 @@ impl Scribe<'_> {
         self.counts.is_some() && apart && !self.dialect.stands_alone(statement)
     }
 
-    /// Before a statement: that it begins, where it may commit by itself and fail later; and the count of the author's own
+    /// Before a statement: that it begins, where it may commit by itself and fail later, or end without its client; and the count of the author's own
     /// transaction with what ends it. A role that was taken in it is given back for that.
     pub(super) fn counts_before(&mut self, statement: &str) -> Result<()> {
         let own_role = self.dialect.own_role();
@@ -77,7 +77,8 @@ impl Scribe<'_> {
         count.roles = count.roles || !own_role.is_empty() && may_take_role(statement);
         let (done, roles) = (self.hand.done(), count.roles);
         if !self.hand.inside {
-            return if !own_role.is_empty() && self.dialect.may_stop_half_way(statement) {
+            let may_go_on = self.dialect.may_stop_half_way(statement) || self.dialect.look_at(statement).is_some();
+            return if !own_role.is_empty() && may_go_on {
                 self.counts_alone(done, true)
             } else {
                 Ok(())
