@@ -41,8 +41,16 @@ fn index(words: &Words<'_>, makes: bool) -> Option<Look> {
     if !makes {
         let found = words.relation(name);
         // Without its schema the name may find another index once this one is gone.
-        let not_run = words.has_schema(name).then(|| format!("SELECT {found} IS NOT NULL"));
-        return Some(look(format!("SELECT {found} -- NULL where it has"), not_run));
+        if words.has_schema(name) {
+            let not_run = format!("SELECT {found} IS NOT NULL");
+            return Some(look(format!("SELECT {found} -- NULL where it has"), Some(not_run)));
+        }
+        let sql = format!(
+            "SELECT schemaname, tablename FROM pg_catalog.pg_indexes WHERE indexname = {} -- not the one that is meant, \
+             where it has",
+            words.name(name)
+        );
+        return Some(look(sql, None));
     }
     if words.is(name, "ON") {
         let sql = "see what indexes its table has, and which of them are invalid".to_owned();
