@@ -73,7 +73,7 @@ fn out_of_the_way(force: &mut Force, from: &Model, stuck: &Stuck) -> bool {
             let alike = stuck
                 .alike
                 .iter()
-                .flat_map(|key| in_the_way(from, key).into_iter().nth(step));
+                .filter_map(|key| in_the_way(from, key).into_iter().nth(step));
             force.recreate.extend(alike.flatten());
             return true;
         }

@@ -38,6 +38,20 @@ pub(super) fn orphan(name: &str) -> Error {
         ))
 }
 
+/// What a header says that a run heeds.
+const HEEDED: [&str; 10] = [
+    "down_revision",
+    "depends_on",
+    "branch_labels",
+    "transaction",
+    "recreate",
+    "irreversible",
+    "code",
+    "lock_timeout",
+    "statement_timeout",
+    "revision",
+];
+
 /// Refuses a downgrade whose own header says something that its upgrade's does not: nobody would heed it.
 ///
 /// # Errors
@@ -45,16 +59,31 @@ pub(super) fn orphan(name: &str) -> Error {
 pub(super) fn no_header_of_its_own(script: &Script, upgrade: &Header) -> Result<()> {
     let file = &script.file;
     let says = match header::parse(file) {
-        Ok(own) => own.header != *upgrade,
-        Err(error) => matches!(error.code(), Code::HeaderNoRevision | Code::HeaderDuplicateKey),
+        Ok(own) => {
+            let told = Header {
+                message: upgrade.message.clone(),
+                created: upgrade.created.clone(),
+                ..own.header
+            };
+            told != *upgrade
+        }
+        // A box of comments says nothing of these.
+        Err(error) if matches!(error.code(), Code::HeaderNoRevision | Code::HeaderWrongType) => {
+            let lines = file.text.lines().map(|line| line.trim_start_matches(['-', ' ']));
+            let keys = lines.filter_map(|line| line.split_once(':'));
+            let mut keys = keys.map(|(key, _)| key.trim_end());
+            keys.any(|key| HEEDED.contains(&key))
+        }
+        Err(_) => false,
     };
     if !says {
         return Ok(());
     }
-    let end = file.text.find('\n').unwrap_or(file.text.len());
+    let start = file.text.find("-- ---").unwrap_or_default();
+    let end = file.text[start..].find('\n').map_or(file.text.len(), |end| start + end);
     let message = format!("`{}` has a header of its own, which would be passed over", file.name);
     Err(Error::new(Code::HeaderInDowngrade, message)
-        .at(file, 0..end, "this header")
+        .at(file, start..end, "this header")
         .help("a revision has one header, in its upgrade file, for both directions: move the keys there")
         .help("if these lines are only a comment, begin them otherwise than with `-- ---`"))
 }

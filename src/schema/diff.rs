@@ -274,8 +274,7 @@ impl Plan<'_> {
         let types: BTreeSet<Key> = self.changed_types().union(in_the_way).cloned().into_set();
         let gone = called::Called::functions(in_the_way);
         let is_below = |table: &Key| self.from.table(table).is_some_and(Table::is_below);
-        let (mut before, mut after) = (first, Vec::new());
-        let [mut computed, mut alters] = self.through_text();
+        let (mut before, mut computed, mut alters, mut after) = (first, Vec::new(), Vec::new(), Vec::new());
         for (table, list) in std::mem::take(&mut self.alter) {
             for alter in list {
                 if let Some(default) = gone.default_before(&alter, self.from.table(&table)) {

@@ -72,9 +72,9 @@ pub(super) fn passed_over(statement: &str) -> Option<&'static str> {
         // As it is in any case.
         ("auto_vacuum", "0" | "none") | ("page_size", "4096") | ("encoding", "utf-8" | "utf8") => None,
         ("journal_mode", "wal") => Some("and needs a revision of its own with `transaction: none`"),
-        ("auto_vacuum" | "page_size", _) => {
-            Some("and needs a revision of its own with `transaction: none`, with a VACUUM behind it")
-        }
+        ("auto_vacuum" | "page_size", _) => Some(
+            "unless the database has such a one, and needs a revision of its own with `transaction: none` and a VACUUM behind it",
+        ),
         ("encoding", _) => Some("and a database that has a table keeps its encoding"),
         _ => None,
     }

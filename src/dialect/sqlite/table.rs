@@ -376,11 +376,20 @@ mod tests {
             "CREATE TABLE t(\n  a INT -- of both\n)",
         );
         check_remove(
+            "CREATE TABLE t(\n  a INT, b INT -- of both\n  , c INT -- of c\n)",
+            "b",
+            "CREATE TABLE t(\n  a INT -- of both\n  , c INT -- of c\n)",
+        );
+        check_remove(
             "CREATE TABLE t(a INT, b INT, /* of c */ c INT)",
             "b",
             "CREATE TABLE t(a INT, /* of c */ c INT)",
         );
-        check_remove("CREATE TABLE t(a INT, -- of a\n  b INT)", "a", "CREATE TABLE t(b INT)");
+        check_remove(
+            "CREATE TABLE t(a INT, -- of a\n  b INT)",
+            "a",
+            "CREATE TABLE t(\n  b INT)",
+        );
     }
 
     #[test]

@@ -49,11 +49,14 @@ impl Reading<'_> {
             *names.entry(qualified(&on.schema, &name)).or_default() += 1;
             let usual = |label: &str| usual(&on.name, columns.as_deref(), label);
             let count = &name[name.trim_end_matches(|letter: char| letter.is_ascii_digit()).len()..];
-            if name == usual(&(label.clone() + count)) {
+            let counted = name == usual(&(label.clone() + count));
+            let usual = usual(&label);
+            if !counted || !count.is_empty() {
+                *names.entry(qualified(&on.schema, &usual)).or_default() += 1;
+            }
+            if counted {
                 continue;
             }
-            let usual = usual(&label);
-            *names.entry(qualified(&on.schema, &usual)).or_default() += 1;
             found.push(Attached {
                 oid,
                 on,

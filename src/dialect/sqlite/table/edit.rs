@@ -121,7 +121,10 @@ impl Table {
         };
         let before = index.checked_sub(1).map(|before| self.elements[before].span.end);
         let shares = before.is_some_and(|before| !self.text[before..span.start].contains('\n'));
-        if let Some(next) = self.elements.get(index + 1) {
+        // Where the comma begins the next line, the comment stands before it.
+        let leads = |comma: usize| shares && self.text[span.end..comma].contains('\n');
+        let next = self.elements.get(index + 1);
+        if let Some(next) = next.filter(|next| !next.comma.is_some_and(leads)) {
             let comma = next.comma.map_or(span.end, |comma| comma + 1);
             let before = self.text[..span.start].trim_end_matches([' ', '\t']);
             if !before.ends_with('\n') && self.text[comma..next.span.start].contains('\n') {
