@@ -176,7 +176,7 @@ codes! {
     Interrupted = "execute::interrupted",
         "The run was interrupted. What was not complete was rolled back; running the same command again goes on.";
     UnfinishedRevision = "execute::unfinished",
-        "A revision with `transaction: none` stopped half-way, and cannot go on: its file was changed in the part that had run already, so it is not known where; or that part kept rows in a temporary table, which went with its connection. Made again it would be empty, and a statement such as DELETE … WHERE id NOT IN (SELECT id FROM it) would take that for the truth. Do the rest by hand and stamp the revision, or undo by hand what has run and `sqlrev stamp --purge` where the database was before. On MySQL and MariaDB, where data definition commits by itself, a statement may also have been begun when a run or its connection was killed, so that nobody knows whether it ran: see what the database has, and say it with `sqlrev repair REVISION --ran` or `--not-run`.";
+        "A revision with `transaction: none` stopped half-way, and cannot go on: its file was changed in the part that had run already, so it is not known where; or that part kept rows in a temporary table, which went with its connection. Made again it would be empty, and a statement such as DELETE … WHERE id NOT IN (SELECT id FROM it) would take that for the truth. Do the rest by hand and stamp the revision, or undo by hand what has run and `sqlrev stamp --purge` where the database was before. A statement may also have been begun when a run or its connection was killed, so that nobody knows whether it ran: any on MySQL and MariaDB, where data definition commits by itself, and on PostgreSQL one that stands outside of transactions, which the server brings to its end alone: see what the database has, and say it with `sqlrev repair REVISION --ran` or `--not-run`.";
     ForeignKeys = "execute::foreign_keys",
         "Rows would point at rows that do not exist. Everything of this revision was rolled back; with `transaction: none`, everything of the replacement of a table that left them, which is done as one.";
 
@@ -207,7 +207,7 @@ codes! {
     ConnectNoDatabase = "connect::no_database",
         "The server is there, but it has no database of this name.";
     ConnectNoSchema = "connect::no_schema",
-        "The URL names a schema (`?schema=NAME`), and the session does not work in it: there is none of this name in the database, the role may not use it, or a pooler in between does not hand the name on. Revisions would run somewhere else, so nothing is run. Schemas are named as they are stored: small letters, where they were created without quotes.";
+        "The URL names a schema (`?schema=NAME`), and the session does not work in it: there is none of this name in the database, the role may not use it, or a pooler in between does not hand the name on. Revisions would run somewhere else, so nothing is run. Or the schema of the version table (`version_table: SCHEMA.NAME`) is not there. Schemas are named as they are stored: small letters, where they were created without quotes.";
     ConnectTls = "connect::tls",
         "The connection could not be made secure as `sslmode` asks for: the server has no TLS, its certificate is not signed by a root that is trusted or is for another host, or a certificate or key of this side cannot be used.";
     Database = "database::failed",

@@ -239,7 +239,8 @@ impl Autogenerate<'_> {
                 .chunk_by(|one, other| matches!((one, other), (Change::Alter(a, _), Change::Alter(b, _)) if a == b));
             while let Some(group) = groups.next() {
                 if let Err(mut stuck) = self.run(&mut replay, group, (&present, wanted), force, &mut pieces)? {
-                    if matches!(group, [Change::Alter(..), ..]) {
+                    // Elsewhere nothing is taken out of the way of an ALTER.
+                    if matches!(group, [Change::Alter(..), ..]) && !stuck.manner.constraints_first {
                         stuck.alike = self.alike(&mut replay, &stuck, groups, (&present, wanted), force)?;
                     }
                     return Ok(Err(stuck));

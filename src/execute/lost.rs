@@ -50,9 +50,10 @@ impl<'a> Executor<'a> {
                 ready.prepared.statements
             ));
             let dialect = self.driver.dialect();
-            let text = walk::place_of(&ready.script, done, dialect.rules());
-            let alone =
-                text.is_some_and(|(file, span)| file.text.get(span).is_none_or(|sql| dialect.stands_alone(sql)));
+            let Some((file, span)) = walk::place_of(&ready.script, done, dialect.rules()) else {
+                return error.help("run the same command again: it ends the revision");
+            };
+            let alone = file.text.get(span).is_none_or(|sql| dialect.stands_alone(sql));
             return error.help(if alone && !is_control(ready, done, dialect) {
                 format!(
                     "statement {next} stands outside of transactions and may have been done as well: see for yourself, then \

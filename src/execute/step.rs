@@ -15,7 +15,7 @@ use crate::execute::scripts::Prepared;
 use crate::execute::seen;
 use crate::execute::shown::Shown;
 use crate::execute::walk::Walk;
-use crate::execute::{Executor, Ran, fault, inherit, lent};
+use crate::execute::{Executor, Ran, fault, inherit, leftover, lent};
 use crate::revision::plan::Step;
 use crate::revision::{Direction, Revision, Script, Transaction};
 use crate::version::{Details, Entry, Row, Stamp, Took, Unfinished};
@@ -320,11 +320,13 @@ impl<'a> Executor<'a> {
     }
 
     fn mark_begun(&mut self, ready: &Ready<'_>, row: Option<&Row>, done: Option<Unfinished>) -> Result<()> {
-        let unfinished = Some(done.unwrap_or(Unfinished {
+        // What is not known stays written until the database was asked.
+        let in_doubt = done.filter(|at| leftover::not_run(ready, *at, self.driver.dialect()).is_some());
+        let unfinished = Some(Unfinished {
             direction: ready.step.direction,
-            statements: 0,
-            begun: false,
-        }));
+            statements: done.map_or(0, |at| at.statements),
+            begun: in_doubt.is_some(),
+        });
         let at = self.clock.now();
         match (&ready.record, row) {
             (Some(record), None) => {

@@ -38,20 +38,6 @@ pub(super) fn orphan(name: &str) -> Error {
         ))
 }
 
-/// What a header says that a run heeds.
-const HEEDED: [&str; 10] = [
-    "down_revision",
-    "depends_on",
-    "branch_labels",
-    "transaction",
-    "recreate",
-    "irreversible",
-    "code",
-    "lock_timeout",
-    "statement_timeout",
-    "revision",
-];
-
 /// Refuses a downgrade whose own header says something that its upgrade's does not: nobody would heed it.
 ///
 /// # Errors
@@ -67,12 +53,12 @@ pub(super) fn no_header_of_its_own(script: &Script, upgrade: &Header) -> Result<
             };
             told != *upgrade
         }
-        // A box of comments says nothing of these.
+        // A box of comments has none of these keys.
         Err(error) if matches!(error.code(), Code::HeaderNoRevision | Code::HeaderWrongType) => {
-            let lines = file.text.lines().map(|line| line.trim_start_matches(['-', ' ']));
-            let keys = lines.filter_map(|line| line.split_once(':'));
-            let mut keys = keys.map(|(key, _)| key.trim_end());
-            keys.any(|key| HEEDED.contains(&key))
+            let header = &file.text[..header::end(file).unwrap_or_default()];
+            let lines = header.lines().map(|line| line.trim_start_matches(['-', ' ']));
+            let mut keys = lines.filter_map(|line| Some(line.split_once(':')?.0.trim_end()));
+            keys.any(|key| header::KEYS.contains(&key) && !["message", "created"].contains(&key))
         }
         Err(_) => false,
     };

@@ -119,13 +119,7 @@ fn alter(key: &Key, alter: &Alter, from: &Model, to: &Model) -> Option<Vec<Strin
         Alter::DropDefault(column) => vec![of_column(column, "DROP DEFAULT")],
         Alter::SetType { from: old, to: new } => {
             let mut out = vec![of_column(new, &set_type(old, new, from, to))];
-            // It may be a text but for a moment.
-            let first = from
-                .table(key)
-                .and_then(|table| table.column(&old.folded))
-                .unwrap_or(old);
-            let [now, then] = [(first, from), (new, to)].map(|(column, model)| types::measured(column, model));
-            if rounded::is(&now, &then) {
+            if rounded::is(&types::measured(old, from), &types::measured(new, to)) {
                 let word = format!("-- This rounds the values of column {} of {}.", new.name, key.name);
                 out.insert(0, word.replace('\n', " "));
             }

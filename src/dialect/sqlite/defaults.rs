@@ -8,6 +8,19 @@ use crate::dialect::{AlterStatement, Ask};
 use crate::error::Result;
 use crate::sql::write::quoted;
 
+/// Whether a bare word in a default is a value: of the others none is a column, and each is a text.
+pub(super) fn is_value(word: &str) -> bool {
+    const VALUES: [&str; 6] = [
+        "NULL",
+        "TRUE",
+        "FALSE",
+        "CURRENT_TIME",
+        "CURRENT_DATE",
+        "CURRENT_TIMESTAMP",
+    ];
+    VALUES.iter().any(|value| word.eq_ignore_ascii_case(value))
+}
+
 /// Refuses a default that a column of its new type would not keep as a value of that type, as PostgreSQL does.
 pub(super) fn fit(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatement]) -> Result<()> {
     for (name, (index, span)) in &draft.retyped {

@@ -280,7 +280,7 @@ impl References for ForeignKeys {
 /// What a parent needs: the primary key of these columns, or an index that is unique over all its rows
 /// (foreignkeys.html, section 3).
 macro_rules! misfits {
-    ($what:literal, $order:literal) => {
+    ($what:literal) => {
         concat!(
             $what,
             " FROM \
@@ -294,16 +294,13 @@ macro_rules! misfits {
              AND NOT EXISTS (SELECT 1 FROM pragma_index_list(parent, 'main') i WHERE i.\"unique\" AND NOT i.partial \
              AND (SELECT count(*) FROM pragma_index_info(i.name, 'main')) = width \
              AND (SELECT count(*) FROM pragma_index_info(i.name, 'main') c, pragma_foreign_key_list(child, 'main') f \
-             WHERE f.id = k.id AND lower(c.name) = lower(f.\"to\")) = width)",
-            $order
+             WHERE f.id = k.id AND lower(c.name) = lower(f.\"to\")) = width)"
         )
     };
 }
 
-const MISFITS: &str = misfits!(
-    "SELECT 'the foreign key of `' || child || '` (' || froms || ') fits no key of `' || parent || '`'",
-    " ORDER BY 1"
-);
+const MISFITS: &str =
+    misfits!("SELECT 'the foreign key of `' || child || '` (' || froms || ') fits no key of `' || parent || '`'");
 
 /// The rows that point at nothing in a table, or in all, with the number of their key. Those of SQLite begin with the last one;
 /// from the first on they stay where one is added.
@@ -320,7 +317,7 @@ pub(super) fn numbered_where_keys_fit() -> String {
         "(SELECT k.\"table\", k.rowid, k.parent, k.fkid, (SELECT max(id) FROM pragma_foreign_key_list(k.\"table\")) - k.fkid AS number \
          FROM (SELECT name FROM main.sqlite_schema WHERE {REFER} AND name NOT IN ({})) c \
          CROSS JOIN pragma_foreign_key_check(c.name, 'main') k)",
-        misfits!("SELECT child", "")
+        misfits!("SELECT child")
     )
 }
 

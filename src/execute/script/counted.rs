@@ -67,8 +67,8 @@ impl Scribe<'_> {
         self.counts.is_some() && apart && !self.dialect.stands_alone(statement)
     }
 
-    /// Before a statement: that it begins, where it may commit by itself and fail later, or end without its client; and the count of the author's own
-    /// transaction with what ends it. A role that was taken in it is given back for that.
+    /// Before a statement: that it begins, where it may commit by itself and fail later, or end without its client; and
+    /// the count of the author's own transaction with what ends it. A role that was taken in it is given back for that.
     pub(super) fn counts_before(&mut self, statement: &str) -> Result<()> {
         let own_role = self.dialect.own_role();
         let Some(count) = self.counts.as_mut().filter(|_| self.hand.group.is_none()) else {

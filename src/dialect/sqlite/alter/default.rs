@@ -2,6 +2,7 @@
 
 use crate::code::Code;
 use crate::dialect::sqlite::alter::not_null;
+use crate::dialect::sqlite::defaults;
 use crate::dialect::sqlite::draft::{Draft, Source};
 use crate::dialect::sqlite::expr;
 use crate::dialect::sqlite::site::Site;
@@ -12,16 +13,6 @@ use crate::sql::parse::define::ClauseKind;
 use crate::sql::split::SQLITE;
 use crate::sql::token::{Kind, significant, unquoted};
 use crate::sql::write::sqlite_literal;
-
-/// Words that are values in a default, whatever the columns are called.
-const VALUES: [&str; 6] = [
-    "NULL",
-    "TRUE",
-    "FALSE",
-    "CURRENT_TIME",
-    "CURRENT_DATE",
-    "CURRENT_TIMESTAMP",
-];
 
 pub(super) fn set(draft: &mut Draft<'_>, site: &Site<'_>, column: &Name, value: &Span) -> Result<()> {
     let position = draft.column(site, column)?;
@@ -45,7 +36,7 @@ fn refuse_column(draft: &Draft<'_>, site: &Site<'_>, value: &Span) -> Result<()>
         return Ok(());
     };
     let name = unquoted(&words[token.span]);
-    if token.kind == Kind::Word && VALUES.iter().any(|value| name.eq_ignore_ascii_case(value)) {
+    if token.kind == Kind::Word && defaults::is_value(&name) {
         return Ok(());
     }
     if !matches!(token.kind, Kind::Word | Kind::Quoted) || draft.position(&name).is_none() {

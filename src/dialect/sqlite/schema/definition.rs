@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::dialect::sqlite::schema::{Names, fold};
 use crate::dialect::sqlite::table::{Table as Definition, unquoted_type};
-use crate::dialect::sqlite::{expr, names};
+use crate::dialect::sqlite::{defaults, expr, names};
 use crate::schema::{Column, Constraint, ConstraintKind, Definition as Words, Generated, Key, Kind, Table, Text};
 use crate::sorted::Gather as _;
 use crate::source::Span;
@@ -151,21 +151,11 @@ impl Reader<'_> {
     /// A default. No column can stand in it, so a word in double quotes is a text, and so is a bare word that is no
     /// keyword.
     fn default(self, written: &str) -> Text {
-        const KEYWORDS: [&str; 6] = [
-            "NULL",
-            "TRUE",
-            "FALSE",
-            "CURRENT_TIME",
-            "CURRENT_DATE",
-            "CURRENT_TIMESTAMP",
-        ];
         let words: Vec<token::Token> = significant(written, &SQLITE).collect();
         let is_text = match &words[..] {
             [one] => match one.kind {
                 token::Kind::Quoted => true,
-                token::Kind::Word => !KEYWORDS
-                    .iter()
-                    .any(|word| written[one.span.clone()].eq_ignore_ascii_case(word)),
+                token::Kind::Word => !defaults::is_value(&written[one.span.clone()]),
                 _ => false,
             },
             _ => false,
