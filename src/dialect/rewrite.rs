@@ -67,6 +67,13 @@ pub enum Op {
         /// Which of the run's statements the label goes under, and where in it; an empty place is the whole statement.
         at: (usize, Span),
     },
+    /// Only offline: runs the statement on the planner's statistics, whether or not the database has any.
+    Statistics {
+        /// The statement.
+        sql: String,
+        /// Which of the run's statements it is for.
+        at: usize,
+    },
     /// Throws a switch and reads it back. `None` puts it back to what it was before the run.
     Set(Setting, Option<bool>),
 }
@@ -82,6 +89,11 @@ impl Op {
             at,
             diagnosis: Vec::new(),
         }
+    }
+
+    /// Whether it is [`Op::Statistics`].
+    pub fn is_statistics(&self) -> bool {
+        matches!(self, Op::Statistics { .. })
     }
 }
 

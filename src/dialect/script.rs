@@ -16,6 +16,8 @@ pub struct ScriptHead<'a> {
     pub revisions: &'a [String],
     /// Whether some transaction in it needs the enforcement of foreign keys off.
     pub foreign_keys_off: bool,
+    /// Whether statistics of the planner get other names.
+    pub statistics: bool,
 }
 
 /// What stands around a statement that gives rows other numbers.

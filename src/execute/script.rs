@@ -6,13 +6,14 @@ mod counted;
 mod ended;
 mod held;
 mod replaced;
+mod rewritten;
 mod stamped;
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use crate::code::Code;
-use crate::dialect::{AlterStatement, Ask, COPY, Dialect, Held, Op, Rewrite, ScriptHead, ScriptSql, Setting};
+use crate::dialect::{Ask, Dialect, Held, ScriptHead, ScriptSql, Setting};
 use crate::error::{Error, Result};
 use crate::execute::Report;
 use crate::execute::basis::{Basis, Start};
@@ -76,6 +77,7 @@ impl Recorder<'_> {
             title: &title(plan),
             revisions: &surveyor.lines,
             foreign_keys_off: surveyor.foreign_keys_off.contains(&true),
+            statistics: surveyor.statistics,
         };
         let sql = self.dialect.script();
         put(out, &sql.head(&head))?;
@@ -287,49 +289,6 @@ impl Scribe<'_> {
         self.looked(text)?;
         self.written(1)
     }
-
-    /// The ALTERs as the author wrote them, for the reader.
-    fn originals(&mut self, run: &[AlterStatement]) -> Result<()> {
-        for alter in run {
-            for line in alter.text.lines() {
-                put(self.out, &format!("-- {line}\n"))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn rewritten(&mut self, rewrite: &Rewrite) -> Result<()> {
-        put(
-            self.out,
-            &format!(
-                "-- {} of {}: {}\n",
-                rewrite.strategy,
-                one_line(&rewrite.table),
-                one_line(&rewrite.reason)
-            ),
-        )?;
-        let keeps = rewrite.strategy == COPY && self.asks_id.get(self.at).copied().unwrap_or(false);
-        let [keep, give] = if keeps { self.sql.keeps_id() } else { Default::default() };
-        put(self.out, &keep)?;
-        rewrite.ops.iter().try_for_each(|op| self.op(op))?;
-        put(self.out, &give)
-    }
-
-    fn op(&mut self, op: &Op) -> Result<()> {
-        match op {
-            Op::Sql { sql, .. } => self.statement(sql),
-            Op::Check { sql, message, .. } => put(self.out, &self.sql.guard_rows(sql, message)),
-            Op::AnyOf { checks, .. } => checks.iter().try_for_each(|check| self.op(check)),
-            // It was proven on scratch.
-            Op::Compiles { .. } => Ok(()),
-            Op::Set(setting, on) => {
-                // The author's own statement may have thrown it before.
-                let was = self.switched.iter().rev().find(|(known, _)| known == setting);
-                let switch = self.sql.switch(*setting, on.or(was.map(|(_, on)| *on)));
-                put(self.out, &switch.unwrap_or_default())
-            }
-        }
-    }
 }
 
 impl Reader for Scribe<'_> {
@@ -425,7 +384,7 @@ impl Reader for Scribe<'_> {
                 if alone {
                     put(self.out, &self.sql.begin(off))?;
                 }
-                self.rewritten(rewrite)?;
+                self.rewritten(run, rewrite)?;
                 run.iter().try_for_each(|statement| self.renamed(&statement.text))?;
                 self.counted(Self::count(run))?;
                 if alone {

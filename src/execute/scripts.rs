@@ -5,7 +5,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use crate::code::Code;
-use crate::dialect::Dialect;
+use crate::dialect::{AlterStatement, Dialect, Replaces};
 use crate::error::{Error, Result};
 use crate::execute::between::Between;
 use crate::execute::directives;
@@ -100,6 +100,15 @@ impl Prepared {
     /// Whether the statement that so many come before drops a table so that another one takes its place.
     pub(crate) fn replaces(&self, at: u64, table: &str) -> bool {
         self.replaced.contains(table) && !self.for_good.contains(&at)
+    }
+
+    /// Whether a table that is replaced by hand gets or loses its name by one of these: what is known of it goes with it.
+    pub(crate) fn renames_replaced(&self, run: &[AlterStatement], dialect: &dyn Dialect) -> bool {
+        let mut renames = run.iter().filter_map(|alter| dialect.replaces(&alter.text));
+        renames.any(|replaces| match replaces {
+            Replaces::Renames { from, to } => self.replaced.contains(&from) || self.replaced.contains(&to),
+            _ => false,
+        })
     }
 
     /// The tables whose rows may have other numbers afterwards, or another table's name.

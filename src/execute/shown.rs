@@ -79,7 +79,7 @@ impl Shown {
     pub(crate) fn rewritten(run: &[AlterStatement], rewrite: &Rewrite) -> Vec<Self> {
         let native = rewrite.strategy == "native";
         let statements = rewrite.ops.iter().filter_map(|op| match op {
-            Op::Sql { sql, at, .. } => Some((sql, *at)),
+            Op::Sql { sql, at, .. } | Op::Statistics { sql, at } => Some((sql, *at)),
             _ => None,
         });
         let shown = statements.map(|(sql, at)| {

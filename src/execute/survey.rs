@@ -33,8 +33,12 @@ pub(super) struct Surveyor {
     apart: Option<Apart>,
     /// The revision replaces a table by hand.
     by_hand: bool,
+    /// What is known of the revision's script.
+    prepared: Option<Prepared>,
     /// Which revisions ask for the number of the author's last row behind a copy, which inserts rows as well.
     pub(super) asks_id: Vec<bool>,
+    /// Whether statistics of the planner get other names in some revision.
+    pub(super) statistics: bool,
     /// The revision has copied a table.
     copied: bool,
     /// A statement whose effect would differ with foreign keys off: the error to give if they are.
@@ -72,9 +76,11 @@ impl Surveyor {
             foreign_keys_off: Vec::new(),
             changes_rows: Vec::new(),
             asks_id: Vec::new(),
+            statistics: false,
             together: Vec::new(),
             apart: None,
             by_hand: false,
+            prepared: None,
             copied: false,
             differs: None,
             alike: Alike::default(),
@@ -90,6 +96,7 @@ impl Reader for Surveyor {
         self.lines
             .push(format!("{}  {}  {checksum}", step.revision, one_line(message)));
         self.by_hand = prepared.rebuilds();
+        self.prepared = Some(prepared.clone());
         self.foreign_keys_off.push(self.by_hand);
         self.changes_rows.push(false);
         self.asks_id.push(false);
@@ -112,6 +119,10 @@ impl Reader for Surveyor {
                 self.alike.forget();
                 no_return_in_texts(self.dialect.script(), run, rewrite)?;
                 self.copied |= rewrite.strategy == COPY;
+                let prepared = self.prepared.as_ref();
+                if !prepared.is_some_and(|prepared| prepared.renames_replaced(run, self.dialect)) {
+                    self.statistics |= rewrite.ops.iter().any(Op::is_statistics);
+                }
             }
             Piece::Native(place) => {
                 let text = place.statement.text;

@@ -85,6 +85,7 @@ impl<'a> Switches<'a> {
                 let failed = labelled(Code::BatchInUse, &format!("{object} would no longer work"), run, at);
                 advised(failed, error.message)
             }),
+            Op::Statistics { .. } => Ok(()),
             Op::Set(setting, on) => self.set(*setting, *on),
         }
     }

@@ -2,7 +2,9 @@
 //!
 //! The old table is renamed while nothing follows it (`legacy_alter_table`, foreign keys off), so views, triggers and
 //! references of others stay as they are, the statistics of the table stay under its name, and the new definition is
-//! stored with its very bytes.
+//! stored with its very bytes. Where a definition names the table itself that rename cannot be: see [`twice`].
+
+mod twice;
 
 use crate::code::Code;
 use crate::dialect::sqlite::demand::{Demanded, RowsOf, is_null};
@@ -23,8 +25,8 @@ pub(super) struct Copy<'a> {
     pub(super) at: usize,
     /// A script that somebody runs later: nobody knows what stands between two statements of it.
     pub(super) offline: bool,
-    /// The names of the tables of statistics that there are.
-    pub(super) statistics: &'a [&'a str],
+    /// The tables of statistics that there are; in a script those that have to be carried.
+    pub(super) statistics: &'a [String],
     /// In a script: statistics that there may be would describe other indexes than their own.
     pub(super) forgets: bool,
     /// What the rows have to meet as they are copied.
@@ -49,8 +51,8 @@ impl Copy<'_> {
             Op::Set(Setting::LegacyAlterTable, Some(true)),
             Op::Set(Setting::IgnoreCheckConstraints, Some(true)),
         ];
-        if names_itself(draft.state.table.text(), draft.name()) {
-            self.new_aside(draft, &mut ops);
+        if names_itself(draft) {
+            self.twice(draft, &mut ops);
         } else {
             self.old_aside(draft, &mut ops);
         }
@@ -64,13 +66,13 @@ impl Copy<'_> {
     fn old_aside(&self, draft: &Draft<'_>, ops: &mut Vec<Op>) {
         let schema = quoted(&draft.state.schema, '"');
         let aside = format!("{schema}.{}", quoted(self.aside, '"'));
-        // An index that names its table would not survive the rename. In a script DROP INDEX takes the statistics along.
+        // In a script DROP INDEX takes the statistics along.
         let goes = |name: &str| {
             let mut gone = draft.indexes.iter().filter(|index| index.old && !index.kept);
             self.offline && gone.any(|index| index.object.name == name)
         };
         for index in &draft.state.indexes {
-            if names_itself(&index.sql, draft.name()) || goes(&index.name) {
+            if goes(&index.name) {
                 self.run(ops, format!("DROP INDEX {schema}.{}", quoted(&index.name, '"')));
             }
         }
@@ -83,84 +85,45 @@ impl Copy<'_> {
             ),
         );
         if self.forgets {
+            self.statistics_of(draft.name(), self.aside, ops);
             ops.extend(kept::forget_all(&draft.state.schema, draft.name(), self.at));
+            self.statistics_of(self.aside, draft.name(), ops);
         }
         self.run(ops, create(draft));
         ops.push(self.insert(draft, &draft.state.qualified(), &aside));
         ops.push(self.counted(draft, &draft.state.qualified(), &aside));
         if keeps_counter(draft) {
-            let (table, aside) = (sqlite_literal(draft.name()), sqlite_literal(self.aside));
-            self.run(
-                ops,
-                format!("DELETE FROM {schema}.sqlite_sequence WHERE name = {table}"),
-            );
-            self.run(
-                ops,
-                format!("UPDATE {schema}.sqlite_sequence SET name = {table} WHERE name = {aside}"),
-            );
+            self.counter_back(draft, ops);
         }
         self.run(ops, format!("DROP TABLE {aside}"));
     }
 
-    /// A definition that names its own table (`CHECK (t.a > 0)`) cannot be renamed away; the new one, which does not
-    /// name it any more, is made under another name and renamed into place.
-    fn new_aside(&self, draft: &Draft<'_>, ops: &mut Vec<Op>) {
+    /// The last number that the table gave, which stands under the name aside meanwhile.
+    fn counter_back(&self, draft: &Draft<'_>, ops: &mut Vec<Op>) {
         let schema = quoted(&draft.state.schema, '"');
-        let aside = format!("{schema}.{}", quoted(self.aside, '"'));
-        let span = &draft.table.name().span;
-        let text = draft.table.text();
-        let create = format!("{}{aside}{}", &text[..span.start], &text[span.end..]);
-        self.run(ops, create);
-        ops.push(self.insert(draft, &aside, &draft.state.qualified()));
-        ops.push(self.counted(draft, &aside, &draft.state.qualified()));
-        let (table_name, aside_name) = (sqlite_literal(draft.name()), sqlite_literal(self.aside));
-        if keeps_counter(draft) {
-            self.run(
-                ops,
-                format!("DELETE FROM {schema}.sqlite_sequence WHERE name = {aside_name}"),
-            );
-            self.run(
-                ops,
-                format!("UPDATE {schema}.sqlite_sequence SET name = {aside_name} WHERE name = {table_name}"),
-            );
-        }
-        for table in self.statistics {
-            self.run(
-                ops,
-                format!("UPDATE {schema}.{table} SET tbl = {aside_name} WHERE tbl = {table_name}"),
-            );
-        }
-        self.run(ops, format!("DROP TABLE {}", draft.state.qualified()));
+        let (table, aside) = (sqlite_literal(draft.name()), sqlite_literal(self.aside));
         self.run(
             ops,
-            format!("ALTER TABLE {aside} RENAME TO {}", quoted(draft.name(), '"')),
+            format!("DELETE FROM {schema}.sqlite_sequence WHERE name = {table}"),
         );
+        self.run(
+            ops,
+            format!("UPDATE {schema}.sqlite_sequence SET name = {table} WHERE name = {aside}"),
+        );
+    }
+
+    /// Puts the statistics of one name under another, where DROP TABLE and CREATE TABLE do not meet them.
+    fn statistics_of(&self, from: &str, to: &str, ops: &mut Vec<Op>) {
+        let (from, to) = (sqlite_literal(from), sqlite_literal(to));
         for table in self.statistics {
-            self.run(
-                ops,
-                format!("UPDATE {schema}.{table} SET tbl = {table_name} WHERE tbl = {aside_name}"),
-            );
+            let sql = format!("UPDATE {table} SET tbl = {to} WHERE tbl = {from} COLLATE NOCASE");
+            ops.push(kept::of_statistics(self.offline, sql, self.at));
         }
     }
 
     /// The INSERT. A row that does not meet what is demanded stops it, and then the checks say which rows those are.
     fn insert(&self, draft: &Draft<'_>, into: &str, from: &str) -> Op {
-        let conditions: Vec<String> = self
-            .demanded
-            .iter()
-            .filter_map(|demanded| demanded.condition.as_ref())
-            .filter(|text| !forbids(draft, text))
-            .map(|text| format!("({text})"))
-            .collect();
-        let stop = if conditions.is_empty() {
-            String::new()
-        } else {
-            // The largest integer has no opposite of the smallest one: SQLite raises an error.
-            format!(
-                " WHERE CASE WHEN {} THEN abs(-9223372036854775808) ELSE 1 END",
-                conditions.join(" OR ")
-            )
-        };
+        let stop = stop(self.conditions().filter(|text| !forbids(draft, text)));
         let name = quoted(draft.name(), '"');
         let (now, then) = (
             format!("{} AS {name}", draft.state.qualified()),
@@ -173,28 +136,28 @@ impl Copy<'_> {
             }
             check
         });
+        let copied = Copied::of(draft);
         Op::Sql {
-            sql: insert(draft, into, from, &stop),
+            sql: copied.insert(draft, into, &copied.columns.join(", "), from, &stop),
             at: self.at,
             diagnosis: diagnosis.chain(self.nulls(draft, &then)).collect(),
         }
+    }
+
+    /// What no row may meet.
+    fn conditions(&self) -> impl Iterator<Item = String> {
+        self.demanded.iter().filter_map(|demanded| demanded.condition.clone())
     }
 
     /// What says which rows those are that stop a copy because they hold what their old definition forbids: it was written
     /// behind SQLite's back.
     fn nulls(&self, draft: &Draft<'_>, from: &str) -> impl Iterator<Item = Op> {
         let RowsOf { key, order, .. } = draft.rows(&[]);
-        let kept = draft.columns.iter().filter_map(|column| match &column.source {
-            Source::Same(old) if draft.is_not_null(&column.name) && !draft.is_generated(&column.name) => Some(old),
-            _ => None,
-        });
-        let checks: Vec<Op> = kept
+        let checks: Vec<Op> = never_null(draft)
             .map(|old| Op::Check {
                 sql: format!(
-                    // SQLite takes IS NULL for false where the definition says NOT NULL.
-                    "SELECT {key} FROM {from} WHERE typeof({}.{}) = 'null' ORDER BY {order} LIMIT 10",
-                    quoted(draft.name(), '"'),
-                    quoted(old, '"')
+                    "SELECT {key} FROM {from} WHERE {} ORDER BY {order} LIMIT 10",
+                    holds_null(draft, old)
                 ),
                 code: Code::BatchNullValues,
                 message: format!("column `{old}` of `{}` is NOT NULL and holds NULL", draft.name()),
@@ -225,6 +188,32 @@ impl Copy<'_> {
     }
 }
 
+/// The columns of the old table that stay NOT NULL.
+fn never_null<'d>(draft: &'d Draft<'_>) -> impl Iterator<Item = &'d String> {
+    draft.columns.iter().filter_map(|column| match &column.source {
+        Source::Same(old) if draft.is_not_null(&column.name) && !draft.is_generated(&column.name) => Some(old),
+        _ => None,
+    })
+}
+
+/// SQLite takes IS NULL for false where the definition says NOT NULL.
+fn holds_null(draft: &Draft<'_>, column: &str) -> String {
+    format!("typeof({}.{}) = 'null'", quoted(draft.name(), '"'), quoted(column, '"'))
+}
+
+/// What raises an error at the first row that meets one of the conditions.
+fn stop(conditions: impl Iterator<Item = String>) -> String {
+    let conditions: Vec<String> = conditions.map(|text| format!("({text})")).collect();
+    if conditions.is_empty() {
+        return String::new();
+    }
+    // The largest integer has no opposite of the smallest one: SQLite raises an error.
+    format!(
+        " WHERE CASE WHEN {} THEN abs(-9223372036854775808) ELSE 1 END",
+        conditions.join(" OR ")
+    )
+}
+
 /// Whether the new definition itself stops a row for which a condition holds: NULL in a stored column that is NOT NULL. To
 /// ask for it once more takes a twentieth of the INSERT's time.
 fn forbids(draft: &Draft<'_>, condition: &str) -> bool {
@@ -250,9 +239,11 @@ fn keeps_counter(draft: &Draft<'_>) -> bool {
     same && draft.state.table.autoincrement() && draft.table.autoincrement()
 }
 
-/// Whether a definition names the table before a column.
-pub(super) fn names_itself(text: &str, table: &str) -> bool {
-    expr::mentions_table(text, table)
+/// Whether a definition names the table before a column, so that it would not survive a rename which nothing follows.
+pub(super) fn names_itself(draft: &Draft<'_>) -> bool {
+    let indexes = draft.state.indexes.iter().map(|index| index.sql.as_str());
+    let mut texts = indexes.chain([draft.state.table.text()]);
+    texts.any(|text| expr::mentions_table(text, draft.name()))
 }
 
 fn create(draft: &Draft<'_>) -> String {
@@ -266,46 +257,66 @@ fn create(draft: &Draft<'_>) -> String {
     object.statement()
 }
 
-/// The INSERT that copies the rows, columns matched by identity.
-fn insert(draft: &Draft<'_>, into: &str, from: &str, stop: &str) -> String {
-    let name = quoted(draft.name(), '"');
-    let mut columns = Vec::new();
-    let mut values = Vec::new();
-    let old_rowid = rowid_name(&draft.state.table);
-    let alias = draft.table.rowid_alias().map(|alias| alias.name.text.clone());
-    if alias.is_none()
-        && let (Some(old), Some(new)) = (old_rowid, rowid_name(&draft.table))
-    {
-        columns.push(new.to_owned());
-        values.push(format!("{name}.{old}"));
-    }
-    for (position, column) in draft.columns.iter().enumerate() {
-        if draft.is_generated(&column.name) {
-            continue;
+/// What is copied: the columns of the new table, matched by identity, and their values over the old row.
+#[derive(Default)]
+struct Copied {
+    columns: Vec<String>,
+    values: Vec<String>,
+}
+
+impl Copied {
+    fn of(draft: &Draft<'_>) -> Self {
+        let mut copied = Self::default();
+        let old_rowid = rowid_name(&draft.state.table);
+        let alias = alias(draft);
+        if alias.is_none()
+            && let (Some(old), Some(new)) = (old_rowid, rowid_name(&draft.table))
+        {
+            copied.push(new.to_owned(), format!("{}.{old}", quoted(draft.name(), '"')));
         }
-        let is_alias = alias
-            .as_ref()
-            .is_some_and(|alias| alias.eq_ignore_ascii_case(&column.name));
-        let value = match &column.source {
-            // A key without a value would be a number that SQLite gives, and not the default.
-            Source::Added(value) if !is_alias && draft.table.default_of(&column.name) == value.as_deref() => continue,
-            Source::Added(value) => value.clone().unwrap_or_else(|| "NULL".to_owned()),
-            Source::Converted(value, _) => value.clone(),
-            Source::Same(_) => draft.value(position),
-        };
-        columns.push(quoted(&column.name, '"'));
-        values.push(value);
+        for (position, column) in draft.columns.iter().enumerate() {
+            if draft.is_generated(&column.name) {
+                continue;
+            }
+            let is_alias = alias
+                .as_ref()
+                .is_some_and(|alias| alias.eq_ignore_ascii_case(&column.name));
+            let value = match &column.source {
+                // A key without a value would be a number that SQLite gives, and not the default.
+                Source::Added(value) if !is_alias && draft.table.default_of(&column.name) == value.as_deref() => {
+                    continue;
+                }
+                Source::Added(value) => value.clone().unwrap_or_else(|| "NULL".to_owned()),
+                Source::Converted(value, _) => value.clone(),
+                Source::Same(_) => draft.value(position),
+            };
+            copied.push(quoted(&column.name, '"'), value);
+        }
+        if let (true, Some(column)) = (copied.columns.is_empty(), draft.columns.first()) {
+            copied.push(quoted(&column.name, '"'), draft.value(0));
+        }
+        copied
     }
-    if let (true, Some(column)) = (columns.is_empty(), draft.columns.first()) {
-        columns.push(quoted(&column.name, '"'));
-        values.push(draft.value(0));
+
+    fn push(&mut self, column: String, value: String) {
+        self.columns.push(column);
+        self.values.push(value);
     }
-    format!(
-        "INSERT OR ABORT INTO {into} ({}) SELECT {} FROM {from} AS {name}{stop} ORDER BY {}",
-        columns.join(", "),
-        values.join(", "),
-        order(draft, alias.as_deref())
-    )
+
+    /// The INSERT of the values into these columns.
+    fn insert(&self, draft: &Draft<'_>, into: &str, columns: &str, from: &str, stop: &str) -> String {
+        format!(
+            "INSERT OR ABORT INTO {into} ({columns}) SELECT {} FROM {from} AS {}{stop} ORDER BY {}",
+            self.values.join(", "),
+            quoted(draft.name(), '"'),
+            order(draft, alias(draft).as_deref())
+        )
+    }
+}
+
+/// The column of the new table that numbers its rows.
+fn alias(draft: &Draft<'_>) -> Option<String> {
+    draft.table.rowid_alias().map(|alias| alias.name.text.clone())
 }
 
 /// The order in which the new table is stored, so that its pages are filled one after another.

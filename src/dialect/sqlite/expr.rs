@@ -154,20 +154,6 @@ pub(super) fn mentions_table(text: &str, table: &str) -> bool {
     })
 }
 
-/// The text without the name of the table before its columns: `t.a` becomes `a`.
-pub(super) fn without_table(text: &str, table: &str) -> String {
-    let tokens: Vec<Token> = significant(text, &SQLITE).collect();
-    let mut out = text.to_owned();
-    for pair in tokens.windows(2).rev() {
-        let names = matches!(pair[0].kind, Kind::Word | Kind::Quoted)
-            && unquoted(&text[pair[0].span.clone()]).eq_ignore_ascii_case(table);
-        if names && &text[pair[1].span.clone()] == "." {
-            out.replace_range(pair[0].span.start..pair[1].span.end, "");
-        }
-    }
-    out
-}
-
 fn next_now(text: &str) -> Option<(Span, String)> {
     let tokens: Vec<Token> = significant(text, &SQLITE).collect();
     let words = |token: &Token| text[token.span.clone()].to_ascii_lowercase();

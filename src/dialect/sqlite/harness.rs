@@ -7,6 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 
 use crate::code::Code;
+use crate::dialect::sqlite::script::STATISTICS;
 use crate::dialect::sqlite::{Sqlite, mirror};
 use crate::dialect::{
     AlterStatement, Ask, ColumnRead, Dialect, Mirror, Mirrors, Op, Replay, Rewrite, Rows, Scratch, ScratchError,
@@ -169,6 +170,10 @@ impl Executor<'_> {
                         .prepare(sql)
                         .map_err(|error| Self::failed(&error, object))?;
                 }
+                Op::Statistics { sql, .. } => self
+                    .connection
+                    .execute_batch(sql)
+                    .map_err(|error| Self::failed(&error, sql))?,
                 Op::Set(setting, on) => self.set(*setting, *on, &mut before),
             }
         }
@@ -401,9 +406,8 @@ pub(super) fn run_offline(connection: &Connection, text: &str) -> Result<()> {
         connection: replayed,
         script: true,
     };
-    replayed
-        .execute_batch("PRAGMA foreign_keys=OFF; BEGIN")
-        .expect("a transaction");
+    let begin = format!("{STATISTICS} PRAGMA foreign_keys=OFF; BEGIN IMMEDIATE");
+    replayed.execute_batch(&begin).expect("a transaction");
     let mut ask = || Asker {
         connection: replayed,
         offline: true,
@@ -413,22 +417,24 @@ pub(super) fn run_offline(connection: &Connection, text: &str) -> Result<()> {
         replaying.run(ops)
     };
     let planned = upgrade(text, Recreate::Auto, &mut ask, &mut run, &mut |_| {});
-    connection
-        .execute_batch("PRAGMA foreign_keys=OFF; BEGIN IMMEDIATE")
-        .expect("a transaction");
+    connection.execute_batch(&begin).expect("a transaction");
     let executor = Executor {
         connection,
         script: true,
     };
     let outcome = planned.and_then(|()| executor.run(&script));
     let outcome = finish(connection, outcome);
-    connection.execute_batch("PRAGMA foreign_keys=ON").expect("a pragma");
+    connection
+        .execute_batch("PRAGMA foreign_keys=ON; DETACH sqlrev_statistics")
+        .expect("a pragma");
     outcome
 }
 
-/// Every stored definition and every row.
+/// Every stored definition, every row, and the statistics that scripts carry.
 pub(super) fn dump(connection: &Connection) -> Vec<String> {
     let mut lines = Vec::new();
+    let statistics = rows(connection, "SELECT * FROM sqlite_stat1 ORDER BY tbl, idx");
+    lines.extend(statistics.iter().flatten().map(|row| format!("{row:?}")));
     let schema = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_stat%' ESCAPE '\\' ORDER BY type, name";
     for row in rows(connection, schema).expect("a schema") {
         lines.push(format!("{row:?}"));

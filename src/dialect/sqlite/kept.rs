@@ -11,13 +11,32 @@ use crate::error::Result;
 use crate::sql::parse::define::ClauseKind;
 use crate::sql::write::{quoted, sqlite_literal};
 
-/// The tables of statistics that there are.
-pub(super) fn statistics(draft: &Draft<'_>, ask: &mut dyn Ask) -> Result<Vec<String>> {
+/// The planner's statistics in a script, which does not know whether the database has any: by its name alone, which stands
+/// for the one of `main` where there is one, and else for an empty one that the head of the script attaches. Histograms
+/// (`sqlite_stat4`) are made by special builds alone.
+const IN_SCRIPTS: &str = "sqlite_stat1";
+
+/// The tables of statistics that there are in the schema; in a script the one that there may be.
+pub(super) fn statistics(schema: &str, ask: &mut dyn Ask) -> Result<Vec<String>> {
+    if ask.offline() {
+        let main = schema.eq_ignore_ascii_case("main");
+        return Ok(main.then(|| IN_SCRIPTS.to_owned()).into_iter().collect());
+    }
+    let schema = quoted(schema, '"');
     let rows = ask.query(&format!(
-        "SELECT name FROM {}.sqlite_schema WHERE name IN ('sqlite_stat1', 'sqlite_stat4') ORDER BY name",
-        quoted(&draft.state.schema, '"')
+        "SELECT name FROM {schema}.sqlite_schema WHERE name IN ('sqlite_stat1', 'sqlite_stat4') ORDER BY name"
     ))?;
-    Ok(rows.into_iter().flatten().flatten().collect())
+    let names = rows.into_iter().flatten().flatten();
+    Ok(names.map(|name| format!("{schema}.{name}")).collect())
+}
+
+/// A statement on statistics.
+pub(super) fn of_statistics(offline: bool, sql: String, at: usize) -> Op {
+    if offline {
+        Op::Statistics { sql, at }
+    } else {
+        Op::sql(sql, at)
+    }
 }
 
 /// What becomes of the statistics of the indexes that constraints make, whose names are numbers.
@@ -130,8 +149,9 @@ fn made(scratch: &mut dyn Scratch, table: &Table, name: &str) -> Option<Vec<Made
 /// Takes the statistics of indexes away that are gone, and gives those of indexes with another number their new names.
 pub(super) fn forget_statistics(
     draft: &Draft<'_>,
-    tables: &[&str],
+    tables: &[String],
     renumbered: &Renumbered,
+    offline: bool,
     last: usize,
     ops: &mut Vec<Op>,
 ) {
@@ -144,19 +164,17 @@ pub(super) fn forget_statistics(
         .iter()
         .map(|(old, new)| format!("WHEN {} THEN {}", sqlite_literal(old), sqlite_literal(new)))
         .collect();
-    let schema = quoted(&draft.state.schema, '"');
     let of_table = format!("tbl = {}", sqlite_literal(draft.name()));
     for table in tables {
         if !gone.is_empty() {
             let gone = gone.join(", ");
-            let delete = format!("DELETE FROM {schema}.{table} WHERE {of_table} AND idx IN ({gone})");
-            ops.push(Op::sql(delete, last));
+            let delete = format!("DELETE FROM {table} WHERE {of_table} AND idx IN ({gone})");
+            ops.push(of_statistics(offline, delete, last));
         }
         if !moved.is_empty() {
             let (cases, moved) = (cases.join(" "), moved.join(", "));
-            let update =
-                format!("UPDATE {schema}.{table} SET idx = CASE idx {cases} END WHERE {of_table} AND idx IN ({moved})");
-            ops.push(Op::sql(update, last));
+            let update = format!("UPDATE {table} SET idx = CASE idx {cases} END WHERE {of_table} AND idx IN ({moved})");
+            ops.push(of_statistics(offline, update, last));
         }
     }
 }

@@ -374,10 +374,9 @@ fn rename_table(site: &Site<'_>, state: &State, to: &Name, ask: &mut dyn Ask, op
             site.index,
         ));
     }
-    if !ask.offline() {
-        carry_statistics(site, state, to, ask, ops)?;
-    } else if !same {
-        // Those of a later table of the old name would be others.
+    carry_statistics(site, state, to, ask, ops)?;
+    if ask.offline() && !same {
+        // What cannot be carried: those of a later table of the old name would be others.
         ops.extend(kept::forget_all(&state.schema, from, site.index));
     }
     Ok(())
@@ -385,15 +384,11 @@ fn rename_table(site: &Site<'_>, state: &State, to: &Name, ask: &mut dyn Ask, op
 
 /// SQLite leaves the statistics under the old name. The primary key of a table without rowids goes by the table's own.
 fn carry_statistics(site: &Site<'_>, state: &State, to: &Name, ask: &mut dyn Ask, ops: &mut Vec<Op>) -> Result<()> {
-    let schema = quoted(&state.schema, '"');
-    let rows = ask.query(&format!(
-        "SELECT name FROM {schema}.sqlite_schema WHERE name IN ('sqlite_stat1', 'sqlite_stat4') ORDER BY name"
-    ))?;
     let from = &state.table.name().text;
     let prefix = format!("sqlite_autoindex_{from}_");
-    for table in rows.into_iter().flatten().flatten() {
-        ops.push(Op::sql(format!(
-                "UPDATE {schema}.{table} SET tbl = {to}, idx = CASE WHEN substr(idx, 1, {length}) = {prefix} COLLATE NOCASE \
+    for table in kept::statistics(&state.schema, ask)? {
+        ops.push(kept::of_statistics(ask.offline(), format!(
+                "UPDATE {table} SET tbl = {to}, idx = CASE WHEN substr(idx, 1, {length}) = {prefix} COLLATE NOCASE \
                  THEN {new_prefix} || substr(idx, {length} + 1) WHEN idx = {from} COLLATE NOCASE THEN {to} ELSE idx END \
                  WHERE tbl = {from} COLLATE NOCASE",
                 to = sqlite_literal(&to.text),

@@ -44,6 +44,14 @@ CREATE TEMP TRIGGER IF NOT EXISTS sqlrev_rows AFTER INSERT ON sqlrev_guard WHEN 
 END;
 ";
 
+/// SQLite looks for a name in `main` before it looks in what is attached (`lang_naming.html`), so `sqlite_stat1` always is
+/// some table: that of the database, or this one, which goes with the connection.
+pub(super) const STATISTICS: &str = "\
+-- Where ANALYZE was never run, the statistics of the planner that are renamed below are these.
+ATTACH ':memory:' AS sqlrev_statistics;
+ANALYZE sqlrev_statistics;
+";
+
 impl ScriptSql for SqliteScript {
     fn head(&self, head: &ScriptHead<'_>) -> String {
         let mut out = format!("-- {}\n--\n", head.title);
@@ -67,6 +75,9 @@ impl ScriptSql for SqliteScript {
         out.push('\n');
         out.push_str(".bail on\n");
         out.push_str(SETUP);
+        if head.statistics {
+            out.push_str(STATISTICS);
+        }
         out
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::code::Code;
-use crate::dialect::sqlite::copy::Copy;
+use crate::dialect::sqlite::copy::{self, Copy};
 use crate::dialect::sqlite::demand::Demanded;
 use crate::dialect::sqlite::draft::{Draft, Index};
 use crate::dialect::sqlite::inspect::Object;
@@ -162,12 +162,7 @@ fn built(draft: &Draft<'_>, index: &Index, at: usize, demanded: Option<&Op>) -> 
 }
 
 fn copied(draft: &Draft<'_>, demanded: &[Demanded], last: usize, ask: &mut dyn Ask, ops: &mut Vec<Op>) -> Result<()> {
-    let statistics = if ask.offline() {
-        Vec::new()
-    } else {
-        kept::statistics(draft, ask)?
-    };
-    let statistics: Vec<&str> = statistics.iter().map(String::as_str).collect();
+    let statistics = kept::statistics(&draft.state.schema, ask)?;
     let renumbered = kept::renumbered(draft, ask)?;
     let aside = aside::free_name(draft, ask)?;
     if ask.offline() {
@@ -186,6 +181,8 @@ fn copied(draft: &Draft<'_>, demanded: &[Demanded], last: usize, ask: &mut dyn A
         Some(inserted) => inserted,
         None => has_inserted(ask.query(LAST_INSERT)?),
     };
+    // Nor does a copy into a table without rowids leave one, except by what stands aside.
+    let inserted = inserted || draft.table.without_rowid() && copy::names_itself(draft);
     if inserted {
         ops.push(Op::sql(KEEP_ID, last));
     }
@@ -204,7 +201,7 @@ fn copied(draft: &Draft<'_>, demanded: &[Demanded], last: usize, ask: &mut dyn A
     for trigger in &draft.state.triggers {
         ops.push(Op::sql(trigger.statement(), last));
     }
-    kept::forget_statistics(draft, &statistics, &renumbered, last, ops);
+    kept::forget_statistics(draft, &statistics, &renumbered, ask.offline(), last, ops);
     if inserted {
         ops.push(Op::sql(GIVE_ID, last));
         ops.push(Op::sql(FORGET_ID, last));

@@ -2,7 +2,6 @@
 //! definition, an index, a copy.
 
 use crate::code::Code;
-use crate::dialect::sqlite::copy;
 use crate::dialect::sqlite::demand::Demand;
 use crate::dialect::sqlite::draft::{Draft, Source};
 use crate::dialect::sqlite::expr;
@@ -153,7 +152,6 @@ pub(super) fn choose(draft: &mut Draft<'_>, ask: &mut dyn Ask) -> Result<Way> {
             materialise: None,
         });
     }
-    strip_self(draft);
     if draft.copy.is_some() {
         return Ok(Way::Copy);
     }
@@ -204,23 +202,6 @@ fn fits(draft: &Draft<'_>, natively: Option<&(String, Model)>, model: Option<&Mo
         // Scratch cannot build the table, for want of a function say: only the definition may change.
         (None, None) if draft.natives.is_empty() => Some(draft.table.text() != draft.state.table.text()),
         _ => None,
-    }
-}
-
-/// A definition that names its own table cannot be copied by plain SQL, so on every way of changing it the name
-/// before its columns goes.
-fn strip_self(draft: &mut Draft<'_>) {
-    let changed = draft.table.text() != draft.state.table.text();
-    if !changed && draft.copy.is_none() || !copy::names_itself(draft.state.table.text(), draft.name()) {
-        return;
-    }
-    let text = expr::without_table(draft.table.text(), draft.name());
-    let all = 0..draft.table.text().len();
-    if draft.table.edit(&all, &text).is_ok() {
-        let name = draft.table.name().span.clone();
-        let words = quoted(draft.name(), '"');
-        // The copy ends with a RENAME, which quotes the name.
-        let _ = draft.table.edit(&name, &words);
     }
 }
 

@@ -23,6 +23,7 @@ impl Recorder<'_> {
             title: &title,
             revisions: &[],
             foreign_keys_off: false,
+            statistics: false,
         };
         put(out, &sql.head(&head))?;
         put(out, &entered(self.enter.as_deref()))?;

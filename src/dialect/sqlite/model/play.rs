@@ -11,7 +11,6 @@ use crate::dialect::sqlite::harness::{dump, plan, rows, run_offline, run_online}
 use crate::dialect::sqlite::model::compare;
 use crate::dialect::sqlite::model::random::Random;
 use crate::dialect::sqlite::model::scene::{Scene, scene};
-use crate::dialect::sqlite::model::schema::Piece;
 use crate::dialect::sqlite::model::script::Script;
 use crate::error::Error;
 use crate::revision::Recreate;
@@ -315,15 +314,8 @@ fn bytes(scene: &Scene, script: &Script, after: &Connection) -> Option<String> {
         let text = rows(after, &sql).expect("a schema")[0][0]
             .clone()
             .expect("a definition");
-        // A definition that names its own table loses that name on every way, as it must for a copy.
-        let checks = table.checks.iter().flat_map(|check| &check.condition);
-        let names_itself = checks.clone().any(|piece| matches!(piece, Piece::Table(_)));
         for (id, definition) in &scene.columns {
-            if !names_itself
-                && table.column(*id).is_some()
-                && !script.touched.contains(id)
-                && !text.contains(definition)
-            {
+            if table.column(*id).is_some() && !script.touched.contains(id) && !text.contains(definition) {
                 return Some(format!("`{definition}` has become\n{text}"));
             }
         }
