@@ -117,7 +117,7 @@ impl Reader for Surveyor {
         match piece {
             Piece::Rewritten(run, rewrite) => {
                 self.alike.forget();
-                no_return_in_texts(self.dialect.script(), run, rewrite)?;
+                carries_texts(self.dialect.script(), run, rewrite)?;
                 self.copied |= rewrite.strategy == COPY;
                 let prepared = self.prepared.as_ref();
                 if !prepared.is_some_and(|prepared| prepared.renames_replaced(run, self.dialect)) {
@@ -293,20 +293,34 @@ fn mixed(place: &Place<'_>, effect: &str) -> Error {
     .help("put this statement into a revision of its own, or run the upgrade online")
 }
 
-/// Refuses a plan with a carriage return in a text: the definitions that it compares hold the text as it is written, and
-/// the runner of a script drops carriage returns at line ends.
-fn no_return_in_texts(sql: &dyn ScriptSql, run: &[AlterStatement], rewrite: &Rewrite) -> Result<()> {
-    let differs = |op: &Op| match op {
-        Op::Sql { sql: text, .. } | Op::Check { sql: text, .. } => text.contains('\r') && sql.statement(text) != *text,
+/// Refuses a plan that a script cannot carry: the definitions that it compares hold the text as it is written, and the
+/// runner of a script drops carriage returns at line ends, and takes some lines for the end of a statement.
+fn carries_texts(sql: &dyn ScriptSql, run: &[AlterStatement], rewrite: &Rewrite) -> Result<()> {
+    let differs = |text: &str| sql.statement(text) != *text;
+    let ends = rewrite.ops.iter().any(|op| match op {
+        Op::Sql { sql: text, .. } => text.starts_with("CREATE ") && differs(&text.replace('\r', "")),
         _ => false,
+    });
+    let returns = || {
+        rewrite.ops.iter().any(|op| match op {
+            Op::Sql { sql: text, .. } | Op::Check { sql: text, .. } => text.contains('\r') && differs(text),
+            _ => false,
+        })
     };
-    if !rewrite.ops.iter().any(differs) {
+    let (holds, help) = if ends {
+        (
+            "a line that the runner takes for the end of a statement",
+            "put more on the line that holds nothing but `/` or `go`",
+        )
+    } else if returns() {
+        ("a carriage return", "save the file with LF line ends")
+    } else {
         return Ok(());
-    }
+    };
     let table = one_line(&rewrite.table);
     let error = Error::new(
         Code::BatchUnsupported,
-        format!("a text in the definition of `{table}` holds a carriage return, which a script cannot carry"),
+        format!("a text in the definition of `{table}` holds {holds}, which a script cannot carry"),
     );
     let error = match run.first() {
         Some(alter) => error.at(
@@ -316,5 +330,5 @@ fn no_return_in_texts(sql: &dyn ScriptSql, run: &[AlterStatement], rewrite: &Rew
         ),
         None => error,
     };
-    Err(error.help("run the upgrade online, or save the file with LF line ends"))
+    Err(error.help(format!("run the upgrade online, or {help}")))
 }
