@@ -3,13 +3,15 @@
 
 use std::collections::BTreeSet;
 
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Replaces};
 use crate::sql::token::{self, Kind};
 
 /// The tables that a script drops, in order, and what stands between.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Between {
     drops: Vec<Dropped>,
+    /// How many statements come before each RENAME of a table, its name before and after.
+    renames: Vec<(u64, [String; 2])>,
     since: Passed,
 }
 
@@ -49,6 +51,9 @@ impl Between {
         if self.drops.is_empty() {
             return;
         }
+        if let Some(Replaces::Renames { from, to }) = dialect.replaces(statement) {
+            self.renames.push((at, [from, to]));
+        }
         let begins = |word: &str| {
             let first = statement.get(..word.len());
             first.is_some_and(|first| first.eq_ignore_ascii_case(word))
@@ -78,6 +83,20 @@ impl Between {
                 from = ["from", "join"].iter().any(|word| text.eq_ignore_ascii_case(word));
             }
         }
+    }
+
+    /// Whether the table that is dropped by this name after the statement that so many come before may be another one than
+    /// that which has the name there.
+    pub(crate) fn is_another(&self, at: u64, table: &str) -> bool {
+        let mut drops = self.drops.iter().filter(|drop| drop.at > at);
+        let Some(drop) = drops.find(|drop| drop.table == table) else {
+            return true;
+        };
+        let mut between = self
+            .renames
+            .iter()
+            .filter(|(rename, _)| at < *rename && *rename < drop.at);
+        between.any(|(_, names)| names.iter().any(|name| name == table))
     }
 
     /// Whether rows are read or changed after the statement that so many come before and until this table is dropped, and

@@ -60,6 +60,16 @@ impl Course {
         before.is_some_and(|before| self.created.contains(before))
     }
 
+    /// What is done at once with such a table, when its rows go along with those of another one.
+    pub(crate) fn goes_along(&self, table: &str) -> Option<[Act; 2]> {
+        let before = self.aside.get(table).filter(|_| self.steps_aside(table))?;
+        let keep = Act::Keep {
+            table: before.clone(),
+            of: table.to_owned(),
+        };
+        Some([keep, Act::Compare(before.clone())])
+    }
+
     /// Whether the script made a table that has this name now.
     pub(crate) fn is_made(&self, table: &str) -> bool {
         self.created.contains(table)

@@ -253,7 +253,11 @@ fn goes_for_good(
 ) -> Result<bool> {
     let name = table.to_ascii_lowercase();
     // What is dropped by its name may be another one where it gets another name.
-    let another = prepared.replaced.contains(&name) || prepared.renamed.contains(&name);
+    let renamed = || {
+        let apart = prepared.drops.is_some();
+        prepared.renamed.contains(&name) && (apart || prepared.between.is_another(at, &name))
+    };
+    let another = prepared.replaced.contains(&name) || renamed();
     if !prepared.dropped.contains(&name) || another {
         return Ok(false);
     }

@@ -216,3 +216,30 @@ fn hung(driver: &mut dyn Driver) -> Result<Vec<[String; 3]>> {
     });
     Ok(named.collect())
 }
+
+/// Refuses that something refers to a table which was renamed, replaced and dropped: a RENAME leads references along.
+pub(crate) fn refers_to_nothing(driver: &mut dyn Driver, table: &str) -> Result<()> {
+    let Some(references) = driver.dialect().references() else {
+        return Ok(());
+    };
+    let rows = driver
+        .query(&references.refers_to(table))
+        .map_err(|error| fault::database(&error))?;
+    let mut named = rows.into_iter().filter_map(|row| {
+        let mut values = row.into_iter();
+        Some((values.next()??, values.next()??))
+    });
+    let Some((kind, name)) = named.next() else {
+        return Ok(());
+    };
+    let code = if kind == "table" {
+        Code::ForeignKeys
+    } else {
+        Code::BatchInUse
+    };
+    let message = format!("{kind} `{name}` refers to `{table}`, which is dropped");
+    Err(Error::new(code, message)
+        .cause("ALTER TABLE … RENAME leads references, views and triggers along")
+        .help("CREATE the new table under another name, INSERT, DROP the old one, and RENAME the new one")
+        .help("or say before the RENAME: PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = ON"))
+}

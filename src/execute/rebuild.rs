@@ -31,6 +31,8 @@ pub(crate) struct Rebuild<'a> {
     torn: bool,
     /// What was counted in the tables that were dropped and whose names another one takes.
     counts: BTreeMap<String, Tally>,
+    /// Likewise of those whose rows go along with another table's, before they are dropped themselves.
+    early: BTreeMap<String, Tally>,
     /// Where the first table goes.
     at: Option<(SourceFile, Span)>,
     losses: Losses,
@@ -53,6 +55,7 @@ impl<'a> Rebuild<'a> {
             before: None,
             torn: false,
             counts: BTreeMap::new(),
+            early: BTreeMap::new(),
             at: None,
             losses: Losses::default(),
             changed: Changed::new(prepared.asks_count),
@@ -193,7 +196,8 @@ impl<'a> Rebuild<'a> {
                         self.look_before(driver)?;
                     }
                     self.losses.keep(driver, &table, &of)?;
-                    let tally = Tally::of(driver, &of);
+                    let early = self.early.remove(&of);
+                    let tally = early.unwrap_or_else(|| Tally::of(driver, &of));
                     self.counts.insert(table, tally);
                 }
                 Act::Compare(table) => {
@@ -242,6 +246,10 @@ impl<'a> Rebuild<'a> {
         for follower in following.there(&mut ask)? {
             if !follower.goes() {
                 return Err(self.goes_along(place, table, &follower));
+            }
+            let name = follower.child.to_ascii_lowercase();
+            if self.course.steps_aside(&name) && !self.early.contains_key(&name) {
+                self.early.insert(name, Tally::of(driver, &follower.child));
             }
             // Without a transaction it is known to go.
             if self.prepared.drops.is_none() {
@@ -328,7 +336,7 @@ impl<'a> Rebuild<'a> {
     /// `execute::foreign_keys`, and `batch::in_use` for what refers to a table by the name that it got for its last way.
     pub(crate) fn check(&mut self, driver: &mut dyn Driver) -> Result<()> {
         for table in self.course.gone() {
-            refers_to_nothing(driver, table).map_err(|error| self.placed(error))?;
+            losses::refers_to_nothing(driver, table).map_err(|error| self.placed(error))?;
         }
         let Some(before) = self.before.take() else {
             return Ok(());
@@ -413,33 +421,6 @@ pub(crate) fn in_vain(sql: &str, dialect: &dyn Dialect) -> Option<String> {
     let last = token::significant(sql, dialect.rules()).last();
     let sql = one_line(&sql[..last.map_or(sql.len(), |last| last.span.end)]);
     Some(format!("{sql}: does nothing in a transaction, {why}"))
-}
-
-/// Refuses that something refers to a table which was renamed, replaced and dropped: a RENAME leads references along.
-fn refers_to_nothing(driver: &mut dyn Driver, table: &str) -> Result<()> {
-    let Some(references) = driver.dialect().references() else {
-        return Ok(());
-    };
-    let rows = driver
-        .query(&references.refers_to(table))
-        .map_err(|error| fault::database(&error))?;
-    let mut named = rows.into_iter().filter_map(|row| {
-        let mut values = row.into_iter();
-        Some((values.next()??, values.next()??))
-    });
-    let Some((kind, name)) = named.next() else {
-        return Ok(());
-    };
-    let code = if kind == "table" {
-        Code::ForeignKeys
-    } else {
-        Code::BatchInUse
-    };
-    let message = format!("{kind} `{name}` refers to `{table}`, which is dropped");
-    Err(Error::new(code, message)
-        .cause("ALTER TABLE … RENAME leads references, views and triggers along")
-        .help("CREATE the new table under another name, INSERT, DROP the old one, and RENAME the new one")
-        .help("or say before the RENAME: PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = ON"))
 }
 
 /// Drops a table that is replaced, and counts the rows of those that follow it before and after.

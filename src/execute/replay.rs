@@ -15,7 +15,7 @@ use crate::execute::walk::{Place, Runner, Walk};
 use crate::revision::graph::RevisionGraph;
 use crate::revision::nodes::{Node, NodeSet};
 use crate::revision::{Direction, Recreate, Script, Transaction};
-use crate::sql::token;
+use crate::sql::{filled, token};
 
 /// Makes an empty database to replay on.
 pub type MakeScratch<'a> = &'a dyn Fn() -> Result<Box<dyn Driver>, DriverError>;
@@ -272,7 +272,12 @@ impl Replay {
         };
         let drop = self.dialect().drops_temporary(sql, &self.temporary);
         self.temporary.extend(drop);
-        self.db.execute(instead.as_deref().unwrap_or(sql))
+        self.db.execute(instead.as_deref().unwrap_or(sql))?;
+        // A query may make a row of nothing; where the revision runs in truth it makes others.
+        match filled::table(sql, self.dialect().rules()) {
+            Some(table) => self.db.execute(&format!("DELETE FROM {table}")),
+            None => Ok(()),
+        }
     }
 
     /// Replays a statement that stands as it is written, and remembers what fails. Returns what to say of that in a plan.

@@ -1,5 +1,6 @@
 //! SQL as text: where statements begin and end, what a statement says, how names and literals are written.
 
+pub mod filled;
 mod lex;
 pub mod parse;
 pub mod split;

@@ -58,6 +58,8 @@ impl Renumbered {
 /// Compares the indexes that the constraints of the old table make with those of the new one, column by column.
 pub(super) fn renumbered(draft: &Draft<'_>, ask: &mut dyn Ask) -> Result<Renumbered> {
     let mut scratch = ask.scratch()?;
+    // To drop a table with keys on is to delete its rows, for which its parents would have to be there.
+    let _ = scratch.execute("PRAGMA foreign_keys = OFF");
     let name = draft.name();
     let Some(before) = made(scratch.as_mut(), &draft.state.table, name) else {
         return Ok(all_gone(name));

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::dialect::sqlite::inspect::{Object, TriggerHeader};
+use crate::dialect::sqlite::readers;
 use crate::dialect::sqlite::table::unquoted_type;
 use crate::dialect::{Rows, Scratch, ScratchError};
+use crate::sql::parse::cursor::Name;
 use crate::sql::write::{quoted, sqlite_literal};
 
 /// What SQLite's own pragmas say of a table.
@@ -217,13 +219,18 @@ pub(super) fn probes(columns: &mut dyn FnMut(&str) -> Rows, triggers: &[Object],
             "INSERT" => format!("INSERT INTO {target} DEFAULT VALUES"),
             "DELETE" => format!("DELETE FROM {target}"),
             _ => {
-                let columns: Vec<String> = if header.columns.is_empty() {
-                    columns(&header.table).into_iter().flatten().flatten().collect()
-                } else {
-                    header.columns.iter().map(|name| name.text.clone()).collect()
+                let settable: Vec<String> = columns(&header.table).into_iter().flatten().flatten().collect();
+                // A list may name columns that nobody can set, or that are not there: SQLite passes over those.
+                let is_settable = |name: &&Name| settable.is_empty() || sets(&settable, &name.text);
+                let column = match header.columns.iter().find(is_settable) {
+                    Some(name) => name.text.clone(),
+                    None if header.columns.is_empty() => match settable.first() {
+                        Some(column) => column.clone(),
+                        None => continue,
+                    },
+                    None => continue,
                 };
-                let Some(column) = columns.first() else { continue };
-                let column = quoted(column, '"');
+                let column = quoted(&column, '"');
                 format!("UPDATE {target} SET {column} = {column}")
             }
         };
@@ -233,6 +240,12 @@ pub(super) fn probes(columns: &mut dyn FnMut(&str) -> Rows, triggers: &[Object],
         });
     }
     probes
+}
+
+/// Whether an UPDATE can set it: one of these columns, or the rowid.
+fn sets(settable: &[String], name: &str) -> bool {
+    let is = |known: &str| known.eq_ignore_ascii_case(name);
+    settable.iter().any(|column| is(column)) || readers::ROWID.iter().any(|rowid| is(rowid))
 }
 
 /// A name of an object's schema; an object of `temp` may mean others, so its names stay as they are.

@@ -155,12 +155,14 @@ pub(super) fn first(
     let mut ops = Vec::new();
     if ask.offline() {
         ops.push(readers::none_unknown(state, site.index, ask)?);
-        ops.push(strangers::none_uncompiled(state, &broken, site.index, ask)?);
         for rename in early {
             ops.push(strangers::none_takes(state, &rename.to, rename.at, ask)?);
         }
     }
     ops.extend(stepping_aside(&broken, site));
+    if ask.offline() {
+        ops.push(strangers::none_uncompiled(state, &broken, site.index, ask)?);
+    }
     ops.push(Op::Set(Setting::LegacyAlterTable, Some(false)));
     ops.extend(early.iter().map(|rename| Op::sql(rename.sql.clone(), rename.at)));
     ops.push(Op::Set(Setting::LegacyAlterTable, None));
@@ -187,7 +189,8 @@ pub(super) fn rewrite(site: &Site<'_>, state: &State, kind: &ActionKind, ask: &m
     let mut ops = stepping_aside(&broken, site);
     if ask.offline() {
         ops.insert(0, readers::none_unknown(state, site.index, ask)?);
-        ops.insert(0, strangers::none_uncompiled(state, &broken, site.index, ask)?);
+        // SQLite looks at no view behind one that it cannot read, so those that are known step aside first.
+        ops.push(strangers::none_uncompiled(state, &broken, site.index, ask)?);
         if let ActionKind::RenameColumn { to, .. } = kind {
             ops.insert(0, strangers::none_takes(state, &to.text, site.index, ask)?);
         }

@@ -59,9 +59,10 @@ pub(super) fn keep(table: &str, of: &str, counter: bool, referring: &[String]) -
 pub(super) fn say_rows(table: &str, referring: &[String]) -> String {
     let name = sqlite_literal(table);
     let count = format!("(SELECT count(*) FROM main.{})", quoted(table, '"'));
+    // Rows that went along with another table's were counted before they did.
     let mut out = format!(
         "SELECT 'note: `' || name || '` had ' || rows || iif(rows = 1, ' row', ' rows') || ', and the table that replaces it has ' || now \
-         FROM (SELECT name, rows, {count} AS now FROM {ROWS} WHERE name = {name}) WHERE rows <> now;\n"
+         FROM (SELECT name, rows, {count} AS now FROM {ROWS} WHERE name = {name}) WHERE rows NOT IN (0, now);\n"
     );
     for column in referring {
         // Where the table has no such column any more, the name is that of the value outside, which is never NULL.

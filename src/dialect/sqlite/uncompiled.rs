@@ -1,18 +1,75 @@
 //! The views and triggers that do not compile in the database as it is.
 
 use crate::code::Code;
-use crate::dialect::Ask;
 use crate::dialect::sqlite::inspect::{self, Object, State};
 use crate::dialect::sqlite::oracle::{self, Probe};
 use crate::dialect::sqlite::session;
+use crate::dialect::{Ask, Scratch};
 use crate::error::Result;
 use crate::sql::write::quoted;
 
-/// The views and triggers of the table's schema that do not compile in the database as it is. SQLite's own RENAME
-/// and DROP COLUMN refuse while there is one, whatever it has to do with the table.
+/// The views and triggers of the table's schema that SQLite's own RENAME and DROP COLUMN cannot read in the database as
+/// it is. They refuse while there is one, whatever it has to do with the table, and lead every other one along.
 pub(super) fn broken_anyway(ask: &mut dyn Ask, state: &State) -> Result<Vec<Object>> {
-    let broken = of(ask, &state.schema)?.into_iter();
-    Ok(broken.map(|(object, _)| object).collect())
+    let refused = refused_in(ask, &state.schema)?;
+    let suspects = refused.iter().filter(|(_, words)| !session::is_registered(words));
+    let mut broken: Vec<Object> = suspects.map(|(object, _)| object.clone()).collect();
+    if !broken.is_empty() {
+        leave_readable(ask, &state.schema, &refused, &mut broken)?;
+    }
+    Ok(broken)
+}
+
+/// What cannot be compiled may be read all the same: a statement that fires a trigger needs the parents of foreign keys, and
+/// columns that it may set. So RENAME itself is asked about each, beside tables and views that it can read.
+fn leave_readable(
+    ask: &mut dyn Ask,
+    schema: &str,
+    refused: &[(Object, String)],
+    broken: &mut Vec<Object>,
+) -> Result<()> {
+    let mut scratch = ask.scratch()?;
+    for (kind, name, sql) in tables_and_views(ask, schema)? {
+        let is_refused = || {
+            refused
+                .iter()
+                .any(|(object, _)| object.kind == kind && object.name == name)
+        };
+        if kind == "table" || !is_refused() {
+            // What is not made there is missed by what needs it.
+            let _ = scratch.execute(&sql);
+        }
+    }
+    if scratch.execute("CREATE TABLE sqlrev_tried (x)").is_err() || !renames(scratch.as_mut()) {
+        return Ok(());
+    }
+    broken.retain(|object| {
+        if scratch.execute(&object.sql).is_err() {
+            return true;
+        }
+        let readable = renames(scratch.as_mut());
+        !readable && scratch.execute(&oracle::dropped(object)).is_ok()
+    });
+    Ok(())
+}
+
+/// Whether SQLite renames anything there.
+fn renames(scratch: &mut dyn Scratch) -> bool {
+    scratch.execute("ALTER TABLE sqlrev_tried RENAME COLUMN x TO x").is_ok()
+}
+
+fn tables_and_views(ask: &mut dyn Ask, schema: &str) -> Result<Vec<(String, String, String)>> {
+    let rows = ask.query(&format!(
+        "SELECT type, name, sql FROM {}.sqlite_schema WHERE type IN ('table', 'view') AND sql IS NOT NULL ORDER BY rowid",
+        quoted(schema, '"')
+    ))?;
+    let text = |value: Option<String>| value.unwrap_or_default();
+    let rows = rows.into_iter().map(|row| {
+        let mut values = row.into_iter().map(text);
+        let mut next = || values.next().unwrap_or_default();
+        (next(), next(), next())
+    });
+    Ok(rows.collect())
 }
 
 /// Likewise, of a schema, and what SQLite says of each.
@@ -72,13 +129,8 @@ fn leave_sound(ask: &mut dyn Ask, schema: &str, broken: &mut Vec<(Object, String
         return Ok(());
     }
     let mut scratch = ask.scratch()?;
-    let made = ask.query(&format!(
-        "SELECT sql FROM {}.sqlite_schema WHERE type IN ('table', 'view') AND sql IS NOT NULL ORDER BY rowid",
-        quoted(schema, '"')
-    ))?;
-    for sql in made.iter().flatten().flatten() {
-        // What is not made there is missed by what needs it.
-        let _ = scratch.execute(sql);
+    for (_, _, sql) in tables_and_views(ask, schema)? {
+        let _ = scratch.execute(&sql);
     }
     let _ = scratch.execute("PRAGMA foreign_keys = OFF");
     broken.retain(|one| {

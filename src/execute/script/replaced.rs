@@ -102,6 +102,11 @@ impl Scribe<'_> {
             ask.query(sql)
         })?;
         let (queries, spared) = following.looked_for();
+        let course = self.hand.seen.course.as_ref();
+        let along = spared
+            .iter()
+            .filter_map(|child| course?.goes_along(&child.to_ascii_lowercase()));
+        let acts: Vec<Act> = along.flatten().collect();
         // Without a transaction they are known to go.
         if prepared.drops.is_none() {
             self.hand.spared.extend(spared);
@@ -109,6 +114,7 @@ impl Scribe<'_> {
         for query in queries {
             put(self.out, &self.sql.guard_rows(&query, &message))?;
         }
+        self.act(acts, Some(&mut *ask))?;
         self.takes_nothing_unknown(statement, &table, ask)
     }
 
@@ -356,7 +362,11 @@ impl Scribe<'_> {
             self.notes.extend(note);
         }
         let acts = self.hand.seen.course.as_mut().map(|course| course.before(statement));
-        for act in acts.into_iter().flatten() {
+        self.act(acts.unwrap_or_default(), ask)
+    }
+
+    fn act(&mut self, acts: Vec<Act>, mut ask: Option<&mut (dyn Ask + '_)>) -> Result<()> {
+        for act in acts {
             match act {
                 Act::Keep { table, of } => {
                     let Some(ask) = ask.as_deref_mut() else { continue };

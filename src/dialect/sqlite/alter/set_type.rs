@@ -5,6 +5,7 @@ use crate::dialect::sqlite::alter::not_null;
 use crate::dialect::sqlite::demand::Demand;
 use crate::dialect::sqlite::draft::{Draft, Source};
 use crate::dialect::sqlite::expr;
+use crate::dialect::sqlite::oracle::comparable;
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
 use crate::dialect::sqlite::types::{self, Affinity, affinity};
@@ -36,8 +37,13 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, change: &Change<'_>)
     let name = draft.columns[position].name.clone();
     let asked = site.words(change.data_type);
     let strict = draft.table.strict();
+    let old_type = draft.type_of(&name).to_owned();
+    // MODIFY and CHANGE have to say the type again: one that is said as it stands is no other one, whatever SQLite makes of it.
+    let stays = || comparable("type", asked) == comparable("type", &old_type);
     let written = if change.literal {
         asked.to_owned()
+    } else if stays() {
+        old_type.clone()
     } else {
         types::written(asked, strict)
     };
@@ -53,7 +59,6 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, change: &Change<'_>)
         }
         return Ok(());
     }
-    let old_type = draft.type_of(&name).to_owned();
     let old = affinity(&old_type, strict);
     let recollated = change
         .collation
