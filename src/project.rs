@@ -161,7 +161,8 @@ impl Project {
         })
     }
 
-    /// The database: `--url`, else `SQLREV_URL`, else what is configured, else `DATABASE_URL`.
+    /// The database: `--url`, else what the database chosen with `-n` names itself, else `SQLREV_URL`, else what is configured
+    /// for all, else `DATABASE_URL`.
     ///
     /// # Errors
     /// `config::no_url`, `config::url`, `config::variable`; no message shows a password.
@@ -170,7 +171,8 @@ impl Project {
             return DatabaseUrl::parse(url, &self.environment.directory)
                 .map_err(|error| error.help("this is the URL of --url"));
         }
-        if let Some(url) = self.variable("SQLREV_URL") {
+        // The variable is of the database at the top: another one's revisions are not for it.
+        if let Some(url) = self.variable("SQLREV_URL").filter(|_| !self.config.own_url) {
             return url;
         }
         if let Some((text, file, place)) = self.config.url(&self.variables.variables)?

@@ -63,25 +63,21 @@ fn statement(shown: &Shown) -> Value {
     let mut object = Map::new();
     object.insert("sql".to_owned(), json!(shown.sql));
     object.insert("kind".to_owned(), json!(shown.kind.name()));
-    for (key, value) in [
-        ("table", shown.table.as_deref()),
-        ("strategy", shown.strategy),
-        ("reason", shown.reason.as_deref()),
-    ] {
-        if let Some(value) = value {
-            object.insert(key.to_owned(), json!(value));
-        }
+    object.insert("table".to_owned(), json!(shown.table));
+    object.insert("strategy".to_owned(), json!(shown.strategy));
+    if let Some(reason) = &shown.reason {
+        object.insert("reason".to_owned(), json!(reason));
     }
     if let Some(size) = shown.size {
         for (key, value) in [("rows", size.rows), ("bytes", size.bytes), ("disk_bytes", size.disk)] {
             object.insert(key.to_owned(), json!(value));
         }
     }
-    if !shown.file.is_empty() {
-        object.insert("file".to_owned(), json!(shown.file));
-        object.insert("line".to_owned(), json!(shown.line));
-        object.insert("column".to_owned(), json!(shown.column));
-    }
+    // The statements of the tool itself stand in no file.
+    let place = (!shown.file.is_empty()).then_some(shown);
+    object.insert("file".to_owned(), json!(place.map(|shown| &shown.file)));
+    object.insert("line".to_owned(), json!(place.map(|shown| shown.line)));
+    object.insert("column".to_owned(), json!(place.map(|shown| shown.column)));
     Value::Object(object)
 }
 

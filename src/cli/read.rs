@@ -54,6 +54,15 @@ pub(crate) fn current(session: &mut Session<'_>, args: &args::Current, ui: &mut 
         ui.say("the database is not at every head: sqlrev upgrade heads");
         return Ok(FOUND);
     }
+    if args.check_heads {
+        // What the version table alone knows is no head of the files.
+        let mut history = session.history()?;
+        let (_, missing) = Applied::known(history.graph()?, seen.applied());
+        if let Some(id) = missing.first() {
+            ui.say(&format!("revision {id} is applied, and no file holds it: sqlrev check"));
+            return Ok(FOUND);
+        }
+    }
     Ok(0)
 }
 

@@ -161,6 +161,10 @@ fn verified(
 }
 
 pub(crate) fn plan(session: &mut Session<'_>, args: &args::Plan, ui: &mut Ui<'_>) -> Result<u8> {
+    if args.purge && args.direction != PlanKind::Stamp {
+        let message = format!("`--purge` belongs to a stamp, and not to plan {}", name(args.direction));
+        return Err(Error::new(Code::Usage, message).help("leave it out, or: sqlrev plan stamp TARGET --purge"));
+    }
     let ranged = args.targets.iter().any(|word| word.contains(':'));
     let mut history = session.history()?;
     let command = kind_command(args.direction);

@@ -18,6 +18,7 @@ use crate::revision::nodes::Node;
 use crate::revision::target::{Symbol, Target};
 use crate::revision::{BranchLabel, Header, RevisionId, Transaction, header, parents};
 use crate::secret;
+use crate::shell;
 
 pub(crate) fn init(session: &mut Session<'_>, args: &args::Init, ui: &mut Ui<'_>) -> Result<u8> {
     let word = args.dir.to_string_lossy();
@@ -46,7 +47,12 @@ pub(crate) fn init(session: &mut Session<'_>, args: &args::Init, ui: &mut Ui<'_>
     for name in &names {
         ui.line(name);
     }
-    ui.say("next: sqlrev revision -m \"what it does\"");
+    let there = if folder.components().eq(session.directory.components()) {
+        String::new()
+    } else {
+        format!("cd {} && ", shell::word(word))
+    };
+    ui.say(&format!("next: {there}sqlrev revision -m \"what it does\""));
     Ok(0)
 }
 

@@ -27,9 +27,11 @@ enum Line<'a> {
     New(&'a str),
 }
 
-/// Compares two texts by their lines; line endings do not count.
+/// Compares two texts by their lines; line endings and a byte order mark do not count.
 pub(crate) fn lines(old: &str, new: &str) -> Difference {
-    let (a, b): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
+    let bare = |text| str::strip_prefix(text, '\u{feff}').unwrap_or(text);
+    let a: Vec<&str> = bare(old).lines().collect();
+    let b: Vec<&str> = bare(new).lines().collect();
     let first = (0..a.len().max(b.len())).find(|&i| a.get(i) != b.get(i));
     let first_change = first.map(|line| span_of_line(new, line));
     Difference {

@@ -107,7 +107,9 @@ pub(crate) fn change(
     stored: &str,
     dialect: &'static dyn Dialect,
 ) -> Result<Change> {
-    if script.large.is_none() && checksum::is_of_text(stored, &script.file.text) {
+    // The header of a text for one dialect may stand in the plain file.
+    let whole = script.large.is_none() && script.body > 0;
+    if whole && checksum::is_of_text(stored, &script.file.text) {
         return Ok(Change::Same);
     }
     let stored = parse(stored, revision.id())?;
@@ -186,7 +188,11 @@ fn edited(revision: &Revision, script: &Script, was: Option<&str>) -> Error {
             if let Some(span) = diff.first_change {
                 error = error.at(&script.file, span, "not what was applied");
             }
-            error = error.cause(diff.text);
+            error = error.cause(if diff.text.is_empty() {
+                "its header stands in another file, and says something else than when it was applied".to_owned()
+            } else {
+                diff.text
+            });
         }
         _ => {
             error = error.cause("the text that was applied is too large to be kept, so the difference cannot be shown");

@@ -120,17 +120,18 @@ impl Executor<'_> {
             Direction::Downgrade => (self.table.delete(id), "taken away"),
         };
         self.own(&sql)?;
-        self.log_stamp(id, detail)?;
+        let log = self.log_stamp(id, detail)?;
         Ok(Ran {
             step: step.clone(),
             transaction: Transaction::Revision,
-            statements: vec![Shown::version(&sql)],
+            statements: [sql, log].iter().map(|sql| Shown::version(sql)).collect(),
             notices: Vec::new(),
             duration: None,
         })
     }
 
-    fn log_stamp(&mut self, id: &str, detail: &str) -> Result<()> {
+    /// Logs a change by a stamp; gives the statement.
+    fn log_stamp(&mut self, id: &str, detail: &str) -> Result<String> {
         let now = self.clock.now();
         let entry = Entry {
             event: "stamp",
@@ -139,7 +140,8 @@ impl Executor<'_> {
             detail: Some(detail),
         };
         let sql = self.table.log(entry, &self.stamp(&now, None));
-        self.own(&sql)
+        self.own(&sql)?;
+        Ok(sql)
     }
 
     /// Creates the version table unless it is there; tells whether it did.

@@ -358,7 +358,7 @@ impl<'a> Executor<'a> {
             begun: false,
         }];
         let row = match ready.step.direction {
-            Direction::Upgrade => self.table.progress_from(id, &from, None),
+            Direction::Upgrade => self.table.ended(id, &from, duration),
             Direction::Downgrade => self.table.delete_from(id, &from),
         };
         let entry = Entry {

@@ -129,6 +129,8 @@ pub struct Config {
     pub autogenerate: Autogenerate,
     /// Whether it is that of a database under `databases:`, which `-n` has chosen.
     pub is_chosen: bool,
+    /// Whether that one names its URL itself.
+    pub(super) own_url: bool,
     /// The file in which the schema is written down after each upgrade.
     pub schema_dump: Option<String>,
     /// The file, with stars for passwords; none when there is no configuration.
@@ -157,6 +159,7 @@ impl Config {
             backup_keep: 3,
             autogenerate: Autogenerate::default(),
             is_chosen: false,
+            own_url: false,
             schema_dump: None,
             file: None,
             databases: Vec::new(),

@@ -4,9 +4,8 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::disk::{Folder, Kind};
-use super::files::Loader;
+use super::files::{Loader, is_sql};
 use super::mistakes::{misnamed, nested};
-use super::names::{Half, Name};
 use crate::error::Result;
 use crate::revision::header;
 use crate::sorted;
@@ -37,13 +36,14 @@ impl Loader<'_> {
             }
             // What cannot be read is nobody's business here.
             let Ok(folder) = folder.open_in(name) else { continue };
-            let (mut found, mut inner) = (None, Vec::new());
+            let (mut found, mut inner) = (Vec::new(), Vec::new());
             let _ = folder.list(|name, kind| match name {
                 Ok(name) if kind == Kind::Folder => inner.push(name.to_owned()),
-                Ok(name) if matches!(Half::of(name), Name::Half(..)) => found = Some(name.to_owned()),
+                Ok(name) if is_sql(name) && !name.starts_with('.') => found.push(name.to_owned()),
                 _ => {}
             });
-            if let Some(found) = found.filter(|found| self.is_passed_over(&path, found)) {
+            sorted::sort(&mut found);
+            if let Some(found) = found.iter().find(|found| self.is_passed_over(&path, found)) {
                 return Err(nested(shown.trim_end_matches('/'), &format!("{path}/{found}")));
             }
             if deep > 0 {
@@ -53,19 +53,18 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// Refuses files of a location that have the header of a revision, and a name that no revision's file has.
-    pub(super) fn no_misnamed(&self, location: &str, mut others: Vec<String>) -> Result<()> {
+    /// Refuses files of a location, or of a revision's folder in it, that have the header of a revision and a name that none
+    /// of its files has there.
+    pub(super) fn no_misnamed(&self, location: &str, folder: Option<&str>, mut others: Vec<String>) -> Result<()> {
         sorted::sort(&mut others);
         for name in others {
-            let shown = format!("{location}/{name}");
-            let path = self.root.join(&shown);
-            if !begins_like_one(&path).unwrap_or(false) {
-                continue;
-            }
-            let text = head(&path, HEADER).unwrap_or_default();
-            let text = String::from_utf8_lossy(&text).into_owned();
-            if header::parse(&SourceFile::new(shown.as_str(), text)).is_ok() {
-                return Err(misnamed(location, &name));
+            let inside = folder.map_or_else(|| name.clone(), |folder| format!("{folder}/{name}"));
+            let shown = format!("{location}/{inside}");
+            if let Some(file) = headed(&self.root.join(&shown), &shown)
+                && header::parse(&file).is_ok()
+                && !folder.is_some_and(|folder| self.is_location(&self.root.join(location).join(folder)))
+            {
+                return Err(misnamed(location, folder, &name));
             }
         }
         Ok(())
@@ -74,27 +73,37 @@ impl Loader<'_> {
     /// Whether a file begins like a revision, and no location has it under another name.
     fn is_passed_over(&self, folder: &str, file: &str) -> bool {
         let folder = self.root.join(folder);
-        let begins = begins_like_one(&folder.join(file)).unwrap_or(false);
+        let begins = headed(&folder.join(file), file).is_some();
         let real = |path: &Path| std::fs::canonicalize(path).ok();
         let Some(place) = real(&folder).filter(|_| begins) else {
             return false;
         };
-        let mut locations = self
-            .locations
-            .iter()
-            .filter_map(|location| real(&self.root.join(&location.name)));
-        !locations.any(|location| place == location || place.parent() == Some(&location))
+        !self.is_location(&place) && !place.parent().is_some_and(|parent| self.is_location(parent))
+    }
+
+    /// Whether a folder is one that revisions are looked for in, by whatever name.
+    fn is_location(&self, folder: &Path) -> bool {
+        let Ok(folder) = std::fs::canonicalize(folder) else {
+            return false;
+        };
+        let mut locations = self.locations.iter().map(|location| self.root.join(&location.name));
+        locations.any(|location| std::fs::canonicalize(location).is_ok_and(|location| location == folder))
     }
 }
 
-/// Whether a file begins with a header; a pipe is not waited for.
-fn begins_like_one(path: &Path) -> io::Result<bool> {
-    if !path.is_file() {
-        return Ok(false);
+/// A file that begins with a header, as far as that goes; a pipe is not waited for.
+fn headed(path: &Path, shown: &str) -> Option<SourceFile> {
+    let text = |bytes: Vec<u8>| {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)
+    };
+    // Others may be large, or many.
+    let begins = || text(head(path, 256).unwrap_or_default()).trim_start().starts_with("--");
+    if !path.is_file() || !begins() {
+        return None;
     }
-    let head = head(path, 256)?;
-    let text = head.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&head);
-    Ok(text.trim_ascii_start().starts_with(b"-- ---"))
+    let file = SourceFile::new(shown, text(head(path, HEADER).ok()?));
+    header::is_there(&file).then_some(file)
 }
 
 /// As much as a header may have.

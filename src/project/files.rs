@@ -123,7 +123,7 @@ impl Loader<'_> {
         if let Some(mistake) = mistake {
             return Err(mistake);
         }
-        self.no_misnamed(&location.name, others)?;
+        self.no_misnamed(&location.name, None, others)?;
         entries.sort_unstable();
         revisions.reserve(entries.len());
         let parts = threads(entries.len());
@@ -181,7 +181,7 @@ impl Loader<'_> {
             shown.clear();
             shown.extend([&*location.name, "/", name, "/"]);
             if is_folder {
-                self.folder(folder, name, &shown, &mut halves, revisions)?;
+                self.folder(folder, (&location.name, name), &shown, &mut halves, revisions)?;
             }
             halves.clear();
             halves.extend(group.iter().filter_map(|(_, half)| *half));
@@ -230,7 +230,7 @@ impl Loader<'_> {
     fn folder(
         &mut self,
         parent: &Folder,
-        name: &str,
+        (location, name): (&str, &str),
         shown: &str,
         halves: &mut Vec<Half>,
         revisions: &mut Vec<Revision>,
@@ -239,7 +239,7 @@ impl Loader<'_> {
         halves.clear();
         let mut mistake = None;
         let mut inner: Vec<String> = Vec::new();
-        // The names of other files are nobody's business.
+        let mut others: Vec<String> = Vec::new();
         let listed = folder.list(|name, kind| match name.as_ref().map(|name| (Half::of(name), name)) {
             // What editors and systems put beside a file.
             Ok((_, name)) if name.starts_with('.') => {}
@@ -252,12 +252,14 @@ impl Loader<'_> {
                 mistake = Some(misspelled(&format!("{shown}{name}"), word, &meant));
             }
             Ok((Name::Other, name)) if kind == Kind::Folder => inner.push((*name).to_owned()),
+            Ok((Name::Other | Name::Half(..), name)) if is_sql(name) => others.push((*name).to_owned()),
             _ => {}
         });
         listed.map_err(|error| unreadable(shown, &error))?;
         if let Some(mistake) = mistake {
             return Err(mistake);
         }
+        self.no_misnamed(location, Some(name), others)?;
         if halves.is_empty() {
             return self.nothing_deeper(&folder, shown, inner, deeper::DEEP);
         }
@@ -390,7 +392,7 @@ impl Loader<'_> {
     }
 }
 
-fn is_sql(name: &str) -> bool {
+pub(super) fn is_sql(name: &str) -> bool {
     let extension = Path::new(name).extension();
     extension.is_some_and(|extension| extension.eq_ignore_ascii_case("sql"))
 }

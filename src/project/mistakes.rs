@@ -100,24 +100,24 @@ pub(super) fn misspelled(name: &str, word: &str, meant: &str) -> Error {
 }
 
 #[cold]
-pub(super) fn misnamed(location: &str, name: &str) -> Error {
+pub(super) fn misnamed(location: &str, folder: Option<&str>, name: &str) -> Error {
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    let right = match Half::of(name) {
-        Name::Half("", _) => format!("{location}/NAME/{name}"),
-        _ => format!("{location}/{stem}.upgrade.sql"),
+    let inside = folder.map_or_else(|| location.to_owned(), |folder| format!("{location}/{folder}"));
+    let right = match (Half::of(name), folder) {
+        (Name::Half("", _), _) => format!("{location}/NAME/{name}"),
+        (Name::Half(..), _) => format!("{location}/{name}"),
+        (_, Some(_)) => format!("{inside}/upgrade.sql"),
+        (_, None) => format!("{location}/{stem}.upgrade.sql"),
     };
+    let shown = format!("{inside}/{name}");
     Error::new(
         Code::FileMisspelled,
-        format!("`{location}/{name}` begins as a revision does, and has no name of its files"),
+        format!("`{shown}` begins as a revision does, and has no name of its files"),
     )
-    .at(
-        &SourceFile::new(format!("{location}/{name}"), ""),
-        0..0,
-        "would never run",
-    )
+    .at(&SourceFile::new(shown.as_str(), ""), 0..0, "would never run")
     .help(format!(
         "if it is one: mv {} {}",
-        shell::word(format!("{location}/{name}")),
+        shell::word(shown.clone()),
         shell::word(right)
     ))
     .help("if it is not, take the header out, or begin its name with a dot")

@@ -1,6 +1,6 @@
 //! The schema as it should be: files, or what a command prints.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{self, Stdio};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::project::{Command, Project, Schema, mistakes, utf8, write};
 use crate::revision::Script;
 use crate::secret;
+use crate::shell;
 use crate::sorted;
 use crate::source::SourceFile;
 
@@ -72,6 +73,15 @@ impl Project {
         if path.is_dir() {
             collect(&path, &mut found).map_err(|error| mistakes::unreadable(name, &error))?;
             sorted::sort(&mut found);
+        } else if path
+            .symlink_metadata()
+            .is_err_and(|error| error.kind() == ErrorKind::NotFound)
+        {
+            return Err(
+                Error::new(Code::FileIo, format!("cannot read `{name}`: it is not there"))
+                    .help("`schema:` in migrations.yaml names it")
+                    .help(format!("what there is now: sqlrev dump > {}", shell::word(name))),
+            );
         } else {
             found.push(path);
         }

@@ -545,6 +545,8 @@ fn the_url_is_the_one_nearest_to_the_command() {
     check(&both[1..], None, None, "d.db");
     check(&[], None, None, "env.db");
     check(&both[1..], None, Some("x"), "x.db");
+    check(&both, None, Some("x"), "x.db");
+    check(&both, Some("sqlite:flag.db"), Some("x"), "a/flag.db");
     disk.put("migrations.yaml", b"locations: m");
     check(&both[1..], None, None, "a/d.db");
     check(&[], None, None, "env.db");

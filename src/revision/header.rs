@@ -286,7 +286,7 @@ impl Reader<'_> {
     }
 
     /// One word or a list of words, with their places.
-    fn words<T: for<'s> From<&'s str>>(
+    fn words<T: for<'s> From<&'s str> + PartialEq>(
         &self,
         key: &Key<'_>,
         node: &Node<'_>,
@@ -304,7 +304,11 @@ impl Reader<'_> {
                 .value
                 .text()
                 .ok_or_else(|| self.wrong(key, item, "one word or a list of words"))?;
-            words.push(self.filled(key, item, text)?.into());
+            let word = self.filled(key, item, text)?.into();
+            if words.contains(&word) {
+                return Err(self.wrong(key, item, "each word once"));
+            }
+            words.push(word);
             places.push(self.place(&item.span));
         }
         Ok(words)

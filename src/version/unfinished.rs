@@ -1,7 +1,9 @@
 //! Where a revision without a transaction stopped, as its row has it.
 
+use std::time::Duration;
+
 use crate::revision::Direction;
-use crate::version::Row;
+use crate::version::{Row, VersionTable};
 
 /// Where a revision without a transaction stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +32,18 @@ impl Row {
 
 /// What follows the number of statements where one more was begun.
 const BEGUN: &str = ":begun";
+
+impl VersionTable {
+    /// The statement that records the end of an upgrade, and how long it took, for a row that stands at one of these places.
+    pub fn ended(&self, id: &str, from: &[Unfinished], took: Duration) -> String {
+        let id = self.dialect.literal(id);
+        let took = took.as_millis();
+        format!(
+            "UPDATE {} SET unfinished = NULL, duration_ms = {took} WHERE revision = {id}",
+            self.revisions
+        ) + &self.still_at(from)
+    }
+}
 
 /// How it stands in a row.
 pub(super) fn written(at: Unfinished) -> String {

@@ -7,6 +7,7 @@ use crate::code::Code;
 use crate::error::{Error, Result, nearest};
 use crate::project::template::Template;
 use crate::secret;
+use crate::shell;
 use crate::source::{SourceFile, Span};
 use crate::yaml::{self, Key, Mistake, Node, Value};
 
@@ -62,14 +63,17 @@ pub(super) fn read(
     let root = yaml::parse(text).map_err(|mistake| reader.mistake(mistake))?;
     let (mut settings, databases, place) = reader.root(&root)?;
     let names: Vec<String> = databases.iter().map(|(name, _)| name.clone()).collect();
+    let mut own_url = false;
     if let Some(database) = database {
         let Some((_, chosen)) = databases.into_iter().find(|(name, _)| name == database) else {
             return Err(reader.unknown_database(database, &names, place));
         };
+        own_url = chosen.url.is_some();
         settings = chosen.over(settings);
     }
     let mut config = reader.config(settings, names)?;
     config.is_chosen = database.is_some();
+    config.own_url = own_url;
     Ok(config)
 }
 
@@ -247,13 +251,13 @@ impl Reader<'_> {
             None => error.cause("there is no `databases:` in it"),
         };
         match nearest(name, known.iter().map(String::as_str)) {
-            Some(near) => error.help(format!("did you mean `-n {near}`?")),
+            Some(near) => error.help(format!("did you mean `-n {}`?", shell::word(near))),
             None => error,
         }
         .help(match known {
             [] => "a name under `databases:` is that of one more database".to_owned(),
             _ => {
-                let names = known.iter().map(|name| format!("-n {name}"));
+                let names = known.iter().map(|name| format!("-n {}", shell::word(name)));
                 format!("choose one: {}", names.collect::<Vec<_>>().join(", "))
             }
         })

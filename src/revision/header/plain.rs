@@ -94,8 +94,8 @@ fn trim(text: &str, span: Span) -> Span {
     span.start + first..span.start + last + 1
 }
 
-/// One word, or words in brackets, with their places; nothing is no words.
-fn list<T: for<'s> From<&'s str>>(text: &str, value: Span, places: &mut Vec<Span>) -> Option<Vec<T>> {
+/// One word, or words in brackets, with their places; nothing is no words. None where one stands there twice.
+fn list<T: for<'s> From<&'s str> + PartialEq>(text: &str, value: Span, places: &mut Vec<Span>) -> Option<Vec<T>> {
     let words = &text[value.clone()];
     if words.is_empty() {
         return Some(Vec::new());
@@ -111,7 +111,11 @@ fn list<T: for<'s> From<&'s str>>(text: &str, value: Span, places: &mut Vec<Span
         let inner = &text.as_bytes()[at..value.end - 1];
         let comma = memchr::memchr(b',', inner);
         let place = trim(text, at..at + comma.unwrap_or(inner.len()));
-        items.push(word(&text[place.clone()])?.into());
+        let item = word(&text[place.clone()])?.into();
+        if items.contains(&item) {
+            return None;
+        }
+        items.push(item);
         places.push(place);
         match comma {
             Some(length) => at += length + 1,

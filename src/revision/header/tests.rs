@@ -164,6 +164,8 @@ fn mistakes_of_values_are_labelled() {
     wrong("revision: a\ndown_revision: [b, [c]]", "[c]");
     wrong("revision: a\ndown_revision: [b, null]", "null");
     wrong("revision: a\ndepends_on: [b, \"\"]", "\"\"");
+    wrong("revision: a\ndepends_on: [b, c, 'b']", "'b'");
+    wrong("revision: a\ndown_revision: [b, b]", "b");
     wrong("revision: a\ntransaction: maybe", "maybe");
     wrong("revision: a\ntransaction:", "transaction");
     wrong("revision: a\nrecreate: true", "true");
