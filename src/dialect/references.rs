@@ -149,6 +149,18 @@ pub trait References: Sync + std::fmt::Debug {
         query: &mut dyn FnMut(&str) -> Result<Rows>,
     ) -> Result<Option<String>>;
 
+    /// The table that a statement copies rows from, and its columns that the table which they are copied into has as well and
+    /// does not get.
+    ///
+    /// # Errors
+    /// What the database says to the questions.
+    fn left_out(
+        &self,
+        statement: &str,
+        table: &str,
+        query: &mut dyn FnMut(&str) -> Result<Rows>,
+    ) -> Result<Option<(String, Vec<String>)>>;
+
     /// A query that gives a row when a DROP TABLE that says the name without a schema would meet a temporary table; none
     /// where it says one.
     fn shadowed(&self, statement: &str, table: &str) -> Option<String>;

@@ -41,6 +41,11 @@ pub trait ScriptSql: Sync + std::fmt::Debug {
         std::borrow::Cow::Borrowed(sql)
     }
 
+    /// Whether the statement would take away what the script keeps for its guards, and changes nothing else that lasts.
+    fn takes_guards(&self, _statement: &str) -> bool {
+        false
+    }
+
     /// A guard before a statement that [`ScriptSql::statement`] writes in a way which not every session reads alike.
     fn guard_reading(&self, sql: &str) -> String {
         let _ = sql;

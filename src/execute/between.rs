@@ -85,6 +85,13 @@ impl Between {
         }
     }
 
+    /// The name that a table gets once another one has made room for it.
+    pub(crate) fn becomes(&self, table: &str) -> Option<&str> {
+        let mut renames = self.renames.iter();
+        let (_, [_, to]) = renames.find(|(_, [from, _])| from == table)?;
+        Some(to)
+    }
+
     /// Whether the table that is dropped by this name after the statement that so many come before may be another one than
     /// that which has the name there.
     pub(crate) fn is_another(&self, at: u64, table: &str) -> bool {

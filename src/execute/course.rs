@@ -55,19 +55,31 @@ impl Course {
     }
 
     /// The table that a DROP TABLE takes away, and that was renamed to make room for the one in its place.
-    pub(crate) fn steps_aside(&self, table: &str) -> bool {
+    fn steps_aside(&self, table: &str) -> bool {
         let before = self.aside.get(table);
         before.is_some_and(|before| self.created.contains(before))
     }
 
-    /// What is done at once with such a table, when its rows go along with those of another one.
-    pub(crate) fn goes_along(&self, table: &str) -> Option<[Act; 2]> {
-        let before = self.aside.get(table).filter(|_| self.steps_aside(table))?;
-        let keep = Act::Keep {
-            table: before.clone(),
-            of: table.to_owned(),
-        };
-        Some([keep, Act::Compare(before.clone())])
+    /// What is done with such a table when its rows go along with those of another one, and not again when it is dropped.
+    pub(crate) fn goes_along(&mut self, table: &str) -> Vec<Act> {
+        if !self.steps_aside(table) {
+            return Vec::new();
+        }
+        let before = self.aside.remove(table).unwrap_or_default();
+        self.gone.insert(table.to_owned());
+        let of = table.to_owned();
+        vec![
+            Act::Keep {
+                table: before.clone(),
+                of,
+            },
+            Act::Compare(before),
+        ]
+    }
+
+    /// The name that a table had before it was renamed.
+    pub(crate) fn was(&self, table: &str) -> Option<&str> {
+        self.aside.get(table).map(String::as_str)
     }
 
     /// Whether the script made a table that has this name now.

@@ -124,18 +124,25 @@ impl Losses {
     pub(crate) fn said(&self, driver: &mut dyn Driver) -> Result<Vec<String>> {
         let mut said = Vec::new();
         if !self.hung.is_empty() {
-            let now: BTreeSet<[String; 2]> = hung(driver)?.into_iter().map(|[_, kind, name]| [kind, name]).into_set();
-            let lost = self
-                .hung
-                .iter()
-                .filter(|[_, kind, name]| !now.contains(&[kind.clone(), name.clone()]));
-            said.extend(lost.map(|[table, kind, name]| {
-                format!("{kind} `{name}` went with the old `{table}`, and is not made anew")
-            }));
+            let now: BTreeMap<[String; 2], String> = hung(driver)?
+                .into_iter()
+                .map(|[on, kind, name]| ([kind, name], on))
+                .into_map();
+            for [table, kind, name] in &self.hung {
+                let lost = match now.get(&[kind.clone(), name.clone()]) {
+                    Some(on) => on != table && exists(driver, table),
+                    None => true,
+                };
+                if lost {
+                    said.push(format!(
+                        "{kind} `{name}` went with the old `{table}`, and is not made anew"
+                    ));
+                }
+            }
         }
         for (table, before) in &self.counters {
             let now = counter(driver, table).unwrap_or(0);
-            if now < *before {
+            if now < *before && exists(driver, table) {
                 said.push(format!(
                     "the counter of AUTOINCREMENT of `{table}` went back from {before} to {now}"
                 ));
@@ -191,6 +198,15 @@ fn misfits(driver: &mut dyn Driver) -> Result<BTreeSet<String>> {
         .query(references.misfits())
         .map_err(|error| fault::database(&error))?;
     Ok(rows.into_iter().flatten().flatten().into_set())
+}
+
+/// Whether there is a table of that name.
+fn exists(driver: &mut dyn Driver, table: &str) -> bool {
+    let dialect = driver.dialect();
+    let table = dialect
+        .references()
+        .map_or_else(|| dialect.ident(table), |references| references.stored(table));
+    driver.query(&format!("SELECT 1 FROM {table} LIMIT 0")).is_ok()
 }
 
 fn counter(driver: &mut dyn Driver, table: &str) -> Option<i64> {

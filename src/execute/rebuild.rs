@@ -31,8 +31,6 @@ pub(crate) struct Rebuild<'a> {
     torn: bool,
     /// What was counted in the tables that were dropped and whose names another one takes.
     counts: BTreeMap<String, Tally>,
-    /// Likewise of those whose rows go along with another table's, before they are dropped themselves.
-    early: BTreeMap<String, Tally>,
     /// Where the first table goes.
     at: Option<(SourceFile, Span)>,
     losses: Losses,
@@ -55,7 +53,6 @@ impl<'a> Rebuild<'a> {
             before: None,
             torn: false,
             counts: BTreeMap::new(),
-            early: BTreeMap::new(),
             at: None,
             losses: Losses::default(),
             changed: Changed::new(prepared.asks_count),
@@ -184,6 +181,9 @@ impl<'a> Rebuild<'a> {
         let mut ask = |sql: &str| driver.query(sql).map_err(|error| fault::database(&error));
         self.notes
             .extend(misread::note(statement, &self.course, dialect, true, &mut ask));
+        let copied = (&self.course, &self.prepared.between);
+        self.notes
+            .extend(misread::left_out(statement, copied, dialect, true, &mut ask));
         let acts = self.course.after(statement);
         self.act(driver, acts)
     }
@@ -196,8 +196,7 @@ impl<'a> Rebuild<'a> {
                         self.look_before(driver)?;
                     }
                     self.losses.keep(driver, &table, &of)?;
-                    let early = self.early.remove(&of);
-                    let tally = early.unwrap_or_else(|| Tally::of(driver, &of));
+                    let tally = Tally::of(driver, &of);
                     self.counts.insert(table, tally);
                 }
                 Act::Compare(table) => {
@@ -248,9 +247,8 @@ impl<'a> Rebuild<'a> {
                 return Err(self.goes_along(place, table, &follower));
             }
             let name = follower.child.to_ascii_lowercase();
-            if self.course.steps_aside(&name) && !self.early.contains_key(&name) {
-                self.early.insert(name, Tally::of(driver, &follower.child));
-            }
+            let acts = self.course.goes_along(&name);
+            self.act(driver, acts)?;
             // Without a transaction it is known to go.
             if self.prepared.drops.is_none() {
                 self.spared.push((follower.child, place.in_file()));

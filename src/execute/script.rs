@@ -260,6 +260,16 @@ impl Scribe<'_> {
             put(self.out, &format!("-- {said}\n"))?;
             return self.written(1);
         }
+        if self.sql.takes_guards(text) {
+            put(
+                self.out,
+                &format!(
+                    "-- {}: would take the tables of this script's guards along\n",
+                    one_line(text)
+                ),
+            )?;
+            return self.written(1);
+        }
         let undone = self.sql.undone(text);
         self.undone
             .extend(undone.filter(|undone| !self.undone.contains(undone)));

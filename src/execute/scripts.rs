@@ -102,11 +102,14 @@ impl Prepared {
         self.replaced.contains(table) && !self.for_good.contains(&at)
     }
 
-    /// Whether a table that is replaced by hand gets or loses its name by one of these: what is known of it goes with it.
+    /// Whether a table that is replaced by hand gets or loses its name by one of these: what is known of the old one goes with
+    /// it, and nothing is known of one that the script made.
     pub(crate) fn renames_replaced(&self, run: &[AlterStatement], dialect: &dyn Dialect) -> bool {
         let mut renames = run.iter().filter_map(|alter| dialect.replaces(&alter.text));
         renames.any(|replaces| match replaces {
-            Replaces::Renames { from, to } => self.replaced.contains(&from) || self.replaced.contains(&to),
+            Replaces::Renames { from, to } => {
+                self.replaced.contains(&from) || self.replaced.contains(&to) && !self.renamed.contains(&from)
+            }
             _ => false,
         })
     }

@@ -8,11 +8,14 @@ use crate::source::SourceFile;
 /// A revision with files: its header is written out and read.
 pub(crate) fn revision(id: &str, down: &[&str], depends_on: &[&str], labels: &[&str]) -> Revision {
     let quoted = |names: &[&str]| {
-        names
-            .iter()
-            .map(|name| format!("\"{name}\""))
-            .collect::<Vec<_>>()
-            .join(", ")
+        let mut words: Vec<String> = Vec::new();
+        for word in names.iter().map(|name| format!("\"{name}\"")) {
+            // A header names each once.
+            if !words.contains(&word) {
+                words.push(word);
+            }
+        }
+        words.join(", ")
     };
     let (down, depends_on, labels) = (quoted(down), quoted(depends_on), quoted(labels));
     let text = format!(

@@ -3,7 +3,8 @@
 use crate::sql::split::SplitRules;
 use crate::sql::token::{self, Kind, Token};
 
-/// The name, as it is written, of the table that a `CREATE TABLE … AS SELECT` makes (MySQL takes it without AS).
+/// The name, as it is written, of the table that a `CREATE TABLE … AS SELECT` makes (MySQL takes it without AS). None for
+/// IF NOT EXISTS, where something else may be there.
 ///
 /// ```
 /// use sqlrev::sql::{filled, split::SQLITE};
@@ -33,7 +34,7 @@ pub fn table<'s>(statement: &'s str, rules: &SplitRules) -> Option<&'s str> {
     }
     at += 1;
     if is(at, &["IF"]) {
-        at += 3;
+        return None;
     }
     let start = tokens.get(at)?.span.start;
     while is(at + 1, &["."]) {
@@ -63,9 +64,10 @@ mod tests {
     fn tables_that_a_query_makes() {
         let cases = [
             (
-                "create temp table if not exists [a b] as with x as (select 1) select * from x",
+                "create temp table [a b] as with x as (select 1) select * from x",
                 Some("[a b]"),
             ),
+            ("CREATE TABLE IF NOT EXISTS t AS SELECT 1", None),
             ("CREATE TABLE \"s\" . t AS VALUES (1)", Some("\"s\" . t")),
             ("CREATE TABLE t (a CHECK (a <> 'select'))", None),
             ("CREATE VIEW v AS SELECT 1", None),

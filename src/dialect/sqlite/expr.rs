@@ -144,11 +144,11 @@ pub(super) fn has_subquery(text: &str) -> bool {
     significant(text, &SQLITE).any(|token| token.kind == Kind::Word && text[token.span].eq_ignore_ascii_case("SELECT"))
 }
 
-/// Whether the expression names its own table before a column: `t.a`.
+/// Whether the expression names its own table before a column: `t.a`. SQLite takes a text for a name there.
 pub(super) fn mentions_table(text: &str, table: &str) -> bool {
     let tokens: Vec<Token> = significant(text, &SQLITE).collect();
     tokens.windows(2).any(|pair| {
-        matches!(pair[0].kind, Kind::Word | Kind::Quoted)
+        matches!(pair[0].kind, Kind::Word | Kind::Quoted | Kind::Text)
             && unquoted(&text[pair[0].span.clone()]).eq_ignore_ascii_case(table)
             && &text[pair[1].span.clone()] == "."
     })
@@ -292,6 +292,7 @@ mod tests {
         assert!(!mentions("CASE WHEN a THEN 1 END", "when"));
         assert!(mentions("(a) WHERE [where] IS NULL", "where"));
         assert!(mentions_table("t.a > 0", "T"));
+        assert!(mentions_table("'t' . a > 0", "t"));
         assert!(!mentions_table("a > 0", "t"));
     }
 }

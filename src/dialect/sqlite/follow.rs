@@ -1,6 +1,8 @@
 //! What a statement that changes rows does to those that follow them by a foreign key, which only happens while foreign
 //! keys are on.
 
+use std::collections::BTreeSet;
+
 use crate::dialect::Ask;
 use crate::dialect::sqlite::changed::{Changed, changed, set_columns, upserts};
 use crate::dialect::sqlite::inspect::TriggerHeader;
@@ -13,17 +15,17 @@ use crate::sql::split;
 use crate::sql::token::{self, Kind};
 use crate::sql::write::{quoted, sqlite_literal};
 
-/// How many triggers that fire each other are looked through.
-const DEPTH: usize = 8;
+/// The triggers that were looked at, by schema, name, and whether OR REPLACE rules in them.
+type Seen = BTreeSet<(String, String, bool)>;
 
 /// What the enforcement of foreign keys would do beyond refusing the statement.
 pub(super) fn effect(statement: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
-    effect_at(statement, ask, 0, false)
+    effect_at(statement, ask, &mut Seen::new(), false)
 }
 
 /// `replaces`: the statement that fires a trigger says OR REPLACE, which then rules in the trigger as well
 /// (<https://www.sqlite.org/lang_createtrigger.html>).
-fn effect_at(statement: &str, ask: &mut dyn Ask, depth: usize, replaces: bool) -> Result<Option<String>> {
+fn effect_at(statement: &str, ask: &mut dyn Ask, seen: &mut Seen, replaces: bool) -> Result<Option<String>> {
     let Some(changed) = changed(statement) else {
         return Ok(None);
     };
@@ -64,7 +66,7 @@ fn effect_at(statement: &str, ask: &mut dyn Ask, depth: usize, replaces: bool) -
         set,
         or_replace,
     };
-    fired.effect(&schemas, ask, depth)
+    fired.effect(&schemas, ask, seen)
 }
 
 fn schemas(ask: &mut dyn Ask) -> Result<Vec<String>> {
@@ -150,7 +152,7 @@ impl Fired<'_> {
     }
 
     /// What a trigger that fires does to rows that others follow.
-    fn effect(&self, schemas: &[String], ask: &mut dyn Ask, depth: usize) -> Result<Option<String>> {
+    fn effect(&self, schemas: &[String], ask: &mut dyn Ask, seen: &mut Seen) -> Result<Option<String>> {
         for schema in schemas {
             let triggers = ask.query(&format!(
                 "SELECT name, sql FROM {}.sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower({})",
@@ -169,11 +171,15 @@ impl Fired<'_> {
                     "trigger `{name}` on `{}` may change rows that others follow",
                     self.table
                 );
-                let Some(body) = body(&sql).filter(|_| depth < DEPTH) else {
+                let Some(body) = body(&sql) else {
                     return Ok(Some(words));
                 };
+                // One that fires itself, or fires others that fire it, does no more than it does once.
+                if !seen.insert((schema.clone(), name, self.or_replace)) {
+                    continue;
+                }
                 for statement in body {
-                    if effect_at(statement, ask, depth + 1, self.or_replace)?.is_some() {
+                    if effect_at(statement, ask, seen, self.or_replace)?.is_some() {
                         return Ok(Some(words));
                     }
                 }

@@ -222,15 +222,11 @@ pub(super) fn probes(columns: &mut dyn FnMut(&str) -> Rows, triggers: &[Object],
                 let settable: Vec<String> = columns(&header.table).into_iter().flatten().flatten().collect();
                 // A list may name columns that nobody can set, or that are not there: SQLite passes over those.
                 let is_settable = |name: &&Name| settable.is_empty() || sets(&settable, &name.text);
-                let column = match header.columns.iter().find(is_settable) {
-                    Some(name) => name.text.clone(),
-                    None if header.columns.is_empty() => match settable.first() {
-                        Some(column) => column.clone(),
-                        None => continue,
-                    },
-                    None => continue,
+                let listed = header.columns.iter().find(is_settable).or(header.columns.first());
+                let Some(column) = listed.map(|name| &name.text).or(settable.first()) else {
+                    continue;
                 };
-                let column = quoted(&column, '"');
+                let column = quoted(column, '"');
                 format!("UPDATE {target} SET {column} = {column}")
             }
         };

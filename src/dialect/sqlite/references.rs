@@ -269,6 +269,15 @@ impl References for ForeignKeys {
         taken::text_for_name(statement, table, query)
     }
 
+    fn left_out(
+        &self,
+        statement: &str,
+        table: &str,
+        query: &mut dyn FnMut(&str) -> Result<Rows>,
+    ) -> Result<Option<(String, Vec<String>)>> {
+        taken::left_out(statement, table, query)
+    }
+
     fn shadowed(&self, statement: &str, table: &str) -> Option<String> {
         let says_schema = significant(statement, &SQLITE).any(|token| &statement[token.span] == ".");
         let name = sqlite_literal(table);

@@ -59,10 +59,9 @@ pub(super) fn keep(table: &str, of: &str, counter: bool, referring: &[String]) -
 pub(super) fn say_rows(table: &str, referring: &[String]) -> String {
     let name = sqlite_literal(table);
     let count = format!("(SELECT count(*) FROM main.{})", quoted(table, '"'));
-    // Rows that went along with another table's were counted before they did.
     let mut out = format!(
         "SELECT 'note: `' || name || '` had ' || rows || iif(rows = 1, ' row', ' rows') || ', and the table that replaces it has ' || now \
-         FROM (SELECT name, rows, {count} AS now FROM {ROWS} WHERE name = {name}) WHERE rows NOT IN (0, now);\n"
+         FROM (SELECT name, rows, {count} AS now FROM {ROWS} WHERE name = {name}) WHERE rows <> now;\n"
     );
     for column in referring {
         // Where the table has no such column any more, the name is that of the value outside, which is never NULL.
@@ -85,16 +84,20 @@ pub(super) fn say_rows(table: &str, referring: &[String]) -> String {
     out
 }
 
+/// Whether there is a table, up to its name.
+const THERE: &str = "SELECT 1 FROM main.sqlite_schema t WHERE t.type = 'table' AND lower(t.name)";
+
 pub(super) fn say_lost(counters: bool) -> String {
     let mut out = format!(
         "SELECT 'note: ' || kind || ' `' || hung || '` went with the old `' || name || '`, and is not made anew' \
-         FROM {HUNG} WHERE NOT EXISTS (SELECT 1 FROM {OBJECTS} o WHERE o.type = kind AND o.name = hung);\n"
+         FROM {HUNG} h WHERE NOT EXISTS (SELECT 1 FROM {OBJECTS} o WHERE o.type = kind AND o.name = hung \
+         AND (lower(o.tbl_name) = h.name OR NOT EXISTS ({THERE} = h.name)));\n"
     );
     if counters {
         out.push_str(&format!(
             "SELECT 'note: the counter of AUTOINCREMENT of `' || name || '` went back from ' || counter || ' to ' || now \
              FROM (SELECT r.name, r.counter, coalesce((SELECT seq FROM sqlite_sequence s \
-             WHERE lower(s.name) = r.name), 0) AS now FROM {ROWS} r) WHERE counter > now;\n"
+             WHERE lower(s.name) = r.name), 0) AS now FROM {ROWS} r WHERE EXISTS ({THERE} = r.name)) WHERE counter > now;\n"
         ));
     }
     out.push_str(&format!(

@@ -103,6 +103,11 @@ impl ScriptSql for SqliteScript {
         Cow::Owned(spelled.collect())
     }
 
+    /// SQLite drops all temporary tables where it keeps them elsewhere from then on.
+    fn takes_guards(&self, statement: &str) -> bool {
+        settings::moves_temporary(statement)
+    }
+
     fn begin(&self, foreign_keys_off: bool) -> String {
         let off = if foreign_keys_off {
             "PRAGMA foreign_keys = OFF;\n"

@@ -36,6 +36,11 @@ pub(super) fn set(statement: &str) -> Option<(&'static str, &'static str)> {
         .copied()
 }
 
+/// Whether a statement says where temporary tables are kept, with which SQLite drops those that there are.
+pub(super) fn moves_temporary(statement: &str) -> bool {
+    assigned(statement).is_some_and(|(name, _)| name.eq_ignore_ascii_case("temp_store"))
+}
+
 /// What a statement switches of that which a copy switches.
 pub(super) fn switches(statement: &str) -> Option<(Setting, bool)> {
     let (name, value) = assigned(statement)?;

@@ -12,6 +12,7 @@ use crate::dialect::sqlite::ways::Way;
 use crate::dialect::sqlite::{aside, bytes, counts, dependents, kept, readers, strangers};
 use crate::dialect::{Ask, Op, Rows, Setting};
 use crate::error::Result;
+use crate::sql::parse::define::ClauseKind;
 use crate::sql::write::{quoted, sqlite_literal};
 
 /// What to do, in order.
@@ -321,8 +322,8 @@ fn expected(draft: &Draft<'_>) -> Vec<(String, String, String)> {
     rows
 }
 
-/// A check that exactly these definitions are stored for the table. In a script double quotes do not count: SQLite writes
-/// them where a table gets another name, and where an upgrade and its downgrade have run they stay.
+/// A check that exactly these definitions are stored for the table. In a script quotes around names of tables do not count:
+/// SQLite writes its own where a table gets another name, and where an upgrade and its downgrade have run they stay.
 fn stored_as(
     draft: &Draft<'_>,
     expected: &[(String, String, String)],
@@ -330,6 +331,11 @@ fn stored_as(
     what: &str,
     help: &str,
 ) -> Op {
+    let quoted_names = if in_script {
+        quoted_in(draft, expected)
+    } else {
+        Vec::new()
+    };
     let values: Vec<String> = expected
         .iter()
         .map(|(kind, name, sql)| {
@@ -338,15 +344,19 @@ fn stored_as(
                 return format!("({kind}, {name}, NULL)");
             }
             let sql = sql.replace("\r\n", "\n");
-            let sql = if in_script { sql.replace('"', "") } else { sql };
-            let sql = sqlite_literal(sql.trim_end());
+            let bare = quoted_names
+                .iter()
+                .fold(sql, |sql, (quoted, name)| sql.replace(quoted, name));
+            let sql = sqlite_literal(bare.trim_end());
             format!("({kind}, {name}, {sql})")
         })
         .collect();
     // SQLite's own ALTERs leave what is no UTF-8 as it is.
     let odd = expected.iter().filter(|(_, _, sql)| bytes::may_differ(sql));
     let odd: Vec<String> = odd.map(|(_, name, _)| sqlite_literal(name)).collect();
-    let sql = if in_script { "replace(sql, '\"', '')" } else { "sql" };
+    let sql = quoted_names.iter().fold("sql".to_owned(), |sql, (quoted, name)| {
+        format!("replace({sql}, {}, {})", sqlite_literal(quoted), sqlite_literal(name))
+    });
     let text = format!("rtrim(replace({sql}, char(13) || char(10), char(10)), char(9, 10, 12, 13, 32))");
     // The `sqlite3` command drops carriage returns at line ends, so they do not count; nor does the line end behind a comment,
     // which is stored where it is sent along.
@@ -372,6 +382,32 @@ fn stored_as(
         help: help.to_owned(),
         at: (last, 0..0),
     }
+}
+
+/// The names of tables in these definitions as they may stand there in quotes, each with the bare name.
+fn quoted_in(draft: &Draft<'_>, expected: &[(String, String, String)]) -> Vec<(String, String)> {
+    let tables = draft.state.related.iter().filter(|object| object.kind == "table");
+    let parents = draft
+        .state
+        .table
+        .constraints()
+        .filter_map(|(_, clause)| match &clause.kind {
+            ClauseKind::References(key) => Some(key.table.text.as_str()),
+            _ => None,
+        });
+    let names = tables.map(|object| object.name.as_str()).chain([draft.name()]);
+    let mut found = Vec::new();
+    for name in names.chain(parents).filter(|name| !name.contains(['"', '[', ']', '`'])) {
+        let says = |text: &str| expected.iter().any(|(.., sql)| sql.contains(text));
+        let ways = [format!("\"{name}\""), format!("[{name}]"), format!("`{name}`")];
+        if !says(name) || found.iter().any(|(known, _)| *known == ways[0]) {
+            continue;
+        }
+        // SQLite itself writes the first.
+        let ways = ways.into_iter().enumerate().filter(|(at, way)| *at == 0 || says(way));
+        found.extend(ways.map(|(_, way)| (way, name.to_owned())));
+    }
+    found
 }
 
 /// The rowid of the connection's last insert.

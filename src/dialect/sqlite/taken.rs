@@ -50,3 +50,40 @@ pub(super) fn text_for_name(
     ))?;
     Ok(found.into_iter().flatten().flatten().next())
 }
+
+/// The table that a statement copies rows from, and its columns that the table which they are copied into has as well and
+/// does not get; none where the copy names no columns, or is no plain one.
+pub(super) fn left_out(
+    statement: &str,
+    table: &str,
+    query: &mut dyn FnMut(&str) -> Result<Rows>,
+) -> Result<Option<(String, Vec<String>)>> {
+    let tokens: Vec<_> = token::significant(statement, &SQLITE).collect();
+    let word = |at: usize| tokens.get(at).map_or("", |token| &statement[token.span.clone()]);
+    let is = |at: usize, what: &str| word(at).eq_ignore_ascii_case(what);
+    let all = |what: &str| (0..tokens.len()).filter(|&at| is(at, what)).collect::<Vec<usize>>();
+    let ([into], [select], [from]) = (&all("INTO")[..], &all("SELECT")[..], &all("FROM")[..]) else {
+        return Ok(None);
+    };
+    let lower = |at: usize| token::unquoted(word(at)).to_ascii_lowercase();
+    let open = if word(into + 2) == "." { into + 4 } else { into + 2 };
+    let source = if word(from + 2) == "." { from + 3 } else { from + 1 };
+    let joins = (source..tokens.len()).any(|at| word(at) == "," || is(at, "JOIN") || is(at, "UNION"));
+    if word(open) != "(" || select < &open || from < select || joins {
+        return Ok(None);
+    }
+    let given: Vec<String> = (open + 1..*select)
+        .filter(|&at| matches!(tokens[at].kind, Kind::Word | Kind::Quoted | Kind::Text))
+        .map(|at| sqlite_literal(&lower(at)))
+        .collect();
+    let source = lower(source);
+    let found = query(&format!(
+        "SELECT t.name FROM pragma_table_xinfo({}) t, pragma_table_xinfo({}) s WHERE lower(s.name) = lower(t.name) \
+         AND t.hidden = 0 AND s.hidden = 0 AND lower(t.name) NOT IN ({}) ORDER BY t.cid",
+        sqlite_literal(&table.to_ascii_lowercase()),
+        sqlite_literal(&source),
+        given.join(", ")
+    ))?;
+    let columns: Vec<String> = found.into_iter().flatten().flatten().collect();
+    Ok((!columns.is_empty()).then_some((source, columns)))
+}

@@ -21,7 +21,7 @@ pub(super) fn broken_anyway(ask: &mut dyn Ask, state: &State) -> Result<Vec<Obje
 }
 
 /// What cannot be compiled may be read all the same: a statement that fires a trigger needs the parents of foreign keys, and
-/// columns that it may set. So RENAME itself is asked about each, beside tables and views that it can read.
+/// columns that it may set. So RENAME itself is asked about each, beside what it can read.
 fn leave_readable(
     ask: &mut dyn Ask,
     schema: &str,
@@ -29,38 +29,75 @@ fn leave_readable(
     broken: &mut Vec<Object>,
 ) -> Result<()> {
     let mut scratch = ask.scratch()?;
-    for (kind, name, sql) in tables_and_views(ask, schema)? {
-        let is_refused = || {
-            refused
-                .iter()
-                .any(|(object, _)| object.kind == kind && object.name == name)
-        };
-        if kind == "table" || !is_refused() {
-            // What is not made there is missed by what needs it.
-            let _ = scratch.execute(&sql);
+    let made = made(ask, schema)?;
+    let is_refused = |kind: &str, name: &str| {
+        let mut refused = refused.iter();
+        refused.any(|(object, _)| object.kind == kind && object.name == name)
+    };
+    let mut name = "sqlrev_tried".to_owned();
+    while made.iter().any(|(_, taken, _)| taken.eq_ignore_ascii_case(&name)) {
+        name.push('_');
+    }
+    let tried = Tried(quoted(&name, '"'));
+    let mut ready = scratch.execute(&format!("CREATE TABLE {} (x)", tried.0)).is_ok();
+    // Views may read SQLite's own tables.
+    let own = ask.query(&format!(
+        "SELECT CASE name WHEN 'sqlite_stat1' THEN 'ANALYZE' ELSE \
+         'CREATE TABLE {0}_counted (x INTEGER PRIMARY KEY AUTOINCREMENT)' END \
+         FROM {1}.sqlite_schema WHERE name IN ('sqlite_stat1', 'sqlite_sequence')",
+        name,
+        quoted(schema, '"')
+    ))?;
+    for sql in own.iter().flatten().flatten() {
+        let _ = scratch.execute(sql);
+    }
+    let views: Vec<&(String, String, String)> = made.iter().filter(|(kind, ..)| kind == "view").collect();
+    for (.., sql) in made.iter().filter(|(kind, ..)| kind != "view") {
+        // What is not made there is missed by what needs it.
+        let _ = scratch.execute(sql);
+    }
+    for (kind, name, sql) in &views {
+        if !is_refused(kind, name) {
+            let _ = scratch.execute(sql);
         }
     }
-    if scratch.execute("CREATE TABLE sqlrev_tried (x)").is_err() || !renames(scratch.as_mut()) {
-        return Ok(());
+    if !tried.renames(scratch.as_mut()) {
+        // Something in scratch itself is in the way of some view.
+        for (.., name, _) in &views {
+            let _ = scratch.execute(&format!("DROP VIEW {}", quoted(name, '"')));
+        }
+        ready &= tried.renames(scratch.as_mut());
+        for (kind, name, sql) in &views {
+            if !is_refused(kind, name) && scratch.execute(sql).is_ok() && !tried.renames(scratch.as_mut()) {
+                let _ = scratch.execute(&format!("DROP VIEW {}", quoted(name, '"')));
+            }
+        }
     }
     broken.retain(|object| {
-        if scratch.execute(&object.sql).is_err() {
+        if !ready || scratch.execute(&object.sql).is_err() {
             return true;
         }
-        let readable = renames(scratch.as_mut());
+        let readable = tried.renames(scratch.as_mut());
         !readable && scratch.execute(&oracle::dropped(object)).is_ok()
     });
     Ok(())
 }
 
-/// Whether SQLite renames anything there.
-fn renames(scratch: &mut dyn Scratch) -> bool {
-    scratch.execute("ALTER TABLE sqlrev_tried RENAME COLUMN x TO x").is_ok()
+/// A table of scratch that nothing reads.
+struct Tried(String);
+
+impl Tried {
+    /// Whether SQLite renames anything there.
+    fn renames(&self, scratch: &mut dyn Scratch) -> bool {
+        let sql = format!("ALTER TABLE {} RENAME COLUMN x TO x", self.0);
+        scratch.execute(&sql).is_ok()
+    }
 }
 
-fn tables_and_views(ask: &mut dyn Ask, schema: &str) -> Result<Vec<(String, String, String)>> {
+/// The tables, indexes and views of a schema as they were made: kind, name and definition.
+fn made(ask: &mut dyn Ask, schema: &str) -> Result<Vec<(String, String, String)>> {
     let rows = ask.query(&format!(
-        "SELECT type, name, sql FROM {}.sqlite_schema WHERE type IN ('table', 'view') AND sql IS NOT NULL ORDER BY rowid",
+        "SELECT type, name, sql FROM {}.sqlite_schema WHERE type <> 'trigger' AND sql IS NOT NULL ORDER BY rowid",
         quoted(schema, '"')
     ))?;
     let text = |value: Option<String>| value.unwrap_or_default();
@@ -128,8 +165,26 @@ fn leave_sound(ask: &mut dyn Ask, schema: &str, broken: &mut Vec<(Object, String
     if broken.iter().filter(|one| tainted(one)).count() < 2 {
         return Ok(());
     }
+    if ask.query("SELECT \"sqlrev\"").is_err() {
+        // No name in double quotes is a text here, and scratch takes one for it: those that say the name are to blame.
+        let says = |(object, words): &(Object, String)| {
+            let name = words.rsplit("no such column: ").next().unwrap_or_default();
+            let name = name.trim_start_matches('"').split('"').next().unwrap_or_default();
+            object
+                .sql
+                .to_ascii_lowercase()
+                .contains(&format!("\"{}\"", name.to_ascii_lowercase()))
+        };
+        let said: Vec<bool> = broken.iter().map(|one| tainted(one) && says(one)).collect();
+        if said.contains(&true) {
+            let mut said = said.into_iter();
+            broken.retain(|one| said.next().unwrap_or(true) || !tainted(one));
+        }
+        return Ok(());
+    }
     let mut scratch = ask.scratch()?;
-    for (_, _, sql) in tables_and_views(ask, schema)? {
+    for (_, _, sql) in made(ask, schema)? {
+        // What is not made there is missed by what needs it.
         let _ = scratch.execute(&sql);
     }
     let _ = scratch.execute("PRAGMA foreign_keys = OFF");

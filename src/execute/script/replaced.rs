@@ -102,11 +102,13 @@ impl Scribe<'_> {
             ask.query(sql)
         })?;
         let (queries, spared) = following.looked_for();
-        let course = self.hand.seen.course.as_ref();
-        let along = spared
-            .iter()
-            .filter_map(|child| course?.goes_along(&child.to_ascii_lowercase()));
-        let acts: Vec<Act> = along.flatten().collect();
+        let mut course = self.hand.seen.course.as_mut();
+        let mut along = |child: &String| {
+            course
+                .as_mut()
+                .map(|course| course.goes_along(&child.to_ascii_lowercase()))
+        };
+        let acts: Vec<Act> = spared.iter().filter_map(&mut along).flatten().collect();
         // Without a transaction they are known to go.
         if prepared.drops.is_none() {
             self.hand.spared.extend(spared);
@@ -359,6 +361,11 @@ impl Scribe<'_> {
         }
         if let (Some(course), Some(ask)) = (&self.hand.seen.course, ask.as_deref_mut()) {
             let note = misread::note(statement, course, self.dialect, false, &mut |sql| ask.query(sql));
+            self.notes.extend(note);
+            let between = self.prepared.as_ref().map(|prepared| (course, &prepared.between));
+            let note = between.and_then(|copied| {
+                misread::left_out(statement, copied, self.dialect, false, &mut |sql| ask.query(sql))
+            });
             self.notes.extend(note);
         }
         let acts = self.hand.seen.course.as_mut().map(|course| course.before(statement));

@@ -292,9 +292,9 @@ fn words() -> impl Strategy<Value = String> {
 prop_compose! {
     fn headers()(
         id in words(),
-        down_revisions in proptest::collection::vec(words(), 0..3),
-        depends_on in proptest::collection::vec(words(), 0..3),
-        branch_labels in proptest::collection::vec(words(), 0..3),
+        down_revisions in proptest::collection::btree_set(words(), 0..3),
+        depends_on in proptest::collection::btree_set(words(), 0..3),
+        branch_labels in proptest::collection::btree_set(words(), 0..3),
         message in prop_oneof![Just(String::new()), words()],
         created in proptest::option::of(words()),
         none in any::<bool>(),

@@ -39,7 +39,7 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, change: &Change<'_>)
     let strict = draft.table.strict();
     let old_type = draft.type_of(&name).to_owned();
     // MODIFY and CHANGE have to say the type again: one that is said as it stands is no other one, whatever SQLite makes of it.
-    let stays = || comparable("type", asked) == comparable("type", &old_type);
+    let stays = || change.using.is_none() && comparable("type", asked) == comparable("type", &old_type);
     let written = if change.literal {
         asked.to_owned()
     } else if stays() {
