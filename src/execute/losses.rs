@@ -124,13 +124,11 @@ impl Losses {
     pub(crate) fn said(&self, driver: &mut dyn Driver) -> Result<Vec<String>> {
         let mut said = Vec::new();
         if !self.hung.is_empty() {
-            let now: BTreeMap<[String; 2], String> = hung(driver)?
-                .into_iter()
-                .map(|[on, kind, name]| ([kind, name], on))
-                .into_map();
+            let now = hung(driver)?;
             for [table, kind, name] in &self.hung {
-                let lost = match now.get(&[kind.clone(), name.clone()]) {
-                    Some(on) => on != table && exists(driver, table),
+                let mut same = now.iter().filter(|[_, other, named]| other == kind && named == name);
+                let lost = match same.next() {
+                    Some([on, ..]) => on != table && exists(driver, table),
                     None => true,
                 };
                 if lost {

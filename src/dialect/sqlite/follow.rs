@@ -1,8 +1,6 @@
 //! What a statement that changes rows does to those that follow them by a foreign key, which only happens while foreign
 //! keys are on.
 
-use std::collections::BTreeSet;
-
 use crate::dialect::Ask;
 use crate::dialect::sqlite::changed::{Changed, changed, set_columns, upserts};
 use crate::dialect::sqlite::inspect::TriggerHeader;
@@ -16,7 +14,7 @@ use crate::sql::token::{self, Kind};
 use crate::sql::write::{quoted, sqlite_literal};
 
 /// The triggers that were looked at, by schema, name, and whether OR REPLACE rules in them.
-type Seen = BTreeSet<(String, String, bool)>;
+type Seen = Vec<(String, String, bool)>;
 
 /// What the enforcement of foreign keys would do beyond refusing the statement.
 pub(super) fn effect(statement: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
@@ -175,9 +173,11 @@ impl Fired<'_> {
                     return Ok(Some(words));
                 };
                 // One that fires itself, or fires others that fire it, does no more than it does once.
-                if !seen.insert((schema.clone(), name, self.or_replace)) {
+                let one = (schema.clone(), name, self.or_replace);
+                if seen.contains(&one) {
                     continue;
                 }
+                seen.push(one);
                 for statement in body {
                     if effect_at(statement, ask, seen, self.or_replace)?.is_some() {
                         return Ok(Some(words));
