@@ -36,6 +36,11 @@ pub trait ScriptSql: Sync + std::fmt::Debug {
     /// What comes first: how to run it, and what it sets up.
     fn head(&self, head: &ScriptHead<'_>) -> String;
 
+    /// What comes last.
+    fn foot(&self, _head: &ScriptHead<'_>) -> &'static str {
+        ""
+    }
+
     /// A statement of the author's as the script's runner must read it to send it on unchanged.
     fn statement<'s>(&self, sql: &'s str) -> std::borrow::Cow<'s, str> {
         std::borrow::Cow::Borrowed(sql)

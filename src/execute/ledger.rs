@@ -154,8 +154,8 @@ impl<'a> Ledger<'a> {
         out
     }
 
-    /// What ends the revision: the row and the log in one transaction.
-    pub(crate) fn end(&mut self, log: String) -> Vec<String> {
+    /// What ends the revision: the row, with how long it took where that is `timed`, and the log in one transaction.
+    pub(crate) fn end(&mut self, log: String, timed: bool) -> Vec<String> {
         let mut out = Vec::new();
         if self.written.is_none() {
             self.write(false, &mut out);
@@ -164,6 +164,7 @@ impl<'a> Ledger<'a> {
             out.push(self.dialect.begin().to_owned());
         }
         out.push(match self.direction {
+            Direction::Upgrade if timed => self.table.ended_now(&self.id),
             Direction::Upgrade => self.table.progress(&self.id, None),
             Direction::Downgrade => self.table.delete(&self.id),
         });
@@ -222,7 +223,7 @@ mod tests {
             out.extend(ledger.after(sql));
         }
         out.extend(ledger.reset(Vec::new()));
-        out.extend(ledger.end("LOG".to_owned()));
+        out.extend(ledger.end("LOG".to_owned(), false));
         let short = |sql: &String| match sql.split_once("unfinished = ") {
             Some((_, rest)) => {
                 let rest = rest.split(' ').next().unwrap_or_default();

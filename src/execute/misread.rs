@@ -1,6 +1,6 @@
 //! What a copy by hand writes into the new table instead of what its author means.
 
-use crate::dialect::{Dialect, Rows};
+use crate::dialect::{Dialect, Replaces, Rows};
 use crate::error::Result;
 use crate::execute::between::Between;
 use crate::execute::course::Course;
@@ -27,15 +27,46 @@ pub(super) fn note(
     ))
 }
 
-/// What to say of a statement that copies a table into the one which takes its place, and leaves out columns that both have.
-/// Where `rows` are known, only if one holds anything.
+/// What copies by hand have left out, by the table that they fill, unless something else fills it as well.
+#[derive(Debug, Default)]
+pub(super) struct LeftOut(Vec<(String, String)>);
+
+impl LeftOut {
+    /// Sees what a statement does to the tables, and what it says of it by [`left_out`].
+    pub(super) fn read(&mut self, statement: &str, note: Option<(String, String)>, dialect: &dyn Dialect) {
+        if self.0.is_empty() && note.is_none() {
+            return;
+        }
+        if let Some(Replaces::Renames { from, to }) = dialect.replaces(statement) {
+            let mut known = self.0.iter_mut().map(|(table, _)| table);
+            if let Some(table) = known.find(|table| **table == from) {
+                *table = to;
+            }
+        } else if let Some(change) = dialect.changes_rows(statement) {
+            let before = self.0.len();
+            self.0.retain(|(table, _)| *table != change.table);
+            if self.0.len() < before {
+                return;
+            }
+        }
+        self.0.extend(note);
+    }
+
+    /// What there is to say, once.
+    pub(super) fn said(&mut self) -> impl Iterator<Item = String> + use<> {
+        std::mem::take(&mut self.0).into_iter().map(|(_, note)| note)
+    }
+}
+
+/// What to say of a statement that copies a table into the one which takes its place, and leaves out columns that both have:
+/// the table that it fills, and the words. Where `rows` are known, only if one holds anything.
 pub(super) fn left_out(
     statement: &str,
     (course, between): (&Course, &Between),
     dialect: &dyn Dialect,
     rows: bool,
     ask: &mut dyn FnMut(&str) -> Result<Rows>,
-) -> Option<String> {
+) -> Option<(String, String)> {
     let change = dialect.changes_rows(statement).filter(|change| change.copies);
     let table = change.filter(|change| course.is_made(&change.table))?.table;
     let references = dialect.references()?;
@@ -52,10 +83,12 @@ pub(super) fn left_out(
     });
     let named: Vec<String> = columns.iter().map(|column| format!("`{column}`")).collect();
     let is = if named.len() == 1 { "is" } else { "are" };
-    (!named.is_empty()).then(|| {
-        format!(
-            "{} {is} in `{source}` and in the table that takes its place, and {is} not copied",
-            named.join(", ")
-        )
-    })
+    if named.is_empty() {
+        return None;
+    }
+    let words = format!(
+        "{} {is} in `{source}` and in the table that takes its place, and {is} not copied",
+        named.join(", ")
+    );
+    Some((table, words))
 }

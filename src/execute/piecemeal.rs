@@ -93,7 +93,8 @@ impl Pieces<'_> {
         self.own(&reset, done)?;
         let back = inherit::put_back(self.driver, before);
         back.inspect_err(|error| self.heard(error))?;
-        let end = self.ledger.end(log);
+        let timed = self.driver.dialect().stopwatch().is_some();
+        let end = self.ledger.end(log, timed);
         self.own(&end, done)?;
         let sent = self.driver.flush();
         sent.inspect_err(|error| self.heard(error))

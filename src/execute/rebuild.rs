@@ -13,7 +13,7 @@ use crate::execute::fault;
 use crate::execute::following::{self, Follower, Known};
 use crate::execute::group::Group;
 use crate::execute::losses::{self, Losses};
-use crate::execute::misread;
+use crate::execute::misread::{self, LeftOut};
 use crate::execute::orphans::{self, Names, Orphans};
 use crate::execute::scripts::Prepared;
 use crate::execute::shown::one_line;
@@ -31,6 +31,8 @@ pub(crate) struct Rebuild<'a> {
     torn: bool,
     /// What was counted in the tables that were dropped and whose names another one takes.
     counts: BTreeMap<String, Tally>,
+    /// What copies have left out.
+    left_out: LeftOut,
     /// Where the first table goes.
     at: Option<(SourceFile, Span)>,
     losses: Losses,
@@ -53,6 +55,7 @@ impl<'a> Rebuild<'a> {
             before: None,
             torn: false,
             counts: BTreeMap::new(),
+            left_out: LeftOut::default(),
             at: None,
             losses: Losses::default(),
             changed: Changed::new(prepared.asks_count),
@@ -182,8 +185,8 @@ impl<'a> Rebuild<'a> {
         self.notes
             .extend(misread::note(statement, &self.course, dialect, true, &mut ask));
         let copied = (&self.course, &self.prepared.between);
-        self.notes
-            .extend(misread::left_out(statement, copied, dialect, true, &mut ask));
+        let note = misread::left_out(statement, copied, dialect, true, &mut ask);
+        self.left_out.read(statement, note, dialect);
         let acts = self.course.after(statement);
         self.act(driver, acts)
     }
@@ -408,6 +411,7 @@ impl<'a> Rebuild<'a> {
         if held && self.losses.replaced(driver, &self.prepared.dropped)? {
             self.losses.compiles(driver, self.at.as_ref())?;
         }
+        self.notes.extend(self.left_out.said());
         self.notes.extend(self.losses.said(driver)?);
         Ok(self.notes)
     }

@@ -120,7 +120,8 @@ impl Recorder<'_> {
             let stands = self.stands(plan, applied);
             put(scribe.out, &(sql.begin(false) + &stands + &sql.commit(false)))?;
         }
-        self.read(&scripts, Start::default(), applied, &mut scribe)
+        self.read(&scripts, Start::default(), applied, &mut scribe)?;
+        put(scribe.out, sql.foot(&head))
     }
 }
 
@@ -426,7 +427,7 @@ impl Reader for Scribe<'_> {
             let prepared = self.prepared.as_ref();
             let ends = prepared.map_or_else(Vec::new, |prepared| inherit::ends_by_text(prepared, self.dialect));
             let mut own = ledger.reset(ends);
-            own.extend(ledger.end(log));
+            own.extend(ledger.end(log, false));
             self.own(&own)?;
             self.ended(step);
             return Ok(());

@@ -20,17 +20,6 @@ pub(crate) struct Place<'s> {
 }
 
 impl Place<'_> {
-    /// The statement of an ALTER, with the comment that ends an ADD COLUMN, which SQLite keeps.
-    fn with_comment(&self) -> &str {
-        let text = self.statement.text;
-        let comment = self.statement.raw.get(text.len()..).unwrap_or_default();
-        if comment.trim_start().starts_with("/*") && token::holds(text, b"add") {
-            self.statement.raw.trim_end()
-        } else {
-            text
-        }
-    }
-
     /// The statement as it is sent: with the comment before its semicolon, which the database keeps with a definition.
     pub(crate) fn sql(&self) -> &str {
         let raw = self.statement.raw;
@@ -167,7 +156,7 @@ impl Walk<'_> {
         };
         let (file, span) = place.in_file();
         let alter = AlterStatement {
-            text: place.with_comment().to_owned(),
+            text: place.statement.text.to_owned(),
             file,
             offset: span.start,
         };

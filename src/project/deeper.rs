@@ -6,6 +6,7 @@ use std::path::Path;
 use super::disk::{Folder, Kind};
 use super::files::{Loader, is_sql};
 use super::mistakes::{misnamed, nested};
+use super::names::{Half, Name};
 use crate::error::Result;
 use crate::revision::header;
 use crate::sorted;
@@ -73,7 +74,9 @@ impl Loader<'_> {
     /// Whether a file begins like a revision, and no location has it under another name.
     fn is_passed_over(&self, folder: &str, file: &str) -> bool {
         let folder = self.root.join(folder);
-        let begins = headed(&folder.join(file), file).is_some();
+        // By its name it is one, whatever its header says.
+        let is_half = matches!(Half::of(file), Name::Half(..));
+        let begins = headed(&folder.join(file), file).is_some_and(|file| is_half || header::parse(&file).is_ok());
         let real = |path: &Path| std::fs::canonicalize(path).ok();
         let Some(place) = real(&folder).filter(|_| begins) else {
             return false;

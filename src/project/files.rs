@@ -260,8 +260,9 @@ impl Loader<'_> {
             return Err(mistake);
         }
         self.no_misnamed(location, Some(name), others)?;
+        self.nothing_deeper(&folder, shown, inner, deeper::DEEP)?;
         if halves.is_empty() {
-            return self.nothing_deeper(&folder, shown, inner, deeper::DEEP);
+            return Ok(());
         }
         sorted::sort(halves);
         let set = Set {

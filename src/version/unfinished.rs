@@ -34,6 +34,16 @@ impl Row {
 const BEGUN: &str = ":begun";
 
 impl VersionTable {
+    /// The statement that records the end of an upgrade, which began with the dialect's stopwatch.
+    pub fn ended_now(&self, id: &str) -> String {
+        let id = self.dialect.literal(id);
+        let took = self.dialect.version_sql().elapsed.unwrap_or("NULL");
+        format!(
+            "UPDATE {} SET unfinished = NULL, duration_ms = {took} WHERE revision = {id}",
+            self.revisions
+        )
+    }
+
     /// The statement that records the end of an upgrade, and how long it took, for a row that stands at one of these places.
     pub fn ended(&self, id: &str, from: &[Unfinished], took: Duration) -> String {
         let id = self.dialect.literal(id);

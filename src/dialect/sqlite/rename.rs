@@ -161,7 +161,7 @@ pub(super) fn first(
     }
     ops.extend(stepping_aside(&broken, site));
     if ask.offline() {
-        ops.push(strangers::none_uncompiled(state, &broken, site.index, ask)?);
+        ops.push(strangers::none_uncompiled(state, site.index, ask)?);
     }
     ops.push(Op::Set(Setting::LegacyAlterTable, Some(false)));
     ops.extend(early.iter().map(|rename| Op::sql(rename.sql.clone(), rename.at)));
@@ -190,7 +190,7 @@ pub(super) fn rewrite(site: &Site<'_>, state: &State, kind: &ActionKind, ask: &m
     if ask.offline() {
         ops.insert(0, readers::none_unknown(state, site.index, ask)?);
         // SQLite looks at no view behind one that it cannot read, so those that are known step aside first.
-        ops.push(strangers::none_uncompiled(state, &broken, site.index, ask)?);
+        ops.push(strangers::none_uncompiled(state, site.index, ask)?);
         if let ActionKind::RenameColumn { to, .. } = kind {
             ops.insert(0, strangers::none_takes(state, &to.text, site.index, ask)?);
         }

@@ -96,7 +96,7 @@ pub(super) fn say_lost(counters: bool) -> String {
     if counters {
         out.push_str(&format!(
             "SELECT 'note: the counter of AUTOINCREMENT of `' || name || '` went back from ' || counter || ' to ' || now \
-             FROM (SELECT r.name, r.counter, coalesce((SELECT seq FROM sqlite_sequence s \
+             FROM (SELECT r.name, r.counter, coalesce((SELECT seq FROM main.sqlite_sequence s \
              WHERE lower(s.name) = r.name), 0) AS now FROM {ROWS} r WHERE EXISTS ({THERE} = r.name)) WHERE counter > now;\n"
         ));
     }

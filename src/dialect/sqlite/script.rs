@@ -81,6 +81,15 @@ impl ScriptSql for SqliteScript {
         out
     }
 
+    /// Another script may follow in the same session.
+    fn foot(&self, head: &ScriptHead<'_>) -> &'static str {
+        if head.statistics {
+            "DETACH sqlrev_statistics;\n"
+        } else {
+            ""
+        }
+    }
+
     /// The `sqlite3` command drops a carriage return at the end of a line; one in a string is spelled out. It takes a
     /// line with nothing but `/` or `go` for the end of a statement; a comment before it makes it another line.
     fn statement<'s>(&self, sql: &'s str) -> Cow<'s, str> {

@@ -38,7 +38,8 @@ pub(super) fn set(statement: &str) -> Option<(&'static str, &'static str)> {
 
 /// Whether a statement says where temporary tables are kept, with which SQLite drops those that there are.
 pub(super) fn moves_temporary(statement: &str) -> bool {
-    assigned(statement).is_some_and(|(name, _)| name.eq_ignore_ascii_case("temp_store"))
+    let moves = ["temp_store", "temp_store_directory"];
+    assigned(statement).is_some_and(|(name, _)| moves.iter().any(|other| name.eq_ignore_ascii_case(other)))
 }
 
 /// What a statement switches of that which a copy switches.

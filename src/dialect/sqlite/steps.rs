@@ -395,9 +395,14 @@ fn quoted_in(draft: &Draft<'_>, expected: &[(String, String, String)]) -> Vec<(S
             ClauseKind::References(key) => Some(key.table.text.as_str()),
             _ => None,
         });
-    let names = tables.map(|object| object.name.as_str()).chain([draft.name()]);
+    let others = tables.map(|object| object.name.as_str());
     let mut found = Vec::new();
-    for name in names.chain(parents).filter(|name| !name.contains(['"', '[', ']', '`'])) {
+    for name in [draft.name()]
+        .into_iter()
+        .chain(parents)
+        .chain(others)
+        .filter(|name| !name.contains(['"', '[', ']', '`']))
+    {
         let says = |text: &str| expected.iter().any(|(.., sql)| sql.contains(text));
         let ways = [format!("\"{name}\""), format!("[{name}]"), format!("`{name}`")];
         if !says(name) || found.iter().any(|(known, _)| *known == ways[0]) {
@@ -407,6 +412,8 @@ fn quoted_in(draft: &Draft<'_>, expected: &[(String, String, String)]) -> Vec<(S
         let ways = ways.into_iter().enumerate().filter(|(at, way)| *at == 0 || says(way));
         found.extend(ways.map(|(_, way)| (way, name.to_owned())));
     }
+    // One is put into another, and SQLite's parser goes no deeper than a hundred.
+    found.truncate(12);
     found
 }
 

@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use crate::code::Code;
 use crate::dialect::sqlite::dependents::{origin, says, stays};
 use crate::dialect::sqlite::draft::{Draft, Index, Source};
-use crate::dialect::sqlite::inspect::{Object, State, views_and_triggers, words};
+use crate::dialect::sqlite::inspect::{State, views_and_triggers, words};
+use crate::dialect::sqlite::readers;
 use crate::dialect::sqlite::types::Affinity;
 use crate::dialect::sqlite::unique::Unique;
-use crate::dialect::sqlite::{readers, uncompiled};
 use crate::dialect::{Ask, Op};
 use crate::error::Result;
 use crate::sorted::Gather as _;
@@ -185,19 +185,25 @@ pub(super) fn none_takes(state: &State, name: &str, last: usize, ask: &mut dyn A
     unfit(state, &[takes(name)], last, ask)
 }
 
-/// A check that every view compiles but for these, which step aside, and those that do where an application registers
-/// what they use: SQLite's own RENAMEs refuse while another one does not.
-pub(super) fn none_uncompiled(state: &State, broken: &[Object], last: usize, ask: &mut dyn Ask) -> Result<Op> {
-    let elsewhere = uncompiled::compiled_elsewhere(ask, &state.schema)?;
-    let aside = broken.iter().chain(&elsewhere);
-    let aside: Vec<String> = aside.map(|object| sqlite_literal(&object.name)).collect();
+/// A check that every view compiles which no revision makes: SQLite's own RENAMEs refuse while one does not. Those of the
+/// revisions step aside where they do not, and may call what the runner of the script lacks, which hinders no RENAME.
+///
+/// # Errors
+/// Those of the replay.
+pub(super) fn none_uncompiled(state: &State, last: usize, ask: &mut dyn Ask) -> Result<Op> {
+    let known = views_and_triggers(ask, &state.schema)?;
+    let known: Vec<String> = known
+        .iter()
+        .filter(|object| object.kind == "view")
+        .map(|object| sqlite_literal(&object.name))
+        .collect();
     Ok(Op::Check {
         // SQLite finds no columns in a view that does not compile, and says nothing of it here.
         sql: format!(
             "SELECT type || ' ' || name FROM pragma_table_list WHERE schema = {} AND type = 'view' AND ncol = 0 \
              AND name NOT IN ({}) ORDER BY 1",
             sqlite_literal(&state.schema),
-            aside.join(", ")
+            known.join(", ")
         ),
         code: Code::BatchInUse,
         message: format!(

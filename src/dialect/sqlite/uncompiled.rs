@@ -73,13 +73,10 @@ fn leave_readable(
             }
         }
     }
-    broken.retain(|object| {
-        if !ready || scratch.execute(&object.sql).is_err() {
-            return true;
-        }
-        let readable = tried.renames(scratch.as_mut());
-        !readable && scratch.execute(&oracle::dropped(object)).is_ok()
-    });
+    if ready {
+        let suspects = std::mem::take(broken);
+        tried.unreadable(scratch.as_mut(), &suspects, broken);
+    }
     Ok(())
 }
 
@@ -91,6 +88,31 @@ impl Tried {
     fn renames(&self, scratch: &mut dyn Scratch) -> bool {
         let sql = format!("ALTER TABLE {} RENAME COLUMN x TO x", self.0);
         scratch.execute(&sql).is_ok()
+    }
+
+    /// Makes those that SQLite can read there, and gives the others. All at once if that goes, else half by half: each RENAME
+    /// reads everything.
+    fn unreadable(&self, scratch: &mut dyn Scratch, suspects: &[Object], broken: &mut Vec<Object>) {
+        let made: Vec<bool> = suspects
+            .iter()
+            .map(|object| scratch.execute(&object.sql).is_ok())
+            .collect();
+        if made.iter().all(|made| *made) && self.renames(scratch) {
+            return;
+        }
+        let there = suspects.iter().zip(made).rev().filter(|(_, made)| *made);
+        for (object, _) in there {
+            let _ = scratch.execute(&oracle::dropped(object));
+        }
+        match suspects {
+            [] => {}
+            [one] => broken.push(one.clone()),
+            _ => {
+                let (first, rest) = suspects.split_at(suspects.len() / 2);
+                self.unreadable(scratch, first, broken);
+                self.unreadable(scratch, rest, broken);
+            }
+        }
     }
 }
 
@@ -114,13 +136,6 @@ pub(super) fn of(ask: &mut dyn Ask, schema: &str) -> Result<Vec<(Object, String)
     let mut refused = refused_in(ask, schema)?;
     refused.retain(|(_, words)| !session::is_registered(words));
     Ok(refused)
-}
-
-/// Those that use what an application registers: they compile elsewhere, and SQLite's own RENAME leads them along.
-pub(super) fn compiled_elsewhere(ask: &mut dyn Ask, schema: &str) -> Result<Vec<Object>> {
-    let refused = refused_in(ask, schema)?.into_iter();
-    let elsewhere = refused.filter(|(_, words)| session::is_registered(words));
-    Ok(elsewhere.map(|(object, _)| object).collect())
 }
 
 fn refused_in(ask: &mut dyn Ask, schema: &str) -> Result<Vec<(Object, String)>> {

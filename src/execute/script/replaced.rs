@@ -9,7 +9,7 @@ use crate::execute::alike::Alike;
 use crate::execute::course::{Act, Course};
 use crate::execute::following::{self, Known};
 use crate::execute::group::Group;
-use crate::execute::misread;
+use crate::execute::misread::{self, LeftOut};
 use crate::execute::script::{Scribe, authors, one_line, put};
 use crate::revision::Transaction;
 use crate::sql::token;
@@ -53,6 +53,8 @@ pub(super) struct ByHand {
     pub(super) elsewhere: Option<&'static str>,
     /// What is known of the tables that follow those which are dropped.
     pub(super) known: Known,
+    /// What copies have left out.
+    left_out: LeftOut,
     /// The statements that were looked at, where that holds of those like them.
     pub(super) alike: Alike,
     /// How many statements of the step are written.
@@ -359,15 +361,15 @@ impl Scribe<'_> {
             indexes.retain(|(index, _)| !index.eq_ignore_ascii_case(&name));
             self.hand.seen.indexes = indexes;
         }
+        let mut left_out = None;
         if let (Some(course), Some(ask)) = (&self.hand.seen.course, ask.as_deref_mut()) {
-            let note = misread::note(statement, course, self.dialect, false, &mut |sql| ask.query(sql));
-            self.notes.extend(note);
+            let mut ask = |sql: &str| ask.query(sql);
+            self.notes
+                .extend(misread::note(statement, course, self.dialect, false, &mut ask));
             let between = self.prepared.as_ref().map(|prepared| (course, &prepared.between));
-            let note = between.and_then(|copied| {
-                misread::left_out(statement, copied, self.dialect, false, &mut |sql| ask.query(sql))
-            });
-            self.notes.extend(note);
+            left_out = between.and_then(|copied| misread::left_out(statement, copied, self.dialect, false, &mut ask));
         }
+        self.hand.left_out.read(statement, left_out, self.dialect);
         let acts = self.hand.seen.course.as_mut().map(|course| course.before(statement));
         self.act(acts.unwrap_or_default(), ask)
     }
@@ -427,6 +429,9 @@ impl Scribe<'_> {
     /// At the end of the step: what is left to say.
     pub(super) fn says(&mut self) -> Result<()> {
         self.spares()?;
+        for note in self.hand.left_out.said() {
+            put(self.out, &format!("-- note: {}\n", one_line(&note)))?;
+        }
         let acts = self.hand.seen.course.as_mut().map(Course::end);
         self.compares(acts.unwrap_or_default())?;
         for (index, check) in std::mem::take(&mut self.hand.seen.indexes) {

@@ -13,7 +13,7 @@ use crate::source::Span;
 use crate::sql::parse::alter::Place;
 use crate::sql::parse::define::{Clause, ClauseKind, ColumnDef};
 use crate::sql::split::SQLITE;
-use crate::sql::token::{Kind, Token, significant, tokens, unquoted};
+use crate::sql::token::{Kind, significant, tokens, unquoted};
 use crate::sql::write::{quoted, sqlite_literal};
 
 /// What an ADD COLUMN says apart from the column itself.
@@ -66,26 +66,11 @@ pub(super) fn apply(
     } else {
         written(draft, site, column)?
     };
-    let definition = definition + ending(site, column, add.place);
     let before = names::known(draft);
     insert(draft, site, column, &definition, add.place)?;
     names::release(draft, &before);
     demand_rows(draft, site, column, ask)?;
     unique(draft, site, column)
-}
-
-/// The comments that end the statement, which SQLite stores with the column: not one that would hide what comes behind it.
-fn ending<'s>(site: &'s Site<'_>, column: &ColumnDef, place: Option<&Place>) -> &'s str {
-    let rest = site.statement.text[column.span.end..].trim_end();
-    let kept = |token: &Token| {
-        let block = token.kind == Kind::Comment && rest[token.span.clone()].starts_with("/*");
-        token.kind == Kind::Space || block
-    };
-    if place.is_none() && tokens(rest, &SQLITE).all(|token| kept(&token)) {
-        rest
-    } else {
-        ""
-    }
 }
 
 /// The definition as it goes into the table: types, defaults and identities in SQLite's words.
