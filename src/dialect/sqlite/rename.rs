@@ -2,7 +2,7 @@
 
 use crate::code::Code;
 use crate::dialect::sqlite::draft::Draft;
-use crate::dialect::sqlite::inspect::{Object, State};
+use crate::dialect::sqlite::inspect::{Object, State, views_and_triggers};
 use crate::dialect::sqlite::program::Change;
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
@@ -152,21 +152,23 @@ pub(super) fn first(
     ask: &mut dyn Ask,
 ) -> Result<()> {
     let broken = uncompiled::broken_anyway(ask, state)?;
+    let aside = with_temporary(&broken, ask)?;
     let mut ops = Vec::new();
     if ask.offline() {
+        ops.extend(strangers::none_on(&aside, site.index, ask)?);
         ops.push(readers::none_unknown(state, site.index, ask)?);
         for rename in early {
             ops.push(strangers::none_takes(state, &rename.to, rename.at, ask)?);
         }
     }
-    ops.extend(stepping_aside(&broken, site));
+    ops.extend(stepping_aside(&aside, site));
     if ask.offline() {
         ops.push(strangers::none_uncompiled(state, site.index, ask)?);
     }
     ops.push(Op::Set(Setting::LegacyAlterTable, Some(false)));
     ops.extend(early.iter().map(|rename| Op::sql(rename.sql.clone(), rename.at)));
     ops.push(Op::Set(Setting::LegacyAlterTable, None));
-    ops.extend(coming_back(&broken, site));
+    ops.extend(coming_back(&aside, site));
     rewrite.ops.splice(0..0, ops);
     rewrite.broken.extend(named(&broken));
     Ok(())
@@ -186,8 +188,12 @@ pub(super) fn rewrite(site: &Site<'_>, state: &State, kind: &ActionKind, ask: &m
     if let ActionKind::RenameTable(to) = kind {
         captures::programs(state, &Change::RenameTable(&to.text), site, ask)?;
     }
-    let mut ops = stepping_aside(&broken, site);
+    let aside = with_temporary(&broken, ask)?;
+    let mut ops = stepping_aside(&aside, site);
     if ask.offline() {
+        if let Some(check) = strangers::none_on(&aside, site.index, ask)? {
+            ops.insert(0, check);
+        }
         ops.insert(0, readers::none_unknown(state, site.index, ask)?);
         // SQLite looks at no view behind one that it cannot read, so those that are known step aside first.
         ops.push(strangers::none_uncompiled(state, site.index, ask)?);
@@ -205,7 +211,7 @@ pub(super) fn rewrite(site: &Site<'_>, state: &State, kind: &ActionKind, ask: &m
         _ => return Err(site.refuse(Code::BatchInternal, "not a rename", "")),
     }
     ops.push(Op::Set(Setting::LegacyAlterTable, None));
-    ops.extend(coming_back(&broken, site));
+    ops.extend(coming_back(&aside, site));
     let probes: Vec<_> = prove::live_probes(ask, state, &|_, _| true)?
         .into_iter()
         .filter(|probe| probe.object.starts_with("view"))
@@ -255,6 +261,20 @@ fn refuse_own(site: &Site<'_>, state: &State, broken: &[Object]) -> Result<()> {
     Err(site
         .refuse(Code::BatchInUse, message, "")
         .help("drop it, or repair it, first"))
+}
+
+/// Those that step aside, with the temporary triggers of views among them, which go with a view.
+fn with_temporary(broken: &[Object], ask: &mut dyn Ask) -> Result<Vec<Object>> {
+    let mut aside = broken.to_vec();
+    let is_view = |table: &str| {
+        let mut views = broken.iter().filter(|object| object.kind == "view");
+        views.any(|view| view.name.eq_ignore_ascii_case(table))
+    };
+    if broken.iter().any(|object| object.kind == "view") {
+        let temporary = views_and_triggers(ask, "temp")?.into_iter();
+        aside.extend(temporary.filter(|object| object.kind == "trigger" && is_view(&object.table)));
+    }
+    Ok(aside)
 }
 
 /// SQLite's own RENAMEs refuse while a view or trigger does not compile, so those step aside and come back.

@@ -354,25 +354,29 @@ fn stored_as(
     // SQLite's own ALTERs leave what is no UTF-8 as it is.
     let odd = expected.iter().filter(|(_, _, sql)| bytes::may_differ(sql));
     let odd: Vec<String> = odd.map(|(_, name, _)| sqlite_literal(name)).collect();
-    let sql = quoted_names.iter().fold("sql".to_owned(), |sql, (quoted, name)| {
-        format!("replace({sql}, {}, {})", sqlite_literal(quoted), sqlite_literal(name))
-    });
-    let text = format!("rtrim(replace({sql}, char(13) || char(10), char(10)), char(9, 10, 12, 13, 32))");
+    // One is put into another, and SQLite's parser goes no deeper than a hundred.
+    let mut from = format!("{}.sqlite_schema", quoted(&draft.state.schema, '"'));
+    for names in quoted_names.chunks(12) {
+        let bare = names.iter().fold("sql".to_owned(), |sql, (quoted, name)| {
+            format!("replace({sql}, {}, {})", sqlite_literal(quoted), sqlite_literal(name))
+        });
+        from = format!("(SELECT type, name, tbl_name, {bare} AS sql FROM {from})");
+    }
+    let text = "rtrim(replace(sql, char(13) || char(10), char(10)), char(9, 10, 12, 13, 32))";
     // The `sqlite3` command drops carriage returns at line ends, so they do not count; nor does the line end behind a comment,
     // which is stored where it is sent along.
     let sql = format!(
         "WITH expected(type, name, sql) AS (VALUES {}), stored AS (SELECT type, name, \
-         {} FROM {}.sqlite_schema \
+         {} FROM {from} \
          WHERE tbl_name = {} COLLATE NOCASE AND sql IS NOT NULL) \
          SELECT 'missing: ' || type || ' ' || name FROM (SELECT * FROM expected EXCEPT SELECT * FROM stored) \
          UNION ALL SELECT 'unexpected: ' || type || ' ' || name FROM (SELECT * FROM stored EXCEPT SELECT * FROM expected)",
         values.join(", "),
         if odd.is_empty() {
-            text
+            text.to_owned()
         } else {
             format!("CASE WHEN name IN ({}) THEN NULL ELSE {text} END", odd.join(", "))
         },
-        quoted(&draft.state.schema, '"'),
         sqlite_literal(draft.name())
     );
     Op::Check {
@@ -412,8 +416,6 @@ fn quoted_in(draft: &Draft<'_>, expected: &[(String, String, String)]) -> Vec<(S
         let ways = ways.into_iter().enumerate().filter(|(at, way)| *at == 0 || says(way));
         found.extend(ways.map(|(_, way)| (way, name.to_owned())));
     }
-    // One is put into another, and SQLite's parser goes no deeper than a hundred.
-    found.truncate(12);
     found
 }
 

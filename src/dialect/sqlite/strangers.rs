@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::code::Code;
 use crate::dialect::sqlite::dependents::{origin, says, stays};
 use crate::dialect::sqlite::draft::{Draft, Index, Source};
-use crate::dialect::sqlite::inspect::{State, views_and_triggers, words};
+use crate::dialect::sqlite::inspect::{Object, State, views_and_triggers, words};
 use crate::dialect::sqlite::readers;
 use crate::dialect::sqlite::types::Affinity;
 use crate::dialect::sqlite::unique::Unique;
@@ -213,6 +213,46 @@ pub(super) fn none_uncompiled(state: &State, last: usize, ask: &mut dyn Ask) -> 
         help: "drop it first and create it anew afterwards; or run the upgrade online".to_owned(),
         at: (last, 0..0),
     })
+}
+
+/// A check that views which step aside have no triggers but these, which come back.
+///
+/// # Errors
+/// Those of the replay.
+pub(super) fn none_on(aside: &[Object], last: usize, ask: &mut dyn Ask) -> Result<Option<Op>> {
+    let literals = |kind: &str| -> Vec<String> {
+        let of_kind = aside.iter().filter(|object| object.kind == kind);
+        of_kind
+            .map(|object| sqlite_literal(&object.name.to_ascii_lowercase()))
+            .collect()
+    };
+    let Some(view) = aside.iter().find(|object| object.kind == "view") else {
+        return Ok(None);
+    };
+    let mut known = literals("trigger");
+    let others = views_and_triggers(ask, &view.schema)?;
+    known.extend(
+        others
+            .iter()
+            .filter(|object| object.kind == "trigger")
+            .map(|object| sqlite_literal(&object.name.to_ascii_lowercase())),
+    );
+    Ok(Some(Op::Check {
+        sql: format!(
+            "SELECT type || ' ' || name FROM (SELECT * FROM {}.sqlite_schema UNION ALL SELECT * FROM sqlite_temp_schema) \
+             WHERE type = 'trigger' AND lower(tbl_name) IN ({}) AND lower(name) NOT IN ({}) ORDER BY 1",
+            quoted(&view.schema, '"'),
+            literals("view").join(", "),
+            known.join(", ")
+        ),
+        code: Code::BatchInUse,
+        message: format!(
+            "a trigger that no revision makes stands on a view such as `{}`, which does not compile and steps aside",
+            view.name
+        ),
+        help: "drop it first and create it anew afterwards; or run the upgrade online, which takes it along".to_owned(),
+        at: (last, 0..0),
+    }))
 }
 
 /// A check that there is no view or trigger of which one of these conditions holds.

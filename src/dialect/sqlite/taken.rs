@@ -77,9 +77,15 @@ pub(super) fn left_out(
         .map(|at| sqlite_literal(&lower(at)))
         .collect();
     let source = lower(source);
+    let rowid = readers::ROWID.iter().any(|name| given.contains(&sqlite_literal(name)));
+    let numbered = if rowid {
+        " AND NOT (t.pk = 1 AND lower(t.type) = 'integer')"
+    } else {
+        ""
+    };
     let found = query(&format!(
         "SELECT t.name FROM pragma_table_xinfo({}) t, pragma_table_xinfo({}) s WHERE lower(s.name) = lower(t.name) \
-         AND t.hidden = 0 AND s.hidden = 0 AND lower(t.name) NOT IN ({}) ORDER BY t.cid",
+         AND t.hidden = 0 AND s.hidden = 0 AND lower(t.name) NOT IN ({}){numbered} ORDER BY t.cid",
         sqlite_literal(&table.to_ascii_lowercase()),
         sqlite_literal(&source),
         given.join(", ")

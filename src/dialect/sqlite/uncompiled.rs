@@ -176,7 +176,16 @@ fn refused_in(ask: &mut dyn Ask, schema: &str) -> Result<Vec<(Object, String)>> 
 /// Leaves those triggers out that compile where the broken ones are not: a statement that fires one compiles all of them,
 /// and SQLite leads the sound ones along.
 fn leave_sound(ask: &mut dyn Ask, schema: &str, broken: &mut Vec<(Object, String)>) -> Result<()> {
-    let tainted = |(object, words): &(Object, String)| object.kind == "trigger" && !session::is_registered(words);
+    // A trigger of a broken view goes with it.
+    let views: Vec<String> = broken
+        .iter()
+        .filter(|(object, _)| object.kind == "view")
+        .map(|(object, _)| object.name.to_ascii_lowercase())
+        .collect();
+    let tainted = |(object, words): &(Object, String)| {
+        let on_view = || views.contains(&object.table.to_ascii_lowercase());
+        object.kind == "trigger" && !session::is_registered(words) && !on_view()
+    };
     if broken.iter().filter(|one| tainted(one)).count() < 2 {
         return Ok(());
     }
