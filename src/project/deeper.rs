@@ -77,8 +77,7 @@ impl Loader<'_> {
         // By its name it is one, whatever its header says.
         let is_half = matches!(Half::of(file), Name::Half(..));
         let begins = headed(&folder.join(file), file).is_some_and(|file| is_half || header::parse(&file).is_ok());
-        let real = |path: &Path| std::fs::canonicalize(path).ok();
-        let Some(place) = real(&folder).filter(|_| begins) else {
+        let Some(place) = std::fs::canonicalize(&folder).ok().filter(|_| begins) else {
             return false;
         };
         !self.is_location(&place) && !place.parent().is_some_and(|parent| self.is_location(parent))

@@ -12,11 +12,11 @@ use crate::sql::token::{self, Kind, Token};
 /// assert_eq!(filled::table("CREATE TABLE t (a)", &SQLITE), None);
 /// ```
 pub fn table<'s>(statement: &'s str, rules: &SplitRules) -> Option<&'s str> {
-    // Most tables of a history are not, and no token is made for them.
+    // Most tables of a history are not, and no token is made for them: the first words are CREATE TABLE themselves.
     let asks = ["select", "values", "table", "execute"];
-    let first = statement.get(..6)?;
-    if !first.eq_ignore_ascii_case("create") || !asks.iter().any(|word| token::holds(&statement[6..], word.as_bytes()))
-    {
+    let begins = statement.get(..6)?.eq_ignore_ascii_case("create");
+    let rest = statement.get(12..)?;
+    if !begins || !asks.iter().any(|word| token::holds(rest, word.as_bytes())) {
         return None;
     }
     let tokens: Vec<Token> = token::significant(statement, rules).collect();

@@ -36,22 +36,20 @@ const BEGUN: &str = ":begun";
 impl VersionTable {
     /// The statement that records the end of an upgrade, which began with the dialect's stopwatch.
     pub fn ended_now(&self, id: &str) -> String {
-        let id = self.dialect.literal(id);
-        let took = self.dialect.version_sql().elapsed.unwrap_or("NULL");
-        format!(
-            "UPDATE {} SET unfinished = NULL, duration_ms = {took} WHERE revision = {id}",
-            self.revisions
-        )
+        self.end(id, self.dialect.version_sql().elapsed.unwrap_or("NULL"))
     }
 
     /// The statement that records the end of an upgrade, and how long it took, for a row that stands at one of these places.
     pub fn ended(&self, id: &str, from: &[Unfinished], took: Duration) -> String {
+        self.end(id, &took.as_millis().to_string()) + &self.still_at(from)
+    }
+
+    fn end(&self, id: &str, took: &str) -> String {
         let id = self.dialect.literal(id);
-        let took = took.as_millis();
         format!(
             "UPDATE {} SET unfinished = NULL, duration_ms = {took} WHERE revision = {id}",
             self.revisions
-        ) + &self.still_at(from)
+        )
     }
 }
 

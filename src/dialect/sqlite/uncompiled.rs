@@ -131,7 +131,7 @@ fn made(ask: &mut dyn Ask, schema: &str) -> Result<Vec<(String, String, String)>
     Ok(rows.collect())
 }
 
-/// Likewise, of a schema, and what SQLite says of each.
+/// The views and triggers of a schema that do not compile, whatever RENAME makes of them, and what SQLite says of each.
 pub(super) fn of(ask: &mut dyn Ask, schema: &str) -> Result<Vec<(Object, String)>> {
     let mut refused = refused_in(ask, schema)?;
     refused.retain(|(_, words)| !session::is_registered(words));
