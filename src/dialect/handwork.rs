@@ -49,6 +49,13 @@ pub trait Handwork: Sync {
     /// # Errors
     /// What the database says to the question.
     fn broken(&self, ask: &mut dyn Ask) -> Result<Vec<Broken>>;
+
+    /// For a script: queries for the views and triggers that do not compile where the revisions are replayed and may where
+    /// it runs, by what no revision makes, and what to say of them.
+    ///
+    /// # Errors
+    /// What the replay says to the question.
+    fn mended(&self, ask: &mut dyn Ask) -> Result<Vec<(String, &'static str)>>;
 }
 
 /// The dialects of databases where a table may be replaced by hand and rows go along.
@@ -129,6 +136,17 @@ impl dyn Dialect + '_ {
     pub fn broken(&self, ask: &mut dyn Ask) -> Result<Vec<Broken>> {
         match self.by_hand() {
             Some(handwork) => handwork.broken(ask),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// [`Handwork::mended`]
+    ///
+    /// # Errors
+    /// What the replay says to the question.
+    pub fn mended(&self, ask: &mut dyn Ask) -> Result<Vec<(String, &'static str)>> {
+        match self.by_hand() {
+            Some(handwork) => handwork.mended(ask),
             None => Ok(Vec::new()),
         }
     }

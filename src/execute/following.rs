@@ -209,6 +209,27 @@ fn points_at(table: &str, references: &dyn References, driver: &mut dyn Driver) 
         .collect()
 }
 
+/// The queries for rows of a table that follow others of it, where triggers would fire for them.
+///
+/// # Errors
+/// What the database says to the questions.
+pub(crate) fn fires_itself(
+    table: &str,
+    references: &dyn References,
+    ask: &mut dyn FnMut(&str) -> Result<Rows>,
+) -> Result<Vec<String>> {
+    let mut queries = Vec::new();
+    let keys = references.leads(table, ask)?;
+    for key in keys.iter().filter(|key| key.child.eq_ignore_ascii_case(table)) {
+        for column in changes(key, None) {
+            if references.fires(table, column.as_deref(), ask)? && !queries.contains(&key.pointing) {
+                queries.push(key.pointing.clone());
+            }
+        }
+    }
+    Ok(queries)
+}
+
 /// Whether rows of a table keep those of another one that points at it, by others in between or not.
 fn is_circle(table: &str, child: &str, references: &dyn References, driver: &mut dyn Driver) -> bool {
     let mut seen = vec![child.to_ascii_lowercase()];

@@ -4,7 +4,7 @@ use crate::dialect::{Dialect, Replaces, Rows};
 use crate::error::Result;
 use crate::execute::between::Between;
 use crate::execute::course::Course;
-use crate::sql::token;
+use crate::sql::token::{self, Kind};
 
 /// What to say of a statement that has filled a table which the script made, where the database took the name of a column
 /// for a text. Where `rows` are known, only if there are any. Nothing is said where the database does not answer.
@@ -78,7 +78,9 @@ impl LeftOut {
         }
         let says = |column: &String| {
             let mut tokens = token::significant(statement, rules);
-            tokens.any(|token| token::unquoted(&statement[token.span]).eq_ignore_ascii_case(column))
+            tokens.any(|token| {
+                token.kind != Kind::Text && token::unquoted(&statement[token.span]).eq_ignore_ascii_case(column)
+            })
         };
         known.columns.retain(|column| !says(column));
     }
@@ -107,7 +109,7 @@ pub(super) fn left_out(
     rows: bool,
     ask: &mut dyn FnMut(&str) -> Result<Rows>,
 ) -> Option<Missed> {
-    let change = dialect.changes_rows(statement).filter(|change| change.copies);
+    let change = dialect.changes_rows(statement);
     let table = change.filter(|change| course.is_made(&change.table))?.table;
     let references = dialect.references()?;
     let (source, mut columns) = references.left_out(statement, &table, ask).ok()??;

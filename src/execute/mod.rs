@@ -40,6 +40,7 @@ mod orphans;
 mod patient;
 pub mod piece;
 mod piecemeal;
+mod prepared;
 mod rebuild;
 mod record;
 pub mod repair;

@@ -408,7 +408,7 @@ impl<'a> Rebuild<'a> {
         self.spares(driver)?;
         self.check(driver)?;
         self.fits(driver)?;
-        if held && self.losses.replaced(driver, &self.prepared.dropped)? {
+        if held && self.losses.replaced(driver, &self.prepared.taken_away())? {
             self.losses.compiles(driver, self.at.as_ref())?;
         }
         self.notes.extend(self.left_out.said());

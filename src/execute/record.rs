@@ -45,6 +45,11 @@ pub(crate) trait Reader {
     }
     /// A piece of it. `ask` answers from the schema as it is just before the piece, where that was needed at all.
     fn piece(&mut self, piece: &Piece<'_>, ask: Option<&mut dyn Ask>) -> Result<()>;
+    /// What a script stops at where the query finds something.
+    fn guard(&mut self, query: &str, why: &str) -> Result<()> {
+        let _ = (query, why);
+        Ok(())
+    }
     /// Something that a reader of the plan should know of the step.
     fn note(&mut self, note: String) {
         drop(note);
@@ -132,10 +137,11 @@ impl Recorder<'_> {
                 losses: Losses::default(),
                 at: None,
                 dropped: prepared.dropped.clone(),
+                taken_away: prepared.taken_away(),
                 unsettles: prepared.unsettles,
             };
             let held = revision.header.transaction == Transaction::Revision && !prepared.commits;
-            let began = reading.begin();
+            let began = reading.begin(self.offline);
             let walked = began
                 .and_then(|()| walk.run(&mut reading))
                 .and_then(|()| reading.notes(held));
@@ -227,18 +233,28 @@ struct Reading<'r> {
     at: Option<(SourceFile, Span)>,
     /// The tables that the script drops.
     dropped: BTreeSet<String>,
+    /// The names under which tables were that it drops.
+    taken_away: BTreeSet<String>,
     /// See [`Prepared::unsettles`](crate::execute::scripts::Prepared::unsettles).
     unsettles: bool,
 }
 
 impl Reading<'_> {
     /// Looks at what compiles before tables go.
-    fn begin(&mut self) -> Result<()> {
+    fn begin(&mut self, offline: bool) -> Result<()> {
         let looks = self.unsettles || !self.dropped.is_empty();
-        match self.replay.as_deref_mut().filter(|_| looks) {
-            Some(replay) => self.losses.begin(replay.driver()),
-            None => Ok(()),
+        let Some(replay) = self.replay.as_deref_mut().filter(|_| looks) else {
+            return Ok(());
+        };
+        self.losses.begin(replay.driver())?;
+        if !offline {
+            return Ok(());
         }
+        let dialect = replay.driver().dialect();
+        for (query, why) in dialect.mended(&mut *replay.asker())? {
+            self.reader.guard(&query, why)?;
+        }
+        Ok(())
     }
 
     /// Looks at what goes with a table that is replaced.
@@ -264,7 +280,7 @@ impl Reading<'_> {
         let Some(replay) = self.replay.as_deref_mut() else {
             return Ok(());
         };
-        if held && self.losses.replaced(replay.driver(), &self.dropped)? {
+        if held && self.losses.replaced(replay.driver(), &self.taken_away)? {
             self.losses.compiles(replay.driver(), self.at.as_ref())?;
         }
         let notes = self.losses.said(replay.driver())?;

@@ -369,6 +369,11 @@ impl Reader for Scribe<'_> {
         Ok(())
     }
 
+    fn guard(&mut self, query: &str, why: &str) -> Result<()> {
+        self.first()?;
+        put(self.out, &self.sql.guard_rows(query, why))
+    }
+
     fn piece(&mut self, piece: &Piece<'_>, ask: Option<&mut dyn Ask>) -> Result<()> {
         match piece {
             Piece::Native(place) => self.native(place, ask),

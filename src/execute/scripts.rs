@@ -5,19 +5,20 @@ use std::io::Read;
 use std::sync::Arc;
 
 use crate::code::Code;
-use crate::dialect::{AlterStatement, Dialect, Replaces};
+use crate::dialect::Dialect;
 use crate::error::{Error, Result};
 use crate::execute::between::Between;
 use crate::execute::directives;
-use crate::execute::group::{Group, Marks};
+use crate::execute::group::Marks;
 use crate::execute::opened::{Opened, no_transaction_control};
+pub(crate) use crate::execute::prepared::Prepared;
 use crate::execute::walk::{Place, place_of};
 use crate::revision::checksum::{self, Checksum};
 use crate::revision::{Header, Revision, Script, Transaction};
 use crate::shell;
-use crate::sorted::Gather as _;
 use crate::source::SourceFile;
 use crate::sql::split::{Fault, Piece, SplitRules, Statement, Statements};
+use crate::sql::token;
 
 /// Larger upgrades are not kept in the version table: their text only serves to show what was changed.
 pub(crate) const KEPT: usize = 1 << 20;
@@ -41,82 +42,6 @@ pub struct InMemory;
 impl Sources for InMemory {
     fn downgrade(&self, revision: &Revision) -> Result<Option<Script>> {
         Ok(revision.downgrade.clone())
-    }
-}
-
-/// What is known of a script after it was read once to its end.
-#[derive(Debug, Clone)]
-pub(crate) struct Prepared {
-    /// How many statements it has.
-    pub statements: u64,
-    /// Whether one of them may have to be rewritten.
-    pub alters: bool,
-    /// The tables whose statements may have to be rewritten.
-    pub altered: BTreeSet<String>,
-    /// Whether one of them sets the connection up.
-    pub pragmas: bool,
-    /// Whether one of them commits by itself.
-    pub commits: bool,
-    /// The tables that are dropped.
-    pub dropped: BTreeSet<String>,
-    /// Those of them whose name another one takes afterwards.
-    pub replaced: BTreeSet<String>,
-    /// The tables that were there and get another name, and these names.
-    pub renamed: BTreeSet<String>,
-    /// Whether a statement means to switch foreign keys off.
-    pub switches: bool,
-    /// Whether a statement says when foreign keys are checked.
-    pub defers: bool,
-    /// Whether a statement may leave views and triggers behind that do not compile, or foreign keys that fit no key, and
-    /// drops no table.
-    pub unsettles: bool,
-    /// Without a transaction: the statements that replace tables, which are done together.
-    pub groups: Vec<Group>,
-    /// Likewise: what drops a table, by how many statements come before it.
-    pub drops: Option<Vec<(u64, String)>>,
-    /// Likewise: the statements, by how many come before them, whose tables are not replaced, though others of their names
-    /// may be.
-    pub for_good: Vec<u64>,
-    /// In a transaction: what is read between statements that drop tables.
-    pub between: Between,
-    /// The statements that drop what would stay in the session after the revision, in the order in which it is made.
-    pub temporary: Vec<String>,
-    /// Whether a statement asks how many rows the one before it has changed, where others may have come between.
-    pub asks_count: bool,
-    /// Which statement is the first that may need a batch plan, itself or by a directive before it.
-    pub needs_plan: Option<u64>,
-    /// The checksum of the file.
-    pub checksum: Checksum,
-    /// The mark of a large file, which is read once more when it runs.
-    mark: Option<u128>,
-}
-
-impl Prepared {
-    /// Whether the author replaces a table by hand, or means to switch foreign keys.
-    pub(crate) fn rebuilds(&self) -> bool {
-        self.switches || !self.replaced.is_empty()
-    }
-
-    /// Whether the statement that so many come before drops a table so that another one takes its place.
-    pub(crate) fn replaces(&self, at: u64, table: &str) -> bool {
-        self.replaced.contains(table) && !self.for_good.contains(&at)
-    }
-
-    /// Whether a table that is replaced by hand gets or loses its name by one of these: what is known of the old one goes with
-    /// it, and nothing is known of one that the script made.
-    pub(crate) fn renames_replaced(&self, run: &[AlterStatement], dialect: &dyn Dialect) -> bool {
-        let mut renames = run.iter().filter_map(|alter| dialect.replaces(&alter.text));
-        renames.any(|replaces| match replaces {
-            Replaces::Renames { from, to } => {
-                self.replaced.contains(&from) || self.replaced.contains(&to) && !self.renamed.contains(&from)
-            }
-            _ => false,
-        })
-    }
-
-    /// The tables whose rows may have other numbers afterwards, or another table's name.
-    pub(crate) fn loose(&self) -> BTreeSet<String> {
-        self.replaced.union(&self.renamed).cloned().into_set()
     }
 }
 
@@ -198,6 +123,7 @@ impl Script {
             defers: false,
             unsettles: false,
             needs_plan: None,
+            analyzes: false,
             asks_count: false,
             counted: false,
             marks: (header.transaction == Transaction::None && dialect.references().is_some()).then(Marks::default),
@@ -243,6 +169,7 @@ impl Script {
                 .map_or_else(Vec::new, |marks| marks.groups(survey.statements)),
             temporary: survey.temporary,
             needs_plan: survey.needs_plan,
+            analyzes: survey.analyzes,
             asks_count: survey.asks_count,
             commits: survey.commits,
             dropped: survey.dropped,
@@ -342,6 +269,7 @@ pub(super) struct Survey<'s> {
     unsettles: bool,
     pub(super) needs_plan: Option<u64>,
     pub(super) asks_count: bool,
+    analyzes: bool,
     /// A statement has come by that counts the rows which it changes.
     pub(super) counted: bool,
     marks: Option<Marks>,
@@ -375,6 +303,9 @@ impl Survey<'_> {
             .extend(directives::altered(statement.gap_before, self.dialect));
         self.asks(statement)?;
         self.pragmas |= self.dialect.touches_session(statement.text);
+        self.analyzes |= token::keywords(statement.text, self.dialect.rules(), 1)
+            .iter()
+            .any(|word| word == "ANALYZE" || word == "PRAGMA");
         if let Some(drop) = self.dialect.drops_temporary(statement.text, &self.temporary)
             && !self.temporary.contains(&drop)
         {

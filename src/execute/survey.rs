@@ -320,7 +320,7 @@ fn carries_texts(sql: &dyn ScriptSql, run: &[AlterStatement], rewrite: &Rewrite)
     let table = one_line(&rewrite.table);
     let error = Error::new(
         Code::BatchUnsupported,
-        format!("a text in the definition of `{table}` holds {holds}, which a script cannot carry"),
+        format!("a text that the change of `{table}` writes anew holds {holds}, which a script cannot carry"),
     );
     let error = match run.first() {
         Some(alter) => error.at(

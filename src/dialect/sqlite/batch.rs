@@ -6,12 +6,13 @@ use crate::dialect::sqlite::draft::Draft;
 use crate::dialect::sqlite::inspect::{self, Found, Sort, State};
 use crate::dialect::sqlite::prove::{self, Proof};
 use crate::dialect::sqlite::site::Site;
-use crate::dialect::sqlite::{bytes, captures, defaults, dependents, readers, rename, steps, ways};
+use crate::dialect::sqlite::{bytes, captures, defaults, dependents, readers, rename, steps, virtual_rename, ways};
 use crate::dialect::{AlterStatement, Ask, Op, Rewrite};
 use crate::error::{Error, Result, nearest};
 use crate::revision::Recreate;
 use crate::sql::parse::alter::{self as parse, ActionKind, Alter, Unreadable};
 use crate::sql::parse::elsewhere;
+use crate::sql::write::{quoted, sqlite_literal};
 
 /// Turns the first statements of a run into what SQLite can run.
 pub(super) fn rewrite(run: &[AlterStatement], recreate: Recreate, ask: &mut dyn Ask) -> Result<Rewrite> {
@@ -40,7 +41,7 @@ pub(super) fn rewrite(run: &[AlterStatement], recreate: Recreate, ask: &mut dyn 
     let rename_table = matches!(&alter.actions[..], [only] if matches!(only.kind, ActionKind::RenameTable(_)));
     refuse_sort(&site, &alter, &found, rename_table)?;
     if found.sort == Sort::Virtual {
-        readers::refuse_virtual_rename(&found.object, &site, ask)?;
+        virtual_rename::refuse(&found.object, &alter, &site, ask)?;
         return Ok(native(&site, &found, Vec::new()));
     }
     let Some(state) = State::read(ask, &found.object)? else {
@@ -219,7 +220,7 @@ fn no_table(site: &Site<'_>, alter: &Alter, ask: &mut dyn Ask) -> Result<Rewrite
             consumed: 1,
             strategy: "native",
             reason: "there is nothing to do".to_owned(),
-            ops: Vec::new(),
+            ops: Vec::from_iter(ask.offline().then(|| absent(site, alter))),
             notices: vec![format!("there is no table `{name}`: skipped")],
             broken: Vec::new(),
         });
@@ -249,6 +250,23 @@ fn no_table(site: &Site<'_>, alter: &Alter, ask: &mut dyn Ask) -> Result<Rewrite
         error = error.help(format!("perhaps `{near}`"));
     }
     Err(error.help("ALTER TABLE IF EXISTS passes over a table that is not there"))
+}
+
+/// What a script asks where it takes a table for one that is not there.
+fn absent(site: &Site<'_>, alter: &Alter) -> Op {
+    let name = &alter.table.text;
+    let schema = alter.schema.as_ref().map_or("main", |schema| schema.text.as_str());
+    Op::Check {
+        sql: format!(
+            "SELECT type || ' ' || name FROM {}.sqlite_schema WHERE type = 'table' AND lower(name) = {}",
+            quoted(schema, '"'),
+            sqlite_literal(&name.to_ascii_lowercase())
+        ),
+        code: Code::BatchInUse,
+        message: format!("there is a table `{name}` here, which no revision makes: run it online"),
+        help: "run the upgrade online, which changes the table as it is".to_owned(),
+        at: (site.index, 0..0),
+    }
 }
 
 fn refuse_sort(site: &Site<'_>, alter: &Alter, found: &Found, rename_table: bool) -> Result<()> {

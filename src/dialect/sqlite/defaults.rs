@@ -28,6 +28,9 @@ pub(super) fn fit(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatement]) 
             continue;
         };
         let data_type = draft.type_of(name).to_owned();
+        if draft.table.strict() && data_type.eq_ignore_ascii_case("ANY") {
+            continue;
+        }
         let Some(class) = stored(ask, &data_type, &value)? else {
             continue;
         };

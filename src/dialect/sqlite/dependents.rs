@@ -3,10 +3,10 @@
 
 use crate::code::Code;
 use crate::dialect::sqlite::draft::Draft;
-use crate::dialect::sqlite::inspect::{views_and_triggers, words};
+use crate::dialect::sqlite::inspect::words;
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
-use crate::dialect::sqlite::{captures, places, readers};
+use crate::dialect::sqlite::{captures, places, readers, still};
 use crate::dialect::{Ask, Op};
 use crate::error::{Error, Result};
 use crate::sql::parse::define::ClauseKind;
@@ -79,25 +79,23 @@ pub(super) fn none_unknown(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask) ->
     if stays(draft) {
         return Ok(None);
     }
-    let objects = views_and_triggers(ask, &draft.state.schema)?;
-    let known: Vec<String> = objects.iter().map(|object| sqlite_literal(&object.name)).collect();
     let views = draft.state.related.iter().filter(|object| object.kind == "view");
     let says: Vec<String> = views
         .map(|view| view.name.as_str())
         .chain([draft.name()])
         .map(says)
         .collect();
+    let reads = format!(
+        "FROM {}.sqlite_schema AS reader WHERE type IN ('view', 'trigger') AND ({})",
+        quoted(&draft.state.schema, '"'),
+        says.join(" OR ")
+    );
+    let unknown = still::none_of(&format!("SELECT type, name, sql {reads}"), "reader", draft.state, ask)?;
     Ok(Some(Op::Check {
-        sql: format!(
-            "SELECT type || ' ' || name FROM {}.sqlite_schema WHERE type IN ('view', 'trigger') \
-             AND name NOT IN ({}) AND ({}) ORDER BY 1",
-            quoted(&draft.state.schema, '"'),
-            known.join(", "),
-            says.join(" OR ")
-        ),
+        sql: format!("SELECT type || ' ' || name {reads}{unknown} ORDER BY 1"),
         code: Code::BatchInUse,
         message: format!(
-            "a view or trigger that no revision makes may read what changes in `{}`",
+            "a view or trigger that no revision makes like this may read what changes in `{}`",
             draft.name()
         ),
         help: "drop it first and create it anew afterwards; or run the upgrade online, which looks at it".to_owned(),

@@ -67,10 +67,9 @@ pub(super) fn renumbered(draft: &Draft<'_>, ask: &mut dyn Ask) -> Result<Renumbe
     if before.is_empty() {
         return Ok(Renumbered::default());
     }
-    let rowids = draft.state.table.without_rowid() == draft.table.without_rowid();
     let dropped = scratch.execute(&format!("DROP TABLE {}", quoted(name, '"')));
     let after = dropped.ok().and_then(|()| made(scratch.as_mut(), &draft.table, name));
-    let (Some(mut after), true) = (after, rowids) else {
+    let Some(mut after) = after else {
         return Ok(all_gone(name));
     };
     // A column that was dropped and came again is another one.
@@ -167,7 +166,17 @@ pub(super) fn forget_statistics(
         .map(|(old, new)| format!("WHEN {} THEN {}", sqlite_literal(old), sqlite_literal(new)))
         .collect();
     let of_table = format!("tbl = {}", sqlite_literal(draft.name()));
+    let stored_alike = draft.state.table.without_rowid() == draft.table.without_rowid();
     for table in tables {
+        if table.ends_with("sqlite_stat4") && !stored_alike {
+            // Its samples end with what tells rows apart in an index.
+            ops.push(of_statistics(
+                offline,
+                format!("DELETE FROM {table} WHERE {of_table}"),
+                last,
+            ));
+            continue;
+        }
         if !gone.is_empty() {
             let gone = gone.join(", ");
             let delete = format!("DELETE FROM {table} WHERE {of_table} AND idx IN ({gone})");

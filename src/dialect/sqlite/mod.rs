@@ -46,7 +46,9 @@ mod settings;
 mod site;
 mod size;
 mod stars;
+mod stepping;
 mod steps;
+mod still;
 mod strangers;
 mod table;
 mod taken;
@@ -54,6 +56,7 @@ mod temporary;
 mod types;
 mod uncompiled;
 mod unique;
+mod virtual_rename;
 mod ways;
 
 #[cfg(all(test, feature = "bundled"))]
@@ -321,6 +324,10 @@ impl Handwork for Sqlite {
             words,
         });
         Ok(named.collect())
+    }
+
+    fn mended(&self, ask: &mut dyn Ask) -> Result<Vec<(String, &'static str)>> {
+        still::mended(ask)
     }
 
     fn indexes_of_rows(

@@ -185,6 +185,18 @@ pub(super) fn compile(scratch: &mut dyn Scratch, objects: &[&Object]) -> bool {
     probes.iter().all(|probe| scratch.query(&probe.compiled()).is_ok())
 }
 
+/// What SQLite says of a view or trigger of scratch that does not compile.
+pub(super) fn refused(scratch: &mut dyn Scratch, object: &Object) -> Option<String> {
+    let here = Object {
+        schema: "main".to_owned(),
+        ..object.clone()
+    };
+    let mut columns = |table: &str| scratch.query(&settable(table)).unwrap_or_default();
+    let probes = probes(&mut columns, &[], &[&here]);
+    let mut refused = probes.iter().filter_map(|probe| scratch.query(&probe.compiled()).err());
+    refused.next().map(|error| error.message)
+}
+
 /// Leaves each statement once: many triggers stand for one, which compiles all of them.
 pub(super) fn once(probes: &mut Vec<Probe>) {
     let mut known = BTreeSet::new();
@@ -220,12 +232,18 @@ pub(super) fn probes(columns: &mut dyn FnMut(&str) -> Rows, triggers: &[Object],
             "DELETE" => format!("DELETE FROM {target}"),
             _ => {
                 let settable: Vec<String> = columns(&header.table).into_iter().flatten().flatten().collect();
-                // A list may name columns that nobody can set, or that are not there: SQLite passes over those.
-                let is_settable = |name: &&Name| settable.is_empty() || sets(&settable, &name.text);
-                let listed = header.columns.iter().find(is_settable).or(header.columns.first());
-                let Some(column) = listed.map(|name| &name.text).or(settable.first()) else {
-                    continue;
+                // A list may name columns that nobody can set, or that are not there: SQLite passes over those. The first
+                // of the columns is the one that stays longest.
+                let is_listed = |column: &&String| header.columns.iter().any(|name| name.is(column));
+                let set = if header.columns.is_empty() {
+                    settable.first()
+                } else {
+                    let listed = settable.iter().find(is_listed);
+                    let rowid = |name: &&Name| readers::ROWID.iter().any(|rowid| name.is(rowid));
+                    let otherwise = header.columns.iter().find(rowid).or(header.columns.first());
+                    listed.or(otherwise.map(|name| &name.text))
                 };
+                let Some(column) = set else { continue };
                 let column = quoted(column, '"');
                 format!("UPDATE {target} SET {column} = {column}")
             }
@@ -236,12 +254,6 @@ pub(super) fn probes(columns: &mut dyn FnMut(&str) -> Rows, triggers: &[Object],
         });
     }
     probes
-}
-
-/// Whether an UPDATE can set it: one of these columns, or the rowid.
-fn sets(settable: &[String], name: &str) -> bool {
-    let is = |known: &str| known.eq_ignore_ascii_case(name);
-    settable.iter().any(|column| is(column)) || readers::ROWID.iter().any(|rowid| is(rowid))
 }
 
 /// A name of an object's schema; an object of `temp` may mean others, so its names stay as they are.

@@ -136,11 +136,11 @@ pub(super) fn outcome(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatemen
     let kept: Vec<&Object> = indexes.chain(&state.triggers).collect();
     let last = consumed.saturating_sub(1);
     let site = Site::whole(&run[last], last);
-    let stays = |table: &str, column: &str| !state.table.name().is(table) || draft.keeps(column);
+    let own = |table: &str, column: &str| !state.table.name().is(table) || draft.keeps(column);
     let built = oracle::build(before.as_mut(), &related, state.table.text(), &hanging);
     if built.is_err() {
         return Ok(Proof {
-            probes: live_probes(ask, state, &stays)?,
+            probes: live_probes(ask, state, &own)?,
         });
     }
     oracle::build(after.as_mut(), &related, draft.table.text(), &kept)
@@ -156,6 +156,14 @@ pub(super) fn outcome(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatemen
         }
     }
     compare(draft, before.as_mut(), after.as_mut(), &site)?;
+    let views = settable_views(&related, after.as_mut());
+    let stays = |table: &str, column: &str| {
+        let mut views = views.iter();
+        match views.find(|(view, _)| view.eq_ignore_ascii_case(table)) {
+            Some((_, columns)) => columns.iter().any(|name| name.eq_ignore_ascii_case(column)),
+            None => own(table, column),
+        }
+    };
     let broken = broken(before.as_mut(), after.as_mut(), state, &related, &stays);
     if let Some((object, words)) = broken {
         return Err(in_use(draft, run, consumed, &object, &words));
@@ -381,6 +389,19 @@ fn differs(draft: &Draft<'_>, column: &Column, old: &Model, row: &[Option<String
         }
     }
     None
+}
+
+/// The views that something may be written to, each with its columns.
+fn settable_views<'o>(related: &[&'o Object], scratch: &mut dyn Scratch) -> Vec<(&'o str, Vec<String>)> {
+    let written = related.iter().filter(|object| object.kind == "trigger");
+    let written: Vec<&str> = written.map(|trigger| trigger.table.as_str()).collect();
+    let is_written = |view: &&&Object| written.iter().any(|table| table.eq_ignore_ascii_case(&view.name));
+    let views = related.iter().filter(|object| object.kind == "view");
+    let settable = |view: &&'o Object| {
+        let columns = scratch.query(&oracle::settable(&view.name)).unwrap_or_default();
+        (view.name.as_str(), columns.into_iter().flatten().flatten().collect())
+    };
+    views.filter(is_written).map(settable).collect()
 }
 
 /// The columns of a table with those first that stay as they are, so that an UPDATE of the first one compiles before and

@@ -1,18 +1,17 @@
 //! Virtual tables that read their rows from another one, by its name and its rowids (FTS5's and FTS4's `content=`).
 
-use crate::code::Code;
-use crate::dialect::sqlite::dependents::{origin, refuse, says};
+use crate::dialect::Rows;
+use crate::dialect::sqlite::dependents::{origin, refuse};
 use crate::dialect::sqlite::draft::{Draft, Source};
-use crate::dialect::sqlite::inspect::{Object, State, objects, words};
+use crate::dialect::sqlite::inspect::{Object, State, words};
 use crate::dialect::sqlite::places::has_star;
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::table::Table;
-use crate::dialect::{Ask, Op, Rows};
 use crate::error::Result;
 use crate::sql::parse::alter::{Action, ActionKind};
 use crate::sql::split::SQLITE;
 use crate::sql::token::{significant, unquoted};
-use crate::sql::write::{quoted, sqlite_literal};
+use crate::sql::write::quoted;
 
 /// Those of this table.
 fn reading(state: &State) -> impl Iterator<Item = &Object> {
@@ -154,27 +153,6 @@ pub(super) fn told(draft: &Draft<'_>) -> Vec<String> {
     told
 }
 
-/// Refuses to rename a virtual table that another one reads by its name (FTS5's and FTS4's lists of words).
-pub(super) fn refuse_virtual_rename(object: &Object, site: &Site<'_>, ask: &mut dyn Ask) -> Result<()> {
-    let rows = ask.query(&format!(
-        "SELECT type, name, tbl_name, sql FROM {}.sqlite_schema WHERE lower(substr(sql, 1, 20)) = 'create virtual table' AND name <> {} \
-         COLLATE NOCASE ORDER BY rowid",
-        quoted(&object.schema, '"'),
-        sqlite_literal(&object.name)
-    ))?;
-    let name = object.name.to_ascii_lowercase();
-    match objects(&object.schema, rows)
-        .iter()
-        .find(|other| words(&other.sql).contains(&name))
-    {
-        Some(other) => {
-            let what = format!("virtual table `{}`", other.name);
-            Err(refuse(site, &what, "goes by the old name, and SQLite leaves it there"))
-        }
-        None => Ok(()),
-    }
-}
-
 /// The names of the number which the file keeps a row under (<https://www.sqlite.org/rowidtable.html>).
 pub(super) const ROWID: [&str; 3] = ["rowid", "_rowid_", "oid"];
 
@@ -302,36 +280,4 @@ pub(super) fn refuse_rename(state: &State, site: &Site<'_>, action: &Action) -> 
         }
     }
     Ok(())
-}
-
-/// For a script, whose database has not been seen: stops it while one that no revision makes may read this table, whose
-/// name, rowids or columns change.
-///
-/// # Errors
-/// Those of the replay.
-pub(super) fn none_unknown(state: &State, last: usize, ask: &mut dyn Ask) -> Result<Op> {
-    let schema = quoted(&state.schema, '"');
-    let is_virtual = "type = 'table' AND lower(substr(sql, 1, 20)) = 'create virtual table'";
-    let known = ask.query(&format!(
-        "SELECT name FROM {schema}.sqlite_schema WHERE {is_virtual} ORDER BY 1"
-    ))?;
-    let known: Vec<String> = known
-        .iter()
-        .flatten()
-        .flatten()
-        .map(|name| sqlite_literal(name))
-        .collect();
-    let name = &state.table.name().text;
-    Ok(Op::Check {
-        sql: format!(
-            "SELECT type || ' ' || name FROM {schema}.sqlite_schema WHERE {is_virtual} \
-             AND name NOT IN ({}) AND {} ORDER BY 1",
-            known.join(", "),
-            says(name)
-        ),
-        code: Code::BatchInUse,
-        message: format!("a virtual table that no revision makes may read the rows of `{name}`"),
-        help: "drop it first and create it anew afterwards; or run the upgrade online, which looks at it".to_owned(),
-        at: (last, 0..0),
-    })
 }

@@ -2,11 +2,12 @@
 
 use crate::code::Code;
 use crate::dialect::sqlite::draft::Draft;
-use crate::dialect::sqlite::inspect::{Object, State, views_and_triggers};
+use crate::dialect::sqlite::inspect::{Object, State};
 use crate::dialect::sqlite::program::Change;
 use crate::dialect::sqlite::site::Site;
+use crate::dialect::sqlite::stepping::Aside;
 use crate::dialect::sqlite::table::Table;
-use crate::dialect::sqlite::{aside, captures, expr, kept, oracle, prove, readers, strangers, uncompiled};
+use crate::dialect::sqlite::{aside, captures, expr, kept, oracle, prove, strangers, uncompiled};
 use crate::dialect::{AlterStatement, Ask, Op, Rewrite, Setting};
 use crate::error::Result;
 use crate::sql::parse::alter::{self as parse, ActionKind};
@@ -24,6 +25,8 @@ pub(super) struct Early {
     pub(super) action: usize,
     /// The action says nothing else.
     pub(super) whole: bool,
+    /// The old name.
+    from: String,
     /// The new name.
     to: String,
     /// The rename where there is only one schema.
@@ -68,6 +71,7 @@ pub(super) fn early(run: &[AlterStatement]) -> Vec<Early> {
                 at,
                 action: index,
                 whole,
+                from: from.text.clone(),
                 to: to.text.clone(),
                 on_scratch,
                 sql,
@@ -152,23 +156,24 @@ pub(super) fn first(
     ask: &mut dyn Ask,
 ) -> Result<()> {
     let broken = uncompiled::broken_anyway(ask, state)?;
-    let aside = with_temporary(&broken, ask)?;
+    let renamed: Vec<&str> = early.iter().map(|rename| rename.from.as_str()).collect();
+    let aside = Aside::of(&broken, &renamed, state, site, ask)?;
     let mut ops = Vec::new();
     if ask.offline() {
-        ops.extend(strangers::none_on(&aside, site.index, ask)?);
-        ops.push(readers::none_unknown(state, site.index, ask)?);
+        ops.extend(aside.checks(&broken, state, site, ask)?);
+        ops.push(strangers::none_virtual(state, site.index, ask)?);
         for rename in early {
             ops.push(strangers::none_takes(state, &rename.to, rename.at, ask)?);
         }
     }
-    ops.extend(stepping_aside(&aside, site));
+    ops.extend(aside.goes(site));
     if ask.offline() {
         ops.push(strangers::none_uncompiled(state, site.index, ask)?);
     }
     ops.push(Op::Set(Setting::LegacyAlterTable, Some(false)));
     ops.extend(early.iter().map(|rename| Op::sql(rename.sql.clone(), rename.at)));
     ops.push(Op::Set(Setting::LegacyAlterTable, None));
-    ops.extend(coming_back(&aside, site));
+    ops.extend(aside.comes_back(site));
     rewrite.ops.splice(0..0, ops);
     rewrite.broken.extend(named(&broken));
     Ok(())
@@ -188,18 +193,25 @@ pub(super) fn rewrite(site: &Site<'_>, state: &State, kind: &ActionKind, ask: &m
     if let ActionKind::RenameTable(to) = kind {
         captures::programs(state, &Change::RenameTable(&to.text), site, ask)?;
     }
-    let aside = with_temporary(&broken, ask)?;
-    let mut ops = stepping_aside(&aside, site);
+    let renamed = match kind {
+        ActionKind::RenameColumn { from, .. } => &from.text,
+        _ => &state.table.name().text,
+    };
+    let aside = Aside::of(&broken, &[renamed], state, site, ask)?;
+    let mut ops = Vec::new();
     if ask.offline() {
-        if let Some(check) = strangers::none_on(&aside, site.index, ask)? {
-            ops.insert(0, check);
-        }
-        ops.insert(0, readers::none_unknown(state, site.index, ask)?);
+        ops.extend(match kind {
+            ActionKind::RenameColumn { to, .. } => Some(strangers::none_takes(state, &to.text, site.index, ask)?),
+            ActionKind::RenameTable(to) => Some(strangers::none_calls(state, &to.text, site.index, ask)?),
+            _ => None,
+        });
+        ops.push(strangers::none_virtual(state, site.index, ask)?);
+        ops.extend(aside.checks(&broken, state, site, ask)?);
+    }
+    ops.extend(aside.goes(site));
+    if ask.offline() {
         // SQLite looks at no view behind one that it cannot read, so those that are known step aside first.
         ops.push(strangers::none_uncompiled(state, site.index, ask)?);
-        if let ActionKind::RenameColumn { to, .. } = kind {
-            ops.insert(0, strangers::none_takes(state, &to.text, site.index, ask)?);
-        }
     }
     ops.push(Op::Set(Setting::LegacyAlterTable, Some(false)));
     match kind {
@@ -211,7 +223,7 @@ pub(super) fn rewrite(site: &Site<'_>, state: &State, kind: &ActionKind, ask: &m
         _ => return Err(site.refuse(Code::BatchInternal, "not a rename", "")),
     }
     ops.push(Op::Set(Setting::LegacyAlterTable, None));
-    ops.extend(coming_back(&aside, site));
+    ops.extend(aside.comes_back(site));
     let probes: Vec<_> = prove::live_probes(ask, state, &|_, _| true)?
         .into_iter()
         .filter(|probe| probe.object.starts_with("view"))
@@ -263,39 +275,6 @@ fn refuse_own(site: &Site<'_>, state: &State, broken: &[Object]) -> Result<()> {
         .help("drop it, or repair it, first"))
 }
 
-/// Those that step aside, with the temporary triggers of views among them, which go with a view.
-fn with_temporary(broken: &[Object], ask: &mut dyn Ask) -> Result<Vec<Object>> {
-    let mut aside = broken.to_vec();
-    let is_view = |table: &str| {
-        let mut views = broken.iter().filter(|object| object.kind == "view");
-        views.any(|view| view.name.eq_ignore_ascii_case(table))
-    };
-    if broken.iter().any(|object| object.kind == "view") {
-        let temporary = views_and_triggers(ask, "temp")?.into_iter();
-        aside.extend(temporary.filter(|object| object.kind == "trigger" && is_view(&object.table)));
-    }
-    Ok(aside)
-}
-
-/// SQLite's own RENAMEs refuse while a view or trigger does not compile, so those step aside and come back.
-fn stepping_aside(broken: &[Object], site: &Site<'_>) -> Vec<Op> {
-    let drop = |object: &Object| {
-        let kind = object.kind.to_ascii_uppercase();
-        format!(
-            "DROP {kind} {}.{}",
-            quoted(&object.schema, '"'),
-            quoted(&object.name, '"')
-        )
-    };
-    let all = broken.iter().rev();
-    all.map(|object| Op::sql(drop(object), site.index)).collect()
-}
-
-fn coming_back(broken: &[Object], site: &Site<'_>) -> Vec<Op> {
-    let all = broken.iter();
-    all.map(|object| Op::sql(object.statement(), site.index)).collect()
-}
-
 fn named(broken: &[Object]) -> Vec<[String; 2]> {
     let all = broken.iter();
     all.map(|object| [object.kind.clone(), object.name.clone()]).collect()
@@ -329,6 +308,7 @@ fn tried(site: &Site<'_>, state: &State, broken: &[Object], ops: &[Op], ask: &mu
     };
     let (related, indexes, triggers) = (whole(&state.related), whole(&state.indexes), whole(&state.triggers));
     let mut scratch = ask.scratch()?;
+    uncompiled::make_own(scratch.as_mut(), "sqlrev_own", &state.schema, ask)?;
     let related: Vec<&Object> = related.iter().collect();
     let hanging: Vec<&Object> = indexes.iter().chain(&triggers).collect();
     if oracle::build(scratch.as_mut(), &related, state.table.text(), &hanging).is_err() {

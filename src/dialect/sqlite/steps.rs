@@ -9,7 +9,7 @@ use crate::dialect::sqlite::draft::{Draft, Index};
 use crate::dialect::sqlite::inspect::Object;
 use crate::dialect::sqlite::prove::{self, Proof};
 use crate::dialect::sqlite::ways::Way;
-use crate::dialect::sqlite::{aside, bytes, counts, dependents, kept, readers, strangers};
+use crate::dialect::sqlite::{aside, bytes, counts, dependents, kept, readers, still, strangers};
 use crate::dialect::{Ask, Op, Rows, Setting};
 use crate::error::Result;
 use crate::sql::parse::define::ClauseKind;
@@ -25,25 +25,31 @@ pub(super) fn ops(draft: &Draft<'_>, way: &Way, proof: &Proof, last: usize, ask:
     let stored = stored_before(draft);
     let expected = expected(draft);
     let keys = kept::keys(draft, ask)?;
-    // A column that goes and comes again leaves the text as it was, and the rows not.
-    if stored == expected && !way.copies() && draft.natives.is_empty() {
-        return Ok(ops);
-    }
     if ask.offline() {
-        // A script meets a database that this program has not seen: what it would replace must be what it knows.
-        ops.push(stored_as(
+        // A script meets a database that this program has not seen: what it would replace, or takes for done, must be what
+        // it knows.
+        let known = stored_as(
             draft,
             &stored,
             (last, true),
             "is not stored as the revisions build it, word for word; a run online reads it as it is",
             "compare them: sqlrev check --drift; or run the upgrade online, which reads the table as it is",
-        ));
+        );
+        ops.insert(0, known);
+    }
+    // A column that goes and comes again leaves the text as it was, and the rows not.
+    if stored == expected && !way.copies() && draft.natives.is_empty() {
+        return Ok(ops);
+    }
+    if ask.offline() {
         if way.copies() {
             ops.extend(dependents::none_unknown(draft, last, ask)?);
         }
         ops.extend(strangers::none_broken(draft, last, ask)?);
+        let reads: Vec<&Object> = draft.state.related.iter().chain(&draft.state.triggers).collect();
+        ops.extend(still::broken(&reads, draft.state, last, ask)?);
         if readers::takes_from(draft) {
-            ops.push(readers::none_unknown(draft.state, last, ask)?);
+            ops.push(strangers::none_virtual(draft.state, last, ask)?);
         }
     }
     let counts = if way.copies() {

@@ -7,9 +7,9 @@ use crate::code::Code;
 use crate::dialect::sqlite::dependents::{origin, says, stays};
 use crate::dialect::sqlite::draft::{Draft, Index, Source};
 use crate::dialect::sqlite::inspect::{Object, State, views_and_triggers, words};
-use crate::dialect::sqlite::readers;
 use crate::dialect::sqlite::types::Affinity;
 use crate::dialect::sqlite::unique::Unique;
+use crate::dialect::sqlite::{readers, still};
 use crate::dialect::{Ask, Op};
 use crate::error::Result;
 use crate::sorted::Gather as _;
@@ -110,9 +110,19 @@ fn keys(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask) -> Result<Option<Op>>
         "FROM {schema}.sqlite_schema AS child, pragma_foreign_key_list(child.name, {place}) AS key \
          WHERE child.type = 'table' AND lower(key.\"table\") = {name} AND lower(child.name) <> {name}"
     );
-    let known = ask.query(&format!(
-        "SELECT DISTINCT lower(child.name), lower(key.\"from\") {refer} ORDER BY 1, 2"
-    ))?;
+    let columns: Vec<String> = changed.iter().map(|column| sqlite_literal(column)).collect();
+    let mut to = format!("lower(key.\"to\") IN ({})", columns.join(", "));
+    let key = draft.state.table.primary_key();
+    if key.iter().any(|column| changed.contains(&column.to_ascii_lowercase())) {
+        to = format!("(key.\"to\" IS NULL OR {to})");
+    }
+    let this = if still::is_renamed(draft.state, ask)? {
+        // The replay has the old names yet.
+        "lower(child.name), lower(key.\"from\")"
+    } else {
+        "lower(child.name), lower(key.\"from\"), ifnull(lower(key.\"to\"), '')"
+    };
+    let known = ask.query(&format!("SELECT DISTINCT {this} {refer} ORDER BY 1, 2"))?;
     let known: Vec<String> = known
         .into_iter()
         .map(|row| {
@@ -120,19 +130,10 @@ fn keys(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask) -> Result<Option<Op>>
             format!("({})", names.join(", "))
         })
         .collect();
-    let columns: Vec<String> = changed.iter().map(|column| sqlite_literal(column)).collect();
-    let mut to = format!("lower(key.\"to\") IN ({})", columns.join(", "));
-    let key = draft.state.table.primary_key();
-    if key.iter().any(|column| changed.contains(&column.to_ascii_lowercase())) {
-        to = format!("(key.\"to\" IS NULL OR {to})");
-    }
     let unknown = if known.is_empty() {
         String::new()
     } else {
-        format!(
-            " AND (lower(child.name), lower(key.\"from\")) NOT IN (VALUES {})",
-            known.join(", ")
-        )
+        format!(" AND ({this}) NOT IN (VALUES {})", known.join(", "))
     };
     Ok(Some(Op::Check {
         sql: format!("SELECT DISTINCT 'table ' || child.name {refer} AND {to}{unknown} ORDER BY 1"),
@@ -216,28 +217,16 @@ pub(super) fn none_uncompiled(state: &State, last: usize, ask: &mut dyn Ask) -> 
 }
 
 /// A check that views which step aside have no triggers but these, which come back.
-///
-/// # Errors
-/// Those of the replay.
-pub(super) fn none_on(aside: &[Object], last: usize, ask: &mut dyn Ask) -> Result<Option<Op>> {
+pub(super) fn none_on(aside: &[Object], last: usize) -> Option<Op> {
     let literals = |kind: &str| -> Vec<String> {
         let of_kind = aside.iter().filter(|object| object.kind == kind);
         of_kind
             .map(|object| sqlite_literal(&object.name.to_ascii_lowercase()))
             .collect()
     };
-    let Some(view) = aside.iter().find(|object| object.kind == "view") else {
-        return Ok(None);
-    };
-    let mut known = literals("trigger");
-    let others = views_and_triggers(ask, &view.schema)?;
-    known.extend(
-        others
-            .iter()
-            .filter(|object| object.kind == "trigger")
-            .map(|object| sqlite_literal(&object.name.to_ascii_lowercase())),
-    );
-    Ok(Some(Op::Check {
+    let view = aside.iter().find(|object| object.kind == "view")?;
+    let known = literals("trigger");
+    Some(Op::Check {
         sql: format!(
             "SELECT type || ' ' || name FROM (SELECT * FROM {}.sqlite_schema UNION ALL SELECT * FROM sqlite_temp_schema) \
              WHERE type = 'trigger' AND lower(tbl_name) IN ({}) AND lower(name) NOT IN ({}) ORDER BY 1",
@@ -252,43 +241,79 @@ pub(super) fn none_on(aside: &[Object], last: usize, ask: &mut dyn Ask) -> Resul
         ),
         help: "drop it first and create it anew afterwards; or run the upgrade online, which takes it along".to_owned(),
         at: (last, 0..0),
-    }))
+    })
 }
 
 /// A check that there is no view or trigger of which one of these conditions holds.
 fn unfit(state: &State, breaks: &[String], last: usize, ask: &mut dyn Ask) -> Result<Op> {
+    let table = &state.table.name().text;
+    let message = format!("a view or trigger that no revision makes like this may not fit what changes in `{table}`");
+    let breaks = format!("type <> 'table' AND ({})", breaks.join(" OR "));
+    reading(state, &[breaks], message, last, ask)
+}
+
+/// A check that no virtual table may take its rows from the table, or from a view of it, but those that the revisions make.
+///
+/// # Errors
+/// Those of the replay.
+pub(super) fn none_virtual(state: &State, last: usize, ask: &mut dyn Ask) -> Result<Op> {
+    let table = &state.table.name().text;
+    let message = format!("a virtual table that no revision makes like this may read the rows of `{table}`");
+    reading(state, &["type = 'table'".to_owned()], message, last, ask)
+}
+
+/// A check that no view or trigger would mean something else by the new name of a table: where it calls something so, or
+/// where SQLite writes the name in place of `excluded`.
+///
+/// # Errors
+/// Those of the replay.
+pub(super) fn none_calls(state: &State, name: &str, last: usize, ask: &mut dyn Ask) -> Result<Op> {
+    let says = sqlite_literal(&format!("*[^a-z0-9_$]{}[^a-z0-9_$]*", pattern(name)));
+    let breaks = [
+        format!("said GLOB {says}"),
+        "said GLOB '*[^a-z0-9_$]excluded[^a-z0-9_$]*'".to_owned(),
+    ];
+    unfit(state, &breaks, last, ask)
+}
+
+/// A check that nothing which reads the table, itself or by a view, meets one of these conditions, except what does so in
+/// the replay.
+fn reading(state: &State, breaks: &[String], message: String, last: usize, ask: &mut dyn Ask) -> Result<Op> {
     let (schema, table) = (&state.schema, &state.table.name().text);
-    let known: Vec<String> = views_and_triggers(ask, schema)?
-        .iter()
-        .map(|object| sqlite_literal(&object.name))
-        .collect();
     let views = state.related.iter().filter(|object| object.kind == "view");
     let names: Vec<String> = views
         .map(|view| view.name.as_str())
         .chain([table.as_str()])
         .map(|name| format!("({})", sqlite_literal(&pattern(name))))
         .collect();
+    // A view may be read by others.
+    let with = format!(
+        "WITH RECURSIVE reader AS (SELECT type, name, sql, {said} AS said FROM {schema}.sqlite_schema \
+         WHERE type IN ('view', 'trigger') OR {IS_VIRTUAL}), \
+         read(name) AS (VALUES {names} UNION SELECT CASE WHEN reader.name GLOB '*[]*?[\"`'']*' THEN '*' \
+         ELSE lower(reader.name) END FROM read, reader WHERE reader.type = 'view' AND {reads})",
+        said = said(),
+        schema = quoted(schema, '"'),
+        names = names.join(", "),
+        reads = READS,
+    );
+    let found = format!("FROM read, reader WHERE {READS} AND ({})", breaks.join(" OR "));
+    let known = format!("{with} SELECT DISTINCT type, reader.name, sql {found} ORDER BY 1, 2");
+    let unknown = still::none_of(&known, "reader", state, ask)?;
     Ok(Op::Check {
-        // A view that somebody made may be read by others of his.
-        sql: format!(
-            "WITH RECURSIVE stranger AS (SELECT type, name, sql, {said} AS said FROM {schema}.sqlite_schema \
-             WHERE type IN ('view', 'trigger') AND name NOT IN ({known})), \
-             read(name) AS (VALUES {names} UNION SELECT CASE WHEN stranger.name GLOB '*[]*?[\"`'']*' THEN '*' \
-             ELSE lower(stranger.name) END FROM read, stranger WHERE stranger.type = 'view' AND {reads}) \
-             SELECT DISTINCT type || ' ' || stranger.name FROM read, stranger WHERE {reads} AND ({breaks}) ORDER BY 1",
-            said = said(),
-            schema = quoted(schema, '"'),
-            known = known.join(", "),
-            names = names.join(", "),
-            reads = "said GLOB '*[^a-z0-9_$]' || read.name || '[^a-z0-9_$]*'",
-            breaks = breaks.join(" OR "),
-        ),
+        sql: format!("{with} SELECT DISTINCT type || ' ' || reader.name {found}{unknown} ORDER BY 1"),
         code: Code::BatchInUse,
-        message: format!("a view or trigger that no revision makes may not fit what changes in `{table}`"),
+        message,
         help: "drop it first and create it anew afterwards; or run the upgrade online, which looks at it".to_owned(),
         at: (last, 0..0),
     })
 }
+
+/// The condition that a reader says a name.
+const READS: &str = "said GLOB '*[^a-z0-9_$]' || read.name || '[^a-z0-9_$]*'";
+
+/// The condition that something is a virtual table.
+const IS_VIRTUAL: &str = "type = 'table' AND lower(substr(sql, 1, 20)) = 'create virtual table'";
 
 /// A name as GLOB finds it; one that may be written in several ways is taken to stand everywhere.
 fn pattern(name: &str) -> String {
@@ -357,7 +382,7 @@ fn goes_by_places(schema: &str) -> String {
         "instr(said, ' natural ') OR said GLOB '* in ' || read.name || '[^a-z0-9_$]*' \
          OR said GLOB {} || read.name || '[^a-z0-9_$]*' \
          OR type = 'view' AND ({star} OR {commented} AND instr(replace(replace(said, '/*', ''), '*/', ''), '*')) \
-         AND (said GLOB '*select*select*' OR instr(said, '(') BETWEEN 1 AND instr(said, ' as ') OR {sorts}) \
+         AND (said GLOB '*select*select*' OR said GLOB '*select*values*' OR said GLOB '*values*select*' OR instr(said, '(') BETWEEN 1 AND instr(said, ' as ') OR {sorts}) \
          OR type = 'trigger' AND ({star} OR {commented} \
          OR said GLOB '* into ' || read.name || ' [^(]*')",
         sqlite_literal(&format!("* in {}.", pattern(schema)))

@@ -6,7 +6,7 @@ use crate::dialect::sqlite::oracle::{self, Probe};
 use crate::dialect::sqlite::session;
 use crate::dialect::{Ask, Scratch};
 use crate::error::Result;
-use crate::sql::write::quoted;
+use crate::sql::write::{quoted, sqlite_literal};
 
 /// The views and triggers of the table's schema that SQLite's own RENAME and DROP COLUMN cannot read in the database as
 /// it is. They refuse while there is one, whatever it has to do with the table, and lead every other one along.
@@ -40,17 +40,7 @@ fn leave_readable(
     }
     let tried = Tried(quoted(&name, '"'));
     let mut ready = scratch.execute(&format!("CREATE TABLE {} (x)", tried.0)).is_ok();
-    // Views may read SQLite's own tables.
-    let own = ask.query(&format!(
-        "SELECT CASE name WHEN 'sqlite_stat1' THEN 'ANALYZE' ELSE \
-         'CREATE TABLE {0}_counted (x INTEGER PRIMARY KEY AUTOINCREMENT)' END \
-         FROM {1}.sqlite_schema WHERE name IN ('sqlite_stat1', 'sqlite_sequence')",
-        name,
-        quoted(schema, '"')
-    ))?;
-    for sql in own.iter().flatten().flatten() {
-        let _ = scratch.execute(sql);
-    }
+    make_own(scratch.as_mut(), &name, schema, ask)?;
     let views: Vec<&(String, String, String)> = made.iter().filter(|(kind, ..)| kind == "view").collect();
     for (.., sql) in made.iter().filter(|(kind, ..)| kind != "view") {
         // What is not made there is missed by what needs it.
@@ -76,6 +66,26 @@ fn leave_readable(
     if ready {
         let suspects = std::mem::take(broken);
         tried.unreadable(scratch.as_mut(), &suspects, broken);
+    }
+    Ok(())
+}
+
+/// Makes the tables of SQLite's own that a schema has, which views may read; by way of one of this name.
+///
+/// # Errors
+/// What the database says to the question.
+pub(super) fn make_own(scratch: &mut dyn Scratch, name: &str, schema: &str, ask: &mut dyn Ask) -> Result<()> {
+    let own = ask.query(&format!(
+        "SELECT CASE name WHEN 'sqlite_stat1' THEN 'ANALYZE' ELSE {} END \
+         FROM {}.sqlite_schema WHERE name IN ('sqlite_stat1', 'sqlite_sequence')",
+        sqlite_literal(&format!(
+            "CREATE TABLE {} (x INTEGER PRIMARY KEY AUTOINCREMENT)",
+            quoted(&format!("{name}_counted"), '"')
+        )),
+        quoted(schema, '"')
+    ))?;
+    for sql in own.iter().flatten().flatten() {
+        let _ = scratch.execute(sql);
     }
     Ok(())
 }
@@ -116,6 +126,19 @@ impl Tried {
     }
 }
 
+/// Makes the tables, indexes and views of a schema on scratch, as far as they can be made there, with foreign keys off.
+///
+/// # Errors
+/// What the database says to the question.
+pub(super) fn build(scratch: &mut dyn Scratch, schema: &str, ask: &mut dyn Ask) -> Result<()> {
+    for (.., sql) in made(ask, schema)? {
+        // What is not made there is missed by what needs it.
+        let _ = scratch.execute(&sql);
+    }
+    let _ = scratch.execute("PRAGMA foreign_keys = OFF");
+    Ok(())
+}
+
 /// The tables, indexes and views of a schema as they were made: kind, name and definition.
 fn made(ask: &mut dyn Ask, schema: &str) -> Result<Vec<(String, String, String)>> {
     let rows = ask.query(&format!(
@@ -129,6 +152,38 @@ fn made(ask: &mut dyn Ask, schema: &str) -> Result<Vec<(String, String, String)>
         (next(), next(), next())
     });
     Ok(rows.collect())
+}
+
+/// Those of some views and triggers of one schema that do not compile, each with what SQLite says of it alone.
+///
+/// # Errors
+/// What the database says to the questions.
+pub(super) fn among(ask: &mut dyn Ask, schema: &str, objects: &[&Object]) -> Result<Vec<(Object, String)>> {
+    let mut broken = Vec::new();
+    for object in objects {
+        let mut columns = |table: &str| ask.query(&oracle::settable(table)).unwrap_or_default();
+        let probes = oracle::probes(&mut columns, &[], &[object]);
+        if let Some(words) = first_refused(ask, &probes)?
+            && !session::is_registered(&words)
+        {
+            broken.push(((*object).clone(), words));
+        }
+    }
+    if broken.iter().all(|(object, _)| object.kind == "view") {
+        return Ok(broken);
+    }
+    // A statement that fires a trigger compiles all of its table.
+    let mut scratch = ask.scratch()?;
+    build(scratch.as_mut(), schema, ask)?;
+    for (object, words) in broken.iter_mut().filter(|(object, _)| object.kind == "trigger") {
+        if scratch.execute(&object.sql).is_ok() {
+            if let Some(alone) = oracle::refused(scratch.as_mut(), object) {
+                *words = alone;
+            }
+            let _ = scratch.execute(&oracle::dropped(object));
+        }
+    }
+    Ok(broken)
 }
 
 /// The views and triggers of a schema that do not compile, whatever RENAME makes of them, and what SQLite says of each.
@@ -207,11 +262,7 @@ fn leave_sound(ask: &mut dyn Ask, schema: &str, broken: &mut Vec<(Object, String
         return Ok(());
     }
     let mut scratch = ask.scratch()?;
-    for (_, _, sql) in made(ask, schema)? {
-        // What is not made there is missed by what needs it.
-        let _ = scratch.execute(&sql);
-    }
-    let _ = scratch.execute("PRAGMA foreign_keys = OFF");
+    build(scratch.as_mut(), schema, ask)?;
     broken.retain(|one| {
         let (object, _) = one;
         if !tainted(one) || scratch.execute(&object.sql).is_err() {

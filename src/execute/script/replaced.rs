@@ -104,6 +104,13 @@ impl Scribe<'_> {
             ask.query(sql)
         })?;
         let (queries, spared) = following.looked_for();
+        if self.off() && !self.hand.meant_off {
+            let message =
+                format!("rows of {table} follow others of it, and its triggers would not fire for them: run it online");
+            for query in following::fires_itself(&table, references, &mut |sql| ask.query(sql))? {
+                put(self.out, &self.sql.guard_rows(&query, &message))?;
+            }
+        }
         let mut course = self.hand.seen.course.as_mut();
         let mut along = |child: &String| {
             course

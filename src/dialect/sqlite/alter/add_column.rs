@@ -66,11 +66,46 @@ pub(super) fn apply(
     } else {
         written(draft, site, column)?
     };
+    default_fits(draft, site, column, &definition, ask)?;
     let before = names::known(draft);
     insert(draft, site, column, &definition, add.place)?;
     names::release(draft, &before);
     demand_rows(draft, site, column, ask)?;
     unique(draft, site, column)
+}
+
+/// Demands that there are no rows where a STRICT table does not store the default. SQLite's own ADD COLUMN sees it; older
+/// ones, which a script may meet, store what does not belong there.
+fn default_fits(
+    draft: &mut Draft<'_>,
+    site: &Site<'_>,
+    column: &ColumnDef,
+    definition: &str,
+    ask: &mut dyn Ask,
+) -> Result<()> {
+    let mut clauses = column.clauses.iter();
+    if !draft.table.strict() || !clauses.any(|clause| matches!(clause.kind, ClauseKind::Default(_))) {
+        return Ok(());
+    }
+    let mut scratch = ask.scratch()?;
+    let ready = scratch
+        .execute("CREATE TABLE sqlrev_strict (sqlrev_a INT) STRICT")
+        .and_then(|()| scratch.execute("INSERT INTO sqlrev_strict VALUES (1)"));
+    let added = ready.and_then(|()| scratch.execute(&format!("ALTER TABLE sqlrev_strict ADD COLUMN {definition}")));
+    if added.is_err_and(|error| error.message.contains("type mismatch")) {
+        let message = format!(
+            "`{}` is STRICT and has rows, and the default of the new column `{}` is not of its type",
+            draft.name(),
+            column.name.text
+        );
+        let demand = Demand {
+            code: Code::BatchValueLost,
+            message: &message,
+            help: "give the column another type, or a default of this one",
+        };
+        draft.demand(site, demand, "1", &[]);
+    }
+    Ok(())
 }
 
 /// The definition as it goes into the table: types, defaults and identities in SQLite's words.
