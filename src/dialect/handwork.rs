@@ -3,6 +3,8 @@
 //! It does not stand in [`Dialect`] itself, whose methods every program has that opens a connection: what nothing asks for
 //! here, the linker leaves out.
 
+use std::collections::BTreeSet;
+
 use crate::dialect::mysql::MysqlScript;
 use crate::dialect::postgres::PostgresScript;
 use crate::dialect::sqlite::{Sqlite, SqliteScript};
@@ -50,12 +52,12 @@ pub trait Handwork: Sync {
     /// What the database says to the question.
     fn broken(&self, ask: &mut dyn Ask) -> Result<Vec<Broken>>;
 
-    /// For a script: queries for the views and triggers that do not compile where the revisions are replayed and may where
+    /// For a script: queries for the views and triggers that name one of the tables, do not compile where the revisions are replayed and may where
     /// it runs, by what no revision makes, and what to say of them.
     ///
     /// # Errors
     /// What the replay says to the question.
-    fn mended(&self, ask: &mut dyn Ask) -> Result<Vec<(String, &'static str)>>;
+    fn mended(&self, tables: &BTreeSet<String>, ask: &mut dyn Ask) -> Result<Vec<(String, &'static str)>>;
 }
 
 /// The dialects of databases where a table may be replaced by hand and rows go along.
@@ -144,9 +146,9 @@ impl dyn Dialect + '_ {
     ///
     /// # Errors
     /// What the replay says to the question.
-    pub fn mended(&self, ask: &mut dyn Ask) -> Result<Vec<(String, &'static str)>> {
+    pub fn mended(&self, tables: &BTreeSet<String>, ask: &mut dyn Ask) -> Result<Vec<(String, &'static str)>> {
         match self.by_hand() {
-            Some(handwork) => handwork.mended(ask),
+            Some(handwork) => handwork.mended(tables, ask),
             None => Ok(Vec::new()),
         }
     }

@@ -251,7 +251,7 @@ impl Reading<'_> {
             return Ok(());
         }
         let dialect = replay.driver().dialect();
-        for (query, why) in dialect.mended(&mut *replay.asker())? {
+        for (query, why) in dialect.mended(&self.taken_away, &mut *replay.asker())? {
             self.reader.guard(&query, why)?;
         }
         Ok(())

@@ -326,8 +326,8 @@ impl Handwork for Sqlite {
         Ok(named.collect())
     }
 
-    fn mended(&self, ask: &mut dyn Ask) -> Result<Vec<(String, &'static str)>> {
-        still::mended(ask)
+    fn mended(&self, tables: &BTreeSet<String>, ask: &mut dyn Ask) -> Result<Vec<(String, &'static str)>> {
+        still::mended(tables, ask)
     }
 
     fn indexes_of_rows(

@@ -1,7 +1,9 @@
 //! Virtual tables that read their rows from another one, by its name and its rowids (FTS5's and FTS4's `content=`).
 
+use std::collections::BTreeSet;
+
 use crate::dialect::Rows;
-use crate::dialect::sqlite::dependents::{origin, refuse};
+use crate::dialect::sqlite::dependents::{origin, refuse, stays};
 use crate::dialect::sqlite::draft::{Draft, Source};
 use crate::dialect::sqlite::inspect::{Object, State, words};
 use crate::dialect::sqlite::places::has_star;
@@ -130,18 +132,41 @@ fn reads(sql: &str, column: &str) -> bool {
     })
 }
 
+/// Whether a virtual table names no columns, and has those of the table that it takes its rows from (fts3.html, section 6.2.2).
+fn lists_none(sql: &str) -> bool {
+    let words: Vec<_> = significant(sql, &SQLITE).map(|token| &sql[token.span]).collect();
+    let Some(open) = words.iter().position(|word| *word == "(") else {
+        return false;
+    };
+    let mut arguments = words[open + 1..].split(|word| *word == ",");
+    arguments.all(|argument| argument.get(1) == Some(&"="))
+}
+
 /// What to say of virtual tables whose index is of values that change.
 pub(super) fn told(draft: &Draft<'_>) -> Vec<String> {
     let converted = draft.columns.iter().filter_map(|column| match &column.source {
         Source::Converted(..) => column.origin.as_deref(),
         _ => None,
     });
-    let converted: Vec<&str> = converted.collect();
+    let mut converted: Vec<&str> = converted.collect();
+    // What is computed of one changes with it.
+    let computed = draft.columns.iter().filter_map(|column| {
+        let span = draft.table.expression_of(&column.name)?;
+        Some((column.origin.as_deref()?, words(draft.table.at(&span))))
+    });
+    let mut computed: Vec<_> = computed.collect();
+    let uses = |words: &BTreeSet<String>, converted: &[&str]| {
+        converted.iter().any(|name| words.contains(&name.to_ascii_lowercase()))
+    };
+    while let Some(at) = computed.iter().position(|(_, words)| uses(words, &converted)) {
+        converted.push(computed.swap_remove(at).0);
+    }
     let mut told = Vec::new();
     let of_views = reading_views(draft.state).map(|object| (object, true));
     for (object, by_view) in reading(draft.state).map(|object| (object, false)).chain(of_views) {
         // The columns of a view may have other names.
-        if let Some(column) = converted.iter().find(|column| by_view || reads(&object.sql, column)) {
+        let all = by_view || lists_none(&object.sql);
+        if let Some(column) = converted.iter().find(|column| all || reads(&object.sql, column)) {
             let name = quoted(&object.name, '"');
             told.push(format!(
                 "virtual table `{}` keeps an index of the old values of `{column}` until it is made anew: \
@@ -247,6 +272,19 @@ pub(super) fn keep(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
             );
             return Err(refuse(site, &what, &why));
         }
+    }
+    let moves = !stays(draft)
+        || draft
+            .columns
+            .iter()
+            .any(|column| matches!(column.source, Source::Added(Some(_))));
+    if let Some(object) = reading(draft.state).find(|object| moves && lists_none(&object.sql)) {
+        let what = format!("virtual table `{}`", object.name);
+        let why = format!(
+            "names no columns, has those of `{}` by their places, and has an index of the old ones",
+            draft.name()
+        );
+        return Err(refuse(site, &what, &why));
     }
     // A star leaves it out in silence; a view that says the column breaks by itself.
     let by_star = reading_views(draft.state).filter(|_| said.iter().any(|(_, star)| *star));

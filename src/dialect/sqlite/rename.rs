@@ -8,7 +8,7 @@ use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::stepping::Aside;
 use crate::dialect::sqlite::table::Table;
 use crate::dialect::sqlite::{aside, captures, expr, kept, oracle, prove, strangers, uncompiled};
-use crate::dialect::{AlterStatement, Ask, Op, Rewrite, Setting};
+use crate::dialect::{AlterStatement, Ask, Op, Rewrite, Scratch, Setting};
 use crate::error::Result;
 use crate::sql::parse::alter::{self as parse, ActionKind};
 use crate::sql::parse::cursor::Name;
@@ -108,14 +108,19 @@ pub(super) fn renamed(state: &State, early: &[Early], ask: &mut dyn Ask) -> Resu
     if early.is_empty() {
         return Ok(None);
     }
-    let mut scratch = ask.scratch()?;
     let related: Vec<&Object> = state.related.iter().collect();
     let hanging: Vec<&Object> = state.indexes.iter().chain(&state.triggers).collect();
-    if oracle::build_sound(scratch.as_mut(), &related, state.table.text(), &hanging).is_err() {
-        return Ok(None);
-    }
-    if early.iter().any(|rename| scratch.execute(&rename.on_scratch).is_err()) {
-        return Ok(None);
+    // SQLite leads along what it can read, also where it does not compile; beside what it cannot read, nothing.
+    let mut scratch = ask.scratch()?;
+    let _ = scratch.execute("PRAGMA foreign_keys = OFF");
+    let whole = oracle::build(scratch.as_mut(), &related, state.table.text(), &hanging);
+    let renames = |scratch: &mut dyn Scratch| early.iter().all(|rename| scratch.execute(&rename.on_scratch).is_ok());
+    if whole.is_err() || !renames(scratch.as_mut()) {
+        scratch = ask.scratch()?;
+        let sound = oracle::build_sound(scratch.as_mut(), &related, state.table.text(), &hanging);
+        if sound.is_err() || !renames(scratch.as_mut()) {
+            return Ok(None);
+        }
     }
     let Ok(rows) = scratch.query("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL") else {
         return Ok(None);

@@ -1,6 +1,8 @@
 //! Views and triggers that step aside while SQLite renames something: it refuses while one of them does not compile, and
 //! what does not compile cannot follow. They come back as they were.
 
+use std::collections::BTreeSet;
+
 use crate::code::Code;
 use crate::dialect::sqlite::inspect::{Object, State, views_and_triggers, words};
 use crate::dialect::sqlite::site::Site;
@@ -87,7 +89,12 @@ impl Aside {
         site: &Site<'_>,
         ask: &mut dyn Ask,
     ) -> Result<Vec<Op>> {
-        let broken: Vec<&Object> = broken.iter().collect();
+        let mut names: BTreeSet<String> = BTreeSet::from([state.table.name().text.to_ascii_lowercase()]);
+        let views = state.related.iter().filter(|object| object.kind == "view");
+        names.extend(views.map(|view| view.name.to_ascii_lowercase()));
+        // What reads something else comes back as it was, whether or not it compiles.
+        let reads = |object: &&Object| !words(&object.sql).is_disjoint(&names);
+        let broken: Vec<&Object> = broken.iter().filter(reads).collect();
         let mut checks = still::broken(&broken, state, site.index, ask)?;
         checks.extend(still::stored(&self.0, state, site.index));
         checks.extend(strangers::none_on(&self.0, site.index));

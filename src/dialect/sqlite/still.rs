@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::code::Code;
-use crate::dialect::sqlite::inspect::{Object, State};
+use crate::dialect::sqlite::inspect::{Object, State, words};
 use crate::dialect::sqlite::uncompiled;
 use crate::dialect::{Ask, Op};
 use crate::error::Result;
@@ -21,13 +21,11 @@ const MENDED: &str = "these do not compile where the revisions are replayed, and
 ///
 /// # Errors
 /// Those of the replay.
-pub(super) fn mended(ask: &mut dyn Ask) -> Result<Vec<(String, &'static str)>> {
-    let broken: Vec<Object> = uncompiled::of(ask, MAIN)?
-        .into_iter()
-        .map(|(object, _)| object)
-        .collect();
+pub(super) fn mended(tables: &BTreeSet<String>, ask: &mut dyn Ask) -> Result<Vec<(String, &'static str)>> {
+    let all = uncompiled::of(ask, MAIN)?.into_iter().map(|(object, _)| object);
+    let broken: Vec<Object> = all.filter(|object| !words(&object.sql).is_disjoint(tables)).collect();
     let broken = uncompiled::among(ask, MAIN, &broken.iter().collect::<Vec<_>>())?;
-    let queries = queries(&broken, MAIN).into_iter();
+    let queries = queries(&broken, MAIN, "", ask)?.into_iter();
     Ok(queries.map(|query| (query, MENDED)).collect())
 }
 
@@ -52,21 +50,25 @@ pub(super) fn broken(objects: &[&Object], state: &State, last: usize, ask: &mut 
         help: "run the upgrade online, which looks at it".to_owned(),
         at: (last, 0..0),
     };
-    Ok(queries(&broken, &state.schema).into_iter().map(check).collect())
+    Ok(queries(&broken, &state.schema, &state.table.name().text, ask)?
+        .into_iter()
+        .map(check)
+        .collect())
 }
 
 /// The queries for those that may compile: a view of which SQLite knows the columns, a trigger for which there is what it
 /// lacks in the replay.
-fn queries(broken: &[(Object, String)], schema: &str) -> Vec<String> {
+fn queries(broken: &[(Object, String)], schema: &str, own: &str, ask: &mut dyn Ask) -> Result<Vec<String>> {
     let mut queries = Vec::new();
-    for (object, words) in broken.iter().filter(|(object, _)| object.kind == "trigger") {
+    for (trigger, words) in broken.iter().filter(|(object, _)| object.kind == "trigger") {
         let Some(lacks) = words.split("no such table: ").nth(1) else {
+            queries.extend(changed_tables(trigger, schema, own, ask)?);
             continue;
         };
         let lacks = lacks.strip_prefix("main.").unwrap_or(lacks);
         queries.push(format!(
             "SELECT {} FROM {}.sqlite_schema WHERE type IN ('table', 'view') AND lower(name) = {} LIMIT 1",
-            sqlite_literal(&format!("trigger {}", object.name)),
+            sqlite_literal(&format!("trigger {}", trigger.name)),
             quoted(schema, '"'),
             sqlite_literal(&lacks.to_ascii_lowercase())
         ));
@@ -81,7 +83,24 @@ fn queries(broken: &[(Object, String)], schema: &str) -> Vec<String> {
             views.join(", ")
         ));
     }
-    queries
+    Ok(queries)
+}
+
+/// The query for tables that a trigger names, and what stands on them, where they are not stored as in the replay: it may
+/// have there what it lacks, a column or a key. SQL cannot ask whether it compiles. The table that changes, `own`, is looked
+/// at by itself.
+fn changed_tables(trigger: &Object, schema: &str, own: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
+    let words = words(&trigger.sql);
+    let others = words.iter().filter(|word| !word.eq_ignore_ascii_case(own));
+    let named: Vec<String> = others.map(|word| sqlite_literal(word)).collect();
+    let of_them = format!(
+        "FROM {}.sqlite_schema AS part WHERE type IN ('table', 'index', 'view') AND sql IS NOT NULL AND lower(tbl_name) IN ({})",
+        quoted(schema, '"'),
+        named.join(", ")
+    );
+    let known = known_in(&format!("SELECT type, name, sql {of_them}"), ask)?;
+    let other = except(&known.into_iter().collect::<Vec<_>>(), "part");
+    Ok((!other.is_empty()).then(|| format!("SELECT type || ' ' || name {of_them}{other} ORDER BY 1")))
 }
 
 /// A definition without what does not count: quotes, which SQLite writes itself, and carriage returns, which the `sqlite3`
@@ -106,38 +125,61 @@ fn bare_in(row: &str) -> String {
 /// # Errors
 /// Those of the replay.
 pub(super) fn none_of(found: &str, row: &str, state: &State, ask: &mut dyn Ask) -> Result<String> {
-    let mut known = BTreeSet::new();
-    let literal = |kind: &str, name: &str, sql: &str| {
-        let [kind, name, sql] = [kind, name, &bare(sql)].map(sqlite_literal);
-        format!("({kind}, {name}, {sql})")
-    };
-    for values in ask.query(found)? {
-        let mut values = values.into_iter().flatten();
-        if let (Some(kind), Some(name), Some(sql)) = (values.next(), values.next(), values.next()) {
-            known.insert(literal(&kind, &name, &sql));
-        }
-    }
+    let mut known = known_in(found, ask)?;
     if is_renamed(state, ask)? {
         let reads = state.related.iter().chain(&state.triggers);
         let here = reads.filter(|object| object.schema == state.schema && object.kind != "index");
-        known.extend(here.map(|object| literal(&object.kind, &object.name, &object.sql)));
+        known.extend(here.map(|object| [object.kind.clone(), object.name.clone(), object.sql.clone()]));
     }
-    if known.is_empty() {
-        return Ok(String::new());
+    Ok(except(&known.into_iter().collect::<Vec<_>>(), row))
+}
+
+/// The kinds, names and definitions that the query gives.
+fn known_in(found: &str, ask: &mut dyn Ask) -> Result<BTreeSet<[String; 3]>> {
+    let rows = ask.query(found)?.into_iter();
+    let known = rows.filter_map(|values| {
+        let mut values = values.into_iter().flatten();
+        Some([values.next()?, values.next()?, values.next()?])
+    });
+    Ok(known.collect())
+}
+
+/// The condition that `row` is none of these. A script spells a carriage return out, so that of a text which holds one only
+/// the name is known.
+fn except(known: &[[String; 3]], row: &str) -> String {
+    let (returns, others): (Vec<_>, Vec<_>) = known.iter().partition(|[.., sql]| sql.contains('\r'));
+    let mut condition = String::new();
+    if !others.is_empty() {
+        let known = others.iter().map(|[kind, name, sql]| {
+            let [kind, name, sql] = [kind, name, &bare(sql)].map(|text| sqlite_literal(text));
+            format!("({kind}, {name}, {sql})")
+        });
+        let known: Vec<String> = known.collect();
+        condition = format!(
+            " AND ({row}.type, {row}.name, {}) NOT IN (VALUES {})",
+            bare_in(row),
+            known.join(", ")
+        );
     }
-    let known: Vec<String> = known.into_iter().collect();
-    Ok(format!(
-        " AND ({row}.type, {row}.name, {}) NOT IN (VALUES {})",
-        bare_in(row),
-        known.join(", ")
-    ))
+    if !returns.is_empty() {
+        let known = returns.iter().map(|[kind, name, _]| {
+            let [kind, name] = [kind, name].map(|text| sqlite_literal(text));
+            format!("({kind}, {name})")
+        });
+        let known: Vec<String> = known.collect();
+        condition.push_str(&format!(
+            " AND ({row}.type, {row}.name) NOT IN (VALUES {})",
+            known.join(", ")
+        ));
+    }
+    condition
 }
 
 /// Whether columns of the table have other names already than in the replay: such renames come first.
 ///
 /// # Errors
 /// Those of the replay.
-pub(super) fn is_renamed(state: &State, ask: &mut dyn Ask) -> Result<bool> {
+fn is_renamed(state: &State, ask: &mut dyn Ask) -> Result<bool> {
     let stored = ask.query(&format!(
         "SELECT sql FROM {}.sqlite_schema WHERE type = 'table' AND name = {} COLLATE NOCASE",
         quoted(&state.schema, '"'),
@@ -151,7 +193,7 @@ pub(super) fn is_renamed(state: &State, ask: &mut dyn Ask) -> Result<bool> {
 pub(super) fn stored(objects: &[Object], state: &State, last: usize) -> Option<Op> {
     let known: Vec<String> = objects
         .iter()
-        .filter(|object| object.schema == state.schema)
+        .filter(|object| object.schema == state.schema && !object.sql.contains('\r'))
         .map(|object| {
             let [kind, name, sql] = [&object.kind, &object.name, &bare(&object.sql)].map(|text| sqlite_literal(text));
             format!("({kind}, {name}, {sql})")

@@ -116,13 +116,25 @@ fn keys(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask) -> Result<Option<Op>>
     if key.iter().any(|column| changed.contains(&column.to_ascii_lowercase())) {
         to = format!("(key.\"to\" IS NULL OR {to})");
     }
-    let this = if still::is_renamed(draft.state, ask)? {
-        // The replay has the old names yet.
-        "lower(child.name), lower(key.\"from\")"
-    } else {
-        "lower(child.name), lower(key.\"from\"), ifnull(lower(key.\"to\"), '')"
-    };
-    let known = ask.query(&format!("SELECT DISTINCT {this} {refer} ORDER BY 1, 2"))?;
+    let this = "lower(child.name), lower(key.\"from\"), ifnull(lower(key.\"to\"), '')";
+    // Where a rename comes first the replay has the old names yet, in the same places.
+    let old = ask.query(&format!(
+        "SELECT lower(name) FROM pragma_table_xinfo({}, {place}) ORDER BY cid",
+        sqlite_literal(draft.name())
+    ))?;
+    let old: Vec<String> = old.into_iter().flatten().flatten().collect();
+    let new: Vec<String> = draft
+        .state
+        .table
+        .columns()
+        .map(|column| column.name.text.to_ascii_lowercase())
+        .collect();
+    let mut known = ask.query(&format!("SELECT DISTINCT {this} {refer} ORDER BY 1, 2"))?;
+    for to in known.iter_mut().filter_map(|row| row.get_mut(2)?.as_mut()) {
+        if let Some(name) = old.iter().position(|name| name == to).and_then(|at| new.get(at)) {
+            to.clone_from(name);
+        }
+    }
     let known: Vec<String> = known
         .into_iter()
         .map(|row| {
@@ -288,16 +300,20 @@ fn reading(state: &State, breaks: &[String], message: String, last: usize, ask: 
         .collect();
     // A view may be read by others.
     let with = format!(
-        "WITH RECURSIVE reader AS (SELECT type, name, sql, {said} AS said FROM {schema}.sqlite_schema \
+        "WITH RECURSIVE reader AS MATERIALIZED (SELECT type, name, sql, {said} AS said FROM {schema}.sqlite_schema \
          WHERE type IN ('view', 'trigger') OR {IS_VIRTUAL}), \
-         read(name) AS (VALUES {names} UNION SELECT CASE WHEN reader.name GLOB '*[]*?[\"`'']*' THEN '*' \
-         ELSE lower(reader.name) END FROM read, reader WHERE reader.type = 'view' AND {reads})",
+         read(name) AS (SELECT column1 FROM (VALUES {names}) UNION SELECT CASE WHEN reader.name GLOB '*[]*?[\"`'']*' THEN '*' \
+         ELSE lower(reader.name) END FROM read CROSS JOIN reader WHERE reader.type = 'view' AND {reads})",
         said = said(),
         schema = quoted(schema, '"'),
         names = names.join(", "),
         reads = READS,
     );
-    let found = format!("FROM read, reader WHERE {READS} AND ({})", breaks.join(" OR "));
+    // The many patterns are looked for in few of them, in this order.
+    let found = format!(
+        "FROM read CROSS JOIN reader WHERE CASE WHEN {READS} THEN {} END",
+        breaks.join(" OR ")
+    );
     let known = format!("{with} SELECT DISTINCT type, reader.name, sql {found} ORDER BY 1, 2");
     let unknown = still::none_of(&known, "reader", state, ask)?;
     Ok(Op::Check {
@@ -310,7 +326,8 @@ fn reading(state: &State, breaks: &[String], message: String, last: usize, ask: 
 }
 
 /// The condition that a reader says a name.
-const READS: &str = "said GLOB '*[^a-z0-9_$]' || read.name || '[^a-z0-9_$]*'";
+const READS: &str =
+    "(read.name = '*' OR instr(said, read.name)) AND said GLOB '*[^a-z0-9_$]' || read.name || '[^a-z0-9_$]*'";
 
 /// The condition that something is a virtual table.
 const IS_VIRTUAL: &str = "type = 'table' AND lower(substr(sql, 1, 20)) = 'create virtual table'";

@@ -87,7 +87,7 @@ pub(super) fn left_out(
     };
     let found = query(&format!(
         "SELECT t.name FROM pragma_table_xinfo({}) t, pragma_table_xinfo({}) s WHERE lower(s.name) = lower(t.name) \
-         AND t.hidden = 0 AND s.hidden = 0 AND lower(t.name) NOT IN ({}){numbered} ORDER BY t.cid",
+         AND t.hidden = 0 AND s.hidden <> 1 AND lower(t.name) NOT IN ({}){numbered} ORDER BY t.cid",
         sqlite_literal(&table.to_ascii_lowercase()),
         sqlite_literal(&source),
         given.join(", ")
