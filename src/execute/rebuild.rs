@@ -379,22 +379,23 @@ impl<'a> Rebuild<'a> {
         }
     }
 
-    /// Refuses that a full-text table finds rows by numbers that they had in the old table.
-    fn fits(&mut self, driver: &mut dyn Driver) -> Result<()> {
+    /// Refuses that a full-text table finds rows by numbers that they had in the old table; what no transaction has `held` is
+    /// told of, since it is done.
+    fn fits(&mut self, driver: &mut dyn Driver, held: bool) -> Result<()> {
         let Some([table, name]) = self.losses.unfit(driver)? else {
             return Ok(());
         };
         let message = format!("virtual table `{name}` does not find the rows of the new `{table}`");
-        if self.torn {
-            self.notes.push(message);
+        let anew = format!("INSERT INTO {name} ({name}) VALUES ('rebuild')");
+        if self.torn || !held {
+            self.notes
+                .push(format!("{message} until its index is made anew: {anew}"));
             return Ok(());
         }
         Err(self
             .placed(Error::new(Code::BatchInUse, message))
             .help("copy the numbers of the rows along: INSERT INTO new (rowid, …) SELECT rowid, … FROM old")
-            .help(format!(
-                "or make its index anew at the end: INSERT INTO {name} ({name}) VALUES ('rebuild');"
-            )))
+            .help(format!("or make its index anew at the end: {anew};")))
     }
 
     /// At the end of the script: the same, and what else there is to say about it; `held` by a transaction, it can be
@@ -407,7 +408,7 @@ impl<'a> Rebuild<'a> {
         self.act(driver, acts)?;
         self.spares(driver)?;
         self.check(driver)?;
-        self.fits(driver)?;
+        self.fits(driver, held)?;
         if held && self.losses.replaced(driver, &self.prepared.taken_away())? {
             self.losses.compiles(driver, self.at.as_ref())?;
         }

@@ -150,34 +150,10 @@ impl Script {
                 .or(directives::first(rest, dialect, survey.statements));
             checksum
         };
-        if let Some(error) = survey.opened.refused(!survey.replaced.is_empty()) {
+        if let Some(error) = std::mem::take(&mut survey.opened).refused(!survey.replaced.is_empty()) {
             return Err(error);
         }
-        Ok(Prepared {
-            statements: survey.statements,
-            alters: survey.alters || !survey.altered.is_empty(),
-            altered: survey.altered,
-            pragmas: survey.pragmas || !survey.replaced.is_empty(),
-            switches: survey.switches,
-            defers: survey.defers,
-            unsettles: survey.unsettles,
-            drops: survey.marks.as_ref().map(Marks::drops),
-            for_good: survey.marks.as_ref().map_or_else(Vec::new, Marks::for_good),
-            between: survey.between,
-            groups: survey
-                .marks
-                .map_or_else(Vec::new, |marks| marks.groups(survey.statements)),
-            temporary: survey.temporary,
-            needs_plan: survey.needs_plan,
-            analyzes: survey.analyzes,
-            asks_count: survey.asks_count,
-            commits: survey.commits,
-            dropped: survey.dropped,
-            replaced: survey.replaced,
-            renamed: survey.renamed,
-            checksum,
-            mark,
-        })
+        Ok(survey.prepared(checksum, mark))
     }
 
     /// The error for an ALTER that may need a batch plan, of which this build makes none.
@@ -279,6 +255,33 @@ pub(super) struct Survey<'s> {
 }
 
 impl Survey<'_> {
+    /// What is known at the end.
+    fn prepared(self, checksum: Checksum, mark: Option<u128>) -> Prepared {
+        Prepared {
+            statements: self.statements,
+            alters: self.alters || !self.altered.is_empty(),
+            altered: self.altered,
+            pragmas: self.pragmas || !self.replaced.is_empty(),
+            switches: self.switches,
+            defers: self.defers,
+            unsettles: self.unsettles,
+            drops: self.marks.as_ref().map(Marks::drops),
+            for_good: self.marks.as_ref().map_or_else(Vec::new, Marks::for_good),
+            between: self.between,
+            groups: self.marks.map_or_else(Vec::new, |marks| marks.groups(self.statements)),
+            temporary: self.temporary,
+            needs_plan: self.needs_plan,
+            analyzes: self.analyzes,
+            asks_count: self.asks_count,
+            commits: self.commits,
+            dropped: self.dropped,
+            replaced: self.replaced,
+            renamed: self.renamed,
+            checksum,
+            mark,
+        }
+    }
+
     fn statement(&mut self, statement: &Statement<'_>) -> Result<()> {
         if self.in_transaction {
             self.between.read(self.statements, statement.text, self.dialect);

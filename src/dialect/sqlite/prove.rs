@@ -165,10 +165,8 @@ pub(super) fn outcome(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatemen
         }
     };
     let broken = broken(before.as_mut(), after.as_mut(), state, &related, &stays);
+    let broken = broken.or_else(|| meaning::changed(before.as_mut(), after.as_mut(), &meaning::Change::of(draft)));
     if let Some((object, words)) = broken {
-        return Err(in_use(draft, run, consumed, &object, &words));
-    }
-    if let Some((object, words)) = meaning::changed(before.as_mut(), after.as_mut(), &meaning::Change::of(draft)) {
         return Err(in_use(draft, run, consumed, &object, &words));
     }
     if readers::moves_rowids(draft)
