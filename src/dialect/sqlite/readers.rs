@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::dialect::Rows;
 use crate::dialect::sqlite::dependents::{origin, refuse, stays};
-use crate::dialect::sqlite::draft::{Draft, Source};
+use crate::dialect::sqlite::draft::{Column, Draft, Source};
 use crate::dialect::sqlite::inspect::{Object, State, words};
 use crate::dialect::sqlite::places::has_star;
 use crate::dialect::sqlite::site::Site;
@@ -139,7 +139,7 @@ fn lists_none(sql: &str) -> bool {
         return false;
     };
     let mut arguments = words[open + 1..].split(|word| *word == ",");
-    arguments.all(|argument| argument.get(1) == Some(&"="))
+    arguments.all(|argument| argument.is_empty() || argument[0] == ")" || argument.get(1) == Some(&"="))
 }
 
 /// What to say of virtual tables whose index is of values that change.
@@ -273,11 +273,10 @@ pub(super) fn keep(draft: &Draft<'_>, site: &Site<'_>) -> Result<()> {
             return Err(refuse(site, &what, &why));
         }
     }
-    let moves = !stays(draft)
-        || draft
-            .columns
-            .iter()
-            .any(|column| matches!(column.source, Source::Added(Some(_))));
+    let has_values = |column: &Column| {
+        column.origin.is_none() && (matches!(column.source, Source::Added(Some(_))) || draft.is_generated(&column.name))
+    };
+    let moves = !stays(draft) || draft.columns.iter().any(has_values);
     if let Some(object) = reading(draft.state).find(|object| moves && lists_none(&object.sql)) {
         let what = format!("virtual table `{}`", object.name);
         let why = format!(

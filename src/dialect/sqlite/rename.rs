@@ -110,12 +110,32 @@ pub(super) fn renamed(state: &State, early: &[Early], ask: &mut dyn Ask) -> Resu
     }
     let related: Vec<&Object> = state.related.iter().collect();
     let hanging: Vec<&Object> = state.indexes.iter().chain(&state.triggers).collect();
+    let all = || related.iter().chain(&hanging);
+    let is_same = |one: &Object, other: &Object| {
+        one.kind == other.kind && one.name.eq_ignore_ascii_case(&other.name) && one.schema != other.schema
+    };
+    if all().any(|one| all().any(|other| is_same(one, other))) {
+        // Scratch has one schema, where a temporary namesake would get the other one's text.
+        return Ok(None);
+    }
     // SQLite leads along what it can read, also where it does not compile; beside what it cannot read, nothing.
+    let renames = |scratch: &mut dyn Scratch| early.iter().all(|rename| scratch.execute(&rename.on_scratch).is_ok());
+    let broken = uncompiled::broken_anyway(ask, state)?;
+    let readable = |objects: &[&'_ Object]| -> Vec<Object> {
+        let kept = objects.iter().filter(|object| !broken.contains(object));
+        kept.map(|object| (*object).clone()).collect()
+    };
+    let (others, own) = (readable(&related), readable(&hanging));
     let mut scratch = ask.scratch()?;
     let _ = scratch.execute("PRAGMA foreign_keys = OFF");
-    let whole = oracle::build(scratch.as_mut(), &related, state.table.text(), &hanging);
-    let renames = |scratch: &mut dyn Scratch| early.iter().all(|rename| scratch.execute(&rename.on_scratch).is_ok());
-    if whole.is_err() || !renames(scratch.as_mut()) {
+    uncompiled::make_own(scratch.as_mut(), "sqlrev_own", &state.schema, ask)?;
+    let built = oracle::build(
+        scratch.as_mut(),
+        &others.iter().collect::<Vec<_>>(),
+        state.table.text(),
+        &own.iter().collect::<Vec<_>>(),
+    );
+    if built.is_err() || !renames(scratch.as_mut()) {
         scratch = ask.scratch()?;
         let sound = oracle::build_sound(scratch.as_mut(), &related, state.table.text(), &hanging);
         if sound.is_err() || !renames(scratch.as_mut()) {

@@ -5,7 +5,9 @@
 use std::collections::BTreeSet;
 
 use crate::code::Code;
-use crate::dialect::sqlite::inspect::{Object, State, words};
+use crate::dialect::ScriptSql as _;
+use crate::dialect::sqlite::inspect::{Object, State, views_and_triggers, words};
+use crate::dialect::sqlite::script::SqliteScript;
 use crate::dialect::sqlite::uncompiled;
 use crate::dialect::{Ask, Op};
 use crate::error::Result;
@@ -22,8 +24,15 @@ const MENDED: &str = "these do not compile where the revisions are replayed, and
 /// # Errors
 /// Those of the replay.
 pub(super) fn mended(tables: &BTreeSet<String>, ask: &mut dyn Ask) -> Result<Vec<(String, &'static str)>> {
+    let views = views_and_triggers(ask, MAIN)?;
+    let mut names = tables.clone();
+    while let Some(view) = views.iter().find(|view| {
+        view.kind == "view" && !names.contains(&view.name.to_ascii_lowercase()) && !words(&view.sql).is_disjoint(&names)
+    }) {
+        names.insert(view.name.to_ascii_lowercase());
+    }
     let all = uncompiled::of(ask, MAIN)?.into_iter().map(|(object, _)| object);
-    let broken: Vec<Object> = all.filter(|object| !words(&object.sql).is_disjoint(tables)).collect();
+    let broken: Vec<Object> = all.filter(|object| !words(&object.sql).is_disjoint(&names)).collect();
     let broken = uncompiled::among(ask, MAIN, &broken.iter().collect::<Vec<_>>())?;
     let queries = queries(&broken, MAIN, "", ask)?.into_iter();
     Ok(queries.map(|query| (query, MENDED)).collect())
@@ -90,8 +99,16 @@ fn queries(broken: &[(Object, String)], schema: &str, own: &str, ask: &mut dyn A
 /// have there what it lacks, a column or a key. SQL cannot ask whether it compiles. The table that changes, `own`, is looked
 /// at by itself.
 fn changed_tables(trigger: &Object, schema: &str, own: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
-    let words = words(&trigger.sql);
-    let others = words.iter().filter(|word| !word.eq_ignore_ascii_case(own));
+    let mut said = words(&trigger.sql);
+    let mut views = views_and_triggers(ask, schema)?;
+    views.retain(|view| view.kind == "view");
+    while let Some(at) = views
+        .iter()
+        .position(|view| said.contains(&view.name.to_ascii_lowercase()))
+    {
+        said.extend(words(&views.swap_remove(at).sql));
+    }
+    let others = said.iter().filter(|word| !word.eq_ignore_ascii_case(own));
     let named: Vec<String> = others.map(|word| sqlite_literal(word)).collect();
     let of_them = format!(
         "FROM {}.sqlite_schema AS part WHERE type IN ('table', 'index', 'view') AND sql IS NOT NULL AND lower(tbl_name) IN ({})",
@@ -106,17 +123,17 @@ fn changed_tables(trigger: &Object, schema: &str, own: &str, ask: &mut dyn Ask) 
 /// A definition without what does not count: quotes, which SQLite writes itself, and carriage returns, which the `sqlite3`
 /// command drops.
 fn bare(sql: &str) -> String {
-    let sql = sql.replace("\r\n", "\n").replace(['"', '`', '[', ']'], "");
-    sql.trim_end_matches(['\t', '\n', '\u{c}', '\r', ' ']).to_owned()
+    let sql = sql.replace(['\r', '"', '`', '[', ']'], "");
+    sql.trim_end_matches(['\t', '\n', '\u{c}', ' ', ';']).to_owned()
 }
 
 /// Likewise in SQL, of a row of the schema.
 fn bare_in(row: &str) -> String {
-    let mut text = format!("replace({row}.sql, char(13) || char(10), char(10))");
+    let mut text = format!("replace({row}.sql, char(13), '')");
     for quote in ["'\"'", "'`'", "'['", "']'"] {
         text = format!("replace({text}, {quote}, '')");
     }
-    format!("rtrim({text}, char(9, 10, 12, 13, 32))")
+    format!("rtrim({text}, char(9, 10, 12, 32) || ';')")
 }
 
 /// The rest of a condition on `row` of the schema: it is none of those that the query finds in the replay, which gives their
@@ -144,35 +161,35 @@ fn known_in(found: &str, ask: &mut dyn Ask) -> Result<BTreeSet<[String; 3]>> {
     Ok(known.collect())
 }
 
-/// The condition that `row` is none of these. A script spells a carriage return out, so that of a text which holds one only
-/// the name is known.
+/// The condition that `row` is none of these.
 fn except(known: &[[String; 3]], row: &str) -> String {
-    let (returns, others): (Vec<_>, Vec<_>) = known.iter().partition(|[.., sql]| sql.contains('\r'));
-    let mut condition = String::new();
-    if !others.is_empty() {
-        let known = others.iter().map(|[kind, name, sql]| {
+    if known.is_empty() {
+        return String::new();
+    }
+    format!(
+        " AND ({row}.type, {row}.name, {}) NOT IN (VALUES {})",
+        bare_in(row),
+        literals(known)
+    )
+}
+
+/// These as rows: kind, name and bare definition. What a script has to spell in another way, a carriage return within a text
+/// say, is known in both.
+fn literals(known: &[[String; 3]]) -> String {
+    let mut rows = BTreeSet::new();
+    for [kind, name, sql] in known {
+        let mut add = |sql: &str| {
             let [kind, name, sql] = [kind, name, &bare(sql)].map(|text| sqlite_literal(text));
-            format!("({kind}, {name}, {sql})")
-        });
-        let known: Vec<String> = known.collect();
-        condition = format!(
-            " AND ({row}.type, {row}.name, {}) NOT IN (VALUES {})",
-            bare_in(row),
-            known.join(", ")
-        );
+            rows.insert(format!("({kind}, {name}, {sql})"));
+        };
+        add(sql);
+        let spelled = SqliteScript.statement(sql);
+        if spelled != *sql {
+            add(&spelled);
+        }
     }
-    if !returns.is_empty() {
-        let known = returns.iter().map(|[kind, name, _]| {
-            let [kind, name] = [kind, name].map(|text| sqlite_literal(text));
-            format!("({kind}, {name})")
-        });
-        let known: Vec<String> = known.collect();
-        condition.push_str(&format!(
-            " AND ({row}.type, {row}.name) NOT IN (VALUES {})",
-            known.join(", ")
-        ));
-    }
-    condition
+    let rows: Vec<String> = rows.into_iter().collect();
+    rows.join(", ")
 }
 
 /// Whether columns of the table have other names already than in the replay: such renames come first.
@@ -191,23 +208,19 @@ fn is_renamed(state: &State, ask: &mut dyn Ask) -> Result<bool> {
 
 /// A check that these are stored in the schema of a table as they are known.
 pub(super) fn stored(objects: &[Object], state: &State, last: usize) -> Option<Op> {
-    let known: Vec<String> = objects
-        .iter()
-        .filter(|object| object.schema == state.schema && !object.sql.contains('\r'))
-        .map(|object| {
-            let [kind, name, sql] = [&object.kind, &object.name, &bare(&object.sql)].map(|text| sqlite_literal(text));
-            format!("({kind}, {name}, {sql})")
-        })
+    let here = objects.iter().filter(|object| object.schema == state.schema);
+    let known: Vec<[String; 3]> = here
+        .map(|object| [object.kind.clone(), object.name.clone(), object.sql.clone()])
         .collect();
     if known.is_empty() {
         return None;
     }
     Some(Op::Check {
         sql: format!(
-            "WITH known(type, name, sql) AS (VALUES {}) SELECT type || ' ' || name FROM known WHERE NOT EXISTS (SELECT 1 FROM \
-             {}.sqlite_schema AS stored WHERE stored.type = known.type AND stored.name = known.name \
-             AND {} = known.sql) ORDER BY 1",
-            known.join(", "),
+            "WITH known(type, name, sql) AS (VALUES {}) SELECT DISTINCT type || ' ' || name FROM known WHERE NOT EXISTS \
+             (SELECT 1 FROM {}.sqlite_schema AS stored WHERE stored.type = known.type AND stored.name = known.name \
+             AND (stored.type, stored.name, {}) IN (SELECT * FROM known)) ORDER BY 1",
+            literals(&known),
             quoted(&state.schema, '"'),
             bare_in("stored")
         ),
