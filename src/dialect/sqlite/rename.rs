@@ -8,7 +8,7 @@ use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::stepping::Aside;
 use crate::dialect::sqlite::table::Table;
 use crate::dialect::sqlite::{aside, captures, expr, kept, oracle, prove, strangers, uncompiled};
-use crate::dialect::{AlterStatement, Ask, Op, Rewrite, Scratch, Setting};
+use crate::dialect::{AlterStatement, Ask, Op, Rewrite, Scratch, ScratchError, Setting};
 use crate::error::Result;
 use crate::sql::parse::alter::{self as parse, ActionKind};
 use crate::sql::parse::cursor::Name;
@@ -118,30 +118,22 @@ pub(super) fn renamed(state: &State, early: &[Early], ask: &mut dyn Ask) -> Resu
         // Scratch has one schema, where a temporary namesake would get the other one's text.
         return Ok(None);
     }
-    // SQLite leads along what it can read, also where it does not compile; beside what it cannot read, nothing.
-    let renames = |scratch: &mut dyn Scratch| early.iter().all(|rename| scratch.execute(&rename.on_scratch).is_ok());
-    let broken = uncompiled::broken_anyway(ask, state)?;
-    let readable = |objects: &[&'_ Object]| -> Vec<Object> {
-        let kept = objects.iter().filter(|object| !broken.contains(object));
-        kept.map(|object| (*object).clone()).collect()
-    };
-    let (others, own) = (readable(&related), readable(&hanging));
-    let mut scratch = ask.scratch()?;
-    let _ = scratch.execute("PRAGMA foreign_keys = OFF");
-    uncompiled::make_own(scratch.as_mut(), "sqlrev_own", &state.schema, ask)?;
-    let built = oracle::build(
-        scratch.as_mut(),
-        &others.iter().collect::<Vec<_>>(),
-        state.table.text(),
-        &own.iter().collect::<Vec<_>>(),
-    );
-    if built.is_err() || !renames(scratch.as_mut()) {
-        scratch = ask.scratch()?;
-        let sound = oracle::build_sound(scratch.as_mut(), &related, state.table.text(), &hanging);
-        if sound.is_err() || !renames(scratch.as_mut()) {
-            return Ok(None);
-        }
+    // SQLite leads along what it can read, also where it does not compile; beside what it cannot read, which steps aside,
+    // nothing.
+    let (mut others, mut own) = (related.clone(), hanging.clone());
+    let mut scratch = renamed_in(early, state, [&others, &own], oracle::build, ask)?;
+    if scratch.is_none() {
+        let broken = uncompiled::broken_anyway(ask, state)?;
+        others.retain(|object| !broken.contains(object));
+        own.retain(|object| !broken.contains(object));
+        scratch = renamed_in(early, state, [&others, &own], oracle::build, ask)?;
     }
+    if scratch.is_none() {
+        scratch = renamed_in(early, state, [&related, &hanging], oracle::build_sound, ask)?;
+    }
+    let Some(mut scratch) = scratch else {
+        return Ok(None);
+    };
     let Ok(rows) = scratch.query("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL") else {
         return Ok(None);
     };
@@ -170,6 +162,25 @@ pub(super) fn renamed(state: &State, early: &[Early], ask: &mut dyn Ask) -> Resu
         }
     }
     Ok(Some(state))
+}
+
+/// How a table and what hangs on it are made on scratch.
+type Build = fn(&mut dyn Scratch, &[&Object], &str, &[&Object]) -> std::result::Result<(), ScratchError>;
+
+/// Scratch with a table and these objects, after some renames; none where it cannot be.
+fn renamed_in(
+    early: &[Early],
+    state: &State,
+    [related, hanging]: [&[&Object]; 2],
+    build: Build,
+    ask: &mut dyn Ask,
+) -> Result<Option<Box<dyn Scratch>>> {
+    let mut scratch = ask.scratch()?;
+    let _ = scratch.execute("PRAGMA foreign_keys = OFF");
+    uncompiled::make_own(scratch.as_mut(), "sqlrev_own", &state.schema, ask)?;
+    let built = build(scratch.as_mut(), related, state.table.text(), hanging).is_ok();
+    let renames = built && early.iter().all(|rename| scratch.execute(&rename.on_scratch).is_ok());
+    Ok(renames.then_some(scratch))
 }
 
 /// The steps of the renames that come first, before the others of the rewrite.
