@@ -52,8 +52,8 @@ pub trait Handwork: Sync {
     /// What the database says to the question.
     fn broken(&self, ask: &mut dyn Ask) -> Result<Vec<Broken>>;
 
-    /// For a script: queries for the views and triggers that name one of the tables, do not compile where the revisions are replayed and may where
-    /// it runs, by what no revision makes, and what to say of them.
+    /// For a script: queries for the views and triggers that name one of the tables, do not compile where the revisions are
+    /// replayed, and may where it runs, by what no revision makes; and what to say of them.
     ///
     /// # Errors
     /// What the replay says to the question.

@@ -386,7 +386,8 @@ impl<'a> Rebuild<'a> {
             return Ok(());
         };
         let message = format!("virtual table `{name}` does not find the rows of the new `{table}`");
-        let anew = format!("INSERT INTO {name} ({name}) VALUES ('rebuild')");
+        let called = driver.dialect().ident(&name);
+        let anew = format!("INSERT INTO {called} ({called}) VALUES ('rebuild')");
         if self.torn || !held {
             self.notes
                 .push(format!("{message} until its index is made anew: {anew}"));

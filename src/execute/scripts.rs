@@ -306,9 +306,10 @@ impl Survey<'_> {
             .extend(directives::altered(statement.gap_before, self.dialect));
         self.asks(statement)?;
         self.pragmas |= self.dialect.touches_session(statement.text);
-        self.analyzes |= token::keywords(statement.text, self.dialect.rules(), 1)
+        let words = token::keywords(statement.text, self.dialect.rules(), 3);
+        self.analyzes |= ["ANALYZE", "OPTIMIZE"]
             .iter()
-            .any(|word| word == "ANALYZE" || word == "PRAGMA");
+            .any(|what| words.iter().any(|word| word == what));
         if let Some(drop) = self.dialect.drops_temporary(statement.text, &self.temporary)
             && !self.temporary.contains(&drop)
         {

@@ -220,7 +220,7 @@ fn no_table(site: &Site<'_>, alter: &Alter, ask: &mut dyn Ask) -> Result<Rewrite
             consumed: 1,
             strategy: "native",
             reason: "there is nothing to do".to_owned(),
-            ops: Vec::from_iter(ask.offline().then(|| absent(site, alter))),
+            ops: absent(site, alter, ask).into_iter().collect(),
             notices: vec![format!("there is no table `{name}`: skipped")],
             broken: Vec::new(),
         });
@@ -252,21 +252,23 @@ fn no_table(site: &Site<'_>, alter: &Alter, ask: &mut dyn Ask) -> Result<Rewrite
     Err(error.help("ALTER TABLE IF EXISTS passes over a table that is not there"))
 }
 
-/// What a script asks where it takes a table for one that is not there.
-fn absent(site: &Site<'_>, alter: &Alter) -> Op {
+/// What a script asks where it takes a table for one that is not there, in a database that it knows.
+fn absent(site: &Site<'_>, alter: &Alter, ask: &mut dyn Ask) -> Option<Op> {
     let name = &alter.table.text;
     let schema = alter.schema.as_ref().map_or("main", |schema| schema.text.as_str());
-    Op::Check {
-        sql: format!(
-            "SELECT type || ' ' || name FROM {}.sqlite_schema WHERE type = 'table' AND lower(name) = {}",
-            quoted(schema, '"'),
-            sqlite_literal(&name.to_ascii_lowercase())
-        ),
+    let sql = format!(
+        "SELECT type || ' ' || name FROM {}.sqlite_schema WHERE type = 'table' AND lower(name) = {}",
+        quoted(schema, '"'),
+        sqlite_literal(&name.to_ascii_lowercase())
+    );
+    let asks = ask.offline() && ask.query(&sql).is_ok();
+    asks.then(|| Op::Check {
+        sql,
         code: Code::BatchInUse,
         message: format!("there is a table `{name}` here, which no revision makes: run it online"),
         help: "run the upgrade online, which changes the table as it is".to_owned(),
         at: (site.index, 0..0),
-    }
+    })
 }
 
 fn refuse_sort(site: &Site<'_>, alter: &Alter, found: &Found, rename_table: bool) -> Result<()> {

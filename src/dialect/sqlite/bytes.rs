@@ -19,22 +19,30 @@ pub(super) fn may_differ(text: &str) -> bool {
 /// Refuses to write a table, its indexes and its triggers anew where the text of one is not what is stored.
 pub(super) fn refuse(state: &State, site: &Site<'_>, ask: &mut dyn Ask) -> Result<()> {
     let table = state.object();
-    let mut query = |sql: &str| ask.query(sql);
-    for object in [&table].into_iter().chain(&state.indexes).chain(&state.triggers) {
-        let Object {
-            schema,
-            kind,
-            name,
-            sql,
-            ..
-        } = object;
-        if is_stored(schema, [kind, name, sql], &mut query)? {
+    let objects = [&table].into_iter().chain(&state.indexes).chain(&state.triggers);
+    let why = format!("a change of `{}` would store others", table.name);
+    refuse_any(objects, &why, site, ask)
+}
+
+/// Refuses to write these anew where the text of one is not what is stored, in words for what would become of it.
+pub(super) fn refuse_any<'o>(
+    objects: impl Iterator<Item = &'o Object>,
+    why: &str,
+    site: &Site<'_>,
+    ask: &mut dyn Ask,
+) -> Result<()> {
+    for Object {
+        schema,
+        kind,
+        name,
+        sql,
+        ..
+    } in objects
+    {
+        if is_stored(schema, [kind, name, sql], &mut |sql| ask.query(sql))? {
             continue;
         }
-        let message = format!(
-            "the definition of the {kind} `{name}` holds bytes that are no UTF-8, and a change of `{}` would store others",
-            table.name
-        );
+        let message = format!("the definition of the {kind} `{name}` holds bytes that are no UTF-8, and {why}");
         let before = "before this statement";
         return Err(site
             .refuse(Code::BatchUnsupported, message, "would write it anew")

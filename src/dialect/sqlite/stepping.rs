@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::code::Code;
 use crate::dialect::sqlite::inspect::{Object, State, views_and_triggers, words};
 use crate::dialect::sqlite::site::Site;
 use crate::dialect::sqlite::{bytes, still, strangers};
@@ -54,27 +53,8 @@ impl Aside {
             let temporary = views_and_triggers(ask, "temp")?.into_iter();
             aside.extend(temporary.filter(|object| object.kind == "trigger" && is_view(&object.table)));
         }
-        for object in &aside {
-            let Object {
-                schema,
-                kind,
-                name,
-                sql,
-                ..
-            } = object;
-            if bytes::is_stored(schema, [kind, name, sql], &mut |sql| ask.query(sql))? {
-                continue;
-            }
-            let message = format!(
-                "the {kind} `{name}` steps aside, since SQLite renames nothing beside what does not compile, and its \
-                 definition holds bytes that are no UTF-8: others would come back"
-            );
-            return Err(site.refuse(Code::BatchUnsupported, message, "").help(bytes::help(
-                kind,
-                name,
-                "before this statement",
-            )));
-        }
+        let why = "it steps aside, since SQLite renames nothing beside what does not compile: others would come back";
+        bytes::refuse_any(aside.iter(), why, site, ask)?;
         Ok(Self(aside))
     }
 

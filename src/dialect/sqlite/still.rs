@@ -24,16 +24,16 @@ const MENDED: &str = "these do not compile where the revisions are replayed, and
 /// # Errors
 /// Those of the replay.
 pub(super) fn mended(tables: &BTreeSet<String>, ask: &mut dyn Ask) -> Result<Vec<(String, &'static str)>> {
-    let views = views_and_triggers(ask, MAIN)?;
+    let all = views_and_triggers(ask, MAIN)?;
     let mut names = tables.clone();
-    while let Some(view) = views.iter().find(|view| {
-        view.kind == "view" && !names.contains(&view.name.to_ascii_lowercase()) && !words(&view.sql).is_disjoint(&names)
+    let says = |object: &Object, names: &BTreeSet<String>| !words(&object.sql).is_disjoint(names);
+    while let Some(view) = all.iter().find(|object| {
+        object.kind == "view" && !names.contains(&object.name.to_ascii_lowercase()) && says(object, &names)
     }) {
         names.insert(view.name.to_ascii_lowercase());
     }
-    let all = uncompiled::of(ask, MAIN)?.into_iter().map(|(object, _)| object);
-    let broken: Vec<Object> = all.filter(|object| !words(&object.sql).is_disjoint(&names)).collect();
-    let broken = uncompiled::among(ask, MAIN, &broken.iter().collect::<Vec<_>>())?;
+    let readers: Vec<&Object> = all.iter().filter(|object| says(object, &names)).collect();
+    let broken = uncompiled::among(ask, MAIN, &readers)?;
     let queries = queries(&broken, MAIN, "", ask)?.into_iter();
     Ok(queries.map(|query| (query, MENDED)).collect())
 }

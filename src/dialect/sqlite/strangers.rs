@@ -399,7 +399,8 @@ fn goes_by_places(schema: &str) -> String {
         "instr(said, ' natural ') OR said GLOB '* in ' || read.name || '[^a-z0-9_$]*' \
          OR said GLOB {} || read.name || '[^a-z0-9_$]*' \
          OR type = 'view' AND ({star} OR {commented} AND instr(replace(replace(said, '/*', ''), '*/', ''), '*')) \
-         AND (said GLOB '*select*select*' OR said GLOB '*select*values*' OR said GLOB '*values*select*' OR instr(said, '(') BETWEEN 1 AND instr(said, ' as ') OR {sorts}) \
+         AND (said GLOB '*select*select*' OR said GLOB '*select*values*' OR said GLOB '*values*select*' \
+         OR instr(said, '(') BETWEEN 1 AND instr(said, ' as ') OR {sorts}) \
          OR type = 'trigger' AND ({star} OR {commented} \
          OR said GLOB '* into ' || read.name || ' [^(]*')",
         sqlite_literal(&format!("* in {}.", pattern(schema)))

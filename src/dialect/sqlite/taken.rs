@@ -69,8 +69,8 @@ pub(super) fn left_out(
     let open = if word(into + 2) == "." { into + 4 } else { into + 2 };
     let source = if word(from + 2) == "." { from + 3 } else { from + 1 };
     let ends = |at: &usize| ["WHERE", "GROUP", "ORDER", "LIMIT"].iter().any(|what| is(*at, what));
-    let sources = source..(source..tokens.len()).find(ends).unwrap_or(tokens.len());
-    let joins = sources.clone().any(|at| word(at) == "," || is(at, "JOIN")) || !all("UNION").is_empty();
+    let mut sources = source..(source..tokens.len()).find(ends).unwrap_or(tokens.len());
+    let joins = sources.any(|at| word(at) == "," || is(at, "JOIN"));
     if word(open) != "(" || select < &open || from < select || joins {
         return Ok(None);
     }

@@ -1,11 +1,14 @@
 //! The views and triggers that do not compile in the database as it is.
 
+use std::collections::BTreeSet;
+
 use crate::code::Code;
 use crate::dialect::sqlite::inspect::{self, Object, State};
 use crate::dialect::sqlite::oracle::{self, Probe};
 use crate::dialect::sqlite::session;
 use crate::dialect::{Ask, Scratch};
 use crate::error::Result;
+use crate::sorted::Gather as _;
 use crate::sql::write::{quoted, sqlite_literal};
 
 /// The views and triggers of the table's schema that SQLite's own RENAME and DROP COLUMN cannot read in the database as
@@ -139,7 +142,8 @@ pub(super) fn build(scratch: &mut dyn Scratch, schema: &str, ask: &mut dyn Ask) 
     Ok(())
 }
 
-/// The tables, indexes and views of a schema as they were made: kind, name and definition.
+/// The tables, indexes and views of a schema as they were made: kind, name and definition. Without the parts of virtual tables,
+/// which make them themselves: after VACUUM they stand first, and would be in the way.
 fn made(ask: &mut dyn Ask, schema: &str) -> Result<Vec<(String, String, String)>> {
     let rows = ask.query(&format!(
         "SELECT type, name, sql FROM {}.sqlite_schema WHERE type <> 'trigger' AND sql IS NOT NULL ORDER BY rowid",
@@ -151,7 +155,21 @@ fn made(ask: &mut dyn Ask, schema: &str) -> Result<Vec<(String, String, String)>
         let mut next = || values.next().unwrap_or_default();
         (next(), next(), next())
     });
-    Ok(rows.collect())
+    let mut made: Vec<(String, String, String)> = rows.collect();
+    let is_virtual = |sql: &str| {
+        let begins = sql.get(.."CREATE VIRTUAL TABLE".len());
+        begins.is_some_and(|words| words.eq_ignore_ascii_case("CREATE VIRTUAL TABLE"))
+    };
+    if made.iter().any(|(.., sql)| is_virtual(sql)) {
+        let parts = ask.query(&format!(
+            "SELECT name FROM pragma_table_list WHERE schema = {} AND type = 'shadow'",
+            sqlite_literal(schema)
+        ));
+        // SQLite tells them from 3.37 on.
+        let parts: BTreeSet<String> = parts.unwrap_or_default().into_iter().flatten().flatten().into_set();
+        made.retain(|(_, name, _)| !parts.contains(name));
+    }
+    Ok(made)
 }
 
 /// Those of some views and triggers of one schema that do not compile, each with what SQLite says of it alone.
