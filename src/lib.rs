@@ -12,6 +12,7 @@ pub mod driver;
 pub mod error;
 pub mod execute;
 pub mod migrator;
+mod moment;
 #[doc(hidden)]
 pub mod percent;
 #[doc(hidden)]

@@ -5,9 +5,10 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::execute::Cancel;
+use crate::execute::clock::System;
 use crate::execute::event::Clock;
 use crate::sorted::Gather as _;
 
@@ -59,21 +60,6 @@ impl Default for Terminal {
     }
 }
 
-/// The system's clock.
-struct System {
-    started: Instant,
-}
-
-impl Clock for System {
-    fn now(&self) -> String {
-        jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.started.elapsed()
-    }
-}
-
 /// Runs the command of this process.
 #[expect(clippy::disallowed_methods, reason = "here the process hands its environment over")]
 pub fn main() -> ExitCode {
@@ -107,9 +93,7 @@ pub fn main() -> ExitCode {
         terminal: terminal(&variables),
         variables,
         user: user.unwrap_or_else(|| "unknown".to_owned()),
-        clock: &System {
-            started: Instant::now(),
-        },
+        clock: &System::new(),
         new_id: &mut new_id,
         stdout: &mut stdout,
         stderr: &mut io::stderr(),

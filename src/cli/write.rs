@@ -11,6 +11,7 @@ use crate::cli::session::{History, Session};
 use crate::cli::ui::Ui;
 use crate::code::Code;
 use crate::error::{Error, Result};
+use crate::moment;
 use crate::project::{self, Naming};
 use crate::revision::applied::Applied;
 use crate::revision::graph::RevisionGraph;
@@ -229,7 +230,7 @@ fn write(
     let naming = Naming {
         revision: &id,
         message: new.message,
-        epoch: epoch(&now),
+        epoch: moment::seconds(&now).unwrap_or(0),
     };
     let location = location(history, graph, nodes, new.location);
     let paths = history.project.new_paths(location.as_deref(), &naming);
@@ -356,11 +357,6 @@ fn fresh_id(session: &mut Session<'_>, graph: &RevisionGraph) -> String {
             return id;
         }
     }
-}
-
-/// Seconds since 1970 of `2026-11-22T21:14:00Z`.
-fn epoch(now: &str) -> i64 {
-    now.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_second)
 }
 
 pub(crate) fn edit(session: &mut Session<'_>, args: &args::Edit, ui: &mut Ui<'_>) -> Result<u8> {

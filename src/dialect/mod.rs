@@ -154,6 +154,13 @@ pub trait Dialect: Sync + std::fmt::Debug {
         None
     }
 
+    /// What to run on scratch instead of a statement that these words refuse, where it needs something that only an
+    /// application has and nothing else does; none where there is nothing.
+    fn without(&self, statement: &str, words: &str) -> Vec<String> {
+        let _ = (statement, words);
+        Vec::new()
+    }
+
     /// A query for every table, view, index and trigger: its kind, its name, and the statement that makes it.
     fn objects(&self) -> Option<&'static str> {
         None

@@ -182,9 +182,9 @@ pub trait ScriptSql: Sync + std::fmt::Debug {
 
     /// Remembers what a table has that is called `of` now, before it is dropped and `table` is replaced: its rows, what
     /// hangs on it, where there may be one, the last number that it gave to a row, and how often the columns that refer to
-    /// other tables are not NULL.
-    fn keep_replaced(&self, table: &str, of: &str, counter: bool, referring: &[String]) -> String {
-        let _ = (table, of, counter, referring);
+    /// other tables are not NULL. `if_exists`: it may be gone already, and then it has no row.
+    fn keep_replaced(&self, table: &str, of: &str, counter: bool, referring: &[String], if_exists: bool) -> String {
+        let _ = (table, of, counter, referring, if_exists);
         String::new()
     }
 

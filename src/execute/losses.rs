@@ -19,6 +19,8 @@ pub(crate) struct Losses {
     hung: BTreeSet<[String; 3]>,
     /// What keeps an index of their rows and fitted them: the table, its name, and the statement that says so.
     indexes: BTreeSet<[String; 3]>,
+    /// Those that only the application can read, in words.
+    unread: BTreeSet<String>,
     /// Some table was replaced.
     kept: bool,
     /// The last numbers that tables had given to rows.
@@ -49,8 +51,18 @@ impl Losses {
     /// before any statement whose rowid the author may ask for.
     pub(crate) fn keep_indexes(&mut self, driver: &mut dyn Driver, table: &str) -> Result<()> {
         for (name, check) in indexes(driver, table)? {
-            if driver.execute(&check).is_ok() {
-                self.indexes.insert([table.to_owned(), name, check]);
+            match driver.execute(&check) {
+                Ok(()) => {
+                    self.indexes.insert([table.to_owned(), name, check]);
+                }
+                Err(error) if error.message.contains("no such tokenizer: ") => {
+                    let words = error.message;
+                    self.unread.insert(format!(
+                        "whether `{name}` fits the new `{table}` could not be looked at: {words}"
+                    ));
+                }
+                // It did not fit before either.
+                Err(_) => {}
             }
         }
         Ok(())
@@ -122,7 +134,7 @@ impl Losses {
 
     /// What to say at the end of a script.
     pub(crate) fn said(&self, driver: &mut dyn Driver) -> Result<Vec<String>> {
-        let mut said = Vec::new();
+        let mut said: Vec<String> = self.unread.iter().cloned().collect();
         if !self.hung.is_empty() {
             let now = hung(driver)?;
             for [table, kind, name] in &self.hung {

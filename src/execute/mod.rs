@@ -9,6 +9,7 @@ mod beyond;
 mod bookkeeping;
 mod cancel;
 mod changed;
+pub(crate) mod clock;
 mod counters;
 mod counting;
 mod course;

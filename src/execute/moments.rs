@@ -1,26 +1,23 @@
 //! Values that say when a row was written, which differ each time it is written.
 
-use jiff::{Span, Timestamp};
-
+use crate::moment;
 use crate::sorted;
 
 /// The present, a day to each side: servers have time zones of their own.
 pub(super) struct Moments {
     days: [String; 3],
-    second: i64,
+    second: u64,
 }
 
 impl Moments {
     /// Around a moment such as `2026-11-22T21:14:00Z`.
     pub(super) fn around(now: &str) -> Self {
-        let now: Timestamp = now.parse().unwrap_or(Timestamp::UNIX_EPOCH);
-        let day = |hours: i64| {
-            let then = now.checked_add(Span::new().hours(hours)).unwrap_or(now);
-            then.strftime("%Y-%m-%d").to_string()
-        };
+        const DAY: u64 = 86_400;
+        let second = moment::seconds(now).unwrap_or(DAY);
+        let day = |second: u64| moment::written(second)[.."2026-11-22".len()].to_owned();
         Self {
-            days: [day(-24), day(0), day(24)],
-            second: now.as_second(),
+            days: [day(second.saturating_sub(DAY)), day(second), day(second + DAY)],
+            second,
         }
     }
 
@@ -60,14 +57,14 @@ impl Moments {
             return (length >= 5).then_some(day.len() + 1 + length);
         }
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-        let number: i64 = text[..digits].parse().ok()?;
+        let number: u64 = text[..digits].parse().ok()?;
         let second = match digits {
             10 => number,
             13 => number / 1000,
             _ => return None,
         };
         let more = text[digits..].starts_with(|c: char| c.is_alphanumeric() || c == '_');
-        ((second - self.second).abs() <= 86_400 && !more).then_some(digits)
+        (second.abs_diff(self.second) <= 86_400 && !more).then_some(digits)
     }
 }
 

@@ -349,7 +349,15 @@ impl OnDriver {
 
 impl Scratch for OnDriver {
     fn execute(&mut self, sql: &str) -> Result<(), ScratchError> {
-        self.act(|driver| driver.execute(sql))
+        let mut run = |sql: &str| self.act(|driver| driver.execute(sql));
+        let Err(error) = run(sql) else { return Ok(()) };
+        let instead = self.0.dialect().without(sql, &error.message);
+        if instead.is_empty() {
+            return Err(error);
+        }
+        instead
+            .iter()
+            .try_for_each(|sql| self.act(|driver| driver.execute(sql)))
     }
 
     fn query(&mut self, sql: &str) -> Result<Rows, ScratchError> {

@@ -137,8 +137,13 @@ impl Replay {
     /// What a step made that lasts as long as the connection ends with it.
     pub(crate) fn end_step(&mut self) -> Result<()> {
         // A savepoint that the author has left open goes with the transaction of the revision.
-        if !self.dialect().replays_transactions() && self.db.in_transaction() == Some(true) {
-            self.db.execute("COMMIT").map_err(|error| fault::database(&error))?;
+        if !self.dialect().replays_transactions() {
+            if self.db.in_transaction() == Some(true) {
+                self.db.execute("COMMIT").map_err(|error| fault::database(&error))?;
+            }
+            for setting in [Setting::LegacyAlterTable, Setting::WritableSchema] {
+                let _ = self.db.setting(setting, Some(false));
+            }
         }
         let made = std::mem::take(&mut self.temporary);
         let drops = match self.dialect().temporary_now().filter(|_| !made.is_empty()) {

@@ -16,9 +16,9 @@ use crate::execute::event::Event;
 use crate::execute::lent::{Changes, First};
 use crate::execute::{Patience, fault, lock};
 use crate::migrator::borrowed::no_transaction;
-use crate::migrator::clock::moment;
 use crate::migrator::copies::{self, MARK, is_moment, is_same, name_of, order};
 use crate::migrator::part::{self, Part, with_suffix};
+use crate::moment;
 pub use crate::project::When;
 
 /// Whether and where a copy of the database is made before it is changed, and how many of them are kept. A database
@@ -193,7 +193,7 @@ impl Backup {
     fn now(&self) -> Result<String> {
         let system = || {
             let since = SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-            moment(since.map_or(0, |since| since.as_secs()))
+            moment::written(since.map_or(0, |since| since.as_secs()))
         };
         let now = self.moment.clone().unwrap_or_else(system);
         let short = now.replace(['-', ':'], "");

@@ -20,7 +20,6 @@
 
 pub mod backup;
 mod borrowed;
-mod clock;
 mod code;
 pub(crate) mod connect;
 pub(crate) mod copies;

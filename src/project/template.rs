@@ -1,8 +1,7 @@
 //! `file_template`: the name of a new revision's files.
 
-use std::fmt::Write as _;
-
 use crate::error::nearest;
+use crate::moment;
 use crate::source::Span;
 
 /// The placeholders.
@@ -45,7 +44,7 @@ pub struct Naming<'a> {
     /// Its message.
     pub message: &'a str,
     /// When it was made, in seconds since 1970 (UTC).
-    pub epoch: i64,
+    pub epoch: u64,
 }
 
 /// What is wrong with a template.
@@ -131,21 +130,23 @@ impl Template {
 }
 
 fn fill(out: &mut String, placeholder: &str, naming: &Naming<'_>) {
-    let time = jiff::Timestamp::from_second(naming.epoch).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    let time = jiff::tz::TimeZone::UTC.to_datetime(time);
-    let _ = match placeholder {
-        "date" => write!(out, "{:04}{:02}{:02}", time.year(), time.month(), time.day()),
-        "time" => write!(out, "{:02}{:02}{:02}", time.hour(), time.minute(), time.second()),
-        "year" => write!(out, "{:04}", time.year()),
-        "month" => write!(out, "{:02}", time.month()),
-        "day" => write!(out, "{:02}", time.day()),
-        "hour" => write!(out, "{:02}", time.hour()),
-        "minute" => write!(out, "{:02}", time.minute()),
-        "second" => write!(out, "{:02}", time.second()),
-        "epoch" => write!(out, "{}", naming.epoch),
-        "slug" => out.write_str(&slug(naming.message)),
-        _ => out.write_str(naming.revision),
-    };
+    let time = moment::written(naming.epoch);
+    let numbers: Vec<&str> = time.split(|c: char| !c.is_ascii_digit()).collect();
+    let [year, month, day, hour, minute, second] =
+        std::array::from_fn(|at| numbers.get(at).copied().unwrap_or_default());
+    match placeholder {
+        "date" => out.extend([year, month, day]),
+        "time" => out.extend([hour, minute, second]),
+        "year" => out.push_str(year),
+        "month" => out.push_str(month),
+        "day" => out.push_str(day),
+        "hour" => out.push_str(hour),
+        "minute" => out.push_str(minute),
+        "second" => out.push_str(second),
+        "epoch" => out.push_str(&naming.epoch.to_string()),
+        "slug" => out.push_str(&slug(naming.message)),
+        _ => out.push_str(naming.revision),
+    }
 }
 
 /// The words of a message in lower case, joined by `_`, without anything that is no letter or digit, cut at a word's end.

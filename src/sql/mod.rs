@@ -1,7 +1,7 @@
 //! SQL as text: where statements begin and end, what a statement says, how names and literals are written.
 
 pub mod filled;
-mod lex;
+pub(crate) mod lex;
 pub mod parse;
 pub mod split;
 pub(crate) mod squeeze;

@@ -9,7 +9,9 @@ use crate::place::Place;
 
 /// The floors of ARCHITECTURE.md, from the ground up. A module may use what is below it.
 const FLOORS: &[&[&str]] = &[
-    &["source", "error", "code", "percent", "secret", "shell", "sorted"],
+    &[
+        "source", "error", "code", "moment", "percent", "secret", "shell", "sorted",
+    ],
     &["sql", "yaml"],
     &["revision", "schema"],
     &["dialect"],

@@ -53,6 +53,7 @@ mod strangers;
 mod table;
 mod taken;
 mod temporary;
+mod tokenizer;
 mod types;
 mod uncompiled;
 mod unique;
@@ -129,6 +130,10 @@ impl Dialect for Sqlite {
 
     fn any_object(&self) -> Option<&'static str> {
         Some(session::ANY_OBJECT)
+    }
+
+    fn without(&self, statement: &str, words: &str) -> Vec<String> {
+        tokenizer::without(statement, words)
     }
 
     fn objects(&self) -> Option<&'static str> {

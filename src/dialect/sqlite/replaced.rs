@@ -14,7 +14,19 @@ const FILLED: &str = "temp.sqlrev_filled";
 const OBJECTS: &str = "(SELECT type, name, tbl_name, sql FROM sqlite_schema \
                        UNION ALL SELECT type, name, tbl_name, sql FROM sqlite_temp_schema)";
 
-pub(super) fn keep(table: &str, of: &str, counter: bool, referring: &[String]) -> String {
+pub(super) fn keep(table: &str, of: &str, counter: bool, referring: &[String], if_exists: bool) -> String {
+    // What is asked of it has to compile; DROP TABLE IF EXISTS, which comes next, takes it away again.
+    let there = if if_exists {
+        let columns = referring.iter().map(|column| quoted(column, '"'));
+        let columns: Vec<String> = columns.chain(["\"sqlrev_gone\"".to_owned()]).collect();
+        format!(
+            "CREATE TABLE IF NOT EXISTS main.{} ({});\n",
+            quoted(of, '"'),
+            columns.join(", ")
+        )
+    } else {
+        String::new()
+    };
     let (name, own) = (sqlite_literal(table), sqlite_literal(of));
     let count = format!("(SELECT count(*) FROM main.{})", quoted(of, '"'));
     let counter = if counter {
@@ -45,6 +57,7 @@ pub(super) fn keep(table: &str, of: &str, counter: bool, referring: &[String]) -
     // The author's next statement may ask for the rowid of his own last row.
     format!(
         "{KEEP_ID};\n\
+         {there}\
          CREATE TABLE IF NOT EXISTS {ROWS} (name TEXT PRIMARY KEY, rows INTEGER, counter INTEGER);\n\
          INSERT OR REPLACE INTO {ROWS} VALUES ({name}, {count}, {counter});\n\
          CREATE TABLE IF NOT EXISTS {HUNG} (name TEXT, kind TEXT, hung TEXT);\n\

@@ -235,8 +235,8 @@ impl ScriptSql for SqliteScript {
         format!("PRAGMA foreign_keys = {};\n", if on { "ON" } else { "OFF" })
     }
 
-    fn keep_replaced(&self, table: &str, of: &str, counter: bool, referring: &[String]) -> String {
-        replaced::keep(table, of, counter, referring)
+    fn keep_replaced(&self, table: &str, of: &str, counter: bool, referring: &[String], if_exists: bool) -> String {
+        replaced::keep(table, of, counter, referring, if_exists)
     }
 
     fn say_rows(&self, table: &str, referring: &[String]) -> String {

@@ -65,41 +65,30 @@ pub(super) fn broken(objects: &[&Object], state: &State, last: usize, ask: &mut 
         .collect())
 }
 
-/// The queries for those that may compile: a view of which SQLite knows the columns, a trigger for which there is what it
-/// lacks in the replay.
+/// The queries for those that may compile: there is what they lack in the replay.
 fn queries(broken: &[(Object, String)], schema: &str, own: &str, ask: &mut dyn Ask) -> Result<Vec<String>> {
     let mut queries = Vec::new();
-    for (trigger, words) in broken.iter().filter(|(object, _)| object.kind == "trigger") {
+    for (object, words) in broken {
         let Some(lacks) = words.split("no such table: ").nth(1) else {
-            queries.extend(changed_tables(trigger, schema, own, ask)?);
+            queries.extend(changed_tables(object, schema, own, ask)?);
             continue;
         };
         let lacks = lacks.strip_prefix("main.").unwrap_or(lacks);
         queries.push(format!(
             "SELECT {} FROM {}.sqlite_schema WHERE type IN ('table', 'view') AND lower(name) = {} LIMIT 1",
-            sqlite_literal(&format!("trigger {}", trigger.name)),
+            sqlite_literal(&format!("{} {}", object.kind, object.name)),
             quoted(schema, '"'),
             sqlite_literal(&lacks.to_ascii_lowercase())
-        ));
-    }
-    let views = broken.iter().filter(|(object, _)| object.kind == "view");
-    let views: Vec<String> = views.map(|(view, _)| sqlite_literal(&view.name)).collect();
-    if !views.is_empty() {
-        queries.push(format!(
-            "SELECT 'view ' || name FROM pragma_table_list WHERE schema = {} AND type = 'view' AND ncol > 0 \
-             AND name IN ({}) ORDER BY 1",
-            sqlite_literal(schema),
-            views.join(", ")
         ));
     }
     Ok(queries)
 }
 
-/// The query for tables that a trigger names, and what stands on them, where they are not stored as in the replay: it may
+/// The query for tables that a view or trigger names, and what stands on them, where they are not stored as in the replay: it may
 /// have there what it lacks, a column or a key. SQL cannot ask whether it compiles. The table that changes, `own`, is looked
 /// at by itself.
-fn changed_tables(trigger: &Object, schema: &str, own: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
-    let mut said = words(&trigger.sql);
+fn changed_tables(object: &Object, schema: &str, own: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
+    let mut said = words(&object.sql);
     let mut views = views_and_triggers(ask, schema)?;
     views.retain(|view| view.kind == "view");
     while let Some(at) = views

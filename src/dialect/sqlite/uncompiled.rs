@@ -1,14 +1,11 @@
 //! The views and triggers that do not compile in the database as it is.
 
-use std::collections::BTreeSet;
-
 use crate::code::Code;
 use crate::dialect::sqlite::inspect::{self, Object, State};
 use crate::dialect::sqlite::oracle::{self, Probe};
 use crate::dialect::sqlite::session;
 use crate::dialect::{Ask, Scratch};
 use crate::error::Result;
-use crate::sorted::Gather as _;
 use crate::sql::write::{quoted, sqlite_literal};
 
 /// The views and triggers of the table's schema that SQLite's own RENAME and DROP COLUMN cannot read in the database as
@@ -142,34 +139,44 @@ pub(super) fn build(scratch: &mut dyn Scratch, schema: &str, ask: &mut dyn Ask) 
     Ok(())
 }
 
-/// The tables, indexes and views of a schema as they were made: kind, name and definition. Without the parts of virtual tables,
-/// which make them themselves: after VACUUM they stand first, and would be in the way.
+/// The tables, indexes and views of a schema as they were made: kind, name and definition. What may be a part of a virtual
+/// table comes last: such a table makes its parts itself, and after VACUUM they stand first and would be in the way. By the
+/// name alone it may also be a table that the virtual one needs, so virtual tables come once more behind them.
 fn made(ask: &mut dyn Ask, schema: &str) -> Result<Vec<(String, String, String)>> {
-    let rows = ask.query(&format!(
-        "SELECT type, name, sql FROM {}.sqlite_schema WHERE type <> 'trigger' AND sql IS NOT NULL ORDER BY rowid",
-        quoted(schema, '"')
-    ))?;
-    let text = |value: Option<String>| value.unwrap_or_default();
-    let rows = rows.into_iter().map(|row| {
-        let mut values = row.into_iter().map(text);
+    let rows = |condition: &str| {
+        format!(
+            "SELECT type, name, sql FROM {}.sqlite_schema WHERE type <> 'trigger' AND sql IS NOT NULL AND {condition} \
+             ORDER BY rowid",
+            quoted(schema, '"')
+        )
+    };
+    let part = format!(
+        "tbl_name IN (SELECT name FROM pragma_table_list WHERE schema = {} AND type = 'shadow')",
+        sqlite_literal(schema)
+    );
+    let is_virtual = "lower(substr(sql, 1, 20)) = 'create virtual table'";
+    let mut found = ask.query(&rows("1"))?;
+    let has_virtual = |row: &Vec<Option<String>>| {
+        let sql = row
+            .get(2)
+            .and_then(Option::as_deref)
+            .and_then(|sql| sql.get(.."CREATE VIRTUAL TABLE".len()));
+        sql.is_some_and(|words| words.eq_ignore_ascii_case("CREATE VIRTUAL TABLE"))
+    };
+    // SQLite tells the parts from 3.37 on.
+    if found.iter().any(has_virtual)
+        && let Ok(whole) = ask.query(&rows(&format!("NOT {part}")))
+    {
+        found = whole;
+        found.extend(ask.query(&rows(&part))?);
+        found.extend(ask.query(&rows(is_virtual))?);
+    }
+    let made = found.into_iter().map(|row| {
+        let mut values = row.into_iter().map(Option::unwrap_or_default);
         let mut next = || values.next().unwrap_or_default();
         (next(), next(), next())
     });
-    let mut made: Vec<(String, String, String)> = rows.collect();
-    let is_virtual = |sql: &str| {
-        let begins = sql.get(.."CREATE VIRTUAL TABLE".len());
-        begins.is_some_and(|words| words.eq_ignore_ascii_case("CREATE VIRTUAL TABLE"))
-    };
-    if made.iter().any(|(.., sql)| is_virtual(sql)) {
-        let parts = ask.query(&format!(
-            "SELECT name FROM pragma_table_list WHERE schema = {} AND type = 'shadow'",
-            sqlite_literal(schema)
-        ));
-        // SQLite tells them from 3.37 on.
-        let parts: BTreeSet<String> = parts.unwrap_or_default().into_iter().flatten().flatten().into_set();
-        made.retain(|(_, name, _)| !parts.contains(name));
-    }
-    Ok(made)
+    Ok(made.collect())
 }
 
 /// Those of some views and triggers of one schema that do not compile, each with what SQLite says of it alone.
@@ -262,7 +269,8 @@ fn leave_sound(ask: &mut dyn Ask, schema: &str, broken: &mut Vec<(Object, String
     if broken.iter().filter(|one| tainted(one)).count() < 2 {
         return Ok(());
     }
-    if ask.query("SELECT \"sqlrev\"").is_err() {
+    let lacks_column = |one: &&(Object, String)| tainted(one) && one.1.contains("no such column: ");
+    if broken.iter().any(|one| lacks_column(&one)) && ask.query("SELECT \"sqlrev\"").is_err() {
         // No name in double quotes is a text here, and scratch takes one for it: those that say the name are to blame.
         let says = |(object, words): &(Object, String)| {
             let name = words.rsplit("no such column: ").next().unwrap_or_default();

@@ -6,6 +6,7 @@ mod holder;
 mod reading;
 #[cfg(feature = "batch")]
 mod resolve;
+mod row;
 pub(crate) mod space;
 
 pub use copy::open as open_copy;
@@ -85,6 +86,14 @@ impl Driver for Connection {
 
     fn execute(&mut self, sql: &str) -> Result<(), DriverError> {
         run(self, sql, |_| Ok(())).map_err(|error| explained(self, failed(&error, sql)))
+    }
+
+    fn queue(&mut self, sql: &str, ticket: Option<u64>) -> Result<(), DriverError> {
+        let ran = match row::run(self, sql) {
+            Some(ran) => ran.map_err(|error| explained(self, failed(&error, sql))),
+            None => self.execute(sql),
+        };
+        ran.map_err(|error| DriverError { ticket, ..error })
     }
 
     fn query(&mut self, sql: &str) -> Result<Rows, DriverError> {

@@ -125,7 +125,7 @@ impl Scribe<'_> {
         for query in queries {
             put(self.out, &self.sql.guard_rows(&query, &message))?;
         }
-        self.act(acts, Some(&mut *ask))?;
+        self.act(statement, acts, Some(&mut *ask))?;
         self.takes_nothing_unknown(statement, &table, ask)
     }
 
@@ -378,10 +378,11 @@ impl Scribe<'_> {
         }
         self.hand.left_out.read(statement, left_out, self.dialect);
         let acts = self.hand.seen.course.as_mut().map(|course| course.before(statement));
-        self.act(acts.unwrap_or_default(), ask)
+        self.act(statement, acts.unwrap_or_default(), ask)
     }
 
-    fn act(&mut self, acts: Vec<Act>, mut ask: Option<&mut (dyn Ask + '_)>) -> Result<()> {
+    fn act(&mut self, statement: &str, acts: Vec<Act>, mut ask: Option<&mut (dyn Ask + '_)>) -> Result<()> {
+        let if_exists = token::keywords(statement, self.rules, 4) == ["DROP", "TABLE", "IF", "EXISTS"];
         for act in acts {
             match act {
                 Act::Keep { table, of } => {
@@ -401,7 +402,10 @@ impl Scribe<'_> {
                         .into_iter()
                         .filter_map(|row| row.into_iter().next()?)
                         .collect();
-                    put(self.out, &self.sql.keep_replaced(&table, &of, counter, &referring))?;
+                    put(
+                        self.out,
+                        &self.sql.keep_replaced(&table, &of, counter, &referring, if_exists),
+                    )?;
                     let indexes = self.dialect.indexes_of_rows(&table, &mut |sql| ask.query(sql))?;
                     self.hand.seen.indexes.extend(indexes);
                     self.hand.seen.kept.insert(table, referring);

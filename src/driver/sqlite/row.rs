@@ -1,0 +1,387 @@
+//! INSERTs of one row of literals: those that differ in the literals alone are compiled once.
+//!
+//! Most of what an INSERT of a script costs is its compilation. The literals become parameters, and the statement stays with
+//! the connection; what a parameter holds is stored as the literal would be: column affinities, defaults, checks and
+//! triggers see values, not expressions (datatype3.html, section 3). Whatever is not plain stays as it is written.
+
+use std::borrow::Cow;
+
+use memchr::memchr;
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, Rows, StatementStatus};
+
+use crate::sql::lex;
+use crate::sql::split::Flavor;
+use crate::sql::token::{self, Kind};
+
+/// In bytes. What is longer costs little by its compilation.
+const LONGEST: usize = 4096;
+
+/// Runs the statement, if it is such an INSERT and compiles with parameters; otherwise nothing was done.
+pub(super) fn run(connection: &Connection, sql: &str) -> Option<rusqlite::Result<()>> {
+    let row = Row::read(sql)?;
+    let mut statement = connection.prepare_cached(&row.template).ok()?;
+    for (at, value) in row.values.iter().enumerate() {
+        statement.raw_bind_parameter(at + 1, value).ok()?;
+    }
+    let kept = statement.get_status(StatementStatus::Run) > 0;
+    let ran = step(&mut statement.raw_query());
+    let compiled = !kept || statement.reset_status(StatementStatus::RePrepare) > 0;
+    if compiled && is_attached_to(connection) {
+        // It would not notice that another file is attached under the same name.
+        statement.discard();
+    }
+    // One that no longer compiles has the place of its fault in its own text alone.
+    Some(ran.map_err(|error| connection.prepare(sql).err().unwrap_or(error)))
+}
+
+fn step(rows: &mut Rows<'_>) -> rusqlite::Result<()> {
+    while rows.next()?.is_some() {}
+    Ok(())
+}
+
+/// Whether the connection may have other databases than `main` and `temp`.
+fn is_attached_to(connection: &Connection) -> bool {
+    let mut most = 0;
+    let asked = connection.pragma_query(None, "database_list", |row| {
+        most = row.get::<_, i64>(0)?.max(most);
+        Ok(())
+    });
+    asked.is_err() || most > 1
+}
+
+/// An INSERT with its literals taken out.
+#[derive(Debug, PartialEq)]
+struct Row<'s> {
+    template: String,
+    values: Vec<Literal<'s>>,
+}
+
+#[derive(Debug, PartialEq)]
+enum Literal<'s> {
+    Integer(i64),
+    /// Its digits: SQLite itself makes the number, so that it is the same to the last bit.
+    Real(&'s str),
+    Text(Cow<'s, str>),
+}
+
+impl Literal<'_> {
+    fn place(&self) -> &'static str {
+        match self {
+            Self::Real(_) => "CAST(? AS REAL)",
+            Self::Integer(_) | Self::Text(_) => "?",
+        }
+    }
+}
+
+impl ToSql for Literal<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Integer(number) => ValueRef::Integer(*number),
+            Self::Real(digits) => ValueRef::Text(digits.as_bytes()),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+        }))
+    }
+}
+
+impl<'s> Row<'s> {
+    fn read(sql: &'s str) -> Option<Self> {
+        let bytes = sql.as_bytes();
+        let begins = |word: &[u8]| {
+            bytes
+                .get(..word.len())
+                .is_some_and(|first| first.eq_ignore_ascii_case(word))
+        };
+        // SQLite reads no further than a NUL.
+        if bytes.len() > LONGEST || !(begins(b"INSERT") || begins(b"REPLACE")) || memchr(0, bytes).is_some() {
+            return None;
+        }
+        let mut row = Self {
+            template: String::with_capacity(bytes.len()),
+            values: Vec::new(),
+        };
+        let (mut kept, mut at) = (0, first_item(bytes)?);
+        loop {
+            at = space(bytes, at);
+            if let Some((value, end)) = literal(sql, at) {
+                row.template.push_str(&sql[kept..at]);
+                row.template.push_str(value.place());
+                row.values.push(value);
+                (kept, at) = (end, end);
+            } else {
+                at = item_end(bytes, at)?;
+            }
+            at = space(bytes, at) + 1;
+            if bytes[at - 1] == b')' {
+                break;
+            }
+        }
+        row.template.push_str(&sql[kept..]);
+        (space(bytes, at) == bytes.len() && !row.values.is_empty()).then_some(row)
+    }
+}
+
+fn space(bytes: &[u8], at: usize) -> usize {
+    lex::space_end(bytes, at, Flavor::Sqlite)
+}
+
+/// After the parenthesis that follows VALUES, where names alone stand before it.
+fn first_item(bytes: &[u8]) -> Option<usize> {
+    let (mut at, mut depth) = (0, 0_u32);
+    while at < bytes.len() {
+        let (kind, end) = token::read(bytes, at, Flavor::Sqlite);
+        match (kind, &bytes[at..end]) {
+            (Kind::Word, word) if depth == 0 && word.eq_ignore_ascii_case(b"VALUES") => {
+                let open = space(bytes, end);
+                return (bytes.get(open) == Some(&b'(')).then_some(open + 1);
+            }
+            (Kind::Word, word) if word.eq_ignore_ascii_case(b"SELECT") => return None,
+            (Kind::Symbol, b"(") => depth += 1,
+            (Kind::Symbol, b")") => depth = depth.checked_sub(1)?,
+            (Kind::Word | Kind::Quoted | Kind::Space, _) | (Kind::Symbol, b"," | b".") => {}
+            _ => return None,
+        }
+        at = end;
+    }
+    None
+}
+
+/// The literal at `at` and its end, where nothing else belongs to its value.
+fn literal(sql: &str, at: usize) -> Option<(Literal<'_>, usize)> {
+    let bytes = sql.as_bytes();
+    let (value, end) = if bytes.get(at)? == &b'\'' {
+        let end = lex::quote_end(bytes, at + 1, b'\'')?;
+        let inner = &sql[at + 1..end - 1];
+        let text = match memchr(b'\'', inner.as_bytes()) {
+            Some(_) => Cow::Owned(inner.replace("''", "'")),
+            None => Cow::Borrowed(inner),
+        };
+        (Literal::Text(text), end)
+    } else {
+        number(sql, at)?
+    };
+    matches!(bytes.get(space(bytes, end)), Some(b',' | b')')).then_some((value, end))
+}
+
+/// A number of decimal digits, which may have a sign and a point within them.
+fn number(sql: &str, at: usize) -> Option<(Literal<'_>, usize)> {
+    let bytes = sql.as_bytes();
+    let digits = |from: usize| from + bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let first = at + usize::from(bytes[at] == b'-');
+    let whole = digits(first);
+    if whole == first {
+        return None;
+    }
+    if bytes.get(whole) != Some(&b'.') {
+        // One that does not fit is a floating-point number.
+        return Some((Literal::Integer(sql[at..whole].parse().ok()?), whole));
+    }
+    let end = digits(whole + 1);
+    // Minus zero keeps its sign as a literal.
+    let some = end > whole + 1 && bytes[first..end].iter().any(|byte| matches!(byte, b'1'..=b'9'));
+    some.then(|| (Literal::Real(&sql[at..end]), end))
+}
+
+/// The end of the item at `at`: a comma, or the parenthesis that closes the row.
+fn item_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+    let mut depth = 0_u32;
+    while at < bytes.len() {
+        let (kind, end) = token::read(bytes, at, Flavor::Sqlite);
+        match (kind, bytes[at]) {
+            (Kind::Symbol, b'(') => depth += 1,
+            (Kind::Symbol, b',' | b')') if depth == 0 => return Some(at),
+            (Kind::Symbol, b')') => depth -= 1,
+            (Kind::Variable | Kind::Comment, _) => return None,
+            _ => {}
+        }
+        at = end;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::driver::{Driver, sqlite};
+
+    fn template(sql: &str) -> Option<String> {
+        Row::read(sql).map(|row| row.template)
+    }
+
+    #[test]
+    fn literals_alone_are_taken_out() {
+        for (sql, expected) in [
+            (
+                "INSERT INTO t (a, b) VALUES (1, -2.50, 'it''s', NULL)",
+                "INSERT INTO t (a, b) VALUES (?, CAST(? AS REAL), ?, NULL)",
+            ),
+            (
+                "replace into \"a\".[values](\"values\")\nvalues( 'a' , lower('b'), 1e3 )",
+                "replace into \"a\".[values](\"values\")\nvalues( ? , lower('b'), 1e3 )",
+            ),
+            (
+                "INSERT OR IGNORE INTO t VALUES (1 + 1, x'00', '2')",
+                "INSERT OR IGNORE INTO t VALUES (1 + 1, x'00', ?)",
+            ),
+        ] {
+            assert_eq!(template(sql).as_deref(), Some(expected));
+        }
+        for sql in [
+            "INSERT INTO t VALUES (1), (2)",
+            "INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING",
+            "INSERT INTO t VALUES (1) -- one",
+            "INSERT INTO t /* one */ VALUES (1)",
+            "INSERT INTO t VALUES (:a, 1)",
+            "INSERT INTO t VALUES (1, :a)",
+            "INSERT INTO t VALUES (1 /* one */, 2)",
+            "INSERT INTO t SELECT a FROM u UNION VALUES (1)",
+            "INSERT INTO t VALUES ('a\0b')",
+            "INSERT INTO t VALUES (99999999999999999999)",
+            "INSERT INTO t VALUES (-0.0)",
+            "INSERT INTO t VALUES (1.)",
+            "INSERT INTO t VALUES (1",
+            "INSERT INTO t VALUES ('1",
+            "INSERT INTO t VALUES",
+            "INSERT INTO t DEFAULT VALUES",
+            "UPDATE t SET a = 1",
+        ] {
+            assert_eq!(template(sql), None, "{sql}");
+        }
+    }
+
+    const TABLES: &str = "CREATE TABLE i (a INTEGER); CREATE TABLE k (a INTEGER PRIMARY KEY); CREATE TABLE r (a REAL);\
+         CREATE TABLE n (a NUMERIC); CREATE TABLE x (a TEXT CHECK (length(a) < 9)); CREATE TABLE b (a BLOB); CREATE TABLE o (a);\
+         CREATE TABLE s (a ANY) STRICT; CREATE TABLE e (a REAL) STRICT; CREATE TABLE w (a PRIMARY KEY) WITHOUT ROWID;\
+         CREATE TABLE g (a, c AS (typeof(a) || quote(a)) STORED); CREATE INDEX g_c ON g (a + 1) WHERE a > 1;\
+         CREATE TABLE told (a, b); CREATE VIEW v AS SELECT a FROM i;\
+         CREATE TRIGGER v_in INSTEAD OF INSERT ON v BEGIN INSERT INTO told VALUES (typeof(NEW.a), NEW.a); END;\
+         CREATE VIRTUAL TABLE f USING fts5 (a); CREATE VIRTUAL TABLE d USING rtree (id, a, z)";
+
+    /// Runs the statements one after the other in a database of their own; what they said, and what is in it then.
+    fn outcome(
+        tables: &str,
+        statements: &[String],
+        one: impl Fn(&mut Connection, &str) -> Option<String>,
+    ) -> Vec<String> {
+        let mut db = sqlite::memory().unwrap();
+        db.execute_batch(tables).unwrap();
+        let mut all: Vec<String> = statements.iter().filter_map(|sql| one(&mut db, sql)).collect();
+        for table in ["i", "k", "r", "n", "x", "b", "o", "s", "e", "w", "g", "told", "f", "d"] {
+            let column = if table == "told" {
+                "a || quote(b)"
+            } else {
+                "typeof(a) || quote(a)"
+            };
+            let sql = format!("SELECT {column} FROM {table}");
+            all.extend(db.query(&sql).unwrap().into_iter().flatten().flatten());
+        }
+        all
+    }
+
+    fn as_literals_are(values: &[String], pragma: &str) {
+        let tables = format!("{pragma};{TABLES}");
+        let mut statements = Vec::new();
+        for table in ["i", "k", "r", "n", "x", "b", "o", "s", "e", "w", "g", "v", "f", "k"] {
+            statements.extend(
+                values
+                    .iter()
+                    .map(|value| format!("INSERT INTO {table} (a) VALUES ({value})")),
+            );
+        }
+        statements.extend(
+            values
+                .iter()
+                .map(|value| format!("INSERT INTO d VALUES (NULL, {value}, 9999999999)")),
+        );
+        let told = |ran: Result<(), crate::driver::DriverError>| ran.err().map(|error| format!("{error:?}"));
+        let taken_out = outcome(&tables, &statements, |db, sql| told(db.queue(sql, None)));
+        let written = outcome(&tables, &statements, |db, sql| told(Driver::execute(db, sql)));
+        for (taken_out, written) in taken_out.iter().zip(&written) {
+            assert_eq!(taken_out, written);
+        }
+        assert_eq!(taken_out.len(), written.len());
+    }
+
+    #[test]
+    fn what_is_stored_is_what_the_literals_are() {
+        let values = [
+            "1",
+            "-1",
+            "007",
+            "0",
+            "-0",
+            "999999999999999999",
+            "4611686018427387904",
+            "-9223372036854775808",
+            "1.0",
+            "-1.50",
+            "0.1",
+            "123456789012345678901234567890.5",
+            "0.30000000000000004",
+            "''",
+            "'1'",
+            "'1.0'",
+            "' 2 '",
+            "'it''s'",
+            "'é\u{1F600}'",
+            "'too long for the check'",
+            "NULL",
+            "x'31'",
+            "'x'",
+            "nope",
+            "1e400",
+            "TRUE",
+        ];
+        let values: Vec<String> = values.map(str::to_owned).into();
+        as_literals_are(&values, "");
+        as_literals_are(&values, "PRAGMA encoding = 'UTF-16'");
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_are_the_same_to_the_last_bit(value in "-?[0-9]{1,20}(\\.[0-9]{1,20})?") {
+            let db = &mut sqlite::memory().unwrap();
+            db.execute_batch("CREATE TABLE t (o, r REAL, n NUMERIC, x TEXT)").unwrap();
+            let sql = format!("INSERT INTO t VALUES ({value}, {value}, {value}, {value})");
+            db.queue(&sql, None).unwrap();
+            Driver::execute(db, &sql).unwrap();
+            prop_assert_eq!(db.query("SELECT DISTINCT o, r, n, x, typeof(o), typeof(n) FROM t").unwrap().len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_file_attached_under_the_name_of_another_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = &mut sqlite::memory().unwrap();
+        for (file, tables) in [
+            ("one", "CREATE TABLE a.t (v)"),
+            ("two", "CREATE TABLE a.u (v); CREATE TABLE a.t (v)"),
+        ] {
+            let path = folder.path().join(file);
+            db.execute_batch(&format!("ATTACH '{}' AS a; {tables}", path.display()))
+                .unwrap();
+            for value in 1..3 {
+                db.queue(&format!("INSERT INTO t VALUES ({value})"), None).unwrap();
+            }
+            assert_eq!(db.query("SELECT count(*) FROM a.t").unwrap(), [[Some("2".to_owned())]]);
+            db.execute_batch("DETACH a").unwrap();
+        }
+    }
+
+    #[test]
+    fn the_place_of_a_fault_is_in_the_text_that_was_written() {
+        let db = &mut sqlite::memory().unwrap();
+        db.execute_batch("CREATE TABLE t (a)").unwrap();
+        db.queue("INSERT INTO t (a) VALUES (1)", None).unwrap();
+        db.execute_batch("ALTER TABLE t RENAME COLUMN a TO b").unwrap();
+        let error = db.queue("INSERT INTO t (a) VALUES (2)", Some(7)).unwrap_err();
+        assert_eq!(
+            (error.message.as_str(), error.ticket),
+            ("table t has no column named a", Some(7))
+        );
+        let error = db.queue("INSERT INTO u (a) VALUES (2)", None).unwrap_err();
+        assert_eq!((error.message.as_str(), error.offset), ("no such table: u", None));
+    }
+}
