@@ -5,6 +5,7 @@
 //! triggers see values, not expressions (datatype3.html, section 3). Whatever is not plain stays as it is written.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
 use memchr::memchr;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
@@ -16,10 +17,29 @@ use crate::sql::token::{self, Kind};
 
 /// In bytes. What is longer costs little by its compilation.
 const LONGEST: usize = 4096;
+/// So many statements that begin alike run as they are written before those after them are compiled once.
+const FEW: u32 = 3;
+/// How much of a statement tells it from others at first sight, in bytes.
+const HEAD: usize = 16;
+
+/// What came last in a thread. It only says whether the trouble pays, so other connections may go on from it.
+struct Last {
+    head: [u8; HEAD],
+    /// How many statements with this head came one after the other.
+    count: u32,
+    /// An INSERT up to its first value.
+    beginning: String,
+}
+
+thread_local! {
+    static LAST: RefCell<Last> = const {
+        RefCell::new(Last { head: [0; HEAD], count: 0, beginning: String::new() })
+    };
+}
 
 /// Runs the statement, if it is such an INSERT and compiles with parameters; otherwise nothing was done.
 pub(super) fn run(connection: &Connection, sql: &str) -> Option<rusqlite::Result<()>> {
-    let row = Row::read(sql)?;
+    let row = Row::read(sql, values(sql)?)?;
     let mut statement = connection.prepare_cached(&row.template).ok()?;
     for (at, value) in row.values.iter().enumerate() {
         statement.raw_bind_parameter(at + 1, value).ok()?;
@@ -48,6 +68,26 @@ fn is_attached_to(connection: &Connection) -> bool {
         Ok(())
     });
     asked.is_err() || most > 1
+}
+
+/// Where the values of an INSERT begin, if it comes after others of its kind.
+fn values(sql: &str) -> Option<usize> {
+    let head = sql.as_bytes().first_chunk()?;
+    LAST.with_borrow_mut(|last| {
+        if last.head != *head {
+            (last.head, last.count) = (*head, 0);
+            return None;
+        }
+        last.count = last.count.saturating_add(1);
+        if last.count < FEW || sql.len() > LONGEST {
+            return None;
+        }
+        if last.beginning.is_empty() || !sql.starts_with(&last.beginning) {
+            let first = first_item(sql.as_bytes())?;
+            sql[..first].clone_into(&mut last.beginning);
+        }
+        Some(last.beginning.len())
+    })
 }
 
 /// An INSERT with its literals taken out.
@@ -85,22 +125,18 @@ impl ToSql for Literal<'_> {
 }
 
 impl<'s> Row<'s> {
-    fn read(sql: &'s str) -> Option<Self> {
+    /// Reads it from its first value on.
+    fn read(sql: &'s str, first: usize) -> Option<Self> {
         let bytes = sql.as_bytes();
-        let begins = |word: &[u8]| {
-            bytes
-                .get(..word.len())
-                .is_some_and(|first| first.eq_ignore_ascii_case(word))
-        };
         // SQLite reads no further than a NUL.
-        if bytes.len() > LONGEST || !(begins(b"INSERT") || begins(b"REPLACE")) || memchr(0, bytes).is_some() {
+        if memchr(0, bytes).is_some() {
             return None;
         }
         let mut row = Self {
             template: String::with_capacity(bytes.len()),
             values: Vec::new(),
         };
-        let (mut kept, mut at) = (0, first_item(bytes)?);
+        let (mut kept, mut at) = (0, first);
         loop {
             at = space(bytes, at);
             if let Some((value, end)) = literal(sql, at) {
@@ -125,8 +161,15 @@ fn space(bytes: &[u8], at: usize) -> usize {
     lex::space_end(bytes, at, Flavor::Sqlite)
 }
 
-/// After the parenthesis that follows VALUES, where names alone stand before it.
+/// After the parenthesis that follows VALUES in an INSERT, where names alone stand before it.
 fn first_item(bytes: &[u8]) -> Option<usize> {
+    let begins = |word: &[u8]| {
+        let first = bytes.get(..word.len());
+        first.is_some_and(|first| first.eq_ignore_ascii_case(word))
+    };
+    if !(begins(b"INSERT") || begins(b"REPLACE")) {
+        return None;
+    }
     let (mut at, mut depth) = (0, 0_u32);
     while at < bytes.len() {
         let (kind, end) = token::read(bytes, at, Flavor::Sqlite);
@@ -207,7 +250,7 @@ mod tests {
     use crate::driver::{Driver, sqlite};
 
     fn template(sql: &str) -> Option<String> {
-        Row::read(sql).map(|row| row.template)
+        Row::read(sql, first_item(sql.as_bytes())?).map(|row| row.template)
     }
 
     #[test]
@@ -249,6 +292,12 @@ mod tests {
         ] {
             assert_eq!(template(sql), None, "{sql}");
         }
+    }
+
+    /// As if others like it had come before.
+    fn repeated(sql: &str) {
+        let head = *sql.as_bytes().first_chunk().unwrap();
+        LAST.with_borrow_mut(|last| (last.head, last.count) = (head, FEW));
     }
 
     const TABLES: &str = "CREATE TABLE i (a INTEGER); CREATE TABLE k (a INTEGER PRIMARY KEY); CREATE TABLE r (a REAL);\
@@ -296,7 +345,10 @@ mod tests {
                 .map(|value| format!("INSERT INTO d VALUES (NULL, {value}, 9999999999)")),
         );
         let told = |ran: Result<(), crate::driver::DriverError>| ran.err().map(|error| format!("{error:?}"));
-        let taken_out = outcome(&tables, &statements, |db, sql| told(db.queue(sql, None)));
+        let taken_out = outcome(&tables, &statements, |db, sql| {
+            repeated(sql);
+            told(db.queue(sql, None))
+        });
         let written = outcome(&tables, &statements, |db, sql| told(Driver::execute(db, sql)));
         for (taken_out, written) in taken_out.iter().zip(&written) {
             assert_eq!(taken_out, written);
@@ -345,6 +397,7 @@ mod tests {
             let db = &mut sqlite::memory().unwrap();
             db.execute_batch("CREATE TABLE t (o, r REAL, n NUMERIC, x TEXT)").unwrap();
             let sql = format!("INSERT INTO t VALUES ({value}, {value}, {value}, {value})");
+            repeated(&sql);
             db.queue(&sql, None).unwrap();
             Driver::execute(db, &sql).unwrap();
             prop_assert_eq!(db.query("SELECT DISTINCT o, r, n, x, typeof(o), typeof(n) FROM t").unwrap().len(), 1);
@@ -362,10 +415,10 @@ mod tests {
             let path = folder.path().join(file);
             db.execute_batch(&format!("ATTACH '{}' AS a; {tables}", path.display()))
                 .unwrap();
-            for value in 1..3 {
+            for value in 1..9 {
                 db.queue(&format!("INSERT INTO t VALUES ({value})"), None).unwrap();
             }
-            assert_eq!(db.query("SELECT count(*) FROM a.t").unwrap(), [[Some("2".to_owned())]]);
+            assert_eq!(db.query("SELECT count(*) FROM a.t").unwrap(), [[Some("8".to_owned())]]);
             db.execute_batch("DETACH a").unwrap();
         }
     }
@@ -374,7 +427,9 @@ mod tests {
     fn the_place_of_a_fault_is_in_the_text_that_was_written() {
         let db = &mut sqlite::memory().unwrap();
         db.execute_batch("CREATE TABLE t (a)").unwrap();
-        db.queue("INSERT INTO t (a) VALUES (1)", None).unwrap();
+        for _ in 0..9 {
+            db.queue("INSERT INTO t (a) VALUES (1)", None).unwrap();
+        }
         db.execute_batch("ALTER TABLE t RENAME COLUMN a TO b").unwrap();
         let error = db.queue("INSERT INTO t (a) VALUES (2)", Some(7)).unwrap_err();
         assert_eq!(
