@@ -213,8 +213,25 @@ pub(super) fn among(ask: &mut dyn Ask, schema: &str, objects: &[&Object]) -> Res
 
 /// The views and triggers of a schema that do not compile, whatever RENAME makes of them, and what SQLite says of each.
 pub(super) fn of(ask: &mut dyn Ask, schema: &str) -> Result<Vec<(Object, String)>> {
-    let mut refused = refused_in(ask, schema)?;
-    refused.retain(|(_, words)| !session::is_registered(words));
+    let refused = refused_in(ask, schema)?.into_iter();
+    let (unknown, mut refused): (Vec<_>, Vec<_>) = refused.partition(|(_, words)| session::is_registered(words));
+    if unknown.is_empty() {
+        return Ok(refused);
+    }
+    // What an application gives to its connections has something in its place on scratch.
+    let mut scratch = ask.scratch()?;
+    build(scratch.as_mut(), schema, ask)?;
+    for (object, _) in unknown {
+        if scratch.execute(&object.sql).is_ok() {
+            let words = oracle::refused(scratch.as_mut(), &object);
+            let _ = scratch.execute(&oracle::dropped(&object));
+            refused.extend(
+                words
+                    .filter(|words| !session::is_registered(words))
+                    .map(|words| (object, words)),
+            );
+        }
+    }
     Ok(refused)
 }
 

@@ -6,6 +6,7 @@ mod holder;
 mod reading;
 #[cfg(feature = "batch")]
 mod resolve;
+#[cfg(feature = "cli")]
 mod row;
 pub(crate) mod space;
 
@@ -88,6 +89,8 @@ impl Driver for Connection {
         run(self, sql, |_| Ok(())).map_err(|error| explained(self, failed(&error, sql)))
     }
 
+    // An application's scripts are short, and its program is to be small.
+    #[cfg(feature = "cli")]
     fn queue(&mut self, sql: &str, ticket: Option<u64>) -> Result<(), DriverError> {
         let ran = match row::run(self, sql) {
             Some(ran) => ran.map_err(|error| explained(self, failed(&error, sql))),
