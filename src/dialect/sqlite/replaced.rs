@@ -18,7 +18,10 @@ pub(super) fn keep(table: &str, of: &str, counter: bool, referring: &[String], i
     // What is asked of it has to compile; DROP TABLE IF EXISTS, which comes next, takes it away again.
     let there = if if_exists {
         let columns = referring.iter().map(|column| quoted(column, '"'));
-        let columns: Vec<String> = columns.chain(["\"sqlrev_gone\"".to_owned()]).collect();
+        let mut columns: Vec<String> = columns.collect();
+        if columns.is_empty() {
+            columns.push("gone".to_owned());
+        }
         format!(
             "CREATE TABLE IF NOT EXISTS main.{} ({});\n",
             quoted(of, '"'),

@@ -12,15 +12,27 @@ pub(super) fn without(statement: &str, words: &str) -> Vec<String> {
         return Vec::new();
     }
     let mut depth = 0_u32;
-    // Where the last comma stands, whether the argument is behind it, and the last word.
+    // Where the last comma stands, or the first argument; whether this argument is it; and the last word.
     let (mut from, mut found, mut last) = (0, false, "");
     for token in significant(statement, &SQLITE) {
         let word = &statement[token.span.clone()];
         match word {
-            "(" => depth += 1,
+            "(" => {
+                depth += 1;
+                if depth == 1 {
+                    from = token.span.end;
+                }
+            }
             ")" if depth > 1 => depth -= 1,
             "," | ")" if depth == 1 && found => {
-                let plain = [&statement[..from], &statement[token.span.start..]].concat();
+                // The first one takes the comma behind it along.
+                let is_first = !statement[from..].starts_with(',');
+                let rest = if is_first && word == "," {
+                    token.span.end
+                } else {
+                    token.span.start
+                };
+                let plain = [&statement[..from], &statement[rest..]].concat();
                 let [whole, made] = [statement, &plain].map(sqlite_literal);
                 return vec![
                     plain,

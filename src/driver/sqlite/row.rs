@@ -9,7 +9,7 @@ use std::cell::RefCell;
 
 use memchr::memchr;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, Rows, StatementStatus};
+use rusqlite::{Connection, Rows, StatementStatus, ffi};
 
 use crate::sql::lex;
 use crate::sql::split::Flavor;
@@ -19,6 +19,11 @@ use crate::sql::token::{self, Kind};
 const LONGEST: usize = 4096;
 /// So many statements that begin alike run as they are written before those after them are compiled once.
 const FEW: u32 = 3;
+/// So many that are compiled each for itself, and those after them run as they are written: their rows differ in more than
+/// literals.
+const MANY: u32 = 8;
+/// Where the first attached database stands, after `main` and `temp`.
+const ATTACHED: usize = 2;
 /// How much of a statement tells it from others at first sight, in bytes.
 const HEAD: usize = 16;
 
@@ -27,13 +32,15 @@ struct Last {
     head: [u8; HEAD],
     /// How many statements with this head came one after the other.
     count: u32,
+    /// How many of them were compiled one after the other, each for itself.
+    misses: u32,
     /// An INSERT up to its first value.
     beginning: String,
 }
 
 thread_local! {
     static LAST: RefCell<Last> = const {
-        RefCell::new(Last { head: [0; HEAD], count: 0, beginning: String::new() })
+        RefCell::new(Last { head: [0; HEAD], count: 0, misses: 0, beginning: String::new() })
     };
 }
 
@@ -45,14 +52,23 @@ pub(super) fn run(connection: &Connection, sql: &str) -> Option<rusqlite::Result
         statement.raw_bind_parameter(at + 1, value).ok()?;
     }
     let kept = statement.get_status(StatementStatus::Run) > 0;
+    let outside = connection.is_autocommit();
     let ran = step(&mut statement.raw_query());
     let compiled = !kept || statement.reset_status(StatementStatus::RePrepare) > 0;
-    if compiled && is_attached_to(connection) {
+    LAST.with_borrow_mut(|last| last.misses = if compiled { last.misses + 1 } else { 0 });
+    if compiled && connection.db_name(ATTACHED).is_ok() {
         // It would not notice that another file is attached under the same name.
         statement.discard();
     }
-    // One that no longer compiles has the place of its fault in its own text alone.
-    Some(ran.map_err(|error| connection.prepare(sql).err().unwrap_or(error)))
+    Some(ran.map_err(|error| {
+        // One that no longer compiles has the place of its fault in its own text alone. Where the transaction went with the
+        // error, its table may have gone too.
+        let words = error
+            .sqlite_error()
+            .is_some_and(|error| error.extended_code == ffi::SQLITE_ERROR);
+        let asked = (words && connection.is_autocommit() == outside).then(|| connection.prepare(sql).err());
+        asked.flatten().unwrap_or(error)
+    }))
 }
 
 fn step(rows: &mut Rows<'_>) -> rusqlite::Result<()> {
@@ -60,26 +76,16 @@ fn step(rows: &mut Rows<'_>) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Whether the connection may have other databases than `main` and `temp`.
-fn is_attached_to(connection: &Connection) -> bool {
-    let mut most = 0;
-    let asked = connection.pragma_query(None, "database_list", |row| {
-        most = row.get::<_, i64>(0)?.max(most);
-        Ok(())
-    });
-    asked.is_err() || most > 1
-}
-
 /// Where the values of an INSERT begin, if it comes after others of its kind.
 fn values(sql: &str) -> Option<usize> {
     let head = sql.as_bytes().first_chunk()?;
     LAST.with_borrow_mut(|last| {
         if last.head != *head {
-            (last.head, last.count) = (*head, 0);
+            (last.head, last.count, last.misses) = (*head, 0, 0);
             return None;
         }
         last.count = last.count.saturating_add(1);
-        if last.count < FEW || sql.len() > LONGEST {
+        if last.count < FEW || last.misses > MANY || sql.len() > LONGEST {
             return None;
         }
         if last.beginning.is_empty() || !sql.starts_with(&last.beginning) {
@@ -99,17 +105,19 @@ struct Row<'s> {
 
 #[derive(Debug, PartialEq)]
 enum Literal<'s> {
+    Null,
     Integer(i64),
     /// Its digits: SQLite itself makes the number, so that it is the same to the last bit.
     Real(&'s str),
     Text(Cow<'s, str>),
+    Blob(Vec<u8>),
 }
 
 impl Literal<'_> {
     fn place(&self) -> &'static str {
         match self {
             Self::Real(_) => "CAST(? AS REAL)",
-            Self::Integer(_) | Self::Text(_) => "?",
+            _ => "?",
         }
     }
 }
@@ -117,9 +125,11 @@ impl Literal<'_> {
 impl ToSql for Literal<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
             Self::Integer(number) => ValueRef::Integer(*number),
-            Self::Real(digits) => ValueRef::Text(digits.as_bytes()),
+            Self::Real(text) => ValueRef::Text(text.as_bytes()),
             Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Blob(bytes) => ValueRef::Blob(bytes),
         }))
     }
 }
@@ -192,18 +202,35 @@ fn first_item(bytes: &[u8]) -> Option<usize> {
 /// The literal at `at` and its end, where nothing else belongs to its value.
 fn literal(sql: &str, at: usize) -> Option<(Literal<'_>, usize)> {
     let bytes = sql.as_bytes();
-    let (value, end) = if bytes.get(at)? == &b'\'' {
-        let end = lex::quote_end(bytes, at + 1, b'\'')?;
-        let inner = &sql[at + 1..end - 1];
-        let text = match memchr(b'\'', inner.as_bytes()) {
-            Some(_) => Cow::Owned(inner.replace("''", "'")),
-            None => Cow::Borrowed(inner),
-        };
-        (Literal::Text(text), end)
-    } else {
-        number(sql, at)?
+    let (value, end) = match bytes.get(at)? {
+        b'\'' => {
+            let end = lex::quote_end(bytes, at + 1, b'\'')?;
+            let inner = &sql[at + 1..end - 1];
+            let text = match memchr(b'\'', inner.as_bytes()) {
+                Some(_) => Cow::Owned(inner.replace("''", "'")),
+                None => Cow::Borrowed(inner),
+            };
+            (Literal::Text(text), end)
+        }
+        b'x' | b'X' if bytes.get(at + 1) == Some(&b'\'') => {
+            let end = lex::after(bytes, at + 2, b'\'')?;
+            (Literal::Blob(blob(&sql[at + 2..end - 1])?), end)
+        }
+        b'n' | b'N' if sql.get(at..at + 4)?.eq_ignore_ascii_case("null") => (Literal::Null, at + 4),
+        _ => number(sql, at)?,
     };
     matches!(bytes.get(space(bytes, end)), Some(b',' | b')')).then_some((value, end))
+}
+
+/// The bytes of pairs of hexadecimal digits.
+fn blob(digits: &str) -> Option<Vec<u8>> {
+    let digits = digits.as_bytes();
+    let value = |digit: u8| char::from(digit).to_digit(16);
+    let pair = |pair: &[u8]| u8::try_from(value(pair[0])? * 16 + value(pair[1])?).ok();
+    if digits.len() % 2 == 1 {
+        return None;
+    }
+    digits.chunks_exact(2).map(pair).collect()
 }
 
 /// A number of decimal digits, which may have a sign and a point within them.
@@ -258,15 +285,15 @@ mod tests {
         for (sql, expected) in [
             (
                 "INSERT INTO t (a, b) VALUES (1, -2.50, 'it''s', NULL)",
-                "INSERT INTO t (a, b) VALUES (?, CAST(? AS REAL), ?, NULL)",
+                "INSERT INTO t (a, b) VALUES (?, CAST(? AS REAL), ?, ?)",
             ),
             (
                 "replace into \"a\".[values](\"values\")\nvalues( 'a' , lower('b'), 1e3 )",
                 "replace into \"a\".[values](\"values\")\nvalues( ? , lower('b'), 1e3 )",
             ),
             (
-                "INSERT OR IGNORE INTO t VALUES (1 + 1, x'00', '2')",
-                "INSERT OR IGNORE INTO t VALUES (1 + 1, x'00', ?)",
+                "INSERT OR IGNORE INTO t VALUES (1 + 1, x'0aF', X'0aF0', NULL || 1, '2')",
+                "INSERT OR IGNORE INTO t VALUES (1 + 1, x'0aF', ?, NULL || 1, ?)",
             ),
         ] {
             assert_eq!(template(sql).as_deref(), Some(expected));
@@ -297,7 +324,7 @@ mod tests {
     /// As if others like it had come before.
     fn repeated(sql: &str) {
         let head = *sql.as_bytes().first_chunk().unwrap();
-        LAST.with_borrow_mut(|last| (last.head, last.count) = (head, FEW));
+        LAST.with_borrow_mut(|last| (last.head, last.count, last.misses) = (head, FEW, 0));
     }
 
     const TABLES: &str = "CREATE TABLE i (a INTEGER); CREATE TABLE k (a INTEGER PRIMARY KEY); CREATE TABLE r (a REAL);\
