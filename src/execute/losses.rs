@@ -138,7 +138,9 @@ impl Losses {
         if !self.hung.is_empty() {
             let now = hung(driver)?;
             for [table, kind, name] in &self.hung {
-                let mut same = now.iter().filter(|[_, other, named]| other == kind && named == name);
+                let mut same = now
+                    .iter()
+                    .filter(|[_, other, named]| other == kind && named.eq_ignore_ascii_case(name));
                 let lost = match same.next() {
                     Some([on, ..]) => on != table && exists(driver, table),
                     None => true,

@@ -106,7 +106,7 @@ const THERE: &str = "SELECT 1 FROM main.sqlite_schema t WHERE t.type = 'table' A
 pub(super) fn say_lost(counters: bool) -> String {
     let mut out = format!(
         "SELECT 'note: ' || kind || ' `' || hung || '` went with the old `' || name || '`, and is not made anew' \
-         FROM {HUNG} h WHERE NOT EXISTS (SELECT 1 FROM {OBJECTS} o WHERE o.type = kind AND o.name = hung \
+         FROM {HUNG} h WHERE NOT EXISTS (SELECT 1 FROM {OBJECTS} o WHERE o.type = kind AND o.name = hung COLLATE NOCASE \
          AND (lower(o.tbl_name) = h.name OR NOT EXISTS ({THERE} = h.name)));\n"
     );
     if counters {

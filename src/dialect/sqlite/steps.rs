@@ -276,6 +276,14 @@ fn edit_definition(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask, ops: &mut 
         .unwrap_or(0);
     // Each statement before this one adds one at most.
     let version = (version + i64::try_from(ops.len()).unwrap_or(0) + 1) % i64::from(i32::MAX);
+    // RESET lets go of virtual tables with what they have not written yet, and full-text ones go on beside it. They write at
+    // a savepoint (vtab.html, section 2.20).
+    let virtual_ones = ask.query("SELECT 1 FROM pragma_table_list WHERE type = 'virtual' LIMIT 1");
+    if virtual_ones.is_ok_and(|rows| !rows.is_empty()) {
+        for sql in ["SAVEPOINT sqlrev_written", "RELEASE sqlrev_written"] {
+            ops.push(Op::sql(sql.to_owned(), last));
+        }
+    }
     ops.push(Op::Set(Setting::WritableSchema, Some(true)));
     let name = sqlite_literal(draft.name());
     let text = sqlite_literal(draft.table.text());
