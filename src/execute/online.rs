@@ -349,8 +349,9 @@ impl OnDriver {
 
 impl Scratch for OnDriver {
     fn execute(&mut self, sql: &str) -> Result<(), ScratchError> {
-        let mut run = |sql: &str| self.act(|driver| driver.execute(sql));
-        let Err(error) = run(sql) else { return Ok(()) };
+        let Err(error) = self.act(|driver| driver.execute(sql)) else {
+            return Ok(());
+        };
         let instead = self.0.dialect().without(sql, &error.message);
         if instead.is_empty() {
             return Err(error);

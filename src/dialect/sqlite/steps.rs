@@ -276,10 +276,9 @@ fn edit_definition(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask, ops: &mut 
         .unwrap_or(0);
     // Each statement before this one adds one at most.
     let version = (version + i64::try_from(ops.len()).unwrap_or(0) + 1) % i64::from(i32::MAX);
-    // RESET lets go of virtual tables with what they have not written yet, and full-text ones go on beside it. They write at
-    // a savepoint (vtab.html, section 2.20).
-    let virtual_ones = ask.query("SELECT 1 FROM pragma_table_list WHERE type = 'virtual' LIMIT 1");
-    if virtual_ones.is_ok_and(|rows| !rows.is_empty()) {
+    if has_virtual(ask)? {
+        // RESET lets go of virtual tables with what they have not written yet, and full-text ones go on beside it. They write
+        // at a savepoint (vtab.html, section 2.20).
         for sql in ["SAVEPOINT sqlrev_written", "RELEASE sqlrev_written"] {
             ops.push(Op::sql(sql.to_owned(), last));
         }
@@ -296,6 +295,21 @@ fn edit_definition(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask, ops: &mut 
     }
     ops.push(Op::Set(Setting::WritableSchema, None));
     Ok(())
+}
+
+/// Whether any schema of the connection has a virtual table: RESET is for all of them.
+fn has_virtual(ask: &mut dyn Ask) -> Result<bool> {
+    let schemas = ask.query("SELECT name FROM pragma_database_list")?;
+    for schema in schemas.into_iter().flatten().flatten() {
+        let found = ask.query(&format!(
+            "SELECT 1 FROM {}.sqlite_schema WHERE lower(substr(sql, 1, 20)) = 'create virtual table' LIMIT 1",
+            quoted(&schema, '"')
+        ))?;
+        if !found.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn stored_before(draft: &Draft<'_>) -> Vec<(String, String, String)> {

@@ -84,9 +84,9 @@ fn queries(broken: &[(Object, String)], schema: &str, own: &str, ask: &mut dyn A
     Ok(queries)
 }
 
-/// The query for tables that a view or trigger names, and what stands on them, where they are not stored as in the replay: it may
-/// have there what it lacks, a column or a key. SQL cannot ask whether it compiles. The table that changes, `own`, is looked
-/// at by itself.
+/// The query for tables that a view or trigger names, and what stands on them, where they are not stored as in the replay:
+/// it may have there what it lacks, a column or a key. SQL cannot ask whether it compiles. The table that changes, `own`, is
+/// looked at by itself.
 fn changed_tables(object: &Object, schema: &str, own: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
     let mut said = words(&object.sql);
     let mut views = views_and_triggers(ask, schema)?;

@@ -25,14 +25,8 @@ pub(super) fn without(statement: &str, words: &str) -> Vec<String> {
             }
             ")" if depth > 1 => depth -= 1,
             "," | ")" if depth == 1 && found => {
-                // The first one takes the comma behind it along.
-                let is_first = !statement[from..].starts_with(',');
-                let rest = if is_first && word == "," {
-                    token.span.end
-                } else {
-                    token.span.start
-                };
-                let plain = [&statement[..from], &statement[rest..]].concat();
+                // A comma behind nothing is none to FTS5.
+                let plain = [&statement[..from], &statement[token.span.start..]].concat();
                 let [whole, made] = [statement, &plain].map(sqlite_literal);
                 return vec![
                     plain,

@@ -154,23 +154,19 @@ fn made(ask: &mut dyn Ask, schema: &str) -> Result<Vec<(String, String, String)>
         "tbl_name IN (SELECT name FROM pragma_table_list WHERE schema = {} AND type = 'shadow')",
         sqlite_literal(schema)
     );
-    let is_virtual = "lower(substr(sql, 1, 20)) = 'create virtual table'";
-    let mut found = ask.query(&rows("1"))?;
-    let has_virtual = |row: &Vec<Option<String>>| {
-        let sql = row
-            .get(2)
-            .and_then(Option::as_deref)
-            .and_then(|sql| sql.get(.."CREATE VIRTUAL TABLE".len()));
-        sql.is_some_and(|words| words.eq_ignore_ascii_case("CREATE VIRTUAL TABLE"))
-    };
+    let virtual_ones = ask.query(&rows("lower(substr(sql, 1, 20)) = 'create virtual table'"))?;
     // SQLite tells the parts from 3.37 on.
-    if found.iter().any(has_virtual)
-        && let Ok(whole) = ask.query(&rows(&format!("NOT {part}")))
-    {
-        found = whole;
-        found.extend(ask.query(&rows(&part))?);
-        found.extend(ask.query(&rows(is_virtual))?);
-    }
+    let whole = (!virtual_ones.is_empty())
+        .then(|| ask.query(&rows(&format!("NOT {part}"))))
+        .and_then(Result::ok);
+    let found = match whole {
+        Some(mut whole) => {
+            whole.extend(ask.query(&rows(&part))?);
+            whole.extend(virtual_ones);
+            whole
+        }
+        None => ask.query(&rows("1"))?,
+    };
     let made = found.into_iter().map(|row| {
         let mut values = row.into_iter().map(Option::unwrap_or_default);
         let mut next = || values.next().unwrap_or_default();
@@ -286,8 +282,8 @@ fn leave_sound(ask: &mut dyn Ask, schema: &str, broken: &mut Vec<(Object, String
     if broken.iter().filter(|one| tainted(one)).count() < 2 {
         return Ok(());
     }
-    let lacks_column = |one: &&(Object, String)| tainted(one) && one.1.contains("no such column: ");
-    if broken.iter().any(|one| lacks_column(&one)) && ask.query("SELECT \"sqlrev\"").is_err() {
+    let lacks_column = |one: &(Object, String)| tainted(one) && one.1.contains("no such column: ");
+    if broken.iter().any(lacks_column) && ask.query("SELECT \"sqlrev\"").is_err() {
         // No name in double quotes is a text here, and scratch takes one for it: those that say the name are to blame.
         let says = |(object, words): &(Object, String)| {
             let name = words.rsplit("no such column: ").next().unwrap_or_default();
