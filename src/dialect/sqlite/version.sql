@@ -12,7 +12,7 @@ CREATE TABLE {revisions} (
     downgrade_checksum TEXT,                -- NULL: irreversible
     upgrade_sql        TEXT,                -- the file; NULL when it is too large to keep
     downgrade_sql      TEXT                 -- the file; a long one is compressed, as deflate:BASE64
-) WITHOUT ROWID;
+);
 CREATE TABLE {log} (
     id                 INTEGER PRIMARY KEY,
     logged_at          TEXT NOT NULL,       -- UTC
