@@ -6,6 +6,7 @@ use crate::dialect::{AlterStatement, Dialect, Replaces};
 use crate::execute::between::Between;
 use crate::execute::group::Group;
 use crate::revision::checksum::Checksum;
+use crate::revision::{Direction, Header, Script};
 use crate::sorted::Gather as _;
 
 /// What is known of a script after it was read once to its end.
@@ -97,3 +98,16 @@ impl Prepared {
         self.replaced.union(&self.renamed).cloned().into_set()
     }
 }
+
+impl Script {
+    /// Whether it may hold a RENAME that leads names along by whether foreign keys are on, and they are.
+    pub(crate) fn renames_by_keys(&self, header: &Header, direction: Direction, dialect: &'static dyn Dialect) -> bool {
+        let text = self.file.text.as_bytes();
+        let says = text.windows(LEGACY.len()).any(|part| part.eq_ignore_ascii_case(LEGACY));
+        let prepared = says.then(|| self.prepare(header, direction == Direction::Upgrade, dialect));
+        prepared.is_some_and(|prepared| prepared.is_ok_and(|prepared| !prepared.rebuilds()))
+    }
+}
+
+/// SQLite's setting under which a RENAME does so.
+const LEGACY: &[u8] = b"legacy_alter_table";

@@ -140,6 +140,9 @@ impl Recorder<'_> {
                 taken_away: prepared.taken_away(),
                 unsettles: prepared.unsettles,
             };
+            if let Some(replay) = &mut reading.replay {
+                replay.follow(script.renames_by_keys(&revision.header, step.direction, self.dialect));
+            }
             let held = revision.header.transaction == Transaction::Revision && !prepared.commits;
             let began = reading.begin(self.offline);
             let walked = began
@@ -317,7 +320,11 @@ impl Runner for Reading<'_> {
     fn rewrite(&mut self, run: &[AlterStatement], rewrite: &Rewrite, _index: u64) -> Result<()> {
         run.iter().try_for_each(|statement| self.looks(&statement.text, None))?;
         self.losses.leave(&rewrite.broken);
-        self.reader.piece(&Piece::Rewritten(run, rewrite), None)?;
+        let piece = Piece::Rewritten(run, rewrite);
+        match self.replay.as_deref_mut() {
+            Some(replay) => self.reader.piece(&piece, Some(&mut *replay.asker()))?,
+            None => self.reader.piece(&piece, None)?,
+        }
         if let Some(replay) = self.replay.as_deref_mut()
             && let Some(note) = replay.ops(run, rewrite)?
         {

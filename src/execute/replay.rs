@@ -84,7 +84,7 @@ impl Replay {
 
     /// Replays these revisions.
     pub(crate) fn all(&mut self, graph: &RevisionGraph, applied: &NodeSet, sources: &dyn Sources) -> Result<()> {
-        self.follow_nothing();
+        self.follow(false);
         let nodes: Vec<Node> = graph
             .order()
             .iter()
@@ -112,7 +112,7 @@ impl Replay {
         };
         let Some(script) = script else { return Ok(()) };
         let header = &revision.header;
-        self.follow_nothing();
+        self.follow(script.renames_by_keys(header, direction, self.dialect()));
         if !self.dialect().replays_transactions() {
             if self.exact {
                 self.passing(&script, header.recreate, false)?;
@@ -130,8 +130,8 @@ impl Replay {
     }
 
     /// There are no rows that foreign keys would keep, and a script may have switched them off.
-    fn follow_nothing(&mut self) {
-        let _ = self.db.setting(Setting::ForeignKeys, Some(false));
+    pub(crate) fn follow(&mut self, keys: bool) {
+        let _ = self.db.setting(Setting::ForeignKeys, Some(keys));
     }
 
     /// What a step made that lasts as long as the connection ends with it.

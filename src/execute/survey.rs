@@ -12,6 +12,7 @@ use crate::execute::shown::one_line;
 use crate::execute::walk::Place;
 use crate::revision::plan::Step;
 use crate::revision::{Revision, Transaction};
+use crate::source::{SourceFile, Span};
 use crate::sql::token;
 
 /// Goes through a plan first: which revisions need foreign keys off, and that this does not change what their other
@@ -158,6 +159,12 @@ impl Reader for Surveyor {
                 if needs_foreign_keys_off(rewrite) {
                     self.copies();
                 }
+                if let Some(ask) = ask {
+                    for alter in *run {
+                        let span = alter.offset..alter.offset + alter.text.len();
+                        self.differs(&alter.text, &mut || (alter.file.clone(), span.clone()), ask)?;
+                    }
+                }
                 if let Some(apart) = &mut self.apart {
                     apart.at += Scribe::count(run);
                 }
@@ -170,7 +177,7 @@ impl Reader for Surveyor {
                 }
                 self.opens(text);
                 if let Some(ask) = ask.filter(|_| !again) {
-                    self.differs(place, ask)?;
+                    self.differs(text, &mut || place.in_file(), ask)?;
                 }
                 self.closes(text);
                 Ok(())
@@ -206,7 +213,7 @@ impl Surveyor {
     }
 
     /// Finds out what a statement does by foreign keys, where they may be off.
-    fn differs(&mut self, place: &Place<'_>, ask: &mut dyn Ask) -> Result<()> {
+    fn differs(&mut self, sql: &str, at: &mut dyn FnMut() -> (SourceFile, Span), ask: &mut dyn Ask) -> Result<()> {
         let differs = match &mut self.apart {
             Some(apart) if !apart.is_grouped() => match &mut apart.open {
                 Some(open) => &mut open.differs,
@@ -217,8 +224,10 @@ impl Surveyor {
         if differs.is_some() || self.switched_off {
             return Ok(());
         }
-        let effect = self.dialect.script().foreign_key_effect(place.statement.text, ask)?;
-        *differs = effect.map(|effect| mixed(place, &effect));
+        let effect = self.dialect.script().foreign_key_effect(sql, ask)?;
+        let renames = token::keywords(sql, self.dialect.rules(), 1) == ["ALTER"];
+        let what = if renames { "a name" } else { "rows" };
+        *differs = effect.map(|effect| mixed(at(), what, &effect));
         Ok(())
     }
 
@@ -280,12 +289,11 @@ fn back(place: &Place<'_>, what: &str) -> Error {
     .help("put the change of the table into a revision of its own, or run the upgrade online")
 }
 
-fn mixed(place: &Place<'_>, effect: &str) -> Error {
-    let (file, span) = place.in_file();
+fn mixed((file, span): (SourceFile, Span), what: &str, effect: &str) -> Error {
     Error::new(
         Code::BatchMixed,
         format!(
-            "`{}` changes a table with foreign keys off, and rows that others follow",
+            "`{}` changes a table with foreign keys off, and {what} that others follow",
             file.name
         ),
     )

@@ -1,11 +1,11 @@
 //! What a statement that changes rows does to those that follow them by a foreign key, which only happens while foreign
 //! keys are on.
 
-use crate::dialect::Ask;
 use crate::dialect::sqlite::changed::{Changed, changed, set_columns, upserts};
 use crate::dialect::sqlite::inspect::TriggerHeader;
-use crate::dialect::sqlite::readers;
 use crate::dialect::sqlite::table::Table;
+use crate::dialect::sqlite::{readers, rebuild, rename};
+use crate::dialect::{Ask, Replaces};
 use crate::error::Result;
 use crate::sql::parse::cursor::Name;
 use crate::sql::parse::define::ClauseKind;
@@ -18,7 +18,34 @@ type Seen = Vec<(String, String, bool)>;
 
 /// What the enforcement of foreign keys would do beyond refusing the statement.
 pub(super) fn effect(statement: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
+    if token::keywords(statement, &split::SQLITE, 1) == ["ALTER"] {
+        return match rebuild::replaces(statement) {
+            Some(Replaces::Renames { from, .. }) => led_along(&from, ask),
+            _ => Ok(None),
+        };
+    }
     effect_at(statement, ask, &mut Seen::new(), false)
+}
+
+/// Under `legacy_alter_table` a RENAME leads the references of others along only while foreign keys are on
+/// (<https://www.sqlite.org/lang_altertable.html>, the table of what is renamed).
+fn led_along(table: &str, ask: &mut dyn Ask) -> Result<Option<String>> {
+    if !rename::is_legacy(ask)? {
+        return Ok(None);
+    }
+    for schema in schemas(ask)? {
+        let from = keys(&schema, "true");
+        let inbound = format!(
+            "SELECT s.name {from} AND f.\"table\" = {} COLLATE NOCASE",
+            sqlite_literal(table)
+        );
+        if let Some(child) = first(ask, &inbound)? {
+            return Ok(Some(format!(
+                "the references of `{child}` follow `{table}` to its new name"
+            )));
+        }
+    }
+    Ok(None)
 }
 
 /// `replaces`: the statement that fires a trigger says OR REPLACE, which then rules in the trigger as well

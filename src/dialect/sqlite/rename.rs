@@ -277,7 +277,7 @@ pub(super) fn rewrite(site: &Site<'_>, state: &State, kind: &ActionKind, ask: &m
 }
 
 /// Whether the author has said `PRAGMA legacy_alter_table = ON`.
-fn is_legacy(ask: &mut dyn Ask) -> Result<bool> {
+pub(super) fn is_legacy(ask: &mut dyn Ask) -> Result<bool> {
     let rows = ask.query("PRAGMA legacy_alter_table")?;
     Ok(rows.into_iter().flatten().flatten().any(|value| value == "1"))
 }
