@@ -290,6 +290,12 @@ pub trait Dialect: Sync + std::fmt::Debug {
     /// Whether the statement may change settings of the connection, which the next revision must not inherit.
     fn touches_session(&self, statement: &str) -> bool;
 
+    /// What has a connection read the schema again when a revision ends, where this statement lets it be written by hand.
+    fn reads_schema(&self, statement: &str) -> Option<&'static str> {
+        let _ = statement;
+        None
+    }
+
     /// The statements that put a connection back to what it was at its beginning, in the transaction of a step.
     fn reset(&self) -> &'static [&'static str] {
         &[]

@@ -71,8 +71,11 @@ pub trait References: Sync + std::fmt::Debug {
     /// A query for the triggers that may fire when such rows go or change, theirs and those of their own followers.
     fn triggers_along(&self, table: &str) -> String;
 
+    /// A query that returns a row where the table is one of a module, which may refuse to be asked for rows.
+    fn of_module(&self, table: &str) -> String;
+
     /// Those of the followers, and of these triggers, that are none of the `known`, in words, where the table has rows;
-    /// `there`: it is known to be there.
+    /// `there`: it is known to be there, and can be asked.
     fn unknown_followers(&self, table: &str, known: [&[String]; 2], there: bool) -> String;
 
     /// The foreign keys by which rows point at those of a table.

@@ -50,11 +50,16 @@ fn variables(driver: &mut dyn Driver, prepared: &Prepared) -> Result<Variables, 
         .into_map())
 }
 
+fn resets(prepared: &Prepared, dialect: &'static dyn Dialect) -> impl Iterator<Item = String> {
+    let resets = dialect.reset().iter().filter(|_| prepared.pragmas).copied();
+    resets.chain(prepared.reads_schema).map(str::to_owned)
+}
+
 /// The statements that end what the script did to its session, as its text says it.
 pub(crate) fn ends_by_text(prepared: &Prepared, dialect: &'static dyn Dialect) -> Vec<String> {
-    let reset = dialect.reset().iter().filter(|_| prepared.pragmas);
-    let reset = reset.map(|sql| (*sql).to_owned());
-    reset.chain(prepared.temporary.iter().rev().cloned()).collect()
+    resets(prepared, dialect)
+        .chain(prepared.temporary.iter().rev().cloned())
+        .collect()
 }
 
 /// The statements that end what the script did to its session.
@@ -64,9 +69,9 @@ pub(crate) fn ends(driver: &mut dyn Driver, prepared: &Prepared, before: &Sessio
     }
     let mut made = temporary(driver, prepared)?;
     made.retain(|row| !before.temporary.contains(row));
-    let reset = driver.dialect().reset().iter().filter(|_| prepared.pragmas);
-    let reset = reset.map(|sql| (*sql).to_owned());
-    Ok(reset.chain(made.into_iter().flatten().flatten()).collect())
+    Ok(resets(prepared, driver.dialect())
+        .chain(made.into_iter().flatten().flatten())
+        .collect())
 }
 
 /// Gives the variables that differ their values back.

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use crate::dialect::{AlterStatement, Dialect, Replaces};
 use crate::execute::between::Between;
 use crate::execute::group::Group;
+use crate::revision::Script;
 use crate::revision::checksum::Checksum;
-use crate::revision::{Direction, Header, Script};
 use crate::sorted::Gather as _;
 
 /// What is known of a script after it was read once to its end.
@@ -20,6 +20,8 @@ pub(crate) struct Prepared {
     pub altered: BTreeSet<String>,
     /// Whether one of them sets the connection up.
     pub pragmas: bool,
+    /// What has the connection read the schema again at its end.
+    pub reads_schema: Option<&'static str>,
     /// Whether one of them commits by itself.
     pub commits: bool,
     /// The tables that are dropped.
@@ -100,14 +102,12 @@ impl Prepared {
 }
 
 impl Script {
-    /// Whether it may hold a RENAME that leads names along by whether foreign keys are on, and they are.
-    pub(crate) fn renames_by_keys(&self, header: &Header, direction: Direction, dialect: &'static dyn Dialect) -> bool {
+    /// Whether it may hold a RENAME under SQLite's `legacy_alter_table`, which goes by whether foreign keys are on.
+    pub(crate) fn may_rename_by_keys(&self) -> bool {
         let text = self.file.text.as_bytes();
-        let says = text.windows(LEGACY.len()).any(|part| part.eq_ignore_ascii_case(LEGACY));
-        let prepared = says.then(|| self.prepare(header, direction == Direction::Upgrade, dialect));
-        prepared.is_some_and(|prepared| prepared.is_ok_and(|prepared| !prepared.rebuilds()))
+        let mut parts = text.windows(LEGACY.len());
+        parts.any(|part| part.eq_ignore_ascii_case(LEGACY))
     }
 }
 
-/// SQLite's setting under which a RENAME does so.
 const LEGACY: &[u8] = b"legacy_alter_table";

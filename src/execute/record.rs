@@ -141,7 +141,7 @@ impl Recorder<'_> {
                 unsettles: prepared.unsettles,
             };
             if let Some(replay) = &mut reading.replay {
-                replay.follow(script.renames_by_keys(&revision.header, step.direction, self.dialect));
+                replay.follow(script.may_rename_by_keys());
             }
             let held = revision.header.transaction == Transaction::Revision && !prepared.commits;
             let began = reading.begin(self.offline);

@@ -33,6 +33,8 @@ pub(crate) struct Replay {
     trouble: RefCell<Option<String>>,
     /// A statement was passed over that brings rows, which others may need.
     without_rows: bool,
+    /// Foreign keys are on where the revision has them on.
+    keys: bool,
     /// What fails in a revision is an error, unless it may have failed for what scratch lacks.
     exact: bool,
 }
@@ -47,6 +49,7 @@ impl Replay {
             temporary: Vec::new(),
             trouble: RefCell::new(None),
             without_rows: false,
+            keys: false,
             exact: false,
         })
     }
@@ -60,6 +63,7 @@ impl Replay {
             temporary: Vec::new(),
             trouble: RefCell::new(None),
             without_rows: false,
+            keys: false,
             exact: false,
         }
     }
@@ -112,7 +116,7 @@ impl Replay {
         };
         let Some(script) = script else { return Ok(()) };
         let header = &revision.header;
-        self.follow(script.renames_by_keys(header, direction, self.dialect()));
+        self.follow(script.may_rename_by_keys());
         if !self.dialect().replays_transactions() {
             if self.exact {
                 self.passing(&script, header.recreate, false)?;
@@ -129,8 +133,10 @@ impl Replay {
         Ok(())
     }
 
-    /// There are no rows that foreign keys would keep, and a script may have switched them off.
+    /// There are no rows that foreign keys would keep, and a script may have switched them off: they are on where names go
+    /// by them.
     pub(crate) fn follow(&mut self, keys: bool) {
+        self.keys = keys;
         let _ = self.db.setting(Setting::ForeignKeys, Some(keys));
     }
 
@@ -194,12 +200,7 @@ impl Replay {
     }
 
     fn passing(&mut self, script: &Script, recreate: Recreate, in_transaction: bool) -> Result<()> {
-        let walk = Walk {
-            dialect: self.db.dialect(),
-            script,
-            recreate,
-            skip: 0,
-        };
+        let walk = self.walk(script, recreate);
         walk.run(&mut Passing {
             replay: self,
             in_transaction,
@@ -240,23 +241,22 @@ impl Replay {
 
     /// Runs a script; what fails is an error.
     pub(crate) fn strictly(&mut self, script: &Script, recreate: Recreate) -> Result<()> {
-        let walk = Walk {
-            dialect: self.db.dialect(),
-            script,
-            recreate,
-            skip: 0,
-        };
+        let walk = self.walk(script, recreate);
         walk.run(&mut Strict { replay: self })
     }
 
     fn script(&mut self, script: &Script, recreate: Recreate) -> Result<()> {
-        let walk = Walk {
+        let walk = self.walk(script, recreate);
+        walk.run(self)
+    }
+
+    fn walk<'s>(&self, script: &'s Script, recreate: Recreate) -> Walk<'s> {
+        Walk {
             dialect: self.db.dialect(),
             script,
             recreate,
             skip: 0,
-        };
-        walk.run(self)
+        }
     }
 
     fn dialect(&self) -> &'static dyn Dialect {
@@ -265,6 +265,11 @@ impl Replay {
 
     /// Replays a statement that stands as it is written, or says why the database refuses it.
     pub(crate) fn try_native(&mut self, sql: &str) -> Result<(), DriverError> {
+        if self.keys
+            && let Some((setting, on)) = self.dialect().meant_switch(sql)
+        {
+            self.db.setting(setting, Some(on))?;
+        }
         let instead = match self.dialect().replay(sql) {
             Fate::Skip => {
                 let first = token::keywords(sql, self.dialect().rules(), 1);

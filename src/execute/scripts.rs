@@ -114,6 +114,7 @@ impl Script {
             altered: BTreeSet::new(),
             // Where no transaction ends them, the end of the revision does.
             pragmas: dialect.ddl_commits() && (header.lock_timeout.is_some() || header.statement_timeout.is_some()),
+            reads_schema: None,
             commits: false,
             dropped: BTreeSet::new(),
             replaced: BTreeSet::new(),
@@ -234,6 +235,7 @@ pub(super) struct Survey<'s> {
     pub(super) alters: bool,
     pub(super) altered: BTreeSet<String>,
     pragmas: bool,
+    reads_schema: Option<&'static str>,
     commits: bool,
     pub(super) dropped: BTreeSet<String>,
     pub(super) renamed: BTreeSet<String>,
@@ -262,6 +264,7 @@ impl Survey<'_> {
             alters: self.alters || !self.altered.is_empty(),
             altered: self.altered,
             pragmas: self.pragmas || !self.replaced.is_empty(),
+            reads_schema: self.reads_schema,
             switches: self.switches,
             defers: self.defers,
             unsettles: self.unsettles,
@@ -305,7 +308,10 @@ impl Survey<'_> {
         self.altered
             .extend(directives::altered(statement.gap_before, self.dialect));
         self.asks(statement)?;
-        self.pragmas |= self.dialect.touches_session(statement.text);
+        if self.dialect.touches_session(statement.text) {
+            self.pragmas = true;
+            self.reads_schema = self.dialect.reads_schema(statement.text).or(self.reads_schema);
+        }
         let words = token::keywords(statement.text, self.dialect.rules(), 3);
         self.analyzes |= ["ANALYZE", "OPTIMIZE"]
             .iter()

@@ -109,6 +109,13 @@ impl References for ForeignKeys {
         )
     }
 
+    fn of_module(&self, table: &str) -> String {
+        format!(
+            "SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND rootpage = 0 AND lower(name) = lower({})",
+            sqlite_literal(table)
+        )
+    }
+
     fn unknown_followers(&self, table: &str, known: [&[String]; 2], there: bool) -> String {
         let [tables, triggers] = known.map(|known| {
             let names = known.iter().map(|name| sqlite_literal(&name.to_ascii_lowercase()));

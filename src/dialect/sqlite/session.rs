@@ -1,5 +1,6 @@
 //! How SQLite is locked, watched and replayed.
 
+use crate::dialect::sqlite::settings;
 use crate::dialect::{CHANGES, Lack, Replay, TOTAL_CHANGES, VersionSql};
 use crate::sql::split;
 use crate::sql::token::{self, Kind};
@@ -204,11 +205,16 @@ pub(super) fn lacks(message: &str) -> Lack {
     Lack::Nothing
 }
 
+/// Has a connection read all definitions again (<https://www.sqlite.org/pragma.html#pragma_writable_schema>).
+pub(super) const READS_SCHEMA: &str = "PRAGMA writable_schema = RESET";
+
 /// Rows do not matter to a schema, and other files are left alone. What a ROLLBACK takes back was a change of the schema,
 /// perhaps.
 pub(super) fn replay(statement: &str) -> Replay {
     match first_word(statement).as_str() {
         "INSERT" | "UPDATE" | "DELETE" | "REPLACE" | "WITH" if touches_schema(statement) => Replay::Run,
+        // The next revision works with what was written.
+        "PRAGMA" if settings::opens_schema(statement) == Some(false) => Replay::Instead(READS_SCHEMA.to_owned()),
         "PRAGMA" if matters_to_schema(statement) => Replay::Run,
         "CREATE" | "ALTER" | "DROP" | "DETACH" => Replay::Run,
         "BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "SAVEPOINT" | "RELEASE" => Replay::Run,

@@ -24,7 +24,8 @@ const USUAL: [(&str, &str); 18] = [
     ("synchronous", "FULL"),
     ("trusted_schema", "ON"),
     ("wal_autocheckpoint", "1000"),
-    ("writable_schema", "OFF"),
+    // What was written into it is read.
+    ("writable_schema", "RESET"),
 ];
 
 /// The setting that a statement sets, and what it is at first.
@@ -34,6 +35,12 @@ pub(super) fn set(statement: &str) -> Option<(&'static str, &'static str)> {
         .iter()
         .find(|(usual, _)| name.eq_ignore_ascii_case(usual))
         .copied()
+}
+
+/// Whether a statement lets the definitions be written by hand, or no longer.
+pub(super) fn opens_schema(statement: &str) -> Option<bool> {
+    let (name, value) = assigned(statement)?;
+    name.eq_ignore_ascii_case("writable_schema").then(|| is_on(&value))
 }
 
 /// Whether a statement says where temporary tables are kept, with which SQLite drops those that there are.

@@ -8,6 +8,7 @@ use crate::dialect::sqlite::demand::Demanded;
 use crate::dialect::sqlite::draft::{Draft, Index};
 use crate::dialect::sqlite::inspect::Object;
 use crate::dialect::sqlite::prove::{self, Proof};
+use crate::dialect::sqlite::session::READS_SCHEMA;
 use crate::dialect::sqlite::ways::Way;
 use crate::dialect::sqlite::{aside, bytes, counts, dependents, kept, readers, still, strangers};
 use crate::dialect::{Ask, Op, Rows, Setting};
@@ -289,7 +290,7 @@ fn edit_definition(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask, ops: &mut 
     for sql in [
         format!("UPDATE {schema}.sqlite_schema SET sql = {text} WHERE type = 'table' AND name = {name}"),
         format!("PRAGMA {schema}.schema_version = {version}"),
-        "PRAGMA writable_schema = RESET".to_owned(),
+        READS_SCHEMA.to_owned(),
     ] {
         ops.push(Op::sql(sql, last));
     }

@@ -26,7 +26,13 @@ pub(super) fn text_for_name(
     if from < select || sources.any(|at| matches!(tokens[at].kind, Kind::Word | Kind::Quoted) && word(at + 1) == "(") {
         return Ok(None);
     }
-    let name = |at: usize| sqlite_literal(&token::unquoted(word(at)).to_ascii_lowercase());
+    let lower = |at: usize| token::unquoted(word(at)).to_ascii_lowercase();
+    let source = if word(from + 2) == "." { from + 3 } else { from + 1 };
+    // Rows of its own have its columns.
+    if lower(source).eq_ignore_ascii_case(table) {
+        return Ok(None);
+    }
+    let name = |at: usize| sqlite_literal(&lower(at));
     // What stands alone between two commas.
     let begins = |at: usize| [",", "SELECT", "DISTINCT", "ALL"].iter().any(|what| is(at, what));
     let ends = |at: usize| at == *from || word(at) == ",";

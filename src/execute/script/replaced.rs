@@ -172,12 +172,10 @@ impl Scribe<'_> {
         };
         let tables = names(references.followers(table))?;
         let triggers = names(references.triggers_along(table))?;
+        let asked = names(references.of_module(table))?.is_empty();
         let words = token::keywords(statement, self.rules, 3);
-        let query = references.unknown_followers(
-            table,
-            [&tables, &triggers],
-            words.last().is_none_or(|word| word != "IF"),
-        );
+        let there = asked && words.last().is_none_or(|word| word != "IF");
+        let query = references.unknown_followers(table, [&tables, &triggers], there);
         let message = format!(
             "to drop {table} would change rows of these, or fire them, and no revision makes them: drop them before, or run it online"
         );

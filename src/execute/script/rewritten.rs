@@ -28,6 +28,12 @@ impl Scribe<'_> {
         )?;
         let keeps = rewrite.strategy == COPY && self.asks_id.get(self.at).copied().unwrap_or(false);
         let [keep, give] = if keeps { self.sql.keeps_id() } else { Default::default() };
+        // The plan does so by itself where the replay has inserted a row, as a full-text table does when it is made.
+        let kept = |op: &Op| matches!(op, Op::Sql { sql, .. } if keep.starts_with(sql));
+        let [keep, give] = match rewrite.ops.iter().any(kept) {
+            true => Default::default(),
+            false => [keep, give],
+        };
         put(self.out, &keep)?;
         let prepared = self.prepared.as_ref();
         let goes = prepared.is_some_and(|prepared| prepared.renames_replaced(run, self.dialect));
