@@ -290,6 +290,12 @@ pub trait Dialect: Sync + std::fmt::Debug {
     /// Whether the statement may change settings of the connection, which the next revision must not inherit.
     fn touches_session(&self, statement: &str) -> bool;
 
+    /// The statement that detaches the database which this one attaches, and `true`; or detaches, and `false`.
+    fn attaches(&self, statement: &str) -> Option<(String, bool)> {
+        let _ = statement;
+        None
+    }
+
     /// What has a connection read the schema again when a revision ends, where this statement lets it be written by hand.
     fn reads_schema(&self, statement: &str) -> Option<&'static str> {
         let _ = statement;

@@ -2,6 +2,7 @@
 
 mod again;
 mod alike;
+mod attached;
 pub mod autogenerate;
 pub mod basis;
 mod between;

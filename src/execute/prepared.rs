@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::dialect::{AlterStatement, Dialect, Replaces};
+use crate::execute::attached::Attached;
 use crate::execute::between::Between;
 use crate::execute::group::Group;
 use crate::revision::Script;
@@ -20,6 +21,8 @@ pub(crate) struct Prepared {
     pub altered: BTreeSet<String>,
     /// Whether one of them sets the connection up.
     pub pragmas: bool,
+    /// The databases that it attaches.
+    pub attached: Attached,
     /// What has the connection read the schema again at its end.
     pub reads_schema: Option<&'static str>,
     /// Whether one of them commits by itself.

@@ -4,9 +4,10 @@
 use std::cell::RefCell;
 
 use crate::code::Code;
-use crate::dialect::{AlterStatement, Ask, Dialect, Lack, Mirror, Op, Replay as Fate, Rewrite, Rows, Scratch, Setting};
+use crate::dialect::{AlterStatement, Ask, Dialect, Lack, Mirror, Op, Replay as Fate, Rewrite, Rows, Scratch};
 use crate::driver::{Driver, DriverError, Failure};
 use crate::error::{Error, Result};
+use crate::execute::attached::Attached;
 use crate::execute::fault;
 use crate::execute::online::OnDriver;
 use crate::execute::scripts::Sources;
@@ -14,8 +15,10 @@ use crate::execute::switches::Switches;
 use crate::execute::walk::{Place, Runner, Walk};
 use crate::revision::graph::RevisionGraph;
 use crate::revision::nodes::{Node, NodeSet};
-use crate::revision::{Direction, Recreate, Script, Transaction};
+use crate::revision::{Direction, Recreate, Script};
 use crate::sql::{filled, token};
+
+mod step;
 
 /// Makes an empty database to replay on.
 pub type MakeScratch<'a> = &'a dyn Fn() -> Result<Box<dyn Driver>, DriverError>;
@@ -29,6 +32,8 @@ pub(crate) struct Replay {
     mirror: Option<Box<dyn Mirror>>,
     /// The statements that drop what a step made that must not outlive it.
     temporary: Vec<String>,
+    /// The databases that a step has attached.
+    attached: Attached,
     /// The first thing that failed.
     trouble: RefCell<Option<String>>,
     /// A statement was passed over that brings rows, which others may need.
@@ -47,6 +52,7 @@ impl Replay {
             offline,
             mirror: None,
             temporary: Vec::new(),
+            attached: Attached::default(),
             trouble: RefCell::new(None),
             without_rows: false,
             keys: false,
@@ -61,6 +67,7 @@ impl Replay {
             offline: false,
             mirror: Some(mirror),
             temporary: Vec::new(),
+            attached: Attached::default(),
             trouble: RefCell::new(None),
             without_rows: false,
             keys: false,
@@ -97,70 +104,6 @@ impl Replay {
             .collect();
         for node in nodes {
             self.step(graph, node, Direction::Upgrade, sources)?;
-        }
-        Ok(())
-    }
-
-    /// Replays one step.
-    pub(crate) fn step(
-        &mut self,
-        graph: &RevisionGraph,
-        node: Node,
-        direction: Direction,
-        sources: &dyn Sources,
-    ) -> Result<()> {
-        let revision = graph.revision(node);
-        let script = match direction {
-            Direction::Upgrade => revision.upgrade.clone(),
-            Direction::Downgrade => sources.downgrade(revision)?,
-        };
-        let Some(script) = script else { return Ok(()) };
-        let header = &revision.header;
-        self.follow(script.may_rename_by_keys());
-        if !self.dialect().replays_transactions() {
-            if self.exact {
-                self.passing(&script, header.recreate, false)?;
-            } else {
-                self.script(&script, header.recreate)?;
-            }
-            return self.end_step();
-        }
-        self.revision(&script, header.recreate, header.transaction != Transaction::None)?;
-        self.end_step()?;
-        for statement in self.dialect().reset() {
-            self.db.execute(statement).map_err(|error| fault::database(&error))?;
-        }
-        Ok(())
-    }
-
-    /// There are no rows that foreign keys would keep, and a script may have switched them off: they are on where names go
-    /// by them.
-    pub(crate) fn follow(&mut self, keys: bool) {
-        self.keys = keys;
-        let _ = self.db.setting(Setting::ForeignKeys, Some(keys));
-    }
-
-    /// What a step made that lasts as long as the connection ends with it.
-    pub(crate) fn end_step(&mut self) -> Result<()> {
-        // A savepoint that the author has left open goes with the transaction of the revision.
-        if !self.dialect().replays_transactions() {
-            if self.db.in_transaction() == Some(true) {
-                self.db.execute("COMMIT").map_err(|error| fault::database(&error))?;
-            }
-            for setting in [Setting::LegacyAlterTable, Setting::WritableSchema] {
-                let _ = self.db.setting(setting, Some(false));
-            }
-        }
-        let made = std::mem::take(&mut self.temporary);
-        let drops = match self.dialect().temporary_now().filter(|_| !made.is_empty()) {
-            Some(query) => {
-                let rows = self.db.query(query).map_err(|error| fault::database(&error))?;
-                rows.into_iter().flatten().flatten().collect()
-            }
-            None => made,
-        };
-        for drop in drops {
-            self.db.execute(&drop).map_err(|error| fault::database(&error))?;
         }
         Ok(())
     }
@@ -283,6 +226,7 @@ impl Replay {
         let drop = self.dialect().drops_temporary(sql, &self.temporary);
         self.temporary.extend(drop);
         self.db.execute(instead.as_deref().unwrap_or(sql))?;
+        self.attached.read(sql, self.db.dialect());
         // A query may make a row of nothing; where the revision runs in truth it makes others.
         match filled::table(sql, self.dialect().rules()) {
             Some(table) => self.db.execute(&format!("DELETE FROM {table}")),

@@ -209,7 +209,11 @@ impl<'a> Executor<'a> {
             })
             .collect::<Result<_>>()?;
         let alone = |ready: &&Ready<'_>| ready.transaction() == Transaction::None;
-        match ready.iter().find(alone) {
+        let others = ready.len().saturating_sub(1);
+        let mut attaching = ready[..others]
+            .iter()
+            .filter(|ready| !ready.prepared.attached.is_empty());
+        match ready.iter().find(alone).or_else(|| attaching.next()) {
             Some(ready) if self.single_transaction => Err(not_in_one(ready)),
             _ => Ok(ready),
         }
@@ -217,7 +221,9 @@ impl<'a> Executor<'a> {
 
     fn steps(&mut self, seen: &Seen, ready: &[Ready<'a>], progress: &mut Progress) -> Result<()> {
         progress.fresh = self.is_empty()?;
-        progress.whole = self.single_transaction || progress.fresh;
+        // A database is detached between transactions only.
+        let attaches = ready.iter().any(|ready| !ready.prepared.attached.is_empty());
+        progress.whole = self.single_transaction || progress.fresh && !attaches;
         // In a database that is empty the index comes last, which makes it smaller than one that grew.
         self.create_own(seen.table, self.lent.index && !progress.fresh)?;
         let commits = self.driver.dialect().ddl_commits();
@@ -249,6 +255,7 @@ impl<'a> Executor<'a> {
                 self.finished(ready, ran.as_ref());
                 progress.ran.extend(ran);
                 progress.kept = progress.ran.len();
+                self.detach(ready)?;
                 continue;
             }
             if !open {
@@ -268,6 +275,7 @@ impl<'a> Executor<'a> {
             progress.ran.push(ran);
             if !progress.whole {
                 progress.kept = progress.ran.len();
+                self.detach(ready)?;
             }
         }
         if progress.fresh && self.lent.index {
@@ -275,7 +283,7 @@ impl<'a> Executor<'a> {
         }
         self.end(&mut open, None)?;
         progress.kept = progress.ran.len();
-        Ok(())
+        ready.iter().try_for_each(|ready| self.detach(ready))
     }
 
     /// Sends a statement of sqlrev's own with what comes next.
@@ -473,10 +481,12 @@ fn not_in_one(ready: &Ready<'_>) -> Error {
     let error = Error::new(Code::NotInTransaction, message);
     let why = if ready.stopped {
         "stopped half-way"
-    } else if ready.revision.header.transaction == Transaction::Revision {
-        "a statement of it commits by itself"
-    } else {
+    } else if ready.revision.header.transaction == Transaction::None {
         "says `transaction: none`"
+    } else if !ready.prepared.attached.is_empty() {
+        "it attaches a database, which only a COMMIT lets go of again"
+    } else {
+        "a statement of it commits by itself"
     };
     let error = match ready.revision.places.file() {
         Some(file) => error.at(file, ready.revision.places.id(), why),

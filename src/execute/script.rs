@@ -16,6 +16,7 @@ use crate::code::Code;
 use crate::dialect::{Ask, Dialect, Held, ScriptHead, ScriptSql, Setting};
 use crate::error::{Error, Result};
 use crate::execute::Report;
+use crate::execute::attached::Attached;
 use crate::execute::basis::{Basis, Start};
 use crate::execute::course::Course;
 use crate::execute::group::Group;
@@ -468,6 +469,9 @@ impl Reader for Scribe<'_> {
         for undone in std::mem::take(&mut self.undone) {
             put(self.out, &undone)?;
         }
+        let attached = self.prepared.as_ref().map(|prepared| prepared.attached.clone());
+        let mut attached = attached.iter().flat_map(Attached::detach);
+        attached.try_for_each(|sql| self.statement(sql))?;
         self.ended(step);
         Ok(())
     }

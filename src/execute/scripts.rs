@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::code::Code;
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
+use crate::execute::attached::Attached;
 use crate::execute::between::Between;
 use crate::execute::directives;
 use crate::execute::group::Marks;
@@ -115,6 +116,7 @@ impl Script {
             // Where no transaction ends them, the end of the revision does.
             pragmas: dialect.ddl_commits() && (header.lock_timeout.is_some() || header.statement_timeout.is_some()),
             reads_schema: None,
+            attached: Attached::default(),
             commits: false,
             dropped: BTreeSet::new(),
             replaced: BTreeSet::new(),
@@ -236,6 +238,7 @@ pub(super) struct Survey<'s> {
     pub(super) altered: BTreeSet<String>,
     pragmas: bool,
     reads_schema: Option<&'static str>,
+    attached: Attached,
     commits: bool,
     pub(super) dropped: BTreeSet<String>,
     pub(super) renamed: BTreeSet<String>,
@@ -265,6 +268,7 @@ impl Survey<'_> {
             altered: self.altered,
             pragmas: self.pragmas || !self.replaced.is_empty(),
             reads_schema: self.reads_schema,
+            attached: self.attached,
             switches: self.switches,
             defers: self.defers,
             unsettles: self.unsettles,
@@ -283,6 +287,12 @@ impl Survey<'_> {
             checksum,
             mark,
         }
+    }
+
+    /// What it does that would last for the next revision.
+    fn lasts(&mut self, statement: &str) {
+        self.attached.read(statement, self.dialect);
+        self.reads_schema = self.reads_schema.or_else(|| self.dialect.reads_schema(statement));
     }
 
     fn statement(&mut self, statement: &Statement<'_>) -> Result<()> {
@@ -308,10 +318,8 @@ impl Survey<'_> {
         self.altered
             .extend(directives::altered(statement.gap_before, self.dialect));
         self.asks(statement)?;
-        if self.dialect.touches_session(statement.text) {
-            self.pragmas = true;
-            self.reads_schema = self.dialect.reads_schema(statement.text).or(self.reads_schema);
-        }
+        self.pragmas |= self.dialect.touches_session(statement.text);
+        self.lasts(statement.text);
         let words = token::keywords(statement.text, self.dialect.rules(), 3);
         self.analyzes |= ["ANALYZE", "OPTIMIZE"]
             .iter()

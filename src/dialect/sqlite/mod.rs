@@ -210,6 +210,10 @@ impl Dialect for Sqlite {
         statement.as_bytes().first().is_some_and(|first| b"pP".contains(first))
     }
 
+    fn attaches(&self, statement: &str) -> Option<(String, bool)> {
+        session::attaches(statement)
+    }
+
     fn reads_schema(&self, statement: &str) -> Option<&'static str> {
         settings::opens_schema(statement).map(|_| session::READS_SCHEMA)
     }

@@ -4,6 +4,7 @@ use crate::dialect::sqlite::settings;
 use crate::dialect::{CHANGES, Lack, Replay, TOTAL_CHANGES, VersionSql};
 use crate::sql::split;
 use crate::sql::token::{self, Kind};
+use crate::sql::write::quoted;
 
 /// The version table. It is one b-tree, without an index beside it, so that a revision writes one page less.
 pub(super) static VERSION: VersionSql = VersionSql {
@@ -270,6 +271,31 @@ fn attaches_a_new_one(statement: &str) -> bool {
         .filter(|word| !word.eq_ignore_ascii_case("database"));
     let words: Vec<&str> = words.skip(1).take(2).collect();
     matches!(words[..], ["':memory:'" | "''", after] if after.eq_ignore_ascii_case("as"))
+}
+
+/// The statement that detaches the database which this one attaches, or detaches; none where the name is worked out.
+pub(super) fn attaches(statement: &str) -> Option<(String, bool)> {
+    let word = statement.get(..6)?;
+    let attaches = word.eq_ignore_ascii_case("attach");
+    if !attaches && !word.eq_ignore_ascii_case("detach") {
+        return None;
+    }
+    let tokens: Vec<token::Token> = token::significant(statement, &split::SQLITE).collect();
+    let word = |at: usize| {
+        tokens
+            .get(at)
+            .map_or("", |token: &token::Token| &statement[token.span.clone()])
+    };
+    let is = |at: usize, what: &str| word(at).eq_ignore_ascii_case(what);
+    let at = if attaches {
+        (0..tokens.len()).rposition(|at| is(at, "as"))? + 1
+    } else {
+        1 + usize::from(is(1, "database"))
+    };
+    let name = tokens.get(at).filter(|token| token.kind != Kind::Symbol)?;
+    let ends = at + 1 == tokens.len() || is(at + 1, "key");
+    let name = token::unquoted(&statement[name.span.clone()]).to_ascii_lowercase();
+    ends.then(|| (format!("DETACH {}", quoted(&name, '"')), attaches))
 }
 
 /// A database that goes with its connection, and all that is in it.

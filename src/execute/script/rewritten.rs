@@ -30,9 +30,10 @@ impl Scribe<'_> {
         let [keep, give] = if keeps { self.sql.keeps_id() } else { Default::default() };
         // The plan does so by itself where the replay has inserted a row, as a full-text table does when it is made.
         let kept = |op: &Op| matches!(op, Op::Sql { sql, .. } if keep.starts_with(sql));
-        let [keep, give] = match rewrite.ops.iter().any(kept) {
-            true => Default::default(),
-            false => [keep, give],
+        let [keep, give] = if rewrite.ops.iter().any(kept) {
+            Default::default()
+        } else {
+            [keep, give]
         };
         put(self.out, &keep)?;
         let prepared = self.prepared.as_ref();
