@@ -296,10 +296,10 @@ pub trait Dialect: Sync + std::fmt::Debug {
         None
     }
 
-    /// What has a connection read the schema again when a revision ends, where this statement lets it be written by hand.
-    fn reads_schema(&self, statement: &str) -> Option<&'static str> {
+    /// The statements that have a connection read the schema again when a revision ends, where this statement lets it be written by hand.
+    fn reads_schema(&self, statement: &str) -> &'static [&'static str] {
         let _ = statement;
-        None
+        &[]
     }
 
     /// The statements that put a connection back to what it was at its beginning, in the transaction of a step.

@@ -51,8 +51,8 @@ fn variables(driver: &mut dyn Driver, prepared: &Prepared) -> Result<Variables, 
 }
 
 fn resets(prepared: &Prepared, dialect: &'static dyn Dialect) -> impl Iterator<Item = String> {
-    let resets = dialect.reset().iter().filter(|_| prepared.pragmas).copied();
-    resets.chain(prepared.reads_schema).map(str::to_owned)
+    let resets = dialect.reset().iter().filter(|_| prepared.pragmas);
+    resets.chain(prepared.reads_schema).map(|sql| (*sql).to_owned())
 }
 
 /// The statements that end what the script did to its session, as its text says it.

@@ -24,7 +24,7 @@ pub(crate) struct Prepared {
     /// The databases that it attaches.
     pub attached: Attached,
     /// What has the connection read the schema again at its end.
-    pub reads_schema: Option<&'static str>,
+    pub reads_schema: &'static [&'static str],
     /// Whether one of them commits by itself.
     pub commits: bool,
     /// The tables that are dropped.

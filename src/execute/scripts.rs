@@ -115,7 +115,7 @@ impl Script {
             altered: BTreeSet::new(),
             // Where no transaction ends them, the end of the revision does.
             pragmas: dialect.ddl_commits() && (header.lock_timeout.is_some() || header.statement_timeout.is_some()),
-            reads_schema: None,
+            reads_schema: &[],
             attached: Attached::default(),
             commits: false,
             dropped: BTreeSet::new(),
@@ -237,7 +237,7 @@ pub(super) struct Survey<'s> {
     pub(super) alters: bool,
     pub(super) altered: BTreeSet<String>,
     pragmas: bool,
-    reads_schema: Option<&'static str>,
+    reads_schema: &'static [&'static str],
     attached: Attached,
     commits: bool,
     pub(super) dropped: BTreeSet<String>,
@@ -292,7 +292,9 @@ impl Survey<'_> {
     /// What it does that would last for the next revision.
     fn lasts(&mut self, statement: &str) {
         self.attached.read(statement, self.dialect);
-        self.reads_schema = self.reads_schema.or_else(|| self.dialect.reads_schema(statement));
+        if self.reads_schema.is_empty() {
+            self.reads_schema = self.dialect.reads_schema(statement);
+        }
     }
 
     fn statement(&mut self, statement: &Statement<'_>) -> Result<()> {

@@ -214,8 +214,8 @@ impl Dialect for Sqlite {
         session::attaches(statement)
     }
 
-    fn reads_schema(&self, statement: &str) -> Option<&'static str> {
-        settings::opens_schema(statement).map(|_| session::READS_SCHEMA)
+    fn reads_schema(&self, statement: &str) -> &'static [&'static str] {
+        settings::opens_schema(statement).map_or(&[], |_| &session::READS_ALL)
     }
 
     fn refused(&self, statement: &str) -> Option<(&'static str, &'static str)> {

@@ -209,6 +209,13 @@ pub(super) fn lacks(message: &str) -> Lack {
 /// Has a connection read all definitions again (<https://www.sqlite.org/pragma.html#pragma_writable_schema>).
 pub(super) const READS_SCHEMA: &str = "PRAGMA writable_schema = RESET";
 
+/// RESET lets go of virtual tables with what they have not written yet, and full-text ones go on beside it. They write at a
+/// savepoint (vtab.html, section 2.20).
+pub(super) const WRITES: [&str; 2] = ["SAVEPOINT sqlrev_written", "RELEASE sqlrev_written"];
+
+/// Likewise, wherever it is.
+pub(super) const READS_ALL: [&str; 3] = [WRITES[0], WRITES[1], READS_SCHEMA];
+
 /// Rows do not matter to a schema, and other files are left alone. What a ROLLBACK takes back was a change of the schema,
 /// perhaps.
 pub(super) fn replay(statement: &str) -> Replay {

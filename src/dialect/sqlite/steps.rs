@@ -8,7 +8,7 @@ use crate::dialect::sqlite::demand::Demanded;
 use crate::dialect::sqlite::draft::{Draft, Index};
 use crate::dialect::sqlite::inspect::Object;
 use crate::dialect::sqlite::prove::{self, Proof};
-use crate::dialect::sqlite::session::READS_SCHEMA;
+use crate::dialect::sqlite::session::{READS_SCHEMA, WRITES};
 use crate::dialect::sqlite::ways::Way;
 use crate::dialect::sqlite::{aside, bytes, counts, dependents, kept, readers, still, strangers};
 use crate::dialect::{Ask, Op, Rows, Setting};
@@ -278,11 +278,7 @@ fn edit_definition(draft: &Draft<'_>, last: usize, ask: &mut dyn Ask, ops: &mut 
     // Each statement before this one adds one at most.
     let version = (version + i64::try_from(ops.len()).unwrap_or(0) + 1) % i64::from(i32::MAX);
     if has_virtual(ask)? {
-        // RESET lets go of virtual tables with what they have not written yet, and full-text ones go on beside it. They write
-        // at a savepoint (vtab.html, section 2.20).
-        for sql in ["SAVEPOINT sqlrev_written", "RELEASE sqlrev_written"] {
-            ops.push(Op::sql(sql.to_owned(), last));
-        }
+        ops.extend(WRITES.map(|sql| Op::sql(sql.to_owned(), last)));
     }
     ops.push(Op::Set(Setting::WritableSchema, Some(true)));
     let name = sqlite_literal(draft.name());
