@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::code::Code;
 use crate::dialect::{Dialect, Rows};
 use crate::driver::{Driver, DriverError};
+use crate::error::Error;
 use crate::execute::scripts::Prepared;
+use crate::execute::step::Ready;
 use crate::sorted::Gather as _;
 
 /// The variables of a session with their values.
@@ -48,6 +51,21 @@ fn variables(driver: &mut dyn Driver, prepared: &Prepared) -> Result<Variables, 
     Ok(asked
         .filter_map(|[query, set]| Some(((*set).to_owned(), value(driver, query)?)))
         .into_map())
+}
+
+/// The error for what ends a script, where that wrote a schema by hand which cannot be read.
+pub(crate) fn unreadable(error: Error, ready: &Ready<'_>) -> Error {
+    if ready.prepared.reads_schema.is_empty() || error.code() != Code::NotADatabase {
+        return error;
+    }
+    let script = &ready.script;
+    let message = format!("`{}` writes a schema that cannot be read", script.file.name);
+    let label = "behind all of its statements".to_owned();
+    let causes = error.causes().to_vec();
+    let error = Error::new(Code::StatementFailed, message)
+        .at(&script.file, script.body..script.body, label)
+        .help("correct what it writes into the schema by hand");
+    causes.into_iter().fold(error, Error::cause)
 }
 
 fn resets(prepared: &Prepared, dialect: &'static dyn Dialect) -> impl Iterator<Item = String> {

@@ -209,11 +209,7 @@ impl<'a> Executor<'a> {
             })
             .collect::<Result<_>>()?;
         let alone = |ready: &&Ready<'_>| ready.transaction() == Transaction::None;
-        let others = ready.len().saturating_sub(1);
-        let mut attaching = ready[..others]
-            .iter()
-            .filter(|ready| !ready.prepared.attached.is_empty());
-        match ready.iter().find(alone).or_else(|| attaching.next()) {
+        match ready.iter().find(alone).or_else(|| attaching(&ready)) {
             Some(ready) if self.single_transaction => Err(not_in_one(ready)),
             _ => Ok(ready),
         }
@@ -222,8 +218,7 @@ impl<'a> Executor<'a> {
     fn steps(&mut self, seen: &Seen, ready: &[Ready<'a>], progress: &mut Progress) -> Result<()> {
         progress.fresh = self.is_empty()?;
         // A database is detached between transactions only.
-        let attaches = ready.iter().any(|ready| !ready.prepared.attached.is_empty());
-        progress.whole = self.single_transaction || progress.fresh && !attaches;
+        progress.whole = self.single_transaction || progress.fresh && attaching(ready).is_none();
         // In a database that is empty the index comes last, which makes it smaller than one that grew.
         self.create_own(seen.table, self.lent.index && !progress.fresh)?;
         let commits = self.driver.dialect().ddl_commits();
@@ -473,6 +468,12 @@ pub(super) fn changed_half_way(revision: &Revision) -> Error {
         None => error,
     };
     error.help("write `transaction: none` into its header again until it has come to its end")
+}
+
+/// The first that attaches a database which others would see behind it.
+fn attaching<'r, 'a>(ready: &'r [Ready<'a>]) -> Option<&'r Ready<'a>> {
+    let (_, before) = ready.split_last()?;
+    before.iter().find(|ready| !ready.prepared.attached.is_empty())
 }
 
 fn not_in_one(ready: &Ready<'_>) -> Error {

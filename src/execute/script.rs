@@ -453,6 +453,8 @@ impl Reader for Scribe<'_> {
         }
         let drops = self.prepared.as_ref().map(|prepared| prepared.temporary.clone());
         drops.iter().flatten().rev().try_for_each(|sql| self.statement(sql))?;
+        let reads = self.prepared.as_ref().map_or(&[][..], |prepared| prepared.reads_schema);
+        reads.iter().try_for_each(|sql| self.statement(sql))?;
         put(self.out, "-- version table\n")?;
         self.ends_counted();
         for row in std::mem::take(&mut self.rows) {

@@ -119,7 +119,8 @@ impl<'a> Executor<'a> {
         let ends = ends.map_err(|error| fault::queued(&error, &ready.script, dialect.rules()))?;
         let settles = dialect.version_sql().settles.filter(|_| !ends.is_empty());
         for sql in settles.into_iter().chain(ends.iter().map(String::as_str)) {
-            self.later(sql, ready)?;
+            self.later(sql, ready)
+                .map_err(|error| inherit::unreadable(error, ready))?;
         }
         let back = inherit::put_back(self.driver, &session);
         back.map_err(|error| fault::queued(&error, &ready.script, dialect.rules()))?;

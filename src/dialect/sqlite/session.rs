@@ -213,8 +213,13 @@ pub(super) const READS_SCHEMA: &str = "PRAGMA writable_schema = RESET";
 /// savepoint (vtab.html, section 2.20).
 pub(super) const WRITES: [&str; 2] = ["SAVEPOINT sqlrev_written", "RELEASE sqlrev_written"];
 
-/// Likewise, wherever it is.
-pub(super) const READS_ALL: [&str; 3] = [WRITES[0], WRITES[1], READS_SCHEMA];
+/// Likewise, wherever it is; and fails where what was written cannot be read.
+pub(super) const READS_ALL: [&str; 4] = [
+    WRITES[0],
+    WRITES[1],
+    READS_SCHEMA,
+    "SELECT 1 FROM sqlite_schema LIMIT 0",
+];
 
 /// Rows do not matter to a schema, and other files are left alone. What a ROLLBACK takes back was a change of the schema,
 /// perhaps.

@@ -24,8 +24,7 @@ const USUAL: [(&str, &str); 18] = [
     ("synchronous", "FULL"),
     ("trusted_schema", "ON"),
     ("wal_autocheckpoint", "1000"),
-    // What was written into it is read.
-    ("writable_schema", "RESET"),
+    ("writable_schema", "OFF"),
 ];
 
 /// The setting that a statement sets, and what it is at first.
