@@ -296,7 +296,8 @@ pub trait Dialect: Sync + std::fmt::Debug {
         None
     }
 
-    /// The statements that have a connection read the schema again when a revision ends, where this statement lets it be written by hand.
+    /// The statements that have a connection read the schema again when a revision ends, where this statement lets it be
+    /// written by hand.
     fn reads_schema(&self, statement: &str) -> &'static [&'static str] {
         let _ = statement;
         &[]

@@ -278,7 +278,9 @@ impl<'a> Executor<'a> {
         }
         self.end(&mut open, None)?;
         progress.kept = progress.ran.len();
-        ready.iter().try_for_each(|ready| self.detach(ready))
+        // What stood in one transaction held on to it until now.
+        let held = ready.last().filter(|_| progress.whole);
+        held.map_or(Ok(()), |ready| self.detach(ready))
     }
 
     /// Sends a statement of sqlrev's own with what comes next.
