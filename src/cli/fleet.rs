@@ -322,7 +322,10 @@ impl Teller<'_, '_> {
 /// The error for a server of the kind that URLs of this one are taken for, if there is one; it is the same for all.
 fn passed_over(history: &History) -> Option<Error> {
     let own = history.dialect.name();
-    let taken = dialect::named("mariadb").filter(|taken| taken.name() != own && taken.variants().contains(&own));
+    let is_other = |taken: &&dyn dialect::Dialect| taken.name() != own;
+    let taken = dialect::named("mariadb").filter(|taken| is_other(taken) && taken.variants().contains(&own));
+    let texts = history.dialect.variants().iter();
+    let taken = taken.or_else(|| texts.filter_map(|name| dialect::named(name)).find(is_other));
     no_text_is_passed_over(&history.project, history.dialect, taken?).err()
 }
 

@@ -56,7 +56,13 @@ pub(super) fn picture(error: &Error, styled: bool, width: usize) -> String {
 
 /// Words without characters that would move a terminal's cursor or change its colours.
 fn plain(text: &str) -> String {
-    let shown = |c: char| if c.is_control() && c != '\n' { '\u{fffd}' } else { c };
+    let shown = |c: char| {
+        if c.is_control() && !matches!(c, '\n' | '\t') {
+            '\u{fffd}'
+        } else {
+            c
+        }
+    };
     text.chars().map(shown).collect()
 }
 

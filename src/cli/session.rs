@@ -334,7 +334,7 @@ pub(crate) fn no_text_is_passed_over(project: &Project, dialect: &dyn Dialect, o
     let id = passed.id();
     Err(Error::new(
         Code::ConfigUrl,
-        format!("the URL says {says}://, the server is {is}, and revision `{id}` has texts for {is} alone"),
+        format!("the URL says {says}://, the server is {is}, and revision `{id}` has other texts for {is}"),
     )
     .state("nothing was run")
     .help(format!("write {is}:// in the URL")))

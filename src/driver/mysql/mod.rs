@@ -253,8 +253,8 @@ impl Driver for Mysql {
     }
 
     fn taken_for(&self) -> Option<&'static dyn Dialect> {
-        let other: &'static dyn Dialect = &sql::MARIADB;
-        (self.mariadb && self.dialect.name() != other.name()).then_some(other)
+        let other = if self.mariadb { &sql::MARIADB } else { &sql::MYSQL };
+        (self.dialect.name() != other.name()).then_some(other)
     }
 
     fn lock_holder(&self) -> Option<String> {
