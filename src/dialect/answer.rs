@@ -69,6 +69,8 @@ pub struct Leftovers {
     pub certain: bool,
     /// Whether the statement would pass over them as if all were well.
     pub passes_over: bool,
+    /// Whether the statement itself takes them away when it is run again.
+    pub goes_again: bool,
 }
 
 /// How large a table is, as queries of one row.

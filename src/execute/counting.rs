@@ -273,7 +273,7 @@ impl Unit for Counting<'_> {
             let rows = driver
                 .query(&leftovers.query)
                 .map_err(|error| fault::database(&error))?;
-            return Ok(rows.is_empty());
+            return Ok(leftovers.goes_again || rows.is_empty());
         }
         driver.execute("ROLLBACK").map_err(|error| fault::database(&error))?;
         self.written.set(self.kept.get());

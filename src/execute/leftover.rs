@@ -23,8 +23,11 @@ impl<'a> Executor<'a> {
     /// # Errors
     /// What the database refuses.
     pub(crate) fn clean(&mut self, ready: &Ready<'a>, index: u64) -> Result<()> {
-        let (leftovers, certain) = self.leftovers(ready, index);
-        for (what, drop) in leftovers {
+        let Left { pairs, certain, again } = self.leftovers(ready, index);
+        if again {
+            return Ok(());
+        }
+        for (what, drop) in pairs {
             if !self.clean_invalid || !certain {
                 (self.events)(Event::Notice(&format!(
                     "{what} is invalid, and may be what an earlier try left: {drop}"
@@ -85,11 +88,17 @@ impl<'a> Executor<'a> {
         if error.code() == Code::ConnectionLost || self.driver.in_transaction() == Some(true) {
             return error;
         }
-        let (leftovers, certain) = self.leftovers(ready, done);
-        if certain && !leftovers.is_empty() && error.code() == Code::Interrupted {
+        let Left { pairs, certain, again } = self.leftovers(ready, done);
+        if certain && !again && !pairs.is_empty() && error.code() == Code::Interrupted {
             error = error.help_in(|_| "what it left stands in the way of the next run".to_owned());
         }
-        for (what, drop) in leftovers {
+        for (what, drop) in pairs {
+            if again {
+                error = error.cause(format!(
+                    "{what} is left, and is invalid until the statement is run again"
+                ));
+                continue;
+            }
             let (is_left, help) = if certain {
                 (
                     "is left, and is invalid",
@@ -106,15 +115,14 @@ impl<'a> Executor<'a> {
         error
     }
 
-    /// What is left of a statement, and what drops it; and whether it is certainly of this statement.
-    fn leftovers(&mut self, ready: &Ready<'a>, index: u64) -> (Vec<(String, String)>, bool) {
+    fn leftovers(&mut self, ready: &Ready<'a>, index: u64) -> Left {
         let dialect = self.driver.dialect();
         let Some((file, span)) = walk::place_of(&ready.script, index, dialect.rules()) else {
-            return (Vec::new(), false);
+            return Left::default();
         };
         let text = file.text.get(span).unwrap_or_default();
         let Some(leftovers) = dialect.leftovers(text) else {
-            return (Vec::new(), false);
+            return Left::default();
         };
         let rows = self
             .driver
@@ -124,6 +132,20 @@ impl<'a> Executor<'a> {
             let mut values = row.into_iter();
             Some((values.next()??, values.next()??))
         });
-        (pairs.collect(), leftovers.certain)
+        Left {
+            pairs: pairs.collect(),
+            certain: leftovers.certain,
+            again: leftovers.goes_again,
+        }
     }
+}
+
+/// What is left of a statement, and what drops it.
+#[derive(Default)]
+struct Left {
+    pairs: Vec<(String, String)>,
+    /// Whether it is certainly of this statement.
+    certain: bool,
+    /// Whether the statement itself drops it when it is run again.
+    again: bool,
 }

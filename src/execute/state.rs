@@ -36,7 +36,7 @@ impl<'a> Executor<'a> {
                          the next run begins with them"
                     );
                 }
-                return format!("nothing of revision `{id}` was done{kept}");
+                return format!("no statement of revision `{id}` is done{kept}");
             };
             let next = if at.begun {
                 "the next one may have run, or a part of it".to_owned()

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use sqlrev::driver::Opening;
 
+use crate::place::Place;
 use crate::postgres::{place_on, rest, wait_for};
 use crate::server::Database;
 
@@ -155,17 +156,9 @@ fn an_index_that_is_half_built_is_named_on_postgresql() {
     let writer = Holder::with(&database, "INSERT INTO t VALUES (2)", "t", "RowExclusiveLock");
     let up = "CREATE INDEX CONCURRENTLY t_b ON t (a);";
     place.revision("cccc", &["bbbb"], &["transaction: none"], up, "");
-    let mut child = place.start(&["upgrade"]);
-    let lines = BufReader::new(child.stderr.take().expect("it is piped"));
     let building = "SELECT count(*) FROM pg_stat_progress_create_index \
                     WHERE datname = current_database() AND phase LIKE 'waiting%'";
-    while database.query(building) != ["1"] {
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(killed.expect("kill is there").success());
-    let text = rest(lines);
-    assert_eq!(child.wait().expect("it ends").code(), Some(130), "{text}");
+    let text = interrupted_when(&place, &database, building);
     assert!(text.contains("index t_b is left, and is invalid"), "{text}");
     writer.end(&database);
     place.must(&["upgrade", "--clean-invalid"]);
@@ -173,6 +166,44 @@ fn an_index_that_is_half_built_is_named_on_postgresql() {
         database.query("SELECT count(*) FROM pg_index WHERE indrelid = 't'::regclass AND indisvalid"),
         ["2"]
     );
+}
+
+/// An index whose dropping ends by Ctrl-C is there and invalid; the same statement again drops it.
+#[test]
+fn an_index_that_is_half_dropped_is_named_on_postgresql() {
+    let database = Database::new();
+    let place = place_on(&database);
+    let up = "CREATE TABLE t (a int);\nCREATE INDEX t_a ON t (a);";
+    place.revision("aaaa", &[], &[], up, "DROP TABLE t;");
+    place.must(&["upgrade"]);
+    // Whoever reads the table holds the dropping up once the index is marked.
+    let reader = Holder::with(&database, "SELECT count(*) FROM t", "t", "AccessShareLock");
+    let up = "DROP INDEX CONCURRENTLY t_a;";
+    place.revision("bbbb", &["aaaa"], &["transaction: none"], up, "");
+    let marked = "SELECT count(*) FROM pg_index WHERE indexrelid = to_regclass('t_a') AND NOT indisvalid";
+    let text = interrupted_when(&place, &database, marked);
+    assert!(
+        text.contains("index t_a is left, and is invalid until the statement is run again"),
+        "{text}"
+    );
+    assert!(text.contains("no statement of revision `bbbb` is done"), "{text}");
+    reader.end(&database);
+    place.must(&["upgrade", "--clean-invalid"]);
+    assert_eq!(database.query("SELECT to_regclass('t_a') IS NULL"), ["t"]);
+}
+
+/// What an upgrade says that is interrupted as soon as this query counts one.
+fn interrupted_when(place: &Place, database: &Database, query: &str) -> String {
+    let mut child = place.start(&["upgrade"]);
+    let lines = BufReader::new(child.stderr.take().expect("it is piped"));
+    while database.query(query) != ["1"] {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(killed.expect("kill is there").success());
+    let text = rest(lines);
+    assert_eq!(child.wait().expect("it ends").code(), Some(130), "{text}");
+    text
 }
 
 /// What others run may hold a password; who they are is told nevertheless.

@@ -4,13 +4,13 @@ use crate::dialect::Leftovers;
 use crate::dialect::postgres::words::Words;
 
 /// What a statement CONCURRENTLY leaves behind, and nobody else's: the index that it makes, on its table; what a REINDEX
-/// was building. None for other statements.
+/// was building; the index that it did not drop to the end. None for other statements.
 pub(super) fn of(statement: &str) -> Option<Leftovers> {
     // Scripts of millions of statements come by here.
     if !statement
         .as_bytes()
         .first()
-        .is_some_and(|first| b"cCrR".contains(first))
+        .is_some_and(|first| b"cCdDrR".contains(first))
     {
         return None;
     }
@@ -20,6 +20,9 @@ pub(super) fn of(statement: &str) -> Option<Leftovers> {
     }
     if words.is(0, "CREATE") {
         return words.created();
+    }
+    if words.is(0, "DROP") {
+        return words.dropped();
     }
     words.is(0, "REINDEX").then(|| words.reindexed()).flatten()
 }
@@ -42,7 +45,19 @@ impl Words<'_> {
             Some(name) => format!("i.indrelid = {table} AND c.relname = {name}"),
             None => format!("i.indrelid = {table}"),
         };
-        Some(leftovers(&is_it, name.is_some(), passes_over))
+        let left = leftovers(&is_it, name.is_some());
+        Some(Leftovers { passes_over, ..left })
+    }
+
+    /// `DROP INDEX CONCURRENTLY [IF EXISTS] name`, which marks the index as invalid before it waits for those who read it.
+    fn dropped(&self) -> Option<Leftovers> {
+        let at = self.find("CONCURRENTLY")? + 1;
+        let at = if self.is(at, "IF") { at + 2 } else { at };
+        let left = leftovers(&format!("i.indexrelid = {}", self.relation(at)), true);
+        Some(Leftovers {
+            goes_again: true,
+            ..left
+        })
     }
 
     /// `REINDEX [(…)] INDEX|TABLE|SCHEMA|DATABASE|SYSTEM [CONCURRENTLY] name`.
@@ -58,7 +73,7 @@ impl Words<'_> {
                  AND pg_catalog.regexp_replace(c.relname, '_cc(new|old)[0-9]*$', '') = \
                  (SELECT relname FROM pg_catalog.pg_class WHERE oid = {index})"
             );
-            return Some(leftovers(&is_it, true, false));
+            return Some(leftovers(&is_it, true));
         }
         let is_it = if self.is(kind, "TABLE") {
             format!("i.indrelid = {} AND {is_new}", self.relation(at))
@@ -68,12 +83,12 @@ impl Words<'_> {
         } else {
             is_new.to_owned()
         };
-        Some(leftovers(&is_it, false, false))
+        Some(leftovers(&is_it, false))
     }
 }
 
 /// The invalid indexes of which this is true, unless somebody is building them at this moment.
-fn leftovers(is_it: &str, certain: bool, passes_over: bool) -> Leftovers {
+fn leftovers(is_it: &str, certain: bool) -> Leftovers {
     Leftovers {
         query: format!(
             "SELECT 'index ' || i.indexrelid::pg_catalog.regclass, \
@@ -83,7 +98,8 @@ fn leftovers(is_it: &str, certain: bool, passes_over: bool) -> Leftovers {
              (SELECT 1 FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid) ORDER BY 1"
         ),
         certain,
-        passes_over,
+        passes_over: false,
+        goes_again: false,
     }
 }
 
@@ -126,9 +142,14 @@ mod tests {
             &["to_regclass('t')", "_cc(new|old)"],
             false,
         );
+        check(
+            "drop index concurrently if exists shop.i",
+            &["i.indexrelid = pg_catalog.to_regclass('shop.i')"],
+            true,
+        );
         for sql in [
             "CREATE INDEX concurrently_not ON t (a)",
-            "DROP INDEX CONCURRENTLY i",
+            "DROP INDEX i",
             "REINDEX INDEX i",
             "REFRESH MATERIALIZED VIEW CONCURRENTLY v",
         ] {
