@@ -130,9 +130,10 @@ fn between(
     } else {
         None
     };
+    let dialect = history.dialect;
     let mut generated = Generated {
-        upgrade: format!("\n{}", piece::script(&up)),
-        downgrade: lost_text(&up) + &piece::script(down.as_deref().unwrap_or_default()),
+        upgrade: format!("\n{}", piece::script(&up, dialect)),
+        downgrade: lost_text(&up) + &piece::script(down.as_deref().unwrap_or_default(), dialect),
         irreversible: down.is_none(),
         differences: up.iter().map(compare::difference).collect(),
         later,
@@ -200,7 +201,7 @@ fn divide(
     let Some(later) = gentle::divide(history.dialect, ways, models, &mut first_up, &mut first_down) else {
         return Ok(None);
     };
-    let first = |pieces: &[Piece]| (piece::script(pieces), false);
+    let first = |pieces: &[Piece]| (piece::script(pieces, history.dialect), false);
     let second = |statements: &[String]| (gentle::script(statements), later.alone);
     let there = compare.in_parts(now, reached, &[first(&first_up), second(&later.upgrade)]);
     let back = || match &down {

@@ -55,12 +55,12 @@ pub(crate) fn diff(session: &mut Session<'_>, args: &args::Diff, ui: &mut Ui<'_>
             "from": from_shown,
             "to": to_shown,
             "differences": changes,
-            "sql": piece::script(&pieces),
+            "sql": piece::script(&pieces, history.dialect),
         }));
     } else if pieces.is_empty() {
         ui.say(&format!("no difference between {from_shown} and {to_shown}"));
     } else {
-        ui.write(piece::script(&pieces).as_bytes());
+        ui.write(piece::script(&pieces, history.dialect).as_bytes());
     }
     let found = !pieces.is_empty();
     // The program ends here, and to give large schemas back piece by piece takes a twentieth of its time.

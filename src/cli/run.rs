@@ -151,7 +151,7 @@ fn verified(
         let differences: Vec<_> = pieces.iter().map(compare::difference).collect();
         ui.value(&serde_json::json!({"stamped": false, "differences": differences}));
     } else {
-        ui.write(piece::script(&pieces).as_bytes());
+        ui.write(piece::script(&pieces, history.dialect).as_bytes());
         ui.say(&format!(
             "not stamped: this leads from the database to what {} builds",
             text::heads(&plan.to.ids())

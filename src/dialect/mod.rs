@@ -218,6 +218,12 @@ pub trait Dialect: Sync + std::fmt::Debug {
         None
     }
 
+    /// The statement of `render` that gives a session its usual settings back; where nothing was set it is left out. None
+    /// where there is none.
+    fn usual(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The statements after which the bodies of functions are not looked at, and are again; none where they never are.
     fn bodies_unread(&self) -> Option<[&'static str; 2]> {
         None

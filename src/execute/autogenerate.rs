@@ -344,7 +344,7 @@ impl Autogenerate<'_> {
         if group.is_empty() {
             return Ok(Ok(()));
         }
-        let script = generated(&script(&group));
+        let script = generated(&script(&group, dialect));
         let ran = declared::run(replay, &script);
         pieces.extend(group);
         if let Err(error) = &ran
@@ -366,7 +366,7 @@ impl Autogenerate<'_> {
 
     /// Runs the whole once more in one piece, as it will be read.
     fn proved(&self, from: &Model, wanted: &Model, pieces: &[Piece]) -> Result<()> {
-        self.in_parts(from, wanted, &[(script(pieces), false)])
+        self.in_parts(from, wanted, &[(script(pieces, self.dialect), false)])
     }
 
     /// Runs scripts one after the other as revisions, each in a transaction or `alone`, and sees whether they lead there.

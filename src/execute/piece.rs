@@ -1,7 +1,9 @@
 //! One change with the statements that make it, and a script of several.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::dialect::Dialect;
 use crate::schema::diff::{Alter, Change};
 use crate::schema::{self, Kind, Model};
 
@@ -72,9 +74,9 @@ fn loses(change: &Change, from: &Model) -> Option<String> {
 }
 
 /// The statements as a script: a paragraph for each object, and what is lost said above the statement that loses it.
-pub fn script(pieces: &[Piece]) -> String {
+pub fn script(pieces: &[Piece], dialect: &dyn Dialect) -> String {
     let mut out = String::new();
-    let mut set: Option<&String> = None;
+    let mut set: BTreeMap<&str, &str> = BTreeMap::new();
     let mut last: Option<&Change> = None;
     for piece in pieces {
         let together = matches!((last, &piece.change), (Some(Change::Alter(a, _)), Change::Alter(b, _)) if a == b)
@@ -85,12 +87,15 @@ pub fn script(pieces: &[Piece]) -> String {
         let mut statements = Vec::with_capacity(piece.statements.len());
         for statement in &piece.statements {
             // What is set for the session holds until something else is.
-            let sets = statement.starts_with("SET ");
-            if sets && set == Some(statement) {
-                continue;
-            }
-            if sets {
-                set = Some(statement);
+            if statement.starts_with("SET ") {
+                let variable = statement.split('=').next().unwrap_or_default();
+                let is_usual = dialect.usual() == Some(statement.as_str());
+                if set
+                    .insert(variable, statement)
+                    .map_or(is_usual, |before| before == statement)
+                {
+                    continue;
+                }
             }
             statements.push(statement.clone());
         }

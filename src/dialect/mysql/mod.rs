@@ -37,6 +37,9 @@ static COPIED_BY: CopiedBy = CopiedBy {
     rehearse: "try it on a copy: fill another database from a dump, then: sqlrev --url mysql://…/COPY upgrade",
 };
 
+/// Gives a session the mode back in which it began.
+const USUAL: &str = "SET SESSION sql_mode = REPLACE(@@GLOBAL.sql_mode, 'NO_BACKSLASH_ESCAPES', '')";
+
 /// The dialect of MySQL, or of MariaDB: one language as far as sqlrev's own statements go.
 #[derive(Debug)]
 pub struct Mysql {
@@ -216,6 +219,10 @@ impl Dialect for Mysql {
             names_of_schema: &[ConstraintKind::Check],
             ..Manner::default()
         }
+    }
+
+    fn usual(&self) -> Option<&'static str> {
+        Some(USUAL)
     }
 
     fn render(&self, change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {

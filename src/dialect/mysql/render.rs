@@ -5,6 +5,7 @@ mod drawn;
 mod keys;
 mod options;
 
+use crate::dialect::mysql::USUAL;
 use crate::dialect::mysql::schema::{quoted, words};
 use crate::schema::diff::{Alter, Change};
 use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Table, Text};
@@ -15,7 +16,7 @@ use keys::Keys;
 pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {
     match change {
         Change::Create(key) if key.kind == Kind::Index => created(key, from, to),
-        Change::Create(key) => Some(to.objects.get(key)?.create.clone()),
+        Change::Create(key) => Some(in_usual_mode(key.kind, to.objects.get(key)?.create.clone())),
         Change::Complete(key) => Some(to.objects.get(key)?.late.clone()),
         Change::Drop(key) if key.kind == Kind::Index => dropped(key, from, to),
         Change::Drop(key) => Some(vec![from.objects.get(key)?.drop.clone()]),
@@ -55,6 +56,18 @@ pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Ve
         }
     }
 }
+
+/// A program keeps the mode in which it was made: not one that an earlier statement needed.
+fn in_usual_mode(kind: Kind, mut create: Vec<String>) -> Vec<String> {
+    let keeps_mode = matches!(kind, Kind::Function | Kind::Procedure | Kind::Trigger | Kind::Event);
+    if keeps_mode && !create.iter().any(|sql| sql.starts_with(MODE)) {
+        create.insert(0, USUAL.to_owned());
+    }
+    create
+}
+
+/// How a statement begins that sets the mode.
+const MODE: &str = "SET SESSION sql_mode =";
 
 /// A clause that is a statement of its own.
 fn whole(statement: String) -> String {

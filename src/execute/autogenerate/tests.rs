@@ -41,7 +41,7 @@ fn check(from: &str, to: &str) -> Option<usize> {
     let (from, to) = (schema(&autogenerate, from), schema(&autogenerate, to));
     for (from, to) in [(&to, &from), (&from, &to)] {
         let statements = |led: Result<Vec<Piece>>| match led {
-            Ok(pieces) => script(&pieces),
+            Ok(pieces) => script(&pieces, &Sqlite),
             Err(error) => format!("{error:?}"),
         };
         assert_eq!(

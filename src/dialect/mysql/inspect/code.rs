@@ -1,6 +1,7 @@
 //! Views, routines, triggers and events: without who made them, and without their own database's name.
 
 use crate::code::Code;
+use crate::dialect::mysql::USUAL;
 use crate::dialect::mysql::inspect::{Reading, Row, table_key};
 use crate::dialect::mysql::schema::{fold, is_scratch, literal, quoted, without_database};
 use crate::error::{Error, Result};
@@ -158,8 +159,9 @@ impl Reading<'_> {
 
     pub(super) fn events(&mut self) -> Result<()> {
         let sql = "SELECT event_name, execute_at, interval_value, interval_field, \
-                   IF(starts IN (created, last_altered), NULL, starts), ends, status, on_completion, event_comment \
-                   FROM information_schema.events WHERE event_schema = DATABASE()";
+                   IF(starts IN (created, last_altered, CONVERT_TZ(created, @@SESSION.time_zone, time_zone), \
+                   CONVERT_TZ(last_altered, @@SESSION.time_zone, time_zone)), NULL, starts), ends, status, on_completion, event_comment, \
+                   IF(time_zone = @@GLOBAL.time_zone, NULL, time_zone) FROM information_schema.events WHERE event_schema = DATABASE()";
         let rows: Vec<Row> = self.rows(sql)?.collect();
         for mut row in rows {
             let (name, once) = (row.text(), row.optional());
@@ -201,7 +203,12 @@ impl Reading<'_> {
                 say(format!("COMMENT {}", literal(&comment)));
             }
             say(format!("DO {}", without_database(&body, &self.database, false)));
-            let create = read_so(create, &mode, &self.usual_mode);
+            let mut create = read_so(create, &mode, &self.usual_mode);
+            // Its moments are of the time zone of the session that made it.
+            if let Some(zone) = row.optional() {
+                create.insert(0, format!("SET SESSION time_zone = {}", literal(&zone)));
+                create.push("SET SESSION time_zone = DEFAULT".to_owned());
+            }
             let object = Object {
                 meaning: create.join(";"),
                 create,
@@ -216,10 +223,11 @@ impl Reading<'_> {
 }
 
 /// The parts of `sql_mode` by which the words of a program mean something else.
-const READ_OTHERWISE: [&str; 7] = [
+const READ_OTHERWISE: [&str; 8] = [
     "ANSI_QUOTES",
     "PIPES_AS_CONCAT",
     "HIGH_NOT_PRECEDENCE",
+    "IGNORE_SPACE",
     "ORACLE",
     "REAL_AS_FLOAT",
     "NO_UNSIGNED_SUBTRACTION",
@@ -242,7 +250,7 @@ fn read_so(create: String, mode: &str, usual: &str) -> Vec<String> {
     vec![
         format!("SET SESSION sql_mode = {}", literal(mode)),
         create,
-        "SET SESSION sql_mode = REPLACE(@@GLOBAL.sql_mode, 'NO_BACKSLASH_ESCAPES', '')".to_owned(),
+        USUAL.to_owned(),
     ]
 }
 
