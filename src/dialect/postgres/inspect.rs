@@ -147,6 +147,7 @@ impl<'q> Reading<'q> {
         self.functions()?;
         self.rules()?;
         self.triggers()?;
+        self.switched_triggers()?;
         self.policies()?;
         self.event_triggers()?;
         self.dependencies()?;

@@ -119,8 +119,8 @@ fn alter(key: &Key, alter: &Alter, from: &Model, to: &Model) -> Option<Vec<Strin
         Alter::DropDefault(column) => vec![of_column(column, "DROP DEFAULT")],
         Alter::SetType { from: old, to: new } => {
             let mut out = vec![of_column(new, &set_type(old, new, from, to))];
-            if rounded::is(&types::measured(old, from), &types::measured(new, to)) {
-                let word = format!("-- This rounds the values of column {} of {}.", new.name, key.name);
+            if let Some(verb) = rounded::verb(&types::measured(old, from), &types::measured(new, to)) {
+                let word = format!("-- This {verb} the values of column {} of {}.", new.name, key.name);
                 out.insert(0, word.replace('\n', " "));
             }
             out

@@ -12,7 +12,8 @@ impl Reading<'_> {
     /// Views and materialized ones.
     pub(super) fn views(&mut self) -> Result<()> {
         let sql = format!(
-            "SELECT c.oid, n.nspname, c.relname, c.relkind, array_to_string(c.reloptions, ', '), pg_get_viewdef(c.oid) \
+            "SELECT c.oid, n.nspname, c.relname, c.relkind, \
+             (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(c.reloptions) o), pg_get_viewdef(c.oid) \
              FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('v', 'm') AND {}",
             made(catalog::RELATION, "c.oid")
         );
@@ -213,6 +214,48 @@ impl Reading<'_> {
             create.extend(switched(&place, "TRIGGER", &name, &enabled));
             let words = format!("TRIGGER {} ON {place}", quoted(&name));
             self.stands_on((catalog::TRIGGER, oid), Kind::Trigger, on, name, words, create);
+        }
+        Ok(())
+    }
+
+    /// Triggers that a partition has from its parent, and that are switched otherwise there.
+    pub(super) fn switched_triggers(&mut self) -> Result<()> {
+        if self.version < 130_000 {
+            return Ok(());
+        }
+        let sql = "SELECT t.oid, t.tgrelid, t.tgname, t.tgenabled, p.oid, p.tgenabled FROM pg_trigger t \
+                   JOIN pg_trigger p ON p.oid = t.tgparentid WHERE NOT t.tgisinternal AND t.tgenabled <> p.tgenabled";
+        for mut row in self.rows(sql)? {
+            let (oid, relation, name, enabled) = (row.oid(), row.oid(), row.text(), row.text());
+            let (above, usual) = (row.oid(), row.text());
+            let Some(on) = self.key(catalog::RELATION, relation).cloned() else {
+                continue;
+            };
+            let place = qualified(&on.schema, &on.name);
+            let switch = |enabled: &str| {
+                let on = || format!("ALTER TABLE {place} ENABLE TRIGGER {}", quoted(&name));
+                switched(&place, "TRIGGER", &name, enabled).unwrap_or_else(on)
+            };
+            let object = Object {
+                meaning: switch(&enabled),
+                create: vec![switch(&enabled)],
+                drop: switch(&usual),
+                uses: self.key(catalog::TRIGGER, above).cloned().into_iter().collect(),
+                on: Some(on.clone()),
+                name: name.clone(),
+                ..Object::default()
+            };
+            let key = Key {
+                kind: Kind::Trigger,
+                schema: on.schema,
+                name: format!("{}.{name}", on.name),
+            };
+            self.add(
+                (catalog::TRIGGER, oid),
+                format!("TRIGGER {} ON {place}", quoted(&name)),
+                key,
+                object,
+            );
         }
         Ok(())
     }

@@ -8,6 +8,8 @@ use crate::dialect::postgres::inspect::{Reading, catalog, made, no_member, quali
 use crate::error::Result;
 use crate::schema::{Constraint, ConstraintKind, Key, Kind, Object, Table};
 use crate::sorted::Gather as _;
+use crate::sql::split::POSTGRESQL;
+use crate::sql::token;
 
 impl Reading<'_> {
     pub(super) fn tables(&mut self, sequences: &Sequences) -> Result<()> {
@@ -38,8 +40,8 @@ impl Reading<'_> {
     fn heads(&mut self) -> Result<BTreeMap<u32, Draft>> {
         let sql = format!(
             "SELECT c.oid, n.nspname, c.relname, c.relpersistence, \
-             concat_ws(', ', array_to_string(c.reloptions, ', '), (SELECT string_agg('toast.' || o, ', ') \
-             FROM pg_class x, unnest(x.reloptions) o WHERE x.oid = c.reltoastrelid)), \
+             concat_ws(', ', (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(c.reloptions) o), \
+             (SELECT string_agg('toast.' || o, ', ' ORDER BY o) FROM pg_class x, unnest(x.reloptions) o WHERE x.oid = c.reltoastrelid)), \
              c.relrowsecurity, c.relforcerowsecurity, c.relreplident, \
              CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END, \
              CASE WHEN c.relispartition THEN pg_get_expr(c.relpartbound, c.oid) END, \
@@ -102,8 +104,9 @@ impl Reading<'_> {
     fn constraints(&mut self, drafts: &mut BTreeMap<u32, Draft>) -> Result<()> {
         let sql = format!(
             "SELECT c.conrelid, c.oid, c.conname, c.contype, pg_get_constraintdef(c.oid), \
-             array_to_string(c.conkey, ' '), c.confrelid FROM pg_constraint c \
-             WHERE c.conrelid >= 16384 AND c.contype IN ('p', 'u', 'c', 'f', 'x') AND c.conislocal \
+             array_to_string(c.conkey, ' '), c.confrelid, x.oid, \
+             (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(x.reloptions) o) FROM pg_constraint c \
+             LEFT JOIN pg_class x ON x.oid = c.conindid AND c.contype IN ('p', 'u', 'x') WHERE c.conrelid >= 16384 AND c.contype IN ('p', 'u', 'c', 'f', 'x') AND c.conislocal \
              AND c.conparentid = 0 AND {} ORDER BY c.conrelid, c.contype <> 'p', c.conname",
             no_member(catalog::CONSTRAINT, "c.oid")
         );
@@ -111,10 +114,16 @@ impl Reading<'_> {
         for mut row in self.rows(&sql)? {
             let (table, oid, name, kind) = (row.oid(), row.oid(), row.text(), row.text());
             let (definition, columns, parent) = (row.text(), row.text(), row.oid());
+            let (index, options) = (row.oid(), row.optional());
+            let definition = options.map_or_else(|| definition.clone(), |options| with_options(&definition, &options));
             let Some(draft) = drafts.get_mut(&table) else { continue };
             let place = qualified(&draft.key.schema, &draft.key.name);
             let words = format!("CONSTRAINT {} ON {place}", quoted(&name));
             self.know_part((catalog::CONSTRAINT, oid), draft.key.clone(), words, name.clone());
+            if index != 0 {
+                let words = format!("INDEX {}", qualified(&draft.key.schema, &name));
+                self.know_part((catalog::RELATION, index), draft.key.clone(), words, name.clone());
+            }
             let names = self.columns.get(&table);
             let columns = columns
                 .split(' ')
@@ -220,5 +229,49 @@ impl Reading<'_> {
             self.add((catalog::RELATION, oid), format!("INDEX {place}"), key, object);
         }
         Ok(())
+    }
+}
+
+/// The definition of a key with the storage parameters of its index, which the server leaves out there: behind its columns
+/// and those that are included.
+fn with_options(definition: &str, options: &str) -> String {
+    let tokens: Vec<token::Token> = token::significant(definition, &POSTGRESQL).collect();
+    let text = |at: usize| tokens.get(at).map_or("", |token| &definition[token.span.clone()]);
+    let (mut depth, mut end) = (0_usize, definition.len());
+    for at in 0..tokens.len() {
+        match text(at) {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            _ => continue,
+        }
+        if depth == 0 {
+            end = tokens[at].span.end;
+            if text(at + 1) != "INCLUDE" {
+                break;
+            }
+        }
+    }
+    format!("{} WITH ({options}){}", &definition[..end], &definition[end..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_options;
+
+    #[test]
+    fn parameters_stand_behind_the_columns() {
+        for (definition, with) in [
+            ("UNIQUE (a)", "UNIQUE (a) WITH (fillfactor=50)"),
+            (
+                "PRIMARY KEY (a, b) INCLUDE (c) DEFERRABLE",
+                "PRIMARY KEY (a, b) INCLUDE (c) WITH (fillfactor=50) DEFERRABLE",
+            ),
+            (
+                "EXCLUDE USING gist (int4range(a, b) WITH &&) WHERE ((a > 0))",
+                "EXCLUDE USING gist (int4range(a, b) WITH &&) WITH (fillfactor=50) WHERE ((a > 0))",
+            ),
+        ] {
+            assert_eq!(with_options(definition, "fillfactor=50"), with);
+        }
     }
 }

@@ -145,38 +145,66 @@ pub(super) fn numbering(table: &Key, old: &Column, new: &Column, (from, to): (&M
         }
         _ => {}
     }
-    match was {
-        Some(was) if is_identity(was) => out.push(column("DROP IDENTITY")),
-        Some(was) => {
-            out.push(column("DROP DEFAULT"));
-            if !alone(to, was) {
-                out.push(format!("DROP SEQUENCE {}", place_in(was)));
-            }
-        }
-        None => {}
-    }
-    if let Some(is) = is {
-        out.extend(begun(place, new, is, from)?);
-    }
+    let Some(was) = was else {
+        return begun(table, new, is?, from, None);
+    };
+    let now = if is_identity(was) {
+        sequence_of(table, old, was)
+    } else {
+        out.push(column("DROP DEFAULT"));
+        place_in(was).to_owned()
+    };
+    let stays = !is_identity(was) && alone(to, was);
+    let give_up = |sequence: &str| match is_identity(was) {
+        true => Some(column("DROP IDENTITY")),
+        false => (!stays).then(|| format!("DROP SEQUENCE {sequence}")),
+    };
+    let Some(is) = is.filter(|is| sequences::found(is, from).is_none()) else {
+        out.extend(give_up(&now));
+        out.extend(is.map_or(Some(Vec::new()), |is| begun(table, new, is, from, None))?);
+        return Some(out);
+    };
+    // The new one, which may get the name of the old one, goes on behind the numbers that this gave out.
+    let aside = if stays {
+        now
+    } else {
+        let aside = sequences::aside(&now, from, to)?;
+        out.push(format!("ALTER SEQUENCE {now} RENAME TO {}", aside.1));
+        format!("{}.{}", aside.0, aside.1)
+    };
+    let is_default = |sql: &String| sql.contains(" SET DEFAULT nextval(");
+    let (last, first): (Vec<String>, Vec<String>) = begun(table, new, is, from, Some(&aside))?
+        .into_iter()
+        .partition(is_default);
+    out.extend(first.into_iter().chain(give_up(&aside)).chain(last));
     Some(out)
 }
 
-/// Rows are numbered from now on.
-fn begun(place: &str, new: &Column, is: &str, from: &Model) -> Option<Vec<String>> {
+/// Rows are numbered from now on: by numbers that no row has, nor an earlier sequence gave out.
+fn begun(table: &Key, new: &Column, is: &str, from: &Model, earlier: Option<&str>) -> Option<Vec<String>> {
+    let place = &qualified(&table.schema, &table.name);
     let name = quoted(&new.name);
     let column = |action: &str| format!("ALTER TABLE {place} ALTER COLUMN {name} {action}");
     let next = |sequence: &str| {
         let first = first_number(is);
+        let given = earlier.map_or_else(String::new, |earlier| {
+            format!(", (SELECT last_value + is_called::integer FROM {earlier})")
+        });
         format!(
-            "SELECT pg_catalog.setval({sequence}, greatest(coalesce(max({name}), 0) + 1, {first}), false) FROM {place}"
+            "SELECT pg_catalog.setval({sequence}, greatest(coalesce(max({name}), 0) + 1, {first}{given}), false) \
+             FROM {place}"
         )
     };
     if is.starts_with("GENERATED ") {
-        let of = format!(
-            "pg_catalog.pg_get_serial_sequence({}, {})",
-            write::postgres_literal(place),
-            write::postgres_literal(&new.name)
-        );
+        let of = match earlier {
+            // That one is of the column as well.
+            Some(_) => write::postgres_literal(&sequence_of(table, new, is)),
+            None => format!(
+                "pg_catalog.pg_get_serial_sequence({}, {})",
+                write::postgres_literal(place),
+                write::postgres_literal(&new.name)
+            ),
+        };
         return new.not_null.then(|| vec![column(&format!("ADD {is}")), next(&of)]);
     }
     let default = column(&format!("SET DEFAULT {}", next_value(is)));

@@ -102,6 +102,25 @@ pub(super) fn renamed(was: &str, is: &str, (from, to): (&Model, &Model)) -> Opti
     Some(out)
 }
 
+/// The schema of a sequence, and a name there that nothing has, under which it waits to be dropped.
+pub(super) fn aside(place: &str, from: &Model, to: &Model) -> Option<(String, String)> {
+    let mut is_quoted = false;
+    let dots = place.char_indices().filter(|(_, letter)| {
+        is_quoted ^= *letter == '"';
+        *letter == '.' && !is_quoted
+    });
+    let schema = place[..dots.last()?.0].to_owned();
+    let mut name = "numbers_until_now".to_owned();
+    let is_there = |name: &str| {
+        let keys = from.objects.keys().chain(to.objects.keys());
+        keys.into_iter().any(|key| key.name == name)
+    };
+    while is_there(&name) {
+        name.push('_');
+    }
+    Some((schema, name))
+}
+
 /// The sequences of columns that get other names, in the order in which tables are altered.
 fn renames(from: &Model, to: &Model) -> Vec<(String, String)> {
     let mut found = Vec::new();
