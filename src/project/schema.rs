@@ -48,6 +48,7 @@ impl Project {
                     // A program that failed before a pipe would otherwise drop everything.
                     return Err(Error::new(Code::SchemaCommand, format!("{shown} is empty")).help(COMMENT));
                 }
+                let text = unrestricted(&text).unwrap_or(text);
                 Ok(Some(vec![whole(SourceFile::new(shown, text))]))
             }
             None if !self.config.is_chosen && self.root.join(DEFAULT).is_file() => files(&[DEFAULT.to_owned()]),
@@ -251,5 +252,23 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
 
 fn read(path: &Path, shown: &str) -> Result<Script> {
     let bytes = std::fs::read(path).map_err(|error| mistakes::unreadable(shown, &error))?;
-    utf8::decode(shown.to_owned(), &bytes).map(whole)
+    let file = utf8::decode(shown.to_owned(), &bytes)?;
+    Ok(whole(match unrestricted(&file.text) {
+        Some(text) => SourceFile::new(shown.to_owned(), text),
+        None => file,
+    }))
+}
+
+/// The text without the two lines that `pg_dump` writes around its own since August 2025: `\restrict`, which forbids psql
+/// its commands, and `\unrestrict` with the same word. They become comments, so that places stay. None where they are not
+/// there.
+fn unrestricted(text: &str) -> Option<String> {
+    let word = text.lines().find_map(|line| line.strip_prefix(r"\restrict "))?;
+    let begins = format!("\n\\restrict {word}\n");
+    let ends = format!("\n\\unrestrict {word}\n");
+    let between = text.split_once(&begins)?.1;
+    between.contains(&ends).then(|| {
+        let text = text.replacen(&begins, &format!("\n--estrict {word}\n"), 1);
+        text.replacen(&ends, &format!("\n--nrestrict {word}\n"), 1)
+    })
 }
