@@ -231,6 +231,10 @@ pub(super) fn repair(session: &mut Session<'_>, args: &Repair, ui: &mut Ui<'_>) 
         .help("take the files as they are now for what was applied: sqlrev repair --accept"));
     }
     let mut history = session.history()?;
+    // One whose files are gone may have stopped half-way as well.
+    if settles && let Some(mut driver) = session.open_to_read(&history)? {
+        session.look(&mut history, &mut *driver, ui)?;
+    }
     let graph = history.graph()?;
     let mut ids = Vec::new();
     for word in &args.revisions {

@@ -30,7 +30,11 @@ impl<'u, 'w> Progress<'u, 'w> {
             Event::Statement { sql, index } => self.statement(sql, *index),
             Event::Work(work) => self.work(work),
             Event::Notice(text) => {
-                let line = format!("  {}", self.ui.paint_err(WARN, &format!("note: {text}")));
+                let line = format!(
+                    "  {}",
+                    self.ui
+                        .paint_err(WARN, &format!("note: {}", text.replace('\n', "\n  ")))
+                );
                 self.above(&line);
             }
             Event::Copying { done, total } => self.copying(*done, *total),
@@ -46,8 +50,11 @@ impl<'u, 'w> Progress<'u, 'w> {
                 self.above(&line);
             }
             Event::Waiting { holder, waited } => {
-                let who = holder.as_deref().unwrap_or("somebody else");
-                let line = format!("waiting for {who}, who holds the database ({} s)", waited.as_secs());
+                let who = match holder.as_deref() {
+                    Some(server) if server.contains(", which ") => server.to_owned(),
+                    holder => format!("{}, who holds the database", holder.unwrap_or("somebody else")),
+                };
+                let line = format!("waiting for {who} ({} s)", waited.as_secs());
                 self.above(&line);
             }
             Event::Finished {

@@ -3,14 +3,15 @@
 use crate::error::{Error, Result};
 use crate::execute::piecemeal::{in_doubt, is_control};
 use crate::execute::seen::Seen;
+use crate::execute::state::kept;
 use crate::execute::step::Ready;
-use crate::execute::{Executor, fault, lock, walk};
+use crate::execute::{Executor, Ran, fault, lock, walk};
 use crate::revision::{Direction, RevisionId, Transaction};
 
 impl<'a> Executor<'a> {
     /// Connects again and says in the error what the database has.
-    pub(crate) fn lost(&mut self, error: Error, ready: &Ready<'a>, held: bool, kept: &str) -> Error {
-        let id = &ready.step.revision;
+    pub(crate) fn lost(&mut self, error: Error, ready: &Ready<'a>, held: bool, earlier: &[Ran]) -> Error {
+        let (id, direction) = (&ready.step.revision, ready.step.direction);
         let seen = match self.look_again(held) {
             Ok(seen) => seen,
             Err(why) => {
@@ -19,13 +20,15 @@ impl<'a> Executor<'a> {
                     .first()
                     .cloned()
                     .unwrap_or_else(|| why.message().to_owned());
+                let before = kept(earlier.len(), direction, "confirmed");
                 return error
                     .state(format!(
-                        "whether revision `{id}` was committed is not known{kept}: {why}"
+                        "whether revision `{id}` was committed is not known{before}: {why}"
                     ))
                     .help("when the server is back, see what it has: sqlrev check");
             }
         };
+        let kept = have(&seen, earlier, direction);
         let row = seen.row(id).and_then(|row| row.unfinished);
         if let (Some(at), Transaction::None) = (row, ready.transaction()) {
             let (done, next) = (at.statements, at.statements + 1);
@@ -63,10 +66,10 @@ impl<'a> Executor<'a> {
                 format!("run the same command again: it goes on with statement {next}")
             });
         }
-        if is_done(&seen, id, ready.step.direction) {
+        if is_done(&seen, id, direction) {
             return error.state(format!(
                 "looked up on a new connection: the {} of revision `{id}` is committed{kept}",
-                ready.step.direction.name()
+                direction.name()
             ));
         }
         self.log_failure(ready, &error);
@@ -84,6 +87,23 @@ impl<'a> Executor<'a> {
         })?;
         Seen::read(self.driver, &self.table).map_err(|error| fault::database(&error))
     }
+}
+
+/// What the database has of the steps before. A server that comes back from a copy of itself, or that confirms before it has
+/// written, may lack some that it said were committed.
+fn have(seen: &Seen, earlier: &[Ran], direction: Direction) -> String {
+    let gone: Vec<String> = earlier
+        .iter()
+        .filter(|ran| !is_done(seen, &ran.step.revision, direction))
+        .map(|ran| format!("`{}`", ran.step.revision))
+        .collect();
+    if gone.is_empty() {
+        return kept(earlier.len(), direction, "kept");
+    }
+    format!(
+        "; {} before it, which the server had confirmed, it does not have any more",
+        gone.join(", ")
+    )
 }
 
 fn is_done(seen: &Seen, id: &RevisionId, direction: Direction) -> bool {

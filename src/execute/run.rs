@@ -7,7 +7,6 @@ use crate::error::{Error, Result};
 use crate::execute::event::Event;
 use crate::execute::orphans;
 use crate::execute::seen::{self, Seen};
-use crate::execute::state::kept;
 use crate::execute::step::Ready;
 use crate::execute::{Executor, Ran, Report, fault, lock};
 use crate::revision::plan::Plan;
@@ -397,7 +396,8 @@ impl<'a> Executor<'a> {
             return error;
         };
         if error.code() == Code::ConnectionLost && progress.begun {
-            return self.lost(error, ready, progress.held, &kept(progress.kept, ready.step.direction));
+            let earlier = progress.ran.get(..progress.kept).unwrap_or_default();
+            return self.lost(error, ready, progress.held, earlier);
         }
         let error = self.without_its_table(error, ready);
         self.rollback();

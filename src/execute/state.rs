@@ -10,7 +10,7 @@ impl<'a> Executor<'a> {
     /// What became of the step that failed, and of those before it; `alone` is one without a transaction.
     pub(super) fn state(&mut self, ready: &Ready<'a>, progress: &Progress, alone: bool) -> String {
         let id = &ready.step.revision;
-        let kept = kept(progress.kept, ready.step.direction);
+        let kept = kept(progress.kept, ready.step.direction, "kept");
         if alone && progress.begun {
             // Not `look`: an interrupted run does not wait any more, and has to say what it did nevertheless.
             let read = match Seen::read(self.driver, &self.table) {
@@ -76,15 +76,15 @@ impl<'a> Executor<'a> {
     }
 }
 
-/// That what was done of the revisions before is kept, where there are any.
-pub(super) fn kept(revisions: usize, direction: Direction) -> String {
+/// That what was done of the revisions before is kept, or what else it is, where there are any.
+pub(super) fn kept(revisions: usize, direction: Direction, how: &str) -> String {
     let what = match direction {
         Direction::Upgrade => "revision",
         Direction::Downgrade => "downgrade",
     };
     match revisions {
         0 => String::new(),
-        1 => format!("; the {what} before it is kept"),
-        n => format!("; the {n} {what}s before it are kept"),
+        1 => format!("; the {what} before it is {how}"),
+        n => format!("; the {n} {what}s before it are {how}"),
     }
 }

@@ -72,6 +72,31 @@ fn a_url_is_enough_on_postgresql() {
     );
 }
 
+/// What stands before a server that is starting may take connections and close them.
+#[test]
+fn a_closed_connection_is_tried_again() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let place = Place::new();
+    place.revision("aaaa", &[], &[], "CREATE TABLE t (a int);", "DROP TABLE t;");
+    for url in [
+        "postgresql://u@127.0.0.1:PORT/t?sslmode=disable",
+        "mysql://u@127.0.0.1:PORT/t?ssl-mode=disabled",
+    ] {
+        let url = url.replace("PORT", &port.to_string());
+        let mut child = place.start(&["current", "--wait", "60", "--url", &url]);
+        for _ in 0..3 {
+            let (mut connection, _) = listener.accept().expect("it tries again");
+            if url.starts_with("postgresql") {
+                let mut startup = [0; 8];
+                std::io::Read::read_exact(&mut connection, &mut startup).expect("it says who it is");
+            }
+        }
+        child.kill().expect("it still tries");
+        child.wait().expect("it ends");
+    }
+}
+
 /// A server that takes connections and says nothing.
 #[test]
 #[cfg(unix)]

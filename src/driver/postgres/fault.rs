@@ -43,12 +43,12 @@ fn said(db: &DbError, sql: &str, interrupted: bool) -> DriverError {
     let mut offset = None;
     match db.position() {
         Some(ErrorPosition::Original(at)) => offset = byte_of(sql, *at),
-        Some(ErrorPosition::Internal { query, .. }) => details.push(format!("in: {}", one_line(query))),
+        Some(ErrorPosition::Internal { query, .. }) => details.push(format!("in: {}", discreet(&one_line(query)))),
         None => {}
     }
     details.extend(
         db.where_()
-            .map(|context| context.lines().next().unwrap_or_default().to_owned()),
+            .map(|context| discreet(context.lines().next().unwrap_or_default())),
     );
     details.push(format!("SQLSTATE {}", db.code().code()));
     let failure = kind(db, interrupted);
@@ -82,6 +82,14 @@ fn byte_of(sql: &str, at: u32) -> Option<usize> {
     let at = usize::try_from(at.checked_sub(1)?).ok()?;
     let end = (at == sql.chars().count()).then_some(sql.len());
     sql.char_indices().nth(at).map(|(byte, _)| byte).or(end)
+}
+
+/// A statement that a function put together, without what follows the word: it stands in no file, and would be stored.
+fn discreet(text: &str) -> String {
+    match text.to_ascii_lowercase().find("password") {
+        Some(at) => format!("{} …", &text[..at + "password".len()]),
+        None => text.to_owned(),
+    }
 }
 
 fn one_line(text: &str) -> String {
@@ -168,7 +176,14 @@ pub(super) fn notice(notice: &DbError) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{byte_of, data_line};
+    use super::{byte_of, data_line, discreet};
+
+    #[test]
+    fn no_password_is_shown() {
+        let words = |value: &str| format!("SQL statement \"CREATE ROLE é LOGIN Password{value}");
+        assert_eq!(discreet(&words(" 'geheim' VALID UNTIL 'x'\"")), words(" …"));
+        assert_eq!(discreet("SQL statement \"SELECT 1\""), "SQL statement \"SELECT 1\"");
+    }
 
     #[test]
     fn a_line_of_data_is_named() {

@@ -18,7 +18,8 @@ pub(super) fn is_starting(error: &Unopened) -> bool {
     let Unopened::Failed(error) = error else { return true };
     match error.as_db_error() {
         Some(db) => *db.code() == SqlState::CANNOT_CONNECT_NOW || *db.code() == SqlState::TOO_MANY_CONNECTIONS,
-        None => io_of(error).is_some(),
+        // Whoever stands before it may take the connection and close it.
+        None => error.is_closed() || io_of(error).is_some(),
     }
 }
 
