@@ -399,7 +399,7 @@ impl<'a> Executor<'a> {
             let earlier = progress.ran.get(..progress.kept).unwrap_or_default();
             return self.lost(error, ready, progress.held, earlier);
         }
-        let error = self.without_its_table(error, ready);
+        let error = self.without_its_table(error, ready, progress.begun);
         self.rollback();
         let stayed = self.driver.left_by_rollback();
         let alone = ready.transaction() == Transaction::None;
@@ -426,8 +426,8 @@ impl<'a> Executor<'a> {
 
 impl Executor<'_> {
     /// What may be behind an error that is about the bookkeeping alone.
-    fn without_its_table(&self, error: Error, ready: &Ready<'_>) -> Error {
-        if error.code() != Code::Database || !error.labels().is_empty() {
+    fn without_its_table(&self, error: Error, ready: &Ready<'_>, begun: bool) -> Error {
+        if !begun || error.code() != Code::Database || !error.labels().is_empty() {
             return error;
         }
         let (file, body) = (&ready.script.file, ready.script.body);

@@ -152,7 +152,7 @@ fn advice(db: &DbError, failure: Failure) -> Option<String> {
     } else if *code == SqlState::INSUFFICIENT_PRIVILEGE && db.message().starts_with("must be owner") {
         "connect as the owner, or make this role a member of the one that owns it: GRANT OWNER TO this role"
     } else if *code == SqlState::INSUFFICIENT_PRIVILEGE {
-        "GRANT this role what it lacks; sqlrev itself needs the rights to create, read and write its two tables"
+        "GRANT this role what it lacks; sqlrev itself needs the rights to create, read and write its two tables, which `version_table: SCHEMA.NAME` in the configuration keeps elsewhere"
     } else if *code == SqlState::OUT_OF_MEMORY && db.message().contains("shared memory") {
         "too many locks for one transaction: leave --single-transaction out, or split the revision"
     } else {

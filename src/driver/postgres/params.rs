@@ -13,7 +13,7 @@ use crate::error::{Error, Result, nearest};
 use crate::percent::part as decode;
 
 /// The parameters that are understood, each with its environment variable.
-const KNOWN: [(&str, &str); 34] = [
+const KNOWN: [(&str, &str); 37] = [
     ("host", "PGHOST"),
     ("hostaddr", "PGHOSTADDR"),
     ("port", "PGPORT"),
@@ -39,6 +39,10 @@ const KNOWN: [(&str, &str); 34] = [
     ("ssl_min_protocol_version", "PGSSLMINPROTOCOLVERSION"),
     ("ssl_max_protocol_version", "PGSSLMAXPROTOCOLVERSION"),
     ("gssencmode", "PGGSSENCMODE"),
+    // Kerberos is not spoken, so these say nothing.
+    ("krbsrvname", "PGKRBSRVNAME"),
+    ("gsslib", "PGGSSLIB"),
+    ("gssdelegation", "PGGSSDELEGATION"),
     ("channel_binding", "PGCHANNELBINDING"),
     ("target_session_attrs", "PGTARGETSESSIONATTRS"),
     ("load_balance_hosts", "PGLOADBALANCEHOSTS"),
@@ -51,7 +55,14 @@ const KNOWN: [(&str, &str); 34] = [
 ];
 
 /// Parameters of libpq that are not understood: better no connection than one that is less safe than it should be.
-const REFUSED: [&str; 5] = ["sslcrl", "sslcrldir", "sslpassword", "require_auth", "requirepeer"];
+const REFUSED: [&str; 6] = [
+    "sslcrl",
+    "sslcrldir",
+    "sslpassword",
+    "sslcertmode",
+    "require_auth",
+    "requirepeer",
+];
 
 /// What other programs call the schema.
 const SCHEMA_ELSEWHERE: [&str; 3] = ["search_path", "currentSchema", "currentschema"];
@@ -214,9 +225,10 @@ impl Params {
     /// A number that a parameter gives.
     pub(super) fn number(&self, name: &str) -> Result<Option<u64>> {
         let Some(text) = self.get(name) else { return Ok(None) };
-        let number = text.trim().parse();
+        // What is below zero is zero, as for libpq.
+        let number = text.trim().parse::<i64>();
         number
-            .map(Some)
+            .map(|number| Some(u64::try_from(number).unwrap_or_default()))
             .map_err(|_| wrong(format!("the connection parameter `{name}` is no number")))
     }
 
