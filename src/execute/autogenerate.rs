@@ -243,6 +243,7 @@ impl Autogenerate<'_> {
                     if matches!(group, [Change::Alter(..), ..]) && !stuck.manner.constraints_first {
                         stuck.alike = self.alike(&mut replay, &stuck, groups, (&present, wanted), force)?;
                     }
+                    stuck.renamed = (!renames.is_empty()).then(|| Box::new(present));
                     return Ok(Err(stuck));
                 }
             }
@@ -360,6 +361,7 @@ impl Autogenerate<'_> {
             manner: dialect.manner(),
             said: said(&error),
             alike: Vec::new(),
+            renamed: None,
             error: refused(&changes[0], &error, &script, dialect.rules()),
         }))
     }

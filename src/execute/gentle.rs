@@ -49,7 +49,19 @@ pub fn divide(
         gone.push(key.clone());
         false
     });
-    down.retain(|piece| !matches!(&piece.change, Change::Drop(key) if gone.contains(key)));
+    // What is said of such an index goes with it.
+    let about = |key: &Key| {
+        let on = wanted.objects.get(key).and_then(|object| object.on.as_ref());
+        on.is_some_and(|index| gone.contains(index))
+    };
+    up.retain(|piece| {
+        let is_about = matches!(&piece.change, Change::Create(key) if about(key));
+        if is_about {
+            later.upgrade.extend(piece.statements.iter().cloned());
+        }
+        !is_about
+    });
+    down.retain(|piece| !matches!(&piece.change, Change::Drop(key) if gone.contains(key) || about(key)));
     for piece in up.iter_mut().filter(|_| ways.constraints) {
         let Change::Alter(table, alter) = &piece.change else {
             continue;

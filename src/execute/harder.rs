@@ -10,10 +10,14 @@ use crate::sql::parse::define;
 
 /// Takes the next harder means at the place where a way stopped; `false` when there is none left.
 pub(super) fn harder(force: &mut Force, from: &Model, wanted: &Model, stuck: &Stuck) -> bool {
+    let key = &stuck.key;
+    let is_function = matches!(key.kind, Kind::Function | Kind::Procedure);
+    if is_function && stuck.refused && !std::mem::replace(&mut force.functions_late, true) {
+        return true;
+    }
     if stuck.reads_bodies && !std::mem::replace(&mut force.bodies_unread, true) {
         return true;
     }
-    let key = &stuck.key;
     let redefinable = |model: &Model| model.objects.get(key).is_some_and(|object| object.redefinable);
     let is_redefined = redefinable(from) && redefinable(wanted);
     if is_redefined && anew(force, from, stuck) {
@@ -28,8 +32,9 @@ pub(super) fn harder(force: &mut Force, from: &Model, wanted: &Model, stuck: &St
         return stuck.refused && key.kind == Kind::Type && !std::mem::replace(&mut force.computed_apart, true);
     }
     stuck.refused
-        && (computed_first(force, from, wanted, key)
+        && (computed_first(force, stuck.renamed.as_deref().unwrap_or(from), wanted, key)
             || out_of_the_way(force, from, stuck)
+            || !std::mem::replace(&mut force.functions_late, true)
             || !std::mem::replace(&mut force.foreign_keys_apart, true)
             || !std::mem::replace(&mut force.foreign_keys_free, true)
             || !std::mem::replace(&mut force.defaults_apart, true))
@@ -75,6 +80,8 @@ fn out_of_the_way(force: &mut Force, from: &Model, stuck: &Stuck) -> bool {
                 .iter()
                 .filter_map(|key| in_the_way(from, key).into_iter().nth(step));
             force.recreate.extend(alike.flatten());
+            // What was dropped for it is not to stand there again before.
+            force.functions_late = true;
             return true;
         }
     }

@@ -3,8 +3,8 @@
 use crate::code::Code;
 use crate::error::Error;
 use crate::revision::Script;
-use crate::schema::Key;
 use crate::schema::diff::{Change, Manner};
+use crate::schema::{Key, Model};
 use crate::sql::split::{Piece, SplitRules};
 
 /// Why a way does not lead there.
@@ -23,6 +23,8 @@ pub(super) struct Stuck {
     pub said: String,
     /// Other tables whose changes it refused in the same words.
     pub alike: Vec<Key>,
+    /// The schema with its new names, where something was renamed before.
+    pub renamed: Option<Box<Model>>,
     pub error: Error,
 }
 
@@ -97,6 +99,7 @@ pub(super) fn led_elsewhere(change: &Change) -> Stuck {
         manner: Manner::default(),
         said: String::new(),
         alike: Vec::new(),
+        renamed: None,
         error: not_reached(change, "no statement was found"),
     }
 }

@@ -39,6 +39,8 @@ pub struct Force {
     pub drops_first: bool,
     /// Functions are made without a look at their bodies, which name what comes later.
     pub bodies_unread: bool,
+    /// Functions that stand on tables which are altered go before and come after that, but for those that the tables need.
+    pub functions_late: bool,
 }
 
 /// How a dialect wants changes to be ordered.
@@ -74,10 +76,12 @@ pub fn changes(from: &Model, to: &Model, manner: Manner, force: &Force) -> Vec<C
         replace: BTreeSet::new(),
         redefine: BTreeSet::new(),
         drops_first: false,
+        functions_late: false,
         called: called::Called::of(&aligned, force),
     };
     plan.compare(manner, force);
     plan.drops_first = force.drops_first;
+    plan.functions_late = force.functions_late;
     plan.follow();
     plan.free_calls();
     plan.parents_first();
@@ -174,6 +178,7 @@ struct Plan<'m> {
     replace: BTreeSet<Key>,
     redefine: BTreeSet<Key>,
     drops_first: bool,
+    functions_late: bool,
     called: called::Called,
 }
 
@@ -311,7 +316,8 @@ impl Plan<'_> {
         let is_base = |key: &&Key| key.kind < Kind::Table;
         let mut out = Vec::new();
         let drop = order::removal(self.from, &self.drop);
-        let mut first = order::late(self.from, drop.iter().rev());
+        let [functions_gone, functions_come] = [self.from, self.to].map(|model| self.functions_of_altered(model));
+        let mut first = order::late(self.from, drop.iter().rev(), &functions_gone);
         first.extend(order::of_rows(self.from, &drop));
         let (drop_first, drop): (Vec<Key>, Vec<Key>) = drop.into_iter().partition(|key| first.contains(key));
         let all: Vec<Key> = drop_first.iter().chain(&drop).cloned().collect();
@@ -348,7 +354,7 @@ impl Plan<'_> {
         out.extend(bases_first.into_iter().cloned().map(Change::Drop));
         // What is new may need the new values of a type.
         out.extend(self.replace.iter().cloned().map(Change::Replace));
-        let late_ones = order::late(self.to, create.iter());
+        let late_ones = order::late(self.to, create.iter(), &functions_come);
         out.extend(create.iter().filter(|key| !late_ones.contains(*key)).map(make));
         out.extend(alters);
         let late = |key: &&Key| {
@@ -374,6 +380,21 @@ impl Plan<'_> {
         // Comments may be about foreign keys.
         out.extend(complete(false));
         out
+    }
+
+    /// Functions that stand on tables which are altered, where they are to go before and come after that, but for those that
+    /// such tables need.
+    fn functions_of_altered(&self, model: &Model) -> BTreeSet<Key> {
+        if !self.functions_late {
+            return BTreeSet::new();
+        }
+        let altered: BTreeSet<Key> = self.alter.iter().map(|(table, _)| table.clone()).into_set();
+        let needed = order::needs(model, &altered);
+        let functions = model.objects.iter().filter(|(key, object)| {
+            let is_one = matches!(key.kind, Kind::Function | Kind::Procedure);
+            is_one && !needed.contains(*key) && !object.uses.is_disjoint(&altered)
+        });
+        functions.map(|(key, _)| key.clone()).into_set()
     }
 
     /// The foreign keys from tables that go to tables that go before them, and what calls functions that do.

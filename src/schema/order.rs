@@ -50,9 +50,24 @@ fn visit(model: &Model, keys: &BTreeSet<Key>, first: &Key, done: &mut BTreeSet<K
     }
 }
 
-/// Of the keys in the order of creation, those that are no table and nothing that tables may need, and what needs one of
-/// those in its turn: a function that reads a view, and a table that calls it.
-pub fn late<'k>(model: &Model, keys: impl Iterator<Item = &'k Key>) -> BTreeSet<Key> {
+/// What these need, and what that needs in its turn.
+pub fn needs(model: &Model, keys: &BTreeSet<Key>) -> BTreeSet<Key> {
+    let mut found = BTreeSet::new();
+    let mut stack: Vec<&Key> = keys.iter().collect();
+    while let Some(key) = stack.pop() {
+        let needs = model
+            .objects
+            .get(key)
+            .into_iter()
+            .flat_map(|object| object.uses.iter().chain(&object.late_uses));
+        stack.extend(needs.filter(|need| found.insert((*need).clone())));
+    }
+    found
+}
+
+/// Of the keys in the order of creation, those that are no table and nothing that tables may need, these others, and what
+/// needs one of those in its turn: a function that reads a view, and a table that calls it.
+pub fn late<'k>(model: &Model, keys: impl Iterator<Item = &'k Key>, others: &BTreeSet<Key>) -> BTreeSet<Key> {
     let mut keys: Vec<&Key> = keys.collect();
     let mut late = BTreeSet::new();
     loop {
@@ -62,7 +77,7 @@ pub fn late<'k>(model: &Model, keys: impl Iterator<Item = &'k Key>) -> BTreeSet<
             let mut needs = object
                 .into_iter()
                 .flat_map(|object| object.uses.iter().chain(&object.late_uses));
-            let is_late = key.kind > Kind::Table || needs.any(|need| late.contains(need));
+            let is_late = key.kind > Kind::Table || others.contains(*key) || needs.any(|need| late.contains(need));
             if is_late {
                 late.insert((*key).clone());
             }
