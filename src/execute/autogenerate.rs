@@ -13,7 +13,7 @@ use crate::driver::Failure;
 use crate::error::{Error, Result};
 use crate::execute::declared::{self, Lens, has_body};
 use crate::execute::fault;
-use crate::execute::harder::{harder, in_steps};
+use crate::execute::harder::{harder, in_steps, is_astray};
 use crate::execute::online::OnDriver;
 use crate::execute::piece::{Piece, script};
 use crate::execute::replay::{MakeScratch, Replay};
@@ -230,7 +230,7 @@ impl Autogenerate<'_> {
                 return Ok(ran.map(|()| pieces));
             }
             if round > 0
-                && let Some(change) = changes.iter().find(|change| change.key().kind == Kind::Table)
+                && let Some(change) = changes.iter().find(|change| is_astray(change, from, wanted))
             {
                 return Ok(Err(led_elsewhere(change)));
             }

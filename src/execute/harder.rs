@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::execute::stuck::Stuck;
 use crate::schema::diff::{self, Alter, Change, Force};
-use crate::schema::{Key, Kind, Model};
+use crate::schema::{Key, Kind, Model, Table};
 use crate::sorted::Gather as _;
 use crate::sql::parse::define;
 
@@ -118,6 +118,15 @@ fn anew(force: &mut Force, from: &Model, stuck: &Stuck) -> bool {
         .recreate
         .extend(around.into_iter().filter(|key| key.kind != Kind::Index));
     stuck.refused && force.recreate.len() > before
+}
+
+/// Whether a table is not as it should be after its changes; one below another, or that was, may need a second look.
+pub(super) fn is_astray(change: &Change, from: &Model, wanted: &Model) -> bool {
+    let is_below = |model: &Model| model.table(change.key()).is_some_and(Table::is_below);
+    match change {
+        Change::Alter(_, alter) if is_below(from) || is_below(wanted) => !diff::follows_above(alter),
+        change => change.key().kind == Kind::Table,
+    }
 }
 
 /// The parts of what adds a NOT NULL column without a default: rows that are there have no value for it.

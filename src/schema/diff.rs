@@ -9,6 +9,7 @@ mod renames;
 mod table;
 mod types;
 
+pub use below::follows_above;
 pub use change::{Alter, Change};
 pub use renames::{Rename, likely_renames};
 pub(crate) use table::computed_from_changed;
@@ -290,6 +291,7 @@ impl Plan<'_> {
                     Alter::DropDefault(column) if in_the_way.iter().any(|key| is_of(column, key)) => &mut computed,
                     Alter::SetType { from, to } if self.leaves(from, to, in_the_way) => &mut computed,
                     Alter::DropConstraint(key) if apart(manner, key) => &mut before,
+                    alter if self.gives_way(&table, alter) => &mut before,
                     // What names values of a type that is made anew.
                     Alter::DropConstraint(check) if check.kind == ConstraintKind::Check && !self.replace.is_empty() => {
                         &mut before

@@ -1,5 +1,6 @@
 //! Changes of a schema as PostgreSQL's statements.
 
+mod below;
 mod numbering;
 mod rounded;
 mod sequences;
@@ -31,7 +32,7 @@ pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Ve
             quoted(new)
         )]),
         Change::Alter(key, alter) => {
-            if comes_from_above(key, alter, from, to) {
+            if below::comes_from_above(key, alter, from, to) || below::is_shared(key, alter, from, to) {
                 return Some(Vec::new());
             }
             self::alter(key, alter, from, to)
@@ -63,38 +64,6 @@ fn redefinition(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>> {
         Kind::Type | Kind::Domain => types::altered(key, from, to),
         _ => None,
     }
-}
-
-/// Whether an inherited column changes along with that of the table above: ALTER TABLE says it once for all.
-fn comes_from_above(key: &Key, alter: &Alter, from: &Model, to: &Model) -> bool {
-    if !from.table(key).is_some_and(Table::is_below) {
-        return false;
-    }
-    let name = match alter {
-        Alter::AddColumn(column)
-        | Alter::DropColumn(column)
-        | Alter::SetNotNull(column)
-        | Alter::DropNotNull(column)
-        | Alter::SetDefault(column)
-        | Alter::DropDefault(column)
-        | Alter::SetExpression(column)
-        | Alter::DropExpression(column)
-        | Alter::SetType { to: column, .. } => &column.folded,
-        _ => return false,
-    };
-    // One that goes and comes again is there above, before and after.
-    let is_again = matches!(alter, Alter::AddColumn(_) | Alter::DropColumn(_));
-    let above = from.objects.get(key).into_iter().flat_map(|object| &object.uses);
-    let column = |model: &Model, key: &Key| model.table(key).and_then(|table| table.column(name)).cloned();
-    above.filter(|above| above.kind == Kind::Table).any(|above| {
-        let (now, then) = (column(from, above), column(to, above));
-        if let Alter::SetType { to: own, .. } = alter {
-            // What else there is to it may be its own.
-            let same = |one: &Option<Column>| one.as_ref().is_some_and(|one| one.data_type == own.data_type);
-            return now.is_some() && !same(&now) && same(&then);
-        }
-        then == column(to, key) && (now != then || is_again && now.is_some())
-    })
 }
 
 fn alter(key: &Key, alter: &Alter, from: &Model, to: &Model) -> Option<Vec<String>> {

@@ -25,6 +25,20 @@ impl Plan<'_> {
         self.alter = ordered;
     }
 
+    /// What goes from a table below another one before this can get it: a constraint, which would be inherited then, and a
+    /// partition, in whose place another one may come.
+    pub(super) fn gives_way(&self, table: &Key, alter: &Alter) -> bool {
+        match alter {
+            Alter::DropConstraint(constraint) if self.from.table(table).is_some_and(Table::is_below) => {
+                let uses = self.from.objects.get(table).into_iter().flat_map(|object| &object.uses);
+                let mut above = uses.filter_map(|above| self.to.table(above));
+                above.any(|above| above.constraints.iter().any(|other| other.name == constraint.name))
+            }
+            Alter::SetOption { name, value } => *name == "partition_of" && value.is_none(),
+            _ => false,
+        }
+    }
+
     /// A table that has a default of its own is given it again behind that of the table above.
     fn keep_defaults(&mut self, key: &Key) {
         let (Some(object), Some(then)) = (self.from.objects.get(key), self.to.table(key)) else {
@@ -60,4 +74,18 @@ impl Plan<'_> {
             None => self.alter.push((key.clone(), found)),
         }
     }
+}
+
+/// Whether it is a change that may be left over when the table above has changed: it inherits, and what it inherited becomes
+/// its own. Columns are no such change, since they would come without their values.
+pub fn follows_above(alter: &Alter) -> bool {
+    matches!(
+        alter,
+        Alter::SetNotNull(_)
+            | Alter::DropNotNull(_)
+            | Alter::SetDefault(_)
+            | Alter::DropDefault(_)
+            | Alter::AddConstraint(_)
+            | Alter::DropConstraint(_)
+    )
 }

@@ -106,7 +106,7 @@ impl Reading<'_> {
             "SELECT c.conrelid, c.oid, c.conname, c.contype, pg_get_constraintdef(c.oid), \
              array_to_string(c.conkey, ' '), c.confrelid, x.oid, \
              (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(x.reloptions) o) FROM pg_constraint c \
-             LEFT JOIN pg_class x ON x.oid = c.conindid AND c.contype IN ('p', 'u', 'x') WHERE c.conrelid >= 16384 AND c.contype IN ('p', 'u', 'c', 'f', 'x') AND c.conislocal \
+             LEFT JOIN pg_class x ON x.oid = c.conindid AND c.contype IN ('p', 'u', 'x') WHERE c.conrelid >= 16384 AND c.contype IN ('p', 'u', 'c', 'f', 'x') AND c.coninhcount = 0 \
              AND c.conparentid = 0 AND {} ORDER BY c.conrelid, c.contype <> 'p', c.conname",
             no_member(catalog::CONSTRAINT, "c.oid")
         );
