@@ -361,6 +361,17 @@ pub trait Dialect: Sync + std::fmt::Debug {
         None
     }
 
+    /// Adds the functions that a statement calls, where those may set something for the session.
+    fn calls(&self, statement: &str, names: &mut BTreeSet<String>) {
+        let _ = (statement, names);
+    }
+
+    /// A query for those of these functions that set something for the session; none where there are none.
+    fn that_set(&self, names: &BTreeSet<String>) -> Option<String> {
+        let _ = names;
+        None
+    }
+
     /// Whether the session may remember another id of a row after the statement.
     fn gives_id(&self, statement: &str) -> bool {
         let _ = statement;

@@ -1,5 +1,7 @@
 //! What the first part of a revision without a transaction had set up for its connection, and a later run finds gone.
 
+use std::collections::BTreeSet;
+
 use crate::code::Code;
 use crate::dialect::{Dialect, TOTAL_CHANGES};
 use crate::error::{Error, Result};
@@ -143,7 +145,7 @@ impl<'a> Executor<'a> {
 
     /// Refuses to go on where the first statements kept rows or values in what went with their connection: made again, it
     /// would be empty or another one, and what comes later would take that for the truth.
-    pub(crate) fn refuse_without_rows(&self, ready: &Ready<'a>, skip: u64) -> Result<()> {
+    pub(crate) fn refuse_without_rows(&mut self, ready: &Ready<'a>, skip: u64) -> Result<()> {
         let Some((at, what)) = self.gone(ready, skip)? else {
             return Ok(());
         };
@@ -171,7 +173,7 @@ impl<'a> Executor<'a> {
 
     /// What is gone when the first statements have run on another connection, with the place of the statement that made
     /// it, or that asks for it.
-    pub(crate) fn gone(&self, ready: &Ready<'a>, skip: u64) -> Result<Option<(u64, String)>> {
+    pub(crate) fn gone(&mut self, ready: &Ready<'a>, skip: u64) -> Result<Option<(u64, String)>> {
         // Where nothing is left to do, nothing asks for it.
         if walk::place_of(&ready.script, skip, self.driver.dialect().rules()).is_none() {
             return Ok(None);
@@ -180,8 +182,40 @@ impl<'a> Executor<'a> {
         let held = set_up.find_map(|done| Some((done.at, done.holds?)));
         match held {
             Some(held) => Ok(Some(held)),
-            None => self.asked_for(ready, skip),
+            None => match self.asked_for(ready, skip)? {
+                None => self.set_by_calls(ready, skip),
+                asked => Ok(asked),
+            },
         }
+    }
+
+    /// What functions that the first statements called have set for the session. Only the database knows their bodies.
+    fn set_by_calls(&mut self, ready: &Ready<'a>, skip: u64) -> Result<Option<(u64, String)>> {
+        let dialect = self.driver.dialect();
+        let mut names = BTreeSet::new();
+        self.each(ready, &mut |index, sql| {
+            if index < skip {
+                dialect.calls(sql, &mut names);
+            }
+            index + 1 < skip
+        })?;
+        let Some(query) = dialect.that_set(&names) else {
+            return Ok(None);
+        };
+        let rows = self.driver.query(&query).unwrap_or_default();
+        let Some(name) = rows.into_iter().next().and_then(|row| row.into_iter().next()?) else {
+            return Ok(None);
+        };
+        let (mut called, mut place) = (BTreeSet::new(), 0);
+        self.each(ready, &mut |index, sql| {
+            dialect.calls(sql, &mut called);
+            place = index;
+            !called.contains(&name)
+        })?;
+        Ok(Some((
+            place,
+            format!("setting that function `{name}` may have made"),
+        )))
     }
 
     /// Says why a step is not tried again on the same connection, where a ROLLBACK has not undone all that these statements

@@ -68,7 +68,7 @@ impl<'a> Executor<'a> {
     }
 
     /// Whether the next run goes on after the first statements.
-    pub(super) fn goes_on(&self, ready: &Ready<'a>, statements: u64) -> String {
+    pub(super) fn goes_on(&mut self, ready: &Ready<'a>, statements: u64) -> String {
         match self.gone(ready, statements) {
             Ok(Some((_, what))) => format!("the next run cannot go on after them, since {what} goes with this one"),
             _ => "the next run goes on after them".to_owned(),

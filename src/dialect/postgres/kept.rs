@@ -1,7 +1,9 @@
 //! Settings of a session that a statement works out: `set_config` with a value that its text does not say.
 
-use crate::sql::split;
+use std::collections::BTreeSet;
+
 use crate::sql::token::{self, Kind};
+use crate::sql::{split, write};
 
 type Word<'s> = (Kind, &'s str);
 
@@ -25,6 +27,42 @@ pub(super) fn works_out(statement: &str) -> Option<String> {
             .find_map(|body| setting(&self::tokens(body), false));
     }
     setting(&tokens, is("SELECT") && is_bare(&tokens))
+}
+
+/// Adds the functions that a statement calls by its own words.
+pub(super) fn calls(statement: &str, names: &mut BTreeSet<String>) {
+    if !statement.contains('(') {
+        return;
+    }
+    let tokens = tokens(statement);
+    if tokens
+        .first()
+        .is_some_and(|first| first.1.eq_ignore_ascii_case("CREATE"))
+    {
+        return;
+    }
+    for pair in tokens.windows(2) {
+        let [(kind, name), (_, "(")] = pair else { continue };
+        match kind {
+            Kind::Word => names.insert(name.to_ascii_lowercase()),
+            Kind::Quoted => names.insert(token::unquoted(name).into_owned()),
+            _ => false,
+        };
+    }
+}
+
+/// A query for those of these functions whose bodies set something that outlives the call.
+pub(super) fn that_set(names: &BTreeSet<String>) -> Option<String> {
+    if names.is_empty() {
+        return None;
+    }
+    let names: Vec<String> = names.iter().map(|name| write::postgres_literal(name)).collect();
+    Some(format!(
+        "SELECT DISTINCT p.proname FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
+         WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND p.proname IN ({}) \
+         AND p.prosrc ~* '\\mset_config\\M|(^|;|\\m(begin|then|else|loop))\\s*set\\s+(session\\s+)?[a-z]' ORDER BY 1",
+        names.join(", ")
+    ))
 }
 
 fn mentions(statement: &str) -> bool {

@@ -15,6 +15,8 @@ mod words;
 
 use std::time::Duration;
 
+use std::collections::BTreeSet;
+
 use crate::dialect::{
     AlterStatement, Ask, CopiedBy, Dialect, Followed, Lack, Leftovers, Look, Replay, Rewrite, Rows, Schemas, VersionSql,
 };
@@ -166,6 +168,14 @@ impl Dialect for Postgres {
 
     fn works_out(&self, statement: &str) -> Option<String> {
         kept::works_out(statement)
+    }
+
+    fn calls(&self, statement: &str, names: &mut BTreeSet<String>) {
+        kept::calls(statement, names);
+    }
+
+    fn that_set(&self, names: &BTreeSet<String>) -> Option<String> {
+        kept::that_set(names)
     }
 
     fn replay(&self, statement: &str) -> Replay {
