@@ -2,6 +2,7 @@
 //! each view, program and sequence, whose definitions only SHOW CREATE has whole.
 
 mod code;
+mod defaults;
 mod draft;
 mod keys;
 mod partitions;

@@ -32,7 +32,7 @@ impl Reading<'_> {
             drafts.insert(draft.name.clone(), draft);
         }
         self.columns_of(&mut drafts)?;
-        self.binary_defaults(&mut drafts)?;
+        self.unshown_defaults(&mut drafts)?;
         self.checks(&mut drafts)?;
         self.keys(&mut drafts)?;
         self.foreign_keys(&mut drafts)?;
@@ -76,21 +76,6 @@ impl Reading<'_> {
                 column.default = Some(same(written));
                 column.definition = Definition(crate::dialect::mysql::schema::words(column, &draft.collation));
             }
-        }
-        Ok(())
-    }
-
-    /// The defaults of bytes, which MySQL shows to their first zero alone, but for the whole definition.
-    fn binary_defaults(&mut self, drafts: &mut Drafts) -> Result<()> {
-        if self.server.is_mariadb() {
-            return Ok(());
-        }
-        for draft in drafts.values_mut() {
-            if !draft.has_binary_default() {
-                continue;
-            }
-            let words = self.show("TABLE", &draft.name, 1)?;
-            draft.take_binary_defaults(&words);
         }
         Ok(())
     }
