@@ -268,9 +268,17 @@ fn reached<'m>(now: &Model, wanted: &'m Model, compare: &Compare<'_>) -> Cow<'m,
 
 /// What the downgrade does not bring back.
 fn lost_text(up: &[Piece]) -> String {
-    let lost = up.iter().filter_map(|piece| piece.loses.as_ref());
-    lost.map(|loses| format!("-- Not brought back: {}.\n", loses.replace('\n', " ")))
-        .collect()
+    let lost = |piece: &Piece| {
+        let whole = piece.loses.as_ref().map(|loses| loses.replace('\n', " "));
+        let of_values = |statement: &String| piece::changes_values(statement).map(str::to_owned);
+        let changed = piece.statements.iter().filter_map(of_values);
+        let lost = whole
+            .into_iter()
+            .chain(changed.map(|values| format!("{values} as they were")));
+        lost.map(|lost| format!("-- Not brought back: {lost}.\n"))
+            .collect::<String>()
+    };
+    up.iter().map(lost).collect()
 }
 
 fn refuse_drops(

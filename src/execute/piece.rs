@@ -73,6 +73,14 @@ fn loses(change: &Change, from: &Model) -> Option<String> {
     }
 }
 
+/// Of a comment that values are others after a statement, whose values these are.
+pub fn changes_values(comment: &str) -> Option<&str> {
+    let values = ["-- This rounds ", "-- This may change "]
+        .iter()
+        .find_map(|head| comment.strip_prefix(head))?;
+    values.strip_suffix('.')
+}
+
 /// The statements as a script: a paragraph for each object, and what is lost said above the statement that loses it.
 pub fn script(pieces: &[Piece], dialect: &dyn Dialect) -> String {
     let mut out = String::new();

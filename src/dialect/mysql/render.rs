@@ -1,6 +1,7 @@
 //! Changes of a schema in words that MySQL and MariaDB share. A column is always said as a whole; what must change in one
 //! statement stands in the first of those that ask for it, and the others say nothing.
 
+mod changed;
 mod drawn;
 mod keys;
 mod options;
@@ -178,11 +179,21 @@ fn clauses(alter: &Alter, now: &Table, then: &Table, keys: &Keys<'_>) -> Option<
         | Alter::SetIdentity { to: column, .. }
         | Alter::SetOther { to: column, .. } => {
             let (was, column) = (now.column(&column.folded), then.column(&column.folded)?);
-            let clause = vec![modify(column)];
-            Some(match was {
-                Some(was) if may_cut(was, column) => vec![vec![format!("\0{STRICT}")], clause],
-                _ => vec![clause],
-            })
+            let mut out = vec![vec![modify(column)]];
+            if let Some(was) = was {
+                let own = |statement: String| vec![format!("\0{statement}")];
+                if changed::is(&was.data_type.written, &column.data_type.written) {
+                    let word = format!(
+                        "-- This may change the values of column {} of {}.",
+                        column.name, keys.table.name
+                    );
+                    out.insert(0, own(word.replace('\n', " ")));
+                }
+                if may_cut(was, column) {
+                    out.insert(0, own(STRICT.to_owned()));
+                }
+            }
+            Some(out)
         }
         Alter::AddConstraint(constraint) => Some(vec![constrained(constraint, keys)]),
         Alter::DropConstraint(constraint) => Some(vec![released(constraint, keys)]),
