@@ -180,18 +180,19 @@ fn clauses(alter: &Alter, now: &Table, then: &Table, keys: &Keys<'_>) -> Option<
         | Alter::SetOther { to: column, .. } => {
             let (was, column) = (now.column(&column.folded), then.column(&column.folded)?);
             let mut out = vec![vec![modify(column)]];
-            if let Some(was) = was {
-                let own = |statement: String| vec![format!("\0{statement}")];
-                if changed::is(&was.data_type.written, &column.data_type.written) {
-                    let word = format!(
-                        "-- This may change the values of column {} of {}.",
-                        column.name, keys.table.name
-                    );
-                    out.insert(0, own(word.replace('\n', " ")));
-                }
-                if may_cut(was, column) {
-                    out.insert(0, own(STRICT.to_owned()));
-                }
+            let own = |statement: String| vec![format!("\0{statement}")];
+            if let Some(was) = was
+                && changed::is(&was.data_type.written, &column.data_type.written)
+            {
+                let word = format!(
+                    "-- This may change the values of column {} of {}.",
+                    column.name, keys.table.name
+                );
+                out.insert(0, own(word.replace('\n', " ")));
+            }
+            // One that came without its NOT NULL is to refuse NULL now.
+            if was.map_or(column.not_null, |was| may_cut(was, column)) {
+                out.insert(0, own(STRICT.to_owned()));
             }
             Some(out)
         }
