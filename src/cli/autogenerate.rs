@@ -333,7 +333,7 @@ fn processed(given: &Given<'_>, hook: &Command, out: &mut Generated, ui: &mut Ui
         for operation in list {
             let text = |name: &str| operation.get(name).and_then(Value::as_str);
             let sql = text("sql").ok_or_else(|| wrong(&format!("an operation of `{key}` without `sql`")))?;
-            let sql = sql.trim().trim_end_matches(';');
+            let sql = compare::without_end(sql);
             if !sql.is_empty() {
                 piece::append(&mut script, text("loses"), &[sql.to_owned()]);
             }
@@ -348,14 +348,14 @@ fn processed(given: &Given<'_>, hook: &Command, out: &mut Generated, ui: &mut Ui
                 .first()
                 .map_or(error.message(), |label| &label.text)
                 .to_owned();
-            wrong(&format!("a {which} that does not run")).cause(words)
+            wrong(&format!("{which} that does not run")).cause(words)
         })
     };
-    let reached = ran(given.now, &up, "upgrade")?;
+    let reached = ran(given.now, &up, "an upgrade")?;
     if !schema::differences(&given.compare.seen(given.wanted), &given.compare.seen(&reached)).is_empty() {
         ui.say("note: what `process_revision` printed leads elsewhere than to the declared schema");
     }
-    ran(&reached, &down, "downgrade")?;
+    ran(&reached, &down, "a downgrade")?;
     out.upgrade = format!("\n{up}");
     out.downgrade = lost_text(given.up) + &down;
     if let Some(list) = value.get("upgrade").and_then(Value::as_array) {
