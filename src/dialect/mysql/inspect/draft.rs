@@ -34,11 +34,7 @@ impl Draft {
     pub(super) fn read(row: &mut Row) -> Self {
         let (name, kind, engine, collation) = (row.text(), row.text(), row.text(), row.text());
         let (options, comment) = (row.text(), row.text());
-        let options: Vec<&str> = options
-            .split(' ')
-            .filter(|option| !matches!(*option, "" | "partitioned"))
-            .collect();
-        let options = options.join(" ");
+        let options = said_options(&options, &engine);
         let is_plain = kind == "BASE TABLE" && ENGINES.contains(&engine.as_str());
         let mut table = Table::default();
         for (key, value) in [
@@ -245,6 +241,22 @@ impl Draft {
         }
         out
     }
+}
+
+/// Of the options that a table is said to have those that it does not have anyway: Aria's are there unasked, some of them
+/// after an ALTER alone, and mean nothing to other engines.
+fn said_options(shown: &str, engine: &str) -> String {
+    let options: Vec<&str> = shown.split(' ').collect();
+    let rows_in_pages = !options
+        .iter()
+        .any(|option| matches!(*option, "row_format=DYNAMIC" | "row_format=FIXED"));
+    let is_said = |option: &&&str| match option.split_once('=') {
+        Some(("page_checksum" | "transactional", _)) if engine != "Aria" => false,
+        Some(("page_checksum", value)) => value != "1",
+        Some(("transactional", value)) => value != if rows_in_pages { "1" } else { "0" },
+        _ => !matches!(**option, "" | "partitioned"),
+    };
+    options.iter().filter(is_said).copied().collect::<Vec<_>>().join(" ")
 }
 
 /// What else there is to a column.
