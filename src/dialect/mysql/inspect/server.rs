@@ -74,6 +74,8 @@ impl Server {
         (!self.mariadb && self.version >= (8, 0, 16)).then_some(
             "SELECT table_name AS name, generation_expression AS words FROM information_schema.columns \
              WHERE table_schema = DATABASE() AND generation_expression <> '' UNION ALL \
+             SELECT table_name, column_default FROM information_schema.columns WHERE table_schema = DATABASE() \
+             AND extra LIKE '%DEFAULT_GENERATED%' AND column_default NOT LIKE 'CURRENT_TIMESTAMP%' UNION ALL \
              SELECT table_name, expression FROM information_schema.statistics \
              WHERE table_schema = DATABASE() AND expression IS NOT NULL UNION ALL \
              SELECT /*+ NO_MERGE(c) */ t.table_name, c.check_clause \
