@@ -82,8 +82,11 @@ fn redefined(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>> {
     let new = to.objects.get(key)?;
     match key.kind {
         Kind::View => {
-            let rest = new.create.first()?.strip_prefix("CREATE ")?;
-            Some(vec![format!("CREATE OR REPLACE {rest}")])
+            let again = |sql: &String| match sql.strip_prefix("CREATE ") {
+                Some(rest) => format!("CREATE OR REPLACE {rest}"),
+                None => sql.clone(),
+            };
+            Some(new.create.iter().map(again).collect())
         }
         Kind::Sequence => {
             let rest = new.create.first()?.strip_prefix("CREATE ")?;
