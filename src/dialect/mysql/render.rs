@@ -9,7 +9,7 @@ mod options;
 use crate::dialect::mysql::USUAL;
 use crate::dialect::mysql::schema::{quoted, words};
 use crate::schema::diff::{Alter, Change};
-use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Table, Text};
+use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Object, Table, Text};
 
 use keys::Keys;
 
@@ -89,8 +89,21 @@ fn redefined(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>> {
             Some(new.create.iter().map(again).collect())
         }
         Kind::Sequence => {
-            let rest = new.create.first()?.strip_prefix("CREATE ")?;
-            Some(vec![format!("ALTER {rest}")])
+            let old = from.objects.get(key)?;
+            // ALTER SEQUENCE takes no comment.
+            let apart = |object: &Object| match object.meaning.split_once(" COMMENT=") {
+                Some((words, comment)) => (words.to_owned(), comment.to_owned()),
+                None => (object.meaning.clone(), "''".to_owned()),
+            };
+            let ((was, old), (is, comment)) = (apart(old), apart(new));
+            let mut out = Vec::new();
+            if was != is {
+                out.push(format!("ALTER {}", is.strip_prefix("CREATE ")?));
+            }
+            if old != comment {
+                out.push(format!("ALTER TABLE {} COMMENT={comment}", quoted(&new.name)));
+            }
+            Some(out)
         }
         Kind::Index => {
             let table = new.on.as_ref()?;

@@ -131,10 +131,14 @@ impl Reading<'_> {
             let name = row.text();
             let words = self.show("SEQUENCE", &name, 1)?;
             // Where it is kept is no part of what it is.
-            let words = words.rsplit_once(" ENGINE=").map_or(words.as_str(), |(words, _)| words);
+            let (words, rest) = words.split_once(" ENGINE=").unwrap_or((words.as_str(), ""));
+            let words = match rest.split_once(" COMMENT=") {
+                Some((_, comment)) => format!("{words} COMMENT={comment}"),
+                None => words.to_owned(),
+            };
             let object = Object {
-                meaning: words.to_owned(),
-                create: vec![words.to_owned()],
+                meaning: words.clone(),
+                create: vec![words],
                 drop: format!("DROP SEQUENCE {}", quoted(&name)),
                 redefinable: true,
                 name: name.clone(),
