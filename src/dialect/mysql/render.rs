@@ -7,7 +7,7 @@ mod keys;
 mod options;
 
 use crate::dialect::mysql::USUAL;
-use crate::dialect::mysql::schema::{quoted, words};
+use crate::dialect::mysql::schema::{ZEROS, quoted, with_zeros, words};
 use crate::schema::diff::{Alter, Change};
 use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Object, Table, Text};
 
@@ -15,6 +15,26 @@ use keys::Keys;
 
 /// The statements of a change, without semicolons; none when no statement says it.
 pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {
+    let statements = plain(change, from, to)?;
+    let is_alter = |sql: &String| sql.starts_with("ALTER TABLE ") || sql.starts_with("DROP INDEX ");
+    // Those that make a table say so themselves.
+    let is_said = statements.iter().any(|sql| sql == ZEROS);
+    let key = change.key();
+    let needs_zeros = |model: &Model| {
+        let object = model.objects.get(key);
+        let table = object.and_then(|object| object.on.as_ref()).unwrap_or(key);
+        let table = model.objects.get(table);
+        table.is_some_and(|table| table.create.first().is_some_and(|first| first == ZEROS))
+    };
+    Some(
+        match statements.iter().any(is_alter) && !is_said && (needs_zeros(from) || needs_zeros(to)) {
+            true => with_zeros(statements),
+            false => statements,
+        },
+    )
+}
+
+fn plain(change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {
     match change {
         Change::Create(key) if key.kind == Kind::Index => created(key, from, to),
         Change::Create(key) => Some(in_usual_mode(key.kind, to.objects.get(key)?.create.clone())),

@@ -2,7 +2,9 @@
 
 use crate::dialect::mysql::inspect::server::Server;
 use crate::dialect::mysql::inspect::{Row, table_key};
-use crate::dialect::mysql::schema::{charset, columns_of, fold, literal, quoted, same, words};
+use crate::dialect::mysql::schema::{
+    charset, columns_of, fold, has_zero_date, literal, quoted, same, with_zeros, words,
+};
 use crate::schema::{Column, Constraint, ConstraintKind, Definition, Generated, Key, Kind, Object, Table, Text};
 use crate::sorted::Gather as _;
 
@@ -156,8 +158,8 @@ impl Draft {
             })
     }
 
-    /// The objects of the table: itself, and its indexes.
-    pub(super) fn objects(self) -> Vec<(Key, Object)> {
+    /// The objects of the table: itself, and its indexes, where sessions usually have this mode.
+    pub(super) fn objects(self, usual_mode: &str) -> Vec<(Key, Object)> {
         let key = self.key();
         let mut object = Object {
             name: self.name.clone(),
@@ -171,7 +173,13 @@ impl Draft {
             object.redefinable = true;
             return vec![(key, object)];
         }
-        object.create = vec![self.create()];
+        let refuses_zeros = usual_mode.contains("NO_ZERO_");
+        let has_zeros = refuses_zeros && self.table.columns.iter().any(has_zero_date);
+        let said = |statement: String| match has_zeros {
+            true => with_zeros(vec![statement]),
+            false => vec![statement],
+        };
+        object.create = said(self.create());
         let foreign = self.table.constraints.iter();
         let foreign: Vec<&Constraint> = foreign.filter(|one| one.kind == ConstraintKind::ForeignKey).collect();
         let add = |one: &&Constraint| {
@@ -182,7 +190,7 @@ impl Draft {
                 one.definition.written
             )
         };
-        object.late = foreign.iter().map(add).collect();
+        object.late = foreign.iter().map(add).flat_map(said).collect();
         object.uses = foreign
             .iter()
             .filter_map(|one| one.parent.clone())

@@ -48,7 +48,7 @@ impl Reading<'_> {
             }
         }
         for draft in drafts.into_values() {
-            self.model.objects.extend(draft.objects());
+            self.model.objects.extend(draft.objects(&self.usual_mode));
         }
         Ok(())
     }
