@@ -268,9 +268,17 @@ fn reached<'m>(now: &Model, wanted: &'m Model, compare: &Compare<'_>) -> Cow<'m,
 
 /// What the downgrade does not bring back.
 fn lost_text(up: &[Piece]) -> String {
-    let lost = up.iter().filter_map(|piece| piece.loses.as_ref());
-    lost.map(|loses| format!("-- Not brought back: {}.\n", loses.replace('\n', " ")))
-        .collect()
+    let lost = |piece: &Piece| {
+        let whole = piece.loses.as_ref().map(|loses| loses.replace('\n', " "));
+        let of_values = |statement: &String| piece::changes_values(statement).map(str::to_owned);
+        let changed = piece.statements.iter().filter_map(of_values);
+        let lost = whole
+            .into_iter()
+            .chain(changed.map(|values| format!("{values} as they were")));
+        lost.map(|lost| format!("-- Not brought back: {lost}.\n"))
+            .collect::<String>()
+    };
+    up.iter().map(lost).collect()
 }
 
 fn refuse_drops(
@@ -325,7 +333,7 @@ fn processed(given: &Given<'_>, hook: &Command, out: &mut Generated, ui: &mut Ui
         for operation in list {
             let text = |name: &str| operation.get(name).and_then(Value::as_str);
             let sql = text("sql").ok_or_else(|| wrong(&format!("an operation of `{key}` without `sql`")))?;
-            let sql = sql.trim().trim_end_matches(';');
+            let sql = compare::without_end(sql);
             if !sql.is_empty() {
                 piece::append(&mut script, text("loses"), &[sql.to_owned()]);
             }
@@ -340,14 +348,14 @@ fn processed(given: &Given<'_>, hook: &Command, out: &mut Generated, ui: &mut Ui
                 .first()
                 .map_or(error.message(), |label| &label.text)
                 .to_owned();
-            wrong(&format!("a {which} that does not run")).cause(words)
+            wrong(&format!("{which} that does not run")).cause(words)
         })
     };
-    let reached = ran(given.now, &up, "upgrade")?;
+    let reached = ran(given.now, &up, "an upgrade")?;
     if !schema::differences(&given.compare.seen(given.wanted), &given.compare.seen(&reached)).is_empty() {
         ui.say("note: what `process_revision` printed leads elsewhere than to the declared schema");
     }
-    ran(&reached, &down, "downgrade")?;
+    ran(&reached, &down, "a downgrade")?;
     out.upgrade = format!("\n{up}");
     out.downgrade = lost_text(given.up) + &down;
     if let Some(list) = value.get("upgrade").and_then(Value::as_array) {

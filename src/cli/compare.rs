@@ -145,7 +145,7 @@ pub(crate) fn difference(piece: &Piece) -> Value {
         "kind": piece.change.name(),
         "table": piece.table.as_ref().unwrap_or(&piece.object),
         "object": piece.object,
-        "sql": piece.statements.join(";\n"),
+        "sql": joined(&piece.statements),
     });
     let schema = &piece.change.key().schema;
     if !schema.is_empty() {
@@ -155,6 +155,24 @@ pub(crate) fn difference(piece: &Piece) -> Value {
         value["loses"] = json!(loses);
     }
     value
+}
+
+/// Statements as one text, which ends as `without_end` has it.
+fn joined(statements: &[String]) -> String {
+    let mut script = String::new();
+    for statement in statements {
+        crate::schema::append(&mut script, statement);
+    }
+    without_end(&script).to_owned()
+}
+
+/// A text without the semicolon at its end, but for the line that brings a client's delimiter back.
+pub(crate) fn without_end(sql: &str) -> &str {
+    let sql = sql.trim();
+    match sql.lines().next_back() {
+        Some(last) if last.starts_with("DELIMITER ") => sql,
+        _ => sql.trim_end_matches(';').trim_end(),
+    }
 }
 
 /// A difference from the declared schema.

@@ -73,23 +73,37 @@ fn loses(change: &Change, from: &Model) -> Option<String> {
     }
 }
 
+/// Of a comment that values are others after a statement, whose values these are.
+pub fn changes_values(comment: &str) -> Option<&str> {
+    let values = ["-- This rounds ", "-- This may change "]
+        .iter()
+        .find_map(|head| comment.strip_prefix(head))?;
+    values.strip_suffix('.')
+}
+
 /// The statements as a script: a paragraph for each object, and what is lost said above the statement that loses it.
 pub fn script(pieces: &[Piece], dialect: &dyn Dialect) -> String {
     let mut out = String::new();
     let mut set: BTreeMap<&str, &str> = BTreeMap::new();
     let mut last: Option<&Change> = None;
-    for piece in pieces {
+    for (at, piece) in pieces.iter().enumerate() {
+        let usual = dialect.usual();
+        // What is set for one piece and for the next as well stays so between them.
+        let next = pieces.get(at + 1).and_then(|next| next.statements.first());
+        let sets_again = next.is_some_and(|first| first.starts_with("SET ") && piece.statements.first() == Some(first));
+        let goes_on = sets_again && piece.statements.last().map(String::as_str) == usual;
         let together = matches!((last, &piece.change), (Some(Change::Alter(a, _)), Change::Alter(b, _)) if a == b)
             || matches!((last, &piece.change), (Some(Change::Drop(_)), Change::Drop(_)));
         if last.is_some() && !together {
             out.push('\n');
         }
         let mut statements = Vec::with_capacity(piece.statements.len());
-        for statement in &piece.statements {
+        let kept = piece.statements.len() - usize::from(goes_on);
+        for statement in &piece.statements[..kept] {
             // What is set for the session holds until something else is.
             if statement.starts_with("SET ") {
                 let variable = statement.split('=').next().unwrap_or_default();
-                let is_usual = dialect.usual() == Some(statement.as_str());
+                let is_usual = usual == Some(statement.as_str());
                 if set
                     .insert(variable, statement)
                     .map_or(is_usual, |before| before == statement)

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::error::Result;
 use crate::execute::autogenerate::Autogenerate;
 use crate::schema::diff;
-use crate::schema::{ConstraintKind, Key, Model, Object};
+use crate::schema::{Column, ConstraintKind, Key, Model, Object};
 use crate::sorted::Gather as _;
 
 impl Autogenerate<'_> {
@@ -52,7 +52,11 @@ fn with_expression(model: &Model, key: &Key) -> Option<Key> {
         return (object.meaning.contains("((") && model.table(table).is_some()).then(|| table.clone());
     }
     let table = object.table.as_ref()?;
-    let is_any = table.columns.iter().any(|column| column.generated.is_some())
+    let has_one = |column: &Column| {
+        let default = column.default.as_ref();
+        column.generated.is_some() || default.is_some_and(|default| default.written.starts_with('('))
+    };
+    let is_any = table.columns.iter().any(has_one)
         || table
             .constraints
             .iter()

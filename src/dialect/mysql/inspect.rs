@@ -2,6 +2,7 @@
 //! each view, program and sequence, whose definitions only SHOW CREATE has whole.
 
 mod code;
+mod defaults;
 mod draft;
 mod keys;
 mod partitions;
@@ -54,12 +55,14 @@ fn read(query: Query<'_>) -> Result<Model> {
         server: Server::default(),
         database: String::new(),
         usual_mode: String::new(),
+        usual_collation: String::new(),
         model: Model::default(),
     };
-    for mut row in reading.rows("SELECT VERSION(), DATABASE(), @@GLOBAL.sql_mode")? {
+    for mut row in reading.rows("SELECT VERSION(), DATABASE(), @@GLOBAL.sql_mode, COLLATION(_utf8mb4'')")? {
         reading.server = Server::of(&row.text());
         reading.database = row.text();
         reading.usual_mode = row.text();
+        reading.usual_collation = row.text();
     }
     if !reading.database.is_empty() {
         reading.sees_all()?;
@@ -82,6 +85,8 @@ struct Reading<'q> {
     database: String,
     /// The `sql_mode` of sessions where none was said.
     usual_mode: String,
+    /// The collation of texts in them, likewise.
+    usual_collation: String,
     model: Model,
 }
 

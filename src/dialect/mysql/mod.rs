@@ -228,8 +228,8 @@ impl Dialect for Mysql {
     fn render(&self, change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {
         let statements = render::statements(change, from, to)?;
         let ended = |statement: String| match MysqlScript.terminated(&statement) {
-            Some(ended) => ended.trim_end().to_owned(),
-            None => statement,
+            Some(ended) if !statement.starts_with("--") => ended.trim_end().to_owned(),
+            _ => statement,
         };
         Some(statements.into_iter().map(ended).collect())
     }

@@ -1,19 +1,40 @@
 //! Changes of a schema in words that MySQL and MariaDB share. A column is always said as a whole; what must change in one
 //! statement stands in the first of those that ask for it, and the others say nothing.
 
+mod changed;
 mod drawn;
 mod keys;
 mod options;
 
 use crate::dialect::mysql::USUAL;
-use crate::dialect::mysql::schema::{quoted, words};
+use crate::dialect::mysql::schema::{ZEROS, quoted, with_zeros, words};
 use crate::schema::diff::{Alter, Change};
-use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Table, Text};
+use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Object, Table, Text};
 
 use keys::Keys;
 
 /// The statements of a change, without semicolons; none when no statement says it.
 pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {
+    let statements = plain(change, from, to)?;
+    let is_alter = |sql: &String| sql.starts_with("ALTER TABLE ") || sql.starts_with("DROP INDEX ");
+    // Those that make a table say so themselves.
+    let is_said = statements.iter().any(|sql| sql == ZEROS);
+    let key = change.key();
+    let needs_zeros = |model: &Model| {
+        let object = model.objects.get(key);
+        let table = object.and_then(|object| object.on.as_ref()).unwrap_or(key);
+        let table = model.objects.get(table);
+        table.is_some_and(|table| table.create.first().is_some_and(|first| first == ZEROS))
+    };
+    Some(
+        match statements.iter().any(is_alter) && !is_said && (needs_zeros(from) || needs_zeros(to)) {
+            true => with_zeros(statements),
+            false => statements,
+        },
+    )
+}
+
+fn plain(change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {
     match change {
         Change::Create(key) if key.kind == Kind::Index => created(key, from, to),
         Change::Create(key) => Some(in_usual_mode(key.kind, to.objects.get(key)?.create.clone())),
@@ -81,12 +102,28 @@ fn redefined(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>> {
     let new = to.objects.get(key)?;
     match key.kind {
         Kind::View => {
-            let rest = new.create.first()?.strip_prefix("CREATE ")?;
-            Some(vec![format!("CREATE OR REPLACE {rest}")])
+            let again = |sql: &String| match sql.strip_prefix("CREATE ") {
+                Some(rest) => format!("CREATE OR REPLACE {rest}"),
+                None => sql.clone(),
+            };
+            Some(new.create.iter().map(again).collect())
         }
         Kind::Sequence => {
-            let rest = new.create.first()?.strip_prefix("CREATE ")?;
-            Some(vec![format!("ALTER {rest}")])
+            let old = from.objects.get(key)?;
+            // ALTER SEQUENCE takes no comment.
+            let apart = |object: &Object| match object.meaning.split_once(" COMMENT=") {
+                Some((words, comment)) => (words.to_owned(), comment.to_owned()),
+                None => (object.meaning.clone(), "''".to_owned()),
+            };
+            let ((was, old), (is, comment)) = (apart(old), apart(new));
+            let mut out = Vec::new();
+            if was != is {
+                out.push(format!("ALTER {}", is.strip_prefix("CREATE ")?));
+            }
+            if old != comment {
+                out.push(format!("ALTER TABLE {} COMMENT={comment}", quoted(&new.name)));
+            }
+            Some(out)
         }
         Kind::Index => {
             let table = new.on.as_ref()?;
@@ -178,11 +215,22 @@ fn clauses(alter: &Alter, now: &Table, then: &Table, keys: &Keys<'_>) -> Option<
         | Alter::SetIdentity { to: column, .. }
         | Alter::SetOther { to: column, .. } => {
             let (was, column) = (now.column(&column.folded), then.column(&column.folded)?);
-            let clause = vec![modify(column)];
-            Some(match was {
-                Some(was) if may_cut(was, column) => vec![vec![format!("\0{STRICT}")], clause],
-                _ => vec![clause],
-            })
+            let mut out = vec![vec![modify(column)]];
+            let own = |statement: String| vec![format!("\0{statement}")];
+            if let Some(was) = was
+                && changed::is(&was.data_type.written, &column.data_type.written)
+            {
+                let word = format!(
+                    "-- This may change the values of column {} of {}.",
+                    column.name, keys.table.name
+                );
+                out.insert(0, own(word.replace('\n', " ")));
+            }
+            // One that came without its NOT NULL is to refuse NULL now.
+            if was.map_or(column.not_null, |was| may_cut(was, column)) {
+                out.insert(0, own(STRICT.to_owned()));
+            }
+            Some(out)
         }
         Alter::AddConstraint(constraint) => Some(vec![constrained(constraint, keys)]),
         Alter::DropConstraint(constraint) => Some(vec![released(constraint, keys)]),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::dialect::mysql::USUAL;
 use crate::schema::{Column, Text};
 use crate::sql::split::MYSQL;
 use crate::sql::token::{self, Kind};
@@ -76,6 +77,28 @@ pub(super) fn words(column: &Column, of_table: &str) -> String {
         out.push_str(&column.other.written);
     }
     out
+}
+
+/// Lets a session say defaults with zeros for days and months, which no ALTER of their table passes without either.
+pub(super) const ZEROS: &str = "SET SESSION sql_mode = REPLACE(REPLACE(REPLACE(@@SESSION.sql_mode, 'NO_ZERO_IN_DATE', ''), 'NO_ZERO_DATE', ''), 'TRADITIONAL', '')";
+
+/// Statements between that and the usual mode.
+pub(super) fn with_zeros(mut statements: Vec<String>) -> Vec<String> {
+    statements.insert(0, ZEROS.to_owned());
+    statements.push(USUAL.to_owned());
+    statements
+}
+
+/// Whether the default of a column is a date without a day or a month.
+pub(super) fn has_zero_date(column: &Column) -> bool {
+    let data_type = column.data_type.written.as_str();
+    let is_date = ["date", "timestamp"].iter().any(|kind| data_type.starts_with(kind));
+    let default = column
+        .default
+        .as_ref()
+        .and_then(|default| default.written.strip_prefix('\''));
+    let is_zero = |place| default.and_then(|default| default.get(place)) == Some("-00");
+    is_date && (is_zero(4..7) || is_zero(7..10))
 }
 
 /// The columns of a key, as names are compared: those that stand in its parentheses, and not in expressions there.

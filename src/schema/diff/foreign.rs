@@ -18,7 +18,7 @@ impl Plan<'_> {
     }
 
     /// Foreign keys go and come again where a column on one of their ends gets another type; where that is not enough,
-    /// wherever a table on one of their ends is altered.
+    /// wherever a table on one of their ends is altered. Those of a table that goes do not come again.
     pub(super) fn free_columns(&mut self, all: bool) {
         let (from, to) = (self.from, self.to);
         let indexes = [&self.drop, &self.create, &self.redefine].into_iter().flatten();
@@ -40,13 +40,19 @@ impl Plan<'_> {
             })
         };
         for (key, object) in &from.objects {
-            let (Some(now), Some(then)) = (&object.table, to.table(key)) else {
+            let (Some(now), then) = (&object.table, to.table(key)) else {
                 continue;
             };
-            let stays = |constraint: &&Constraint| {
-                constraint.kind == ConstraintKind::ForeignKey && then.constraints.contains(constraint)
+            // One that goes with its table does so later than its parent changes.
+            let goes = then.is_none();
+            let is_one = |constraint: &&Constraint| {
+                constraint.kind == ConstraintKind::ForeignKey
+                    && match (then, &constraint.parent) {
+                        (Some(then), _) => then.constraints.contains(constraint),
+                        (None, parent) => parent.as_ref().is_some_and(|parent| to.table(parent).is_some()),
+                    }
             };
-            for constraint in now.constraints.iter().filter(stays) {
+            for constraint in now.constraints.iter().filter(is_one) {
                 let own = retyped(key, &|column| constraint.columns.contains(&column.folded));
                 let named = |column: &Column| constraint.definition.written.contains(&column.name);
                 let parent = constraint.parent.as_ref();
@@ -54,10 +60,11 @@ impl Plan<'_> {
                 if !own && !at_all && !parent.is_some_and(|parent| retyped(parent, &named)) {
                     continue;
                 }
-                let both = [Alter::DropConstraint, Alter::AddConstraint].map(|alter| alter(constraint.clone()));
+                let mut both = vec![Alter::DropConstraint(constraint.clone())];
+                both.extend(Some(Alter::AddConstraint(constraint.clone())).filter(|_| !goes));
                 match self.alter.iter_mut().find(|(table, _)| table == key) {
                     Some((_, alters)) => alters.extend(both),
-                    None => self.alter.push((key.clone(), both.to_vec())),
+                    None => self.alter.push((key.clone(), both)),
                 }
             }
         }

@@ -13,24 +13,46 @@ use crate::sql::token;
 impl Reading<'_> {
     /// What SHOW CREATE says of something, in a column.
     pub(super) fn show(&mut self, kind: &str, name: &str, column: usize) -> Result<String> {
-        self.show_with_mode(kind, name, column).map(|(words, _)| words)
+        self.shown(kind, name, column).map(|shown| shown.words)
     }
 
-    /// Likewise of a program, and the `sql_mode` that it has, which stands in the column behind its name.
-    fn show_with_mode(&mut self, kind: &str, name: &str, column: usize) -> Result<(String, String)> {
+    /// Likewise of a view or program, and of the session in which it was made.
+    fn shown(&mut self, kind: &str, name: &str, column: usize) -> Result<Shown> {
         let sql = format!("SHOW CREATE {kind} {}", quoted(name));
         let rows = (self.query)(&sql)?;
         let mut row = rows.into_iter().next().unwrap_or_default();
-        let words = row.get_mut(column).and_then(Option::take);
-        let mode = row.into_iter().nth(1).flatten().unwrap_or_default();
-        words.map(|words| (words, mode)).ok_or_else(|| {
+        let mut value = |at: usize| row.get_mut(at).and_then(Option::take);
+        let Some(words) = value(column) else {
             let what = kind.to_lowercase();
-            Error::new(
+            return Err(Error::new(
                 Code::Database,
                 format!("the definition of {what} `{name}` is not shown to this user"),
             )
-            .help("let the user see it: GRANT SELECT ON mysql.proc TO …, on MySQL GRANT SHOW_ROUTINE ON *.* TO …")
+            .help("let the user see it: GRANT SELECT ON mysql.proc TO …, on MySQL GRANT SHOW_ROUTINE ON *.* TO …"));
+        };
+        Ok(Shown {
+            words,
+            mode: value(1).unwrap_or_default(),
+            // The character set of its client stands between.
+            collation: value(column + 2).unwrap_or_default(),
         })
+    }
+
+    /// The statements that make a program whose words are read as they are shown.
+    fn read_so(&self, create: String, shown: &Shown) -> Vec<String> {
+        let create = read_so(create, &shown.mode, &self.usual_mode);
+        self.collated_so(create, shown)
+    }
+
+    /// Texts among the words have the collation of the session in which they were said.
+    fn collated_so(&self, mut create: Vec<String>, shown: &Shown) -> Vec<String> {
+        let collation = shown.collation.as_str();
+        let has_text = create.iter().any(|sql| !is_setting(sql) && sql.contains(['\'', '"']));
+        if has_text && !collation.is_empty() && collation != self.usual_collation {
+            create.insert(0, format!("SET SESSION collation_connection = {collation}"));
+            create.push(USUAL_COLLATION.to_owned());
+        }
+        create
     }
 
     fn without_database(&self, text: &str) -> String {
@@ -43,8 +65,9 @@ impl Reading<'_> {
         let names: Vec<&String> = views.iter().map(|(name, _)| name).collect();
         let mut found = Vec::new();
         for (name, definition) in &views {
-            let create = self.show("VIEW", name, 1)?;
-            let create = self.without_database(&view(&create, name));
+            let shown = self.shown("VIEW", name, 1)?;
+            let create = self.without_database(&view(&shown.words, name));
+            let create = self.collated_so(vec![create], &shown);
             let uses = |at: &str| {
                 let own = token::unquoted(at);
                 if names.iter().any(|view| **view == own) {
@@ -61,7 +84,7 @@ impl Reading<'_> {
             let named = self.qualified(definition);
             let own = Key::new(Kind::View, name.as_str());
             let object = Object {
-                meaning: create.clone(),
+                meaning: create.join(";"),
                 drop: format!("DROP VIEW {}", quoted(name)),
                 uses: named
                     .iter()
@@ -70,7 +93,7 @@ impl Reading<'_> {
                     .into_set(),
                 redefinable: true,
                 name: name.clone(),
-                create: vec![create],
+                create,
                 ..Object::default()
             };
             found.push((own, object));
@@ -99,9 +122,9 @@ impl Reading<'_> {
                    AND routine_type IN ('FUNCTION', 'PROCEDURE')";
         let routines: Vec<(String, String)> = self.rows(sql)?.map(|mut row| (row.text(), row.text())).collect();
         for (name, what) in routines {
-            let (create, mode) = self.show_with_mode(&what, &name, 2)?;
-            let create = self.without_database(&without_definer(&create));
-            let create = read_so(create, &mode, &self.usual_mode);
+            let shown = self.shown(&what, &name, 2)?;
+            let create = self.without_database(&without_definer(&shown.words));
+            let create = self.read_so(create, &shown);
             let kind = if what == "FUNCTION" {
                 Kind::Function
             } else {
@@ -129,8 +152,8 @@ impl Reading<'_> {
         for mut row in rows {
             let (name, table, timing, event) = (row.text(), row.text(), row.text(), row.text());
             // There alone are its backslashes.
-            let (shown, mode) = self.show_with_mode("TRIGGER", &name, 2)?;
-            let body = body(&shown, &["FOR", "EACH", "ROW"]);
+            let shown = self.shown("TRIGGER", &name, 2)?;
+            let body = body(&shown.words, &["FOR", "EACH", "ROW"]);
             let moment = format!("{timing} {event} ON {}", quoted(&table));
             let before = last.filter(|(other, _)| *other == moment).map(|(_, name)| name);
             let follows = before
@@ -138,7 +161,7 @@ impl Reading<'_> {
                 .map_or(String::new(), |before| format!(" FOLLOWS {}", quoted(before)));
             let body = self.without_database(&body);
             let create = format!("CREATE TRIGGER {} {moment} FOR EACH ROW{follows} {body}", quoted(&name));
-            let create = read_so(create, &mode, &self.usual_mode);
+            let create = self.read_so(create, &shown);
             let object = Object {
                 meaning: create.join(";"),
                 create,
@@ -165,8 +188,8 @@ impl Reading<'_> {
         let rows: Vec<Row> = self.rows(sql)?.collect();
         for mut row in rows {
             let (name, once) = (row.text(), row.optional());
-            let (shown, mode) = self.show_with_mode("EVENT", &name, 3)?;
-            let body = body(&shown, &["DO"]);
+            let shown = self.shown("EVENT", &name, 3)?;
+            let body = body(&shown.words, &["DO"]);
             let (every, field, starts, ends) = (row.text(), row.text(), row.optional(), row.optional());
             let (status, completion, comment) = (row.text(), row.text(), row.text());
             let mut create = format!("CREATE EVENT {} ON SCHEDULE", quoted(&name));
@@ -203,7 +226,7 @@ impl Reading<'_> {
                 say(format!("COMMENT {}", literal(&comment)));
             }
             say(format!("DO {}", without_database(&body, &self.database, false)));
-            let mut create = read_so(create, &mode, &self.usual_mode);
+            let mut create = self.read_so(create, &shown);
             // Its moments are of the time zone of the session that made it.
             if let Some(zone) = row.optional() {
                 create.insert(0, format!("SET SESSION time_zone = {}", literal(&zone)));
@@ -220,6 +243,22 @@ impl Reading<'_> {
         }
         Ok(())
     }
+}
+
+/// What SHOW CREATE says of a view or program.
+struct Shown {
+    words: String,
+    /// The `sql_mode` that a program has, which stands behind its name.
+    mode: String,
+    /// The collation of the session that made it.
+    collation: String,
+}
+
+/// Gives a session the collation back that its texts have where nothing is said.
+const USUAL_COLLATION: &str = "SET SESSION collation_connection = COLLATION(_utf8mb4'')";
+
+fn is_setting(sql: &str) -> bool {
+    sql.starts_with("SET SESSION ")
 }
 
 /// The parts of `sql_mode` by which the words of a program mean something else.

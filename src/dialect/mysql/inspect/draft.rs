@@ -2,11 +2,11 @@
 
 use crate::dialect::mysql::inspect::server::Server;
 use crate::dialect::mysql::inspect::{Row, table_key};
-use crate::dialect::mysql::schema::{charset, columns_of, fold, literal, quoted, same, words};
+use crate::dialect::mysql::schema::{
+    charset, columns_of, fold, has_zero_date, literal, quoted, same, with_zeros, words,
+};
 use crate::schema::{Column, Constraint, ConstraintKind, Definition, Generated, Key, Kind, Object, Table, Text};
 use crate::sorted::Gather as _;
-use crate::sql::split::MYSQL;
-use crate::sql::token;
 
 /// The engines whose tables are taken apart; of others SHOW CREATE TABLE is asked.
 const ENGINES: [&str; 6] = ["InnoDB", "MyISAM", "Aria", "MEMORY", "ARCHIVE", "CSV"];
@@ -36,11 +36,7 @@ impl Draft {
     pub(super) fn read(row: &mut Row) -> Self {
         let (name, kind, engine, collation) = (row.text(), row.text(), row.text(), row.text());
         let (options, comment) = (row.text(), row.text());
-        let options: Vec<&str> = options
-            .split(' ')
-            .filter(|option| !matches!(*option, "" | "partitioned"))
-            .collect();
-        let options = options.join(" ");
+        let options = said_options(&options, &engine);
         let is_plain = kind == "BASE TABLE" && ENGINES.contains(&engine.as_str());
         let mut table = Table::default();
         for (key, value) in [
@@ -105,23 +101,6 @@ impl Draft {
         self.table.columns.push(column);
     }
 
-    pub(super) fn has_binary_default(&self) -> bool {
-        self.table.columns.iter().any(is_binary_default)
-    }
-
-    /// Takes the defaults of bytes from the statement that makes the table.
-    pub(super) fn take_binary_defaults(&mut self, create: &str) {
-        for column in &mut self.table.columns {
-            if !is_binary_default(column) {
-                continue;
-            }
-            if let Some(default) = default_of(create, &quoted(&column.name)) {
-                column.default = Some(same(default));
-                column.definition = Definition(words(column, &self.collation));
-            }
-        }
-    }
-
     /// A CHECK that stands in the definition of a column, whose name it has, or one of the table.
     pub(super) fn check(&mut self, name: String, clause: &str, in_column: bool, enforced: bool) {
         let enforced = if enforced { "" } else { " NOT ENFORCED" };
@@ -179,8 +158,8 @@ impl Draft {
             })
     }
 
-    /// The objects of the table: itself, and its indexes.
-    pub(super) fn objects(self) -> Vec<(Key, Object)> {
+    /// The objects of the table: itself, and its indexes, where sessions usually have this mode.
+    pub(super) fn objects(self, usual_mode: &str) -> Vec<(Key, Object)> {
         let key = self.key();
         let mut object = Object {
             name: self.name.clone(),
@@ -194,7 +173,13 @@ impl Draft {
             object.redefinable = true;
             return vec![(key, object)];
         }
-        object.create = vec![self.create()];
+        let refuses_zeros = usual_mode.contains("NO_ZERO_");
+        let has_zeros = refuses_zeros && self.table.columns.iter().any(has_zero_date);
+        let said = |statement: String| match has_zeros {
+            true => with_zeros(vec![statement]),
+            false => vec![statement],
+        };
+        object.create = said(self.create());
         let foreign = self.table.constraints.iter();
         let foreign: Vec<&Constraint> = foreign.filter(|one| one.kind == ConstraintKind::ForeignKey).collect();
         let add = |one: &&Constraint| {
@@ -205,7 +190,7 @@ impl Draft {
                 one.definition.written
             )
         };
-        object.late = foreign.iter().map(add).collect();
+        object.late = foreign.iter().map(add).flat_map(said).collect();
         object.uses = foreign
             .iter()
             .filter_map(|one| one.parent.clone())
@@ -266,6 +251,22 @@ impl Draft {
     }
 }
 
+/// Of the options that a table is said to have those that it does not have anyway: Aria's are there unasked, some of them
+/// after an ALTER alone, and mean nothing to other engines.
+fn said_options(shown: &str, engine: &str) -> String {
+    let options: Vec<&str> = shown.split(' ').collect();
+    let rows_in_pages = !options
+        .iter()
+        .any(|option| matches!(*option, "row_format=DYNAMIC" | "row_format=FIXED"));
+    let is_said = |option: &&&str| match option.split_once('=') {
+        Some(("page_checksum" | "transactional", _)) if engine != "Aria" => false,
+        Some(("page_checksum", value)) => value != "1",
+        Some(("transactional", value)) => value != if rows_in_pages { "1" } else { "0" },
+        _ => !matches!(**option, "" | "partitioned"),
+    };
+    options.iter().filter(is_said).copied().collect::<Vec<_>>().join(" ")
+}
+
 /// What else there is to a column.
 fn other(extra: &str, comment: &str, place_of_points: Option<&str>) -> String {
     let mut parts = Vec::new();
@@ -290,36 +291,6 @@ fn other(extra: &str, comment: &str, place_of_points: Option<&str>) -> String {
     parts.join(" ")
 }
 
-/// Whether the default of the column is one of bytes, as MySQL shows those.
-fn is_binary_default(column: &Column) -> bool {
-    let base = column.data_type.written.split('(').next().unwrap_or_default();
-    let is_bytes = |default: &Text| default.written.starts_with("0x");
-    base.ends_with("binary") && column.default.as_ref().is_some_and(is_bytes)
-}
-
-/// The default of a column in the statement that makes a table; none where that is an expression.
-fn default_of(create: &str, column: &str) -> Option<String> {
-    let tokens: Vec<token::Token> = token::significant(create, &MYSQL).collect();
-    let text = |at: usize| tokens.get(at).map_or("", |token| &create[token.span.clone()]);
-    let mut depth = 0_usize;
-    let mut is_in_it = false;
-    for at in 0..tokens.len() {
-        match text(at) {
-            "(" => depth += 1,
-            ")" => depth = depth.saturating_sub(1),
-            "DEFAULT" if is_in_it && depth == 1 => {
-                let value = text(at + 1);
-                return (value != "(").then(|| value.to_owned());
-            }
-            _ => {}
-        }
-        if depth == 1 && matches!(text(at), "(" | ",") {
-            is_in_it = text(at + 1) == column;
-        }
-    }
-    None
-}
-
 /// Whether the parenthesis at the beginning is closed at the very end.
 fn ends_with_its_parenthesis(clause: &str) -> bool {
     let mut depth = 0_i32;
@@ -335,21 +306,4 @@ fn ends_with_its_parenthesis(clause: &str) -> bool {
         }
     }
     false
-}
-
-#[cfg(test)]
-mod tests {
-    use super::default_of;
-
-    #[test]
-    fn defaults_of_bytes() {
-        let create = "CREATE TABLE `t` (\n  `a, b` varbinary(9) DEFAULT 0x4100FF,\n  `n` decimal(9,2) DEFAULT (1),\n  \
-                      `c` binary(3) NOT NULL DEFAULT '\\0(,' COMMENT 'DEFAULT `e`',\n  `e` varbinary(2) DEFAULT NULL,\n  \
-                      KEY `a` (`c`,`e`)\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4";
-        let default = |column: &str| default_of(create, column);
-        assert_eq!(default("`a, b`").as_deref(), Some("0x4100FF"));
-        assert_eq!(default("`n`"), None);
-        assert_eq!(default("`c`").as_deref(), Some("'\\0(,'"));
-        assert_eq!(default("`e`").as_deref(), Some("NULL"));
-    }
 }

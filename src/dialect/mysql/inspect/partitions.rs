@@ -18,7 +18,13 @@ struct Part {
     name: String,
     values: String,
     comment: String,
-    below: Vec<String>,
+    below: Vec<Below>,
+}
+
+/// A part of a partition.
+struct Below {
+    name: String,
+    comment: String,
 }
 
 impl Part {
@@ -80,12 +86,12 @@ impl Partitioning {
             self.parts.push(Part {
                 name,
                 values,
-                comment,
+                comment: comment.clone(),
                 below: Vec::new(),
             });
         }
         if let Some(part) = self.parts.last_mut() {
-            part.below.extend(below);
+            part.below.extend(below.map(|name| Below { name, comment }));
         }
     }
 
@@ -94,7 +100,8 @@ impl Partitioning {
         let mut out = format!("PARTITION BY {}", self.by);
         let usual_below = |part: &Part| {
             let mut names = part.below.iter().enumerate();
-            names.all(|(at, name)| *name == format!("{}sp{at}", part.name))
+            // One comment for all of them is said of the partition.
+            names.all(|(at, below)| below.name == format!("{}sp{at}", part.name) && below.comment == part.comment)
         };
         let usual_names = self.parts.iter().all(usual_below);
         if let Some(by) = &self.sub_by {
@@ -113,11 +120,15 @@ impl Partitioning {
         }
         let parts = self.parts.iter().map(|part| {
             let mut words = format!("PARTITION {}{}", quoted(&part.name), part.values);
-            if !part.comment.is_empty() && usual_names {
-                words.push_str(&format!(" COMMENT = {}", literal(&part.comment)));
-            }
-            if !usual_names {
-                let names = part.below.iter().map(|name| format!("SUBPARTITION {}", quoted(name)));
+            let commented = |words: &str, comment: &str| match comment {
+                "" => words.to_owned(),
+                comment => format!("{words} COMMENT = {}", literal(comment)),
+            };
+            if usual_names {
+                words = commented(&words, &part.comment);
+            } else {
+                let below = part.below.iter();
+                let names = below.map(|one| commented(&format!("SUBPARTITION {}", quoted(&one.name)), &one.comment));
                 words.push_str(&format!(" ({})", names.collect::<Vec<_>>().join(", ")));
             }
             words

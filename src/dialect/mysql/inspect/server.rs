@@ -74,6 +74,8 @@ impl Server {
         (!self.mariadb && self.version >= (8, 0, 16)).then_some(
             "SELECT table_name AS name, generation_expression AS words FROM information_schema.columns \
              WHERE table_schema = DATABASE() AND generation_expression <> '' UNION ALL \
+             SELECT table_name, column_default FROM information_schema.columns WHERE table_schema = DATABASE() \
+             AND extra LIKE '%DEFAULT_GENERATED%' AND column_default NOT LIKE 'CURRENT_TIMESTAMP%' UNION ALL \
              SELECT table_name, expression FROM information_schema.statistics \
              WHERE table_schema = DATABASE() AND expression IS NOT NULL UNION ALL \
              SELECT /*+ NO_MERGE(c) */ t.table_name, c.check_clause \
@@ -128,7 +130,10 @@ impl Server {
         if self.mariadb {
             return (shown != "NULL").then_some(shown);
         }
-        if extra.to_ascii_uppercase().contains("DEFAULT_GENERATED") || shown.starts_with("CURRENT_TIMESTAMP") {
+        let base = data_type.split(['(', ' ']).next().unwrap_or_default();
+        // Older ones do not say that it is none of the texts that columns of other types may have.
+        let is_bare_moment = matches!(base, "datetime" | "timestamp") && shown.starts_with("CURRENT_TIMESTAMP");
+        if extra.to_ascii_uppercase().contains("DEFAULT_GENERATED") || is_bare_moment {
             let is_moment = shown.to_ascii_uppercase().starts_with("CURRENT_TIMESTAMP");
             let expression = self.expression(&shown);
             return Some(if is_moment {
@@ -149,7 +154,6 @@ impl Server {
             "bigint",
             "year",
         ];
-        let base = data_type.split(['(', ' ']).next().unwrap_or_default();
         let is_binary = base.ends_with("binary") && shown.starts_with("0x");
         Some(if plain.contains(&base) || is_binary {
             shown
@@ -182,6 +186,14 @@ mod tests {
         assert_eq!(default(maria, "'NULL'", "text", "").as_deref(), Some("'NULL'"));
         assert_eq!(default(mysql, "it's", "varchar(9)", "").as_deref(), Some("'it''s'"));
         assert_eq!(default(mysql, "5", "int", "").as_deref(), Some("5"));
+        assert_eq!(
+            default(mysql, "CURRENT_TIMESTAMP", "varchar(30)", "").as_deref(),
+            Some("'CURRENT_TIMESTAMP'")
+        );
+        assert_eq!(
+            default(mysql, "CURRENT_TIMESTAMP", "timestamp", "").as_deref(),
+            Some("CURRENT_TIMESTAMP")
+        );
         assert_eq!(
             default(mysql, "concat(_utf8mb4\\'a\\')", "varchar(9)", "DEFAULT_GENERATED").as_deref(),
             Some("(concat(_utf8mb4'a'))")

@@ -1,5 +1,6 @@
-//! Expressions in the words that MySQL settles on. It writes those of CHECKs, generated columns and indexes anew whenever
-//! their table is altered, whatever the ALTER is about: what was `-(99)` in a new table is `-99` from then on.
+//! Expressions in the words that MySQL settles on. It writes those of CHECKs, defaults, generated columns and indexes anew
+//! whenever their table is altered, whatever the ALTER is about: what was `-(99)` in a new table is `-99` from then on, and
+//! a text beside bytes one of bytes.
 
 use crate::code::Code;
 use crate::dialect::mysql::inspect::Reading;

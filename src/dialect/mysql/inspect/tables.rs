@@ -32,7 +32,7 @@ impl Reading<'_> {
             drafts.insert(draft.name.clone(), draft);
         }
         self.columns_of(&mut drafts)?;
-        self.binary_defaults(&mut drafts)?;
+        self.unshown_defaults(&mut drafts)?;
         self.checks(&mut drafts)?;
         self.keys(&mut drafts)?;
         self.foreign_keys(&mut drafts)?;
@@ -48,7 +48,7 @@ impl Reading<'_> {
             }
         }
         for draft in drafts.into_values() {
-            self.model.objects.extend(draft.objects());
+            self.model.objects.extend(draft.objects(&self.usual_mode));
         }
         Ok(())
     }
@@ -76,21 +76,6 @@ impl Reading<'_> {
                 column.default = Some(same(written));
                 column.definition = Definition(crate::dialect::mysql::schema::words(column, &draft.collation));
             }
-        }
-        Ok(())
-    }
-
-    /// The defaults of bytes, which MySQL shows to their first zero alone, but for the whole definition.
-    fn binary_defaults(&mut self, drafts: &mut Drafts) -> Result<()> {
-        if self.server.is_mariadb() {
-            return Ok(());
-        }
-        for draft in drafts.values_mut() {
-            if !draft.has_binary_default() {
-                continue;
-            }
-            let words = self.show("TABLE", &draft.name, 1)?;
-            draft.take_binary_defaults(&words);
         }
         Ok(())
     }
@@ -146,10 +131,14 @@ impl Reading<'_> {
             let name = row.text();
             let words = self.show("SEQUENCE", &name, 1)?;
             // Where it is kept is no part of what it is.
-            let words = words.rsplit_once(" ENGINE=").map_or(words.as_str(), |(words, _)| words);
+            let (words, rest) = words.split_once(" ENGINE=").unwrap_or((words.as_str(), ""));
+            let words = match rest.split_once(" COMMENT=") {
+                Some((_, comment)) => format!("{words} COMMENT={comment}"),
+                None => words.to_owned(),
+            };
             let object = Object {
-                meaning: words.to_owned(),
-                create: vec![words.to_owned()],
+                meaning: words.clone(),
+                create: vec![words],
                 drop: format!("DROP SEQUENCE {}", quoted(&name)),
                 redefinable: true,
                 name: name.clone(),

@@ -27,6 +27,8 @@ fn options(old: &str, new: &str) -> String {
         let none = match option.to_ascii_lowercase().as_str() {
             "key_block_size" | "max_rows" | "min_rows" | "avg_row_length" | "checksum" | "delay_key_write" => "0",
             "compression" => "''",
+            // That of Aria is on where nothing was said, and DEFAULT leaves it as it is.
+            "page_checksum" => "1",
             _ => "DEFAULT",
         };
         format!("{option}={none}")

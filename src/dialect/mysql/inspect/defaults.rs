@@ -1,0 +1,173 @@
+//! Defaults that `information_schema` does not show as they are: MySQL cuts those of bytes at their first zero, and both
+//! servers show `?` for a letter that does not fit UTF-8 of three bytes, MariaDB also for bytes that are no UTF-8.
+
+use crate::code::Code;
+use crate::dialect::mysql::inspect::Reading;
+use crate::dialect::mysql::inspect::draft::Draft;
+use crate::dialect::mysql::inspect::tables::Drafts;
+use crate::dialect::mysql::schema::{literal, quoted, same, words};
+use crate::error::{Error, Result};
+use crate::schema::{Column, Definition, Text};
+use crate::sql::split::MYSQL;
+use crate::sql::token::{self, Kind};
+
+/// A table of this session alone, whose one row has the defaults of another one.
+const ROW: &str = "`sqlrev_defaults`";
+
+impl Reading<'_> {
+    /// Reads anew the defaults that may not be what is shown.
+    pub(super) fn unshown_defaults(&mut self, drafts: &mut Drafts) -> Result<()> {
+        for draft in drafts.values_mut() {
+            // SHOW CREATE TABLE has the others as a whole.
+            if draft.whole.is_some() || !draft.table.columns.iter().any(may_be_another) {
+                continue;
+            }
+            if self.server.is_mariadb() {
+                self.values_of(draft)?;
+            } else {
+                let words = self.show("TABLE", &draft.name, 1)?;
+                draft.take_defaults(&|column| {
+                    let shown = default_of(&words, &quoted(&column.name))?;
+                    (is_bytes(column) || shown.starts_with("0x")).then_some(shown)
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The defaults as values, which nothing but a query for them shows on MariaDB. For a column that takes no NULL it
+    /// needs a row, if not of the table then of one like it.
+    fn values_of(&mut self, draft: &mut Draft) -> Result<()> {
+        let columns: Vec<&Column> = draft
+            .table
+            .columns
+            .iter()
+            .filter(|column| may_be_another(column))
+            .collect();
+        let list =
+            |of: &dyn Fn(&Column) -> String| columns.iter().map(|column| of(column)).collect::<Vec<_>>().join(", ");
+        let table = quoted(&draft.name);
+        let asked = list(&|column| hex(column, &format!("DEFAULT({})", quoted(&column.name))));
+        let ask = format!("SELECT {asked} FROM (SELECT 1) one LEFT JOIN {table} ON TRUE LIMIT 1");
+        let mut values = (self.query)(&ask)?.into_iter().next().unwrap_or_default();
+        if values.iter().any(Option::is_none) {
+            let names = list(&|column| quoted(&column.name));
+            let asked = list(&|column| hex(column, &quoted(&column.name)));
+            let make = format!("CREATE TEMPORARY TABLE {ROW} AS SELECT {names} FROM {table} LIMIT 0");
+            let cannot = |error: Error| match error.code() {
+                Code::Interrupted => error,
+                _ => Error::new(
+                    Code::Database,
+                    format!("a default of table {table} is not shown by the server"),
+                )
+                .cause(error.message().to_owned())
+                .help("let the user make tables of a session: GRANT CREATE TEMPORARY TABLES ON … TO …"),
+            };
+            (self.query)(&make).map_err(cannot)?;
+            let filled = (self.query)(&format!("INSERT INTO {ROW} () VALUES ()"));
+            let read = filled.and_then(|_| (self.query)(&format!("SELECT {asked} FROM {ROW}")));
+            (self.query)(&format!("DROP TEMPORARY TABLE {ROW}"))?;
+            values = read.map_err(cannot)?.into_iter().next().unwrap_or_default();
+        }
+        let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+        draft.take_defaults(&|column| {
+            let at = names.iter().position(|name| *name == column.name)?;
+            let value = values.get(at)?.as_deref()?;
+            // What is shown as it is stays in the server's words.
+            let shown = column.default.as_ref()?.written.as_str();
+            let text = text_of(value).map(|text| literal(&text));
+            match text.filter(|text| text == shown || !is_bytes(column)) {
+                Some(text) => (text != shown).then_some(text),
+                None => Some(format!("0x{value}")),
+            }
+        });
+        Ok(())
+    }
+}
+
+impl Draft {
+    /// Gives the columns whose defaults may be others than shown those that are found for them.
+    fn take_defaults(&mut self, found: &dyn Fn(&Column) -> Option<String>) {
+        for column in self.table.columns.iter_mut().filter(|column| may_be_another(column)) {
+            if let Some(default) = found(column) {
+                column.default = Some(same(default));
+                column.definition = Definition(words(column, &self.collation));
+            }
+        }
+    }
+}
+
+/// The kind of a type, without its length.
+fn base(column: &Column) -> &str {
+    column.data_type.written.split('(').next().unwrap_or_default()
+}
+
+fn is_bytes(column: &Column) -> bool {
+    base(column).ends_with("binary") || base(column).ends_with("blob")
+}
+
+/// Whether the default of the column may be another one than it seems: bytes up to a zero, or a text with a `?`.
+fn may_be_another(column: &Column) -> bool {
+    let is_text = base(column).ends_with("char") || base(column).ends_with("text");
+    let seems = |default: &Text| {
+        let mut tokens = token::significant(&default.written, &MYSQL);
+        let is_one = tokens.next().is_some_and(|token| token.kind == Kind::Text) && tokens.next().is_none();
+        default.written.starts_with("0x") || is_one && default.written.contains('?')
+    };
+    (is_text || is_bytes(column)) && column.default.as_ref().is_some_and(seems)
+}
+
+/// A value of a column in digits, texts in UTF-8.
+fn hex(column: &Column, value: &str) -> String {
+    if is_bytes(column) {
+        format!("HEX({value})")
+    } else {
+        format!("HEX(CONVERT({value} USING utf8mb4))")
+    }
+}
+
+fn text_of(digits: &str) -> Option<String> {
+    let pairs = digits.as_bytes().chunks(2);
+    let bytes = pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+    String::from_utf8(bytes.collect::<Option<Vec<u8>>>()?).ok()
+}
+
+/// The default of a column in the statement that makes a table; none where that is an expression.
+fn default_of(create: &str, column: &str) -> Option<String> {
+    let tokens: Vec<token::Token> = token::significant(create, &MYSQL).collect();
+    let text = |at: usize| tokens.get(at).map_or("", |token| &create[token.span.clone()]);
+    let mut depth = 0_usize;
+    let mut is_in_it = false;
+    for at in 0..tokens.len() {
+        match text(at) {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            "DEFAULT" if is_in_it && depth == 1 => {
+                let value = text(at + 1);
+                return (value != "(").then(|| value.to_owned());
+            }
+            _ => {}
+        }
+        if depth == 1 && matches!(text(at), "(" | ",") {
+            is_in_it = text(at + 1) == column;
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::default_of;
+
+    #[test]
+    fn defaults_of_bytes() {
+        let create = "CREATE TABLE `t` (\n  `a, b` varbinary(9) DEFAULT 0x4100FF,\n  `n` decimal(9,2) DEFAULT (1),\n  \
+                      `c` binary(3) NOT NULL DEFAULT '\\0(,' COMMENT 'DEFAULT `e`',\n  `e` varbinary(2) DEFAULT NULL,\n  \
+                      KEY `a` (`c`,`e`)\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4";
+        let default = |column: &str| default_of(create, column);
+        assert_eq!(default("`a, b`").as_deref(), Some("0x4100FF"));
+        assert_eq!(default("`n`"), None);
+        assert_eq!(default("`c`").as_deref(), Some("'\\0(,'"));
+        assert_eq!(default("`e`").as_deref(), Some("NULL"));
+    }
+}

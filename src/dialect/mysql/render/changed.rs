@@ -1,0 +1,162 @@
+//! Types whose values become others when they become those of another one, of which the server says nothing, however
+//! strict it is. Both servers were asked; what is not known to keep values is said to change them.
+
+/// Whether values may be others in a column of the new type than they were in one of the old.
+pub(super) fn is(old: &str, new: &str) -> bool {
+    let (old, new) = (Type::of(old), Type::of(new));
+    match (old.sort, new.sort) {
+        // Binary floats have 24 and 53 digits.
+        (Sort::Whole(bits), Sort::Float(digits)) => new.scale.is_some() || bits > digits,
+        (Sort::Fixed, Sort::Whole(_)) => old.scale != Some(0),
+        (Sort::Float(one), Sort::Float(other)) => {
+            other < one || new.scale.is_some() && (old.scale.is_none() || new.scale < old.scale)
+        }
+        (Sort::Fixed, Sort::Fixed) | (Sort::Moment, Sort::Moment) | (Sort::Time, Sort::Time) => new.scale < old.scale,
+        // Texts lose the spaces at their end in a CHAR, and bytes get zeros at theirs in a BINARY.
+        (Sort::Text | Sort::Document, Sort::Text) => new.base == "char" && old.base != "char",
+        (Sort::Bytes, Sort::Bytes) | (Sort::Text | Sort::Words, Sort::Bytes) => new.base == "binary" && old != new,
+        (Sort::Bit, _) => !matches!(new.sort, Sort::Bit | Sort::Whole(_) | Sort::Fixed),
+        (Sort::Whole(_), Sort::Whole(_) | Sort::Fixed | Sort::Bit)
+        | (Sort::Year, Sort::Whole(_) | Sort::Fixed)
+        | (Sort::Day, Sort::Moment)
+        | (Sort::Words, Sort::Words)
+        | (Sort::Place, Sort::Place)
+        // What is too long is an error.
+        | (_, Sort::Text) => false,
+        _ => old.base != new.base,
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    /// Whole numbers, with their bits.
+    Whole(u8),
+    /// DECIMAL.
+    Fixed,
+    /// Numbers with so many binary digits.
+    Float(u8),
+    Bit,
+    Year,
+    Day,
+    Moment,
+    Time,
+    Text,
+    Bytes,
+    /// ENUM and SET.
+    Words,
+    /// JSON of MySQL, which writes its documents in its own way.
+    Document,
+    Place,
+    Other,
+}
+
+/// A type as far as values that become others depend on it.
+#[derive(Debug, PartialEq, Eq)]
+struct Type<'t> {
+    base: &'t str,
+    sort: Sort,
+    /// Digits behind the point, or the length where nothing comes behind one.
+    scale: Option<u8>,
+}
+
+impl<'t> Type<'t> {
+    fn of(written: &'t str) -> Self {
+        let base = written.split(['(', ' ']).next().unwrap_or_default();
+        let within = written.split_once('(').and_then(|(_, rest)| rest.split_once(')'));
+        let numbers = within.map_or("", |(numbers, _)| numbers);
+        let last = numbers.rsplit(',').next().and_then(|digits| digits.parse().ok());
+        let (sort, scale) = match base {
+            "tinyint" => (Sort::Whole(8), None),
+            "smallint" => (Sort::Whole(16), None),
+            "mediumint" => (Sort::Whole(24), None),
+            "int" => (Sort::Whole(32), None),
+            "bigint" => (Sort::Whole(64), None),
+            "decimal" => (Sort::Fixed, last),
+            "float" => (Sort::Float(24), last),
+            "double" => (Sort::Float(53), last),
+            "bit" => (Sort::Bit, None),
+            "year" => (Sort::Year, None),
+            "date" => (Sort::Day, None),
+            "datetime" | "timestamp" => (Sort::Moment, Some(last.unwrap_or(0))),
+            "time" => (Sort::Time, Some(last.unwrap_or(0))),
+            "enum" | "set" => (Sort::Words, None),
+            "json" => (Sort::Document, None),
+            "binary" => (Sort::Bytes, last),
+            "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring" | "multipolygon"
+            | "geometrycollection" | "geomcollection" => (Sort::Place, None),
+            _ if base.ends_with("char") || base.ends_with("text") => (Sort::Text, None),
+            _ if base.ends_with("binary") || base.ends_with("blob") => (Sort::Bytes, None),
+            _ => (Sort::Other, None),
+        };
+        Self { base, sort, scale }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is;
+
+    #[test]
+    fn what_becomes_another_value_is_known() {
+        for (old, new) in [
+            ("decimal(10,2)", "decimal(10,1)"),
+            ("decimal(10,2)", "int"),
+            ("decimal(10,2)", "double"),
+            ("double", "float"),
+            ("double", "decimal(10,2)"),
+            ("double", "double(9,2)"),
+            ("int", "float"),
+            ("bigint unsigned", "double"),
+            ("int", "year"),
+            ("int", "datetime"),
+            ("date", "time"),
+            ("datetime", "time"),
+            ("datetime", "date"),
+            ("timestamp(6)", "timestamp"),
+            ("timestamp(6)", "datetime(3)"),
+            ("time", "datetime"),
+            ("time(6)", "time"),
+            ("datetime", "bigint"),
+            ("year", "time"),
+            ("enum('x','y')", "int"),
+            ("set('x','y')", "bigint"),
+            ("varchar(9)", "enum('x','y')"),
+            ("varchar(9)", "int"),
+            ("varchar(9)", "char(9)"),
+            ("varbinary(9)", "binary(9)"),
+            ("binary(4)", "binary(9)"),
+            ("text", "json"),
+            ("bit(9)", "blob"),
+            ("char(36)", "uuid"),
+        ] {
+            assert!(is(old, new), "{old} -> {new}");
+            assert!(!is(old, old), "{old}");
+        }
+        for (old, new) in [
+            ("int", "bigint"),
+            ("bigint(20)", "int(10) unsigned"),
+            ("int", "decimal(10,2)"),
+            ("decimal(10,0)", "bigint"),
+            ("smallint", "float"),
+            ("int", "double"),
+            ("float", "double"),
+            ("date", "datetime(6)"),
+            ("datetime", "timestamp"),
+            ("time", "time(3)"),
+            ("year", "int"),
+            ("tinyint(1)", "bit(1)"),
+            ("varchar(9)", "text"),
+            ("char(9)", "varchar(5)"),
+            ("varchar(9)", "varbinary(9)"),
+            ("binary(9)", "varbinary(9)"),
+            ("enum('x','y')", "enum('x','y','z')"),
+            ("enum('x')", "varchar(9)"),
+            ("json", "longtext"),
+            ("datetime(6)", "varchar(30)"),
+            ("point", "geometry"),
+            ("uuid", "char(36)"),
+        ] {
+            assert!(!is(old, new), "{old} -> {new}");
+        }
+    }
+}
