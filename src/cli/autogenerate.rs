@@ -1,7 +1,5 @@
 //! `revision --autogenerate`: the difference between two schemas becomes a revision.
 
-use std::borrow::Cow;
-
 use serde_json::{Value, json};
 
 use crate::cli::args::NewRevision;
@@ -113,16 +111,17 @@ fn between(
     if let Some((_, by)) = refused_by.iter().find(|(on, _)| *on) {
         refuse_drops(by, &up, compare, &now, &wanted, &renames)?;
     }
-    // What is not compared stays as it is on both ways.
-    let reached = reached(&now, &wanted, compare);
-    let mut down = match compare.lead(&reached, &now, &renames::undone(&renames, &now)) {
-        Err(error) if error.code() == Code::SchemaNoWords => {
+    let undone = renames::undone(&renames, &now);
+    let back = compare.back(&up, (&now, &wanted), (&renames, &undone))?;
+    let reached = back.left;
+    let mut down = match back.down {
+        Err(error) => {
             let causes = error.causes().iter().map(|cause| format!("; {cause}"));
             let why: String = std::iter::once(error.message().to_owned()).chain(causes).collect();
             ui.say(&format!("note: it cannot be undone: {}", why.replace('\n', "; ")));
             None
         }
-        down => Some(down?),
+        Ok(down) => Some(down),
     };
     let hook = &history.project.config.autogenerate.process_revision;
     let later = if hook.words.is_empty() {
@@ -239,31 +238,6 @@ fn divide(
         differences,
         ..Generated::default()
     })))
-}
-
-/// The schema after the upgrade: the wanted one, with what is left out of the comparison as it is now.
-fn reached<'m>(now: &Model, wanted: &'m Model, compare: &Compare<'_>) -> Cow<'m, Model> {
-    let Cow::Owned(mut reached) = compare.seen(wanted) else {
-        return Cow::Borrowed(wanted);
-    };
-    reached.tried &= now.tried;
-    let seen = compare.seen(now);
-    for (key, object) in &now.objects {
-        if !seen.objects.contains_key(key) {
-            reached.objects.insert(key.clone(), object.clone());
-        }
-    }
-    for (key, object) in &wanted.objects {
-        // With their types and defaults, which may not be compared.
-        if let Some(there) = reached
-            .objects
-            .get_mut(key)
-            .filter(|_| !now.objects.contains_key(key) || seen.objects.contains_key(key))
-        {
-            *there = object.clone();
-        }
-    }
-    Cow::Owned(reached)
 }
 
 /// What the downgrade does not bring back.

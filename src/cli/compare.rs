@@ -14,6 +14,7 @@ use crate::execute::autogenerate::Autogenerate;
 use crate::execute::declared;
 use crate::execute::lock::Patience;
 use crate::execute::piece::Piece;
+use crate::execute::round::Back;
 use crate::project::Rule;
 use crate::revision::Script;
 use crate::revision::graph::RevisionGraph;
@@ -103,6 +104,16 @@ impl<'a> Compare<'a> {
     /// The changes that lead from one schema to the other.
     pub(crate) fn lead(&self, from: &Model, to: &Model, renames: &[Rename]) -> Result<Vec<Piece>> {
         self.with(|autogenerate| autogenerate.lead(from, to, renames))
+    }
+
+    /// The way back, for a way from one schema to the other.
+    pub(crate) fn back<'m>(
+        &self,
+        up: &[Piece],
+        models: (&Model, &'m Model),
+        renames: (&[Rename], &[Rename]),
+    ) -> Result<Back<'m>> {
+        self.with(|autogenerate| autogenerate.back(up, models, renames))
     }
 
     /// How the two differ, whether or not statements are found for it.

@@ -39,6 +39,8 @@ pub struct Force {
     pub drops_first: bool,
     /// Functions are made without a look at their bodies, which name what comes later.
     pub bodies_unread: bool,
+    /// What had no name of its own comes without one again, so that a rename changes what it is called as it did before.
+    pub unnamed: bool,
 }
 
 /// How a dialect wants changes to be ordered.
@@ -58,6 +60,8 @@ pub struct Manner {
     pub settles: bool,
     /// A column cannot be dropped while a constraint is about it.
     pub constraints_first: bool,
+    /// A constraint without a name of its own is called by what its table and columns are called, whatever that is by then.
+    pub names_follow: bool,
     /// The kinds of constraints whose names but one may have in a schema.
     pub names_of_schema: &'static [ConstraintKind],
 }
@@ -184,6 +188,7 @@ impl Plan<'_> {
             whole_columns: manner.whole_columns,
             constraints_first: manner.constraints_first,
             computed_again: None,
+            unnamed: force.unnamed,
         };
         let is_replaced = |column: &Column| force.replace.iter().any(|key| is_of(column, key));
         for (key, object) in &self.from.objects {

@@ -79,7 +79,7 @@ use crate::dialect::{
 };
 use crate::error::Result;
 use crate::revision::Recreate;
-use crate::schema::diff::Change;
+use crate::schema::diff::{Change, Manner};
 use crate::schema::{Key, Model};
 use crate::sql::split::{self, SplitRules};
 use crate::sql::{parse, write};
@@ -146,6 +146,13 @@ impl Dialect for Sqlite {
 
     fn compares_schemas(&self) -> bool {
         COMPARES
+    }
+
+    fn manner(&self) -> Manner {
+        Manner {
+            names_follow: true,
+            ..Manner::default()
+        }
     }
 
     fn model(&self, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Option<Result<Model>> {

@@ -10,7 +10,7 @@ use crate::dialect::sqlite::bytes;
 use crate::dialect::sqlite::schema::definition::Reader;
 use crate::dialect::sqlite::table::Table as Definition;
 use crate::error::{Error, Result};
-use crate::schema::{Constraint, ConstraintKind, Key, Kind, Model, Object, Text};
+use crate::schema::{Constraint, ConstraintKind, Key, Kind, Model, Named, Object, Text};
 use crate::sorted::Gather as _;
 use crate::sql::parse::cursor::Cursor;
 use crate::sql::split::SQLITE;
@@ -276,6 +276,7 @@ fn unique_index(stored: &Stored, table: &Key) -> Option<Constraint> {
         columns,
         parent: None,
         inside: None,
+        named: Named(true),
     })
 }
 

@@ -17,6 +17,8 @@ pub(super) struct Way<'a> {
     pub constraints_first: bool,
     /// Computed columns that go before the others change, and come again after that.
     pub computed_again: Option<&'a BTreeSet<String>>,
+    /// A constraint that has no name of its own in the end comes without one, and gets none by a rename.
+    pub unnamed: bool,
 }
 
 impl Way<'_> {
@@ -298,11 +300,12 @@ impl Constraints {
                 None => before.push(now),
             }
         }
+        let is_written = |then: &Constraint| then.named.0 || !way.unnamed;
         before.retain(|now| {
             let taken: Vec<&str> = before_names(from, now);
             let at = after
                 .iter()
-                .position(|then| then.same(now) && !taken.contains(&then.folded.as_str()));
+                .position(|then| then.same(now) && !taken.contains(&then.folded.as_str()) && is_written(then));
             let Some(at) = at else { return true };
             self.rename.push(Alter::RenameConstraint {
                 from: (*now).clone(),

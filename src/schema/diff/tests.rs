@@ -1,5 +1,5 @@
 use super::*;
-use crate::schema::{ConstraintKind, Definition, Object, Table, Text};
+use crate::schema::{ConstraintKind, Definition, Named, Object, Table, Text};
 
 fn text(words: &str) -> Text {
     Text {
@@ -44,6 +44,7 @@ fn constraint(words: &str) -> Constraint {
         columns: BTreeSet::from([column.to_owned()]),
         parent: parent.map(|parent| Key::new(Kind::Table, parent)),
         inside: None,
+        named: Named(true),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::dialect::mysql::inspect::server::Server;
 use crate::dialect::mysql::inspect::{Row, table_key};
 use crate::dialect::mysql::schema::{charset, columns_of, fold, literal, quoted, same, words};
-use crate::schema::{Column, Constraint, ConstraintKind, Definition, Generated, Key, Kind, Object, Table, Text};
+use crate::schema::{Column, Constraint, ConstraintKind, Definition, Generated, Key, Kind, Named, Object, Table, Text};
 use crate::sorted::Gather as _;
 use crate::sql::split::MYSQL;
 use crate::sql::token;
@@ -150,6 +150,7 @@ impl Draft {
             columns,
             parent: None,
             inside: None,
+            named: Named(true),
         });
     }
 
