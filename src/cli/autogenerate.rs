@@ -63,13 +63,43 @@ pub(crate) fn generate(
     };
     one_for_all(history)?;
     let wanted = compare.declared(&scripts)?;
-    let now = if args.from_database {
-        up_to_date(session, history, graph)?;
-        compare.live(session)?.unwrap_or_default()
-    } else {
-        compare.built(&compare.everything(), ui)?
+    if !args.from_database {
+        let now = compare.built(&compare.everything(), ui)?;
+        return between(session, history, &compare, (now, scripts, wanted), args, ui);
+    }
+    up_to_date(session, history, graph)?;
+    let now = compare.live(session)?.unwrap_or_default();
+    let generated = between(session, history, &compare, (now, scripts, wanted.clone()), args, ui)?;
+    if let Some(generated) = &generated {
+        let built = compare.built(&compare.everything(), ui)?;
+        fits_all(&compare, (&built, &wanted), generated)?;
+    }
+    Ok(generated)
+}
+
+/// Refuses what leads from the database to the declared schema, and not from what the revisions build: no other database
+/// would come there.
+fn fits_all(compare: &Compare<'_>, (built, wanted): (&Model, &Model), generated: &Generated) -> Result<()> {
+    let all = std::iter::successors(Some(generated), |generated| generated.later.as_deref());
+    let parts: Vec<(String, bool)> = all
+        .map(|generated| (generated.upgrade.clone(), generated.alone))
+        .collect();
+    let Err(error) = compare.in_parts(built, wanted, &parts) else {
+        return Ok(());
     };
-    between(session, history, &compare, (now, scripts, wanted), args, ui)
+    let how = match error.code() {
+        Code::Interrupted => return Err(error),
+        Code::SchemaNoWords => "leads elsewhere than to the declared schema",
+        _ => "fails",
+    };
+    let labels = error.labels().iter().map(|label| label.text.as_str());
+    let words: Vec<&str> = std::iter::once(error.message()).chain(labels).collect();
+    let message = format!("the revision would be for this database alone: after the other revisions it {how}");
+    Err(Error::new(Code::SchemaNoWords, message)
+        .cause(words.join(": "))
+        .help("what the database has beside its revisions: sqlrev check --drift")
+        .help("write that into a revision by hand and mark it as applied here: sqlrev revision -m TEXT, sqlrev stamp head")
+        .help("or take it out of the database; what leads on from the revisions is written without --from-database"))
 }
 
 /// Refuses to write down names of one tenant's schema in a revision that is for all of them.
