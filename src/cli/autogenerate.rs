@@ -186,7 +186,7 @@ fn between(
         };
         processed(&given, hook, &mut generated, ui)?;
     }
-    Ok(Some(generated).filter(|generated| !generated.upgrade.trim().is_empty()))
+    Ok(Some(generated))
 }
 
 /// Refuses a database that is not where the new revision begins.
@@ -302,7 +302,7 @@ fn refuse_drops(
 }
 
 /// Lets the project's command change the operations. What it gives back must run; where it leads elsewhere than to the
-/// wanted schema, that is told and not refused: it may be what the command is for.
+/// wanted schema, or not back, that is told and not refused: it may be what the command is for.
 fn processed(given: &Given<'_>, hook: &Command, out: &mut Generated, ui: &mut Ui<'_>) -> Result<()> {
     let all = |pieces: &[Piece]| pieces.iter().map(compare::difference).collect::<Vec<_>>();
     let document = json!({
@@ -344,14 +344,22 @@ fn processed(given: &Given<'_>, hook: &Command, out: &mut Generated, ui: &mut Ui
                 .first()
                 .map_or(error.message(), |label| &label.text)
                 .to_owned();
-            wrong(&format!("a {which} that does not run")).cause(words)
+            wrong(&format!("{which} that does not run")).cause(words)
         })
     };
-    let reached = ran(given.now, &up, "upgrade")?;
-    if !schema::differences(&given.compare.seen(given.wanted), &given.compare.seen(&reached)).is_empty() {
+    let reached = ran(given.now, &up, "an upgrade")?;
+    let differ = |meant: &Model, got: &Model| {
+        let (meant, got) = (given.compare.seen(meant), given.compare.seen(got));
+        !up.is_empty() && !schema::differences(&meant, &got).is_empty()
+    };
+    if differ(given.wanted, &reached) {
         ui.say("note: what `process_revision` printed leads elsewhere than to the declared schema");
     }
-    ran(&reached, &down, "downgrade")?;
+    let back = ran(&reached, &down, "a downgrade")?;
+    out.irreversible &= down.is_empty();
+    if !out.irreversible && differ(given.now, &back) {
+        ui.say("note: the downgrade that `process_revision` printed does not lead back to the schema as it is now");
+    }
     out.upgrade = format!("\n{up}");
     out.downgrade = lost_text(given.up) + &down;
     if let Some(list) = value.get("upgrade").and_then(Value::as_array) {
