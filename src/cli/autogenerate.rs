@@ -125,7 +125,7 @@ fn between(
 ) -> Result<Option<Generated>> {
     let mut renames = compare.renames(&args.rename, &scripts, &now, &wanted)?;
     let seen = (compare.seen(&now), compare.seen(&wanted));
-    renames::ask_renames(&seen.0, &seen.1, &mut renames, ui);
+    renames::ask_renames(&seen.0, &seen.1, &mut renames, &session.cancel, ui)?;
     let mut up = compare.lead(&now, &wanted, &renames)?;
     if up.is_empty() {
         return Ok(None);

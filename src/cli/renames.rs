@@ -2,11 +2,13 @@
 
 use std::io::IsTerminal as _;
 
+use crate::cli::answer;
 use crate::cli::compare::Compare;
 use crate::cli::ui::Ui;
 use crate::code::Code;
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
+use crate::execute::Cancel;
 use crate::revision::Script;
 use crate::schema::diff::{self, Rename};
 use crate::schema::{Column, Key, Kind, Model, Object, Table};
@@ -416,23 +418,26 @@ pub(crate) fn undone(renames: &[Rename], from: &Model) -> Vec<Rename> {
 
 /// Asks on a terminal whether what looks like a rename is one; the answers that say so are added. Elsewhere nothing is
 /// asked and nothing guessed.
-pub(crate) fn ask_renames(from: &Model, to: &Model, renames: &mut Vec<Rename>, ui: &mut Ui<'_>) {
+pub(crate) fn ask_renames(
+    from: &Model,
+    to: &Model,
+    renames: &mut Vec<Rename>,
+    cancel: &Cancel,
+    ui: &mut Ui<'_>,
+) -> Result<()> {
     if !ui.live || !std::io::stdin().is_terminal() {
-        return;
+        return Ok(());
     }
     for guess in guesses(from, to, renames) {
         let shown = guess.shown();
         let (old, new) = shown.split_once('=').unwrap_or((&shown, ""));
-        ui.tell(&format!(
-            "{old} goes and {new} comes: is it one thing with another name? [y/N]"
-        ));
-        let mut answer = String::new();
-        let read = std::io::stdin().read_line(&mut answer);
-        if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
+        let question = format!("{old} goes and {new} comes: is it one thing with another name? [y/N]");
+        if answer::is_yes(&question, &mut || answer::line(cancel), ui)? {
             renames.push(guess);
         }
     }
     sorted::sort_by_key(renames, |rename| rename.column.is_some());
+    Ok(())
 }
 
 /// Tells of what looks like a rename and was not said to be one.
