@@ -20,7 +20,7 @@ use crate::revision::applied::Applied;
 use crate::revision::graph::RevisionGraph;
 use crate::revision::plan::Plan;
 use crate::schema::Model;
-use crate::schema::diff::Rename;
+use crate::schema::diff::{self, Rename};
 
 /// The two scripts of a revision.
 #[derive(Default)]
@@ -293,7 +293,7 @@ fn refuse_drops(
         Code::SchemaDrops,
         format!("the difference would drop {}", lost.join(", ")),
     );
-    for guess in renames::guesses(&compare.seen(now), &compare.seen(wanted), renames) {
+    for guess in diff::likely_renames(&compare.seen(now), &compare.seen(wanted), renames) {
         error = error.help(format!("if that is a rename: --rename {}", guess.shown()));
     }
     Err(error.help(format!(

@@ -428,12 +428,21 @@ pub(crate) fn ask_renames(
     if !ui.live || !std::io::stdin().is_terminal() {
         return Ok(());
     }
-    for guess in guesses(from, to, renames) {
+    let mut open = diff::likely_renames(from, to, renames);
+    while !open.is_empty() {
+        let guess = open.remove(0);
         let shown = guess.shown();
         let (old, new) = shown.split_once('=').unwrap_or((&shown, ""));
         let question = format!("{old} goes and {new} comes: is it one thing with another name? [y/N]");
         if answer::is_yes(&question, &mut || answer::line(cancel), ui)? {
+            open.retain(|other| other.column.is_some() != guess.column.is_some() || other.becomes() != guess.becomes());
             renames.push(guess);
+        } else if guess.column.is_none() {
+            // Its columns are then those of a new table.
+            let still = open
+                .iter()
+                .any(|other| other.becomes() == guess.becomes() && other.column.is_none());
+            open.retain(|other| still || other.column.is_none() || other.table != guess.becomes());
         }
     }
     sorted::sort_by_key(renames, |rename| rename.column.is_some());
@@ -442,18 +451,11 @@ pub(crate) fn ask_renames(
 
 /// Tells of what looks like a rename and was not said to be one.
 pub(crate) fn tell_guesses(from: &Model, to: &Model, renames: &[Rename], ui: &mut Ui<'_>) {
-    for guess in guesses(from, to, renames) {
+    for guess in diff::likely_renames(from, to, renames) {
         let shown = guess.shown();
         let (old, new) = shown.split_once('=').unwrap_or((&shown, ""));
         ui.say(&format!(
             "note: {old} goes and {new} comes; if that is one thing with another name: --rename {shown}"
         ));
     }
-}
-
-/// What looks like a rename and was not said to be one.
-pub(crate) fn guesses(from: &Model, to: &Model, renames: &[Rename]) -> Vec<Rename> {
-    let mut all = diff::likely_renames(from, to);
-    all.retain(|guess| renames.iter().all(|rename| rename.table != guess.table));
-    all
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::schema::diff::{Alter, Rename};
-use crate::schema::{Column, Constraint, ConstraintKind, Key, Table};
+use crate::schema::diff::Alter;
+use crate::schema::{Column, Constraint, ConstraintKind, Table};
 use crate::sorted::{self, Gather as _};
 
 /// How changes of columns are to be said.
@@ -347,32 +347,6 @@ impl Constraints {
 fn before_names<'t>(table: &'t Table, but: &Constraint) -> Vec<&'t str> {
     let names = table.constraints.iter().map(|constraint| constraint.folded.as_str());
     names.filter(|name| *name != but.folded).collect()
-}
-
-/// The one column that goes and the one of the same type that comes, when there is no other such pair.
-pub(super) fn likely_rename(key: &Key, from: &Table, to: &Table) -> Option<Rename> {
-    let gone: Vec<&Column> = from
-        .columns
-        .iter()
-        .filter(|column| to.column(&column.folded).is_none())
-        .collect();
-    let come: Vec<&Column> = to
-        .columns
-        .iter()
-        .filter(|column| from.column(&column.folded).is_none())
-        .collect();
-    let mut pairs = gone.iter().flat_map(|old| {
-        let same =
-            |new: &&&Column| new.data_type == old.data_type && new.generated.is_none() && old.generated.is_none();
-        come.iter().filter(same).map(move |new| (*old, *new))
-    });
-    let (old, new) = pairs.next()?;
-    pairs.next().is_none().then(|| Rename {
-        table: key.clone(),
-        column: Some(old.folded.clone()),
-        to: new.name.clone(),
-        folded: new.folded.clone(),
-    })
 }
 
 /// The order of kinds in which constraints are added; they are dropped in the opposite one.
