@@ -144,14 +144,15 @@ fn between(
     let undone = renames::undone(&renames, &now);
     let back = compare.back(&up, (&now, &wanted), (&renames, &undone))?;
     let reached = back.left;
-    let mut down = match back.down {
+    let (mut down, not_undone) = match back.down {
         Err(error) => {
             let causes = error.causes().iter().map(|cause| format!("; {cause}"));
             let why: String = std::iter::once(error.message().to_owned()).chain(causes).collect();
-            ui.say(&format!("note: it cannot be undone: {}", why.replace('\n', "; ")));
-            None
+            let why = format!("it cannot be undone: {}", why.replace('\n', "; "));
+            ui.say(&format!("note: {why}"));
+            (None, why)
         }
-        Ok(down) => Some(down),
+        Ok(down) => (Some(down), String::new()),
     };
     let hook = &history.project.config.autogenerate.process_revision;
     let later = if hook.words.is_empty() {
@@ -185,6 +186,11 @@ fn between(
             stopped: &|| session.cancel.is_fired(),
         };
         processed(&given, hook, &mut generated, ui)?;
+    }
+    if generated.irreversible && !generated.upgrade.trim().is_empty() {
+        // Whoever reads the file later did not see the note.
+        let why = not_undone.replacen("it", "-- It", 1);
+        generated.upgrade.insert_str(0, &format!("\n{why}\n"));
     }
     Ok(Some(generated))
 }

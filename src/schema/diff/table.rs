@@ -47,7 +47,12 @@ pub(super) fn changes(from: &Table, to: &Table, way: Way<'_>) -> Vec<Alter> {
     if spread && (changes.iter().any(|count| *count > 0) || constraints.is_something()) {
         out.push(switched(PARTITIONS, None));
     }
-    if from.options.contains_key(WITHOUT_ROWID) && primary_key(from) != primary_key(to) {
+    // Where a key is written, and in which letters its name, does not count.
+    let same_key = match (primary_key(from), primary_key(to)) {
+        (Some(now), Some(then)) => now.folded == then.folded && now.same(then),
+        (now, then) => now.is_none() && then.is_none(),
+    };
+    if from.options.contains_key(WITHOUT_ROWID) && !same_key {
         out.extend(Some(switched(WITHOUT_ROWID, None)).filter(|off| !out.contains(off)));
         on.extend(
             to.options
