@@ -96,6 +96,19 @@ impl<'a> Compare<'a> {
         self.with(|autogenerate| autogenerate.seen(model))
     }
 
+    /// A model without the objects that are left out.
+    pub(crate) fn included<'m>(&self, model: &'m Model) -> Cow<'m, Model> {
+        let config = &self.history.project.config.autogenerate;
+        if config.looks_at_all() {
+            return Cow::Borrowed(model);
+        }
+        let mut included = model.clone();
+        included
+            .objects
+            .retain(|key, object| config.wants(key, object.on.as_ref()));
+        Cow::Owned(included)
+    }
+
     /// A schema in the words of another one, which scratch made.
     pub(crate) fn settled<'m>(&self, model: &'m Model, other: &Model) -> Result<Cow<'m, Model>> {
         self.with(|autogenerate| autogenerate.settled(model, other))
