@@ -185,6 +185,10 @@ impl Dialect for Sqlite {
         }
     }
 
+    fn makes_by_itself(&self, statement: &str) -> bool {
+        schema::is_internal(statement)
+    }
+
     fn beyond(&self, statement: &str) -> Option<Replay> {
         session::beyond(statement)
     }

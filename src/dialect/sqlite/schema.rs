@@ -24,6 +24,27 @@ pub(super) const OBJECTS: &str = "SELECT type, name, tbl_name, sql FROM main.sql
 /// From SQLite 3.37 on.
 const SHADOWS: &str = "SELECT lower(name) FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow'";
 
+/// The tables that SQLite makes and `.schema` prints (fileformat2.html, section 2.6).
+const INTERNAL: [&str; 5] = [
+    "sqlite_sequence",
+    "sqlite_stat1",
+    "sqlite_stat2",
+    "sqlite_stat3",
+    "sqlite_stat4",
+];
+
+/// Whether a statement is the CREATE TABLE of one of SQLite's own tables.
+pub(super) fn is_internal(statement: &str) -> bool {
+    let mut cursor = Cursor::new(statement);
+    if !cursor.take(&["CREATE", "TABLE"]) {
+        return false;
+    }
+    let _ = cursor.take(&["IF", "NOT", "EXISTS"]);
+    cursor
+        .name()
+        .is_some_and(|name| INTERNAL.iter().any(|internal| name.is(internal)))
+}
+
 /// Reads the model of the main database.
 pub(super) fn model(query: &mut dyn FnMut(&str) -> Result<Rows>) -> Result<Model> {
     let shadows: BTreeSet<String> = match query(SHADOWS) {
