@@ -64,7 +64,7 @@ codes! {
     SchemaScratch = "schema::scratch",
         "To find and to prove the difference between two schemas they are built on a scratch database. The database refused a statement there that it once took elsewhere: it may need an extension, a module or a function that only the live database has. `exclude:` under `autogenerate:` leaves objects out.";
     SchemaNoWords = "schema::no_words",
-        "Every generated revision is run on scratch before it is written, up and down. For this difference no statement was found that the database takes and that leads to the wanted schema. Nothing was written. Write the revision by hand; `sqlrev check` says when it leads there. Nor are there words for a definition with bytes that are no UTF-8.";
+        "Every generated revision is run on scratch before it is written, up and down. For this difference no statement was found that the database takes and that leads to the wanted schema. Nothing was written. With --from-database it has to lead there from what the revisions build as well, since other databases have no more than that. Write the revision by hand; `sqlrev check` says when it leads there. Nor are there words for a definition with bytes that are no UTF-8.";
     SchemaDrops = "schema::drops",
         "With --no-drop, or `no_drop: true` under `autogenerate:`, a difference that would drop a table or a column is refused. If it is another name for something that stays, say so with --rename or with a comment in the schema file: `-- sqlrev:renamed from=old_name` above the column or the table.";
     SchemaRename = "schema::rename",

@@ -1,7 +1,5 @@
 //! `revision --autogenerate`: the difference between two schemas becomes a revision.
 
-use std::borrow::Cow;
-
 use serde_json::{Value, json};
 
 use crate::cli::args::NewRevision;
@@ -22,7 +20,7 @@ use crate::revision::applied::Applied;
 use crate::revision::graph::RevisionGraph;
 use crate::revision::plan::Plan;
 use crate::schema::Model;
-use crate::schema::diff::Rename;
+use crate::schema::diff::{self, Rename};
 
 /// The two scripts of a revision.
 #[derive(Default)]
@@ -65,13 +63,43 @@ pub(crate) fn generate(
     };
     one_for_all(history)?;
     let wanted = compare.declared(&scripts)?;
-    let now = if args.from_database {
-        up_to_date(session, history, graph)?;
-        compare.live(session)?.unwrap_or_default()
-    } else {
-        compare.built(&compare.everything(), ui)?
+    if !args.from_database {
+        let now = compare.built(&compare.everything(), ui)?;
+        return between(session, history, &compare, (now, scripts, wanted), args, ui);
+    }
+    up_to_date(session, history, graph)?;
+    let now = compare.live(session)?.unwrap_or_default();
+    let generated = between(session, history, &compare, (now, scripts, wanted.clone()), args, ui)?;
+    if let Some(generated) = &generated {
+        let built = compare.built(&compare.everything(), ui)?;
+        fits_all(&compare, (&built, &wanted), generated)?;
+    }
+    Ok(generated)
+}
+
+/// Refuses what leads from the database to the declared schema, and not from what the revisions build: no other database
+/// would come there.
+fn fits_all(compare: &Compare<'_>, (built, wanted): (&Model, &Model), generated: &Generated) -> Result<()> {
+    let all = std::iter::successors(Some(generated), |generated| generated.later.as_deref());
+    let parts: Vec<(String, bool)> = all
+        .map(|generated| (generated.upgrade.clone(), generated.alone))
+        .collect();
+    let Err(error) = compare.in_parts(built, wanted, &parts) else {
+        return Ok(());
     };
-    between(session, history, &compare, (now, scripts, wanted), args, ui)
+    let how = match error.code() {
+        Code::Interrupted => return Err(error),
+        Code::SchemaNoWords => "leads elsewhere than to the declared schema",
+        _ => "fails",
+    };
+    let labels = error.labels().iter().map(|label| label.text.as_str());
+    let words: Vec<&str> = std::iter::once(error.message()).chain(labels).collect();
+    let message = format!("the revision would be for this database alone: after the other revisions it {how}");
+    Err(Error::new(Code::SchemaNoWords, message)
+        .cause(words.join(": "))
+        .help("what the database has beside its revisions: sqlrev check --drift")
+        .help("write that into a revision by hand and mark it as applied here: sqlrev revision -m TEXT, sqlrev stamp head")
+        .help("or take it out of the database; what leads on from the revisions is written without --from-database"))
 }
 
 /// Refuses to write down names of one tenant's schema in a revision that is for all of them.
@@ -97,7 +125,7 @@ fn between(
 ) -> Result<Option<Generated>> {
     let mut renames = compare.renames(&args.rename, &scripts, &now, &wanted)?;
     let seen = (compare.seen(&now), compare.seen(&wanted));
-    renames::ask_renames(&seen.0, &seen.1, &mut renames, ui);
+    renames::ask_renames(&seen.0, &seen.1, &mut renames, &session.cancel, ui)?;
     let mut up = compare.lead(&now, &wanted, &renames)?;
     if up.is_empty() {
         return Ok(None);
@@ -113,16 +141,18 @@ fn between(
     if let Some((_, by)) = refused_by.iter().find(|(on, _)| *on) {
         refuse_drops(by, &up, compare, &now, &wanted, &renames)?;
     }
-    // What is not compared stays as it is on both ways.
-    let reached = reached(&now, &wanted, compare);
-    let mut down = match compare.lead(&reached, &now, &renames::undone(&renames, &now)) {
-        Err(error) if error.code() == Code::SchemaNoWords => {
+    let undone = renames::undone(&renames, &now);
+    let back = compare.back(&up, (&now, &wanted), (&renames, &undone))?;
+    let reached = back.left;
+    let (mut down, not_undone) = match back.down {
+        Err(error) => {
             let causes = error.causes().iter().map(|cause| format!("; {cause}"));
             let why: String = std::iter::once(error.message().to_owned()).chain(causes).collect();
-            ui.say(&format!("note: it cannot be undone: {}", why.replace('\n', "; ")));
-            None
+            let why = format!("it cannot be undone: {}", why.replace('\n', "; "));
+            ui.say(&format!("note: {why}"));
+            (None, why)
         }
-        down => Some(down?),
+        Ok(down) => (Some(down), String::new()),
     };
     let hook = &history.project.config.autogenerate.process_revision;
     let later = if hook.words.is_empty() {
@@ -157,7 +187,12 @@ fn between(
         };
         processed(&given, hook, &mut generated, ui)?;
     }
-    Ok(Some(generated).filter(|generated| !generated.upgrade.trim().is_empty()))
+    if generated.irreversible && !generated.upgrade.trim().is_empty() {
+        // Whoever reads the file later did not see the note.
+        let why = not_undone.replacen("it", "-- It", 1);
+        generated.upgrade.insert_str(0, &format!("\n{why}\n"));
+    }
+    Ok(Some(generated))
 }
 
 /// Refuses a database that is not where the new revision begins.
@@ -241,31 +276,6 @@ fn divide(
     })))
 }
 
-/// The schema after the upgrade: the wanted one, with what is left out of the comparison as it is now.
-fn reached<'m>(now: &Model, wanted: &'m Model, compare: &Compare<'_>) -> Cow<'m, Model> {
-    let Cow::Owned(mut reached) = compare.seen(wanted) else {
-        return Cow::Borrowed(wanted);
-    };
-    reached.tried &= now.tried;
-    let seen = compare.seen(now);
-    for (key, object) in &now.objects {
-        if !seen.objects.contains_key(key) {
-            reached.objects.insert(key.clone(), object.clone());
-        }
-    }
-    for (key, object) in &wanted.objects {
-        // With their types and defaults, which may not be compared.
-        if let Some(there) = reached
-            .objects
-            .get_mut(key)
-            .filter(|_| !now.objects.contains_key(key) || seen.objects.contains_key(key))
-        {
-            *there = object.clone();
-        }
-    }
-    Cow::Owned(reached)
-}
-
 /// What the downgrade does not bring back.
 fn lost_text(up: &[Piece]) -> String {
     let lost = |piece: &Piece| {
@@ -297,7 +307,7 @@ fn refuse_drops(
         Code::SchemaDrops,
         format!("the difference would drop {}", lost.join(", ")),
     );
-    for guess in renames::guesses(&compare.seen(now), &compare.seen(wanted), renames) {
+    for guess in diff::likely_renames(&compare.seen(now), &compare.seen(wanted), renames) {
         error = error.help(format!("if that is a rename: --rename {}", guess.shown()));
     }
     Err(error.help(format!(
@@ -306,7 +316,7 @@ fn refuse_drops(
 }
 
 /// Lets the project's command change the operations. What it gives back must run; where it leads elsewhere than to the
-/// wanted schema, that is told and not refused: it may be what the command is for.
+/// wanted schema, or not back, that is told and not refused: it may be what the command is for.
 fn processed(given: &Given<'_>, hook: &Command, out: &mut Generated, ui: &mut Ui<'_>) -> Result<()> {
     let all = |pieces: &[Piece]| pieces.iter().map(compare::difference).collect::<Vec<_>>();
     let document = json!({
@@ -352,10 +362,18 @@ fn processed(given: &Given<'_>, hook: &Command, out: &mut Generated, ui: &mut Ui
         })
     };
     let reached = ran(given.now, &up, "an upgrade")?;
-    if !schema::differences(&given.compare.seen(given.wanted), &given.compare.seen(&reached)).is_empty() {
+    let differ = |meant: &Model, got: &Model| {
+        let (meant, got) = (given.compare.seen(meant), given.compare.seen(got));
+        !up.is_empty() && !schema::differences(&meant, &got).is_empty()
+    };
+    if differ(given.wanted, &reached) {
         ui.say("note: what `process_revision` printed leads elsewhere than to the declared schema");
     }
-    ran(&reached, &down, "a downgrade")?;
+    let back = ran(&reached, &down, "a downgrade")?;
+    out.irreversible &= down.is_empty();
+    if !out.irreversible && differ(given.now, &back) {
+        ui.say("note: the downgrade that `process_revision` printed does not lead back to the schema as it is now");
+    }
     out.upgrade = format!("\n{up}");
     out.downgrade = lost_text(given.up) + &down;
     if let Some(list) = value.get("upgrade").and_then(Value::as_array) {

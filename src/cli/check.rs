@@ -122,7 +122,9 @@ fn drift(
     let compare = Compare::new(session, history, graph)?;
     let want = compare.built(applied.set(), ui)?;
     let held = compare.held(driver)?;
-    Ok(schema::differences(&want, &*compare.settled(&held, &want)?))
+    let held = compare.settled(&held, &want)?;
+    // Types and defaults that are not compared with the declared ones are compared here: one engine has written both.
+    Ok(schema::differences(&compare.included(&want), &compare.included(&held)))
 }
 
 fn drifted(difference: &Difference, ui: &mut Ui<'_>) {

@@ -14,6 +14,7 @@ use crate::execute::autogenerate::Autogenerate;
 use crate::execute::declared;
 use crate::execute::lock::Patience;
 use crate::execute::piece::Piece;
+use crate::execute::round::Back;
 use crate::project::Rule;
 use crate::revision::Script;
 use crate::revision::graph::RevisionGraph;
@@ -95,6 +96,19 @@ impl<'a> Compare<'a> {
         self.with(|autogenerate| autogenerate.seen(model))
     }
 
+    /// A model without the objects that are left out.
+    pub(crate) fn included<'m>(&self, model: &'m Model) -> Cow<'m, Model> {
+        let config = &self.history.project.config.autogenerate;
+        if config.looks_at_all() {
+            return Cow::Borrowed(model);
+        }
+        let mut included = model.clone();
+        included
+            .objects
+            .retain(|key, object| config.wants(key, object.on.as_ref()));
+        Cow::Owned(included)
+    }
+
     /// A schema in the words of another one, which scratch made.
     pub(crate) fn settled<'m>(&self, model: &'m Model, other: &Model) -> Result<Cow<'m, Model>> {
         self.with(|autogenerate| autogenerate.settled(model, other))
@@ -103,6 +117,16 @@ impl<'a> Compare<'a> {
     /// The changes that lead from one schema to the other.
     pub(crate) fn lead(&self, from: &Model, to: &Model, renames: &[Rename]) -> Result<Vec<Piece>> {
         self.with(|autogenerate| autogenerate.lead(from, to, renames))
+    }
+
+    /// The way back, for a way from one schema to the other.
+    pub(crate) fn back<'m>(
+        &self,
+        up: &[Piece],
+        models: (&Model, &'m Model),
+        renames: (&[Rename], &[Rename]),
+    ) -> Result<Back<'m>> {
+        self.with(|autogenerate| autogenerate.back(up, models, renames))
     }
 
     /// How the two differ, whether or not statements are found for it.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
+use crate::cli::answer;
 use crate::cli::session::{Session, unsupported};
 use crate::cli::ui::Ui;
 use crate::code::Code;
@@ -12,6 +13,7 @@ use crate::dialect;
 use crate::driver::sqlite::{self, Access};
 use crate::driver::{self, Driver, Failure, Whole};
 use crate::error::{Error, Result};
+use crate::execute::Cancel;
 use crate::project::{DatabaseUrl, Project, SqliteUrl};
 use crate::sql::write;
 
@@ -88,7 +90,7 @@ pub(super) fn drop(session: &mut Session<'_>, args: &Drop, ui: &mut Ui<'_>) -> R
         None => name.clone(),
     };
     if is_there && !args.yes {
-        ask(&name, &shown, ui)?;
+        ask(&name, &shown, &session.cancel, ui)?;
     }
     let dropped = match &url {
         _ if !is_there => false,
@@ -158,13 +160,11 @@ fn unused(path: &Path) -> Result<()> {
 }
 
 /// The name is the answer: a `y` is typed too soon.
-fn ask(name: &str, shown: &str, ui: &mut Ui<'_>) -> Result<()> {
+fn ask(name: &str, shown: &str, cancel: &Cancel, ui: &mut Ui<'_>) -> Result<()> {
     ui.tell(&format!(
         "{shown} would be dropped, with everything in it; its name is the answer that goes on:"
     ));
-    let mut answer = String::new();
-    let read = std::io::stdin().read_line(&mut answer);
-    if read.is_ok() && answer.trim() == name {
+    if answer::line(cancel)?.is_some_and(|answer| answer.trim() == name) {
         return Ok(());
     }
     Err(

@@ -2,11 +2,13 @@
 
 use std::io::IsTerminal as _;
 
+use crate::cli::answer;
 use crate::cli::compare::Compare;
 use crate::cli::ui::Ui;
 use crate::code::Code;
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
+use crate::execute::Cancel;
 use crate::revision::Script;
 use crate::schema::diff::{self, Rename};
 use crate::schema::{Column, Key, Kind, Model, Object, Table};
@@ -416,39 +418,44 @@ pub(crate) fn undone(renames: &[Rename], from: &Model) -> Vec<Rename> {
 
 /// Asks on a terminal whether what looks like a rename is one; the answers that say so are added. Elsewhere nothing is
 /// asked and nothing guessed.
-pub(crate) fn ask_renames(from: &Model, to: &Model, renames: &mut Vec<Rename>, ui: &mut Ui<'_>) {
+pub(crate) fn ask_renames(
+    from: &Model,
+    to: &Model,
+    renames: &mut Vec<Rename>,
+    cancel: &Cancel,
+    ui: &mut Ui<'_>,
+) -> Result<()> {
     if !ui.live || !std::io::stdin().is_terminal() {
-        return;
+        return Ok(());
     }
-    for guess in guesses(from, to, renames) {
+    let mut open = diff::likely_renames(from, to, renames);
+    while !open.is_empty() {
+        let guess = open.remove(0);
         let shown = guess.shown();
         let (old, new) = shown.split_once('=').unwrap_or((&shown, ""));
-        ui.tell(&format!(
-            "{old} goes and {new} comes: is it one thing with another name? [y/N]"
-        ));
-        let mut answer = String::new();
-        let read = std::io::stdin().read_line(&mut answer);
-        if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
+        let question = format!("{old} goes and {new} comes: is it one thing with another name? [y/N]");
+        if answer::is_yes(&question, &mut || answer::line(cancel), ui)? {
+            open.retain(|other| other.column.is_some() != guess.column.is_some() || other.becomes() != guess.becomes());
             renames.push(guess);
+        } else if guess.column.is_none() {
+            // Its columns are then those of a new table.
+            let still = open
+                .iter()
+                .any(|other| other.becomes() == guess.becomes() && other.column.is_none());
+            open.retain(|other| still || other.column.is_none() || other.table != guess.becomes());
         }
     }
     sorted::sort_by_key(renames, |rename| rename.column.is_some());
+    Ok(())
 }
 
 /// Tells of what looks like a rename and was not said to be one.
 pub(crate) fn tell_guesses(from: &Model, to: &Model, renames: &[Rename], ui: &mut Ui<'_>) {
-    for guess in guesses(from, to, renames) {
+    for guess in diff::likely_renames(from, to, renames) {
         let shown = guess.shown();
         let (old, new) = shown.split_once('=').unwrap_or((&shown, ""));
         ui.say(&format!(
             "note: {old} goes and {new} comes; if that is one thing with another name: --rename {shown}"
         ));
     }
-}
-
-/// What looks like a rename and was not said to be one.
-pub(crate) fn guesses(from: &Model, to: &Model, renames: &[Rename]) -> Vec<Rename> {
-    let mut all = diff::likely_renames(from, to);
-    all.retain(|guess| renames.iter().all(|rename| rename.table != guess.table));
-    all
 }

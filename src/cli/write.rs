@@ -67,10 +67,13 @@ pub(crate) fn revision(session: &mut Session<'_>, args: &args::NewRevision, ui: 
     let generated = if args.autogenerate {
         after_all(graph, &nodes, &depends_on)?;
         let generated = autogenerate::generate(session, &history, graph, args, ui)?;
-        if generated.is_none() {
-            return Ok(nothing_to_write(ui));
+        match &generated {
+            None => return Ok(nothing_to_write("the revisions build the schema as it should be", ui)),
+            Some(generated) if generated.upgrade.trim().is_empty() => {
+                return Ok(nothing_to_write("`process_revision` leaves out all that differs", ui));
+            }
+            Some(_) => generated,
         }
-        generated
     } else {
         None
     };
@@ -140,12 +143,12 @@ fn after(
     Ok(written.with(Some(later.differences.clone())))
 }
 
-/// There is no difference, and so no revision.
-fn nothing_to_write(ui: &mut Ui<'_>) -> u8 {
+/// There is nothing to be in a revision, and so none.
+fn nothing_to_write(why: &str, ui: &mut Ui<'_>) -> u8 {
     if ui.json {
         ui.value(&json!({"revision": null, "down_revision": [], "files": [], "differences": []}));
     } else {
-        ui.say("nothing to write: the revisions build the schema as it should be");
+        ui.say(&format!("nothing to write: {why}"));
     }
     0
 }

@@ -417,6 +417,13 @@ pub trait Dialect: Sync + std::fmt::Debug {
     /// Whether what the statement does lasts only as long as the connection.
     fn sets_up_connection(&self, statement: &str) -> bool;
 
+    /// Whether a statement makes what the database makes by itself, and refuses to be told: clients print it with the rest
+    /// of a schema.
+    fn makes_by_itself(&self, statement: &str) -> bool {
+        let _ = statement;
+        false
+    }
+
     /// What becomes of a statement on a database that is there to try things on, when it reaches beyond that one: to
     /// other files, or to what is the whole server's.
     fn beyond(&self, statement: &str) -> Option<Replay> {

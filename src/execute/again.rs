@@ -212,10 +212,7 @@ impl<'a> Executor<'a> {
             place = index;
             !called.contains(&name)
         })?;
-        Ok(Some((
-            place,
-            format!("setting that function `{name}` may have made"),
-        )))
+        Ok(Some((place, format!("setting that function `{name}` may have made"))))
     }
 
     /// Says why a step is not tried again on the same connection, where a ROLLBACK has not undone all that these statements

@@ -14,12 +14,13 @@ use crate::error::{Error, Result};
 use crate::execute::declared::{self, Lens, has_body};
 use crate::execute::fault;
 use crate::execute::harder::{harder, in_steps, is_astray};
+use crate::execute::naming;
 use crate::execute::online::OnDriver;
 use crate::execute::piece::{Piece, script};
 use crate::execute::replay::{MakeScratch, Replay};
 use crate::execute::stuck::{Stuck, led_elsewhere, refused, said};
 use crate::revision::Script;
-use crate::schema::diff::{self, Alter, Change, Force, Manner, Rename};
+use crate::schema::diff::{self, Change, Force, Manner, Rename};
 use crate::schema::{Key, Kind, Model, order};
 use crate::sorted::Gather as _;
 use crate::source::SourceFile;
@@ -49,6 +50,11 @@ impl Autogenerate<'_> {
     /// # Errors
     /// `schema::no_words` for a difference that no statement makes; what the database refuses on scratch.
     pub fn lead(&self, from: &Model, to: &Model, renames: &[Rename]) -> Result<Vec<Piece>> {
+        self.lead_by(from, to, renames, &Force::default())
+    }
+
+    /// Likewise by these means at least.
+    pub(super) fn lead_by(&self, from: &Model, to: &Model, renames: &[Rename], force: &Force) -> Result<Vec<Piece>> {
         // What is the same is the same through any lens, and a copy of a large schema is not cheap. An index that stands for a
         // constraint is not the same: the lens may take the one away and leave the other.
         let named_alike = from.objects.len() == to.objects.len() && from.objects.keys().eq(to.objects.keys());
@@ -66,23 +72,29 @@ impl Autogenerate<'_> {
             && let Some(part) = self.part(from, to, &changed)
         {
             let (from, present, wanted) = (from.part(&part), present.part(&part), wanted.part(&part));
-            match self.led((&from, &present), &wanted, renames) {
+            match self.led((&from, &present), &wanted, renames, force) {
                 Err(error) if error.code() != Code::Interrupted => {}
                 led => return led,
             }
         }
-        self.led((from, &present), &wanted, renames)
+        self.led((from, &present), &wanted, renames, force)
     }
 
     /// What is enough to try the changes with.
-    fn part(&self, from: &Model, to: &Model, changed: &BTreeSet<Key>) -> Option<BTreeSet<Key>> {
+    pub(super) fn part(&self, from: &Model, to: &Model, changed: &BTreeSet<Key>) -> Option<BTreeSet<Key>> {
         let mut scratch = || Some(Box::new(OnDriver((self.scratch)().ok()?)) as Box<dyn Scratch>);
         self.dialect.part(from, to, changed, &mut scratch)
     }
 
     /// Tries means after means.
-    fn led(&self, (from, present): (&Model, &Model), wanted: &Model, renames: &[Rename]) -> Result<Vec<Piece>> {
-        let mut force = Force::default();
+    fn led(
+        &self,
+        (from, present): (&Model, &Model),
+        wanted: &Model,
+        renames: &[Rename],
+        force: &Force,
+    ) -> Result<Vec<Piece>> {
+        let mut force = force.clone();
         let mut before: BTreeMap<Key, Error> = BTreeMap::new();
         loop {
             let stuck = match self.attempt(from, wanted, renames, &force)? {
@@ -194,31 +206,18 @@ impl Autogenerate<'_> {
         let mut present = self.model(&mut replay)?;
         if !renames.is_empty() && !force.recreate.is_empty() {
             let drops = order::removal(&present, &force.recreate);
-            for change in drops.into_iter().map(Change::Drop) {
-                if let Err(stuck) = self.run(&mut replay, &[change], (&present, wanted), force, &mut pieces)? {
-                    return Ok(Err(stuck));
-                }
-            }
-            present = self.model(&mut replay)?;
-        }
-        let in_the_way = in_the_way(renames, &present);
-        if !in_the_way.is_empty() {
-            for change in in_the_way {
-                if let Err(stuck) = self.run(&mut replay, &[change], (&present, wanted), force, &mut pieces)? {
-                    return Ok(Err(stuck));
-                }
-            }
-            present = self.model(&mut replay)?;
-        }
-        for rename in renames {
-            let change = renaming(rename, &present);
-            if let Err(stuck) = self.run(&mut replay, &[change], (&present, wanted), force, &mut pieces)? {
+            let drops = drops.into_iter().map(Change::Drop).collect();
+            if let Err(stuck) = self.run_all(drops, &mut replay, &mut present, wanted, force, &mut pieces)? {
                 return Ok(Err(stuck));
             }
-            present = self.model(&mut replay)?;
+        }
+        let ran = self.renamed(renames, &mut replay, &mut present, wanted, force, &mut pieces)?;
+        if let Err(stuck) = ran {
+            return Ok(Err(stuck));
         }
         let none = Force {
             bodies_unread: force.bodies_unread,
+            unnamed: force.unnamed,
             ..Force::default()
         };
         for round in 0..ROUNDS {
@@ -292,7 +291,7 @@ impl Autogenerate<'_> {
     }
 
     /// Runs changes on scratch, as they will stand in the script.
-    fn run(
+    pub(super) fn run(
         &self,
         replay: &mut Replay,
         changes: &[Change],
@@ -316,6 +315,7 @@ impl Autogenerate<'_> {
                         .collect::<Option<Vec<_>>>()
                         .map(|parts| parts.concat())
                 }
+                None if force.unnamed => dialect.render(&naming::unnamed(change), from, to),
                 None => dialect.render(change, from, to),
             };
             let Some(statements) = statements else {
@@ -420,7 +420,7 @@ fn run_for(replay: &mut Replay, statement: &str, is_compared: bool) -> Result<()
     }
 }
 
-fn generated(text: &str) -> Script {
+pub(super) fn generated(text: &str) -> Script {
     Script {
         file: SourceFile::new("the generated script", text),
         body: 0,
@@ -442,56 +442,6 @@ fn filled(pieces: &[Piece], wanted: &Model) -> Vec<Change> {
         _ => None,
     });
     made.filter(fills).cloned().map(Change::Complete).collect()
-}
-
-/// What has a name that is given to something else, and does not get another one: it goes first.
-fn in_the_way(renames: &[Rename], present: &Model) -> Vec<Change> {
-    let mut found = Vec::new();
-    for rename in renames {
-        if rename.column.is_some() {
-            let columns = present
-                .table(&rename.table)
-                .map(|table| &table.columns[..])
-                .unwrap_or_default();
-            let stays = |folded: &str| {
-                let gone = |other: &Rename| other.table == rename.table && other.column.as_deref() == Some(folded);
-                !renames.iter().any(gone)
-            };
-            let taken = columns.iter().find(|column| column.folded == rename.folded);
-            let taken = taken.filter(|column| stays(&column.folded));
-            found.extend(
-                taken.map(|column| Change::Alter(rename.table.clone(), Box::new(Alter::DropColumn(column.clone())))),
-            );
-        } else {
-            let taken = present.objects.keys().find(|key| {
-                key.kind == Kind::Table
-                    && key.schema == rename.table.schema
-                    && key.name == rename.folded
-                    && !renames
-                        .iter()
-                        .any(|other| other.column.is_none() && other.table == **key)
-            });
-            found.extend(taken.map(|key| Change::Drop(key.clone())));
-        }
-    }
-    found
-}
-
-fn renaming(rename: &Rename, present: &Model) -> Change {
-    match &rename.column {
-        None => Change::RenameTable {
-            table: rename.table.clone(),
-            to: rename.to.clone(),
-        },
-        Some(column) => {
-            let spelled = present.table(&rename.table).and_then(|table| table.column(column));
-            let alter = Alter::RenameColumn {
-                from: spelled.map_or_else(|| column.clone(), |column| column.name.clone()),
-                to: rename.to.clone(),
-            };
-            Change::Alter(rename.table.clone(), Box::new(alter))
-        }
-    }
 }
 
 #[cfg(all(test, feature = "cli"))]

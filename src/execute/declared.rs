@@ -14,6 +14,7 @@ use crate::revision::graph::RevisionGraph;
 use crate::revision::nodes::NodeSet;
 use crate::revision::{Recreate, Script};
 use crate::schema::{Key, Kind, Model, Object};
+use crate::sql::split::Piece;
 use crate::version::VersionTable;
 
 /// What is left out of a comparison, as a function that takes it out of a model.
@@ -151,10 +152,15 @@ fn built_apart(replay: &mut Replay, graph: &RevisionGraph, nodes: &NodeSet, tabl
 /// What the database refuses, labelled in the file.
 pub fn declared(scratch: MakeScratch<'_>, scripts: &[Script], table: &VersionTable) -> Result<Model> {
     let mut replay = Replay::new(scratch, false)?;
+    let dialect = replay.driver().dialect();
+    let scripts: Vec<Script> = scripts
+        .iter()
+        .map(|script| without_internal(script, dialect))
+        .collect::<Result<_>>()?;
     let mut declared = match apart(&mut replay, &scripts.iter().collect::<Vec<_>>()) {
         Some(model) => own(model, table),
         None => {
-            for script in scripts {
+            for script in &scripts {
                 run(&mut replay, script)
                     .map_err(|error| error.state("it was tried on a scratch database: nothing has changed"))?;
             }
@@ -163,6 +169,33 @@ pub fn declared(scratch: MakeScratch<'_>, scripts: &[Script], table: &VersionTab
     };
     declared.tried = true;
     Ok(declared)
+}
+
+/// A script with blanks where it makes what the database makes by itself. Everything else stays where it stands.
+fn without_internal(script: &Script, dialect: &'static dyn Dialect) -> Result<Script> {
+    let mut text = String::new();
+    let mut statements = script.statements(dialect.rules())?;
+    // What cannot be read is told when it is run.
+    while let Ok(Some(piece)) = statements.next() {
+        let Piece::Statement(statement) = piece else { continue };
+        if !dialect.makes_by_itself(statement.text) {
+            continue;
+        }
+        if text.is_empty() {
+            text = script.file.text.to_string();
+        }
+        let start = usize::try_from(statement.offset).unwrap_or(usize::MAX);
+        let blanks = statement
+            .text
+            .bytes()
+            .map(|byte| if byte == b'\n' { '\n' } else { ' ' });
+        text.replace_range(start..start + statement.text.len(), &blanks.collect::<String>());
+    }
+    let mut script = script.clone();
+    if !text.is_empty() {
+        script.file.text = text.into();
+    }
+    Ok(script)
 }
 
 /// The model of scripts that a dialect need not run on one database to know what comes of them.

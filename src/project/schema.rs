@@ -98,6 +98,13 @@ impl Project {
             return Ok(None);
         };
         let path = self.root.join(name);
+        if self.declares(&path)? {
+            let message =
+                format!("`schema_dump: {name}` would overwrite a file of `schema:`, which is read and not written");
+            return Err(
+                Error::new(Code::ConfigWrongType, message).help("name a file of its own: schema_dump: schema_now.sql")
+            );
+        }
         match std::fs::read(&path) {
             Ok(there) if !there.is_empty() && !there.starts_with(DUMPED.as_bytes()) => {
                 let message = format!("`schema_dump: {name}` would overwrite a file that is no dump of ours");
@@ -107,6 +114,22 @@ impl Project {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(mistakes::unreadable(name, &error)),
             _ => Ok(Some(path)),
         }
+    }
+
+    /// Whether a file is one of those that declare the schema, or would be if it were there.
+    fn declares(&self, path: &Path) -> Result<bool> {
+        let names = match self.schema()? {
+            Some(Schema::Files(names)) => names,
+            Some(Schema::Command(_)) => return Ok(false),
+            None if self.config.is_chosen => return Ok(false),
+            None => vec![DEFAULT.to_owned()],
+        };
+        let path = resolved(path);
+        let is_sql = path.extension().is_some_and(|extension| extension == "sql");
+        Ok(names.iter().any(|name| {
+            let file = resolved(&self.root.join(name));
+            file == path || is_sql && file.is_dir() && path.starts_with(&file)
+        }))
     }
 
     /// Writes a dump of the schema; one that says the same is left alone.
@@ -204,6 +227,17 @@ fn is_empty(text: &str) -> bool {
     text.trim_start_matches('\u{feff}')
         .trim_matches(|letter: char| letter == ';' || letter.is_whitespace())
         .is_empty()
+}
+
+/// A path without what leads back in it, and without links, as far as it is there.
+fn resolved(path: &Path) -> PathBuf {
+    if let Ok(real) = path.canonicalize() {
+        return real;
+    }
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) if !parent.as_os_str().is_empty() => resolved(parent).join(name),
+        _ => path.components().collect(),
+    }
 }
 
 /// The error of a schema that would drop everything because a file is not where it should be, or was cut.

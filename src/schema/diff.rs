@@ -42,6 +42,8 @@ pub struct Force {
     pub bodies_unread: bool,
     /// Functions that stand on tables which are altered go before and come after that, but for those that the tables need.
     pub functions_late: bool,
+    /// What had no name of its own comes without one again, so that a rename changes what it is called as it did before.
+    pub unnamed: bool,
 }
 
 /// How a dialect wants changes to be ordered.
@@ -61,6 +63,8 @@ pub struct Manner {
     pub settles: bool,
     /// A column cannot be dropped while a constraint is about it.
     pub constraints_first: bool,
+    /// A constraint without a name of its own is called by what its table and columns are called, whatever that is by then.
+    pub names_follow: bool,
     /// The kinds of constraints whose names but one may have in a schema.
     pub names_of_schema: &'static [ConstraintKind],
 }
@@ -190,6 +194,7 @@ impl Plan<'_> {
             whole_columns: manner.whole_columns,
             constraints_first: manner.constraints_first,
             computed_again: None,
+            unnamed: force.unnamed,
         };
         let is_replaced = |column: &Column| force.replace.iter().any(|key| is_of(column, key));
         for (key, object) in &self.from.objects {

@@ -201,7 +201,22 @@ pub struct Constraint {
     pub parent: Option<Key>,
     /// The column in whose definition it is written, as names are compared.
     pub inside: Option<String>,
+    /// Whether its name is written.
+    pub named: Named,
 }
+
+/// Whether a name is written, and not one that follows what the table and its columns are called. Two constraints may
+/// differ in it without being different.
+#[derive(Debug, Clone, Copy)]
+pub struct Named(pub bool);
+
+impl PartialEq for Named {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Named {}
 
 impl Constraint {
     fn same(&self, other: &Self) -> bool {

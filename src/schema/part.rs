@@ -133,7 +133,7 @@ pub(crate) fn collides(from: &Model, to: &Model, changed: &BTreeSet<Key>, part: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::{Constraint, Table, Text};
+    use crate::schema::{Constraint, Named, Table, Text};
 
     fn key(name: &str) -> Key {
         Key::new(Kind::Table, name)
@@ -157,6 +157,7 @@ mod tests {
                 columns: BTreeSet::new(),
                 parent: Some(parent.clone()),
                 inside: None,
+                named: Named(true),
             });
             let object = Object {
                 table: Some(Table {

@@ -31,11 +31,15 @@ pub(super) fn fit(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatement]) 
         if draft.table.strict() && data_type.eq_ignore_ascii_case("ANY") {
             continue;
         }
-        let Some(class) = stored(ask, &data_type, &value)? else {
+        let Some((class, is_moment)) = stored(ask, &data_type, &value)? else {
             continue;
         };
         let affinity = Affinity::of(&data_type);
         if class == "null" || affinity.classes().contains(&class.as_str()) {
+            continue;
+        }
+        // The texts of moments are what such a type is for, and stay texts (datatype3.html, section 2.2).
+        if is_moment && affinity == Affinity::Numeric && names_moment(&data_type) {
             continue;
         }
         let site = Site {
@@ -59,9 +63,15 @@ pub(super) fn fit(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatement]) 
     Ok(())
 }
 
-/// The storage class that the default has in a column of the type; `None` where scratch cannot say, for want of a
-/// function of the application's, say.
-fn stored(ask: &mut dyn Ask, data_type: &str, value: &str) -> Result<Option<String>> {
+/// Whether a type is one of moments: DATETIME, DATE, TIMESTAMP.
+fn names_moment(data_type: &str) -> bool {
+    let data_type = data_type.to_ascii_uppercase();
+    ["DATE", "TIME"].iter().any(|word| data_type.contains(word))
+}
+
+/// The storage class that the default has in a column of the type, and whether it is the text of a moment; `None` where
+/// scratch cannot say, for want of a function of the application's, say.
+fn stored(ask: &mut dyn Ask, data_type: &str, value: &str) -> Result<Option<(String, bool)>> {
     let mut scratch = ask.scratch()?;
     let made = scratch
         .execute(&format!("CREATE TABLE t (c {data_type} DEFAULT {value})"))
@@ -69,6 +79,9 @@ fn stored(ask: &mut dyn Ask, data_type: &str, value: &str) -> Result<Option<Stri
     if made.is_err() {
         return Ok(None);
     }
-    let rows = scratch.query("SELECT typeof(c) FROM t").unwrap_or_default();
-    Ok(rows.into_iter().flatten().flatten().next())
+    let is_moment = "CASE WHEN typeof(c) = 'text' AND datetime(c) IS NOT NULL THEN 1 END";
+    let rows = scratch.query(&format!("SELECT typeof(c), {is_moment} FROM t"));
+    let mut row = rows.unwrap_or_default().into_iter().flatten();
+    let class = row.next().flatten();
+    Ok(class.map(|class| (class, row.next().flatten().is_some())))
 }

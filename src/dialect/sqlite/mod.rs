@@ -79,7 +79,7 @@ use crate::dialect::{
 };
 use crate::error::Result;
 use crate::revision::Recreate;
-use crate::schema::diff::Change;
+use crate::schema::diff::{Change, Manner};
 use crate::schema::{Key, Model};
 use crate::sql::split::{self, SplitRules};
 use crate::sql::{parse, write};
@@ -148,6 +148,13 @@ impl Dialect for Sqlite {
         COMPARES
     }
 
+    fn manner(&self) -> Manner {
+        Manner {
+            names_follow: true,
+            ..Manner::default()
+        }
+    }
+
     fn model(&self, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Option<Result<Model>> {
         COMPARES.then(|| schema::model(query))
     }
@@ -176,6 +183,10 @@ impl Dialect for Sqlite {
         } else {
             None
         }
+    }
+
+    fn makes_by_itself(&self, statement: &str) -> bool {
+        schema::is_internal(statement)
     }
 
     fn beyond(&self, statement: &str) -> Option<Replay> {

@@ -147,6 +147,7 @@ fn alter(table: &str, alter: &Alter, strict: bool) -> Option<String> {
             format!("ALTER COLUMN {} SET EXPRESSION AS ({expression})", quoted(&column.name))
         }
         Alter::DropExpression(column) => format!("ALTER COLUMN {} DROP EXPRESSION", quoted(&column.name)),
+        Alter::AddConstraint(constraint) if constraint.name.is_empty() => unnamed(constraint),
         Alter::AddConstraint(constraint) => {
             format!(
                 "ADD CONSTRAINT {} {}",
@@ -166,6 +167,15 @@ fn alter(table: &str, alter: &Alter, strict: bool) -> Option<String> {
         Alter::SetIdentity { .. } => return None,
     };
     Some(format!("ALTER TABLE {} {action}", quoted(table)))
+}
+
+/// A constraint with no name but the default one, which follows renames. Elsewhere a UNIQUE becomes an index, and an index
+/// has a name; what it does on a conflict is said in the table alone.
+fn unnamed(constraint: &Constraint) -> String {
+    let written = &constraint.definition.written;
+    let conflict = constraint.definition.meaning.contains(" on conflict ");
+    let in_table = constraint.kind == ConstraintKind::Unique && !conflict;
+    format!("ADD {written}{}", if in_table { " ON CONFLICT ABORT" } else { "" })
 }
 
 /// The column said anew as a whole, as no shorter words change what its NOT NULL does on a conflict.

@@ -10,7 +10,7 @@ use crate::dialect::sqlite::bytes;
 use crate::dialect::sqlite::schema::definition::Reader;
 use crate::dialect::sqlite::table::Table as Definition;
 use crate::error::{Error, Result};
-use crate::schema::{Constraint, ConstraintKind, Key, Kind, Model, Object, Text};
+use crate::schema::{Constraint, ConstraintKind, Key, Kind, Model, Named, Object, Text};
 use crate::sorted::Gather as _;
 use crate::sql::parse::cursor::Cursor;
 use crate::sql::split::SQLITE;
@@ -23,6 +23,27 @@ pub(super) const OBJECTS: &str = "SELECT type, name, tbl_name, sql FROM main.sql
 
 /// From SQLite 3.37 on.
 const SHADOWS: &str = "SELECT lower(name) FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow'";
+
+/// The tables that SQLite makes and `.schema` prints (fileformat2.html, section 2.6).
+const INTERNAL: [&str; 5] = [
+    "sqlite_sequence",
+    "sqlite_stat1",
+    "sqlite_stat2",
+    "sqlite_stat3",
+    "sqlite_stat4",
+];
+
+/// Whether a statement is the CREATE TABLE of one of SQLite's own tables.
+pub(super) fn is_internal(statement: &str) -> bool {
+    let mut cursor = Cursor::new(statement);
+    if !cursor.take(&["CREATE", "TABLE"]) {
+        return false;
+    }
+    let _ = cursor.take(&["IF", "NOT", "EXISTS"]);
+    cursor
+        .name()
+        .is_some_and(|name| INTERNAL.iter().any(|internal| name.is(internal)))
+}
 
 /// Reads the model of the main database.
 pub(super) fn model(query: &mut dyn FnMut(&str) -> Result<Rows>) -> Result<Model> {
@@ -276,6 +297,7 @@ fn unique_index(stored: &Stored, table: &Key) -> Option<Constraint> {
         columns,
         parent: None,
         inside: None,
+        named: Named(true),
     })
 }
 

@@ -46,7 +46,7 @@ fn check(from: &str, to: &str) -> Option<usize> {
         };
         assert_eq!(
             statements(autogenerate.lead(from, to, &[])),
-            statements(autogenerate.led((from, from), to, &[]))
+            statements(autogenerate.led((from, from), to, &[], &Force::default()))
         );
     }
     let part = autogenerate.part(&from, &to, &diff::compare(&from, &to))?;

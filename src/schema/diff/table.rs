@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::schema::diff::{Alter, Rename};
-use crate::schema::{Column, Constraint, ConstraintKind, Key, Table};
+use crate::schema::diff::Alter;
+use crate::schema::{Column, Constraint, ConstraintKind, Table};
 use crate::sorted::{self, Gather as _};
 
 /// How changes of columns are to be said.
@@ -17,6 +17,8 @@ pub(super) struct Way<'a> {
     pub constraints_first: bool,
     /// Computed columns that go before the others change, and come again after that.
     pub computed_again: Option<&'a BTreeSet<String>>,
+    /// A constraint that has no name of its own in the end comes without one, and gets none by a rename.
+    pub unnamed: bool,
 }
 
 impl Way<'_> {
@@ -45,7 +47,12 @@ pub(super) fn changes(from: &Table, to: &Table, way: Way<'_>) -> Vec<Alter> {
     if spread && (changes.iter().any(|count| *count > 0) || constraints.is_something()) {
         out.push(switched(PARTITIONS, None));
     }
-    if from.options.contains_key(WITHOUT_ROWID) && primary_key(from) != primary_key(to) {
+    // Where a key is written, and in which letters its name, does not count.
+    let same_key = match (primary_key(from), primary_key(to)) {
+        (Some(now), Some(then)) => now.folded == then.folded && now.same(then),
+        (now, then) => now.is_none() && then.is_none(),
+    };
+    if from.options.contains_key(WITHOUT_ROWID) && !same_key {
         out.extend(Some(switched(WITHOUT_ROWID, None)).filter(|off| !out.contains(off)));
         on.extend(
             to.options
@@ -298,11 +305,12 @@ impl Constraints {
                 None => before.push(now),
             }
         }
+        let is_written = |then: &Constraint| then.named.0 || !way.unnamed;
         before.retain(|now| {
             let taken: Vec<&str> = before_names(from, now);
             let at = after
                 .iter()
-                .position(|then| then.same(now) && !taken.contains(&then.folded.as_str()));
+                .position(|then| then.same(now) && !taken.contains(&then.folded.as_str()) && is_written(then));
             let Some(at) = at else { return true };
             self.rename.push(Alter::RenameConstraint {
                 from: (*now).clone(),
@@ -344,32 +352,6 @@ impl Constraints {
 fn before_names<'t>(table: &'t Table, but: &Constraint) -> Vec<&'t str> {
     let names = table.constraints.iter().map(|constraint| constraint.folded.as_str());
     names.filter(|name| *name != but.folded).collect()
-}
-
-/// The one column that goes and the one of the same type that comes, when there is no other such pair.
-pub(super) fn likely_rename(key: &Key, from: &Table, to: &Table) -> Option<Rename> {
-    let gone: Vec<&Column> = from
-        .columns
-        .iter()
-        .filter(|column| to.column(&column.folded).is_none())
-        .collect();
-    let come: Vec<&Column> = to
-        .columns
-        .iter()
-        .filter(|column| from.column(&column.folded).is_none())
-        .collect();
-    let mut pairs = gone.iter().flat_map(|old| {
-        let same =
-            |new: &&&Column| new.data_type == old.data_type && new.generated.is_none() && old.generated.is_none();
-        come.iter().filter(same).map(move |new| (*old, *new))
-    });
-    let (old, new) = pairs.next()?;
-    pairs.next().is_none().then(|| Rename {
-        table: key.clone(),
-        column: Some(old.folded.clone()),
-        to: new.name.clone(),
-        folded: new.folded.clone(),
-    })
 }
 
 /// The order of kinds in which constraints are added; they are dropped in the opposite one.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::schema::{ConstraintKind, Definition, Object, Table, Text};
+use crate::schema::{ConstraintKind, Definition, Named, Object, Table, Text};
 
 fn text(words: &str) -> Text {
     Text {
@@ -44,6 +44,7 @@ fn constraint(words: &str) -> Constraint {
         columns: BTreeSet::from([column.to_owned()]),
         parent: parent.map(|parent| Key::new(Kind::Table, parent)),
         inside: None,
+        named: Named(true),
     }
 }
 
@@ -186,14 +187,23 @@ fn a_constraint_with_another_name_is_renamed() {
 #[test]
 fn only_what_can_be_one_thing_looks_like_a_rename() {
     let names = |from: &[&str], to: &[&str]| -> Vec<String> {
-        likely_renames(&model(from), &model(to))
+        likely_renames(&model(from), &model(to), &[])
             .iter()
             .map(Rename::shown)
             .collect()
     };
     assert_eq!(names(&["t: a int"], &["t: b int"]), ["t.a=b"]);
     assert_eq!(names(&["t: a int"], &["t: b text"]), [""; 0]);
-    assert_eq!(names(&["t: a int"], &["t: b int, c int"]), [""; 0]);
+    assert_eq!(names(&["t: a int, x int"], &["t: x int, b int, c int"]), [""; 0]);
+    assert_eq!(names(&["t: a int"], &["t: b int, c int"]), ["t.a=b"]);
+    assert_eq!(names(&["t: a int, b int"], &["t: c int, d int"]), ["t.a=c", "t.b=d"]);
+    assert_eq!(names(&["t: a int, b int"], &["t: c int, d text"]), ["t.a=c"]);
     assert_eq!(names(&["t: a int"], &["u: a int"]), ["t=u"]);
     assert_eq!(names(&["t: a int"], &["u: a int", "v: a int"]), [""; 0]);
+    let (old, new) = (["t: a int, b int, c int"], ["u: a int, b int, d int"]);
+    assert_eq!(names(&old, &new), ["t=u", "u.c=d"]);
+    assert_eq!(names(&["t: a int, b int"], &["u: a int, c int"]), [""; 0]);
+    let known = likely_renames(&model(&old), &model(&new), &[]);
+    assert_eq!(likely_renames(&model(&old), &model(&new), &known[..1]), known[1..]);
+    assert_eq!(likely_renames(&model(&old), &model(&new), &known), []);
 }

@@ -5,7 +5,7 @@ use crate::dialect::mysql::inspect::{Row, table_key};
 use crate::dialect::mysql::schema::{
     charset, columns_of, fold, has_zero_date, literal, quoted, same, with_zeros, words,
 };
-use crate::schema::{Column, Constraint, ConstraintKind, Definition, Generated, Key, Kind, Object, Table, Text};
+use crate::schema::{Column, Constraint, ConstraintKind, Definition, Generated, Key, Kind, Named, Object, Table, Text};
 use crate::sorted::Gather as _;
 
 /// The engines whose tables are taken apart; of others SHOW CREATE TABLE is asked.
@@ -129,6 +129,7 @@ impl Draft {
             columns,
             parent: None,
             inside: None,
+            named: Named(true),
         });
     }
 

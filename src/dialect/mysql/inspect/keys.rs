@@ -7,7 +7,7 @@ use crate::dialect::mysql::inspect::draft::{Draft, Index};
 use crate::dialect::mysql::inspect::tables::Drafts;
 use crate::dialect::mysql::schema::{columns_of, literal, quoted, same};
 use crate::error::Result;
-use crate::schema::{Constraint, ConstraintKind};
+use crate::schema::{Constraint, ConstraintKind, Named};
 use crate::sorted::Gather as _;
 
 /// An index while its parts are gathered.
@@ -83,6 +83,7 @@ impl Parts {
                 definition: same(written),
                 parent: None,
                 inside: None,
+                named: Named(true),
             });
             return;
         }

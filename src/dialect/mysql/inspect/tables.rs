@@ -6,7 +6,7 @@ use crate::dialect::mysql::inspect::draft::Draft;
 use crate::dialect::mysql::inspect::{Reading, table_key};
 use crate::dialect::mysql::schema::{fold, quoted, same, without_database};
 use crate::error::Result;
-use crate::schema::{Constraint, ConstraintKind, Definition, Key, Kind, Object};
+use crate::schema::{Constraint, ConstraintKind, Definition, Key, Kind, Named, Object};
 use crate::sorted::Gather as _;
 
 pub(super) type Drafts = BTreeMap<String, Draft>;
@@ -182,6 +182,7 @@ impl Foreign {
             columns: self.columns.iter().map(|column| fold(column)).into_set(),
             parent: own.then(|| table_key(&parent)),
             inside: None,
+            named: Named(true),
         }
     }
 }

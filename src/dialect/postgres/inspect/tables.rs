@@ -6,7 +6,7 @@ use crate::dialect::postgres::inspect::draft::{Draft, same};
 use crate::dialect::postgres::inspect::sequences::{Sequence, Sequences};
 use crate::dialect::postgres::inspect::{Reading, catalog, made, no_member, qualified, quoted};
 use crate::error::Result;
-use crate::schema::{Constraint, ConstraintKind, Key, Kind, Object, Table};
+use crate::schema::{Constraint, ConstraintKind, Key, Kind, Named, Object, Table};
 use crate::sorted::Gather as _;
 use crate::sql::split::POSTGRESQL;
 use crate::sql::token;
@@ -142,6 +142,7 @@ impl Reading<'_> {
                 columns: columns.into_set(),
                 parent: keys.get(&parent).cloned(),
                 inside: None,
+                named: Named(true),
             });
         }
         Ok(())

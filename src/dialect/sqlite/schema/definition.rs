@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use crate::dialect::sqlite::schema::{Names, fold};
 use crate::dialect::sqlite::table::{Table as Definition, unquoted_type};
 use crate::dialect::sqlite::{defaults, expr, names};
-use crate::schema::{Column, Constraint, ConstraintKind, Definition as Words, Generated, Key, Kind, Table, Text};
+use crate::schema::{
+    Column, Constraint, ConstraintKind, Definition as Words, Generated, Key, Kind, Named, Table, Text,
+};
 use crate::sorted::Gather as _;
 use crate::source::Span;
 use crate::sql::parse::cursor::Cursor;
@@ -91,6 +93,7 @@ impl Reader<'_> {
                 columns,
                 parent,
                 inside: column.map(fold),
+                named: Named(named.written.is_some()),
             });
         }
         table
@@ -198,7 +201,12 @@ impl Reader<'_> {
                     Some(_) => of_column("UNIQUE") + conflict(body),
                     None => without_words(body, &["ASC"]),
                 };
-                Some((ConstraintKind::Unique, self.written(written), None))
+                let mut text = self.written(written);
+                if let Some(plain) = text.meaning.strip_suffix(" on conflict abort") {
+                    // It does so anyway (lang_conflict.html).
+                    text.meaning = plain.to_owned();
+                }
+                Some((ConstraintKind::Unique, text, None))
             }
             ClauseKind::Check(condition) => {
                 let written = format!("CHECK ({})", self.with_texts(definition.at(condition)));

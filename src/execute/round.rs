@@ -1,0 +1,134 @@
+//! Up, down and up again: the way back of a generated revision, from what its upgrade leaves, and proved with it.
+
+use std::borrow::Cow;
+
+use crate::code::Code;
+use crate::error::{Error, Result};
+use crate::execute::autogenerate::{Autogenerate, generated};
+use crate::execute::piece::{Piece, script};
+use crate::execute::stuck::led_elsewhere;
+use crate::schema::Model;
+use crate::schema::diff::{self, Force, Rename};
+
+/// The way back of a revision.
+pub struct Back<'m> {
+    /// The schema after the upgrade.
+    pub left: Cow<'m, Model>,
+    /// What leads back, or why nothing does.
+    pub down: Result<Vec<Piece>>,
+}
+
+impl Autogenerate<'_> {
+    /// Finds the way back for a way from one schema to another. After both the upgrade runs once more, and leaves what it
+    /// left before.
+    ///
+    /// # Errors
+    /// What the database refuses of the upgrade; `execute::interrupted`.
+    pub fn back<'m>(
+        &self,
+        up: &[Piece],
+        (now, wanted): (&Model, &'m Model),
+        (renames, undone): (&[Rename], &[Rename]),
+    ) -> Result<Back<'m>> {
+        let left = if renames.is_empty() {
+            self.left(now, Cow::Borrowed(wanted))
+        } else {
+            // What has no name of its own in the wanted schema may have one there.
+            let mut left = self.tried(now, &script(up, self.dialect))?;
+            left.tried = now.tried;
+            self.left(now, Cow::Owned(left))
+        };
+        let down = self.led_back(&left, now, undone);
+        let proves = !renames.is_empty() || self.dialect.manner().names_follow;
+        let down = match down {
+            Ok(down) if proves => self.again((now, &left), (up, &down), renames).map(|()| down),
+            down => down,
+        };
+        match down {
+            Err(error) if error.code() != Code::SchemaNoWords => Err(error),
+            down => Ok(Back { left, down }),
+        }
+    }
+
+    /// The schema after an upgrade, with what is left out of the comparison as it is now.
+    fn left<'m>(&self, now: &Model, reached: Cow<'m, Model>) -> Cow<'m, Model> {
+        let mut left = match self.seen(&reached) {
+            Cow::Owned(left) => left,
+            Cow::Borrowed(_) => return reached,
+        };
+        left.tried &= now.tried;
+        let seen = self.seen(now);
+        for (key, object) in &now.objects {
+            if !seen.objects.contains_key(key) {
+                left.objects.insert(key.clone(), object.clone());
+            }
+        }
+        for (key, object) in &reached.objects {
+            // With their types and defaults, which may not be compared.
+            if let Some(there) = left
+                .objects
+                .get_mut(key)
+                .filter(|_| !now.objects.contains_key(key) || seen.objects.contains_key(key))
+            {
+                *there = object.clone();
+            }
+        }
+        Cow::Owned(left)
+    }
+
+    /// The changes that lead back. What had no name of its own gets none, where that is possible.
+    fn led_back(&self, left: &Model, now: &Model, undone: &[Rename]) -> Result<Vec<Piece>> {
+        let tables = now.objects.values().filter_map(|object| object.table.as_ref());
+        let mut constraints = tables.flat_map(|table| &table.constraints);
+        if constraints.any(|constraint| !constraint.named.0) {
+            let force = Force {
+                unnamed: true,
+                ..Force::default()
+            };
+            match self.lead_by(left, now, undone, &force) {
+                Err(error) if error.code() != Code::Interrupted => {}
+                led => return led,
+            }
+        }
+        self.lead(left, now, undone)
+    }
+
+    /// Runs both, and the first once more, where the one before left off.
+    fn again(&self, (now, left): (&Model, &Model), (up, down): (&[Piece], &[Piece]), renames: &[Rename]) -> Result<()> {
+        let scripts = (script(up, self.dialect), script(down, self.dialect));
+        if renames.is_empty() {
+            let changed = diff::compare(&self.seen(now), &self.seen(left));
+            if let Some(part) = self.part(now, left, &changed)
+                && self.up_down_up((&now.part(&part), &left.part(&part)), &scripts).is_ok()
+            {
+                return Ok(());
+            }
+        }
+        self.up_down_up((now, left), &scripts)
+    }
+
+    fn up_down_up(&self, (now, left): (&Model, &Model), (up, down): &(String, String)) -> Result<()> {
+        let mut replay = self.holding(now)?;
+        let manner = replay.driver().dialect().manner();
+        let turns = [
+            (up, left, "the upgrade"),
+            (down, now, "the downgrade"),
+            (up, left, "the upgrade after the downgrade"),
+        ];
+        for (script, meant, what) in turns {
+            replay.as_revision(&generated(script)).map_err(|error| {
+                if error.code() == Code::Interrupted {
+                    return error;
+                }
+                let labels = error.labels().iter().map(|label| label.text.as_str());
+                let words: Vec<&str> = std::iter::once(error.message()).chain(labels).collect();
+                Error::new(Code::SchemaNoWords, format!("{what} fails")).cause(words.join(": "))
+            })?;
+            let (reached, meant) = (self.model(&mut replay)?, self.seen(meant));
+            if let Some(change) = diff::changes(&reached, &meant, manner, &Force::default()).first() {
+                return Err(led_elsewhere(change).error);
+            }
+        }
+        Ok(())
+    }
+}
