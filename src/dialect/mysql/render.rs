@@ -26,12 +26,8 @@ pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Ve
         let table = model.objects.get(table);
         table.is_some_and(|table| table.create.first().is_some_and(|first| first == ZEROS))
     };
-    Some(
-        match statements.iter().any(is_alter) && !is_said && (needs_zeros(from) || needs_zeros(to)) {
-            true => with_zeros(statements),
-            false => statements,
-        },
-    )
+    let is_needed = statements.iter().any(is_alter) && !is_said && (needs_zeros(from) || needs_zeros(to));
+    Some(if is_needed { with_zeros(statements) } else { statements })
 }
 
 fn plain(change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {

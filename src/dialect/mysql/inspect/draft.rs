@@ -176,11 +176,15 @@ impl Draft {
         }
         let refuses_zeros = usual_mode.contains("NO_ZERO_");
         let has_zeros = refuses_zeros && self.table.columns.iter().any(has_zero_date);
-        let said = |statement: String| match has_zeros {
-            true => with_zeros(vec![statement]),
-            false => vec![statement],
+        let said = |statement: String| {
+            if has_zeros {
+                with_zeros(vec![statement])
+            } else {
+                vec![statement]
+            }
         };
-        object.create = said(self.create());
+        let create = self.create();
+        object.create = said(create);
         let foreign = self.table.constraints.iter();
         let foreign: Vec<&Constraint> = foreign.filter(|one| one.kind == ConstraintKind::ForeignKey).collect();
         let add = |one: &&Constraint| {

@@ -14,7 +14,7 @@ pub(super) fn is(old: &str, new: &str) -> bool {
         (Sort::Fixed, Sort::Fixed) | (Sort::Moment, Sort::Moment) | (Sort::Time, Sort::Time) => new.scale < old.scale,
         // Texts lose the spaces at their end in a CHAR, and bytes get zeros at theirs in a BINARY.
         (Sort::Text | Sort::Document, Sort::Text) => new.base == "char" && old.base != "char",
-        (Sort::Bytes, Sort::Bytes) | (Sort::Text | Sort::Words, Sort::Bytes) => new.base == "binary" && old != new,
+        (Sort::Bytes | Sort::Text | Sort::Words, Sort::Bytes) => new.base == "binary" && old != new,
         (Sort::Bit, _) => !matches!(new.sort, Sort::Bit | Sort::Whole(_) | Sort::Fixed),
         (Sort::Whole(_), Sort::Whole(_) | Sort::Fixed | Sort::Bit)
         | (Sort::Year, Sort::Whole(_) | Sort::Fixed)
