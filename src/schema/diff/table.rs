@@ -324,10 +324,11 @@ impl Constraints {
         let next_key = after.iter().any(|then| is_key(then) && inside(then));
         let goes_first = |now: &Constraint| way.constraints_first || next_key && is_key(now);
         before.retain(|now| goes_first(now) || now.columns.is_disjoint(&gone));
-        // What goes with a computed column comes back with it.
+        // What goes with a column that is made anew comes back with it. Where a column takes none along, those that stay
+        // are said with the column.
         let again = |constraint: &&Constraint| {
-            let is_again = |name: &String| way.computed_again.is_some_and(|again| again.contains(name));
-            constraint.columns.iter().any(is_again)
+            let mut columns = constraint.columns.iter();
+            !way.constraints_first && columns.any(|name| gone.contains(name) && new.contains(name))
         };
         let back: Vec<&Constraint> = to.constraints.iter().filter(again).collect();
         after.extend(
