@@ -239,14 +239,14 @@ fn with_options(definition: &str, options: &str) -> String {
     let tokens: Vec<token::Token> = token::significant(definition, &POSTGRESQL).collect();
     let text = |at: usize| tokens.get(at).map_or("", |token| &definition[token.span.clone()]);
     let (mut depth, mut end) = (0_usize, definition.len());
-    for at in 0..tokens.len() {
+    for (at, token) in tokens.iter().enumerate() {
         match text(at) {
             "(" => depth += 1,
             ")" => depth = depth.saturating_sub(1),
             _ => continue,
         }
         if depth == 0 {
-            end = tokens[at].span.end;
+            end = token.span.end;
             if text(at + 1) != "INCLUDE" {
                 break;
             }

@@ -155,9 +155,12 @@ pub(super) fn numbering(table: &Key, old: &Column, new: &Column, (from, to): (&M
         place_in(was).to_owned()
     };
     let stays = !is_identity(was) && alone(to, was);
-    let give_up = |sequence: &str| match is_identity(was) {
-        true => Some(column("DROP IDENTITY")),
-        false => (!stays).then(|| format!("DROP SEQUENCE {sequence}")),
+    let give_up = |sequence: &str| {
+        if is_identity(was) {
+            Some(column("DROP IDENTITY"))
+        } else {
+            (!stays).then(|| format!("DROP SEQUENCE {sequence}"))
+        }
     };
     let Some(is) = is.filter(|is| sequences::found(is, from).is_none()) else {
         out.extend(give_up(&now));
