@@ -297,12 +297,26 @@ fn read(path: &Path, shown: &str) -> Result<Script> {
 /// its commands, and `\unrestrict` with the same word. They become comments, so that places stay. None where they are not
 /// there.
 fn unrestricted(text: &str) -> Option<String> {
-    let word = text.lines().find_map(|line| line.strip_prefix(r"\restrict "))?;
-    let begins = format!("\n\\restrict {word}\n");
-    let ends = format!("\n\\unrestrict {word}\n");
-    let between = text.split_once(&begins)?.1;
-    between.contains(&ends).then(|| {
-        let text = text.replacen(&begins, &format!("\n--estrict {word}\n"), 1);
-        text.replacen(&ends, &format!("\n--nrestrict {word}\n"), 1)
-    })
+    let word = |line: &str, command: &str| line.trim_end().strip_prefix(command).map(str::to_owned);
+    let ends: Vec<String> = text.lines().filter_map(|line| word(line, r"\unrestrict ")).collect();
+    let is_frame = |line: &str| {
+        let word = word(line, r"\restrict ").or_else(|| word(line, r"\unrestrict "));
+        word.is_some_and(|word| ends.contains(&word) && word.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    };
+    if ends.is_empty()
+        || !text
+            .lines()
+            .any(|line| line.starts_with(r"\restrict ") && is_frame(line))
+    {
+        return None;
+    }
+    let lines = text.split_inclusive('\n');
+    Some(
+        lines
+            .map(|line| match line.get(2..).filter(|_| is_frame(line)) {
+                Some(rest) => format!("--{rest}"),
+                None => line.to_owned(),
+            })
+            .collect(),
+    )
 }

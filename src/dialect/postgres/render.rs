@@ -21,6 +21,8 @@ pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Ve
     match change {
         Change::Create(key) => Some(to.objects.get(key)?.create.clone()),
         Change::Complete(key) => Some(to.objects.get(key)?.late.clone()),
+        // What a partition has from its table goes when it is detached.
+        Change::Drop(key) if below::leaves_trigger(key, from, to) => Some(Vec::new()),
         Change::Drop(key) => Some(vec![from.objects.get(key)?.drop.clone()]),
         Change::Redefine(key) => redefinition(key, from, to),
         Change::Replace(key) if key.kind == Kind::Type => types::swapped(key, from, to),
@@ -99,7 +101,15 @@ fn alter(key: &Key, alter: &Alter, from: &Model, to: &Model) -> Option<Vec<Strin
         Alter::SetIdentity { from: old, to: new } => numbering::numbering(key, old, new, (from, to))?,
         // There is nothing else to a column here.
         Alter::SetOther { .. } => return None,
-        Alter::AddConstraint(constraint) => vec![table(&format!("ADD {}", words(constraint)))],
+        Alter::AddConstraint(constraint) => {
+            let mut out = vec![table(&format!("ADD {}", words(constraint)))];
+            // The mark went with the index that was there.
+            let mark = format!("USING INDEX {}", quoted(&constraint.name));
+            if to.table(key)?.options.get("replica_identity") == Some(&mark) {
+                out.push(table(&format!("REPLICA IDENTITY {mark}")));
+            }
+            out
+        }
         Alter::DropConstraint(constraint) => vec![table(&format!("DROP CONSTRAINT {}", quoted(&constraint.name)))],
         Alter::RenameConstraint { from, to } => vec![table(&format!(
             "RENAME CONSTRAINT {} TO {}",

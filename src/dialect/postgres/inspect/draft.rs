@@ -109,6 +109,14 @@ impl Draft {
         draft
     }
 
+    /// Rows are told apart by the index of a key where they are replicated.
+    pub(super) fn identified_by(&mut self, key: &str) {
+        let words = format!("USING INDEX {}", quoted(key));
+        let place = qualified(&self.key.schema, &self.key.name);
+        self.after.push(format!("ALTER TABLE {place} REPLICA IDENTITY {words}"));
+        self.table.options.insert("replica_identity", words);
+    }
+
     /// Names the tables that it is below.
     pub(super) fn place_below(&mut self, places: &BTreeMap<u32, String>) {
         let parents: Vec<&str> = self

@@ -64,3 +64,19 @@ pub(super) fn is_shared(key: &Key, alter: &Alter, from: &Model, to: &Model) -> b
         && !is_below(apart)
         && others.any(|other| other.name == constraint.name && other.definition == constraint.definition)
 }
+
+/// Whether it is a trigger of the table above that is switched in a partition alone, which is one no more.
+pub(super) fn leaves_trigger(key: &Key, from: &Model, to: &Model) -> bool {
+    let is_partition = |model: &Model, table: &Key| {
+        let table = model.table(table);
+        table.is_some_and(|table| table.options.contains_key("partition_of"))
+    };
+    let object = from.objects.get(key).filter(|_| key.kind == Kind::Trigger);
+    let on = object.and_then(|object| {
+        object
+            .on
+            .as_ref()
+            .filter(|_| object.meaning.starts_with("ALTER TABLE "))
+    });
+    on.is_some_and(|on| is_partition(from, on) && to.table(on).is_some() && !is_partition(to, on))
+}

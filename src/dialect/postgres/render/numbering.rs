@@ -190,13 +190,17 @@ fn begun(table: &Key, new: &Column, is: &str, from: &Model, earlier: Option<&str
     let column = |action: &str| format!("ALTER TABLE {place} ALTER COLUMN {name} {action}");
     let next = |sequence: &str| {
         let first = first_number(is);
-        let given = earlier.map_or_else(String::new, |earlier| {
-            format!(", (SELECT last_value + is_called::integer FROM {earlier})")
-        });
-        format!(
-            "SELECT pg_catalog.setval({sequence}, greatest(coalesce(max({name}), 0) + 1, {first}{given}), false) \
-             FROM {place}"
-        )
+        match earlier {
+            None => format!(
+                "SELECT pg_catalog.setval({sequence}, greatest(coalesce(max({name}), 0) + 1, {first}), false) FROM {place}"
+            ),
+            // Behind the last number there may be none.
+            Some(earlier) => format!(
+                "SELECT pg_catalog.setval({sequence}, greatest(last, {first}), last >= {first}) FROM \
+                 (SELECT greatest(coalesce(max({name}), 0), (SELECT last_value - (NOT is_called)::integer FROM {earlier})) \
+                 AS last FROM {place}) AS given"
+            ),
+        }
     };
     if is.starts_with("GENERATED ") {
         let of = match earlier {
