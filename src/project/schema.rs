@@ -98,7 +98,9 @@ impl Project {
             return Ok(None);
         };
         let path = self.root.join(name);
-        if self.declares(&path)? {
+        // A dump that is there, of a project that declares nothing, goes on as it did.
+        let is_ours = || std::fs::read(&path).is_ok_and(|there| there.starts_with(DUMPED.as_bytes()));
+        if self.declares(&path)? && (self.schema()?.is_some() || !is_ours()) {
             let message =
                 format!("`schema_dump: {name}` would overwrite a file of `schema:`, which is read and not written");
             return Err(

@@ -173,7 +173,7 @@ fn alter(table: &str, alter: &Alter, strict: bool) -> Option<String> {
 /// has a name; what it does on a conflict is said in the table alone.
 fn unnamed(constraint: &Constraint) -> String {
     let written = &constraint.definition.written;
-    let conflict = constraint.definition.meaning.contains(" on conflict ");
+    let conflict = written.to_ascii_uppercase().contains(" ON CONFLICT ");
     let in_table = constraint.kind == ConstraintKind::Unique && !conflict;
     format!("ADD {written}{}", if in_table { " ON CONFLICT ABORT" } else { "" })
 }

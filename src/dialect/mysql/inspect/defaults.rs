@@ -48,7 +48,7 @@ impl Reading<'_> {
             |of: &dyn Fn(&Column) -> String| columns.iter().map(|column| of(column)).collect::<Vec<_>>().join(", ");
         let table = quoted(&draft.name);
         let asked = list(&|column| hex(column, &format!("DEFAULT({})", quoted(&column.name))));
-        let ask = format!("SELECT {asked} FROM (SELECT 1) one LEFT JOIN {table} ON TRUE LIMIT 1");
+        let ask = format!("SELECT {asked} FROM (SELECT 1 AS sqlrev_one) sqlrev_row LEFT JOIN {table} ON TRUE LIMIT 1");
         let mut values = (self.query)(&ask)?.into_iter().next().unwrap_or_default();
         if values.iter().any(Option::is_none) {
             let names = list(&|column| quoted(&column.name));
