@@ -20,8 +20,7 @@ pub(super) fn is(old: &str, new: &str) -> bool {
         (Sort::Bytes, Sort::Text) | (Sort::Whole(_), Sort::Bit) => true,
         (Sort::Bytes | Sort::Text | Sort::Words, Sort::Bytes) => new.base == "binary" && old != new,
         (Sort::Bit, _) => !matches!(new.sort, Sort::Bit | Sort::Whole(_) | Sort::Fixed),
-        (Sort::Whole(_), Sort::Whole(_) | Sort::Fixed)
-        | (Sort::Year, Sort::Whole(_) | Sort::Fixed)
+        (Sort::Whole(_) | Sort::Year, Sort::Whole(_) | Sort::Fixed)
         | (Sort::Day, Sort::Moment)
         | (Sort::Words, Sort::Words)
         | (Sort::Place, Sort::Place)
