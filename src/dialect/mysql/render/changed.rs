@@ -12,15 +12,12 @@ pub(super) fn is(old: &str, new: &str) -> bool {
             other < one || new.scale.is_some() && (old.scale.is_none() || new.scale < old.scale)
         }
         (Sort::Fixed, Sort::Fixed) | (Sort::Moment, Sort::Moment) | (Sort::Time, Sort::Time) => new.scale < old.scale,
-        // Texts lose the spaces at their end in a CHAR, those of a TEXT also in a VARCHAR that is too short, and bytes get
-        // zeros at theirs in a BINARY.
-        (Sort::Text | Sort::Document, Sort::Text) => {
-            new.base == "char" && old.base != "char" || new.base == "varchar" && old.base.ends_with("text")
-        }
-        (Sort::Bytes, Sort::Text) | (Sort::Whole(_), Sort::Bit) => true,
+        // Texts lose the spaces at their end in a CHAR, and bytes get zeros at theirs in a BINARY.
+        (Sort::Text | Sort::Document, Sort::Text) => new.base == "char" && old.base != "char",
         (Sort::Bytes | Sort::Text | Sort::Words, Sort::Bytes) => new.base == "binary" && old != new,
         (Sort::Bit, _) => !matches!(new.sort, Sort::Bit | Sort::Whole(_) | Sort::Fixed),
-        (Sort::Whole(_) | Sort::Year, Sort::Whole(_) | Sort::Fixed)
+        (Sort::Whole(_), Sort::Whole(_) | Sort::Fixed | Sort::Bit)
+        | (Sort::Year, Sort::Whole(_) | Sort::Fixed)
         | (Sort::Day, Sort::Moment)
         | (Sort::Words, Sort::Words)
         | (Sort::Place, Sort::Place)
