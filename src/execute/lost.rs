@@ -94,7 +94,7 @@ impl<'a> Executor<'a> {
 fn have(seen: &Seen, earlier: &[Ran], direction: Direction) -> String {
     let gone: Vec<String> = earlier
         .iter()
-        .filter(|ran| !is_done(seen, &ran.step.revision, direction))
+        .filter(|ran| !is_done(seen, &ran.step.revision, ran.step.direction))
         .map(|ran| format!("`{}`", ran.step.revision))
         .collect();
     if gone.is_empty() {

@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::execute::autogenerate::{Autogenerate, generated};
+use crate::execute::naming::unnamed;
 use crate::execute::piece::{Piece, script};
 use crate::execute::stuck::led_elsewhere;
-use crate::schema::Model;
-use crate::schema::diff::{self, Force, Rename};
+use crate::schema::diff::{self, Alter, Change, Force, Rename};
+use crate::schema::{Constraint, Model, Table};
 
 /// The way back of a revision.
 pub struct Back<'m> {
@@ -40,6 +41,7 @@ impl Autogenerate<'_> {
         };
         let down = self.led_back(&left, now, undone);
         let proves = !renames.is_empty() || self.dialect.manner().names_follow;
+        let down = down.and_then(|down| self.without_names(now, up, down));
         let down = match down {
             Ok(down) if proves => self.again((now, &left), (up, &down), renames).map(|()| down),
             down => down,
@@ -91,6 +93,58 @@ impl Autogenerate<'_> {
             }
         }
         self.lead(left, now, undone)
+    }
+
+    /// Takes the names again from constraints that had none, and that the upgrade took aside and had to give one: those of
+    /// later revisions would be counted otherwise.
+    fn without_names(&self, now: &Model, up: &[Piece], mut down: Vec<Piece>) -> Result<Vec<Piece>> {
+        let nameless = |table: &Table, same: &Constraint| {
+            let mut constraints = table.constraints.iter();
+            constraints.any(|constraint| !constraint.named.0 && constraint.same(same))
+        };
+        let came_again = |piece: &Piece| match &piece.change {
+            Change::Alter(_, alter) => match &**alter {
+                Alter::AddConstraint(added) => {
+                    let mut tables = now.objects.values().filter_map(|object| object.table.as_ref());
+                    tables.any(|table| nameless(table, added))
+                }
+                _ => false,
+            },
+            _ => false,
+        };
+        if !self.dialect.manner().names_follow || !up.iter().any(came_again) {
+            return Ok(down);
+        }
+        let both = format!("{}\n{}", script(up, self.dialect), script(&down, self.dialect));
+        let reached = match self.tried(now, &both) {
+            Err(error) if error.code() == Code::Interrupted => return Err(error),
+            // The proof says so.
+            Err(_) => return Ok(down),
+            Ok(reached) => reached,
+        };
+        for (key, object) in &now.objects {
+            let (Some(meant), Some(there)) = (&object.table, reached.table(key)) else {
+                continue;
+            };
+            let names = there.constraints.iter().filter(|constraint| {
+                constraint.named.0
+                    && !meant
+                        .constraints
+                        .iter()
+                        .any(|one| one.named.0 && one.name == constraint.name)
+            });
+            for named in names.filter(|named| nameless(meant, named)) {
+                let mut bare = named.clone();
+                bare.named.0 = false;
+                for alter in [Alter::DropConstraint(named.clone()), Alter::AddConstraint(bare)] {
+                    let change = Change::Alter(key.clone(), Box::new(alter));
+                    if let Some(statements) = self.dialect.render(&unnamed(&change), &reached, now) {
+                        down.push(Piece::new(&change, statements, &reached, now));
+                    }
+                }
+            }
+        }
+        Ok(down)
     }
 
     /// Runs both, and the first once more, where the one before left off.

@@ -219,7 +219,8 @@ impl PartialEq for Named {
 impl Eq for Named {}
 
 impl Constraint {
-    fn same(&self, other: &Self) -> bool {
+    /// Whether both say the same, whatever they are called.
+    pub(crate) fn same(&self, other: &Self) -> bool {
         self.kind == other.kind && self.definition == other.definition
     }
 }

@@ -27,7 +27,31 @@ pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Ve
         table.is_some_and(|table| table.create.first().is_some_and(|first| first == ZEROS))
     };
     let is_needed = statements.iter().any(is_alter) && !is_said && (needs_zeros(from) || needs_zeros(to));
-    Some(if is_needed { with_zeros(statements) } else { statements })
+    if !is_needed {
+        return Some(statements);
+    }
+    let mut statements = with_zeros(statements);
+    if let Change::Alter(_, alter) = change
+        && let Alter::AddColumn(column) = &**alter
+        && fills_zeros(column)
+    {
+        statements.insert(
+            0,
+            format!(
+                "-- This fills column {} with zeros where rows are there.",
+                column.name.replace('\n', " ")
+            ),
+        );
+    }
+    Some(statements)
+}
+
+/// Whether a new column gets a date of zeros in rows that are there, which the server's usual mode would refuse.
+fn fills_zeros(column: &Column) -> bool {
+    let is_date = ["date", "timestamp"]
+        .iter()
+        .any(|base| column.data_type.written.starts_with(base));
+    is_date && column.not_null && column.default.is_none() && column.generated.is_none()
 }
 
 fn plain(change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {

@@ -35,6 +35,29 @@ impl Reading<'_> {
         Ok(())
     }
 
+    /// Gives expressions their letters of four bytes, which MariaDB shows as they are in the whole definition alone.
+    pub(super) fn unshown_letters(&mut self, drafts: &mut Drafts) -> Result<()> {
+        if !self.server.is_mariadb() {
+            return Ok(());
+        }
+        for draft in drafts.values_mut() {
+            if draft.whole.is_some() || !draft.expressions().any(|text| text.written.contains(HIDDEN)) {
+                continue;
+            }
+            let create = self.show("TABLE", &draft.name, 1)?;
+            for text in draft.expressions() {
+                if let Some(shown) = uncovered(&create, &text.written) {
+                    *text = same(shown);
+                }
+            }
+            let collation = draft.collation.clone();
+            for column in &mut draft.table.columns {
+                column.definition = Definition(words(column, &collation));
+            }
+        }
+        Ok(())
+    }
+
     /// The defaults as values, which nothing but a query for them shows on MariaDB. For a column that takes no NULL it
     /// needs a row, if not of the table then of one like it.
     fn values_of(&mut self, draft: &mut Draft) -> Result<()> {
@@ -86,6 +109,21 @@ impl Reading<'_> {
 }
 
 impl Draft {
+    /// What is computed or checked.
+    fn expressions(&mut self) -> impl Iterator<Item = &mut Text> {
+        let columns = self.table.columns.iter_mut().flat_map(|column| {
+            let generated = column.generated.as_mut().map(|generated| &mut generated.expression);
+            let texts = generated.into_iter().chain(column.default.as_mut());
+            texts.chain(Some(&mut column.other))
+        });
+        columns.chain(
+            self.table
+                .constraints
+                .iter_mut()
+                .map(|constraint| &mut constraint.definition),
+        )
+    }
+
     /// Gives the columns whose defaults may be others than shown those that are found for them.
     fn take_defaults(&mut self, found: &dyn Fn(&Column) -> Option<String>) {
         for column in self.table.columns.iter_mut().filter(|column| may_be_another(column)) {
@@ -95,6 +133,32 @@ impl Draft {
             }
         }
     }
+}
+
+/// What stands for each of these letters.
+const HIDDEN: &str = "????";
+
+/// The part of a definition that reads as this text, but for the letters that do not show in it; none where there are none.
+fn uncovered(create: &str, text: &str) -> Option<String> {
+    let head = &text[..text.find(HIDDEN)?];
+    create.match_indices(head).find_map(|(start, _)| {
+        let (mut rest, mut letters) = (text, create[start..].chars());
+        let mut out = String::new();
+        while let Some(wanted) = rest.chars().next() {
+            let letter = letters.next()?;
+            let covered = if letter == wanted {
+                letter.len_utf8()
+            } else {
+                HIDDEN.len()
+            };
+            if letter != wanted && !(letter.len_utf8() == 4 && rest.starts_with(HIDDEN)) {
+                return None;
+            }
+            out.push(letter);
+            rest = &rest[covered..];
+        }
+        (out != text).then_some(out)
+    })
 }
 
 /// The kind of a type, without its length.
@@ -157,7 +221,20 @@ fn default_of(create: &str, column: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::default_of;
+    use super::{default_of, uncovered};
+
+    #[test]
+    fn letters_that_do_not_show() {
+        let create = "CREATE TABLE `t` (\n  `g` text GENERATED ALWAYS AS (concat('?','😀é😀',`id`)) VIRTUAL,\n  CHECK (`c` <> '????'))";
+        let found = |text: &str| uncovered(create, text);
+        assert_eq!(
+            found("concat('?','????é????',`id`)").as_deref(),
+            Some("concat('?','😀é😀',`id`)")
+        );
+        assert_eq!(found("`c` <> '????'"), None);
+        assert_eq!(found("`c` <> '?'"), None);
+        assert_eq!(found("concat('????',`other`)"), None);
+    }
 
     #[test]
     fn defaults_of_bytes() {

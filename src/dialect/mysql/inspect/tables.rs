@@ -34,6 +34,7 @@ impl Reading<'_> {
         self.columns_of(&mut drafts)?;
         self.unshown_defaults(&mut drafts)?;
         self.checks(&mut drafts)?;
+        self.unshown_letters(&mut drafts)?;
         self.keys(&mut drafts)?;
         self.foreign_keys(&mut drafts)?;
         self.partitions(&mut drafts)?;
