@@ -7,7 +7,7 @@ mod keys;
 mod options;
 
 use crate::dialect::mysql::USUAL;
-use crate::dialect::mysql::schema::{ZEROS, quoted, with_zeros, words};
+use crate::dialect::mysql::schema::{ZEROS, is_date, quoted, with_zeros, words};
 use crate::schema::diff::{Alter, Change};
 use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Object, Table, Text};
 
@@ -48,10 +48,7 @@ pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Ve
 
 /// Whether a new column gets a date of zeros in rows that are there, which the server's usual mode would refuse.
 fn fills_zeros(column: &Column) -> bool {
-    let is_date = ["date", "timestamp"]
-        .iter()
-        .any(|base| column.data_type.written.starts_with(base));
-    is_date && column.not_null && column.default.is_none() && column.generated.is_none()
+    is_date(column) && column.not_null && column.default.is_none() && column.generated.is_none()
 }
 
 fn plain(change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {

@@ -91,14 +91,18 @@ pub(super) fn with_zeros(mut statements: Vec<String>) -> Vec<String> {
 
 /// Whether the default of a column is a date without a day or a month.
 pub(super) fn has_zero_date(column: &Column) -> bool {
-    let data_type = column.data_type.written.as_str();
-    let is_date = ["date", "timestamp"].iter().any(|kind| data_type.starts_with(kind));
     let default = column
         .default
         .as_ref()
         .and_then(|default| default.written.strip_prefix('\''));
     let is_zero = |place| default.and_then(|default| default.get(place)) == Some("-00");
-    is_date && (is_zero(4..7) || is_zero(7..10))
+    is_date(column) && (is_zero(4..7) || is_zero(7..10))
+}
+
+/// Whether a column holds days: DATE, DATETIME, TIMESTAMP.
+pub(super) fn is_date(column: &Column) -> bool {
+    let data_type = column.data_type.written.as_str();
+    ["date", "timestamp"].iter().any(|kind| data_type.starts_with(kind))
 }
 
 /// The columns of a key, as names are compared: those that stand in its parentheses, and not in expressions there.

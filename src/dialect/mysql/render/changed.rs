@@ -12,12 +12,17 @@ pub(super) fn is(old: &str, new: &str) -> bool {
             other < one || new.scale.is_some() && (old.scale.is_none() || new.scale < old.scale)
         }
         (Sort::Fixed, Sort::Fixed) | (Sort::Moment, Sort::Moment) | (Sort::Time, Sort::Time) => new.scale < old.scale,
-        // Texts lose the spaces at their end in a CHAR, and bytes get zeros at theirs in a BINARY.
-        (Sort::Text | Sort::Document, Sort::Text) => new.base == "char" && old.base != "char",
+        // Texts lose the spaces at their end in a CHAR, and where they are too long for it in a VARCHAR, if they come from a
+        // TEXT or from bytes, and bytes get zeros at theirs in a BINARY.
+        (Sort::Text | Sort::Document, Sort::Text) => {
+            new.base == "char" && old.base != "char" || new.base == "varchar" && old.base.ends_with("text")
+        }
+        (Sort::Bytes, Sort::Text) => true,
+        // What is below zero becomes a number above it.
+        (Sort::Whole(_), Sort::Bit) => new.scale == Some(64),
         (Sort::Bytes | Sort::Text | Sort::Words, Sort::Bytes) => new.base == "binary" && old != new,
         (Sort::Bit, _) => !matches!(new.sort, Sort::Bit | Sort::Whole(_) | Sort::Fixed),
-        (Sort::Whole(_), Sort::Whole(_) | Sort::Fixed | Sort::Bit)
-        | (Sort::Year, Sort::Whole(_) | Sort::Fixed)
+        (Sort::Whole(_) | Sort::Year, Sort::Whole(_) | Sort::Fixed)
         | (Sort::Day, Sort::Moment)
         | (Sort::Words, Sort::Words)
         | (Sort::Place, Sort::Place)
@@ -74,7 +79,7 @@ impl<'t> Type<'t> {
             "decimal" => (Sort::Fixed, last),
             "float" => (Sort::Float(24), last),
             "double" => (Sort::Float(53), last),
-            "bit" => (Sort::Bit, None),
+            "bit" => (Sort::Bit, last),
             "year" => (Sort::Year, None),
             "date" => (Sort::Day, None),
             "datetime" | "timestamp" => (Sort::Moment, Some(last.unwrap_or(0))),
@@ -123,6 +128,9 @@ mod tests {
             ("varchar(9)", "enum('x','y')"),
             ("varchar(9)", "int"),
             ("varchar(9)", "char(9)"),
+            ("text", "varchar(9)"),
+            ("varbinary(9)", "varchar(9)"),
+            ("int", "bit(64)"),
             ("varbinary(9)", "binary(9)"),
             ("binary(4)", "binary(9)"),
             ("text", "json"),
