@@ -189,11 +189,23 @@ impl Project {
     /// # Errors
     /// `config::url`, `config::variable`; no message shows a password.
     pub fn dev_url(&self) -> Result<Option<DatabaseUrl>> {
-        match self.config.dev_url(&self.variables.variables)? {
-            Some((text, file, place)) if !text.trim().is_empty() => DatabaseUrl::parse(&text, &self.root)
-                .map(Some)
-                .map_err(|error| error.at(file, place, "the URL is given here")),
-            _ => Ok(None),
+        let Some((text, file, place)) = self.config.dev_url(&self.variables.variables)? else {
+            return Ok(None);
+        };
+        if text.trim().is_empty() {
+            return Ok(None);
+        }
+        let here = |error: Error| error.at(file, place.clone(), "the URL is given here");
+        let url = DatabaseUrl::parse(&text, &self.root).map_err(here)?;
+        match self.url() {
+            Ok(own @ DatabaseUrl::Server { .. }) if !own.is_alike(&url) => {
+                let message = "`dev_url` names another kind of database than the project's";
+                Err(here(Error::new(Code::ConfigUrl, message)).help(format!(
+                    "what is tried there runs on {}: name a server of that kind",
+                    own.kind()
+                )))
+            }
+            _ => Ok(Some(url)),
         }
     }
 

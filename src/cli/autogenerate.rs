@@ -1,6 +1,8 @@
 //! `revision --autogenerate`: the difference between two schemas becomes a revision.
 
-use serde_json::{Value, json};
+mod hook;
+
+use serde_json::Value;
 
 use crate::cli::args::NewRevision;
 use crate::cli::compare::{self, Compare};
@@ -13,8 +15,7 @@ use crate::error::{Error, Result};
 use crate::execute::event::Event;
 use crate::execute::gentle::{self, Ways};
 use crate::execute::piece::{self, Piece};
-use crate::execute::schema;
-use crate::project::{Command, Rule};
+use crate::project::Rule;
 use crate::revision::Script;
 use crate::revision::applied::Applied;
 use crate::revision::graph::RevisionGraph;
@@ -33,6 +34,8 @@ pub(crate) struct Generated {
     pub alone: bool,
     /// What comes in a revision after it.
     pub later: Option<Box<Generated>>,
+    /// Whether it is what the database holds.
+    pub held: bool,
     /// What it changes, for programs.
     pub differences: Vec<Value>,
 }
@@ -52,14 +55,12 @@ pub(crate) fn generate(
         let live = if graph.is_empty() { compare.live(session)? } else { None };
         let live = live.filter(|live| !live.objects.is_empty());
         let live = live.ok_or_else(compare::nothing_declared)?;
-        return between(
-            session,
-            history,
-            &compare,
-            (Model::default(), Vec::new(), live),
-            args,
-            ui,
-        );
+        let schemas = (Model::default(), Vec::new(), live);
+        let generated = between(session, history, &compare, schemas, args, ui)?;
+        return Ok(generated.map(|generated| Generated {
+            held: true,
+            ..generated
+        }));
     };
     one_for_all(history)?;
     let wanted = compare.declared(&scripts)?;
@@ -130,6 +131,7 @@ fn between(
     if up.is_empty() {
         return Ok(None);
     }
+    compare.say_what_goes_along(&now, &renames, &mut up);
     renames::tell_guesses(&seen.0, &seen.1, &renames, ui);
     let refused_by = [
         (args.no_drop, "--no-drop"),
@@ -138,13 +140,14 @@ fn between(
             "`no_drop: true` in migrations.yaml",
         ),
     ];
-    if let Some((_, by)) = refused_by.iter().find(|(on, _)| *on) {
+    let no_drop = refused_by.iter().find(|(on, _)| *on).map(|(_, by)| *by);
+    if let Some(by) = no_drop {
         refuse_drops(by, &up, compare, &now, &wanted, &renames)?;
     }
     let undone = renames::undone(&renames, &now);
     let back = compare.back(&up, (&now, &wanted), (&renames, &undone))?;
     let reached = back.left;
-    let (mut down, not_undone) = match back.down {
+    let (mut down, mut not_undone) = match back.down {
         Err(error) => {
             let causes = error.causes().iter().map(|cause| format!("; {cause}"));
             let why: String = std::iter::once(error.message().to_owned()).chain(causes).collect();
@@ -176,16 +179,23 @@ fn between(
         generated = *only;
     }
     if !hook.words.is_empty() {
-        let given = Given {
+        let given = hook::Given {
             history,
             compare,
             now: &now,
             wanted: &wanted,
+            renames: &renames,
+            no_drop,
             up: &up,
             down: down.as_deref().unwrap_or_default(),
             stopped: &|| session.cancel.is_fired(),
         };
-        processed(&given, hook, &mut generated, ui)?;
+        let was_irreversible = generated.irreversible;
+        hook::processed(&given, hook, &mut generated, ui)?;
+        if generated.irreversible && !was_irreversible {
+            "it cannot be undone: `process_revision` printed nothing that leads back".clone_into(&mut not_undone);
+            ui.say(&format!("note: {not_undone}"));
+        }
     }
     if generated.irreversible && !generated.upgrade.trim().is_empty() {
         // Whoever reads the file later did not see the note.
@@ -313,82 +323,4 @@ fn refuse_drops(
     Err(error.help(format!(
         "without {by} it is written, with a comment where something is lost"
     )))
-}
-
-/// Lets the project's command change the operations. What it gives back must run; where it leads elsewhere than to the
-/// wanted schema, or not back, that is told and not refused: it may be what the command is for.
-fn processed(given: &Given<'_>, hook: &Command, out: &mut Generated, ui: &mut Ui<'_>) -> Result<()> {
-    let all = |pieces: &[Piece]| pieces.iter().map(compare::difference).collect::<Vec<_>>();
-    let document = json!({
-        "dialect": given.history.dialect.name(),
-        "upgrade": all(given.up),
-        "downgrade": all(given.down),
-    });
-    let text = given
-        .history
-        .project
-        .output("process_revision", hook, &document.to_string(), given.stopped)?;
-    let wrong = |what: &str| {
-        Error::new(Code::SchemaCommand, format!("the command under `process_revision` printed {what}")).help(
-            "it gets {\"upgrade\": [{\"kind\", \"table\", \"object\", \"sql\"}], \"downgrade\": […]} on standard input and prints the same",
-        )
-    };
-    let value: Value = serde_json::from_str(&text).map_err(|error| wrong("no JSON").cause(error.to_string()))?;
-    let script = |key: &str| -> Result<String> {
-        let list = value
-            .get(key)
-            .and_then(Value::as_array)
-            .ok_or_else(|| wrong(&format!("no list `{key}`")))?;
-        let mut script = String::new();
-        for operation in list {
-            let text = |name: &str| operation.get(name).and_then(Value::as_str);
-            let sql = text("sql").ok_or_else(|| wrong(&format!("an operation of `{key}` without `sql`")))?;
-            let sql = compare::without_end(sql);
-            if !sql.is_empty() {
-                piece::append(&mut script, text("loses"), &[sql.to_owned()]);
-            }
-        }
-        Ok(script)
-    };
-    let (up, down) = (script("upgrade")?, script("downgrade")?);
-    let ran = |from: &Model, script: &str, which: &str| {
-        given.compare.tried(from, script).map_err(|error| {
-            let words = error
-                .labels()
-                .first()
-                .map_or(error.message(), |label| &label.text)
-                .to_owned();
-            wrong(&format!("{which} that does not run")).cause(words)
-        })
-    };
-    let reached = ran(given.now, &up, "an upgrade")?;
-    let differ = |meant: &Model, got: &Model| {
-        let (meant, got) = (given.compare.seen(meant), given.compare.seen(got));
-        !up.is_empty() && !schema::differences(&meant, &got).is_empty()
-    };
-    if differ(given.wanted, &reached) {
-        ui.say("note: what `process_revision` printed leads elsewhere than to the declared schema");
-    }
-    let back = ran(&reached, &down, "a downgrade")?;
-    out.irreversible &= down.is_empty();
-    if !out.irreversible && differ(given.now, &back) {
-        ui.say("note: the downgrade that `process_revision` printed does not lead back to the schema as it is now");
-    }
-    out.upgrade = format!("\n{up}");
-    out.downgrade = lost_text(given.up) + &down;
-    if let Some(list) = value.get("upgrade").and_then(Value::as_array) {
-        out.differences.clone_from(list);
-    }
-    Ok(())
-}
-
-/// What the command of the project is given.
-struct Given<'a> {
-    history: &'a History,
-    compare: &'a Compare<'a>,
-    now: &'a Model,
-    wanted: &'a Model,
-    up: &'a [Piece],
-    down: &'a [Piece],
-    stopped: &'a dyn Fn() -> bool,
 }

@@ -130,13 +130,18 @@ impl<'a> Compare<'a> {
     }
 
     /// How the two differ, whether or not statements are found for it.
-    fn differences(&self, from: &Model, to: &Model, renames: &[Rename]) -> Result<Vec<Piece>> {
+    pub(crate) fn differences(&self, from: &Model, to: &Model, renames: &[Rename]) -> Result<Vec<Piece>> {
         self.with(|autogenerate| autogenerate.differences(from, to, renames))
     }
 
-    /// What a script makes of a schema, when it runs on scratch.
-    pub(crate) fn tried(&self, from: &Model, script: &str) -> Result<Model> {
-        self.with(|autogenerate| autogenerate.tried(from, script))
+    /// What a script that somebody else wrote makes of a schema, as a revision.
+    pub(crate) fn ran(&self, from: &Model, script: &str) -> Result<Model> {
+        self.with(|autogenerate| autogenerate.ran(from, script))
+    }
+
+    /// Says what goes along and is left out of the comparison.
+    pub(crate) fn say_what_goes_along(&self, now: &Model, renames: &[Rename], up: &mut [Piece]) {
+        self.with(|autogenerate| autogenerate.say_what_goes_along(now, renames, up));
     }
 
     /// Whether scripts, each in a transaction or alone, lead from one schema to the other.

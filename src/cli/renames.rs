@@ -44,17 +44,26 @@ impl Compare<'_> {
     fn written(&self, script: &Script, from: &Model, to: &Model) -> Result<Vec<Rename>> {
         let names = Names(self.history.dialect);
         let mut found: Vec<(Rename, Span)> = Vec::new();
-        for (renamed, place) in self.directives(script)? {
+        // A column is looked for under the table's old name only where that one is still to be renamed.
+        let (tables, columns): (Vec<_>, Vec<_>) = self
+            .directives(script)?
+            .into_iter()
+            .partition(|(renamed, _)| renamed.column.is_none());
+        let count = tables.len();
+        let mut open = Vec::new();
+        for (at, (renamed, place)) in tables.into_iter().chain(columns).enumerate() {
+            if at == count {
+                open = open_ones(found.clone(), script, from, to)?;
+            }
             let wrong =
                 |what: String, label: &str| Error::new(Code::SchemaRename, what).at(&script.file, place.clone(), label);
             let table = &renamed.table.text;
             let wanted = names
                 .wanted(&renamed, from, to)
                 .map_err(|label| wrong(format!("nobody can tell which table `{table}` is"), label))?;
-            let done = found.iter().map(|(rename, _)| rename);
             let rename = match &renamed.column {
                 None => names.table(&renamed.from, &wanted, from, to),
-                Some(column) => names.column(&renamed.from, column, &wanted, done, from, to),
+                Some(column) => names.column(&renamed.from, column, &wanted, open.iter(), from, to),
             };
             let rename = rename.map_err(|what| {
                 let (old, meant) = (&renamed.from.text, names.meant(&renamed.from));

@@ -13,7 +13,7 @@ use crate::execute::event::Event;
 use crate::execute::test::Finding;
 use crate::revision::graph::RevisionGraph;
 use crate::revision::history::history as history_of;
-use crate::revision::nodes::Node;
+use crate::revision::nodes::{Node, NodeSet};
 use crate::revision::target::TargetRange;
 use crate::version::Row;
 
@@ -30,48 +30,52 @@ pub(crate) fn test(session: &mut Session<'_>, args: &args::Test, ui: &mut Ui<'_>
         return Err(Error::new(Code::UnsupportedDatabase, message)
             .help("try the revisions on a database of their own: sqlrev upgrade --url URL"));
     }
-    let mut scratch = scratch::one(session, &history)?;
-    session.interrupts(scratch.interrupter());
-    let mut silent = |_: Event<'_>| {};
-    let patience = session.patience(history.project.config.lock_timeout);
-    let mut executor = session.executor(&history, graph, &mut *scratch, patience, &mut silent);
-    executor.lent.no_code = true;
     let needed = graph.ancestors(wanted.iter().copied());
+    let order: Vec<Node> = graph
+        .order()
+        .iter()
+        .copied()
+        .filter(|node| needed.contains(*node))
+        .collect();
     let junit = session.global.format == Format::Junit;
     let mut findings: Vec<Finding> = Vec::new();
     let mut suite = Vec::new();
+    let mut done = NodeSet::new(graph.len());
     let mut tested = 0;
-    for node in graph.order().iter().copied().filter(|node| needed.contains(*node)) {
-        if !wanted.contains(&node) {
-            executor.apply_alone(node)?;
-            continue;
-        }
-        let found = match executor.try_revision(node) {
-            Err(error) if junit => {
-                suite.push(junit_error(graph, node, &error));
-                junit_suite(&suite, ui);
-                return Err(error);
+    // What stands on a revision that cannot come again is tested on another database, where it was not taken back.
+    while order.iter().any(|node| wanted.contains(node) && !done.contains(*node)) {
+        let mut scratch = scratch::one(session, &history)?;
+        session.interrupts(scratch.interrupter());
+        let mut silent = |_: Event<'_>| {};
+        let patience = session.patience(history.project.config.lock_timeout);
+        let mut executor = session.executor(&history, graph, &mut *scratch, patience, &mut silent);
+        executor.lent.no_code = true;
+        for node in order.iter().copied() {
+            if !wanted.contains(&node) || done.contains(node) {
+                executor.apply_alone(node).map_err(on_scratch)?;
+                continue;
             }
-            found => found?,
-        };
-        tested += 1;
-        if junit {
-            suite.push(junit_case(graph, node, &found));
-        } else if !ui.json {
-            let line = text::line(graph, node, &[], ui);
-            let verdict = if found.is_empty() {
-                ui.paint(GOOD, "ok")
-            } else {
-                ui.paint(WARN, "found")
+            let found = match executor.try_revision(node).map_err(on_scratch) {
+                Err(error) if junit => {
+                    suite.push(junit_error(graph, node, &error));
+                    junit_suite(&suite, ui);
+                    return Err(error);
+                }
+                found => found?,
             };
-            ui.line(&format!("{verdict}  {line}"));
-            tell(&found, ui);
-        }
-        findings.extend(found);
-        let whole = |row: &Row| row.id == *graph.id(node) && row.unfinished.is_none();
-        if !executor.look()?.rows.iter().any(whole) {
-            // The revisions after it have nothing to stand on.
-            break;
+            done.insert(node);
+            tested += 1;
+            if junit {
+                suite.push(junit_case(graph, node, &found));
+            } else if !ui.json {
+                tell(graph, node, &found, ui);
+                ui.flush();
+            }
+            findings.extend(found);
+            let whole = |row: &Row| row.id == *graph.id(node) && row.unfinished.is_none();
+            if !executor.look()?.rows.iter().any(whole) {
+                break;
+            }
         }
     }
     if ui.json {
@@ -82,6 +86,14 @@ pub(crate) fn test(session: &mut Session<'_>, args: &args::Test, ui: &mut Ui<'_>
         ui.say(&format!("{tested} tested, {} found", findings.len()));
     }
     Ok(if findings.is_empty() { 0 } else { FOUND })
+}
+
+/// What a failed run says of its database is no news of a scratch database, which is gone.
+fn on_scratch(error: Error) -> Error {
+    match error.state_line() {
+        Some(_) => error.state("it ran on a scratch database, which is gone; yours was not touched"),
+        None => error,
+    }
 }
 
 fn document(findings: &[Finding], tested: usize) -> serde_json::Value {
@@ -158,7 +170,15 @@ fn escaped(text: &str) -> String {
     out
 }
 
-fn tell(findings: &[Finding], ui: &mut Ui<'_>) {
+/// A line for a revision, and what was found of it.
+fn tell(graph: &RevisionGraph, node: Node, findings: &[Finding], ui: &mut Ui<'_>) {
+    let line = text::line(graph, node, &[], ui);
+    let verdict = if findings.is_empty() {
+        ui.paint(GOOD, "ok")
+    } else {
+        ui.paint(WARN, "found")
+    };
+    ui.line(&format!("{verdict}  {line}"));
     for finding in findings {
         let id = ui.paint(ID, finding.revision.as_str());
         ui.line(&format!("    {id}: {}", finding.what));

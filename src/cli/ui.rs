@@ -86,13 +86,18 @@ impl<'a> Ui<'a> {
 
     /// Sends what is still held back, and says what went wrong with the output.
     pub(super) fn finish(&mut self) -> Option<io::Error> {
+        self.flush();
+        self.failed.take()
+    }
+
+    /// Sends what is still held back.
+    pub(super) fn flush(&mut self) {
         if !self.closed
             && let Err(error) = self.stdout.flush()
             && error.kind() != io::ErrorKind::BrokenPipe
         {
             self.failed = self.failed.take().or(Some(error));
         }
-        self.failed.take()
     }
 
     /// A line of talk, unless `-q`.
@@ -104,6 +109,8 @@ impl<'a> Ui<'a> {
 
     /// A line of talk that even `-q` wants, such as an error. Nobody is left to hear of a failure here.
     pub(super) fn tell(&mut self, text: &str) {
+        // On a terminal it stands below what came before it.
+        self.flush();
         let _ = writeln!(self.stderr, "{}", harmless(text, self.color_err));
     }
 

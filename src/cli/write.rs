@@ -93,11 +93,18 @@ pub(crate) fn revision(session: &mut Session<'_>, args: &args::NewRevision, ui: 
         alone: generated.as_ref().is_some_and(|generated| generated.alone),
     };
     let differences = generated.as_ref().map(|generated| generated.differences.clone());
+    let held = generated.as_ref().is_some_and(|generated| generated.held);
     let mut written = vec![write(session, &history, graph, &nodes, new)?.with(differences)];
     if let Some(later) = generated.and_then(|generated| generated.later) {
         written.push(after(session, &written[0].header.id, args, &later)?);
     }
     told(&history, &written, ui);
+    if held {
+        let id = &written[0].header.id;
+        ui.say(&format!(
+            "note: the database holds this already; to say so: sqlrev stamp {id} --verify"
+        ));
+    }
     Ok(0)
 }
 

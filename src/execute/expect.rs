@@ -53,6 +53,10 @@ impl Part {
     }
 }
 
+fn is_row(text: &str, token: &token::Token) -> bool {
+    token.kind == Kind::Comment && text[token.span.clone()].starts_with(ROW)
+}
+
 impl Expected {
     /// Reads a file.
     ///
@@ -74,7 +78,24 @@ impl Expected {
             let start = usize::try_from(statement.offset).unwrap_or(usize::MAX);
             let gap = statement.gap_before;
             expected.comments(gap, start - gap.len(), rules, &mut part)?;
-            let span = start..start + statement.text.len();
+            // Behind a query without a semicolon stand its rows, as behind one that has it.
+            let says = |token: &token::Token| !matches!(token.kind, Kind::Space | Kind::Comment);
+            let last = token::tokens(statement.text, rules).filter(says).last();
+            let length = last.map_or(statement.text.len(), |token| token.span.end);
+            let (text, rest) = statement.text.split_at(length);
+            if let Some(row) = token::tokens(text, rules).find(|token| is_row(text, token)) {
+                return Err(Error::new(
+                    Code::ScriptDirective,
+                    format!("`{}` expects a row within a query", file.name),
+                )
+                .at(
+                    file,
+                    start + row.span.start..start + row.span.end,
+                    "the query goes on behind it",
+                )
+                .help("rows stand below their query, behind its semicolon"));
+            }
+            let span = start..start + length;
             if let Some(length) = opened::controls_transaction(statement.text, dialect) {
                 let message = format!("`{}` controls a transaction", file.name);
                 return Err(Error::new(Code::ScriptTransaction, message)
@@ -90,6 +111,7 @@ impl Expected {
                 Part::AfterUpgrade => expected.after_upgrade.push(query),
                 Part::AfterDowngrade => expected.after_downgrade.get_or_insert_default().push(query),
             }
+            expected.comments(rest, start + length, rules, &mut part)?;
         }
         let rest = statements.rest().to_owned();
         expected.comments(&rest, file.text.len() - rest.len(), rules, &mut part)?;

@@ -5,11 +5,13 @@ use std::borrow::Cow;
 use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::execute::autogenerate::{Autogenerate, generated};
+use crate::execute::declared;
 use crate::execute::naming::unnamed;
 use crate::execute::piece::{Piece, script};
 use crate::execute::stuck::led_elsewhere;
+use crate::revision::Header;
 use crate::schema::diff::{self, Alter, Change, Force, Rename};
-use crate::schema::{Constraint, Model, Table};
+use crate::schema::{Column, Constraint, Key, Kind, Model, Object, Table};
 
 /// The way back of a revision.
 pub struct Back<'m> {
@@ -49,6 +51,49 @@ impl Autogenerate<'_> {
         match down {
             Err(error) if error.code() != Code::SchemaNoWords => Err(error),
             down => Ok(Back { left, down }),
+        }
+    }
+
+    /// What a script that somebody else wrote makes of a schema, as a revision.
+    ///
+    /// # Errors
+    /// What no revision may hold, and what the database refuses, labelled in the script.
+    pub fn ran(&self, from: &Model, script: &str) -> Result<Model> {
+        let script = generated(script);
+        script.prepare(&Header::new("generated"), true, self.dialect)?;
+        let mut replay = self.holding(from)?;
+        replay.as_revision(&script)?;
+        declared::model(replay.driver(), self.table).map(Option::unwrap_or_default)
+    }
+
+    /// Says what goes along with tables and columns and is left out of the comparison, so that nothing brings it back.
+    pub fn say_what_goes_along(&self, now: &Model, renames: &[Rename], up: &mut [Piece]) {
+        let seen = self.seen(now);
+        let Cow::Owned(seen) = seen else { return };
+        for piece in up {
+            let table = piece.change.key();
+            let renamed = renames
+                .iter()
+                .find(|rename| rename.column.is_none() && rename.becomes() == *table);
+            let table = renamed.map_or(table, |rename| &rename.table);
+            let is_over = |object: &Object, column: &Column| {
+                object.columns.contains(&column.folded)
+                    || object.create.iter().any(|words| diff::names(words, &column.name))
+            };
+            let goes = |key: &Key, object: &Object| match &piece.change {
+                Change::Drop(_) => true,
+                Change::Alter(_, alter) => match &**alter {
+                    Alter::DropColumn(column) => key.kind == Kind::Index && is_over(object, column),
+                    _ => false,
+                },
+                _ => false,
+            };
+            let along = now.objects.iter().filter(|(key, object)| {
+                object.on.as_ref() == Some(table) && !seen.objects.contains_key(*key) && goes(key, object)
+            });
+            let along = along.map(|(key, object)| format!("{} {}", key.kind.name().replace('_', " "), object.name));
+            let all: Vec<String> = piece.loses.iter().cloned().chain(along).collect();
+            piece.loses = Some(all.join(", ")).filter(|all| !all.is_empty());
         }
     }
 

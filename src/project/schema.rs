@@ -114,6 +114,12 @@ impl Project {
                     .help("name a file of its own: schema_dump: schema_now.sql"))
             }
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(mistakes::unreadable(name, &error)),
+            _ if path.parent().is_some_and(|folder| !folder.is_dir()) => {
+                let message = format!("the folder of `schema_dump: {name}` is not there");
+                let folder = Path::new(name).parent().unwrap_or(Path::new(""));
+                Err(Error::new(Code::FileIo, message)
+                    .help(format!("mkdir -p {}", shell::word(&folder.display().to_string()))))
+            }
             _ => Ok(Some(path)),
         }
     }

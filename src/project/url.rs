@@ -55,6 +55,23 @@ const SCHEMES: [(&str, &str); 7] = [
 ];
 
 impl DatabaseUrl {
+    /// The kind of database, as the URL says it.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Server { dialect, .. } => dialect,
+        }
+    }
+
+    /// Whether both are of one kind. Behind either name of MySQL and MariaDB may be either server.
+    pub(super) fn is_alike(&self, other: &Self) -> bool {
+        let family = |url: &Self| match url.kind() {
+            "mariadb" => "mysql",
+            kind => kind,
+        };
+        family(self) == family(other)
+    }
+
     /// Reads a URL; a relative path of SQLite is taken from `folder`.
     ///
     /// # Errors

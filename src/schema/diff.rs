@@ -12,7 +12,7 @@ mod types;
 pub use below::follows_above;
 pub use change::{Alter, Change};
 pub use renames::{Rename, likely_renames};
-pub(crate) use table::computed_from_changed;
+pub(crate) use table::{computed_from_changed, names};
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -63,6 +63,8 @@ pub struct Manner {
     pub settles: bool,
     /// A column cannot be dropped while a constraint is about it.
     pub constraints_first: bool,
+    /// A table that goes deletes its rows first, as its foreign keys let it (`foreignkeys.html`, section 5).
+    pub deletes_first: bool,
     /// A constraint without a name of its own is called by what its table and columns are called, whatever that is by then.
     pub names_follow: bool,
     /// The kinds of constraints whose names but one may have in a schema.
@@ -328,7 +330,7 @@ impl Plan<'_> {
         first.extend(order::of_rows(self.from, &drop));
         let (drop_first, drop): (Vec<Key>, Vec<Key>) = drop.into_iter().partition(|key| first.contains(key));
         let all: Vec<Key> = drop_first.iter().chain(&drop).cloned().collect();
-        out.extend(self.circles(&all));
+        out.extend(self.circles(&all, manner.deletes_first));
         let giving = self.giving_names(manner.names_of_schema);
         let in_the_way = self.in_the_way_of_types(&drop);
         let given_up = self.given_up(manner.names_of_schema);
@@ -404,15 +406,26 @@ impl Plan<'_> {
         functions.map(|(key, _)| key.clone()).into_set()
     }
 
+    /// Whether a foreign key of a table to itself may keep its rows from being deleted, all of them at once.
+    fn keeps(&self, table: &Key, constraint: &Constraint) -> bool {
+        let does = |action: &str| constraint.definition.meaning.contains(&format!(" on delete {action}"));
+        let columns = self.from.table(table).into_iter().flat_map(|table| &table.columns);
+        let mut own = columns.filter(|column| constraint.columns.contains(&column.folded));
+        does("restrict") || does("set default") || does("set null") && own.any(|column| column.not_null)
+    }
+
     /// The foreign keys from tables that go to tables that go before them, and what calls functions that do.
-    fn circles(&self, drop: &[Key]) -> Vec<Change> {
+    fn circles(&self, drop: &[Key], deletes_first: bool) -> Vec<Change> {
         let mut found = Vec::new();
         let mut gone = BTreeSet::new();
         for key in drop {
             let constraints = self.from.table(key).map(|table| &table.constraints);
             for constraint in constraints.into_iter().flatten() {
                 let parent = constraint.parent.as_ref();
-                if constraint.kind == ConstraintKind::ForeignKey && parent.is_some_and(|parent| gone.contains(parent)) {
+                let is_in_the_way = |parent: &Key| {
+                    gone.contains(parent) || deletes_first && parent == key && self.keeps(key, constraint)
+                };
+                if constraint.kind == ConstraintKind::ForeignKey && parent.is_some_and(is_in_the_way) {
                     found.push(Change::Alter(
                         key.clone(),
                         Box::new(Alter::DropConstraint(constraint.clone())),

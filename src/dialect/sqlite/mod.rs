@@ -151,6 +151,7 @@ impl Dialect for Sqlite {
     fn manner(&self) -> Manner {
         Manner {
             names_follow: true,
+            deletes_first: true,
             ..Manner::default()
         }
     }

@@ -82,9 +82,16 @@ impl Default for Autogenerate {
 }
 
 impl Autogenerate {
-    /// Whether an object is compared. What stands on a table is when the table is.
+    /// Whether an object is compared. What stands on a table is when the table is, and what is in a schema when
+    /// `schema:NAME` is said of that.
     pub fn wants(&self, object: &Key, on: Option<&Key>) -> bool {
-        let fits = |patterns: &[String], key: &Key| patterns.iter().any(|pattern| fits(pattern, key));
+        let within = Key::new(Kind::Schema, object.schema.clone());
+        let fits = |patterns: &[String], key: &Key| {
+            patterns.iter().any(|pattern| {
+                let of_schema = || pattern.starts_with("schema:") && !object.schema.is_empty();
+                fits(pattern, key) || of_schema() && fits(pattern, &within)
+            })
+        };
         let included =
             self.include.is_empty() || fits(&self.include, object) || on.is_some_and(|on| fits(&self.include, on));
         included && !fits(&self.exclude, object) && !on.is_some_and(|on| fits(&self.exclude, on))

@@ -82,8 +82,20 @@ pub(super) fn changes(from: &Table, to: &Table, way: Way<'_>) -> Vec<Alter> {
         out.extend(columns.alter);
         out.extend(last);
     } else {
+        // What is no longer computed from a column that goes is that before.
+        let goes = |other: &Column| columns.drop.iter().any(|column| column.folded == other.folded);
+        let lets_go = |alter: &Alter| match alter {
+            Alter::DropExpression(_) => true,
+            Alter::SetExpression(column) => from.column(&column.folded).is_some_and(|now| {
+                let mut others = from.columns.iter().filter(|other| goes(other));
+                others.any(|other| is_computed_from(now, other))
+            }),
+            _ => false,
+        };
+        let (before, rest): (Vec<Alter>, Vec<Alter>) = columns.alter.into_iter().partition(lets_go);
+        out.extend(before);
         out.extend(last);
-        out.extend(columns.alter);
+        out.extend(rest);
     }
     out.extend(late.into_iter().map(Alter::AddColumn));
     out.extend(constraints.add.into_iter().map(Alter::AddConstraint));
@@ -96,19 +108,20 @@ fn is_computed(column: &Column) -> bool {
 }
 
 fn is_computed_from(column: &Column, other: &Column) -> bool {
-    let is_name = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '$';
-    let names = |text: &str| {
-        let text = text.to_lowercase();
-        let name = other.name.to_lowercase();
-        let mut places = text.match_indices(&name);
-        places.any(|(at, found)| {
-            let before = text[..at].chars().next_back();
-            let behind = text[at + found.len()..].chars().next();
-            !before.is_some_and(is_name) && !behind.is_some_and(is_name)
-        })
-    };
     let generated = column.generated.as_ref();
-    generated.is_some_and(|generated| names(&generated.expression.written))
+    generated.is_some_and(|generated| names(&generated.expression.written, &other.name))
+}
+
+/// Whether a text holds a name as a word of its own, in whatever letters.
+pub(crate) fn names(text: &str, name: &str) -> bool {
+    let is_name = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '$';
+    let (text, name) = (text.to_lowercase(), name.to_lowercase());
+    let mut places = text.match_indices(&name);
+    places.any(|(at, found)| {
+        let before = text[..at].chars().next_back();
+        let behind = text[at + found.len()..].chars().next();
+        !before.is_some_and(is_name) && !behind.is_some_and(is_name)
+    })
 }
 
 /// The columns that are computed, now and then, from others that go or get another type, or for which `changes` holds.

@@ -7,6 +7,18 @@ use crate::sql::token::{Kind, Token, tokens, unquoted};
 
 /// The words of the directive behind its dashes.
 const NAME: &str = "sqlrev:renamed";
+/// How every directive begins behind its dashes.
+const PREFIX: &str = "sqlrev";
+/// The directives that are for revisions.
+const OF_REVISIONS: [&str; 7] = [
+    "allow",
+    "autoincrement",
+    "nullable",
+    "reorder",
+    "retype",
+    "strict",
+    "without_rowid",
+];
 
 /// A name as SQL has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,11 +66,24 @@ pub struct Misplaced {
 /// The directives for one statement and in it; `gap` is what stands before it.
 ///
 /// # Errors
-/// A directive that is not written `from=NAME`, or that stands above no table and no column.
+/// A directive that is not written `from=NAME`, that stands above no table and no column, or that no schema file knows:
+/// one that is misspelled would drop what it wants to keep.
 pub fn read(gap: &str, statement: &str, rules: &SplitRules) -> Result<Vec<Renamed>, Misplaced> {
-    if !gap.contains(NAME) && !statement.contains(NAME) {
+    if !mentions(gap) && !mentions(statement) {
         return Ok(Vec::new());
     }
+    let strange = |text: &str, inside: bool| {
+        let stranger = tokens(text, rules).find(|token| is_strange(text, token));
+        stranger.map_or(Ok(()), |token| {
+            Err(Misplaced {
+                inside,
+                span: token.span.start..token.span.start + text[token.span.clone()].trim_end().len(),
+                label: "is no directive of a schema file: `-- sqlrev:renamed from=NAME` is",
+            })
+        })
+    };
+    strange(gap, false)?;
+    strange(statement, true)?;
     let table = created(statement);
     let mut found = Vec::new();
     let mut take = |inside: bool, span: Span, column: Option<Called>| -> Result<(), Misplaced> {
@@ -110,6 +135,38 @@ fn column_below(statement: &str, all: &[Token], index: usize) -> Option<Called> 
     let next = all[index..].iter().find(says)?;
     let begins = depth == 1 && matches!(&statement[before.span.clone()], "(" | ",");
     (begins && matches!(next.kind, Kind::Word | Kind::Quoted)).then(|| Called::read(&statement[next.span.clone()]))
+}
+
+/// Whether a text may hold a directive.
+fn mentions(text: &str) -> bool {
+    let mark = PREFIX.as_bytes();
+    text.as_bytes()
+        .windows(mark.len())
+        .any(|part| part.eq_ignore_ascii_case(mark))
+}
+
+/// Whether a comment means to be a directive and is none: misspelled, in capitals, or between `/*` and `*/`. Those of
+/// revisions do nothing here and are left alone, since definitions keep their comments.
+fn is_strange(text: &str, token: &Token) -> bool {
+    let comment = &text[token.span.clone()];
+    let Some(words) = ["--", "/*", "#"].iter().find_map(|mark| comment.strip_prefix(mark)) else {
+        return false;
+    };
+    let words = words.trim_start();
+    let Some((prefix, rest)) = words.split_at_checked(PREFIX.len()) else {
+        return false;
+    };
+    let Some(rest) = rest.trim_start().strip_prefix(':') else {
+        return false;
+    };
+    let name: String = rest
+        .trim_start()
+        .chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect();
+    let is_known = !words.starts_with(NAME) && OF_REVISIONS.contains(&name.to_ascii_lowercase().as_str());
+    let is_written = comment.starts_with("--") && words.starts_with(NAME) && name == "renamed";
+    token.kind == Kind::Comment && prefix.eq_ignore_ascii_case(PREFIX) && !is_known && !is_written
 }
 
 fn is_directive(text: &str, token: &Token) -> bool {
@@ -192,6 +249,24 @@ mod tests {
             "stands above no column",
         );
         check("-- sqlrev:renamed a\n", "CREATE TABLE t (a)", "takes `from=NAME`");
+        let strange = "is no directive of a schema file: `-- sqlrev:renamed from=NAME` is";
+        for comment in [
+            "-- sqlrev:rename from=a",
+            "-- sqlrev: renamed from=a",
+            "-- SQLREV:renamed from=a",
+            "--sqlrev :Renamed from=a",
+            "/* sqlrev:renamed from=a */",
+            "-- sqlrev:renamed_from=a",
+        ] {
+            check(&format!("{comment}\n"), "CREATE TABLE t (a)", strange);
+            check("", &format!("CREATE TABLE t (\n{comment}\na int)"), strange);
+        }
+        for comment in ["-- sqlrev:allow drop", "-- sqlrev keeps this: yes", "-- see sqlrev: it"] {
+            assert_eq!(
+                read(&format!("{comment}\n"), "CREATE TABLE t (a)", &SQLITE),
+                Ok(Vec::new())
+            );
+        }
     }
 
     #[test]

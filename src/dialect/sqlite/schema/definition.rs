@@ -80,8 +80,12 @@ impl Reader<'_> {
             let Some((kind, definition, parent)) = self.constraint(column, &named.clause) else {
                 continue;
             };
-            let columns = match column {
-                Some(column) if kind != ConstraintKind::Check => vec![column],
+            let columns = match (column, &named.clause.kind) {
+                (Some(column), _) if kind != ConstraintKind::Check => vec![column],
+                // A column of its parent may be called as one of its own that has nothing to do with it.
+                (None, ClauseKind::References(key)) if fold(&key.table.text) != fold(name) => {
+                    key.columns.iter().map(|column| column.text.as_str()).collect()
+                }
                 _ => expr::mentioned(&definition.written, &known),
             };
             let columns = columns.into_iter().map(fold).into_set();
