@@ -133,35 +133,20 @@ fn between(
     }
     compare.say_what_goes_along(&now, &renames, &mut up);
     renames::tell_guesses(&seen.0, &seen.1, &renames, ui);
-    let refused_by = [
-        (args.no_drop, "--no-drop"),
-        (
-            history.project.config.autogenerate.no_drop,
-            "`no_drop: true` in migrations.yaml",
-        ),
-    ];
-    let no_drop = refused_by.iter().find(|(on, _)| *on).map(|(_, by)| *by);
+    let no_drop = no_drop(args, history);
     if let Some(by) = no_drop {
         refuse_drops(by, &up, compare, &now, &wanted, &renames)?;
     }
     let undone = renames::undone(&renames, &now);
     let back = compare.back(&up, (&now, &wanted), (&renames, &undone))?;
     let reached = back.left;
-    let (mut down, mut not_undone) = match back.down {
-        Err(error) => {
-            let causes = error.causes().iter().map(|cause| format!("; {cause}"));
-            let why: String = std::iter::once(error.message().to_owned()).chain(causes).collect();
-            let why = format!("it cannot be undone: {}", why.replace('\n', "; "));
-            ui.say(&format!("note: {why}"));
-            (None, why)
-        }
-        Ok(down) => (Some(down), String::new()),
-    };
+    let (mut down, mut not_undone) = or_why(back.down, ui);
     let hook = &history.project.config.autogenerate.process_revision;
-    let later = if hook.words.is_empty() {
-        divide(history, compare, (&now, &reached), (&mut up, down.as_mut()), ui)?
-    } else {
+    let has_hook = !hook.words.is_empty();
+    let later = if has_hook {
         None
+    } else {
+        divide(history, compare, (&now, &reached), (&mut up, down.as_mut()), ui)?
     };
     let dialect = history.dialect;
     let mut generated = Generated {
@@ -178,7 +163,7 @@ fn between(
     {
         generated = *only;
     }
-    if !hook.words.is_empty() {
+    if has_hook {
         let given = hook::Given {
             history,
             compare,
@@ -203,6 +188,31 @@ fn between(
         generated.upgrade.insert_str(0, &format!("\n{why}\n"));
     }
     Ok(Some(generated))
+}
+
+/// The way back, or why there is none.
+fn or_why(down: Result<Vec<Piece>>, ui: &mut Ui<'_>) -> (Option<Vec<Piece>>, String) {
+    match down {
+        Err(error) => {
+            let causes = error.causes().iter().map(|cause| format!("; {cause}"));
+            let why: String = std::iter::once(error.message().to_owned()).chain(causes).collect();
+            let why = format!("it cannot be undone: {}", why.replace('\n', "; "));
+            ui.say(&format!("note: {why}"));
+            (None, why)
+        }
+        Ok(down) => (Some(down), String::new()),
+    }
+}
+
+/// What says that nothing may be dropped.
+fn no_drop(args: &NewRevision, history: &History) -> Option<&'static str> {
+    if args.no_drop {
+        Some("--no-drop")
+    } else if history.project.config.autogenerate.no_drop {
+        Some("`no_drop: true` in migrations.yaml")
+    } else {
+        None
+    }
 }
 
 /// Refuses a database that is not where the new revision begins.

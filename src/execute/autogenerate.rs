@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::execute::declared::{self, Lens, has_body};
 use crate::execute::fault;
 use crate::execute::harder::{harder, in_steps, is_astray};
+use crate::execute::joined;
 use crate::execute::naming;
 use crate::execute::online::OnDriver;
 use crate::execute::piece::{Piece, script};
@@ -95,6 +96,7 @@ impl Autogenerate<'_> {
         force: &Force,
     ) -> Result<Vec<Piece>> {
         let mut force = force.clone();
+        force.joined.extend(joined::moved(self.dialect, present, wanted));
         let mut before: BTreeMap<Key, Error> = BTreeMap::new();
         loop {
             let stuck = match self.attempt(from, wanted, renames, &force)? {
@@ -223,6 +225,7 @@ impl Autogenerate<'_> {
         for round in 0..ROUNDS {
             let force = if round == 0 { force } else { &none };
             let changes = diff::changes(&present, wanted, dialect.manner(), force);
+            let changes = joined::together(changes, force, (&present, wanted));
             if changes.is_empty() {
                 let fills = filled(&pieces, wanted);
                 let ran = self.run(&mut replay, &fills, (&present, wanted), force, &mut pieces)?;
@@ -234,8 +237,7 @@ impl Autogenerate<'_> {
                 return Ok(Err(led_elsewhere(change)));
             }
             // ALTERs of one table are one run, of which the engine makes one copy.
-            let mut groups = changes
-                .chunk_by(|one, other| matches!((one, other), (Change::Alter(a, _), Change::Alter(b, _)) if a == b));
+            let mut groups = changes.chunk_by(|one, other| joined::is_one(one, other, force, (&present, wanted)));
             while let Some(group) = groups.next() {
                 if let Err(mut stuck) = self.run(&mut replay, group, (&present, wanted), force, &mut pieces)? {
                     // Elsewhere nothing is taken out of the way of an ALTER.
@@ -345,6 +347,7 @@ impl Autogenerate<'_> {
         if group.is_empty() {
             return Ok(Ok(()));
         }
+        joined::join(&mut group, force, (from, to), dialect.rules());
         let script = generated(&script(&group, dialect));
         let ran = declared::run(replay, &script);
         pieces.extend(group);

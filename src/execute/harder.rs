@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::execute::joined;
 use crate::execute::stuck::Stuck;
 use crate::schema::diff::{self, Alter, Change, Force};
 use crate::schema::{Key, Kind, Model, Table};
@@ -26,7 +27,9 @@ pub(super) fn harder(force: &mut Force, from: &Model, wanted: &Model, stuck: &St
     if stuck.manner.constraints_first {
         // Nothing else stands in the way of an ALTER there.
         return stuck.refused
-            && (changed_indexes(force, from, wanted, key) || !std::mem::replace(&mut force.foreign_keys_apart, true));
+            && (changed_indexes(force, from, wanted, key)
+                || joined::ask(force, stuck, (from, wanted))
+                || !std::mem::replace(&mut force.foreign_keys_apart, true));
     }
     if is_redefined {
         return stuck.refused && key.kind == Kind::Type && !std::mem::replace(&mut force.computed_apart, true);

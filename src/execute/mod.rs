@@ -28,6 +28,7 @@ pub mod ghost;
 mod group;
 mod harder;
 pub(crate) mod inherit;
+mod joined;
 mod ledger;
 mod leftover;
 pub mod lent;

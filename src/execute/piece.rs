@@ -86,6 +86,8 @@ pub fn script(pieces: &[Piece], dialect: &dyn Dialect) -> String {
     let mut out = String::new();
     let mut set: BTreeMap<&str, &str> = BTreeMap::new();
     let mut last: Option<&Change> = None;
+    let says = |piece: &&Piece| piece.loses.is_some() || !piece.statements.is_empty();
+    let pieces: Vec<&Piece> = pieces.iter().filter(says).collect();
     for (at, piece) in pieces.iter().enumerate() {
         let usual = dialect.usual();
         // What is set for one piece and for the next as well stays so between them.

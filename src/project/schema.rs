@@ -118,7 +118,7 @@ impl Project {
                 let message = format!("the folder of `schema_dump: {name}` is not there");
                 let folder = Path::new(name).parent().unwrap_or(Path::new(""));
                 Err(Error::new(Code::FileIo, message)
-                    .help(format!("mkdir -p {}", shell::word(&folder.display().to_string()))))
+                    .help(format!("mkdir -p {}", shell::word(folder.display().to_string()))))
             }
             _ => Ok(Some(path)),
         }

@@ -18,13 +18,19 @@ use crate::sorted::Gather as _;
 pub enum Kind {
     Schema,
     Extension,
+    Collation,
+    TextSearchDictionary,
+    TextSearchConfiguration,
     Type,
     Domain,
     Sequence,
     Function,
     Procedure,
+    Operator,
+    Cast,
     Table,
     Index,
+    Statistics,
     View,
     Rule,
     Trigger,
@@ -37,16 +43,22 @@ pub enum Kind {
 }
 
 /// Every kind with its name.
-const KINDS: [(Kind, &str); 18] = [
+const KINDS: [(Kind, &str); 24] = [
     (Kind::Schema, "schema"),
     (Kind::Extension, "extension"),
+    (Kind::Collation, "collation"),
+    (Kind::TextSearchDictionary, "text_search_dictionary"),
+    (Kind::TextSearchConfiguration, "text_search_configuration"),
     (Kind::Type, "type"),
     (Kind::Domain, "domain"),
     (Kind::Sequence, "sequence"),
     (Kind::Function, "function"),
     (Kind::Procedure, "procedure"),
+    (Kind::Operator, "operator"),
+    (Kind::Cast, "cast"),
     (Kind::Table, "table"),
     (Kind::Index, "index"),
+    (Kind::Statistics, "statistics"),
     (Kind::View, "view"),
     (Kind::Rule, "rule"),
     (Kind::Trigger, "trigger"),

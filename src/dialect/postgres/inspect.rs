@@ -9,6 +9,7 @@ mod circles;
 mod code;
 mod comments;
 mod draft;
+mod others;
 mod rights;
 mod sequences;
 mod tables;
@@ -28,6 +29,12 @@ use sequences::Sequences;
 /// The catalogs that dependencies are between, by their numbers, which never change.
 mod catalog {
     pub(super) const TYPE: u32 = 1247;
+    pub(super) const CAST: u32 = 2605;
+    pub(super) const OPERATOR: u32 = 2617;
+    pub(super) const STATISTICS: u32 = 3381;
+    pub(super) const COLLATION: u32 = 3456;
+    pub(super) const DICTIONARY: u32 = 3600;
+    pub(super) const CONFIGURATION: u32 = 3602;
     pub(super) const FUNCTION: u32 = 1255;
     pub(super) const RELATION: u32 = 1259;
     pub(super) const DEFAULT: u32 = 2604;
@@ -139,10 +146,12 @@ impl<'q> Reading<'q> {
         self.schemas()?;
         self.extensions()?;
         self.types()?;
+        self.others()?;
         let sequences = Sequences::read(self)?;
         self.tables(&sequences)?;
         self.views()?;
         self.indexes()?;
+        self.statistics()?;
         self.attached()?;
         self.functions()?;
         self.rules()?;

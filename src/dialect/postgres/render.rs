@@ -3,10 +3,13 @@
 mod below;
 mod numbering;
 mod rounded;
+mod search;
 mod sequences;
 mod types;
 
 use std::collections::BTreeMap;
+
+pub(super) use search::options;
 
 use crate::dialect::postgres::inspect::{next_value, qualified, quoted};
 use crate::schema::diff::{Alter, Change};
@@ -64,6 +67,8 @@ fn redefinition(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>> {
         Kind::Function | Kind::Comment => Some([&new.create[..], &new.late[..]].concat()),
         Kind::Sequence => numbering::sequence(&place, &old.meaning, &new.meaning),
         Kind::Type | Kind::Domain => types::altered(key, from, to),
+        Kind::TextSearchConfiguration => search::configuration(old, new),
+        Kind::TextSearchDictionary => search::dictionary(old, new),
         _ => None,
     }
 }

@@ -35,8 +35,8 @@ impl Reading<'_> {
              LEFT JOIN pg_type t ON t.oid = CASE WHEN w.typcategory = 'A' AND w.typelem <> 0 THEN w.typelem ELSE w.oid END \
              LEFT JOIN pg_class r ON r.oid = t.typrelid {multiranges} \
              WHERE d.deptype IN ('n', 'a') AND d.objid >= 16384 AND d.refobjid >= 16384 \
-             AND d.classid IN (1247, 1255, 1259, 2604, 2606, 2618, 2620, 3256, 3466, 3079) \
-             AND d.refclassid IN (1247, 1255, 1259, 3079) \
+             AND d.classid IN (1247, 1255, 1259, 2604, 2605, 2606, 2617, 2618, 2620, 3256, 3381, 3456, 3466, 3600, 3602, 3079) \
+             AND d.refclassid IN (1247, 1255, 1259, 2605, 2617, 3456, 3600, 3602, 3079) \
              AND NOT (d.deptype = 'a' AND d.refclassid = 1259 AND d.classid IN (1259, 2604, 2606))"
         );
         let mut all: BTreeSet<(Key, Key)> = BTreeSet::new();
