@@ -190,7 +190,8 @@ fn hex(column: &Column, value: &str) -> String {
     }
 }
 
-fn text_of(digits: &str) -> Option<String> {
+/// The text whose UTF-8 these digits are; none where they are no UTF-8.
+pub(super) fn text_of(digits: &str) -> Option<String> {
     let pairs = digits.as_bytes().chunks(2);
     let bytes = pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
     String::from_utf8(bytes.collect::<Option<Vec<u8>>>()?).ok()
