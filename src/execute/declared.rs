@@ -37,8 +37,8 @@ pub fn held(driver: &mut dyn Driver, table: &VersionTable, patience: Patience<'_
         let mut failed = None;
         let model = read(driver, table, &mut failed);
         match failed {
-            Some(error) if error.failure == Failure::Busy || model.is_err() => Err(error),
-            // It was asked for what this version does not know.
+            Some(error) if error.failure == Failure::Busy => Err(error),
+            // It was asked for what this version does not know, or whoever asked says what is lacking.
             _ => Ok(model),
         }
     })?
