@@ -68,8 +68,12 @@ impl Autogenerate<'_> {
         if renames.is_empty() && changed.is_empty() {
             return Ok(Vec::new());
         }
-        if renames.is_empty()
-            && let Some(part) = self.part(from, to, &changed)
+        // A renamed table goes and another one comes.
+        let is_in = |part: &BTreeSet<Key>, rename: &Rename| {
+            part.contains(&rename.table) && (rename.column.is_some() || part.contains(&rename.becomes()))
+        };
+        if let Some(part) = self.part(from, to, &changed)
+            && renames.iter().all(|rename| is_in(&part, rename))
         {
             let (from, present, wanted) = (from.part(&part), present.part(&part), wanted.part(&part));
             match self.led((&from, &present), &wanted, renames, force) {
