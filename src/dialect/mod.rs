@@ -417,6 +417,11 @@ pub trait Dialect: Sync + std::fmt::Debug {
     /// Whether what the statement does lasts only as long as the connection.
     fn sets_up_connection(&self, statement: &str) -> bool;
 
+    /// The names of tables that the database makes by itself, in small letters.
+    fn internal(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Whether a statement makes what the database makes by itself, and refuses to be told: clients print it with the rest
     /// of a schema.
     fn makes_by_itself(&self, statement: &str) -> bool {
