@@ -69,6 +69,11 @@ pub trait Dialect: Sync + std::fmt::Debug {
         None
     }
 
+    /// The schema of what is named without one, unless the session says another.
+    fn usual_schema(&self) -> &'static str {
+        ""
+    }
+
     /// The one spelling of a table or a column that this name in SQL means; none where capital letters do not count.
     fn spelled(&self, name: &str, is_quoted: bool) -> Option<String> {
         let _ = (name, is_quoted);
