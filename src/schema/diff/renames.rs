@@ -36,9 +36,12 @@ impl Rename {
 
     /// Both names as they are typed: in quotes where their signs would mean something else.
     pub fn names(&self) -> (String, String) {
-        let typed = |name: &str| match name.contains(['.', '=', '"', '`']) {
-            true => write::quoted(name, '"'),
-            false => name.to_owned(),
+        let typed = |name: &str| {
+            if name.contains(['.', '=', '"', '`']) {
+                write::quoted(name, '"')
+            } else {
+                name.to_owned()
+            }
         };
         let key = &self.table;
         let schema = Some(&key.schema).filter(|schema| !schema.is_empty());

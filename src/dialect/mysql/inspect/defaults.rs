@@ -59,8 +59,8 @@ impl Reading<'_> {
     }
 
     /// The defaults as values, which nothing but a query for them shows on MariaDB. For a column that takes no NULL it
-    /// needs a row, if not of the table then one that its primary key does not find, which InnoDB gives, or one of a table
-    /// like it.
+    /// needs a row, if not of the table then one that its primary key does not find, which some engines give, or one of a
+    /// table like it.
     fn values_of(&mut self, draft: &mut Draft) -> Result<()> {
         let columns: Vec<&Column> = draft
             .table
