@@ -22,6 +22,7 @@ use crate::revision::graph::RevisionGraph;
 use crate::revision::plan::Plan;
 use crate::schema::Model;
 use crate::schema::diff::{self, Rename};
+use crate::shell;
 
 /// The two scripts of a revision.
 #[derive(Default)]
@@ -73,14 +74,19 @@ pub(crate) fn generate(
     let generated = between(session, history, &compare, (now, scripts, wanted.clone()), args, ui)?;
     if let Some(generated) = &generated {
         let built = compare.built(&compare.everything(), ui)?;
-        fits_all(&compare, (&built, &wanted), generated)?;
+        fits_all(&compare, (&built, &wanted), generated, graph.is_empty())?;
     }
     Ok(generated)
 }
 
 /// Refuses what leads from the database to the declared schema, and not from what the revisions build: no other database
 /// would come there.
-fn fits_all(compare: &Compare<'_>, (built, wanted): (&Model, &Model), generated: &Generated) -> Result<()> {
+fn fits_all(
+    compare: &Compare<'_>,
+    (built, wanted): (&Model, &Model),
+    generated: &Generated,
+    is_first: bool,
+) -> Result<()> {
     let all = std::iter::successors(Some(generated), |generated| generated.later.as_deref());
     let parts: Vec<(String, bool)> = all
         .map(|generated| (generated.upgrade.clone(), generated.alone))
@@ -95,6 +101,13 @@ fn fits_all(compare: &Compare<'_>, (built, wanted): (&Model, &Model), generated:
     };
     let labels = error.labels().iter().map(|label| label.text.as_str());
     let words: Vec<&str> = std::iter::once(error.message()).chain(labels).collect();
+    if is_first {
+        let message = format!("the first revision would be for this database alone: in an empty one it {how}");
+        return Err(Error::new(Code::SchemaNoWords, message)
+            .cause(words.join(": "))
+            .help("begin with what the database holds: take the declared schema away, run this command again, then: sqlrev stamp head --verify")
+            .help("or with all that is declared, for empty databases: leave out --from-database"));
+    }
     let message = format!("the revision would be for this database alone: after the other revisions it {how}");
     Err(Error::new(Code::SchemaNoWords, message)
         .cause(words.join(": "))
@@ -328,7 +341,7 @@ fn refuse_drops(
         format!("the difference would drop {}", lost.join(", ")),
     );
     for guess in diff::likely_renames(&compare.seen(now), &compare.seen(wanted), renames) {
-        error = error.help(format!("if that is a rename: --rename {}", guess.shown()));
+        error = error.help(format!("if that is a rename: --rename {}", shell::word(guess.shown())));
     }
     Err(error.help(format!(
         "without {by} it is written, with a comment where something is lost"

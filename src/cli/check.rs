@@ -94,14 +94,14 @@ pub(crate) fn check(session: &mut Session<'_>, args: &args::Check, ui: &mut Ui<'
             ));
         }
         for found in &declared {
-            let line = found.words();
+            let line = found.words(&history);
             ui.line(&format!("differs  {line}"));
         }
         if let Some(advice) = Found::advice(&declared) {
             ui.say(advice);
         }
         for difference in &drift {
-            drifted(difference, ui);
+            drifted(difference, &history, ui);
         }
         if !found {
             ui.say("everything is applied as the files have it");
@@ -127,8 +127,9 @@ fn drift(
     Ok(schema::differences(&compare.included(&want), &compare.included(&held)))
 }
 
-fn drifted(difference: &Difference, ui: &mut Ui<'_>) {
-    let what = ui.paint(WARN, &format!("{} {}", difference.kind, difference.name));
+fn drifted(difference: &Difference, history: &History, ui: &mut Ui<'_>) {
+    let schema = compare::schema_shown(history, &difference.schema);
+    let what = ui.paint(WARN, &format!("{} {schema}{}", difference.kind, difference.name));
     let how = match difference.how {
         How::Missing => "is not there",
         How::Unexpected => "is there, and no applied revision makes it",
@@ -181,6 +182,9 @@ fn difference(difference: &Difference) -> Value {
         "object": difference.name,
         "sql": difference.want,
     });
+    if !difference.schema.is_empty() {
+        value["schema"] = json!(difference.schema);
+    }
     if difference.kind == "table" {
         value["table"] = json!(difference.name);
     }

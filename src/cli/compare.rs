@@ -204,6 +204,19 @@ pub(crate) fn without_end(sql: &str) -> &str {
     }
 }
 
+/// A schema with the dot behind it, unless it is the one that names without a schema mean.
+pub(crate) fn schema_shown(history: &History, schema: &str) -> String {
+    let usual = history
+        .schemas
+        .first()
+        .map_or(history.dialect.usual_schema(), String::as_str);
+    if schema.is_empty() || schema == usual {
+        String::new()
+    } else {
+        format!("{schema}.")
+    }
+}
+
 /// A difference from the declared schema.
 pub(crate) struct Found {
     /// Whether the revisions differ; otherwise it is the database alone.
@@ -220,19 +233,21 @@ impl Found {
     }
 
     /// For people.
-    pub(crate) fn words(&self) -> String {
+    pub(crate) fn words(&self, history: &History) -> String {
         let piece = &self.piece;
         let name = piece.change.name().replace('_', " ");
+        let schema = schema_shown(history, &piece.change.key().schema);
         let of = match &piece.table {
-            Some(table) if *table != piece.object => format!(" of {table}"),
+            Some(table) if *table != piece.object => format!(" of {schema}{table}"),
             _ => String::new(),
         };
+        let schema = if of.is_empty() { schema } else { String::new() };
         let alone = if self.in_revisions {
             ""
         } else {
             "  in the database alone"
         };
-        format!("{name} {}{of}{alone}", piece.object)
+        format!("{name} {schema}{}{of}{alone}", piece.object)
     }
 
     /// What to do about these differences.

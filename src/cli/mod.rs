@@ -2,6 +2,7 @@
 
 mod answer;
 mod args;
+mod asked;
 mod autogenerate;
 mod backup;
 mod check;

@@ -3,6 +3,7 @@
 use std::io::IsTerminal as _;
 
 use crate::cli::answer;
+use crate::cli::asked;
 use crate::cli::compare::Compare;
 use crate::cli::ui::Ui;
 use crate::code::Code;
@@ -12,6 +13,7 @@ use crate::execute::Cancel;
 use crate::revision::Script;
 use crate::schema::diff::{self, Rename};
 use crate::schema::{Column, Key, Kind, Model, Object, Table};
+use crate::shell;
 use crate::sorted;
 use crate::source::Span;
 use crate::sql::parse::renamed::{self, Called, Renamed};
@@ -31,7 +33,7 @@ impl Compare<'_> {
             all.extend(self.written(script, from, to)?);
         }
         for word in words {
-            all.push(asked(word, &Names(self.history.dialect), from, to)?);
+            all.push(asked::read(word, &Names(self.history.dialect), from, to)?);
         }
         // Tables first: a column is then found in the table under its new name. The order is kept otherwise.
         sorted::sort_by_key(&mut all, |rename| rename.column.is_some());
@@ -122,7 +124,7 @@ impl Compare<'_> {
 }
 
 /// Names as a database compares them.
-struct Names(&'static dyn Dialect);
+pub(super) struct Names(&'static dyn Dialect);
 
 impl Names {
     fn is(&self, called: &Called, spelled: &str) -> bool {
@@ -139,7 +141,7 @@ impl Names {
     }
 
     /// The tables of a name, the one that is spelled like it first and alone.
-    fn tables(&self, model: &Model, schema: Option<&dyn Fn(&str) -> bool>, called: &Called) -> Vec<Key> {
+    pub(super) fn tables(&self, model: &Model, schema: Option<&dyn Fn(&str) -> bool>, called: &Called) -> Vec<Key> {
         let tables = model.objects.iter().filter(|(key, _)| {
             let is_there = |is: &dyn Fn(&str) -> bool| key.schema.is_empty() || is(&key.schema);
             key.kind == Kind::Table && schema.is_none_or(is_there)
@@ -155,21 +157,10 @@ impl Names {
     }
 
     /// A column of a name.
-    fn of<'t>(&self, table: &'t Table, called: &Called) -> Option<&'t Column> {
+    pub(super) fn of<'t>(&self, table: &'t Table, called: &Called) -> Option<&'t Column> {
         let mut columns = table.columns.iter();
         let exact = columns.find(|column| column.name == called.text && self.is(called, &column.name));
         exact.or_else(|| table.columns.iter().find(|column| self.is(called, &column.name)))
-    }
-
-    /// A table of the command line, its schema before it or not.
-    fn typed_table(&self, model: &Model, name: &str) -> Option<Key> {
-        let bare = typed(name, |called| self.tables(model, None, called).into_iter().next());
-        bare.or_else(|| {
-            let (schema, table) = name.split_once('.')?;
-            let same = |other: &str| schema == other;
-            let found = typed(table, |called| self.tables(model, Some(&same), called).pop());
-            found.filter(|key| !key.schema.is_empty())
-        })
     }
 
     /// The table above or in which a directive stands.
@@ -314,82 +305,6 @@ fn open_ones(mut all: Vec<(Rename, Span)>, script: &Script, from: &Model, to: &M
     Ok(done)
 }
 
-/// What is found by a name of the command line: as it is typed, or else as it would be without quotes.
-fn typed<T>(name: &str, find: impl Fn(&Called) -> Option<T>) -> Option<T> {
-    let called = |is_quoted| Called {
-        text: name.to_owned(),
-        is_quoted,
-    };
-    find(&called(true)).or_else(|| find(&called(false)))
-}
-
-/// A rename of the command line: `table.column=new` or `table=new`.
-fn asked(word: &str, names: &Names, from: &Model, to: &Model) -> Result<Rename> {
-    let wrong = |what: &str| {
-        Error::new(Code::SchemaRename, format!("`--rename {word}`: {what}"))
-            .help("it is written TABLE.COLUMN=NEW_NAME or TABLE=NEW_NAME")
-    };
-    let (old, new) = word.split_once('=').ok_or_else(|| wrong("there is no `=` in it"))?;
-    if let Some(table) = names.typed_table(from, old) {
-        if to.objects.contains_key(&table) {
-            return Err(wrong(&format!("the table `{old}` is in the wanted schema as well")));
-        }
-        let wanted = typed(new, |called| {
-            let same = |schema: &str| schema == table.schema;
-            names.tables(to, Some(&same), called).pop()
-        });
-        let wanted = wanted.ok_or_else(|| wrong(&format!("the wanted schema has no table `{new}`")))?;
-        if from.objects.contains_key(&wanted) {
-            return Err(wrong(&format!("there is a table `{new}` already")));
-        }
-        return Ok(Rename {
-            table,
-            column: None,
-            to: to.objects[&wanted].name.clone(),
-            folded: wanted.name,
-        });
-    }
-    let (table, column) = old
-        .rsplit_once('.')
-        .ok_or_else(|| wrong(&format!("there is no table `{old}`")))?;
-    // Where the table is renamed as well, it is called by its new name.
-    let key = names
-        .typed_table(from, table)
-        .filter(|key| to.objects.contains_key(key))
-        .or_else(|| names.typed_table(to, table))
-        .or_else(|| names.typed_table(from, table));
-    let key = key.ok_or_else(|| wrong(&format!("there is no table `{table}`")))?;
-    let then = to
-        .table(&key)
-        .ok_or_else(|| wrong(&format!("the wanted schema has no table `{table}`")))?;
-    let of = |table: &Table, name: &str| typed(name, |called| names.of(table, called).cloned());
-    let old = match from.table(&key) {
-        Some(now) => {
-            of(now, column)
-                .ok_or_else(|| wrong(&format!("the table has no column `{column}`")))?
-                .folded
-        }
-        // The table has its new name only afterwards.
-        None => column.to_owned(),
-    };
-    let new_column = of(then, new).ok_or_else(|| wrong(&format!("the wanted table has no column `{new}`")))?;
-    if then.column(&old).is_some() {
-        return Err(wrong(&format!("the column `{column}` is in the wanted table as well")));
-    }
-    if from
-        .table(&key)
-        .is_some_and(|now| now.column(&new_column.folded).is_some())
-    {
-        return Err(wrong(&format!("the table has a column `{new}` already")));
-    }
-    Ok(Rename {
-        table: key,
-        column: Some(old),
-        to: new_column.name,
-        folded: new_column.folded,
-    })
-}
-
 /// The renames that undo these.
 pub(crate) fn undone(renames: &[Rename], from: &Model) -> Vec<Rename> {
     let mut out = Vec::new();
@@ -440,8 +355,7 @@ pub(crate) fn ask_renames(
     let mut open = diff::likely_renames(from, to, renames);
     while !open.is_empty() {
         let guess = open.remove(0);
-        let shown = guess.shown();
-        let (old, new) = shown.split_once('=').unwrap_or((&shown, ""));
+        let (old, new) = guess.names();
         let question = format!("{old} goes and {new} comes: is it one thing with another name? [y/N]");
         if answer::is_yes(&question, &mut || answer::line(cancel), ui)? {
             open.retain(|other| other.column.is_some() != guess.column.is_some() || other.becomes() != guess.becomes());
@@ -461,10 +375,10 @@ pub(crate) fn ask_renames(
 /// Tells of what looks like a rename and was not said to be one.
 pub(crate) fn tell_guesses(from: &Model, to: &Model, renames: &[Rename], ui: &mut Ui<'_>) {
     for guess in diff::likely_renames(from, to, renames) {
-        let shown = guess.shown();
-        let (old, new) = shown.split_once('=').unwrap_or((&shown, ""));
+        let (old, new) = guess.names();
+        let typed = shell::word(guess.shown());
         ui.say(&format!(
-            "note: {old} goes and {new} comes; if that is one thing with another name: --rename {shown}"
+            "note: {old} goes and {new} comes; if that is one thing with another name: --rename {typed}"
         ));
     }
 }

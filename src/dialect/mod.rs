@@ -69,6 +69,11 @@ pub trait Dialect: Sync + std::fmt::Debug {
         None
     }
 
+    /// The schema of what is named without one, unless the session says another.
+    fn usual_schema(&self) -> &'static str {
+        ""
+    }
+
     /// The one spelling of a table or a column that this name in SQL means; none where capital letters do not count.
     fn spelled(&self, name: &str, is_quoted: bool) -> Option<String> {
         let _ = (name, is_quoted);
@@ -416,6 +421,11 @@ pub trait Dialect: Sync + std::fmt::Debug {
 
     /// Whether what the statement does lasts only as long as the connection.
     fn sets_up_connection(&self, statement: &str) -> bool;
+
+    /// The names of tables that the database makes by itself, in small letters.
+    fn internal(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// Whether a statement makes what the database makes by itself, and refuses to be told: clients print it with the rest
     /// of a schema.

@@ -19,7 +19,7 @@ use crate::execute::naming;
 use crate::execute::online::OnDriver;
 use crate::execute::piece::{Piece, script};
 use crate::execute::replay::{MakeScratch, Replay};
-use crate::execute::stuck::{Stuck, led_elsewhere, refused, said};
+use crate::execute::stuck::{Stuck, led_elsewhere, parent_of_nobody, refused, said};
 use crate::revision::Script;
 use crate::schema::diff::{self, Change, Force, Manner, Rename};
 use crate::schema::{Key, Kind, Model, order};
@@ -69,8 +69,12 @@ impl Autogenerate<'_> {
         if renames.is_empty() && changed.is_empty() {
             return Ok(Vec::new());
         }
-        if renames.is_empty()
-            && let Some(part) = self.part(from, to, &changed)
+        // A renamed table goes and another one comes.
+        let is_in = |part: &BTreeSet<Key>, rename: &Rename| {
+            part.contains(&rename.table) && (rename.column.is_some() || part.contains(&rename.becomes()))
+        };
+        if let Some(part) = self.part(from, to, &changed)
+            && renames.iter().all(|rename| is_in(&part, rename))
         {
             let (from, present, wanted) = (from.part(&part), present.part(&part), wanted.part(&part));
             match self.led((&from, &present), &wanted, renames, force) {
@@ -116,7 +120,13 @@ impl Autogenerate<'_> {
             if !harder(&mut force, present, wanted, &stuck) {
                 // What could not be done says more than that there is no harder way.
                 let before = before.remove(&stuck.key).filter(|_| stuck.wordless);
-                return Err(before.unwrap_or(stuck.error));
+                let error = before.unwrap_or(stuck.error);
+                return Err(
+                    match parent_of_nobody(&stuck.key, from, wanted).filter(|_| stuck.refused) {
+                        Some(help) => error.help(help),
+                        None => error,
+                    },
+                );
             }
             before.insert(stuck.key, stuck.error);
         }

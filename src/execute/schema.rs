@@ -12,6 +12,8 @@ pub struct Difference {
     pub kind: &'static str,
     /// Its name.
     pub name: String,
+    /// The schema that it is in; empty where there are none.
+    pub schema: String,
     /// The definition that was meant; of an unexpected object its own.
     pub want: String,
     /// The definition that there is.
@@ -67,6 +69,7 @@ pub fn differences(want: &Model, got: &Model) -> Vec<Difference> {
                 how,
                 kind: key.kind.name(),
                 name: spelled.map_or_else(|| key.shown(), |object| object.name.clone()),
+                schema: key.schema.clone(),
                 want: meant.or_else(|| there.clone()).unwrap_or_default(),
                 got: there,
             }

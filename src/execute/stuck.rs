@@ -59,6 +59,22 @@ pub(super) fn refused(change: &Change, error: &Error, script: &Script, rules: &'
         .fold(failed, |failed, cause| failed.cause(cause.as_str()))
 }
 
+/// What to do where a foreign key points at a table that no revision makes, as it is left out of comparisons: it is not on
+/// scratch, whatever the live database has.
+pub(super) fn parent_of_nobody(table: &Key, from: &Model, wanted: &Model) -> Option<String> {
+    let constraints = &wanted.table(table)?.constraints;
+    let is_nowhere = |parent: &&Key| [from, wanted].iter().all(|model| !model.objects.contains_key(parent));
+    let parent = constraints
+        .iter()
+        .filter_map(|one| one.parent.as_ref())
+        .find(is_nowhere)?;
+    Some(format!(
+        "table {0} is made by no revision, so it is not on scratch: let one that comes before, with `irreversible: true` in its \
+         header, say CREATE TABLE IF NOT EXISTS {0} (…), which does nothing where it is",
+        parent.shown()
+    ))
+}
+
 /// The words of the database in an error.
 pub(super) fn said(error: &Error) -> String {
     let labels = error.labels().iter().map(|label| label.text.as_str());

@@ -235,7 +235,7 @@ fn clauses(alter: &Alter, now: &Table, then: &Table, keys: &Keys<'_>) -> Option<
             let mut out = vec![vec![modify(column)]];
             let own = |statement: String| vec![format!("\0{statement}")];
             if let Some(was) = was
-                && changed::is(&was.data_type.written, &column.data_type.written)
+                && changed::are(was, column)
             {
                 let word = format!(
                     "-- This may change the values of column {} of {}.",

@@ -62,6 +62,10 @@ impl Dialect for Postgres {
         write::quoted(name, '"')
     }
 
+    fn usual_schema(&self) -> &'static str {
+        SCHEMA
+    }
+
     fn spelled(&self, name: &str, is_quoted: bool) -> Option<String> {
         Some(if is_quoted {
             name.to_owned()

@@ -186,6 +186,10 @@ impl Dialect for Sqlite {
         }
     }
 
+    fn internal(&self) -> &'static [&'static str] {
+        &schema::INTERNAL
+    }
+
     fn makes_by_itself(&self, statement: &str) -> bool {
         schema::is_internal(statement)
     }

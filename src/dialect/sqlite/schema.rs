@@ -25,7 +25,7 @@ pub(super) const OBJECTS: &str = "SELECT type, name, tbl_name, sql FROM main.sql
 const SHADOWS: &str = "SELECT lower(name) FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow'";
 
 /// The tables that SQLite makes and `.schema` prints (fileformat2.html, section 2.6).
-const INTERNAL: [&str; 5] = [
+pub(super) const INTERNAL: [&str; 5] = [
     "sqlite_sequence",
     "sqlite_stat1",
     "sqlite_stat2",

@@ -29,6 +29,11 @@ fn schema(autogenerate: &Autogenerate<'_>, text: &str) -> Model {
 /// Leads from one schema to the other and back, with a part of it and with all. How many objects are in the part, if one
 /// is enough.
 fn check(from: &str, to: &str) -> Option<usize> {
+    check_renamed(from, to, [&[], &[]])
+}
+
+/// Likewise with renames on the way there and on the way back.
+fn check_renamed(from: &str, to: &str, renames: [&[Rename]; 2]) -> Option<usize> {
     let scratch = || sqlite::memory().map(|db| Box::new(db) as Box<dyn Driver>);
     let table = VersionTable::new(&Sqlite, "sqlrev_version");
     let autogenerate = Autogenerate {
@@ -39,14 +44,14 @@ fn check(from: &str, to: &str) -> Option<usize> {
         not_null_in_steps: false,
     };
     let (from, to) = (schema(&autogenerate, from), schema(&autogenerate, to));
-    for (from, to) in [(&to, &from), (&from, &to)] {
+    for (from, to, renames) in [(&to, &from, renames[1]), (&from, &to, renames[0])] {
         let statements = |led: Result<Vec<Piece>>| match led {
             Ok(pieces) => script(&pieces, &Sqlite),
             Err(error) => format!("{error:?}"),
         };
         assert_eq!(
-            statements(autogenerate.lead(from, to, &[])),
-            statements(autogenerate.led((from, from), to, &[], &Force::default()))
+            statements(autogenerate.lead(from, to, renames)),
+            statements(autogenerate.led((from, from), to, renames, &Force::default()))
         );
     }
     let part = autogenerate.part(&from, &to, &diff::compare(&from, &to))?;
@@ -99,6 +104,52 @@ fn a_part_leads_where_the_whole_does() {
     ] {
         check(&from, &to);
     }
+}
+
+#[test]
+fn a_part_renames_where_the_whole_does() {
+    let rename = |table: &str, column: Option<&str>, to: &str| Rename {
+        table: Key::new(Kind::Table, table),
+        column: column.map(str::to_owned),
+        to: to.to_owned(),
+        folded: to.to_owned(),
+    };
+    let beside = "CREATE VIEW v AS SELECT a FROM t17; CREATE VIEW w AS SELECT * FROM v;\n\
+                  CREATE TRIGGER r AFTER INSERT ON t3 BEGIN UPDATE t17 SET a = 1; END;\n";
+    let base = with(beside);
+    let column = base
+        .replace(
+            "t17 (id INTEGER PRIMARY KEY, up INTEGER REFERENCES t8, a",
+            "t17 (id INTEGER PRIMARY KEY, up INTEGER REFERENCES t8, z",
+        )
+        .replace("ON t17 (\"b\", a)", "ON t17 (\"b\", z)");
+    let column = column
+        .replace("SELECT a FROM t17", "SELECT z AS a FROM t17")
+        .replace("SET a = 1", "SET z = 1");
+    let part = check_renamed(
+        &base,
+        &column,
+        [&[rename("t17", Some("a"), "z")], &[rename("t17", Some("z"), "a")]],
+    );
+    assert!(part.is_some());
+    let table = base
+        .replace("t17 ", "u17 ")
+        .replace("t17,", "u17,")
+        .replace("t17;", "u17;");
+    let part = check_renamed(
+        &base,
+        &table,
+        [&[rename("t17", None, "u17")], &[rename("u17", None, "t17")]],
+    );
+    assert!(part.is_some());
+    // What does not compile stops a rename wherever it stands.
+    let broken = |text: &str| format!("{text}CREATE VIEW broken AS SELECT nought FROM t1;");
+    let part = check_renamed(
+        &broken(&base),
+        &broken(&table),
+        [&[rename("t17", None, "u17")], &[rename("u17", None, "t17")]],
+    );
+    assert_eq!(part, None);
 }
 
 /// What stands beside the part, and whether the part is enough all the same.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::schema::{Column, Key, Kind, Model, Table};
 use crate::sorted::Gather as _;
+use crate::sql::write;
 
 /// A drop and an addition that may be one thing under another name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,10 +30,24 @@ impl Rename {
 
     /// As it is typed: `users.name=full_name`.
     pub fn shown(&self) -> String {
-        match &self.column {
-            Some(column) => format!("{}.{column}={}", self.table.shown(), self.to),
-            None => format!("{}={}", self.table.shown(), self.to),
-        }
+        let (old, new) = self.names();
+        format!("{old}={new}")
+    }
+
+    /// Both names as they are typed: in quotes where their signs would mean something else.
+    pub fn names(&self) -> (String, String) {
+        let typed = |name: &str| {
+            if name.contains(['.', '=', '"', '`']) {
+                write::quoted(name, '"')
+            } else {
+                name.to_owned()
+            }
+        };
+        let key = &self.table;
+        let schema = Some(&key.schema).filter(|schema| !schema.is_empty());
+        let parts = schema.into_iter().chain([&key.name]).chain(&self.column);
+        let old: Vec<String> = parts.map(|part| typed(part)).collect();
+        (old.join("."), typed(&self.to))
     }
 }
 

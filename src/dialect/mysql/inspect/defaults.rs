@@ -7,7 +7,7 @@ use crate::dialect::mysql::inspect::draft::Draft;
 use crate::dialect::mysql::inspect::tables::Drafts;
 use crate::dialect::mysql::schema::{literal, quoted, same, words};
 use crate::error::{Error, Result};
-use crate::schema::{Column, Definition, Text};
+use crate::schema::{Column, ConstraintKind, Definition, Text};
 use crate::sql::split::MYSQL;
 use crate::sql::token::{self, Kind};
 
@@ -59,7 +59,8 @@ impl Reading<'_> {
     }
 
     /// The defaults as values, which nothing but a query for them shows on MariaDB. For a column that takes no NULL it
-    /// needs a row, if not of the table then of one like it.
+    /// needs a row, if not of the table then one that its primary key does not find, which some engines give, or one of a
+    /// table like it.
     fn values_of(&mut self, draft: &mut Draft) -> Result<()> {
         let columns: Vec<&Column> = draft
             .table
@@ -71,8 +72,21 @@ impl Reading<'_> {
             |of: &dyn Fn(&Column) -> String| columns.iter().map(|column| of(column)).collect::<Vec<_>>().join(", ");
         let table = quoted(&draft.name);
         let asked = list(&|column| hex(column, &format!("DEFAULT({})", quoted(&column.name))));
-        let ask = format!("SELECT {asked} FROM (SELECT 1 AS sqlrev_one) sqlrev_row LEFT JOIN {table} ON TRUE LIMIT 1");
-        let mut values = (self.query)(&ask)?.into_iter().next().unwrap_or_default();
+        let key = draft.table.constraints.iter();
+        let key = key.filter(|constraint| constraint.kind == ConstraintKind::PrimaryKey);
+        let key = key.flat_map(|constraint| &constraint.columns);
+        let parts: Vec<String> = key
+            .map(|column| format!("{table}.{} IS NULL", quoted(column)))
+            .collect();
+        let mut ask = |on: &str| -> Result<Vec<Option<String>>> {
+            let row = "(SELECT 1 AS sqlrev_one) sqlrev_row";
+            let rows = (self.query)(&format!("SELECT {asked} FROM {row} LEFT JOIN {table} ON {on} LIMIT 1"))?;
+            Ok(rows.into_iter().next().unwrap_or_default())
+        };
+        let mut values = ask("TRUE")?;
+        if values.iter().any(Option::is_none) && !parts.is_empty() {
+            values = ask(&parts.join(" AND "))?;
+        }
         if values.iter().any(Option::is_none) {
             let names = list(&|column| quoted(&column.name));
             let asked = list(&|column| hex(column, &quoted(&column.name)));
@@ -83,7 +97,13 @@ impl Reading<'_> {
                     Code::Database,
                     format!("a default of table {table} is not shown by the server"),
                 )
-                .cause(error.message().to_owned())
+                .cause(
+                    error
+                        .causes()
+                        .first()
+                        .map_or(error.message(), String::as_str)
+                        .to_owned(),
+                )
                 .help("let the user make tables of a session: GRANT CREATE TEMPORARY TABLES ON … TO …"),
             };
             (self.query)(&make).map_err(cannot)?;
@@ -190,7 +210,8 @@ fn hex(column: &Column, value: &str) -> String {
     }
 }
 
-fn text_of(digits: &str) -> Option<String> {
+/// The text whose UTF-8 these digits are; none where they are no UTF-8.
+pub(super) fn text_of(digits: &str) -> Option<String> {
     let pairs = digits.as_bytes().chunks(2);
     let bytes = pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
     String::from_utf8(bytes.collect::<Option<Vec<u8>>>()?).ok()

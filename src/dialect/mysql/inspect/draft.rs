@@ -71,6 +71,10 @@ impl Draft {
         let (name, data_type, nullable, default) = (row.text(), row.text(), row.text(), row.optional());
         let (collation, extra, comment, expression) = (row.optional(), row.text(), row.text(), row.text());
         let place = row.optional();
+        // MySQL shows no collation where it is that of bytes.
+        let is_words = ["enum(", "set("].iter().any(|kind| data_type.starts_with(kind));
+        let is_bytes = is_words && collation.is_none();
+        let collation = collation.or_else(|| is_bytes.then(|| "binary".to_owned()));
         let upper = extra.to_ascii_uppercase();
         let generated = (!expression.is_empty()).then(|| Generated {
             expression: same(server.expression(&expression)),
@@ -80,6 +84,7 @@ impl Draft {
             folded: fold(&name),
             default: match generated {
                 Some(_) => None,
+                None if is_bytes => server.shown_bytes(default, &data_type, &extra).map(same),
                 None => server.shown_default(default, &data_type, &extra).map(same),
             },
             not_null: nullable == "NO" && (generated.is_none() || !server.is_mariadb()),

@@ -1,6 +1,7 @@
 //! Where MySQL and MariaDB, and their versions, differ in what they say of a schema. MariaDB 10.11, MySQL 8.0 and
 //! MySQL 9.7 were asked; what is said here of older ones is from their manuals.
 
+use crate::dialect::mysql::inspect::defaults::text_of;
 use crate::dialect::mysql::schema::literal;
 
 /// What a server has to say.
@@ -121,6 +122,16 @@ impl Server {
             });
         }
         read_as_latin1(&out).unwrap_or(out)
+    }
+
+    /// The default of an ENUM or SET of bytes, whose digits MySQL shows.
+    pub(super) fn shown_bytes(self, shown: Option<String>, data_type: &str, extra: &str) -> Option<String> {
+        let digits = shown.as_deref().and_then(|shown| shown.strip_prefix("0x"));
+        match digits.map(text_of) {
+            Some(Some(text)) => Some(literal(&text)),
+            Some(None) => shown,
+            None => self.shown_default(shown, data_type, extra),
+        }
     }
 
     /// A default as it stands behind DEFAULT. MariaDB shows it so; MySQL shows the value, or says that it is an

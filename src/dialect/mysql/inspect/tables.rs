@@ -32,10 +32,10 @@ impl Reading<'_> {
             drafts.insert(draft.name.clone(), draft);
         }
         self.columns_of(&mut drafts)?;
-        self.unshown_defaults(&mut drafts)?;
         self.checks(&mut drafts)?;
-        self.unshown_letters(&mut drafts)?;
         self.keys(&mut drafts)?;
+        self.unshown_defaults(&mut drafts)?;
+        self.unshown_letters(&mut drafts)?;
         self.foreign_keys(&mut drafts)?;
         self.partitions(&mut drafts)?;
         for draft in drafts.values_mut() {
