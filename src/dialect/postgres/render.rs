@@ -147,7 +147,11 @@ pub(super) fn concurrently(key: &Key, wanted: &Model) -> Option<[String; 2]> {
 }
 
 /// A constraint that is NOT VALID first.
-pub(super) fn validated_later(key: &Key, constraint: &Constraint, wanted: &Model) -> Option<[String; 3]> {
+pub(super) fn validated_later(
+    key: &Key,
+    constraint: &Constraint,
+    wanted: &Model,
+) -> Option<([String; 2], Vec<String>)> {
     let may_wait = match constraint.kind {
         ConstraintKind::Check => true,
         ConstraintKind::ForeignKey => !wanted.table(key)?.options.contains_key("partition_by"),
@@ -156,13 +160,20 @@ pub(super) fn validated_later(key: &Key, constraint: &Constraint, wanted: &Model
     if !may_wait || constraint.definition.written.ends_with(" NOT VALID") {
         return None;
     }
-    let table = format!("ALTER TABLE {}", qualified(&key.schema, &key.name));
+    let place = qualified(&key.schema, &key.name);
+    let table = format!("ALTER TABLE {place}");
     let (words, name) = (words(constraint), quoted(&constraint.name));
-    Some([
+    let mut undo = vec![format!("{table} DROP CONSTRAINT {name}, ADD {words} NOT VALID")];
+    // Its comment goes with it.
+    let comment = wanted
+        .objects
+        .get(&Key::new(Kind::Comment, format!("constraint {name} ON {place}")));
+    undo.extend(comment.into_iter().flat_map(|comment| comment.late.iter().cloned()));
+    let ways = [
         format!("{table} ADD {words} NOT VALID"),
         format!("{table} VALIDATE CONSTRAINT {name}"),
-        format!("{table} DROP CONSTRAINT {name}, ADD {words} NOT VALID"),
-    ])
+    ];
+    Some((ways, undo))
 }
 
 fn words(constraint: &Constraint) -> String {
