@@ -31,9 +31,11 @@ pub(super) fn harder(force: &mut Force, from: &Model, wanted: &Model, stuck: &St
     if is_redefined {
         return stuck.refused && key.kind == Kind::Type && !std::mem::replace(&mut force.computed_apart, true);
     }
+    // What is refused has its new name.
+    let present = stuck.renamed.as_deref().unwrap_or(from);
     stuck.refused
-        && (computed_first(force, stuck.renamed.as_deref().unwrap_or(from), wanted, key)
-            || out_of_the_way(force, from, stuck)
+        && (computed_first(force, present, wanted, key)
+            || out_of_the_way(force, present, stuck)
             || !std::mem::replace(&mut force.functions_late, true)
             || !std::mem::replace(&mut force.foreign_keys_apart, true)
             || !std::mem::replace(&mut force.foreign_keys_free, true)
