@@ -18,6 +18,10 @@ pub(super) fn harder(force: &mut Force, from: &Model, wanted: &Model, stuck: &St
     if stuck.reads_bodies && !std::mem::replace(&mut force.bodies_unread, true) {
         return true;
     }
+    // What calls it gives it up, where another one with more arguments is called in the same words.
+    if is_function && stuck.refused && !wanted.objects.contains_key(key) && force.recreate.insert(key.clone()) {
+        return true;
+    }
     let redefinable = |model: &Model| model.objects.get(key).is_some_and(|object| object.redefinable);
     let is_redefined = redefinable(from) && redefinable(wanted);
     if is_redefined && anew(force, from, stuck) {
