@@ -9,7 +9,7 @@ mod renames;
 mod table;
 mod types;
 
-pub use below::follows_above;
+pub use below::{follows_above, leaves_first};
 pub use change::{Alter, Change};
 pub use renames::{Rename, likely_renames};
 pub(crate) use table::computed_from_changed;
@@ -232,6 +232,10 @@ impl Plan<'_> {
                 {
                     self.redefine.insert(key.clone());
                 }
+                // It is the same index, and marked otherwise.
+                (None, None) if is_marked(key, object, wanted) && !force.recreate.contains(key) => {
+                    self.redefine.insert(key.clone());
+                }
                 // A table that cannot be taken apart is not made anew for that: its rows would go.
                 _ if key.kind == Kind::Table && (object.redefinable || wanted.redefinable) => {
                     self.redefine.insert(key.clone());
@@ -292,6 +296,8 @@ impl Plan<'_> {
         let gone = called::Called::functions(in_the_way);
         let is_below = |table: &Key| self.from.table(table).is_some_and(Table::is_below);
         let (mut before, mut computed, mut alters, mut after) = (first, Vec::new(), Vec::new(), Vec::new());
+        let [leave, attach] = self.moved_partitions();
+        before.extend(leave);
         for (table, list) in std::mem::take(&mut self.alter) {
             for alter in list {
                 let is_left = self.called.is_left_by(&alter);
@@ -323,6 +329,7 @@ impl Plan<'_> {
                 list.push(Change::Alter(table.clone(), Box::new(alter)));
             }
         }
+        alters.extend(attach);
         [before, computed, alters, after]
     }
 
@@ -440,6 +447,18 @@ impl Plan<'_> {
         }
         found
     }
+}
+
+/// Whether two indexes, or views, differ in what is said behind the statement that makes them alone. What was said of a
+/// view cannot be taken back.
+fn is_marked(key: &Key, now: &Object, then: &Object) -> bool {
+    let is_more = now.create.len().max(then.create.len()) > 1;
+    let may_be = match key.kind {
+        Kind::Index => true,
+        Kind::View => now.create.iter().all(|statement| then.create.contains(statement)),
+        _ => false,
+    };
+    may_be && is_more && now.on == then.on && now.create.first() == then.create.first()
 }
 
 /// Whether a column has this type, or an array of it.
