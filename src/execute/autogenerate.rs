@@ -279,12 +279,16 @@ impl Autogenerate<'_> {
         Ok(alike)
     }
 
-    /// Has the types made anew that the changes would alter; whether there are any.
+    /// Has the types made anew that the changes would give values; whether there are any.
     fn types_anew(&self, force: &mut Force, from: &Model, wanted: &Model, pieces: &[Piece]) -> Result<bool> {
         let dialect = Replay::new(self.scratch, false)?.driver().dialect();
         let before = force.replace.len();
+        let adds = |piece: &Piece| {
+            let mut statements = piece.statements.iter();
+            statements.any(|statement| statement.contains(" ADD VALUE "))
+        };
         let altered = pieces.iter().filter_map(|piece| match &piece.change {
-            Change::Redefine(key) if key.kind == Kind::Type => Some(key.clone()),
+            Change::Redefine(key) if key.kind == Kind::Type && adds(piece) => Some(key.clone()),
             _ => None,
         });
         let can = |key: &Key| dialect.render(&Change::Replace(key.clone()), from, wanted).is_some();

@@ -110,7 +110,7 @@ fn anew(force: &mut Force, from: &Model, stuck: &Stuck) -> bool {
     if force.recreate.insert(key.clone()) {
         return true;
     }
-    if key.kind != Kind::Type {
+    if !matches!(key.kind, Kind::Type | Kind::Domain) {
         return false;
     }
     if force.replace.insert(key.clone()) {

@@ -5,6 +5,7 @@ mod detached;
 mod marks;
 mod numbering;
 mod options;
+mod ranges;
 mod rounded;
 mod sequences;
 mod types;
@@ -30,7 +31,7 @@ pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Ve
         Change::Drop(key) if key.kind == Kind::Index => Some(marks::without(key, from, to)),
         Change::Drop(key) => Some(vec![from.objects.get(key)?.drop.clone()]),
         Change::Redefine(key) => redefinition(key, from, to),
-        Change::Replace(key) if key.kind == Kind::Type => types::swapped(key, from, to),
+        Change::Replace(key) if matches!(key.kind, Kind::Type | Kind::Domain) => types::swapped(key, from, to),
         // Rows would have to be moved by hand, and what other tables and sequences know of the table with them.
         Change::Replace(_) => None,
         Change::RenameTable { table, to: new } => Some(vec![format!(

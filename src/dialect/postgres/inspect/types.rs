@@ -205,6 +205,7 @@ fn range(place: &str, subtype: &str, others: [Option<String>; 4]) -> Object {
     Object {
         create: vec![format!("CREATE TYPE {place} AS RANGE ({words})")],
         meaning: format!("range\n{words}"),
+        redefinable: true,
         ..Object::default()
     }
 }
