@@ -248,7 +248,12 @@ pub trait Dialect: Sync + std::fmt::Debug {
 
     /// A constraint that is added without a look at the rows, the look at them, and what undoes that; none where there is
     /// no such way.
-    fn validated_later(&self, table: &Key, constraint: &Constraint, wanted: &Model) -> Option<[String; 3]> {
+    fn validated_later(
+        &self,
+        table: &Key,
+        constraint: &Constraint,
+        wanted: &Model,
+    ) -> Option<([String; 2], Vec<String>)> {
         let _ = (table, constraint, wanted);
         None
     }

@@ -217,8 +217,10 @@ impl Autogenerate<'_> {
         let mut pieces = Vec::new();
         let mut present = self.model(&mut replay)?;
         if !renames.is_empty() && !force.recreate.is_empty() {
-            let drops = order::removal(&present, &force.recreate);
-            let drops = drops.into_iter().map(Change::Drop).collect();
+            let drops = order::removal(&present, &force.recreate).into_iter();
+            // Others have these names when tables have theirs.
+            let drops = drops.filter(|key| present.objects.contains_key(key));
+            let drops = drops.map(Change::Drop).collect();
             if let Err(stuck) = self.run_all(drops, &mut replay, &mut present, wanted, force, &mut pieces)? {
                 return Ok(Err(stuck));
             }
@@ -289,12 +291,16 @@ impl Autogenerate<'_> {
         Ok(alike)
     }
 
-    /// Has the types made anew that the changes would alter; whether there are any.
+    /// Has the types made anew that the changes would give values; whether there are any.
     fn types_anew(&self, force: &mut Force, from: &Model, wanted: &Model, pieces: &[Piece]) -> Result<bool> {
         let dialect = Replay::new(self.scratch, false)?.driver().dialect();
         let before = force.replace.len();
+        let adds = |piece: &Piece| {
+            let mut statements = piece.statements.iter();
+            statements.any(|statement| statement.contains(" ADD VALUE "))
+        };
         let altered = pieces.iter().filter_map(|piece| match &piece.change {
-            Change::Redefine(key) if key.kind == Kind::Type => Some(key.clone()),
+            Change::Redefine(key) if key.kind == Kind::Type && adds(piece) => Some(key.clone()),
             _ => None,
         });
         let can = |key: &Key| dialect.render(&Change::Replace(key.clone()), from, wanted).is_some();

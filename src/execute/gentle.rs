@@ -69,10 +69,10 @@ pub fn divide(
         let Alter::AddConstraint(constraint) = &**alter else {
             continue;
         };
-        if let Some([add, validate, undo]) = dialect.validated_later(table, constraint, wanted) {
+        if let Some(([add, validate], undo)) = dialect.validated_later(table, constraint, wanted) {
             piece.statements = vec![add];
             later.upgrade.push(validate);
-            later.downgrade.insert(0, undo);
+            later.downgrade.splice(0..0, undo);
         }
     }
     (!later.upgrade.is_empty()).then_some(later)

@@ -19,6 +19,10 @@ pub(super) fn harder(force: &mut Force, from: &Model, wanted: &Model, stuck: &St
     if stuck.reads_bodies && !std::mem::replace(&mut force.bodies_unread, true) {
         return true;
     }
+    // What calls it gives it up, where another one with more arguments is called in the same words.
+    if is_function && stuck.refused && !wanted.objects.contains_key(key) && force.recreate.insert(key.clone()) {
+        return true;
+    }
     let redefinable = |model: &Model| model.objects.get(key).is_some_and(|object| object.redefinable);
     let is_redefined = redefinable(from) && redefinable(wanted);
     if is_redefined && anew(force, from, stuck) {
@@ -34,9 +38,11 @@ pub(super) fn harder(force: &mut Force, from: &Model, wanted: &Model, stuck: &St
     if is_redefined {
         return stuck.refused && key.kind == Kind::Type && !std::mem::replace(&mut force.computed_apart, true);
     }
+    // What is refused has its new name.
+    let present = stuck.renamed.as_deref().unwrap_or(from);
     stuck.refused
-        && (computed_first(force, stuck.renamed.as_deref().unwrap_or(from), wanted, key)
-            || out_of_the_way(force, from, stuck)
+        && (computed_first(force, present, wanted, key)
+            || out_of_the_way(force, present, stuck)
             || !std::mem::replace(&mut force.functions_late, true)
             || !std::mem::replace(&mut force.foreign_keys_apart, true)
             || !std::mem::replace(&mut force.foreign_keys_free, true)
@@ -107,7 +113,7 @@ fn anew(force: &mut Force, from: &Model, stuck: &Stuck) -> bool {
     if force.recreate.insert(key.clone()) {
         return true;
     }
-    if key.kind != Kind::Type {
+    if !matches!(key.kind, Kind::Type | Kind::Domain) {
         return false;
     }
     if force.replace.insert(key.clone()) {

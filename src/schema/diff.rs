@@ -9,7 +9,7 @@ mod renames;
 mod table;
 mod types;
 
-pub use below::follows_above;
+pub use below::{follows_above, leaves_first};
 pub use change::{Alter, Change};
 pub use renames::{Rename, likely_renames};
 pub(crate) use table::{computed_from_changed, names};
@@ -236,6 +236,10 @@ impl Plan<'_> {
                 {
                     self.redefine.insert(key.clone());
                 }
+                // It is the same index, and marked otherwise.
+                (None, None) if is_marked(key, object, wanted) && !force.recreate.contains(key) => {
+                    self.redefine.insert(key.clone());
+                }
                 // A table that cannot be taken apart is not made anew for that: its rows would go.
                 _ if key.kind == Kind::Table && (object.redefinable || wanted.redefinable) => {
                     self.redefine.insert(key.clone());
@@ -285,18 +289,28 @@ impl Plan<'_> {
 
     /// The ALTERs by when they come: what gives something up, columns that are computed from a type which is made anew, the
     /// most, and what may need all of these.
-    fn alters(&mut self, manner: Manner, first: Vec<Change>, in_the_way: &BTreeSet<Key>) -> [Vec<Change>; 4] {
+    fn alters(
+        &mut self,
+        manner: Manner,
+        first: Vec<Change>,
+        in_the_way: &BTreeSet<Key>,
+        wait: bool,
+    ) -> [Vec<Change>; 4] {
         let types: BTreeSet<Key> = self.changed_types().union(in_the_way).cloned().into_set();
         let gone = called::Called::functions(in_the_way);
         let is_below = |table: &Key| self.from.table(table).is_some_and(Table::is_below);
         let (mut before, mut computed, mut alters, mut after) = (first, Vec::new(), Vec::new(), Vec::new());
+        let [leave, attach] = self.moved_partitions();
+        before.extend(leave);
         for (table, list) in std::mem::take(&mut self.alter) {
             for alter in list {
+                let is_left = self.called.is_left_by(&alter);
                 if let Some(default) = gone.default_before(&alter, self.from.table(&table)) {
                     computed.push(Change::Alter(table.clone(), Box::new(default)));
                 }
                 let list = match &alter {
-                    alter if self.called.is_left_by(alter) || gone.is_left_by(alter) => &mut computed,
+                    Alter::DropConstraint(_) | Alter::DropDefault(_) if wait && is_left => &mut before,
+                    alter if is_left || gone.is_left_by(alter) => &mut computed,
                     Alter::DropDefault(column) if in_the_way.iter().any(|key| is_of(column, key)) => &mut computed,
                     Alter::SetType { from, to } if self.leaves(from, to, in_the_way) => &mut computed,
                     Alter::DropConstraint(key) if apart(manner, key) => &mut before,
@@ -313,11 +327,13 @@ impl Plan<'_> {
                     // Its values need not become those of the type that comes.
                     Alter::DropColumn(column) if types.iter().any(|key| is_of(column, key)) => &mut computed,
                     Alter::AddConstraint(key) if apart(manner, key) => &mut after,
+                    alter if wait && self.called.waits(alter) => &mut after,
                     _ => &mut alters,
                 };
                 list.push(Change::Alter(table.clone(), Box::new(alter)));
             }
         }
+        alters.extend(attach);
         [before, computed, alters, after]
     }
 
@@ -336,7 +352,9 @@ impl Plan<'_> {
         let giving = self.giving_names(manner.names_of_schema);
         let in_the_way = self.in_the_way_of_types(&drop);
         let given_up = self.given_up(manner.names_of_schema);
-        let [before, computed, alters, after] = self.alters(manner, given_up, &in_the_way);
+        let mut moved = functions_gone.iter().chain(&functions_come);
+        let wait = moved.any(|key| self.called.is_one(key));
+        let [before, computed, alters, after] = self.alters(manner, given_up, &in_the_way, wait);
         // A foreign key may stand on an index that goes.
         out.extend(before);
         out.extend(drop_first.into_iter().map(Change::Drop));
@@ -356,10 +374,11 @@ impl Plan<'_> {
                 Change::Create(key.clone())
             }
         };
-        let (bases_first, bases_gone): (Vec<&Key>, Vec<&Key>) = drop
-            .iter()
-            .filter(is_base)
-            .partition(|key| self.create.contains(*key) || in_the_way.contains(*key));
+        let (bases_first, bases_gone): (Vec<&Key>, Vec<&Key>) = drop.iter().filter(is_base).partition(|key| {
+            let other = |other: &Key| other.kind == key.kind && self.called.is_one(other);
+            let is_replaced = key.kind == Kind::Function && self.called.is_one(key) && self.create.iter().any(other);
+            self.create.contains(*key) || in_the_way.contains(*key) || is_replaced
+        });
         // What is computed from values of a type that is made anew, or by a function.
         out.extend(computed);
         out.extend(bases_first.into_iter().cloned().map(Change::Drop));
@@ -403,7 +422,9 @@ impl Plan<'_> {
         let needed = order::needs(model, &altered);
         let functions = model.objects.iter().filter(|(key, object)| {
             let is_one = matches!(key.kind, Kind::Function | Kind::Procedure);
-            is_one && !needed.contains(*key) && !object.uses.is_disjoint(&altered)
+            // What calls one that is made anew waits for it.
+            let may_wait = !needed.contains(*key) || self.called.is_one(key);
+            is_one && may_wait && !object.uses.is_disjoint(&altered)
         });
         functions.map(|(key, _)| key.clone()).into_set()
     }
@@ -441,6 +462,18 @@ impl Plan<'_> {
         }
         found
     }
+}
+
+/// Whether two indexes, or views, differ in what is said behind the statement that makes them alone. What was said of a
+/// view cannot be taken back.
+fn is_marked(key: &Key, now: &Object, then: &Object) -> bool {
+    let is_more = now.create.len().max(then.create.len()) > 1;
+    let may_be = match key.kind {
+        Kind::Index => true,
+        Kind::View => now.create.iter().all(|statement| then.create.contains(statement)),
+        _ => false,
+    };
+    may_be && is_more && now.on == then.on && now.create.first() == then.create.first()
 }
 
 /// Whether a column has this type, or an array of it.

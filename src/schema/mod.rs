@@ -246,6 +246,19 @@ pub struct Table {
     pub constraints: Vec<Constraint>,
     /// What is said of it as a whole, by its name: `strict` → `on`.
     pub options: BTreeMap<&'static str, String>,
+    /// The indexes that it has from the table above, and keeps when it is below that no more; not compared.
+    pub inherited: Vec<Inherited>,
+}
+
+/// An index that a table has since there is one above.
+#[derive(Debug, Clone)]
+pub struct Inherited {
+    /// Its name, which is that of its constraint as well.
+    pub name: String,
+    /// The index above, or the table whose constraint it is.
+    pub of: Key,
+    /// The name of the constraint above; empty where it is an index.
+    pub constraint: String,
 }
 
 impl Table {

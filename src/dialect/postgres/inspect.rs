@@ -120,6 +120,9 @@ struct Reading<'q> {
     columns: BTreeMap<u32, BTreeMap<i32, String>>,
     /// What uses what beside what the server keeps.
     uses: Vec<(Key, Key)>,
+    /// What partitions have from the table above and may have a comment: the object that it stands on, and what COMMENT ON
+    /// calls it. Nothing else is to be said of it.
+    commented: BTreeMap<(u32, u32), (Key, String)>,
 }
 
 impl<'q> Reading<'q> {
@@ -131,6 +134,7 @@ impl<'q> Reading<'q> {
             known: BTreeMap::new(),
             columns: BTreeMap::new(),
             uses: Vec::new(),
+            commented: BTreeMap::new(),
         }
     }
 

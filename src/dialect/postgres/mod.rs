@@ -223,7 +223,12 @@ impl Dialect for Postgres {
         render::concurrently(index, wanted)
     }
 
-    fn validated_later(&self, table: &Key, constraint: &Constraint, wanted: &Model) -> Option<[String; 3]> {
+    fn validated_later(
+        &self,
+        table: &Key,
+        constraint: &Constraint,
+        wanted: &Model,
+    ) -> Option<([String; 2], Vec<String>)> {
         render::validated_later(table, constraint, wanted)
     }
 

@@ -1,34 +1,40 @@
 //! Changes of a schema as PostgreSQL's statements.
 
 mod below;
+mod detached;
+mod marks;
 mod numbering;
+mod options;
+mod ranges;
 mod rounded;
 mod search;
 mod sequences;
 mod types;
 
-use std::collections::BTreeMap;
-
-pub(super) use search::options;
-
 use crate::dialect::postgres::inspect::{next_value, qualified, quoted};
 use crate::schema::diff::{Alter, Change};
-use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Table};
-use crate::sorted::Gather as _;
+use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model};
+
+pub(super) use options::parameters;
+pub(super) use search::search_options;
+
+use options::{kept, option};
 
 /// The statements of a change, without semicolons; none when no statement says it.
 pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {
-    if let Some(statements) = sequences::kept(change, from, to) {
-        return Some(statements);
+    let kept = sequences::kept(change, from, to).or_else(|| detached::kept(change, from, to));
+    if kept.is_some() {
+        return kept;
     }
     match change {
         Change::Create(key) => Some(to.objects.get(key)?.create.clone()),
         Change::Complete(key) => Some(to.objects.get(key)?.late.clone()),
         // What a partition has from its table goes when it is detached.
         Change::Drop(key) if below::leaves_trigger(key, from, to) => Some(Vec::new()),
+        Change::Drop(key) if key.kind == Kind::Index => Some(marks::without(key, from, to)),
         Change::Drop(key) => Some(vec![from.objects.get(key)?.drop.clone()]),
         Change::Redefine(key) => redefinition(key, from, to),
-        Change::Replace(key) if key.kind == Kind::Type => types::swapped(key, from, to),
+        Change::Replace(key) if matches!(key.kind, Kind::Type | Kind::Domain) => types::swapped(key, from, to),
         // Rows would have to be moved by hand, and what other tables and sequences know of the table with them.
         Change::Replace(_) => None,
         Change::RenameTable { table, to: new } => Some(vec![format!(
@@ -49,6 +55,10 @@ fn redefinition(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>> {
     let (old, new) = (from.objects.get(key)?, to.objects.get(key)?);
     let place = qualified(&key.schema, &key.name);
     match key.kind {
+        Kind::View if old.create.first() == new.create.first() => {
+            let come = new.create.iter().filter(|statement| !old.create.contains(statement));
+            Some(come.cloned().collect())
+        }
         Kind::View => {
             let create = new.create.first()?.strip_prefix("CREATE VIEW")?;
             let mut out = vec![format!("CREATE OR REPLACE VIEW{create}")];
@@ -66,6 +76,7 @@ fn redefinition(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>> {
         // The statement says CREATE OR REPLACE, or COMMENT ON.
         Kind::Function | Kind::Comment => Some([&new.create[..], &new.late[..]].concat()),
         Kind::Sequence => numbering::sequence(&place, &old.meaning, &new.meaning),
+        Kind::Index => Some(marks::changed(key, from, to)),
         Kind::Type | Kind::Domain => types::altered(key, from, to),
         Kind::TextSearchConfiguration => search::configuration(old, new),
         Kind::TextSearchDictionary => search::dictionary(old, new),
@@ -82,7 +93,17 @@ fn alter(key: &Key, alter: &Alter, from: &Model, to: &Model) -> Option<Vec<Strin
             Some(statements) => statements,
             None => added(&place, column),
         },
-        Alter::DropColumn(column) => vec![table(&format!("DROP COLUMN {}", quoted(&column.name)))],
+        Alter::DropColumn(column) => {
+            let only = if below::stays_below(key, &column.folded, from, to) {
+                "ONLY "
+            } else {
+                ""
+            };
+            vec![format!(
+                "ALTER TABLE {only}{place} DROP COLUMN {}",
+                quoted(&column.name)
+            )]
+        }
         Alter::RenameColumn { from, to } => {
             vec![table(&format!("RENAME COLUMN {} TO {}", quoted(from), quoted(to)))]
         }
@@ -108,11 +129,7 @@ fn alter(key: &Key, alter: &Alter, from: &Model, to: &Model) -> Option<Vec<Strin
         Alter::SetOther { .. } => return None,
         Alter::AddConstraint(constraint) => {
             let mut out = vec![table(&format!("ADD {}", words(constraint)))];
-            // The mark went with the index that was there.
-            let mark = format!("USING INDEX {}", quoted(&constraint.name));
-            if to.table(key)?.options.get("replica_identity") == Some(&mark) {
-                out.push(table(&format!("REPLICA IDENTITY {mark}")));
-            }
+            out.extend(marks::of_key(&place, constraint, from.table(key), to.table(key)?));
             out
         }
         Alter::DropConstraint(constraint) => vec![table(&format!("DROP CONSTRAINT {}", quoted(&constraint.name)))],
@@ -124,6 +141,11 @@ fn alter(key: &Key, alter: &Alter, from: &Model, to: &Model) -> Option<Vec<Strin
         Alter::SetOption { name, value } => {
             let old = from.table(key).and_then(|table| table.options.get(name));
             match *name {
+                "partition_of" if value.is_some() => {
+                    let mut out = below::checks_from_above(key, &place, from, to);
+                    out.extend(option(&place, name, None, value.as_deref())?);
+                    out
+                }
                 "storage" | "compression" => {
                     kept(&place, name, old.map(String::as_str), value.as_deref(), to.table(key)?)?
                 }
@@ -152,7 +174,11 @@ pub(super) fn concurrently(key: &Key, wanted: &Model) -> Option<[String; 2]> {
 }
 
 /// A constraint that is NOT VALID first.
-pub(super) fn validated_later(key: &Key, constraint: &Constraint, wanted: &Model) -> Option<[String; 3]> {
+pub(super) fn validated_later(
+    key: &Key,
+    constraint: &Constraint,
+    wanted: &Model,
+) -> Option<([String; 2], Vec<String>)> {
     let may_wait = match constraint.kind {
         ConstraintKind::Check => true,
         ConstraintKind::ForeignKey => !wanted.table(key)?.options.contains_key("partition_by"),
@@ -161,13 +187,20 @@ pub(super) fn validated_later(key: &Key, constraint: &Constraint, wanted: &Model
     if !may_wait || constraint.definition.written.ends_with(" NOT VALID") {
         return None;
     }
-    let table = format!("ALTER TABLE {}", qualified(&key.schema, &key.name));
+    let place = qualified(&key.schema, &key.name);
+    let table = format!("ALTER TABLE {place}");
     let (words, name) = (words(constraint), quoted(&constraint.name));
-    Some([
+    let mut undo = vec![format!("{table} DROP CONSTRAINT {name}, ADD {words} NOT VALID")];
+    // Its comment goes with it.
+    let comment = wanted
+        .objects
+        .get(&Key::new(Kind::Comment, format!("constraint {name} ON {place}")));
+    undo.extend(comment.into_iter().flat_map(|comment| comment.late.iter().cloned()));
+    let ways = [
         format!("{table} ADD {words} NOT VALID"),
         format!("{table} VALIDATE CONSTRAINT {name}"),
-        format!("{table} DROP CONSTRAINT {name}, ADD {words} NOT VALID"),
-    ])
+    ];
+    Some((ways, undo))
 }
 
 fn words(constraint: &Constraint) -> String {
@@ -208,7 +241,10 @@ fn anew(key: &Key, place: &str, column: &Column, from: &Model, to: &Model) -> Op
         let about = constraint.columns.contains(&column.folded);
         about && now.constraints.iter().any(|other| other.name == constraint.name)
     });
-    out.extend(kept.map(|constraint| format!("ALTER TABLE {place} ADD {}", words(constraint))));
+    for constraint in kept {
+        out.push(format!("ALTER TABLE {place} ADD {}", words(constraint)));
+        out.extend(marks::of_key(place, constraint, Some(now), then));
+    }
     Some(out)
 }
 
@@ -304,117 +340,6 @@ fn family(data_type: &str) -> String {
         other => other,
     }
     .to_owned()
-}
-
-/// Words about columns, by their names.
-fn by_column(words: Option<&str>) -> BTreeMap<&str, &str> {
-    let words = words.into_iter().flat_map(|words| words.split(", "));
-    words.filter_map(|part| part.rsplit_once(' ')).into_map()
-}
-
-/// How the values of columns are kept. That of a type has no name before PostgreSQL 16.
-fn kept(place: &str, name: &str, old: Option<&str>, new: Option<&str>, table: &Table) -> Option<Vec<String>> {
-    let (old, new) = (by_column(old), by_column(new));
-    let word = name.to_uppercase();
-    let set = |column: &str, kept: &str| format!("ALTER TABLE {place} ALTER COLUMN {column} SET {word} {kept}");
-    let mut out = Vec::new();
-    for column in old.keys().filter(|column| !new.contains_key(*column)) {
-        let Some(there) = table.columns.iter().find(|there| quoted(&there.name) == *column) else {
-            continue;
-        };
-        let usual = match family(&there.data_type.written).as_str() {
-            _ if name == "compression" => "DEFAULT",
-            "number" | "inet" => "MAIN",
-            "text" | "json" | "bytea" | "xml" | "bits" => "EXTENDED",
-            array if array.ends_with("[]") => "EXTENDED",
-            _ => return None,
-        };
-        out.push(set(column, usual));
-    }
-    let changed = new.iter().filter(|(column, kept)| old.get(*column) != Some(kept));
-    out.extend(changed.map(|(column, kept)| set(column, kept)));
-    Some(out)
-}
-
-/// What is said of a table as a whole.
-fn option(place: &str, name: &str, old: Option<&str>, new: Option<&str>) -> Option<Vec<String>> {
-    let table = |action: &str| format!("ALTER TABLE {place} {action}");
-    Some(match name {
-        "unlogged" => vec![table(if new.is_some() { "SET UNLOGGED" } else { "SET LOGGED" })],
-        "row_level_security" => vec![table(if new.is_some() {
-            "ENABLE ROW LEVEL SECURITY"
-        } else {
-            "DISABLE ROW LEVEL SECURITY"
-        })],
-        "forced_row_level_security" => vec![table(if new.is_some() {
-            "FORCE ROW LEVEL SECURITY"
-        } else {
-            "NO FORCE ROW LEVEL SECURITY"
-        })],
-        "replica_identity" => vec![table(&format!("REPLICA IDENTITY {}", new.unwrap_or("DEFAULT")))],
-        "with" => storage_parameters(place, old, new),
-        "partition_of" => {
-            let parent = |words: &str| {
-                let at = words.find(" FOR VALUES ").or_else(|| words.rfind(" DEFAULT"))?;
-                Some((words[..at].to_owned(), words[at + 1..].to_owned()))
-            };
-            let mut out = Vec::new();
-            if let Some((above, _)) = old.and_then(parent) {
-                out.push(format!("ALTER TABLE {above} DETACH PARTITION {place}"));
-            }
-            if let Some((above, bound)) = new.and_then(parent) {
-                out.push(format!("ALTER TABLE {above} ATTACH PARTITION {place} {bound}"));
-            }
-            out
-        }
-        "inherits" => {
-            let parents = |words: Option<&str>| -> Vec<String> {
-                words
-                    .into_iter()
-                    .flat_map(|words| words.split(", "))
-                    .map(str::to_owned)
-                    .collect()
-            };
-            let (old, new) = (parents(old), parents(new));
-            let gone = old.iter().filter(|parent| !new.contains(parent));
-            let come = new.iter().filter(|parent| !old.contains(parent));
-            gone.map(|parent| table(&format!("NO INHERIT {parent}")))
-                .chain(come.map(|parent| table(&format!("INHERIT {parent}"))))
-                .collect()
-        }
-        "access_method" => vec![table(&format!("SET ACCESS METHOD {}", new.unwrap_or("heap")))],
-        // How rows are spread over partitions is said when the table is made.
-        _ => return None,
-    })
-}
-
-fn storage_parameters(place: &str, old: Option<&str>, new: Option<&str>) -> Vec<String> {
-    let parse = |words: Option<&str>| -> BTreeMap<String, String> {
-        let parts = words.map(str::to_owned).unwrap_or_default();
-        let parts = parts.split(", ").filter_map(|part| part.split_once('='));
-        parts
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into_map()
-    };
-    let (old, new) = (parse(old), parse(new));
-    let mut out = Vec::new();
-    let gone: Vec<&str> = old
-        .keys()
-        .filter(|name| !new.contains_key(*name))
-        .map(String::as_str)
-        .collect();
-    if !gone.is_empty() {
-        out.push(format!("ALTER TABLE {place} RESET ({})", gone.join(", ")));
-    }
-    let set: Vec<String> = new
-        .iter()
-        .filter(|(name, value)| old.get(*name) != Some(value))
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    if !set.is_empty() {
-        out.push(format!("ALTER TABLE {place} SET ({})", set.join(", ")));
-    }
-    out
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! Tables below others: partitions, and those that inherit.
 
-use crate::schema::diff::{Alter, Plan};
-use crate::schema::{Key, Table, order};
+use crate::schema::diff::{Alter, Change, Plan};
+use crate::schema::{Key, Kind, Model, Table, order};
 use crate::sorted::Gather as _;
+
+/// The option that says of which table another one is a partition, and where.
+const PARTITION: &str = "partition_of";
 
 impl Plan<'_> {
     /// Tables are altered before those below them, to which a default goes along.
@@ -34,9 +37,41 @@ impl Plan<'_> {
                 let mut above = uses.filter_map(|above| self.to.table(above));
                 above.any(|above| above.constraints.iter().any(|other| other.name == constraint.name))
             }
-            Alter::SetOption { name, value } => *name == "partition_of" && value.is_none(),
+            Alter::SetOption { name, value } => *name == PARTITION && value.is_none(),
             _ => false,
         }
+    }
+
+    /// Takes out of the alterations what puts partitions in their places: those that leave others do so before anything
+    /// comes there, and where nothing else does, once their table has been altered and they along with it.
+    pub(super) fn moved_partitions(&mut self) -> [Vec<Change>; 2] {
+        let (from, to) = (self.from, self.to);
+        let [mut leave, mut attach] = [Vec::new(), Vec::new()];
+        for (key, alters) in &mut self.alter {
+            let is_place =
+                |alter: &Alter| matches!(alter, Alter::SetOption { name, value: Some(_) } if *name == PARTITION);
+            let Some(at) = alters.iter().position(is_place) else {
+                continue;
+            };
+            let place = alters.remove(at);
+            if from
+                .table(key)
+                .is_some_and(|table| table.options.contains_key(PARTITION))
+            {
+                let gone = Alter::SetOption {
+                    name: PARTITION,
+                    value: None,
+                };
+                let list = if leaves_first(key, from, to) {
+                    &mut leave
+                } else {
+                    &mut attach
+                };
+                list.push(Change::Alter(key.clone(), Box::new(gone)));
+            }
+            attach.push(Change::Alter(key.clone(), Box::new(place)));
+        }
+        [leave, attach]
     }
 
     /// A table that has a default of its own is given it again behind that of the table above.
@@ -76,8 +111,31 @@ impl Plan<'_> {
     }
 }
 
+/// Whether a partition is one no more, or gets another place while another one comes to its table, or moves there: then it
+/// is detached before all else.
+pub fn leaves_first(key: &Key, from: &Model, to: &Model) -> bool {
+    let place = |model: &Model, key: &Key| model.table(key)?.options.get(PARTITION).cloned();
+    let (now, then) = (place(from, key), place(to, key));
+    if now.is_none() || now == then {
+        return false;
+    }
+    let tables = |model: &Model, key: &Key| -> Vec<Key> {
+        let uses = model.objects.get(key).into_iter().flat_map(|object| &object.uses);
+        uses.filter(|key| key.kind == Kind::Table).cloned().collect()
+    };
+    let above = tables(from, key);
+    let moves = |other: &Key| {
+        let then = place(to, other);
+        other != key
+            && then.is_some()
+            && then != place(from, other)
+            && tables(to, other).iter().any(|one| above.contains(one))
+    };
+    then.is_none() || to.objects.keys().any(moves)
+}
+
 /// Whether it is a change that may be left over when the table above has changed: it inherits, and what it inherited becomes
-/// its own. Columns are no such change, since they would come without their values.
+/// its own. A column that comes is no such change, since it would be without its values.
 pub fn follows_above(alter: &Alter) -> bool {
     matches!(
         alter,
@@ -87,5 +145,6 @@ pub fn follows_above(alter: &Alter) -> bool {
             | Alter::DropDefault(_)
             | Alter::AddConstraint(_)
             | Alter::DropConstraint(_)
+            | Alter::DropColumn(_)
     )
 }

@@ -22,17 +22,28 @@ impl Called {
         Self::named(anew.iter().chain(callers.iter().filter(is_one)))
     }
 
+    /// Whether it is one of these, or one of the same name with other arguments.
+    pub(super) fn is_one(&self, key: &Key) -> bool {
+        self.0.contains(&name(key))
+    }
+
+    /// Whether a change brings back what calls one of them: it comes when they are there again.
+    pub(super) fn waits(&self, alter: &Alter) -> bool {
+        match alter {
+            Alter::AddConstraint(constraint) => self.is_in(&constraint.definition),
+            Alter::SetDefault(column) => self.is_in_default(column),
+            Alter::AddColumn(column) => self.is_computed(column),
+            _ => false,
+        }
+    }
+
     /// The functions among these.
     pub(super) fn functions(keys: &BTreeSet<Key>) -> Self {
         Self::named(keys.iter().filter(|key| key.kind == Kind::Function))
     }
 
     fn named<'k>(keys: impl Iterator<Item = &'k Key>) -> Self {
-        let names = keys.map(|key| {
-            let shown = key.shown();
-            shown.split('(').next().unwrap_or_default().to_owned() + "("
-        });
-        Self(names.collect())
+        Self(keys.map(name).collect())
     }
 
     /// What a table that goes must give up first, since it calls functions that need the table and so go before it.
@@ -94,17 +105,37 @@ impl Called {
     }
 }
 
+/// What a function is called by, as it stands in expressions.
+fn name(key: &Key) -> String {
+    let shown = key.shown();
+    shown.split('(').next().unwrap_or_default().to_owned() + "("
+}
+
 impl Plan<'_> {
     /// Constraints and defaults that call functions which are made anew go before that, and come back.
     pub(super) fn free_calls(&mut self) {
         if self.called.0.is_empty() {
             return;
         }
+        // It goes before others come, and so before tables do that go as well.
+        let goes = |key: &Key| key.kind == Kind::Function && self.called.is_one(key) && !self.create.contains(key);
+        let is_gone = self.drop.iter().any(goes);
         for (key, object) in &self.from.objects {
-            let (Some(now), Some(then)) = (&object.table, self.to.table(key)) else {
-                continue;
-            };
+            let Some(now) = &object.table else { continue };
             let (mut first, mut last) = (Vec::new(), Vec::new());
+            let none = Table::default();
+            let then = match self.to.table(key) {
+                Some(then) => then,
+                None if is_gone => {
+                    let constraints = now.constraints.iter();
+                    let constraints = constraints.filter(|constraint| self.called.is_in(&constraint.definition));
+                    first.extend(constraints.cloned().map(Alter::DropConstraint));
+                    let columns = now.columns.iter().filter(|column| self.called.is_in_default(column));
+                    first.extend(columns.cloned().map(Alter::DropDefault));
+                    &none
+                }
+                None => continue,
+            };
             let calls = |constraint: &&Constraint| self.called.is_in(&constraint.definition);
             for constraint in now.constraints.iter().filter(calls) {
                 if then.constraints.contains(constraint) {

@@ -84,7 +84,7 @@ fn model(lines: &[&str]) -> Model {
             table: Some(Table {
                 columns: list(columns).iter().map(|words| column(words)).collect(),
                 constraints,
-                options: std::collections::BTreeMap::new(),
+                ..Table::default()
             }),
             holds_rows: true,
             ..Object::default()

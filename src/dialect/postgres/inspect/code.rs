@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::dialect::postgres::inspect::draft::{compression_method, storage};
 use crate::dialect::postgres::inspect::{Reading, Row, catalog, literal, made, no_member, qualified, quoted};
 use crate::error::Result;
 use crate::schema::{Key, Kind, Object};
@@ -17,6 +18,7 @@ impl Reading<'_> {
              FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('v', 'm') AND {}",
             made(catalog::RELATION, "c.oid")
         );
+        let mut stored = self.stored_columns()?;
         for mut row in self.rows(&sql)? {
             let (oid, schema, name, kind) = (row.oid(), row.text(), row.text(), row.text());
             let (options, text) = (row.text(), row.text());
@@ -28,10 +30,17 @@ impl Reading<'_> {
             };
             let what = if kind == "m" { "MATERIALIZED VIEW" } else { "VIEW" };
             let text = text.trim().trim_end_matches(';');
+            let mut create = vec![format!("CREATE {what} {place}{with} AS\n {text}")];
+            let stored = stored.remove(&oid).unwrap_or_default().into_iter();
+            create.extend(stored.map(|action| format!("ALTER {what} {place} {action}")));
+            // The server lays the same text out in more ways than one.
+            let mut meaning = format!("{what}{with} {}", without_layout(text));
+            for statement in &create[1..] {
+                meaning.push_str(&format!(";\n{statement}"));
+            }
             let object = Object {
-                // The server lays the same text out in more ways than one.
-                meaning: format!("{what}{with} {}", without_layout(text)),
-                create: vec![format!("CREATE {what} {place}{with} AS\n {text}")],
+                meaning,
+                create,
                 drop: format!("DROP {what} {place}"),
                 redefinable: kind == "v",
                 name: name.clone(),
@@ -45,6 +54,29 @@ impl Reading<'_> {
             self.add((catalog::RELATION, oid), format!("{what} {place}"), key, object);
         }
         Ok(())
+    }
+
+    /// How the columns of materialized views are stored, where they are not so anyway.
+    fn stored_columns(&mut self) -> Result<BTreeMap<u32, Vec<String>>> {
+        let compression = if self.version >= 140_000 {
+            "a.attcompression"
+        } else {
+            "''"
+        };
+        let sql = format!(
+            "SELECT a.attrelid, a.attname, CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage END, {compression} \
+             FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid \
+             WHERE c.relkind = 'm' AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum"
+        );
+        let mut found: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+        for mut row in self.rows(&sql)? {
+            let (view, column) = (row.oid(), format!("ALTER COLUMN {}", quoted(&row.text())));
+            let (kept, method) = (row.optional(), row.text());
+            let kept = kept.map(|kept| format!("{column} SET STORAGE {}", storage(&kept)));
+            let method = compression_method(&method).map(|method| format!("{column} SET COMPRESSION {method}"));
+            found.entry(view).or_default().extend(kept.into_iter().chain(method));
+        }
+        Ok(found)
     }
 
     /// Functions, procedures and aggregates, each by its name and the types of what it takes.

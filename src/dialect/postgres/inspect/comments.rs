@@ -1,11 +1,12 @@
 //! Comments, each an object that stands on what it is about.
 
-use crate::dialect::postgres::inspect::{Reading, catalog, literal, quoted};
+use crate::dialect::postgres::inspect::{Reading, catalog, literal, qualified, quoted};
 use crate::error::Result;
 use crate::schema::{Key, Kind, Object};
 
 impl Reading<'_> {
     pub(super) fn comments(&mut self) -> Result<()> {
+        self.inherited_constraints()?;
         // The schema `public` is in every database, and is no object of the model.
         let sql = "SELECT d.classoid, d.objoid, d.objsubid, d.description, a.attname, p.oid IS NOT NULL \
                    FROM pg_description d \
@@ -19,7 +20,10 @@ impl Reading<'_> {
             // An extension brings its comment along.
             let known = self.known.get(&(class, oid)).filter(|_| class != catalog::EXTENSION);
             let known = known.filter(|known| !known.words.is_empty());
-            let words = known.map(|known| known.words.as_str());
+            let known = known.map(|known| (&known.key, known.words.as_str()));
+            let inherited = self.commented.get(&(class, oid));
+            let known = known.or(inherited.map(|(key, words)| (key, words.as_str())));
+            let words = known.map(|(_, words)| words);
             let Some(words) = words.or(is_public.then_some("SCHEMA public")) else {
                 continue;
             };
@@ -32,7 +36,7 @@ impl Reading<'_> {
                 }
                 _ => continue,
             };
-            let on = known.map(|known| known.key.clone());
+            let on = known.map(|(key, _)| key.clone());
             let key = Key {
                 kind: Kind::Comment,
                 schema: String::new(),
@@ -56,6 +60,25 @@ impl Reading<'_> {
                 ..Object::default()
             };
             self.model.objects.insert(key, object);
+        }
+        Ok(())
+    }
+
+    /// CHECKs and foreign keys that a table has from the one above, and that have a comment there. One of another name than
+    /// that above gets it where it is made, and not where it is said.
+    fn inherited_constraints(&mut self) -> Result<()> {
+        let sql = "SELECT c.oid, c.conrelid, c.conname FROM pg_constraint c \
+                   JOIN pg_description d ON d.classoid = 2606 AND d.objoid = c.oid \
+                   LEFT JOIN pg_constraint p ON p.oid = c.conparentid \
+                   WHERE c.contype IN ('c', 'f') AND (NOT c.conislocal OR c.conparentid <> 0) \
+                   AND coalesce(p.conname = c.conname, true)";
+        for mut row in self.rows(sql)? {
+            let (oid, table, name) = (row.oid(), row.oid(), row.text());
+            let Some(on) = self.key(catalog::RELATION, table).cloned() else {
+                continue;
+            };
+            let words = format!("CONSTRAINT {} ON {}", quoted(&name), qualified(&on.schema, &on.name));
+            self.commented.insert((catalog::CONSTRAINT, oid), (on, words));
         }
         Ok(())
     }

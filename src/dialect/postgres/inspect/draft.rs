@@ -33,12 +33,21 @@ pub(super) fn same(text: &str) -> Text {
 }
 
 /// How values are kept, by the letter of the catalog.
-fn storage(letter: &str) -> &'static str {
+pub(super) fn storage(letter: &str) -> &'static str {
     match letter {
         "p" => "PLAIN",
         "e" => "EXTERNAL",
         "m" => "MAIN",
         _ => "EXTENDED",
+    }
+}
+
+/// How values are compressed, likewise; none where that is the database's choice.
+pub(super) fn compression_method(letter: &str) -> Option<&'static str> {
+    match letter {
+        "p" => Some("pglz"),
+        "l" => Some("lz4"),
+        _ => None,
     }
 }
 
@@ -107,14 +116,6 @@ impl Draft {
             draft.partition_of = Some((String::new(), bound));
         }
         draft
-    }
-
-    /// Rows are told apart by the index of a key where they are replicated.
-    pub(super) fn identified_by(&mut self, key: &str) {
-        let words = format!("USING INDEX {}", quoted(key));
-        let place = qualified(&self.key.schema, &self.key.name);
-        self.after.push(format!("ALTER TABLE {place} REPLICA IDENTITY {words}"));
-        self.table.options.insert("replica_identity", words);
     }
 
     /// Names the tables that it is below.
@@ -186,15 +187,11 @@ impl Draft {
                 .push(format!("ALTER TABLE {place} ALTER COLUMN {shown} SET STORAGE {kept}"));
             self.keep("storage", &shown, kept);
         }
-        if let Some(method) = [("p", "pglz"), ("l", "lz4")]
-            .iter()
-            .find(|(letter, _)| *letter == compression)
-        {
+        if let Some(method) = compression_method(&compression) {
             self.after.push(format!(
-                "ALTER TABLE {place} ALTER COLUMN {shown} SET COMPRESSION {}",
-                method.1
+                "ALTER TABLE {place} ALTER COLUMN {shown} SET COMPRESSION {method}"
             ));
-            self.keep("compression", &shown, method.1);
+            self.keep("compression", &shown, method);
         }
         if !is_local || self.partition_of.is_some() {
             self.inherited.push(name.clone());
@@ -268,6 +265,7 @@ impl Draft {
                 _ => parts.push(words),
             }
         }
+        self.marks_of_keys(&place);
         let inside = if parts.is_empty() {
             String::new()
         } else {
@@ -309,6 +307,20 @@ impl Draft {
             table: Some(self.table),
             holds_rows: true,
             ..Object::default()
+        }
+    }
+
+    /// The keys by which rows are told apart where they are replicated, and laid anew.
+    fn marks_of_keys(&mut self, place: &str) {
+        let options = &self.table.options;
+        if let Some(key) = options
+            .get("replica_identity")
+            .filter(|words| words.starts_with("USING "))
+        {
+            self.after.push(format!("ALTER TABLE {place} REPLICA IDENTITY {key}"));
+        }
+        if let Some(key) = options.get("clustered_on") {
+            self.after.push(format!("ALTER TABLE {place} CLUSTER ON {key}"));
         }
     }
 

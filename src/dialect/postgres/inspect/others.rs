@@ -82,7 +82,7 @@ impl Reading<'_> {
             let template = qualified(&row.text(), &row.text());
             // They are kept as they stand in the statement, in the order in which they came.
             let options = row.optional().map(|options| {
-                let mut options = render::options(&options);
+                let mut options = render::search_options(&options);
                 sorted::sort(&mut options);
                 format!(", {}", options.join(", "))
             });

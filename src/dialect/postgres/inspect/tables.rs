@@ -106,8 +106,10 @@ impl Reading<'_> {
             "SELECT c.conrelid, c.oid, c.conname, c.contype, pg_get_constraintdef(c.oid), \
              array_to_string(c.conkey, ' '), c.confrelid, x.oid, \
              CASE WHEN c.contype <> 'x' THEN (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(x.reloptions) o) END, \
-             (SELECT i.indisreplident FROM pg_index i WHERE i.indexrelid = x.oid) FROM pg_constraint c \
-             LEFT JOIN pg_class x ON x.oid = c.conindid AND c.contype IN ('p', 'u', 'x') WHERE c.conrelid >= 16384 AND c.contype IN ('p', 'u', 'c', 'f', 'x') AND c.conislocal \
+             i.indisreplident, i.indisclustered FROM pg_constraint c \
+             LEFT JOIN pg_class x ON x.oid = c.conindid AND c.contype IN ('p', 'u', 'x') \
+             LEFT JOIN pg_index i ON i.indexrelid = x.oid \
+             WHERE c.conrelid >= 16384 AND c.contype IN ('p', 'u', 'c', 'f', 'x') AND c.conislocal \
              AND c.conparentid = 0 AND {} ORDER BY c.conrelid, c.contype <> 'p', c.conname",
             no_member(catalog::CONSTRAINT, "c.oid")
         );
@@ -115,11 +117,15 @@ impl Reading<'_> {
         for mut row in self.rows(&sql)? {
             let (table, oid, name, kind) = (row.oid(), row.oid(), row.text(), row.text());
             let (definition, columns, parent) = (row.text(), row.text(), row.oid());
-            let (index, options, is_identity) = (row.oid(), row.optional(), row.flag());
+            let (index, options, is_identity, is_order) = (row.oid(), row.optional(), row.flag(), row.flag());
             let definition = options.map_or_else(|| definition.clone(), |options| with_options(&definition, &options));
             let Some(draft) = drafts.get_mut(&table) else { continue };
             if is_identity {
-                draft.identified_by(&name);
+                let words = format!("USING INDEX {}", quoted(&name));
+                draft.table.options.insert("replica_identity", words);
+            }
+            if is_order {
+                draft.table.options.insert("clustered_on", quoted(&name));
             }
             let place = qualified(&draft.key.schema, &draft.key.name);
             let words = format!("CONSTRAINT {} ON {place}", quoted(&name));
@@ -190,14 +196,14 @@ impl Reading<'_> {
     pub(super) fn indexes(&mut self) -> Result<()> {
         let sql = format!(
             "SELECT i.indexrelid, i.indrelid, n.nspname, c.relname, pg_get_indexdef(i.indexrelid), i.indisunique, \
-             i.indisreplident FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+             i.indisreplident, i.indisclustered FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
              JOIN pg_namespace n ON n.oid = c.relnamespace WHERE NOT c.relispartition AND NOT EXISTS (SELECT 1 \
              FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')) AND {}",
             made(catalog::RELATION, "c.oid")
         );
         for mut row in self.rows(&sql)? {
             let (oid, table, schema, name) = (row.oid(), row.oid(), row.text(), row.text());
-            let (definition, unique, replica) = (row.text(), row.flag(), row.flag());
+            let (definition, unique, replica, is_order) = (row.text(), row.flag(), row.flag(), row.flag());
             let Some(known) = self.known.get(&(catalog::RELATION, table)) else {
                 continue;
             };
@@ -210,14 +216,8 @@ impl Reading<'_> {
                 None => definition,
             };
             let place = qualified(&schema, &name);
-            let mut statements = vec![create.clone()];
-            if replica {
-                let table = qualified(&on.schema, &on.name);
-                statements.push(format!(
-                    "ALTER TABLE {table} REPLICA IDENTITY USING INDEX {}",
-                    quoted(&name)
-                ));
-            }
+            let mut statements = vec![create];
+            statements.extend(marks(&on, &name, replica, is_order));
             let object = Object {
                 name: name.clone(),
                 on: Some(on),
@@ -235,6 +235,15 @@ impl Reading<'_> {
         }
         Ok(())
     }
+}
+
+/// What an index is to its table beside the rest: what tells rows apart where they are replicated, and the order in which
+/// they are laid anew.
+pub(super) fn marks(on: &Key, index: &str, is_identity: bool, is_order: bool) -> impl Iterator<Item = String> + use<> {
+    let (table, index) = (qualified(&on.schema, &on.name), quoted(index));
+    let identity = is_identity.then(|| format!("ALTER TABLE {table} REPLICA IDENTITY USING INDEX {index}"));
+    let order = is_order.then(|| format!("ALTER TABLE {table} CLUSTER ON {index}"));
+    identity.into_iter().chain(order)
 }
 
 /// The definition of a primary key or UNIQUE with the storage parameters of its index, which the server leaves out there, as

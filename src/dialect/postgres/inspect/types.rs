@@ -45,7 +45,8 @@ impl Reading<'_> {
             "SELECT t.oid, n.nspname, t.typname, t.typtype, t.typrelid, format_type(t.typbasetype, t.typtypmod), \
              t.typnotnull, pg_get_expr(t.typdefaultbin, 0), \
              CASE WHEN t.typtype = 'd' AND t.typcollation <> b.typcollation THEN t.typcollation::regcollation::text END, \
-             format_type(r.rngsubtype, NULL), nullif(r.rngsubdiff::oid, 0)::regproc::text, \
+             format_type(r.rngsubtype, NULL), (SELECT format('%I.%I', x.nspname, o.opcname) FROM pg_opclass o \
+             JOIN pg_namespace x ON x.oid = o.opcnamespace WHERE o.oid = r.rngsubopc AND NOT o.opcdefault), nullif(r.rngsubdiff::oid, 0)::regproc::text, \
              CASE WHEN r.rngcollation <> s.typcollation THEN r.rngcollation::regcollation::text END, {multirange} \
              FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace LEFT JOIN pg_class c ON c.oid = t.typrelid \
              LEFT JOIN pg_type b ON b.oid = t.typbasetype LEFT JOIN pg_range r ON r.rngtypid = t.oid \
@@ -72,7 +73,9 @@ impl Reading<'_> {
                 "c" => composite(&place, attributes.of(relation)),
                 _ => {
                     let (_, _, _, _) = (row.text(), row.flag(), row.optional(), row.optional());
-                    range(&place, &row.text(), [row.optional(), row.optional(), row.optional()])
+                    let subtype = row.text();
+                    let others = [row.optional(), row.optional(), row.optional(), row.optional()];
+                    range(&place, &subtype, others)
                 }
             };
             let words = format!("{} {place}", if sort == "d" { "DOMAIN" } else { "TYPE" });
@@ -191,9 +194,10 @@ fn composite(place: &str, attributes: &[[String; 3]]) -> Object {
     }
 }
 
-fn range(place: &str, subtype: &str, others: [Option<String>; 3]) -> Object {
+fn range(place: &str, subtype: &str, others: [Option<String>; 4]) -> Object {
     let mut words = format!("SUBTYPE = {subtype}");
-    for (word, value) in ["SUBTYPE_DIFF", "COLLATION", "MULTIRANGE_TYPE_NAME"].iter().zip(others) {
+    let names = ["SUBTYPE_OPCLASS", "SUBTYPE_DIFF", "COLLATION", "MULTIRANGE_TYPE_NAME"];
+    for (word, value) in names.iter().zip(others) {
         if let Some(value) = value {
             words.push_str(&format!(", {word} = {value}"));
         }
@@ -201,6 +205,7 @@ fn range(place: &str, subtype: &str, others: [Option<String>; 3]) -> Object {
     Object {
         create: vec![format!("CREATE TYPE {place} AS RANGE ({words})")],
         meaning: format!("range\n{words}"),
+        redefinable: true,
         ..Object::default()
     }
 }

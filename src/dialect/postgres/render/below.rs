@@ -1,17 +1,14 @@
 //! Tables below others: what they need not be told, since the table above was.
 
-use crate::schema::diff::Alter;
-use crate::schema::{Column, Key, Kind, Model, Table};
+use crate::dialect::postgres::inspect::qualified;
+use crate::dialect::postgres::render::words;
+use crate::schema::diff::{self, Alter};
+use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Table};
 
 /// Whether an inherited column changes along with that of the table above: ALTER TABLE says it once for all. A partition that
 /// is detached is so before.
 pub(super) fn comes_from_above(key: &Key, alter: &Alter, from: &Model, to: &Model) -> bool {
-    let is_partition = |model: &Model| {
-        model
-            .table(key)
-            .is_some_and(|table| table.options.contains_key("partition_of"))
-    };
-    if !from.table(key).is_some_and(Table::is_below) || is_partition(from) && !is_partition(to) {
+    if !from.table(key).is_some_and(Table::is_below) || diff::leaves_first(key, from, to) {
         return false;
     }
     let name = match alter {
@@ -31,6 +28,9 @@ pub(super) fn comes_from_above(key: &Key, alter: &Alter, from: &Model, to: &Mode
     let above = from.objects.get(key).into_iter().flat_map(|object| &object.uses);
     let column = |model: &Model, key: &Key| model.table(key).and_then(|table| table.column(name)).cloned();
     above.filter(|above| above.kind == Kind::Table).any(|above| {
+        if matches!(alter, Alter::DropColumn(_)) && stays_below(above, name, from, to) {
+            return false;
+        }
         let (now, then) = (column(from, above), column(to, above));
         if let Alter::SetType { to: own, .. } = alter {
             // What else there is to it may be its own.
@@ -45,6 +45,68 @@ pub(super) fn comes_from_above(key: &Key, alter: &Alter, from: &Model, to: &Mode
         }
         then == column(to, key) && (now != then || is_again && now.is_some())
     })
+}
+
+/// Whether a column that goes stays in a table right below, which is then the only one that has it.
+pub(super) fn stays_below(table: &Key, column: &str, from: &Model, to: &Model) -> bool {
+    let stays = to.table(table).is_some_and(|table| table.column(column).is_some());
+    let has = |model: &Model, key: &Key| model.table(key).is_some_and(|table| table.column(column).is_some());
+    let mut below = from.objects.iter().filter(|(key, object)| {
+        let inherits = object
+            .table
+            .as_ref()
+            .map(|table| table.options.contains_key("inherits"));
+        inherits == Some(true) && object.uses.contains(table) && has(from, key)
+    });
+    !stays && below.any(|(key, _)| has(to, key))
+}
+
+/// The tables above, from the nearest to the furthest.
+fn above(key: &Key, model: &Model) -> Vec<Key> {
+    let mut found: Vec<Key> = Vec::new();
+    let mut next = vec![key.clone()];
+    while let Some(key) = next.pop() {
+        let Some(object) = model.objects.get(&key) else {
+            continue;
+        };
+        let options = object.table.iter().flat_map(|table| &table.options);
+        let words = options.filter(|(name, _)| matches!(**name, "partition_of" | "inherits"));
+        for (_, words) in words {
+            let is_it = |other: &&Key| {
+                let place = qualified(&other.schema, &other.name);
+                words.starts_with(&format!("{place} ")) || words.split(", ").any(|name| name == place)
+            };
+            let tables = object.uses.iter().filter(|other| other.kind == Kind::Table);
+            let new: Vec<Key> = tables
+                .filter(is_it)
+                .filter(|other| !found.contains(other))
+                .cloned()
+                .collect();
+            found.extend(new.iter().cloned());
+            next.extend(new);
+        }
+    }
+    found
+}
+
+/// The CHECKs of the tables above that a table lacks which gets its place as a partition.
+pub(super) fn checks_from_above(key: &Key, place: &str, from: &Model, to: &Model) -> Vec<String> {
+    let of = |model: &Model, with_own: bool| -> Vec<Constraint> {
+        let own = Some(key.clone()).filter(|_| with_own);
+        let tables = own.into_iter().chain(above(key, model));
+        let constraints = tables
+            .filter_map(|key| model.table(&key))
+            .flat_map(|table| table.constraints.clone());
+        constraints.collect()
+    };
+    let (own, wanted) = (of(from, true), of(to, false));
+    let checks = wanted
+        .iter()
+        .filter(|check| check.kind == ConstraintKind::Check && !check.definition.written.contains(" NO INHERIT"));
+    let lacks = checks.filter(|check| !own.iter().any(|own| own.name == check.name && own.same(check)));
+    lacks
+        .map(|check| format!("ALTER TABLE {place} ADD {}", words(check)))
+        .collect()
 }
 
 /// Whether a table that comes below another one, or is below it no more, shares a constraint with that: the one becomes the

@@ -24,7 +24,11 @@ pub(super) fn sequence(place: &str, old: &str, new: &str) -> Option<Vec<String>>
         let word = if unlogged { "UNLOGGED" } else { "LOGGED" };
         out.push(format!("ALTER SEQUENCE {place} SET {word}"));
     }
-    out.extend(options_altered(place, &now, &then)?);
+    let altered = options_altered(place, &now, &then)?;
+    if altered.iter().any(|statement| statement.ends_with(" RESTART")) {
+        out.push(format!("-- Sequence {place} loses its number: it counts the other way.").replace('\n', " "));
+    }
+    out.extend(altered);
     if owner != old_owner {
         let owner = owner.as_deref().unwrap_or("NONE");
         out.push(format!("ALTER SEQUENCE {place} OWNED BY {owner}"));
@@ -47,15 +51,70 @@ fn options_altered(place: &str, now: &str, then: &str) -> Option<Vec<String>> {
         vec![format!("ALTER SEQUENCE {place} AS {data_type}")]
     } else {
         let mut out = moved(place, &old, &new);
-        out.push(format!("ALTER SEQUENCE {place} {}", all_options(then)?));
+        let mut options = all_options(then)?;
+        if is_turned(&old, &new) {
+            out = turned(place, &data_type, &old, &new);
+            // Beside a type the server takes no bounds for those of one that counts upwards.
+            let (low, high) = bounds(&data_type, &new);
+            options = options.replace("NO MINVALUE", &format!("MINVALUE {low}"));
+            options = options.replace("NO MAXVALUE", &format!("MAXVALUE {high}"));
+            if out.is_empty() {
+                options.push_str(" RESTART");
+            }
+        }
+        out.push(format!("ALTER SEQUENCE {place} {options}"));
         out
     })
+}
+
+fn counts_down(options: &str) -> bool {
+    options.contains("INCREMENT BY -")
+}
+
+fn is_turned(old: &str, new: &str) -> bool {
+    counts_down(old) != counts_down(new)
+}
+
+/// The least and the greatest number of a sequence.
+fn bounds(data_type: &str, options: &str) -> (i64, i64) {
+    let (low, high) = match data_type {
+        "smallint" => (i64::from(i16::MIN), i64::from(i16::MAX)),
+        "integer" => (i64::from(i32::MIN), i64::from(i32::MAX)),
+        _ => (i64::MIN, i64::MAX),
+    };
+    let (low, high) = if counts_down(options) { (low, -1) } else { (1, high) };
+    (
+        number(options, " MINVALUE ").unwrap_or(low),
+        number(options, " MAXVALUE ").unwrap_or(high),
+    )
+}
+
+/// What leads a sequence that is to count the other way to a number within its new bounds: the one that it has reached, where
+/// it is one of these. Nothing where none can be.
+fn turned(place: &str, data_type: &str, old: &str, new: &str) -> Vec<String> {
+    let ((was_low, was_high), (low, high)) = (bounds(data_type, old), bounds(data_type, new));
+    if was_low > high || low > was_high {
+        return Vec::new();
+    }
+    let first = first_number(new);
+    let sequence = write::postgres_literal(place);
+    let within = format!("last_value BETWEEN {low} AND {high}");
+    vec![
+        format!(
+            "ALTER SEQUENCE {place} MINVALUE {} MAXVALUE {}",
+            was_low.min(low),
+            was_high.max(high)
+        ),
+        format!(
+            "SELECT pg_catalog.setval({sequence}, CASE WHEN {within} THEN last_value ELSE {first} END, \
+             is_called AND {within}) FROM {place}"
+        ),
+    ]
 }
 
 /// What leads a sequence over a bound that comes nearer, from below it where it counts upwards: the number that it has
 /// reached stays.
 fn moved(place: &str, old: &str, new: &str) -> Vec<String> {
-    let counts_down = |options: &str| options.contains("INCREMENT BY -");
     let (bound, usual, furthest, sign) = match (counts_down(old), counts_down(new)) {
         (false, false) => (" MINVALUE ", 1, "greatest", '>'),
         (true, true) => (" MAXVALUE ", -1, "least", '<'),
@@ -132,6 +191,9 @@ pub(super) fn numbering(table: &Key, old: &Column, new: &Column, (from, to): (&M
                 out.extend(renamed(&now, &then, (from, to))?);
             }
             out.extend(identity_altered(&column, &then, was, is)?);
+            if is_turned(was, is) {
+                out.push(next_number(place, &name, &write::postgres_literal(&then), is, None));
+            }
             return Some(out);
         }
         (Some(was), Some(is)) if !is_identity(was) && !is_identity(is) && !alone(from, is) && !alone(to, was) => {
@@ -141,6 +203,9 @@ pub(super) fn numbering(table: &Key, old: &Column, new: &Column, (from, to): (&M
             }
             let (old, new) = (was[now.len()..].trim_start(), is[then.len()..].trim_start());
             out.extend(options_altered(then, old, new)?);
+            if is_turned(old, new) {
+                out.push(next_number(place, &name, &write::postgres_literal(then), is, None));
+            }
             return Some(out);
         }
         _ => {}
@@ -188,20 +253,7 @@ fn begun(table: &Key, new: &Column, is: &str, from: &Model, earlier: Option<&str
     let place = &qualified(&table.schema, &table.name);
     let name = quoted(&new.name);
     let column = |action: &str| format!("ALTER TABLE {place} ALTER COLUMN {name} {action}");
-    let next = |sequence: &str| {
-        let first = first_number(is);
-        match earlier {
-            None => format!(
-                "SELECT pg_catalog.setval({sequence}, greatest(coalesce(max({name}), 0) + 1, {first}), false) FROM {place}"
-            ),
-            // Behind the last number there may be none.
-            Some(earlier) => format!(
-                "SELECT pg_catalog.setval({sequence}, greatest(last, {first}), last >= {first}) FROM \
-                 (SELECT greatest(coalesce(max({name}), 0), (SELECT last_value - (NOT is_called)::integer FROM {earlier})) \
-                 AS last FROM {place}) AS given"
-            ),
-        }
-    };
+    let next = |sequence: &str| next_number(place, &name, sequence, is, earlier);
     if is.starts_with("GENERATED ") {
         let of = match earlier {
             // That one is of the column as well.
@@ -228,11 +280,40 @@ fn begun(table: &Key, new: &Column, is: &str, from: &Model, earlier: Option<&str
     ])
 }
 
+/// The statement that leads a sequence to the next number: one that no row has, nor an earlier sequence gave out.
+fn next_number(place: &str, name: &str, sequence: &str, is: &str, earlier: Option<&str>) -> String {
+    let first = first_number(is);
+    // How far it is from one number to the next, and which of two is further on that way.
+    let (further, furthest, forth, back, beyond) = if counts_down(is) {
+        ("least", "min", '-', '+', "<=")
+    } else {
+        ("greatest", "max", '+', '-', ">=")
+    };
+    match earlier {
+        None => format!(
+            "SELECT pg_catalog.setval({sequence}, {further}(coalesce({furthest}({name}), 0) {forth} 1, {first}), false) \
+             FROM {place}"
+        ),
+        // Behind the last number there may be none.
+        Some(earlier) => format!(
+            "SELECT pg_catalog.setval({sequence}, {further}(last, {first}), last {beyond} {first}) FROM \
+             (SELECT {further}(coalesce({furthest}({name}), 0), \
+             (SELECT last_value {back} (NOT is_called)::integer FROM {earlier})) AS last FROM {place}) AS given"
+        ),
+    }
+}
+
 /// The number that a sequence of these words begins with.
 fn first_number(words: &str) -> i64 {
-    number(words, "START WITH ")
-        .or_else(|| number(words, " MINVALUE ").or_else(|| number(words, "(MINVALUE ")))
-        .unwrap_or(1)
+    let (bound, usual) = if counts_down(words) {
+        ("MAXVALUE ", -1)
+    } else {
+        ("MINVALUE ", 1)
+    };
+    let at = |mark: &str| number(words, mark);
+    at("START WITH ")
+        .or_else(|| at(&format!(" {bound}")).or_else(|| at(&format!("({bound}"))))
+        .unwrap_or(usual)
 }
 
 /// The sequence of an identity.
@@ -288,6 +369,9 @@ fn identity_altered(column: &dyn Fn(&str) -> String, sequence: &str, was: &str, 
             if let Some(said) = said(words, word) {
                 sets.push(format!("SET {said}"));
             }
+        }
+        if is_turned(&old_options, &options) {
+            sets.push("RESTART".to_owned());
         }
         out.push(column(&sets.join(" ")));
     }

@@ -36,7 +36,7 @@ pub(super) fn configuration(old: &Object, new: &Object) -> Option<Vec<String>> {
 pub(super) fn dictionary(old: &Object, new: &Object) -> Option<Vec<String>> {
     let parts = |object: &Object| -> Option<(String, Vec<String>)> {
         let (head, rest) = object.create.first()?.split_once(" (TEMPLATE = ")?;
-        let mut options = options(rest.strip_suffix(')')?);
+        let mut options = search_options(rest.strip_suffix(')')?);
         let template = options.remove(0);
         Some((format!("{head} {template}"), options))
     };
@@ -60,7 +60,7 @@ pub(super) fn dictionary(old: &Object, new: &Object) -> Option<Vec<String>> {
 }
 
 /// The options of a dictionary, as they are kept in the catalog.
-pub(in crate::dialect::postgres) fn options(text: &str) -> Vec<String> {
+pub(in crate::dialect::postgres) fn search_options(text: &str) -> Vec<String> {
     let (mut start, mut out) = (0, Vec::new());
     for token in token::tokens(text, &POSTGRESQL).filter(|token| &text[token.span.clone()] == ",") {
         out.push(text[start..token.span.start].trim().to_owned());

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::dialect::postgres::inspect::{qualified, quoted};
-use crate::dialect::postgres::render::base;
+use crate::dialect::postgres::render::{base, cast, family, ranges, rounded, set_type};
 use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Object, Table};
 use crate::sorted::Gather as _;
 
@@ -101,15 +101,18 @@ fn domain(place: &str, now: &[&str], then: &[&str]) -> Option<Vec<String>> {
     Some(out)
 }
 
+/// The name of an attribute, as it is quoted.
+fn attribute(line: &str) -> String {
+    if let Some(rest) = line.strip_prefix('"') {
+        let end = rest.replace("\"\"", "__").find('"').unwrap_or(rest.len());
+        return format!("\"{}\"", &rest[..end]);
+    }
+    line.split(' ').next().unwrap_or_default().to_owned()
+}
+
 /// What an attribute held in the rows of tables is not dropped: no comment on a table would say what is lost.
 fn composite(place: &str, now: &[&str], then: &[&str], may_drop: bool) -> Option<Vec<String>> {
-    let name = |line: &str| -> String {
-        if let Some(rest) = line.strip_prefix('"') {
-            let end = rest.replace("\"\"", "__").find('"').unwrap_or(rest.len());
-            return format!("\"{}\"", &rest[..end]);
-        }
-        line.split(' ').next().unwrap_or_default().to_owned()
-    };
+    let name = attribute;
     let named = |lines: &[&str], wanted: &str| lines.iter().any(|line| name(line) == wanted);
     let mut out = Vec::new();
     for line in now.iter().filter(|line| !named(then, &name(line))) {
@@ -144,18 +147,23 @@ pub(super) fn measured(column: &Column, model: &Model) -> String {
     })
 }
 
-/// An enum made anew under its name, and the columns of that type with it. A value that is no more stops it.
+/// A type made anew under its name, and the columns of that type with it. A value that is no more stops it.
 pub(super) fn swapped(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>> {
     let (old, new) = (from.objects.get(key)?, to.objects.get(key)?);
     let place = qualified(&key.schema, &key.name);
-    if parts(&old.meaning).0 != "enum" || parts(&new.meaning).0 != "enum" {
+    let sort = parts(&old.meaning).0;
+    if sort != parts(&new.meaning).0 {
         return None;
+    }
+    if sort == "range" {
+        return ranges::anew(key, from, to);
     }
     let mut aside = format!("old_{}", key.name);
     while from.objects.keys().any(|other| other.name == aside) {
         aside.insert(0, '_');
     }
-    let mut out = vec![format!("ALTER TYPE {place} RENAME TO {}", quoted(&aside))];
+    let word = if sort == "domain" { "DOMAIN" } else { "TYPE" };
+    let mut out = vec![format!("ALTER {word} {place} RENAME TO {}", quoted(&aside))];
     out.extend(new.create.iter().cloned());
     let (apart, again) = keys_of(key, from, to);
     let (mut first, mut types, mut last) = (apart, Vec::new(), Vec::new());
@@ -171,13 +179,10 @@ pub(super) fn swapped(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>
             let Some(then) = then.filter(|then| then.generated.is_some() == column.generated.is_some()) else {
                 continue;
             };
-            let array = format!("{place}[]");
-            let text = match &column.data_type.written {
-                own if *own == place => "text",
-                own if *own == array => "text[]",
-                _ => continue,
-            };
             let data_type = &column.data_type.written;
+            if *data_type != place && *data_type != format!("{place}[]") {
+                continue;
+            }
             // An inherited column gets its type along with its parent's, and has a default of its own.
             let inherited = is_inherited(holds, column, from);
             if column.default.is_some() {
@@ -185,8 +190,8 @@ pub(super) fn swapped(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>
                 list.push(action(column, "DROP DEFAULT"));
             }
             if !inherited {
-                let using = format!("{}::{text}::{data_type}", quoted(&column.name));
-                types.push(action(column, &format!("TYPE {data_type} USING {using}")));
+                types.extend(lossy(table, column, from, to));
+                types.push(action(column, &retyped(sort, key, column, (from, to))?));
             }
             // Another default comes by itself, and this one may be a value that is no more.
             if let Some(default) = &column.default
@@ -198,12 +203,73 @@ pub(super) fn swapped(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>
         }
     }
     out.extend([first, types, last, again].concat());
-    out.push(format!("DROP TYPE {}", qualified(&key.schema, &aside)));
+    out.push(format!("DROP {word} {}", qualified(&key.schema, &aside)));
     Some(out)
 }
 
+/// The comment that values are others in the type that is made anew.
+pub(super) fn lossy(table: &Key, column: &Column, from: &Model, to: &Model) -> Option<String> {
+    let verb = rounded::verb(&measured(column, from), &measured(column, to))?;
+    let word = format!("-- This {verb} the values of column {} of {}.", column.name, table.name);
+    Some(word.replace('\n', " "))
+}
+
+/// How the values of a column become those of the type that comes under the name of its own.
+fn retyped(sort: &str, key: &Key, column: &Column, (from, to): (&Model, &Model)) -> Option<String> {
+    let data_type = &column.data_type.written;
+    let (name, is_array) = (quoted(&column.name), data_type.ends_with("[]"));
+    let using = match sort {
+        "enum" if is_array => format!("{name}::text[]::{data_type}"),
+        "enum" => format!("{name}::text::{data_type}"),
+        _ if is_array => return None,
+        // As it is for a column of that type.
+        "domain" => return Some(set_type(column, column, from, to)),
+        "composite" => row_of(
+            &name,
+            &from.objects.get(key)?.meaning,
+            &to.objects.get(key)?.meaning,
+            data_type,
+        )?,
+        _ => return None,
+    };
+    Some(format!("TYPE {data_type} USING {using}"))
+}
+
+/// The values of a composite type as those of another one with the same attributes, or more. One that is cut or rounded has
+/// no words, nor has one that goes.
+fn row_of(column: &str, old: &str, new: &str, data_type: &str) -> Option<String> {
+    let [now, then] = [old, new].map(|meaning| parts(meaning).1);
+    let divided = |line: &str| -> (String, String) {
+        let name = attribute(line);
+        let rest = line[name.len()..].trim_start().to_owned();
+        (name, rest)
+    };
+    let then: Vec<(String, String)> = then.into_iter().map(divided).collect();
+    let now: Vec<(String, String)> = now.into_iter().map(divided).collect();
+    if now.iter().any(|(name, _)| !then.iter().any(|(other, _)| other == name)) {
+        return None;
+    }
+    let mut fields = Vec::new();
+    for (name, data_type) in &then {
+        let Some((_, was)) = now.iter().find(|(other, _)| other == name) else {
+            fields.push("NULL".to_owned());
+            continue;
+        };
+        if was != data_type && (data_type.contains('(') || rounded::verb(was, data_type).is_some()) {
+            return None;
+        }
+        let way = cast(&family(was), &family(data_type), |_| false).filter(|_| was != data_type);
+        let way = way.map(|way| format!("{way}::{data_type}")).unwrap_or_default();
+        fields.push(format!("({column}).{name}{way}"));
+    }
+    Some(format!(
+        "CASE WHEN {column} IS NOT DISTINCT FROM NULL THEN NULL ELSE ROW({})::{data_type} END",
+        fields.join(", ")
+    ))
+}
+
 /// Whether a column is that of a table above.
-fn is_inherited(table: &Table, column: &Column, model: &Model) -> bool {
+pub(super) fn is_inherited(table: &Table, column: &Column, model: &Model) -> bool {
     let Some(parents) = table.options.get("inherits") else {
         return table.options.contains_key("partition_of");
     };
@@ -221,12 +287,16 @@ fn is_inherited(table: &Table, column: &Column, model: &Model) -> bool {
 /// The statements that take the foreign keys, CHECKs and conditions of EXCLUDE away which stay, over columns of a type or
 /// of values of its, and those that bring them back: for a moment both ends, or a column and a value, would be of
 /// different types. What goes or comes does so by itself, and so does a CHECK of a column whose type is made of this one.
-fn keys_of(key: &Key, from: &Model, to: &Model) -> (Vec<String>, Vec<String>) {
+pub(super) fn keys_of(key: &Key, from: &Model, to: &Model) -> (Vec<String>, Vec<String>) {
     let written = |key: &Key| {
         let place = qualified(&key.schema, &key.name);
         [format!("{place}[]"), place]
     };
     let types = written(key);
+    let is_range = from
+        .objects
+        .get(key)
+        .is_some_and(|object| object.meaning.starts_with("range\n"));
     let made_of_it = made_of(key, from);
     let others: Vec<String> = made_of_it
         .iter()
@@ -259,6 +329,7 @@ fn keys_of(key: &Key, from: &Model, to: &Model) -> (Vec<String>, Vec<String>) {
                 ConstraintKind::ForeignKey => is_of(&types, &constraint.columns),
                 ConstraintKind::Check if is_of(&others, &constraint.columns) => false,
                 ConstraintKind::Check => is_of(&types, &constraint.columns) || types.iter().any(names),
+                ConstraintKind::Exclude if is_range && is_of(&types, &constraint.columns) => true,
                 ConstraintKind::Exclude => table.columns.iter().any(is_in_condition),
                 _ => false,
             };
