@@ -199,11 +199,13 @@ impl Reading<'_> {
         Ok(())
     }
 
+    /// Those that come with a range are the server's.
     fn casts(&mut self) -> Result<()> {
         let sql = format!(
             "SELECT c.oid, format_type(c.castsource, NULL), format_type(c.casttarget, NULL), c.castmethod, \
              nullif(c.castfunc, 0)::regprocedure::text, c.castcontext \
-             FROM pg_cast c WHERE c.oid >= 16384 AND {}",
+             FROM pg_cast c WHERE c.oid >= 16384 AND {} AND NOT EXISTS (SELECT 1 FROM pg_depend i \
+             WHERE i.classid = 2605 AND i.objid = c.oid AND i.deptype = 'i')",
             no_member(catalog::CAST, "c.oid")
         );
         for mut row in self.rows(&sql)? {
