@@ -241,7 +241,7 @@ pub trait Dialect: Sync + std::fmt::Debug {
 
     /// A new index built while others write, which no transaction takes, and what drops it likewise; none where there is
     /// no such way.
-    fn concurrently(&self, index: &Key, wanted: &Model) -> Option<[String; 2]> {
+    fn concurrently(&self, index: &Key, wanted: &Model) -> Option<(Vec<String>, String)> {
         let _ = (index, wanted);
         None
     }

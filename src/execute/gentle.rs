@@ -40,11 +40,15 @@ pub fn divide(
         let Change::Create(key) = &piece.change else {
             return true;
         };
-        let Some([create, drop]) = index(dialect, key, now, wanted).filter(|_| ways.indexes) else {
+        let Some((create, drop)) = index(dialect, key, now, wanted).filter(|_| ways.indexes) else {
             return true;
         };
+        // What it takes from another index comes back with the rest.
+        if create.len() > 1 && takes_mark(key, wanted, down) {
+            return true;
+        }
         later.alone = true;
-        later.upgrade.push(create);
+        later.upgrade.extend(create);
         later.downgrade.insert(0, drop);
         gone.push(key.clone());
         false
@@ -78,8 +82,19 @@ pub fn divide(
     (!later.upgrade.is_empty()).then_some(later)
 }
 
+/// Whether a mark of its table's is given back to another index, or key, on the way back.
+fn takes_mark(key: &Key, wanted: &Model, down: &[Piece]) -> bool {
+    let on = |key: &Key| wanted.objects.get(key).and_then(|object| object.on.as_ref());
+    let table = on(key);
+    down.iter().any(|piece| match &piece.change {
+        Change::Redefine(other) => other.kind == Kind::Index && on(other) == table,
+        Change::Alter(other, alter) => Some(other) == table && matches!(**alter, Alter::SetOption { .. }),
+        _ => false,
+    })
+}
+
 /// An index of a table that is there before.
-fn index(dialect: &dyn Dialect, key: &Key, now: &Model, wanted: &Model) -> Option<[String; 2]> {
+fn index(dialect: &dyn Dialect, key: &Key, now: &Model, wanted: &Model) -> Option<(Vec<String>, String)> {
     let table = wanted.objects.get(key)?.on.as_ref()?;
     let is_there = key.kind == Kind::Index && now.objects.contains_key(table);
     is_there.then(|| dialect.concurrently(key, wanted)).flatten()

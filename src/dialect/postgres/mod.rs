@@ -219,7 +219,7 @@ impl Dialect for Postgres {
         }
     }
 
-    fn concurrently(&self, index: &Key, wanted: &Model) -> Option<[String; 2]> {
+    fn concurrently(&self, index: &Key, wanted: &Model) -> Option<(Vec<String>, String)> {
         render::concurrently(index, wanted)
     }
 

@@ -156,10 +156,14 @@ fn alter(key: &Key, alter: &Alter, from: &Model, to: &Model) -> Option<Vec<Strin
 }
 
 /// An index built while others write. Partitioned tables have no such way.
-pub(super) fn concurrently(key: &Key, wanted: &Model) -> Option<[String; 2]> {
+pub(super) fn concurrently(key: &Key, wanted: &Model) -> Option<(Vec<String>, String)> {
     let index = wanted.objects.get(key)?;
     let table = wanted.table(index.on.as_ref()?)?;
-    let [create] = &index.create[..] else { return None };
+    let (create, marks) = index.create.split_first()?;
+    // That a table is clustered by it is said at once, and goes with it.
+    if marks.iter().any(|mark| !mark.contains(marks::ORDER)) {
+        return None;
+    }
     if table.options.contains_key("partition_by") {
         return None;
     }
@@ -167,10 +171,9 @@ pub(super) fn concurrently(key: &Key, wanted: &Model) -> Option<[String; 2]> {
         .into_iter()
         .find_map(|head| Some((head, create.strip_prefix(head)?)))?;
     let place = qualified(&key.schema, &key.name);
-    Some([
-        format!("{head}CONCURRENTLY {rest}"),
-        format!("DROP INDEX CONCURRENTLY {place}"),
-    ])
+    let mut out = vec![format!("{head}CONCURRENTLY {rest}")];
+    out.extend(marks.iter().cloned());
+    Some((out, format!("DROP INDEX CONCURRENTLY {place}")))
 }
 
 /// A constraint that is NOT VALID first.

@@ -4,7 +4,7 @@ use crate::dialect::postgres::inspect::{qualified, quoted};
 use crate::schema::{Constraint, Key, Kind, Model, Object, Table};
 
 const IDENTITY: &str = " REPLICA IDENTITY USING INDEX ";
-const ORDER: &str = " CLUSTER ON ";
+pub(super) const ORDER: &str = " CLUSTER ON ";
 
 /// Those of a key that is made anew: they went with the index that was there. Others are said by themselves.
 pub(super) fn of_key(place: &str, key: &Constraint, now: Option<&Table>, then: &Table) -> Vec<String> {
