@@ -8,13 +8,14 @@ use crate::cli::scratch::{self, Scratch};
 use crate::cli::session::{History, Session};
 use crate::cli::ui::Ui;
 use crate::code::Code;
-use crate::driver::Driver;
+use crate::driver::{Driver, DriverError};
 use crate::error::{Error, Result};
 use crate::execute::autogenerate::Autogenerate;
 use crate::execute::declared;
 use crate::execute::lock::Patience;
 use crate::execute::piece::Piece;
 use crate::execute::round::Back;
+use crate::execute::undone::Kept;
 use crate::project::Rule;
 use crate::revision::Script;
 use crate::revision::graph::RevisionGraph;
@@ -27,6 +28,8 @@ pub(crate) struct Compare<'a> {
     pub(crate) history: &'a History,
     graph: &'a RevisionGraph,
     scratch: Scratch<'a>,
+    resume: Box<dyn Fn(&mut dyn Driver) -> Result<(), DriverError> + 'a>,
+    kept: Kept,
     patience: Patience<'a>,
 }
 
@@ -42,7 +45,9 @@ impl<'a> Compare<'a> {
         Ok(Self {
             history,
             graph,
+            resume: Box::new(|driver| scratch::resumed(session, driver)),
             scratch: scratch::maker(session, history),
+            kept: Kept::default(),
             patience: session.patience(history.project.config.lock_timeout),
         })
     }
@@ -154,6 +159,8 @@ impl<'a> Compare<'a> {
         act(&Autogenerate {
             dialect: self.history.dialect,
             scratch: &*self.scratch,
+            resume: &*self.resume,
+            kept: &self.kept,
             table: &self.history.table,
             lens: (!config.looks_at_all()).then_some(&|model| config.look_at(model)),
             not_null_in_steps: config.rules.contains(&Rule::NotNullInSteps),

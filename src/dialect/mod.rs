@@ -172,6 +172,11 @@ pub trait Dialect: Sync + std::fmt::Debug {
         None
     }
 
+    /// The same within a transaction that goes on after it.
+    fn model_within(&self, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Option<Result<Model>> {
+        self.model(query)
+    }
+
     /// The model that [`Dialect::model`] would have of an empty database on which these statements ran, where it is found
     /// for less; none where it is not, and where one of them fails.
     fn model_apart(
@@ -231,6 +236,13 @@ pub trait Dialect: Sync + std::fmt::Debug {
 
     /// Whether replays run each revision in a transaction, as it runs in truth: where that makes a difference.
     fn replays_transactions(&self) -> bool {
+        false
+    }
+
+    /// Whether the database refuses with this code what it takes in a transaction of its own: what comes before has to be
+    /// committed.
+    fn is_tied(&self, code: &str) -> bool {
+        let _ = code;
         false
     }
 

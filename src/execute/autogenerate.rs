@@ -19,6 +19,7 @@ use crate::execute::online::OnDriver;
 use crate::execute::piece::{Piece, script};
 use crate::execute::replay::{MakeScratch, Replay};
 use crate::execute::stuck::{Stuck, led_elsewhere, refused, said};
+use crate::execute::undone::{Kept, Resume};
 use crate::revision::Script;
 use crate::schema::diff::{self, Change, Force, Manner, Rename};
 use crate::schema::{Key, Kind, Model, order};
@@ -35,6 +36,10 @@ pub struct Autogenerate<'a> {
     pub dialect: &'static dyn Dialect,
     /// Makes databases to try things on.
     pub scratch: MakeScratch<'a>,
+    /// Goes on with one that was made before another.
+    pub resume: Resume<'a>,
+    /// Those that are used again.
+    pub kept: &'a Kept,
     /// The version table, which is no part of a schema.
     pub table: &'a VersionTable,
     /// What is left out, if something is.
@@ -102,8 +107,7 @@ impl Autogenerate<'_> {
                     Ok(()) => return Ok(pieces),
                     // A value that was added to a type cannot be used before the end of the transaction.
                     Err(error)
-                        if error.code() == Code::Interrupted
-                            || !self.types_anew(&mut force, from, wanted, &pieces)? =>
+                        if error.code() == Code::Interrupted || !self.types_anew(&mut force, from, wanted, &pieces) =>
                     {
                         return Err(error);
                     }
@@ -154,8 +158,14 @@ impl Autogenerate<'_> {
     /// # Errors
     /// What the database refuses, labelled in the script.
     pub fn tried(&self, from: &Model, script: &str) -> Result<Model> {
+        let script = generated(script);
+        if self.undoes()
+            && let Some(model) = self.tried_undone(from, &script)?
+        {
+            return Ok(model);
+        }
         let mut replay = self.holding(from)?;
-        declared::run(&mut replay, &generated(script))?;
+        declared::run(&mut replay, &script)?;
         declared::model(replay.driver(), self.table).map(Option::unwrap_or_default)
     }
 
@@ -200,18 +210,36 @@ impl Autogenerate<'_> {
         renames: &[Rename],
         force: &Force,
     ) -> Result<Result<Vec<Piece>, Stuck>> {
-        let mut replay = self.holding(from)?;
+        if self.undoes() {
+            let (found, tied) = self.undone(from, &mut |replay| {
+                let found = self.attempt_on(replay, (from, wanted), renames, force)?;
+                Ok((found, replay.is_tied()))
+            })?;
+            if !tied {
+                return Ok(found);
+            }
+        }
+        self.attempt_on(&mut self.holding(from)?, (from, wanted), renames, force)
+    }
+
+    fn attempt_on(
+        &self,
+        replay: &mut Replay,
+        (from, wanted): (&Model, &Model),
+        renames: &[Rename],
+        force: &Force,
+    ) -> Result<Result<Vec<Piece>, Stuck>> {
         let dialect = replay.driver().dialect();
         let mut pieces = Vec::new();
-        let mut present = self.model(&mut replay)?;
+        let mut present = self.model(replay)?;
         if !renames.is_empty() && !force.recreate.is_empty() {
             let drops = order::removal(&present, &force.recreate);
             let drops = drops.into_iter().map(Change::Drop).collect();
-            if let Err(stuck) = self.run_all(drops, &mut replay, &mut present, wanted, force, &mut pieces)? {
+            if let Err(stuck) = self.run_all(drops, replay, &mut present, wanted, force, &mut pieces)? {
                 return Ok(Err(stuck));
             }
         }
-        let ran = self.renamed(renames, &mut replay, &mut present, wanted, force, &mut pieces)?;
+        let ran = self.renamed(renames, replay, &mut present, wanted, force, &mut pieces)?;
         if let Err(stuck) = ran {
             return Ok(Err(stuck));
         }
@@ -225,7 +253,7 @@ impl Autogenerate<'_> {
             let changes = diff::changes(&present, wanted, dialect.manner(), force);
             if changes.is_empty() {
                 let fills = filled(&pieces, wanted);
-                let ran = self.run(&mut replay, &fills, (&present, wanted), force, &mut pieces)?;
+                let ran = self.run(replay, &fills, (&present, wanted), force, &mut pieces)?;
                 return Ok(ran.map(|()| pieces));
             }
             if round > 0
@@ -237,16 +265,16 @@ impl Autogenerate<'_> {
             let mut groups = changes
                 .chunk_by(|one, other| matches!((one, other), (Change::Alter(a, _), Change::Alter(b, _)) if a == b));
             while let Some(group) = groups.next() {
-                if let Err(mut stuck) = self.run(&mut replay, group, (&present, wanted), force, &mut pieces)? {
+                if let Err(mut stuck) = self.run(replay, group, (&present, wanted), force, &mut pieces)? {
                     // Elsewhere nothing is taken out of the way of an ALTER.
                     if matches!(group, [Change::Alter(..), ..]) && !stuck.manner.constraints_first {
-                        stuck.alike = self.alike(&mut replay, &stuck, groups, (&present, wanted), force)?;
+                        stuck.alike = self.alike(replay, &stuck, groups, (&present, wanted), force)?;
                     }
                     stuck.renamed = (!renames.is_empty()).then(|| Box::new(present));
                     return Ok(Err(stuck));
                 }
             }
-            present = self.model(&mut replay)?;
+            present = self.model(replay)?;
         }
         let left = diff::changes(&present, wanted, dialect.manner(), &none);
         Ok(match left.first() {
@@ -278,16 +306,19 @@ impl Autogenerate<'_> {
     }
 
     /// Has the types made anew that the changes would alter; whether there are any.
-    fn types_anew(&self, force: &mut Force, from: &Model, wanted: &Model, pieces: &[Piece]) -> Result<bool> {
-        let dialect = Replay::new(self.scratch, false)?.driver().dialect();
+    fn types_anew(&self, force: &mut Force, from: &Model, wanted: &Model, pieces: &[Piece]) -> bool {
         let before = force.replace.len();
         let altered = pieces.iter().filter_map(|piece| match &piece.change {
             Change::Redefine(key) if key.kind == Kind::Type => Some(key.clone()),
             _ => None,
         });
-        let can = |key: &Key| dialect.render(&Change::Replace(key.clone()), from, wanted).is_some();
+        let can = |key: &Key| {
+            self.dialect
+                .render(&Change::Replace(key.clone()), from, wanted)
+                .is_some()
+        };
         force.replace.extend(altered.filter(can));
-        Ok(force.replace.len() > before)
+        force.replace.len() > before
     }
 
     /// Runs changes on scratch, as they will stand in the script.
@@ -368,7 +399,16 @@ impl Autogenerate<'_> {
 
     /// Runs the whole once more in one piece, as it will be read.
     fn proved(&self, from: &Model, wanted: &Model, pieces: &[Piece]) -> Result<()> {
-        self.in_parts(from, wanted, &[(script(pieces, self.dialect), false)])
+        let script = script(pieces, self.dialect);
+        if !self.undoes() {
+            return self.in_parts(from, wanted, &[(script, false)]);
+        }
+        self.undone(from, &mut |replay| {
+            Ok(match replay.refuses(&generated(&script))? {
+                Some(error) => Err(error),
+                None => self.is_there(replay, wanted)?,
+            })
+        })?
     }
 
     /// Runs scripts one after the other as revisions, each in a transaction or `alone`, and sees whether they lead there.
@@ -386,12 +426,18 @@ impl Autogenerate<'_> {
                 replay.as_revision(&generated(text))?;
             }
         }
-        let reached = self.model(&mut replay)?;
+        self.is_there(&mut replay, &wanted)?
+    }
+
+    /// Whether scratch holds a schema now; the outer error is one of reading it.
+    pub(super) fn is_there(&self, replay: &mut Replay, wanted: &Model) -> Result<Result<()>> {
+        let reached = self.model(replay)?;
         let manner = replay.driver().dialect().manner();
-        match diff::changes(&reached, &wanted, manner, &Force::default()).first() {
+        let changes = diff::changes(&reached, wanted, manner, &Force::default());
+        Ok(match changes.first() {
             None => Ok(()),
             Some(change) => Err(led_elsewhere(change).error),
-        }
+        })
     }
 }
 

@@ -46,6 +46,7 @@ pub fn held(driver: &mut dyn Driver, table: &VersionTable, patience: Patience<'_
 
 fn read(driver: &mut dyn Driver, table: &VersionTable, failed: &mut Option<DriverError>) -> Result<Option<Model>> {
     let dialect = driver.dialect();
+    let within = dialect.replays_transactions() && driver.in_transaction() == Some(true);
     let mut query = |sql: &str| {
         driver.query(sql).map_err(|error| {
             let words = fault::database(&error);
@@ -53,7 +54,12 @@ fn read(driver: &mut dyn Driver, table: &VersionTable, failed: &mut Option<Drive
             words
         })
     };
-    let Some(model) = dialect.model(&mut query) else {
+    let model = if within {
+        dialect.model_within(&mut query)
+    } else {
+        dialect.model(&mut query)
+    };
+    let Some(model) = model else {
         return Ok(None);
     };
     Ok(Some(own(model?, table)))
@@ -239,7 +245,7 @@ impl Runner for Gathered {
 
 /// Runs a script on scratch; what fails is an error.
 pub(crate) fn run(replay: &mut Replay, script: &Script) -> Result<()> {
-    replay.strictly(script, Recreate::Auto)
+    replay.apart(script)
 }
 
 /// The error for a database whose schemas cannot be compared.

@@ -190,12 +190,21 @@ impl Dialect for Postgres {
         true
     }
 
+    fn is_tied(&self, code: &str) -> bool {
+        // A new value of a type that is used, what no transaction takes, and more locks than one may hold.
+        matches!(code, "55P04" | "25001" | "53200")
+    }
+
     fn bodies_unread(&self) -> Option<[&'static str; 2]> {
         Some(["SET check_function_bodies = off", "RESET check_function_bodies"])
     }
 
     fn model(&self, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Option<Result<Model>> {
         Some(inspect::model(query))
+    }
+
+    fn model_within(&self, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Option<Result<Model>> {
+        Some(inspect::model_within(query))
     }
 
     fn compares_schemas(&self) -> bool {

@@ -34,6 +34,8 @@ fn check(from: &str, to: &str) -> Option<usize> {
     let autogenerate = Autogenerate {
         dialect: &Sqlite,
         scratch: &scratch,
+        resume: &|_| Ok(()),
+        kept: &Kept::default(),
         table: &table,
         lens: None,
         not_null_in_steps: false,
