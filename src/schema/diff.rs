@@ -414,6 +414,13 @@ impl Plan<'_> {
         does("restrict") || does("set default") || does("set null") && own.any(|column| column.not_null)
     }
 
+    /// Whether a partition of a table, to which foreign keys of that refer as well, is among what has gone.
+    fn loses_part(&self, parent: &Key, gone: &BTreeSet<&Key>) -> bool {
+        let table = self.from.table(parent);
+        table.is_some_and(|table| table.options.contains_key("partition_by"))
+            && self.from.with_below(parent).iter().any(|part| gone.contains(part))
+    }
+
     /// The foreign keys from tables that go to tables that go before them, and what calls functions that do.
     fn circles(&self, drop: &[Key], deletes_first: bool) -> Vec<Change> {
         let mut found = Vec::new();
@@ -423,7 +430,9 @@ impl Plan<'_> {
             for constraint in constraints.into_iter().flatten() {
                 let parent = constraint.parent.as_ref();
                 let is_in_the_way = |parent: &Key| {
-                    gone.contains(parent) || deletes_first && parent == key && self.keeps(key, constraint)
+                    gone.contains(parent)
+                        || deletes_first && parent == key && self.keeps(key, constraint)
+                        || self.loses_part(parent, &gone)
                 };
                 if constraint.kind == ConstraintKind::ForeignKey && parent.is_some_and(is_in_the_way) {
                     found.push(Change::Alter(

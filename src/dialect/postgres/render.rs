@@ -23,9 +23,12 @@ pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Ve
         Change::Complete(key) => Some(to.objects.get(key)?.late.clone()),
         // What a partition has from its table goes when it is detached.
         Change::Drop(key) if below::leaves_trigger(key, from, to) => Some(Vec::new()),
-        Change::Drop(key) => Some(vec![from.objects.get(key)?.drop.clone()]),
+        Change::Drop(key) => {
+            let detached = below::detached(key, from, to).into_iter();
+            Some(detached.chain([from.objects.get(key)?.drop.clone()]).collect())
+        }
         Change::Redefine(key) => redefinition(key, from, to),
-        Change::Replace(key) if key.kind == Kind::Type => types::swapped(key, from, to),
+        Change::Replace(key) if matches!(key.kind, Kind::Type | Kind::Domain) => types::swapped(key, from, to),
         // Rows would have to be moved by hand, and what other tables and sequences know of the table with them.
         Change::Replace(_) => None,
         Change::RenameTable { table, to: new } => Some(vec![format!(
@@ -349,15 +352,11 @@ fn option(place: &str, name: &str, old: Option<&str>, new: Option<&str>) -> Opti
         "replica_identity" => vec![table(&format!("REPLICA IDENTITY {}", new.unwrap_or("DEFAULT")))],
         "with" => storage_parameters(place, old, new),
         "partition_of" => {
-            let parent = |words: &str| {
-                let at = words.find(" FOR VALUES ").or_else(|| words.rfind(" DEFAULT"))?;
-                Some((words[..at].to_owned(), words[at + 1..].to_owned()))
-            };
             let mut out = Vec::new();
-            if let Some((above, _)) = old.and_then(parent) {
+            if let Some((above, _)) = old.and_then(below::parent) {
                 out.push(format!("ALTER TABLE {above} DETACH PARTITION {place}"));
             }
-            if let Some((above, bound)) = new.and_then(parent) {
+            if let Some((above, bound)) = new.and_then(below::parent) {
                 out.push(format!("ALTER TABLE {above} ATTACH PARTITION {place} {bound}"));
             }
             out
