@@ -13,6 +13,7 @@ pub use below::follows_above;
 pub use change::{Alter, Change};
 pub use renames::{Rename, likely_renames};
 pub(crate) use table::{computed_from_changed, names};
+pub(crate) use types::other_kind;
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -89,6 +90,7 @@ pub fn changes(from: &Model, to: &Model, manner: Manner, force: &Force) -> Vec<C
     plan.compare(manner, force);
     plan.drops_first = force.drops_first;
     plan.functions_late = force.functions_late;
+    plan.turn();
     plan.follow();
     plan.free_calls();
     plan.parents_first();
@@ -259,7 +261,9 @@ impl Plan<'_> {
 
     /// What goes along with what is dropped: all that uses it or stands on it.
     fn follow(&mut self) {
-        let moved: BTreeSet<Key> = self.replace.iter().chain(&self.drop).cloned().into_set();
+        let turned = self.turned();
+        let moved = self.replace.iter().chain(&self.drop).chain(&turned);
+        let moved: BTreeSet<Key> = moved.cloned().into_set();
         for key in self.from.dependents(&moved) {
             if self.to.objects.contains_key(&key) {
                 self.redefine.remove(&key);
@@ -361,10 +365,15 @@ impl Plan<'_> {
         // What is computed from values of a type that is made anew, or by a function.
         out.extend(computed);
         out.extend(bases_first.into_iter().cloned().map(Change::Drop));
-        // What is new may need the new values of a type.
-        out.extend(self.replace.iter().cloned().map(Change::Replace));
         let late_ones = order::late(self.to, create.iter(), &functions_come);
-        out.extend(create.iter().filter(|key| !late_ones.contains(*key)).map(make));
+        // What is new may need the new values of a type, which may itself be made of something new.
+        let needed = order::needs(self.to, &self.replace);
+        let early = |key: &&Key| needed.contains(*key) && key.kind < Kind::Table;
+        let (made_first, made): (Vec<&Key>, Vec<&Key>) =
+            create.iter().filter(|key| !late_ones.contains(*key)).partition(early);
+        out.extend(made_first.into_iter().map(make));
+        out.extend(self.replace.iter().cloned().map(Change::Replace));
+        out.extend(made.into_iter().map(make));
         out.extend(alters);
         let late = |key: &&Key| {
             let object = self.to.objects.get(*key).filter(|_| self.create.contains(*key));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::dialect::postgres::inspect::{qualified, quoted};
 use crate::dialect::postgres::render::base;
-use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Object, Table};
+use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Object, Table, diff};
 use crate::sorted::Gather as _;
 
 /// The parts of a meaning, behind the word that says what it is.
@@ -144,20 +144,27 @@ pub(super) fn measured(column: &Column, model: &Model) -> String {
     })
 }
 
-/// An enum made anew under its name, and the columns of that type with it. A value that is no more stops it.
+/// An enum made anew under its name, or a type that becomes a domain or the other way round, and the columns of that type
+/// with it. A value that is no more stops it.
 pub(super) fn swapped(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>> {
-    let (old, new) = (from.objects.get(key)?, to.objects.get(key)?);
+    let new = to.objects.get(key)?;
+    let other = diff::other_kind(key).filter(|_| !from.objects.contains_key(key));
+    let turns = other.is_some();
+    let before = other.unwrap_or_else(|| key.clone());
+    let old = from.objects.get(&before)?;
     let place = qualified(&key.schema, &key.name);
-    if parts(&old.meaning).0 != "enum" || parts(&new.meaning).0 != "enum" {
+    let is_enum = |object: &Object| parts(&object.meaning).0 == "enum";
+    if !turns && !(is_enum(old) && is_enum(new)) || !new.late.is_empty() {
         return None;
     }
+    let word = |key: &Key| if key.kind == Kind::Domain { "DOMAIN" } else { "TYPE" };
     let mut aside = format!("old_{}", key.name);
     while from.objects.keys().any(|other| other.name == aside) {
         aside.insert(0, '_');
     }
-    let mut out = vec![format!("ALTER TYPE {place} RENAME TO {}", quoted(&aside))];
+    let mut out = vec![format!("ALTER {} {place} RENAME TO {}", word(&before), quoted(&aside))];
     out.extend(new.create.iter().cloned());
-    let (apart, again) = keys_of(key, from, to);
+    let (apart, again) = keys_of(&before, from, to);
     let (mut first, mut types, mut last) = (apart, Vec::new(), Vec::new());
     for (table, object) in &from.objects {
         let Some(holds) = &object.table else { continue };
@@ -198,7 +205,7 @@ pub(super) fn swapped(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>
         }
     }
     out.extend([first, types, last, again].concat());
-    out.push(format!("DROP TYPE {}", qualified(&key.schema, &aside)));
+    out.push(format!("DROP {} {}", word(&before), qualified(&key.schema, &aside)));
     Some(out)
 }
 
