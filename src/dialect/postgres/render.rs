@@ -1,6 +1,7 @@
 //! Changes of a schema as PostgreSQL's statements.
 
 mod below;
+mod cast;
 mod numbering;
 mod rounded;
 mod sequences;
@@ -92,6 +93,11 @@ fn alter(key: &Key, alter: &Alter, from: &Model, to: &Model) -> Option<Vec<Strin
         }
         Alter::DropDefault(column) => vec![of_column(column, "DROP DEFAULT")],
         Alter::SetType { from: old, to: new } => {
+            let [old_base, new_base] =
+                [(old, from), (new, to)].map(|(column, model)| base(&column.data_type.written, model));
+            if cast::misleads(&old_base, &new_base) {
+                return None;
+            }
             let mut out = vec![of_column(new, &set_type(old, new, from, to))];
             if let Some(verb) = rounded::verb(&types::measured(old, from), &types::measured(new, to)) {
                 let word = format!("-- This {verb} the values of column {} of {}.", new.name, key.name);
@@ -217,13 +223,16 @@ fn set_type(old: &Column, new: &Column, from: &Model, to: &Model) -> String {
     if let Some(collation) = &new.collation {
         out.push_str(&format!(" COLLATE {}", collation.written));
     }
-    let using = cast(
-        &family(&base(&old.data_type.written, from)),
-        &family(&base(written, to)),
-        |name| is_enum(name.trim_end_matches("[]"), from) || is_enum(name.trim_end_matches("[]"), to),
-    );
+    let (old_base, new_base) = (base(&old.data_type.written, from), base(written, to));
+    if let Some(using) = cast::of(&quoted(&new.name), &old_base, &new_base) {
+        out.push_str(&format!(" USING {using}"));
+        return out;
+    }
+    let using = cast(&family(&old_base), &family(&new_base), |name| {
+        is_enum(name.trim_end_matches("[]"), from) || is_enum(name.trim_end_matches("[]"), to)
+    });
     if let Some(way) = using {
-        let loose = without_length(&base(written, to));
+        let loose = without_length(&new_base);
         out.push_str(&format!(" USING {}{way}::{loose}", quoted(&new.name)));
     }
     out
