@@ -79,7 +79,13 @@ impl<'a> Compare<'a> {
 
     /// What scripts declare.
     pub(crate) fn declared(&self, scripts: &[Script]) -> Result<Model> {
-        declared::declared(&*self.scratch, scripts, &self.history.table)
+        let model = declared::declared(&*self.scratch, scripts, &self.history.table)?;
+        let included = self.included(&model);
+        for script in scripts {
+            declared::refuse_fixed(script, &included, self.history.dialect)?;
+        }
+        drop(included);
+        Ok(model)
     }
 
     /// What the database holds; nothing when it is not there.

@@ -246,6 +246,13 @@ pub trait Dialect: Sync + std::fmt::Debug {
         false
     }
 
+    /// The place of a default in a statement of a schema file that is another one each time it runs, and what to write
+    /// instead.
+    fn fixed(&self, statement: &str, made: &Model) -> Option<(std::ops::Range<usize>, &'static str)> {
+        let _ = (statement, made);
+        None
+    }
+
     /// A new index built while others write, which no transaction takes, and what drops it likewise; none where there is
     /// no such way.
     fn concurrently(&self, index: &Key, wanted: &Model) -> Option<[String; 2]> {

@@ -177,6 +177,34 @@ pub fn declared(scratch: MakeScratch<'_>, scripts: &[Script], table: &VersionTab
     Ok(declared)
 }
 
+/// Refuses a default that no two builds of the schema have the same: it would differ for ever.
+///
+/// # Errors
+/// `schema::scratch`, labelled in the file.
+pub fn refuse_fixed(script: &Script, made: &Model, dialect: &'static dyn Dialect) -> Result<()> {
+    let mut statements = script.statements(dialect.rules())?;
+    while let Ok(Some(piece)) = statements.next() {
+        let Piece::Statement(statement) = piece else { continue };
+        let Some((span, instead)) = dialect.fixed(statement.text, made) else {
+            continue;
+        };
+        let start = usize::try_from(statement.offset).unwrap_or_default();
+        let span = start + span.start..start + span.end;
+        return Err(Error::new(
+            Code::SchemaScratch,
+            "this default is another one each time the schema is built",
+        )
+        .at(
+            &script.file,
+            span,
+            "the database keeps the moment at which the statement ran",
+        )
+        .help(format!("for the moment at which a row comes: DEFAULT {instead}"))
+        .help("a moment that stays is written out: DEFAULT '2001-02-03'"));
+    }
+    Ok(())
+}
+
 /// A script with blanks where it makes what the database makes by itself. Everything else stays where it stands.
 fn without_internal(script: &Script, dialect: &'static dyn Dialect) -> Result<Script> {
     let mut text = String::new();

@@ -5,6 +5,7 @@ mod inspect;
 mod kept;
 mod lack;
 mod leftover;
+mod moments;
 mod progress;
 mod ran;
 mod render;
@@ -193,6 +194,10 @@ impl Dialect for Postgres {
     fn is_tied(&self, code: &str) -> bool {
         // A new value of a type that is used, what no transaction takes, and more locks than one may hold.
         matches!(code, "55P04" | "25001" | "53200")
+    }
+
+    fn fixed(&self, statement: &str, made: &Model) -> Option<(std::ops::Range<usize>, &'static str)> {
+        moments::fixed(statement, made)
     }
 
     fn bodies_unread(&self) -> Option<[&'static str; 2]> {
