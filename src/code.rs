@@ -62,7 +62,7 @@ codes! {
     SchemaCommand = "schema::command_failed",
         "The command under `schema:` or `process_revision:` in migrations.yaml does not start, or ended with an error. It runs in the folder of migrations.yaml, with the environment that sqlrev has; what it wrote to standard error is shown.";
     SchemaScratch = "schema::scratch",
-        "To find and to prove the difference between two schemas they are built on a scratch database. The database refused a statement there that it once took elsewhere: it may need an extension, a module or a function that only the live database has. `exclude:` under `autogenerate:` leaves objects out.";
+        "To find and to prove the difference between two schemas they are built on a scratch database. The database refused a statement there that it once took elsewhere: it may need an extension, a module or a function that only the live database has. `exclude:` under `autogenerate:` leaves objects out. Or the schema is another one each time it is built there: of `DEFAULT 'now()'` PostgreSQL keeps the moment at which the statement ran, where `DEFAULT now()` is that at which a row comes.";
     SchemaNoWords = "schema::no_words",
         "Every generated revision is run on scratch before it is written, up and down. For this difference no statement was found that the database takes and that leads to the wanted schema. Nothing was written. With --from-database it has to lead there from what the revisions build as well, since other databases have no more than that. Write the revision by hand; `sqlrev check` says when it leads there. Nor are there words for a definition with bytes that are no UTF-8.";
     SchemaDrops = "schema::drops",

@@ -8,13 +8,14 @@ use crate::cli::scratch::{self, Scratch};
 use crate::cli::session::{History, Session};
 use crate::cli::ui::Ui;
 use crate::code::Code;
-use crate::driver::Driver;
+use crate::driver::{Driver, DriverError};
 use crate::error::{Error, Result};
 use crate::execute::autogenerate::Autogenerate;
 use crate::execute::declared;
 use crate::execute::lock::Patience;
 use crate::execute::piece::Piece;
 use crate::execute::round::Back;
+use crate::execute::undone::Kept;
 use crate::project::Rule;
 use crate::revision::Script;
 use crate::revision::graph::RevisionGraph;
@@ -22,11 +23,16 @@ use crate::revision::nodes::{Node, NodeSet};
 use crate::schema::Model;
 use crate::schema::diff::Rename;
 
+/// Goes on with a scratch database that was made before another one.
+type Resumed<'a> = Box<dyn Fn(&mut dyn Driver) -> Result<(), DriverError> + 'a>;
+
 /// What a command compares schemas with.
 pub(crate) struct Compare<'a> {
     pub(crate) history: &'a History,
     graph: &'a RevisionGraph,
     scratch: Scratch<'a>,
+    resume: Resumed<'a>,
+    kept: Kept,
     patience: Patience<'a>,
 }
 
@@ -42,7 +48,9 @@ impl<'a> Compare<'a> {
         Ok(Self {
             history,
             graph,
+            resume: Box::new(|driver| scratch::resumed(session, driver)),
             scratch: scratch::maker(session, history),
+            kept: Kept::default(),
             patience: session.patience(history.project.config.lock_timeout),
         })
     }
@@ -74,7 +82,13 @@ impl<'a> Compare<'a> {
 
     /// What scripts declare.
     pub(crate) fn declared(&self, scripts: &[Script]) -> Result<Model> {
-        declared::declared(&*self.scratch, scripts, &self.history.table)
+        let model = declared::declared(&*self.scratch, scripts, &self.history.table)?;
+        let included = self.included(&model);
+        for script in scripts {
+            declared::refuse_fixed(script, &included, self.history.dialect)?;
+        }
+        drop(included);
+        Ok(model)
     }
 
     /// What the database holds; nothing when it is not there.
@@ -154,6 +168,8 @@ impl<'a> Compare<'a> {
         act(&Autogenerate {
             dialect: self.history.dialect,
             scratch: &*self.scratch,
+            resume: &*self.resume,
+            kept: &self.kept,
             table: &self.history.table,
             lens: (!config.looks_at_all()).then_some(&|model| config.look_at(model)),
             not_null_in_steps: config.rules.contains(&Rule::NotNullInSteps),

@@ -22,12 +22,7 @@ pub(crate) fn maker<'a>(session: &'a Session<'_>, history: &'a History) -> Scrat
     }
     let base: RefCell<Option<Box<dyn Driver>>> = RefCell::new(None);
     Box::new(move || {
-        if session.cancel.flag().load(Ordering::Relaxed) {
-            return Err(DriverError {
-                failure: Failure::Interrupted,
-                ..DriverError::new("interrupted")
-            });
-        }
+        still_wanted(session)?;
         let mut base = base.borrow_mut();
         let base = match &mut *base {
             Some(base) => base,
@@ -37,6 +32,23 @@ pub(crate) fn maker<'a>(session: &'a Session<'_>, history: &'a History) -> Scrat
         session.interrupts(scratch.interrupter());
         Ok(scratch)
     })
+}
+
+/// Lets a Ctrl-C interrupt what runs on a scratch database that was made before another one.
+pub(crate) fn resumed(session: &Session<'_>, driver: &mut dyn Driver) -> Result<(), DriverError> {
+    still_wanted(session)?;
+    session.interrupts(driver.interrupter());
+    Ok(())
+}
+
+fn still_wanted(session: &Session<'_>) -> Result<(), DriverError> {
+    if session.cancel.flag().load(Ordering::Relaxed) {
+        return Err(DriverError {
+            failure: Failure::Interrupted,
+            ..DriverError::new("interrupted")
+        });
+    }
+    Ok(())
 }
 
 /// One scratch database.

@@ -4,9 +4,11 @@
 
 mod answer;
 mod ask;
+mod counts;
 mod handwork;
 mod mirror;
 pub mod mysql;
+mod named;
 pub mod postgres;
 mod references;
 mod rewrite;
@@ -20,8 +22,10 @@ pub use answer::{
     TOTAL_CHANGES, Told, VersionSql,
 };
 pub use ask::{Ask, ColumnRead, Rows, Scratch, ScratchError};
+pub use counts::Counts;
 pub use handwork::Handwork;
 pub use mirror::{Mirror, Mirrors};
+pub use named::named;
 pub use references::{Along, Leads, References};
 pub use rewrite::{AlterStatement, COPY, Op, Rewrite, Setting};
 pub use schemas::Schemas;
@@ -37,16 +41,8 @@ use crate::schema::{Constraint, Key, Model, part};
 use crate::sql::split::SplitRules;
 use crate::sql::temporary;
 
-/// Every dialect that scripts can be written for.
-static DIALECTS: [&dyn Dialect; 4] = [&sqlite::Sqlite, &postgres::Postgres, &mysql::MYSQL, &mysql::MARIADB];
-
-/// The dialect of a name: `sqlite`, `postgresql`, `mysql` or `mariadb`.
-pub fn named(name: &str) -> Option<&'static dyn Dialect> {
-    DIALECTS.iter().copied().find(|dialect| dialect.name() == name)
-}
-
 /// The SQL of one kind of database.
-pub trait Dialect: Sync + std::fmt::Debug {
+pub trait Dialect: Counts + Sync + std::fmt::Debug {
     /// `sqlite`, `postgresql`, `mysql` or `mariadb`.
     fn name(&self) -> &'static str;
 
@@ -177,6 +173,11 @@ pub trait Dialect: Sync + std::fmt::Debug {
         None
     }
 
+    /// The same within a transaction that goes on after it.
+    fn model_within(&self, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Option<Result<Model>> {
+        self.model(query)
+    }
+
     /// The model that [`Dialect::model`] would have of an empty database on which these statements ran, where it is found
     /// for less; none where it is not, and where one of them fails.
     fn model_apart(
@@ -237,6 +238,20 @@ pub trait Dialect: Sync + std::fmt::Debug {
     /// Whether replays run each revision in a transaction, as it runs in truth: where that makes a difference.
     fn replays_transactions(&self) -> bool {
         false
+    }
+
+    /// Whether the database refuses with this code what it takes in a transaction of its own: what comes before has to be
+    /// committed.
+    fn is_tied(&self, code: &str) -> bool {
+        let _ = code;
+        false
+    }
+
+    /// The place of a default in a statement of a schema file that is another one each time it runs, and what to write
+    /// instead.
+    fn fixed(&self, statement: &str, made: &Model) -> Option<(std::ops::Range<usize>, &'static str)> {
+        let _ = (statement, made);
+        None
     }
 
     /// A new index built while others write, which no transaction takes, and what drops it likewise; none where there is
@@ -392,24 +407,6 @@ pub trait Dialect: Sync + std::fmt::Debug {
     fn asks_id(&self, statement: &str) -> Option<&'static str> {
         let _ = statement;
         None
-    }
-
-    /// What the statement asks for of how many rows others have changed: [`CHANGES`] or [`TOTAL_CHANGES`].
-    fn asks_count(&self, statement: &str) -> Option<&'static str> {
-        let _ = statement;
-        None
-    }
-
-    /// Whether the number that [`CHANGES`] gives may be another one after the statement.
-    fn sets_count(&self, statement: &str) -> bool {
-        let _ = statement;
-        false
-    }
-
-    /// The statements after which [`CHANGES`] gives this number, which is a literal or a query in parentheses.
-    fn give_count(&self, rows: &str) -> Vec<String> {
-        let _ = rows;
-        Vec::new()
     }
 
     /// A query for the variables of the session and their values, where statements that reset them may leave some out.

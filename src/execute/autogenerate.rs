@@ -9,10 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::code::Code;
 use crate::dialect::{Dialect, Scratch};
-use crate::driver::Failure;
 use crate::error::{Error, Result};
 use crate::execute::declared::{self, Lens, has_body};
-use crate::execute::fault;
 use crate::execute::harder::{harder, in_steps, is_astray};
 use crate::execute::joined;
 use crate::execute::naming;
@@ -20,10 +18,10 @@ use crate::execute::online::OnDriver;
 use crate::execute::piece::{Piece, script};
 use crate::execute::replay::{MakeScratch, Replay};
 use crate::execute::stuck::{Stuck, led_elsewhere, parent_of_nobody, refused, said};
+use crate::execute::undone::{Kept, Resume};
 use crate::revision::Script;
 use crate::schema::diff::{self, Change, Force, Manner, Rename};
 use crate::schema::{Key, Kind, Model, order};
-use crate::sorted::Gather as _;
 use crate::source::SourceFile;
 use crate::version::VersionTable;
 
@@ -36,6 +34,10 @@ pub struct Autogenerate<'a> {
     pub dialect: &'static dyn Dialect,
     /// Makes databases to try things on.
     pub scratch: MakeScratch<'a>,
+    /// Goes on with one that was made before another.
+    pub resume: Resume<'a>,
+    /// Those that are used again.
+    pub kept: &'a Kept,
     /// The version table, which is no part of a schema.
     pub table: &'a VersionTable,
     /// What is left out, if something is.
@@ -108,8 +110,7 @@ impl Autogenerate<'_> {
                     Ok(()) => return Ok(pieces),
                     // A value that was added to a type cannot be used before the end of the transaction.
                     Err(error)
-                        if error.code() == Code::Interrupted
-                            || !self.types_anew(&mut force, from, wanted, &pieces)? =>
+                        if error.code() == Code::Interrupted || !self.types_anew(&mut force, from, wanted, &pieces) =>
                     {
                         return Err(error);
                     }
@@ -166,35 +167,15 @@ impl Autogenerate<'_> {
     /// # Errors
     /// What the database refuses, labelled in the script.
     pub fn tried(&self, from: &Model, script: &str) -> Result<Model> {
+        let script = generated(script);
+        if self.undoes()
+            && let Some(model) = self.tried_undone(from, &script)?
+        {
+            return Ok(model);
+        }
         let mut replay = self.holding(from)?;
-        declared::run(&mut replay, &generated(script))?;
+        declared::run(&mut replay, &script)?;
         declared::model(replay.driver(), self.table).map(Option::unwrap_or_default)
-    }
-
-    /// A scratch database that holds the schema. What is not compared may be missing there.
-    pub(super) fn holding(&self, schema: &Model) -> Result<Replay> {
-        let mut replay = Replay::new(self.scratch, false)?;
-        let seen = self.seen(schema);
-        let bodies = replay.driver().dialect().bodies_unread();
-        let bodies = bodies.filter(|_| declared::has_bodies(schema));
-        if let Some([unread, _]) = bodies {
-            run_for(&mut replay, unread, true)?;
-        }
-        let mut late = Vec::new();
-        for key in order::creation(schema, &schema.objects.keys().cloned().into_set()) {
-            let object = &schema.objects[&key];
-            late.extend(object.late.iter().map(|statement| (key.clone(), statement)));
-            for statement in &object.create {
-                run_for(&mut replay, statement, seen.objects.contains_key(&key))?;
-            }
-        }
-        for (key, statement) in late {
-            run_for(&mut replay, statement, seen.objects.contains_key(&key))?;
-        }
-        if let Some([_, read]) = bodies {
-            run_for(&mut replay, read, true)?;
-        }
-        Ok(replay)
     }
 
     pub(super) fn model(&self, replay: &mut Replay) -> Result<Model> {
@@ -212,20 +193,38 @@ impl Autogenerate<'_> {
         renames: &[Rename],
         force: &Force,
     ) -> Result<Result<Vec<Piece>, Stuck>> {
-        let mut replay = self.holding(from)?;
+        if self.undoes() {
+            let (found, tied) = self.undone(from, &mut |replay| {
+                let found = self.attempt_on(replay, (from, wanted), renames, force)?;
+                Ok((found, replay.is_tied()))
+            })?;
+            if !tied {
+                return Ok(found);
+            }
+        }
+        self.attempt_on(&mut self.holding(from)?, (from, wanted), renames, force)
+    }
+
+    fn attempt_on(
+        &self,
+        replay: &mut Replay,
+        (from, wanted): (&Model, &Model),
+        renames: &[Rename],
+        force: &Force,
+    ) -> Result<Result<Vec<Piece>, Stuck>> {
         let dialect = replay.driver().dialect();
         let mut pieces = Vec::new();
-        let mut present = self.model(&mut replay)?;
+        let mut present = self.model(replay)?;
         if !renames.is_empty() && !force.recreate.is_empty() {
             let drops = order::removal(&present, &force.recreate).into_iter();
             // Others have these names when tables have theirs.
             let drops = drops.filter(|key| present.objects.contains_key(key));
             let drops = drops.map(Change::Drop).collect();
-            if let Err(stuck) = self.run_all(drops, &mut replay, &mut present, wanted, force, &mut pieces)? {
+            if let Err(stuck) = self.run_all(drops, replay, &mut present, wanted, force, &mut pieces)? {
                 return Ok(Err(stuck));
             }
         }
-        let ran = self.renamed(renames, &mut replay, &mut present, wanted, force, &mut pieces)?;
+        let ran = self.renamed(renames, replay, &mut present, wanted, force, &mut pieces)?;
         if let Err(stuck) = ran {
             return Ok(Err(stuck));
         }
@@ -240,7 +239,7 @@ impl Autogenerate<'_> {
             let changes = joined::together(changes, force, (&present, wanted));
             if changes.is_empty() {
                 let fills = filled(&pieces, wanted);
-                let ran = self.run(&mut replay, &fills, (&present, wanted), force, &mut pieces)?;
+                let ran = self.run(replay, &fills, (&present, wanted), force, &mut pieces)?;
                 return Ok(ran.map(|()| pieces));
             }
             if round > 0
@@ -251,16 +250,16 @@ impl Autogenerate<'_> {
             // ALTERs of one table are one run, of which the engine makes one copy.
             let mut groups = changes.chunk_by(|one, other| joined::is_one(one, other, force, (&present, wanted)));
             while let Some(group) = groups.next() {
-                if let Err(mut stuck) = self.run(&mut replay, group, (&present, wanted), force, &mut pieces)? {
+                if let Err(mut stuck) = self.run(replay, group, (&present, wanted), force, &mut pieces)? {
                     // Elsewhere nothing is taken out of the way of an ALTER.
                     if matches!(group, [Change::Alter(..), ..]) && !stuck.manner.constraints_first {
-                        stuck.alike = self.alike(&mut replay, &stuck, groups, (&present, wanted), force)?;
+                        stuck.alike = self.alike(replay, &stuck, groups, (&present, wanted), force)?;
                     }
                     stuck.renamed = (!renames.is_empty()).then(|| Box::new(present));
                     return Ok(Err(stuck));
                 }
             }
-            present = self.model(&mut replay)?;
+            present = self.model(replay)?;
         }
         let left = diff::changes(&present, wanted, dialect.manner(), &none);
         Ok(match left.first() {
@@ -292,8 +291,7 @@ impl Autogenerate<'_> {
     }
 
     /// Has the types made anew that the changes would give values; whether there are any.
-    fn types_anew(&self, force: &mut Force, from: &Model, wanted: &Model, pieces: &[Piece]) -> Result<bool> {
-        let dialect = Replay::new(self.scratch, false)?.driver().dialect();
+    fn types_anew(&self, force: &mut Force, from: &Model, wanted: &Model, pieces: &[Piece]) -> bool {
         let before = force.replace.len();
         let adds = |piece: &Piece| {
             let mut statements = piece.statements.iter();
@@ -303,9 +301,13 @@ impl Autogenerate<'_> {
             Change::Redefine(key) if key.kind == Kind::Type && adds(piece) => Some(key.clone()),
             _ => None,
         });
-        let can = |key: &Key| dialect.render(&Change::Replace(key.clone()), from, wanted).is_some();
+        let can = |key: &Key| {
+            self.dialect
+                .render(&Change::Replace(key.clone()), from, wanted)
+                .is_some()
+        };
         force.replace.extend(altered.filter(can));
-        Ok(force.replace.len() > before)
+        force.replace.len() > before
     }
 
     /// Runs changes on scratch, as they will stand in the script.
@@ -387,7 +389,16 @@ impl Autogenerate<'_> {
 
     /// Runs the whole once more in one piece, as it will be read.
     fn proved(&self, from: &Model, wanted: &Model, pieces: &[Piece]) -> Result<()> {
-        self.in_parts(from, wanted, &[(script(pieces, self.dialect), false)])
+        let script = script(pieces, self.dialect);
+        if !self.undoes() {
+            return self.in_parts(from, wanted, &[(script, false)]);
+        }
+        self.undone(from, &mut |replay| {
+            Ok(match replay.refuses(&generated(&script))? {
+                Some(error) => Err(error),
+                None => self.is_there(replay, wanted)?,
+            })
+        })?
     }
 
     /// Runs scripts one after the other as revisions, each in a transaction or `alone`, and sees whether they lead there.
@@ -405,12 +416,18 @@ impl Autogenerate<'_> {
                 replay.as_revision(&generated(text))?;
             }
         }
-        let reached = self.model(&mut replay)?;
+        self.is_there(&mut replay, &wanted)?
+    }
+
+    /// Whether scratch holds a schema now; the outer error is one of reading it.
+    pub(super) fn is_there(&self, replay: &mut Replay, wanted: &Model) -> Result<Result<()>> {
+        let reached = self.model(replay)?;
         let manner = replay.driver().dialect().manner();
-        match diff::changes(&reached, &wanted, manner, &Force::default()).first() {
+        let changes = diff::changes(&reached, wanted, manner, &Force::default());
+        Ok(match changes.first() {
             None => Ok(()),
             Some(change) => Err(led_elsewhere(change).error),
-        }
+        })
     }
 }
 
@@ -424,19 +441,6 @@ fn is_made_anew(change: &Change, from: &Model, to: &Model) -> bool {
         Kind::Type | Kind::Domain | Kind::Sequence | Kind::Function | Kind::View
     );
     has_owner && from.objects.contains_key(key) && to.objects.contains_key(key)
-}
-
-fn run_for(replay: &mut Replay, statement: &str, is_compared: bool) -> Result<()> {
-    match replay.driver().execute(statement) {
-        Err(error) if error.failure == Failure::Interrupted => Err(fault::database(&error)),
-        Err(error) if is_compared => {
-            let first_line = statement.lines().next().unwrap_or_default();
-            Err(Error::new(Code::SchemaScratch, "the present schema cannot be built on scratch")
-                .cause(format!("{}: {first_line}", error.message))
-                .help("leave out what only the live database can build: `exclude:` under `autogenerate:` in migrations.yaml"))
-        }
-        _ => Ok(()),
-    }
 }
 
 pub(super) fn generated(text: &str) -> Script {

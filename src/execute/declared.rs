@@ -46,6 +46,7 @@ pub fn held(driver: &mut dyn Driver, table: &VersionTable, patience: Patience<'_
 
 fn read(driver: &mut dyn Driver, table: &VersionTable, failed: &mut Option<DriverError>) -> Result<Option<Model>> {
     let dialect = driver.dialect();
+    let within = dialect.replays_transactions() && driver.in_transaction() == Some(true);
     let mut query = |sql: &str| {
         driver.query(sql).map_err(|error| {
             let words = fault::database(&error);
@@ -53,7 +54,12 @@ fn read(driver: &mut dyn Driver, table: &VersionTable, failed: &mut Option<Drive
             words
         })
     };
-    let Some(model) = dialect.model(&mut query) else {
+    let model = if within {
+        dialect.model_within(&mut query)
+    } else {
+        dialect.model(&mut query)
+    };
+    let Some(model) = model else {
         return Ok(None);
     };
     Ok(Some(own(model?, table)))
@@ -171,6 +177,34 @@ pub fn declared(scratch: MakeScratch<'_>, scripts: &[Script], table: &VersionTab
     Ok(declared)
 }
 
+/// Refuses a default that no two builds of the schema have the same: it would differ for ever.
+///
+/// # Errors
+/// `schema::scratch`, labelled in the file.
+pub fn refuse_fixed(script: &Script, made: &Model, dialect: &'static dyn Dialect) -> Result<()> {
+    let mut statements = script.statements(dialect.rules())?;
+    while let Ok(Some(piece)) = statements.next() {
+        let Piece::Statement(statement) = piece else { continue };
+        let Some((span, instead)) = dialect.fixed(statement.text, made) else {
+            continue;
+        };
+        let start = usize::try_from(statement.offset).unwrap_or_default();
+        let span = start + span.start..start + span.end;
+        return Err(Error::new(
+            Code::SchemaScratch,
+            "this default is another one each time the schema is built",
+        )
+        .at(
+            &script.file,
+            span,
+            "the database keeps the moment at which the statement ran",
+        )
+        .help(format!("for the moment at which a row comes: DEFAULT {instead}"))
+        .help("a moment that stays is written out: DEFAULT '2001-02-03'"));
+    }
+    Ok(())
+}
+
 /// A script with blanks where it makes what the database makes by itself. Everything else stays where it stands.
 fn without_internal(script: &Script, dialect: &'static dyn Dialect) -> Result<Script> {
     // Where none of these is named there is nothing to look for.
@@ -245,7 +279,7 @@ impl Runner for Gathered {
 
 /// Runs a script on scratch; what fails is an error.
 pub(crate) fn run(replay: &mut Replay, script: &Script) -> Result<()> {
-    replay.strictly(script, Recreate::Auto)
+    replay.apart(script)
 }
 
 /// The error for a database whose schemas cannot be compared.

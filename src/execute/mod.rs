@@ -67,6 +67,7 @@ mod survey;
 mod switches;
 mod tally;
 pub mod test;
+pub mod undone;
 mod walk;
 
 use std::time::Duration;

@@ -19,6 +19,7 @@ use crate::revision::{Direction, Recreate, Script};
 use crate::sql::{filled, token};
 
 mod step;
+mod undone;
 
 /// Makes an empty database to replay on.
 pub type MakeScratch<'a> = &'a dyn Fn() -> Result<Box<dyn Driver>, DriverError>;
@@ -42,6 +43,10 @@ pub(crate) struct Replay {
     keys: bool,
     /// What fails in a revision is an error, unless it may have failed for what scratch lacks.
     exact: bool,
+    /// All that runs is undone.
+    undone: bool,
+    /// Something of that was refused for standing in one transaction with what came before.
+    tied: bool,
 }
 
 impl Replay {
@@ -57,6 +62,8 @@ impl Replay {
             without_rows: false,
             keys: false,
             exact: false,
+            undone: false,
+            tied: false,
         })
     }
 
@@ -72,6 +79,8 @@ impl Replay {
             without_rows: false,
             keys: false,
             exact: false,
+            undone: false,
+            tied: false,
         }
     }
 
@@ -336,6 +345,7 @@ struct Strict<'r> {
 impl Runner for Strict<'_> {
     fn statement(&mut self, place: &Place<'_>) -> Result<()> {
         self.replay.try_native(place.sql()).map_err(|error| {
+            self.replay.note(&error);
             let (file, span) = place.in_file();
             fault::statement(&error, &file, &span)
         })

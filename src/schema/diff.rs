@@ -13,6 +13,7 @@ pub use below::{follows_above, leaves_first};
 pub use change::{Alter, Change};
 pub use renames::{Rename, likely_renames};
 pub(crate) use table::{computed_from_changed, names};
+pub(crate) use types::other_kind;
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -91,6 +92,7 @@ pub fn changes(from: &Model, to: &Model, manner: Manner, force: &Force) -> Vec<C
     plan.compare(manner, force);
     plan.drops_first = force.drops_first;
     plan.functions_late = force.functions_late;
+    plan.turn();
     plan.follow();
     plan.free_calls();
     plan.parents_first();
@@ -265,7 +267,9 @@ impl Plan<'_> {
 
     /// What goes along with what is dropped: all that uses it or stands on it.
     fn follow(&mut self) {
-        let moved: BTreeSet<Key> = self.replace.iter().chain(&self.drop).cloned().into_set();
+        let turned = self.turned();
+        let moved = self.replace.iter().chain(&self.drop).chain(&turned);
+        let moved: BTreeSet<Key> = moved.cloned().into_set();
         for key in self.from.dependents(&moved) {
             if self.to.objects.contains_key(&key) {
                 self.redefine.remove(&key);
@@ -367,13 +371,7 @@ impl Plan<'_> {
         out.extend(first);
         let made: BTreeSet<Key> = self.create.union(&self.redefine).cloned().into_set();
         let create = order::creation(self.to, &made);
-        let make = |key: &Key| {
-            if self.redefine.contains(key) {
-                Change::Redefine(key.clone())
-            } else {
-                Change::Create(key.clone())
-            }
-        };
+        let make = |key: &Key| self.made(key);
         let (bases_first, bases_gone): (Vec<&Key>, Vec<&Key>) = drop.iter().filter(is_base).partition(|key| {
             let other = |other: &Key| other.kind == key.kind && self.called.is_one(other);
             let is_replaced = key.kind == Kind::Function && self.called.is_one(key) && self.create.iter().any(other);
@@ -382,10 +380,15 @@ impl Plan<'_> {
         // What is computed from values of a type that is made anew, or by a function.
         out.extend(computed);
         out.extend(bases_first.into_iter().cloned().map(Change::Drop));
-        // What is new may need the new values of a type.
-        out.extend(self.replace.iter().cloned().map(Change::Replace));
         let late_ones = order::late(self.to, create.iter(), &functions_come);
-        out.extend(create.iter().filter(|key| !late_ones.contains(*key)).map(make));
+        // What is new may need the new values of a type, which may itself be made of something new.
+        let needed = order::needs(self.to, &self.replace);
+        let early = |key: &&Key| needed.contains(*key) && key.kind < Kind::Table;
+        let (made_first, made): (Vec<&Key>, Vec<&Key>) =
+            create.iter().filter(|key| !late_ones.contains(*key)).partition(early);
+        out.extend(made_first.into_iter().map(make));
+        out.extend(self.replace.iter().cloned().map(Change::Replace));
+        out.extend(made.into_iter().map(make));
         out.extend(alters);
         let late = |key: &&Key| {
             let object = self.to.objects.get(*key).filter(|_| self.create.contains(*key));
@@ -394,8 +397,7 @@ impl Plan<'_> {
         let late: Vec<&Key> = create.iter().filter(late).collect();
         let complete = |is_early: bool| {
             let keys = late.iter().filter(|key| late_ones.contains(**key) != is_early);
-            let keys: Vec<Change> = keys.map(|key| Change::Complete((*key).clone())).collect();
-            keys
+            keys.map(|key| Change::Complete((*key).clone())).collect::<Vec<_>>()
         };
         if !manner.foreign_keys_last {
             out.extend(complete(true));
@@ -410,6 +412,14 @@ impl Plan<'_> {
         // Comments may be about foreign keys.
         out.extend(complete(false));
         out
+    }
+
+    fn made(&self, key: &Key) -> Change {
+        if self.redefine.contains(key) {
+            Change::Redefine(key.clone())
+        } else {
+            Change::Create(key.clone())
+        }
     }
 
     /// Functions that stand on tables which are altered, where they are to go before and come after that, but for those that
@@ -437,6 +447,13 @@ impl Plan<'_> {
         does("restrict") || does("set default") || does("set null") && own.any(|column| column.not_null)
     }
 
+    /// Whether a partition of a table, to which foreign keys of that refer as well, is among what has gone.
+    fn loses_part(&self, parent: &Key, gone: &BTreeSet<&Key>) -> bool {
+        let table = self.from.table(parent);
+        table.is_some_and(|table| table.options.contains_key("partition_by"))
+            && self.from.with_below(parent).iter().any(|part| gone.contains(part))
+    }
+
     /// The foreign keys from tables that go to tables that go before them, and what calls functions that do.
     fn circles(&self, drop: &[Key], deletes_first: bool) -> Vec<Change> {
         let mut found = Vec::new();
@@ -446,7 +463,9 @@ impl Plan<'_> {
             for constraint in constraints.into_iter().flatten() {
                 let parent = constraint.parent.as_ref();
                 let is_in_the_way = |parent: &Key| {
-                    gone.contains(parent) || deletes_first && parent == key && self.keeps(key, constraint)
+                    gone.contains(parent)
+                        || deletes_first && parent == key && self.keeps(key, constraint)
+                        || self.loses_part(parent, &gone)
                 };
                 if constraint.kind == ConstraintKind::ForeignKey && parent.is_some_and(is_in_the_way) {
                     found.push(Change::Alter(

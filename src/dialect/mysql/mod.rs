@@ -13,7 +13,7 @@ mod session;
 use std::time::Duration;
 
 use crate::dialect::{
-    AlterStatement, Ask, CopiedBy, Dialect, Lack, Look, Replay, Rewrite, Rows, ScriptSql, Told, VersionSql,
+    AlterStatement, Ask, CopiedBy, Counts, Dialect, Lack, Look, Replay, Rewrite, Rows, ScriptSql, Told, VersionSql,
 };
 use crate::error::Result;
 use crate::revision::Recreate;
@@ -58,6 +58,8 @@ pub static MARIADB: Mysql = Mysql {
     name: "mariadb",
     variants: &["mariadb", "mysql"],
 };
+
+impl Counts for Mysql {}
 
 impl Dialect for Mysql {
     fn name(&self) -> &'static str {

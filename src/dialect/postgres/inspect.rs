@@ -47,10 +47,17 @@ mod catalog {
     pub(super) const EVENT_TRIGGER: u32 = 3466;
 }
 
-/// One moment for all that is read, and whole names.
-const BEGIN: [&str; 2] = [
-    "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
-    "SET LOCAL search_path TO ''",
+/// One moment for all that is read.
+const BEGIN: &str = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// Whole names.
+const WHOLE_NAMES: &str = "SET LOCAL search_path TO ''";
+
+/// What puts that back within a transaction that goes on.
+const WITHIN: [&str; 3] = [
+    "SAVEPOINT sqlrev_reading",
+    "ROLLBACK TO SAVEPOINT sqlrev_reading",
+    "RELEASE SAVEPOINT sqlrev_reading",
 ];
 
 /// A query to the database.
@@ -58,14 +65,24 @@ type Query<'q> = &'q mut dyn FnMut(&str) -> Result<Rows>;
 
 /// Reads the model.
 pub(super) fn model(query: Query<'_>) -> Result<Model> {
-    for statement in BEGIN {
-        query(statement)?;
-    }
+    query(BEGIN)?;
+    read(query, &["ROLLBACK"])
+}
+
+/// Likewise within a transaction.
+pub(super) fn model_within(query: Query<'_>) -> Result<Model> {
+    let [begin, end @ ..] = WITHIN;
+    query(begin)?;
+    read(query, &end)
+}
+
+fn read(query: Query<'_>, end: &[&str]) -> Result<Model> {
+    query(WHOLE_NAMES)?;
     let mut reading = Reading::new(query);
     let read = reading.all();
     let model = std::mem::take(&mut reading.model);
     // Nothing was written; the error that may be there says more than one of this would.
-    let ended = query("ROLLBACK");
+    let ended = end.iter().try_for_each(|statement| query(statement).map(drop));
     read?;
     ended?;
     Ok(model)

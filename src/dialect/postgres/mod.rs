@@ -5,6 +5,7 @@ mod inspect;
 mod kept;
 mod lack;
 mod leftover;
+mod moments;
 mod progress;
 mod ran;
 mod render;
@@ -18,7 +19,8 @@ use std::time::Duration;
 use std::collections::BTreeSet;
 
 use crate::dialect::{
-    AlterStatement, Ask, CopiedBy, Dialect, Followed, Lack, Leftovers, Look, Replay, Rewrite, Rows, Schemas, VersionSql,
+    AlterStatement, Ask, CopiedBy, Counts, Dialect, Followed, Lack, Leftovers, Look, Replay, Rewrite, Rows, Schemas,
+    VersionSql,
 };
 use crate::error::Result;
 use crate::revision::Recreate;
@@ -44,6 +46,8 @@ static COPIED_BY: CopiedBy = CopiedBy {
 /// The dialect of PostgreSQL.
 #[derive(Debug)]
 pub struct Postgres;
+
+impl Counts for Postgres {}
 
 impl Dialect for Postgres {
     fn name(&self) -> &'static str {
@@ -194,12 +198,25 @@ impl Dialect for Postgres {
         true
     }
 
+    fn is_tied(&self, code: &str) -> bool {
+        // A new value of a type that is used, what no transaction takes, and more locks than one may hold.
+        matches!(code, "55P04" | "25001" | "53200")
+    }
+
+    fn fixed(&self, statement: &str, made: &Model) -> Option<(std::ops::Range<usize>, &'static str)> {
+        moments::fixed(statement, made)
+    }
+
     fn bodies_unread(&self) -> Option<[&'static str; 2]> {
         Some(["SET check_function_bodies = off", "RESET check_function_bodies"])
     }
 
     fn model(&self, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Option<Result<Model>> {
         Some(inspect::model(query))
+    }
+
+    fn model_within(&self, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Option<Result<Model>> {
+        Some(inspect::model_within(query))
     }
 
     fn compares_schemas(&self) -> bool {

@@ -1,6 +1,7 @@
 //! Changes of a schema as PostgreSQL's statements.
 
 mod below;
+mod cast;
 mod detached;
 mod marks;
 mod numbering;
@@ -32,7 +33,10 @@ pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Ve
         // What a partition has from its table goes when it is detached.
         Change::Drop(key) if below::leaves_trigger(key, from, to) => Some(Vec::new()),
         Change::Drop(key) if key.kind == Kind::Index => Some(marks::without(key, from, to)),
-        Change::Drop(key) => Some(vec![from.objects.get(key)?.drop.clone()]),
+        Change::Drop(key) => {
+            let detached = below::detached(key, from, to).into_iter();
+            Some(detached.chain([from.objects.get(key)?.drop.clone()]).collect())
+        }
         Change::Redefine(key) => redefinition(key, from, to),
         Change::Replace(key) if matches!(key.kind, Kind::Type | Kind::Domain) => types::swapped(key, from, to),
         // Rows would have to be moved by hand, and what other tables and sequences know of the table with them.
@@ -84,6 +88,21 @@ fn redefinition(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>> {
     }
 }
 
+/// A column of another type; none where the server's cast would make other values of it than they are.
+fn retyped(key: &Key, (old, new): (&Column, &Column), (from, to): (&Model, &Model)) -> Option<Vec<String>> {
+    let [old_base, new_base] = [(old, from), (new, to)].map(|(column, model)| base(&column.data_type.written, model));
+    if cast::misleads(&old_base, &new_base) {
+        return None;
+    }
+    let action = format!("ALTER COLUMN {} {}", quoted(&new.name), set_type(old, new, from, to));
+    let mut out = vec![format!("ALTER TABLE {} {action}", qualified(&key.schema, &key.name))];
+    if let Some(verb) = rounded::verb(&types::measured(old, from), &types::measured(new, to)) {
+        let word = format!("-- This {verb} the values of column {} of {}.", new.name, key.name);
+        out.insert(0, word.replace('\n', " "));
+    }
+    Some(out)
+}
+
 fn alter(key: &Key, alter: &Alter, from: &Model, to: &Model) -> Option<Vec<String>> {
     let place = qualified(&key.schema, &key.name);
     let table = |action: &str| format!("ALTER TABLE {place} {action}");
@@ -114,14 +133,7 @@ fn alter(key: &Key, alter: &Alter, from: &Model, to: &Model) -> Option<Vec<Strin
             vec![of_column(column, &format!("SET DEFAULT {value}"))]
         }
         Alter::DropDefault(column) => vec![of_column(column, "DROP DEFAULT")],
-        Alter::SetType { from: old, to: new } => {
-            let mut out = vec![of_column(new, &set_type(old, new, from, to))];
-            if let Some(verb) = rounded::verb(&types::measured(old, from), &types::measured(new, to)) {
-                let word = format!("-- This {verb} the values of column {} of {}.", new.name, key.name);
-                out.insert(0, word.replace('\n', " "));
-            }
-            out
-        }
+        Alter::SetType { from: old, to: new } => retyped(key, (old, new), (from, to))?,
         Alter::SetExpression(column) => anew(key, &place, column, from, to)?,
         Alter::DropExpression(column) => vec![of_column(column, "DROP EXPRESSION")],
         Alter::SetIdentity { from: old, to: new } => numbering::numbering(key, old, new, (from, to))?,
@@ -258,13 +270,16 @@ fn set_type(old: &Column, new: &Column, from: &Model, to: &Model) -> String {
     if let Some(collation) = &new.collation {
         out.push_str(&format!(" COLLATE {}", collation.written));
     }
-    let using = cast(
-        &family(&base(&old.data_type.written, from)),
-        &family(&base(written, to)),
-        |name| is_enum(name.trim_end_matches("[]"), from) || is_enum(name.trim_end_matches("[]"), to),
-    );
+    let (old_base, new_base) = (base(&old.data_type.written, from), base(written, to));
+    if let Some(using) = cast::of(&quoted(&new.name), &old_base, &new_base) {
+        out.push_str(&format!(" USING {using}"));
+        return out;
+    }
+    let using = cast(&family(&old_base), &family(&new_base), |name| {
+        is_enum(name.trim_end_matches("[]"), from) || is_enum(name.trim_end_matches("[]"), to)
+    });
     if let Some(way) = using {
-        let loose = without_length(&base(written, to));
+        let loose = without_length(&new_base);
         out.push_str(&format!(" USING {}{way}::{loose}", quoted(&new.name)));
     }
     out

@@ -74,8 +74,8 @@ mod model;
 use std::collections::BTreeSet;
 
 use crate::dialect::{
-    AlterStatement, Ask, Broken, Dialect, Handwork, Lack, Mirrors, References, Replaces, Replay, Rewrite, RowChange,
-    Rows, Scratch, Setting, SizeSql, VersionSql,
+    AlterStatement, Ask, Broken, Counts, Dialect, Handwork, Lack, Mirrors, References, Replaces, Replay, Rewrite,
+    RowChange, Rows, Scratch, Setting, SizeSql, VersionSql,
 };
 use crate::error::Result;
 use crate::revision::Recreate;
@@ -94,6 +94,20 @@ pub(super) use script::SqliteScript;
 /// The dialect of SQLite.
 #[derive(Debug)]
 pub struct Sqlite;
+
+impl Counts for Sqlite {
+    fn asks_count(&self, statement: &str) -> Option<&'static str> {
+        session::asks_count(statement)
+    }
+
+    fn sets_count(&self, statement: &str) -> bool {
+        session::sets_count(statement)
+    }
+
+    fn give_count(&self, rows: &str) -> Vec<String> {
+        session::give_count(rows)
+    }
+}
 
 impl Dialect for Sqlite {
     fn name(&self) -> &'static str {
@@ -248,18 +262,6 @@ impl Dialect for Sqlite {
 
     fn asks_id(&self, statement: &str) -> Option<&'static str> {
         session::asks_id(statement)
-    }
-
-    fn asks_count(&self, statement: &str) -> Option<&'static str> {
-        session::asks_count(statement)
-    }
-
-    fn sets_count(&self, statement: &str) -> bool {
-        session::sets_count(statement)
-    }
-
-    fn give_count(&self, rows: &str) -> Vec<String> {
-        session::give_count(rows)
     }
 
     fn works_out(&self, statement: &str) -> Option<String> {

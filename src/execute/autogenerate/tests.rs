@@ -39,6 +39,8 @@ fn check_renamed(from: &str, to: &str, renames: [&[Rename]; 2]) -> Option<usize>
     let autogenerate = Autogenerate {
         dialect: &Sqlite,
         scratch: &scratch,
+        resume: &|_| Ok(()),
+        kept: &Kept::default(),
         table: &table,
         lens: None,
         not_null_in_steps: false,

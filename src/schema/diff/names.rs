@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::schema::diff::types::takes_name;
 use crate::schema::diff::{Alter, Change, Plan};
 use crate::schema::{Constraint, ConstraintKind, Key, Kind, Model};
 use crate::sorted::Gather as _;
@@ -39,6 +40,7 @@ impl Plan<'_> {
             key.kind == Kind::Table
                 && (self.drops_first
                     || self.create.contains(*key)
+                    || self.create.iter().any(|other| takes_name(other, key))
                     || !names(self.from, key, kinds, &indexes).is_disjoint(&taken))
         };
         self.drop.iter().filter(gives).cloned().into_set()

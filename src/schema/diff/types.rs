@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::schema::diff::{Plan, is_of};
-use crate::schema::{Column, Key, Kind, order};
+use crate::schema::{Column, Key, Kind, Object, order};
 use crate::sorted::Gather as _;
 
 impl Plan<'_> {
@@ -15,13 +15,45 @@ impl Plan<'_> {
     /// Types and domains that are made anew.
     fn types_anew(&self) -> BTreeSet<Key> {
         let again = self.drop.intersection(&self.create);
-        types_among(self.replace.iter().chain(again))
+        types_among(self.replace.iter().chain(again).chain(&self.turned()))
+    }
+
+    /// What is not made first and then dropped, since something of another kind takes its name.
+    pub(super) fn giving_bases(&self) -> BTreeSet<Key> {
+        let gives = |key: &&Key| key.kind < Kind::Table && self.create.iter().any(|other| takes_name(other, key));
+        self.drop.iter().filter(gives).cloned().into_set()
+    }
+
+    /// Lets types that become domains of the same name, or the other way round, do so along with the columns that stay of them.
+    pub(super) fn turn(&mut self) {
+        let types = types_among(self.drop.iter());
+        for (old, new) in types.iter().filter_map(|key| Some((key, other_kind(key)?))) {
+            let stays = |(key, object): (&Key, &Object)| {
+                let tables = object.table.as_ref().zip(self.to.table(key));
+                tables.is_some_and(|(now, then)| {
+                    let mut columns = now.columns.iter().filter(|column| is_of(column, old));
+                    columns.any(|column| then.column(&column.folded).is_some_and(|then| is_of(then, &new)))
+                })
+            };
+            if self.create.contains(&new) && self.from.objects.iter().any(stays) {
+                self.drop.remove(old);
+                self.create.remove(&new);
+                self.replace.insert(new);
+            }
+        }
+    }
+
+    /// The types and domains that become domains and types.
+    pub(super) fn turned(&self) -> BTreeSet<Key> {
+        let replaced = self.replace.iter().filter(|key| !self.from.objects.contains_key(*key));
+        replaced.filter_map(other_kind).into_set()
     }
 
     /// Of what goes in this order, and is no table, what uses a type that is made anew, or a table with such a column:
     /// the old type does not go before it.
     pub(super) fn in_the_way_of_types(&self, drop: &[Key]) -> BTreeSet<Key> {
-        let mut types = self.types_anew();
+        let giving = self.giving_bases();
+        let mut types: BTreeSet<Key> = self.types_anew().union(&giving).cloned().into_set();
         if types.is_empty() {
             return types;
         }
@@ -40,6 +72,23 @@ impl Plan<'_> {
         let mut new = self.create.iter().chain(&self.replace);
         gone.iter().any(|key| is_of(from, key)) && !new.any(comes)
     }
+}
+
+/// Whether the first has the name that the second has, for which there is but one place.
+pub(super) fn takes_name(key: &Key, other: &Key) -> bool {
+    let has_place = matches!(key.kind, Kind::Type | Kind::Domain | Kind::Sequence | Kind::Table);
+    let is_base = matches!(other.kind, Kind::Type | Kind::Domain | Kind::Sequence | Kind::Table);
+    has_place && is_base && key.kind != other.kind && key.name == other.name && key.schema == other.schema
+}
+
+/// The domain that would have a type's name, or the type that would have a domain's.
+pub(crate) fn other_kind(key: &Key) -> Option<Key> {
+    let kind = match key.kind {
+        Kind::Type => Kind::Domain,
+        Kind::Domain => Kind::Type,
+        _ => return None,
+    };
+    Some(Key { kind, ..key.clone() })
 }
 
 fn types_among<'k>(keys: impl Iterator<Item = &'k Key>) -> BTreeSet<Key> {

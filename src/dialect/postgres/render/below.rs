@@ -5,6 +5,37 @@ use crate::dialect::postgres::render::words;
 use crate::schema::diff::{self, Alter};
 use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Table};
 
+/// The table above and the bound, of the words that say which partition a table is.
+pub(super) fn parent(words: &str) -> Option<(&str, &str)> {
+    let at = words.find(" FOR VALUES ").or_else(|| words.rfind(" DEFAULT"))?;
+    Some((&words[..at], &words[at + 1..]))
+}
+
+/// What takes a partition out of its table before it goes: where foreign keys refer to one above it that stays, it cannot
+/// go while it is in there. Rows that are referred to stop it.
+pub(super) fn detached(key: &Key, from: &Model, to: &Model) -> Option<String> {
+    let words = from.table(key)?.options.get("partition_of")?;
+    let (above, _) = parent(words)?;
+    let is_above = |other: &Key| {
+        let stays = to.table(other);
+        let has_parts = stays.is_some_and(|table| table.options.contains_key("partition_by"));
+        has_parts && other != key && from.with_below(other).contains(key)
+    };
+    let mut constraints = from
+        .objects
+        .values()
+        .filter_map(|object| object.table.as_ref())
+        .flat_map(|table| &table.constraints)
+        .filter(|constraint| constraint.kind == ConstraintKind::ForeignKey);
+    let is_kept = constraints.any(|constraint| constraint.parent.as_ref().is_some_and(is_above));
+    is_kept.then(|| {
+        format!(
+            "ALTER TABLE {above} DETACH PARTITION {}",
+            qualified(&key.schema, &key.name)
+        )
+    })
+}
+
 /// Whether an inherited column changes along with that of the table above: ALTER TABLE says it once for all. A partition that
 /// is detached is so before.
 pub(super) fn comes_from_above(key: &Key, alter: &Alter, from: &Model, to: &Model) -> bool {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::dialect::postgres::inspect::{qualified, quoted};
 use crate::dialect::postgres::render::{base, cast, family, ranges, rounded, set_type};
-use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Object, Table};
+use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Object, Table, diff};
 use crate::sorted::Gather as _;
 
 /// The parts of a meaning, behind the word that says what it is.
@@ -147,25 +147,32 @@ pub(super) fn measured(column: &Column, model: &Model) -> String {
     })
 }
 
-/// A type made anew under its name, and the columns of that type with it. A value that is no more stops it.
+/// A type made anew under its name, or one that becomes a domain or the other way round, and the columns of that type with
+/// it. A value that is no more stops it.
 pub(super) fn swapped(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>> {
-    let (old, new) = (from.objects.get(key)?, to.objects.get(key)?);
+    let new = to.objects.get(key)?;
+    let other = diff::other_kind(key).filter(|_| !from.objects.contains_key(key));
+    let turns = other.is_some();
+    let before = other.unwrap_or_else(|| key.clone());
+    let old = from.objects.get(&before)?;
     let place = qualified(&key.schema, &key.name);
     let sort = parts(&old.meaning).0;
-    if sort != parts(&new.meaning).0 {
+    if !turns && sort != parts(&new.meaning).0 || turns && !new.late.is_empty() {
         return None;
     }
     if sort == "range" {
-        return ranges::anew(key, from, to);
+        return if turns { None } else { ranges::anew(key, from, to) };
     }
+    // What is another sort of type is led over by its text.
+    let way = if turns { "enum" } else { sort };
+    let word = |key: &Key| if key.kind == Kind::Domain { "DOMAIN" } else { "TYPE" };
     let mut aside = format!("old_{}", key.name);
     while from.objects.keys().any(|other| other.name == aside) {
         aside.insert(0, '_');
     }
-    let word = if sort == "domain" { "DOMAIN" } else { "TYPE" };
-    let mut out = vec![format!("ALTER {word} {place} RENAME TO {}", quoted(&aside))];
+    let mut out = vec![format!("ALTER {} {place} RENAME TO {}", word(&before), quoted(&aside))];
     out.extend(new.create.iter().cloned());
-    let (apart, again) = keys_of(key, from, to);
+    let (apart, again) = keys_of(&before, from, to);
     let (mut first, mut types, mut last) = (apart, Vec::new(), Vec::new());
     for (table, object) in &from.objects {
         let Some(holds) = &object.table else { continue };
@@ -191,7 +198,7 @@ pub(super) fn swapped(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>
             }
             if !inherited {
                 types.extend(lossy(table, column, from, to));
-                types.push(action(column, &retyped(sort, key, column, (from, to))?));
+                types.push(action(column, &retyped(way, key, column, (from, to))?));
             }
             // Another default comes by itself, and this one may be a value that is no more.
             if let Some(default) = &column.default
@@ -203,7 +210,7 @@ pub(super) fn swapped(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>
         }
     }
     out.extend([first, types, last, again].concat());
-    out.push(format!("DROP {word} {}", qualified(&key.schema, &aside)));
+    out.push(format!("DROP {} {}", word(&before), qualified(&key.schema, &aside)));
     Some(out)
 }
 
