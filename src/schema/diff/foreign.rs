@@ -2,11 +2,54 @@
 
 use std::collections::BTreeSet;
 
-use crate::schema::diff::{Alter, Plan};
+use crate::schema::diff::{Alter, Change, Plan, called};
 use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Object};
 use crate::sorted::Gather as _;
 
 impl Plan<'_> {
+    /// Whether a foreign key of a table to itself may keep its rows from being deleted, all of them at once.
+    fn keeps(&self, table: &Key, constraint: &Constraint) -> bool {
+        let does = |action: &str| constraint.definition.meaning.contains(&format!(" on delete {action}"));
+        let columns = self.from.table(table).into_iter().flat_map(|table| &table.columns);
+        let mut own = columns.filter(|column| constraint.columns.contains(&column.folded));
+        does("restrict") || does("set default") || does("set null") && own.any(|column| column.not_null)
+    }
+
+    /// Whether a partition of a table, to which foreign keys of that refer as well, is among what has gone.
+    fn loses_part(&self, parent: &Key, gone: &BTreeSet<&Key>) -> bool {
+        let table = self.from.table(parent);
+        table.is_some_and(|table| table.options.contains_key("partition_by"))
+            && self.from.with_below(parent).iter().any(|part| gone.contains(part))
+    }
+
+    /// The foreign keys from tables that go to tables that go before them, and what calls functions that do.
+    pub(super) fn circles(&self, drop: &[Key], deletes_first: bool) -> Vec<Change> {
+        let mut found = Vec::new();
+        let mut gone = BTreeSet::new();
+        for key in drop {
+            let constraints = self.from.table(key).map(|table| &table.constraints);
+            for constraint in constraints.into_iter().flatten() {
+                let parent = constraint.parent.as_ref();
+                let is_in_the_way = |parent: &Key| {
+                    gone.contains(parent)
+                        || deletes_first && parent == key && self.keeps(key, constraint)
+                        || self.loses_part(parent, &gone)
+                };
+                if constraint.kind == ConstraintKind::ForeignKey && parent.is_some_and(is_in_the_way) {
+                    found.push(Change::Alter(
+                        key.clone(),
+                        Box::new(Alter::DropConstraint(constraint.clone())),
+                    ));
+                }
+            }
+            let object = self.from.objects.get(key).into_iter();
+            let calls = object.flat_map(|object| called::Called::given_up(object, &gone));
+            found.extend(calls.map(|alter| Change::Alter(key.clone(), Box::new(alter))));
+            gone.insert(key);
+        }
+        found
+    }
+
     /// Whether a column of an index goes, or is written anew.
     pub(super) fn loses_column(&self, index: &Object) -> bool {
         let alters = self.alter.iter().filter(|(table, _)| index.on.as_ref() == Some(table));
