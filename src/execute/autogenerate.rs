@@ -217,8 +217,10 @@ impl Autogenerate<'_> {
         let mut pieces = Vec::new();
         let mut present = self.model(&mut replay)?;
         if !renames.is_empty() && !force.recreate.is_empty() {
-            let drops = order::removal(&present, &force.recreate);
-            let drops = drops.into_iter().map(Change::Drop).collect();
+            let drops = order::removal(&present, &force.recreate).into_iter();
+            // Others have these names when tables have theirs.
+            let drops = drops.filter(|key| present.objects.contains_key(key));
+            let drops = drops.map(Change::Drop).collect();
             if let Err(stuck) = self.run_all(drops, &mut replay, &mut present, wanted, force, &mut pieces)? {
                 return Ok(Err(stuck));
             }
@@ -375,6 +377,7 @@ impl Autogenerate<'_> {
             said: said(&error),
             alike: Vec::new(),
             renamed: None,
+            renaming: false,
             error: refused(&changes[0], &error, &script, dialect.rules()),
         }))
     }
