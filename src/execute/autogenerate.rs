@@ -60,11 +60,16 @@ impl Autogenerate<'_> {
         // constraint is not the same: the lens may take the one away and leave the other.
         let named_alike = from.objects.len() == to.objects.len() && from.objects.keys().eq(to.objects.keys());
         let is_whole = self.lens.is_none();
-        if renames.is_empty() && named_alike && !is_whole && diff::compare(from, to).is_empty() {
+        if self.respelled(from, to, renames).is_empty()
+            && named_alike
+            && !is_whole
+            && diff::compare(from, to).is_empty()
+        {
             return Ok(Vec::new());
         }
         let to = &*self.settled(to, from)?;
         let (present, wanted) = (self.seen(from), self.seen(to));
+        let renames = &*self.respelled(&present, &wanted, renames);
         let changed = diff::compare(&present, &wanted);
         if renames.is_empty() && changed.is_empty() {
             return Ok(Vec::new());
@@ -83,6 +88,15 @@ impl Autogenerate<'_> {
             }
         }
         self.led((from, &present), &wanted, renames, force)
+    }
+
+    /// The renames, and those of columns whose names differ in letters that others read.
+    fn respelled(&self, from: &Model, to: &Model, renames: &[Rename]) -> Vec<Rename> {
+        let mut renames = renames.to_vec();
+        if self.dialect.manner().letters_shown {
+            renames.extend(diff::respelled(from, to, &renames));
+        }
+        renames
     }
 
     /// What is enough to try the changes with.

@@ -7,7 +7,7 @@ mod keys;
 mod options;
 
 use crate::dialect::mysql::USUAL;
-use crate::dialect::mysql::schema::{ZEROS, is_date, quoted, with_zeros, words};
+use crate::dialect::mysql::schema::{ZEROS, fold, is_date, quoted, with_zeros, words};
 use crate::schema::diff::{Alter, Change};
 use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Object, Table, Text};
 
@@ -215,6 +215,11 @@ fn clauses(alter: &Alter, now: &Table, then: &Table, keys: &Keys<'_>) -> Option<
     match alter {
         Alter::AddColumn(column) => Some(vec![added(column, now, then, keys, collation)]),
         Alter::DropColumn(column) => Some(vec![lost(column, now, then, keys)]),
+        Alter::RenameColumn { from, to } if fold(from) == fold(to) => {
+            let mut column = now.column(&fold(from))?.clone();
+            column.name.clone_from(to);
+            one(format!("CHANGE COLUMN {} {}", quoted(from), words(&column, collation)))
+        }
         Alter::RenameColumn { from, to } => one(format!("RENAME COLUMN {} TO {}", quoted(from), quoted(to))),
         Alter::DropExpression(column) => {
             let was = now.column(&column.folded)?.generated.as_ref()?;
@@ -317,7 +322,7 @@ fn lost(column: &Column, now: &Table, then: &Table, keys: &Keys<'_>) -> Vec<Stri
 /// What was computed when it was asked for is written down: no MODIFY does so.
 fn kept(column: &Column, now: &Table, then: &Table, keys: &Keys<'_>, collation: &str) -> Vec<Vec<String>> {
     let mut taken = format!("{}_kept", column.name);
-    while now.column(&crate::dialect::mysql::schema::fold(&taken)).is_some() {
+    while now.column(&fold(&taken)).is_some() {
         taken.push('_');
     }
     let mut there = column.clone();
