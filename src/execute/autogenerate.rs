@@ -13,7 +13,7 @@ use crate::driver::Failure;
 use crate::error::{Error, Result};
 use crate::execute::declared::{self, Lens, has_body};
 use crate::execute::fault;
-use crate::execute::harder::{harder, in_steps, is_astray};
+use crate::execute::harder::{around, harder, in_steps, is_astray};
 use crate::execute::joined;
 use crate::execute::naming;
 use crate::execute::online::OnDriver;
@@ -333,15 +333,8 @@ impl Autogenerate<'_> {
             let steps = if self.not_null_in_steps { in_steps(change) } else { None };
             let statements = match &steps {
                 Some((first, word, last)) => {
-                    let parts = [
-                        dialect.render(first, from, to),
-                        Some(vec![word.clone()]),
-                        dialect.render(last, from, to),
-                    ];
-                    parts
-                        .into_iter()
-                        .collect::<Option<Vec<_>>>()
-                        .map(|parts| parts.concat())
+                    let both = dialect.render(first, from, to).zip(dialect.render(last, from, to));
+                    both.map(|(first, last)| around(first, word, last))
                 }
                 None if force.unnamed => dialect.render(&naming::unnamed(change), from, to),
                 None => dialect.render(change, from, to),

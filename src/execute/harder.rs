@@ -176,3 +176,20 @@ pub(super) fn in_steps(change: &Change) -> Option<(Change, String, Change)> {
         alter(Alter::SetNotNull(column.clone())),
     ))
 }
+
+/// The statements of both steps around the word between them, where somebody may write one: whatever is set for the second
+/// step stands before the first one, so that all that ran before stands above the word.
+pub(super) fn around(first: Vec<String>, word: &str, last: Vec<String>) -> Vec<String> {
+    let sets = |statement: &&String| statement.starts_with("SET ");
+    let count = last.iter().take_while(sets).count();
+    if count == 0 {
+        return [first, vec![word.to_owned()], last].concat();
+    }
+    let (set, last) = last.split_at(count);
+    let first = first.into_iter().filter(|statement| !sets(&statement));
+    let mut out = set.to_vec();
+    out.extend(first);
+    out.push(word.to_owned());
+    out.extend_from_slice(last);
+    out
+}
