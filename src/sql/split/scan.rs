@@ -298,7 +298,7 @@ impl<'a> Statements<'a> {
                 self.at += self.delimiter.len();
                 continue;
             }
-            match comment(bytes, at, self.flavor, last) {
+            match comment(bytes, at, self.flavor, last, true) {
                 Some(Step::Comment(end)) => self.at = end,
                 Some(Step::Open(what, length)) => return self.open(what, length),
                 Some(_) => {
