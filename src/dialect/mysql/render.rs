@@ -5,6 +5,7 @@ mod changed;
 mod drawn;
 mod keys;
 mod options;
+mod padded;
 
 use crate::dialect::mysql::USUAL;
 use crate::dialect::mysql::schema::{ZEROS, fold, is_date, quoted, with_zeros, words};
@@ -82,15 +83,22 @@ fn plain(change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {
             {
                 return Some(drawn::added(key, column, now));
             }
+            let padded = padded::pair(alter, now, then);
+            if let Some((was, column)) = padded {
+                let collation = now.options.get("collation").map_or("", String::as_str);
+                let modify = format!("MODIFY COLUMN {}", words(&keys.as_it_may_be(column), collation));
+                if let Some(statements) = padded::cut(key, from, now, was, &modify) {
+                    return Some(statements);
+                }
+            }
             let clauses = clauses(alter, now, then, &keys)?;
             let table = format!("ALTER TABLE {}", quoted(&key.name));
             let statements = clauses.into_iter().filter(|clauses| !clauses.is_empty());
-            Some(
-                statements
-                    .map(|clauses| format!("{table} {}", clauses.join(", ")))
-                    .map(whole)
-                    .collect(),
-            )
+            let statements = statements
+                .map(|clauses| format!("{table} {}", clauses.join(", ")))
+                .map(whole);
+            let word = padded.map(|(_, column)| padded::word(column));
+            Some(word.into_iter().chain(statements).collect())
         }
     }
 }
