@@ -77,9 +77,7 @@ pub(super) fn apply(draft: &mut Draft<'_>, site: &Site<'_>, change: &Change<'_>)
             as_they_are: change.literal,
         };
         convert(draft, site, position, using, keeps);
-        if !change.literal {
-            draft.retyped.push((name.clone(), site.at()));
-        }
+        draft.retyped.push((name.clone(), site.at()));
     }
     let shown = if written.is_empty() { "no type" } else { &written };
     if converts || recollated {
