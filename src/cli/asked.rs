@@ -111,13 +111,13 @@ pub(super) fn read(word: &str, names: &Names, from: &Model, to: &Model) -> Resul
         None => unquoted(column).unwrap_or_else(|| column.to_owned()),
     };
     let new_column = of(then, new).ok_or_else(|| wrong(&format!("the wanted table has no column `{new}`")))?;
-    if then.column(&old).is_some() {
+    let spelled = from.table(&key).and_then(|now| now.column(&old));
+    let in_other_letters = old == new_column.folded && spelled.is_some_and(|now| now.name != new_column.name);
+    if then.column(&old).is_some() && !in_other_letters {
         return Err(wrong(&format!("the column `{column}` is in the wanted table as well")));
     }
-    if from
-        .table(&key)
-        .is_some_and(|now| now.column(&new_column.folded).is_some())
-    {
+    let taken = from.table(&key).and_then(|now| now.column(&new_column.folded));
+    if taken.is_some() && !in_other_letters {
         return Err(wrong(&format!("the table has a column `{new}` already")));
     }
     Ok(Rename {

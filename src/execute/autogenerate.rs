@@ -11,7 +11,7 @@ use crate::code::Code;
 use crate::dialect::{Dialect, Scratch};
 use crate::error::{Error, Result};
 use crate::execute::declared::{self, Lens, has_body};
-use crate::execute::harder::{harder, in_steps, is_astray};
+use crate::execute::harder::{around, harder, in_steps, is_astray};
 use crate::execute::joined;
 use crate::execute::naming;
 use crate::execute::online::OnDriver;
@@ -62,11 +62,16 @@ impl Autogenerate<'_> {
         // constraint is not the same: the lens may take the one away and leave the other.
         let named_alike = from.objects.len() == to.objects.len() && from.objects.keys().eq(to.objects.keys());
         let is_whole = self.lens.is_none();
-        if renames.is_empty() && named_alike && !is_whole && diff::compare(from, to).is_empty() {
+        if self.respelled(from, to, renames).is_empty()
+            && named_alike
+            && !is_whole
+            && diff::compare(from, to).is_empty()
+        {
             return Ok(Vec::new());
         }
         let to = &*self.settled(to, from)?;
         let (present, wanted) = (self.seen(from), self.seen(to));
+        let renames = &*self.respelled(&present, &wanted, renames);
         let changed = diff::compare(&present, &wanted);
         if renames.is_empty() && changed.is_empty() {
             return Ok(Vec::new());
@@ -85,6 +90,15 @@ impl Autogenerate<'_> {
             }
         }
         self.led((from, &present), &wanted, renames, force)
+    }
+
+    /// The renames, and those of columns whose names differ in letters that others read.
+    fn respelled(&self, from: &Model, to: &Model, renames: &[Rename]) -> Vec<Rename> {
+        let mut renames = renames.to_vec();
+        if self.dialect.manner().letters_shown {
+            renames.extend(diff::respelled(from, to, &renames));
+        }
+        renames
     }
 
     /// What is enough to try the changes with.
@@ -325,15 +339,8 @@ impl Autogenerate<'_> {
             let steps = if self.not_null_in_steps { in_steps(change) } else { None };
             let statements = match &steps {
                 Some((first, word, last)) => {
-                    let parts = [
-                        dialect.render(first, from, to),
-                        Some(vec![word.clone()]),
-                        dialect.render(last, from, to),
-                    ];
-                    parts
-                        .into_iter()
-                        .collect::<Option<Vec<_>>>()
-                        .map(|parts| parts.concat())
+                    let both = dialect.render(first, from, to).zip(dialect.render(last, from, to));
+                    both.map(|(first, last)| around(first, word, last))
                 }
                 None if force.unnamed => dialect.render(&naming::unnamed(change), from, to),
                 None => dialect.render(change, from, to),
@@ -383,6 +390,7 @@ impl Autogenerate<'_> {
             said: said(&error),
             alike: Vec::new(),
             renamed: None,
+            renaming: false,
             error: refused(&changes[0], &error, &script, dialect.rules()),
         }))
     }

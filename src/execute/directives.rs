@@ -46,7 +46,7 @@ impl Survey<'_> {
         if !gap.contains(':') || !gap.to_ascii_lowercase().contains(DIRECTIVE) {
             return Ok(());
         }
-        let comments = token::tokens(gap, self.dialect.rules()).filter(|token| token.kind == token::Kind::Comment);
+        let comments = token::comments(gap, self.dialect.rules());
         for comment in comments {
             let text = gap[comment.span.clone()].trim_end();
             let Some(name) = directive(text) else {

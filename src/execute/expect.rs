@@ -120,7 +120,7 @@ impl Expected {
 
     /// Reads what stands between two statements: the rows of the one before, and where a part begins.
     fn comments(&mut self, gap: &str, start: usize, rules: &SplitRules, part: &mut Part) -> Result<()> {
-        for comment in token::tokens(gap, rules).filter(|token| token.kind == Kind::Comment) {
+        for comment in token::comments(gap, rules) {
             let text = gap[comment.span.clone()].trim_end();
             let place = start + comment.span.start..start + comment.span.start + text.len();
             if let Some(row) = text.strip_prefix(ROW) {

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::execute::walk;
 use crate::revision::Script;
 use crate::source::{SourceFile, Span};
-use crate::sql::split::SplitRules;
+use crate::sql::split::{self, SplitRules};
 
 /// The error for something that sqlrev itself asked for.
 pub(crate) fn database(error: &DriverError) -> Error {
@@ -37,7 +37,7 @@ fn detailed(mut failed: Error, error: &DriverError) -> Error {
 /// The error for what was queued: for a statement of the script where it has a ticket.
 pub(crate) fn queued(error: &DriverError, script: &Script, rules: &'static SplitRules) -> Error {
     match error.ticket.and_then(|index| walk::place_of(script, index, rules)) {
-        Some((file, span)) => statement(error, &file, &span),
+        Some((file, span)) => statement(error, &file, &span, rules),
         None => database(error),
     }
 }
@@ -124,7 +124,7 @@ fn kind(failure: Failure) -> (Code, &'static str, &'static str) {
 }
 
 /// The error for a statement of a script, labelled under the word that the database points at, or under all of it.
-pub(crate) fn statement(error: &DriverError, file: &SourceFile, span: &Span) -> Error {
+pub(crate) fn statement(error: &DriverError, file: &SourceFile, span: &Span, rules: &SplitRules) -> Error {
     if error.failure != Failure::Statement {
         return database(error).at(file, span.clone(), "while this ran");
     }
@@ -134,10 +134,28 @@ pub(crate) fn statement(error: &DriverError, file: &SourceFile, span: &Span) -> 
     let failed = Error::new(Code::StatementFailed, format!("`{}` failed", file.name));
     let failed = detailed(failed.at(file, place, error.message.clone()), error);
     let text = file.text.get(span.clone()).unwrap_or_default();
+    let failed = match unended(file, span, rules) {
+        Some(help) => failed.help(help),
+        None => failed,
+    };
     match error.remarks.hint.as_deref().or_else(|| advice(&error.message, text)) {
         Some(help) => failed.help(help),
         None => failed,
     }
+}
+
+/// What to say of a statement that goes on to the end of its file, since nothing set the delimiter back.
+fn unended(file: &SourceFile, span: &Span, rules: &SplitRules) -> Option<String> {
+    // What comes behind it may be comments.
+    let is_long = file.text.get(span.clone())?.contains(';');
+    let (chosen, delimiter) = is_long.then(|| split::unended(&file.text, rules)).flatten()?;
+    let (line, _) = file.line_column(chosen);
+    (chosen < span.start && !file.text.get(span.end..)?.contains(&delimiter)).then(|| {
+        format!(
+            "the delimiter is `{delimiter}` from line {line} on, and no line sets it back: write `DELIMITER ;` on a line where \
+             semicolons end statements again"
+        )
+    })
 }
 
 /// What to do about errors that people meet often.

@@ -41,7 +41,8 @@ pub(super) fn harder(force: &mut Force, from: &Model, wanted: &Model, stuck: &St
     // What is refused has its new name.
     let present = stuck.renamed.as_deref().unwrap_or(from);
     stuck.refused
-        && (computed_first(force, present, wanted, key)
+        && (stuck.renaming && filled_again(force, present, key)
+            || computed_first(force, present, wanted, key)
             || out_of_the_way(force, present, stuck)
             || !std::mem::replace(&mut force.functions_late, true)
             || !std::mem::replace(&mut force.foreign_keys_apart, true)
@@ -75,6 +76,21 @@ fn computed_first(force: &mut Force, from: &Model, wanted: &Model, table: &Key) 
         both.is_some_and(|(now, then)| !diff::computed_from_changed(now, then, &|_| false).is_empty())
     });
     is_any && !std::mem::replace(&mut force.computed_apart, true)
+}
+
+/// Lets the tables go, and come again, that are filled from the rows of one which cannot be renamed beside them, and what
+/// uses these; `false` when that is so already, and where there are none.
+fn filled_again(force: &mut Force, from: &Model, table: &Key) -> bool {
+    let is_one = |key: &Key| {
+        let object = from.objects.get(key);
+        let fills = object.is_some_and(|object| !object.fill.is_empty() && object.uses.contains(table));
+        fills && key.kind == Kind::Table
+    };
+    let filled = from.objects.keys().filter(|key| is_one(key)).cloned().into_set();
+    let before = force.recreate.len();
+    force.recreate.extend(from.dependents(&filled));
+    force.recreate.extend(filled);
+    force.recreate.len() > before
 }
 
 /// Lets more of what uses an object be dropped and made again, and of the tables that were refused in the same words.
@@ -163,4 +179,21 @@ pub(super) fn in_steps(change: &Change) -> Option<(Change, String, Change)> {
         word,
         alter(Alter::SetNotNull(column.clone())),
     ))
+}
+
+/// The statements of both steps around the word between them, where somebody may write one: whatever is set for the second
+/// step stands before the first one, so that all that ran before stands above the word.
+pub(super) fn around(first: Vec<String>, word: &str, last: Vec<String>) -> Vec<String> {
+    let sets = |statement: &&String| statement.starts_with("SET ");
+    let count = last.iter().take_while(sets).count();
+    if count == 0 {
+        return [first, vec![word.to_owned()], last].concat();
+    }
+    let (set, last) = last.split_at(count);
+    let first = first.into_iter().filter(|statement| !sets(&statement));
+    let mut out = set.to_vec();
+    out.extend(first);
+    out.push(word.to_owned());
+    out.extend_from_slice(last);
+    out
 }

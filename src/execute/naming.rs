@@ -24,8 +24,14 @@ impl Autogenerate<'_> {
             return Ok(Err(stuck));
         }
         for rename in renames {
+            // It was dropped to be made anew, under the new name.
+            if force.recreate.contains(&rename.table) && !present.objects.contains_key(&rename.table) {
+                continue;
+            }
             let change = renaming(rename, present);
-            if let Err(stuck) = self.run_all(vec![change], replay, present, wanted, force, pieces)? {
+            if let Err(mut stuck) = self.run_all(vec![change], replay, present, wanted, force, pieces)? {
+                stuck.renaming = true;
+                stuck.renamed = Some(Box::new(present.clone()));
                 return Ok(Err(stuck));
             }
         }

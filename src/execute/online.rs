@@ -270,7 +270,8 @@ impl Online<'_> {
         };
         let line = error.remarks.data_line.zip(copying.lines_before);
         let place = line.and_then(|(line, before)| copying.file.line_span(before + line));
-        fault::statement(error, &copying.file, &place.unwrap_or_else(|| copying.span.clone()))
+        let place = place.unwrap_or_else(|| copying.span.clone());
+        fault::statement(error, &copying.file, &place, self.driver.dialect().rules())
     }
 
     /// Waits for what is queued, so that what is watched runs while it is watched.

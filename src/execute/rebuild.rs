@@ -480,5 +480,5 @@ pub(crate) fn failed(error: &DriverError, place: &Place<'_>, dialect: &'static d
         return fault::queued(error, place.script, dialect.rules());
     }
     let (file, span) = place.in_file();
-    fault::statement(error, &file, &span)
+    fault::statement(error, &file, &span, dialect.rules())
 }

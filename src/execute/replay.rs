@@ -344,10 +344,11 @@ struct Strict<'r> {
 
 impl Runner for Strict<'_> {
     fn statement(&mut self, place: &Place<'_>) -> Result<()> {
+        let rules = self.replay.dialect().rules();
         self.replay.try_native(place.sql()).map_err(|error| {
             self.replay.note(&error);
             let (file, span) = place.in_file();
-            fault::statement(&error, &file, &span)
+            fault::statement(&error, &file, &span, rules)
         })
     }
 
@@ -387,7 +388,7 @@ impl Runner for Passing<'_> {
         if let Err(error) = replay.try_native(sql) {
             if !replay.may_pass(sql, &error) {
                 let (file, span) = place.in_file();
-                return Err(fault::statement(&error, &file, &span));
+                return Err(fault::statement(&error, &file, &span, replay.dialect().rules()));
             }
             replay.remember(&error, sql);
             send(replay, back)?;

@@ -25,6 +25,8 @@ pub(super) struct Stuck {
     pub alike: Vec<Key>,
     /// The schema with its new names, where something was renamed before.
     pub renamed: Option<Box<Model>>,
+    /// It was a rename that the database refused.
+    pub renaming: bool,
     pub error: Error,
 }
 
@@ -116,6 +118,7 @@ pub(super) fn led_elsewhere(change: &Change) -> Stuck {
         said: String::new(),
         alike: Vec::new(),
         renamed: None,
+        renaming: false,
         error: not_reached(change, "no statement was found"),
     }
 }

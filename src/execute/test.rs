@@ -93,9 +93,10 @@ impl Executor<'_> {
 
     /// Runs what a test has before the upgrade.
     fn prepare(&mut self, expected: &Expected) -> Result<()> {
+        let rules = self.driver.dialect().rules();
         for span in &expected.before {
             let ran = self.driver.execute(&expected.file.text[span.clone()]);
-            ran.map_err(|error| fault::statement(&error, &expected.file, span))?;
+            ran.map_err(|error| fault::statement(&error, &expected.file, span, rules))?;
         }
         Ok(())
     }
@@ -103,9 +104,10 @@ impl Executor<'_> {
     /// Asks the queries of a test, and finds those that have other rows.
     fn meets(&mut self, id: &RevisionId, expected: &Expected, queries: &[Query], when: &str) -> Result<Vec<Finding>> {
         let mut findings = Vec::new();
+        let rules = self.driver.dialect().rules();
         for query in queries {
             let rows = self.driver.query(&expected.file.text[query.sql.clone()]);
-            let rows = rows.map_err(|error| fault::statement(&error, &expected.file, &query.sql))?;
+            let rows = rows.map_err(|error| fault::statement(&error, &expected.file, &query.sql, rules))?;
             let rows = expect::lines(&rows);
             if rows != query.rows {
                 let (line, _) = expected.file.line_column(query.sql.start);

@@ -75,18 +75,28 @@ impl Autogenerate<'_> {
         self.dialect.replays_transactions() && !self.dialect.ddl_commits()
     }
 
+    /// One that was kept, in a transaction; none where a server has closed it since.
+    fn resumed(&self, mut replay: Replay) -> Result<Option<Replay>> {
+        (self.resume)(replay.driver()).map_err(|error| fault::database(&error))?;
+        match replay.begin_undone() {
+            Err(error) if error.code() == Code::Interrupted => Err(error),
+            begun => Ok(begun.is_ok().then_some(replay)),
+        }
+    }
+
     /// Tries something in a transaction on a scratch database that holds the schema, and undoes it. An error of the work is
     /// one that ends the comparison.
     pub(super) fn undone<T>(&self, schema: &Model, work: &mut dyn FnMut(&mut Replay) -> Result<T>) -> Result<T> {
         let hash = hash(schema);
-        let mut replay = match self.kept.take(&hash) {
-            Some(mut replay) => {
-                (self.resume)(replay.driver()).map_err(|error| fault::database(&error))?;
+        let kept = self.kept.take(&hash).map(|replay| self.resumed(replay)).transpose()?;
+        let mut replay = match kept.flatten() {
+            Some(replay) => replay,
+            None => {
+                let mut replay = self.holding(schema)?;
+                replay.begin_undone()?;
                 replay
             }
-            None => self.holding(schema)?,
         };
-        replay.begin_undone()?;
         // What failed is not used again.
         let done = work(&mut replay)?;
         replay.undo()?;

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::revision::{Recreate, Script};
 use crate::source::{SourceFile, Span};
 use crate::sql::split::{Data, Piece, SplitRules, Statement};
-use crate::sql::token::{self, Kind};
+use crate::sql::token;
 
 /// One statement of a script, where it stands.
 #[derive(Debug, Clone, Copy)]
@@ -275,9 +275,8 @@ struct Waiting {
 pub(super) fn directives<'g>(gap: &'g str, rules: &SplitRules) -> impl Iterator<Item = (usize, &'g str)> {
     const MARK: &str = "-- sqlrev:";
     // Most gaps are a newline: nothing else is done for them.
-    let any = gap.contains(MARK).then(|| token::tokens(gap, rules));
-    let comments = any.into_iter().flatten().filter(|token| token.kind == Kind::Comment);
-    comments.filter_map(|token| {
+    let any = gap.contains(MARK).then(|| token::comments(gap, rules));
+    any.into_iter().flatten().filter_map(|token| {
         let text = gap[token.span.clone()].trim_end();
         text.starts_with(MARK).then_some((token.span.start, text))
     })

@@ -11,7 +11,7 @@ mod types;
 
 pub use below::{follows_above, leaves_first};
 pub use change::{Alter, Change};
-pub use renames::{Rename, likely_renames};
+pub use renames::{Rename, likely_renames, respelled};
 pub(crate) use table::{computed_from_changed, names};
 pub(crate) use types::other_kind;
 
@@ -70,6 +70,8 @@ pub struct Manner {
     pub deletes_first: bool,
     /// A constraint without a name of its own is called by what its table and columns are called, whatever that is by then.
     pub names_follow: bool,
+    /// The letters of a column's name are what others read, although they do not count: it is renamed where they differ.
+    pub letters_shown: bool,
     /// The kinds of constraints whose names but one may have in a schema.
     pub names_of_schema: &'static [ConstraintKind],
 }

@@ -101,6 +101,12 @@ pub(crate) fn line_comment(bytes: &[u8], at: usize, flavor: Flavor) -> bool {
     }
 }
 
+/// Whether a comment to the end of the line begins at `at`, between two statements. No statement begins with two dashes, so
+/// MySQL's clients do not ask what comes behind them there.
+pub(crate) fn line_comment_between(bytes: &[u8], at: usize, flavor: Flavor) -> bool {
+    line_comment(bytes, at, flavor) || matches!(flavor, Flavor::Mysql) && bytes[at..].starts_with(b"--")
+}
+
 /// The end of a comment to the end of the line, without the line's end. `None`: the text ends first.
 pub(crate) fn line_comment_end(bytes: &[u8], at: usize, flavor: Flavor) -> Option<usize> {
     let rest = bytes.get(at..)?;

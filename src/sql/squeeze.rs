@@ -5,7 +5,7 @@
 use crate::source::Span;
 use crate::sql::lex;
 use crate::sql::split::{Flavor, SplitRules, Statement};
-use crate::sql::token::{self, Kind};
+use crate::sql::token;
 
 /// Appends the squeezed statement to `out`, and a NUL byte.
 ///
@@ -50,8 +50,8 @@ pub(crate) fn statement(statement: &Statement<'_>, rules: SplitRules, out: &mut 
 pub(crate) fn directives(gap: &str, rules: SplitRules) -> impl Iterator<Item = &str> {
     const MARK: &str = "sqlrev:";
     let any = gap.len() > MARK.len() && memchr::memmem::find(gap.as_bytes(), MARK.as_bytes()).is_some();
-    let tokens = any.then(|| token::tokens(gap, &rules)).into_iter().flatten();
-    tokens.filter(|token| token.kind == Kind::Comment).filter_map(|token| {
+    let comments = any.then(|| token::comments(gap, &rules)).into_iter().flatten();
+    comments.filter_map(|token| {
         let comment = gap[token.span].trim_end();
         let words = comment.strip_prefix("--")?.trim_start();
         // What only a linter heeds changes nothing that runs.

@@ -42,6 +42,7 @@ pub struct Tokens<'a> {
     bytes: &'a [u8],
     at: usize,
     flavor: Flavor,
+    between: bool,
 }
 
 /// The tokens of `text`: their spans cover it without gap or overlap.
@@ -58,7 +59,17 @@ pub fn tokens<'a>(text: &'a str, rules: &SplitRules) -> Tokens<'a> {
         bytes: text.as_bytes(),
         at: 0,
         flavor: rules.flavor,
+        between: false,
     }
+}
+
+/// The comments in what stands between two statements, where MySQL's clients take more for one than within them.
+pub(crate) fn comments<'a>(gap: &'a str, rules: &SplitRules) -> impl Iterator<Item = Token> + use<'a> {
+    let tokens = Tokens {
+        between: true,
+        ..tokens(gap, rules)
+    };
+    tokens.filter(|token| token.kind == Kind::Comment)
 }
 
 /// The tokens of `text` that the database sees: neither white space nor comments.
@@ -114,7 +125,12 @@ impl Iterator for Tokens<'_> {
         if start >= self.bytes.len() {
             return None;
         }
-        let (kind, end) = read(self.bytes, start, self.flavor);
+        let (kind, end) = if self.between && lex::line_comment_between(self.bytes, start, self.flavor) {
+            let end = lex::line_comment_end(self.bytes, start, self.flavor);
+            (Kind::Comment, end.unwrap_or(self.bytes.len()))
+        } else {
+            read(self.bytes, start, self.flavor)
+        };
         self.at = end;
         Some(Token { kind, span: start..end })
     }

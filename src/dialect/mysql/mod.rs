@@ -217,6 +217,7 @@ impl Dialect for Mysql {
             foreign_keys_last: true,
             whole_columns: true,
             constraints_first: true,
+            letters_shown: true,
             settles: self.name == MYSQL.name,
             names_of_schema: &[ConstraintKind::Check],
             ..Manner::default()

@@ -5,9 +5,10 @@ mod changed;
 mod drawn;
 mod keys;
 mod options;
+mod padded;
 
 use crate::dialect::mysql::USUAL;
-use crate::dialect::mysql::schema::{ZEROS, is_date, quoted, with_zeros, words};
+use crate::dialect::mysql::schema::{ZEROS, fold, is_date, quoted, with_zeros, words};
 use crate::schema::diff::{Alter, Change};
 use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Object, Table, Text};
 
@@ -82,15 +83,22 @@ fn plain(change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {
             {
                 return Some(drawn::added(key, column, now));
             }
+            let padded = padded::pair(alter, now, then);
+            if let Some((was, column)) = padded {
+                let collation = now.options.get("collation").map_or("", String::as_str);
+                let modify = format!("MODIFY COLUMN {}", words(&keys.as_it_may_be(column), collation));
+                if let Some(statements) = padded::cut(key, from, now, was, &modify) {
+                    return Some(statements);
+                }
+            }
             let clauses = clauses(alter, now, then, &keys)?;
             let table = format!("ALTER TABLE {}", quoted(&key.name));
             let statements = clauses.into_iter().filter(|clauses| !clauses.is_empty());
-            Some(
-                statements
-                    .map(|clauses| format!("{table} {}", clauses.join(", ")))
-                    .map(whole)
-                    .collect(),
-            )
+            let statements = statements
+                .map(|clauses| format!("{table} {}", clauses.join(", ")))
+                .map(whole);
+            let word = padded.map(|(_, column)| padded::word(column));
+            Some(word.into_iter().chain(statements).collect())
         }
     }
 }
@@ -215,6 +223,11 @@ fn clauses(alter: &Alter, now: &Table, then: &Table, keys: &Keys<'_>) -> Option<
     match alter {
         Alter::AddColumn(column) => Some(vec![added(column, now, then, keys, collation)]),
         Alter::DropColumn(column) => Some(vec![lost(column, now, then, keys)]),
+        Alter::RenameColumn { from, to } if fold(from) == fold(to) => {
+            let mut column = now.column(&fold(from))?.clone();
+            column.name.clone_from(to);
+            one(format!("CHANGE COLUMN {} {}", quoted(from), words(&column, collation)))
+        }
         Alter::RenameColumn { from, to } => one(format!("RENAME COLUMN {} TO {}", quoted(from), quoted(to))),
         Alter::DropExpression(column) => {
             let was = now.column(&column.folded)?.generated.as_ref()?;
@@ -317,7 +330,7 @@ fn lost(column: &Column, now: &Table, then: &Table, keys: &Keys<'_>) -> Vec<Stri
 /// What was computed when it was asked for is written down: no MODIFY does so.
 fn kept(column: &Column, now: &Table, then: &Table, keys: &Keys<'_>, collation: &str) -> Vec<Vec<String>> {
     let mut taken = format!("{}_kept", column.name);
-    while now.column(&crate::dialect::mysql::schema::fold(&taken)).is_some() {
+    while now.column(&fold(&taken)).is_some() {
         taken.push('_');
     }
     let mut there = column.clone();

@@ -102,10 +102,10 @@ impl ScriptSql for MysqlScript {
 
     /// What says DELIMITER is not for the statement as it stands in a script.
     fn comments<'s>(&self, gap: &'s str) -> Cow<'s, str> {
-        let comments = token::tokens(gap, &split::MYSQL).filter(|token| token.kind == Kind::Comment);
+        let comments = token::comments(gap, &split::MYSQL);
         // A command of MariaDB's client in what is a comment to servers, as its dumps begin.
         let comments = comments.filter(|token| !gap[token.span.clone()].starts_with("/*M!999999\\-"));
-        let lines: Vec<&str> = comments.map(|token| gap[token.span].trim_end()).collect();
+        let lines: Vec<Cow<'_, str>> = comments.map(|token| in_all(gap[token.span].trim_end())).collect();
         Cow::Owned(lines.join("\n"))
     }
 
@@ -155,6 +155,16 @@ impl ScriptSql for MysqlScript {
 
     fn create_if_missing(&self, create: &str) -> String {
         create.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)
+    }
+}
+
+/// A comment as one to all clients and servers: newer clients send what has no space behind its dashes.
+fn in_all(comment: &str) -> Cow<'_, str> {
+    match comment.strip_prefix("--") {
+        Some(words) if !words.is_empty() && !words.starts_with(|c: char| c.is_ascii_whitespace()) => {
+            Cow::Owned(format!("-- {words}"))
+        }
+        _ => Cow::Borrowed(comment),
     }
 }
 

@@ -28,7 +28,8 @@ pub(super) fn fit(ask: &mut dyn Ask, draft: &Draft<'_>, run: &[AlterStatement]) 
             continue;
         };
         let data_type = draft.type_of(name).to_owned();
-        if draft.table.strict() && data_type.eq_ignore_ascii_case("ANY") {
+        // Whatever is made of a value there, it is one of this type.
+        if data_type.eq_ignore_ascii_case("ANY") {
             continue;
         }
         let Some((class, is_moment)) = stored(ask, &data_type, &value)? else {

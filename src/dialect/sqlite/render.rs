@@ -49,6 +49,9 @@ pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Ve
             }
             let mut statements = vec![self::alter(&object.name, alter, strict)?];
             statements.extend(then.into_iter().flat_map(|then| keys(&object.name, alter, now, then)));
+            if let (Some(now), Some(then)) = (now, then) {
+                statements.extend(typed_again(&object.name, alter, now, then));
+            }
             Some(statements)
         }
     }
@@ -74,6 +77,30 @@ fn keys(name: &str, alter: &Alter, now: Option<&Table>, then: &Table) -> Vec<Str
         .filter(was_rowid)
         .filter_map(|column| self::alter(name, &Alter::DropNotNull(column.clone()), false))
         .collect()
+}
+
+/// The statements that give columns the type ANY again, which they lose with STRICT so that their values stay as they are.
+fn typed_again(name: &str, alter: &Alter, now: &Table, then: &Table) -> Vec<String> {
+    if !matches!(
+        alter,
+        Alter::SetOption {
+            name: "strict",
+            value: None
+        }
+    ) {
+        return Vec::new();
+    }
+    let is_any = |column: &Column| column.data_type.meaning == "any";
+    let stay = then.columns.iter().filter(|column| is_any(column));
+    let stay = stay.filter_map(|column| now.column(&column.folded).filter(|now| is_any(now)).zip(Some(column)));
+    // An ALTER would want numbers alone; what is no number stays as it is.
+    stay.map(|(from, to)| retyped(name, from, to)).collect()
+}
+
+/// The directive that gives a column a type as it is written, or none.
+fn retyped(table: &str, from: &Column, to: &Column) -> String {
+    let words = format!("{} {}", quoted(&to.name), set_type(from, to));
+    format!("-- sqlrev:retype {} ({})", quoted(table), words.trim_end())
 }
 
 /// A primary key that is another name for the rowid takes no other type: it goes, and comes again as a key like others.
@@ -129,17 +156,12 @@ fn alter(table: &str, alter: &Alter, strict: bool) -> Option<String> {
         }
         Alter::DropDefault(column) => format!("ALTER COLUMN {} DROP DEFAULT", quoted(&column.name)),
         Alter::SetType { from, to } => {
-            let words = set_type(from, to);
             if !to.data_type.written.is_empty() && types::written(&to.data_type.written, strict) == to.data_type.written
             {
-                format!("ALTER COLUMN {} TYPE {words}", quoted(&to.name))
+                format!("ALTER COLUMN {} TYPE {}", quoted(&to.name), set_type(from, to))
             } else {
                 // An ALTER would write another type, or knows no column without one.
-                return Some(format!(
-                    "-- sqlrev:retype {} ({})",
-                    quoted(table),
-                    format!("{} {words}", quoted(&to.name)).trim_end()
-                ));
+                return Some(retyped(table, from, to));
             }
         }
         Alter::SetExpression(column) => {

@@ -68,6 +68,36 @@ pub fn likely_renames(from: &Model, to: &Model, known: &[Rename]) -> Vec<Rename>
     found
 }
 
+/// The columns whose names differ in their letters alone, beside the renames that are known.
+pub fn respelled(from: &Model, to: &Model, known: &[Rename]) -> Vec<Rename> {
+    let mut found = Vec::new();
+    for (key, then) in tables(to) {
+        let was = known
+            .iter()
+            .find(|rename| rename.column.is_none() && rename.becomes() == *key);
+        let Some(now) = from.table(was.map_or(key, |rename| &rename.table)) else {
+            continue;
+        };
+        let is_known = |column: &Column| {
+            known.iter().any(|rename| {
+                let names_it = rename.column.as_ref() == Some(&column.folded) || rename.folded == column.folded;
+                rename.table == *key && rename.column.is_some() && names_it
+            })
+        };
+        let others = then.columns.iter().filter(|column| {
+            let same = now.column(&column.folded);
+            same.is_some_and(|same| same.name != column.name) && !is_known(column)
+        });
+        found.extend(others.map(|column| Rename {
+            table: key.clone(),
+            column: Some(column.folded.clone()),
+            to: column.name.clone(),
+            folded: column.folded.clone(),
+        }));
+    }
+    found
+}
+
 fn likely_tables(from: &Model, to: &Model, known: &[Rename]) -> Vec<Rename> {
     let known: Vec<&Rename> = known.iter().filter(|rename| rename.column.is_none()).collect();
     let gone = |key: &&Key| !to.objects.contains_key(*key) && known.iter().all(|rename| rename.table != **key);

@@ -3,7 +3,7 @@
 use crate::source::Span;
 use crate::sql::parse::cursor::Cursor;
 use crate::sql::split::SplitRules;
-use crate::sql::token::{Kind, Token, tokens, unquoted};
+use crate::sql::token::{Kind, Token, comments, tokens, unquoted};
 
 /// The words of the directive behind its dashes.
 const NAME: &str = "sqlrev:renamed";
@@ -73,7 +73,11 @@ pub fn read(gap: &str, statement: &str, rules: &SplitRules) -> Result<Vec<Rename
         return Ok(Vec::new());
     }
     let strange = |text: &str, inside: bool| {
-        let stranger = tokens(text, rules).find(|token| is_strange(text, token));
+        let stranger = if inside {
+            tokens(text, rules).find(|token| is_strange(text, token))
+        } else {
+            comments(text, rules).find(|token| is_strange(text, token))
+        };
         stranger.map_or(Ok(()), |token| {
             Err(Misplaced {
                 inside,
@@ -107,7 +111,7 @@ pub fn read(gap: &str, statement: &str, rules: &SplitRules) -> Result<Vec<Rename
         });
         Ok(())
     };
-    for token in tokens(gap, rules).filter(|token| is_directive(gap, token)) {
+    for token in comments(gap, rules).filter(|token| is_directive(gap, token)) {
         take(false, token.span, None)?;
     }
     let all: Vec<Token> = tokens(statement, rules).collect();

@@ -90,6 +90,25 @@ pub struct Data<'a> {
     pub line: usize,
 }
 
+/// The line that chose another delimiter than a semicolon, and that delimiter, where the last statement of a text waits for
+/// it to the end.
+pub(crate) fn unended(text: &str, rules: &SplitRules) -> Option<(usize, String)> {
+    let mut pieces = Statements::of_text(text, rules);
+    let mut ended = true;
+    while let Some(piece) = pieces.next().ok()? {
+        ended = match piece {
+            Piece::Statement(statement) => {
+                let behind = usize::try_from(statement.offset).ok()? + statement.raw.len();
+                usize::try_from(statement.end).ok()? > behind
+            }
+            _ => true,
+        };
+    }
+    let chosen = usize::try_from(pieces.chosen?).ok()?;
+    let delimiter = String::from_utf8(pieces.delimiter).ok()?;
+    (!ended).then_some((chosen, delimiter))
+}
+
 /// Where the statements of a whole text stand, without terminators. Data of COPY is stepped over.
 ///
 /// ```

@@ -29,6 +29,8 @@ pub struct Statements<'a> {
     pub(super) buffer: Buffer<'a>,
     pub(super) flavor: Flavor,
     pub(super) delimiter: Vec<u8>,
+    /// Where a line begins that chose another delimiter, in bytes of the file.
+    pub(super) chosen: Option<u64>,
     /// MySQL: how the session reads texts from here on.
     pub(super) mode: Mode,
     pub(super) phase: Phase,
@@ -82,6 +84,7 @@ impl<'a> Statements<'a> {
             buffer,
             flavor,
             delimiter: b";".to_vec(),
+            chosen: None,
             mode: Mode::default(),
             phase: Phase::File,
             gap: 0,
@@ -298,7 +301,7 @@ impl<'a> Statements<'a> {
                 self.at += self.delimiter.len();
                 continue;
             }
-            match comment(bytes, at, self.flavor, last) {
+            match comment(bytes, at, self.flavor, last, true) {
                 Some(Step::Comment(end)) => self.at = end,
                 Some(Step::Open(what, length)) => return self.open(what, length),
                 Some(_) => {
@@ -345,6 +348,8 @@ impl<'a> Statements<'a> {
             _ => return self.fault(FaultKind::MetaCommand, &(self.at..end)),
         }
         self.special = Special::new(self.flavor, self.delimiter[0], self.gaps.is_some());
+        let chosen = self.buffer.offset(self.at);
+        self.chosen = (self.delimiter != b";").then_some(chosen);
         self.at = end;
         Ok(true)
     }

@@ -226,7 +226,7 @@ impl Statements<'_> {
                 };
             }
         }
-        if let Some(step) = comment(bytes, at, self.flavor, last) {
+        if let Some(step) = comment(bytes, at, self.flavor, last, false) {
             return step;
         }
         let step = match byte {
@@ -294,15 +294,19 @@ impl Statements<'_> {
     }
 }
 
-/// A comment at `at`, if there is one.
-pub(super) fn comment(bytes: &[u8], at: usize, flavor: Flavor, last: bool) -> Option<Step> {
+/// A comment at `at`, if there is one; `between` two statements or in one.
+pub(super) fn comment(bytes: &[u8], at: usize, flavor: Flavor, last: bool, between: bool) -> Option<Step> {
     if !matches!(bytes[at], b'-' | b'/' | b'#') {
         return None;
     }
     if !last && bytes.len() - at < 4 {
         return Some(Step::More);
     }
-    let line = lex::line_comment(bytes, at, flavor);
+    let line = if between {
+        lex::line_comment_between(bytes, at, flavor)
+    } else {
+        lex::line_comment(bytes, at, flavor)
+    };
     if !line && !lex::block_comment(bytes, at, flavor) {
         return None;
     }

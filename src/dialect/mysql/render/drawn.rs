@@ -26,6 +26,16 @@ pub(super) fn fires(table: &Key, from: &Model) -> bool {
     })
 }
 
+/// Of an UPDATE, what lets the moments stay that it would set.
+pub(super) fn moments_stay(table: &Table) -> String {
+    let moments = table.columns.iter().filter(|column| {
+        let words = column.other.written.to_ascii_uppercase();
+        words.contains("ON UPDATE")
+    });
+    let moments = moments.map(|column| quoted(&column.name));
+    moments.map(|moment| format!(", {moment} = {moment}")).collect()
+}
+
 /// The column first, then its values, then what is said of it. Moments that an UPDATE would set stay.
 pub(super) fn added(key: &Key, column: &Column, now: &Table) -> Vec<String> {
     let collation = now.options.get("collation").map_or("", String::as_str);
@@ -37,13 +47,7 @@ pub(super) fn added(key: &Key, column: &Column, now: &Table) -> Vec<String> {
     };
     let value = column.default.as_ref().map_or("", |default| default.written.as_str());
     let mut values = format!("{} = {value}", quoted(&column.name));
-    let moments = now.columns.iter().filter(|other| {
-        let words = other.other.written.to_ascii_uppercase();
-        words.contains("ON UPDATE")
-    });
-    for moment in moments.map(|other| quoted(&other.name)) {
-        values.push_str(&format!(", {moment} = {moment}"));
-    }
+    values.push_str(&moments_stay(now));
     vec![
         format!("ALTER TABLE {table} ADD COLUMN {}", words(&bare, collation)),
         STRICT.to_owned(),
