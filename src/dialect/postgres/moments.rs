@@ -48,7 +48,7 @@ pub(super) fn fixed(statement: &str, made: &Model) -> Option<(Range<usize>, &'st
         // The last column that is named before it.
         let is_meant = |column: &Column| {
             let named = names.iter().rposition(|name| *name == column.folded);
-            named.is_some_and(|named| !text_between(&tokens[named..at], &text).contains(&",")) && is_moment(column)
+            named.is_some_and(|named| is_one_definition(&tokens[named..at], &text)) && is_moment(column)
         };
         if columns.any(is_meant) {
             return Some((literal.span.clone(), instead));
@@ -57,19 +57,19 @@ pub(super) fn fixed(statement: &str, made: &Model) -> Option<(Range<usize>, &'st
     None
 }
 
-/// The signs and words between a column and its default, those in parentheses left out.
-fn text_between<'s>(tokens: &[Token], text: &dyn Fn(&Token) -> &'s str) -> Vec<&'s str> {
+/// Whether there is nothing but one column between its name and its default: no comma outside of parentheses, and none of
+/// these left open, as behind the name of a table.
+fn is_one_definition<'s>(tokens: &[Token], text: &dyn Fn(&Token) -> &'s str) -> bool {
     let mut depth = 0_i32;
-    let mut out = Vec::new();
     for token in tokens {
         match text(token) {
             "(" => depth += 1,
             ")" => depth -= 1,
-            word if depth == 0 => out.push(word),
+            "," if depth == 0 => return false,
             _ => {}
         }
     }
-    out
+    depth == 0
 }
 
 /// A name as the catalogs have it.
@@ -167,6 +167,7 @@ mod tests {
                 None,
             ),
             ("CREATE TABLE u (b timestamptz DEFAULT 'now')", None),
+            ("CREATE TABLE b (t int, a text DEFAULT 'now')", None),
         ] {
             assert_eq!(found(statement).as_deref(), expect, "{statement}");
         }

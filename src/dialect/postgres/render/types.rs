@@ -236,6 +236,7 @@ fn retyped(sort: &str, key: &Key, column: &Column, (from, to): (&Model, &Model))
             &from.objects.get(key)?.meaning,
             &to.objects.get(key)?.meaning,
             data_type,
+            (from, to),
         )?,
         _ => return None,
     };
@@ -244,7 +245,7 @@ fn retyped(sort: &str, key: &Key, column: &Column, (from, to): (&Model, &Model))
 
 /// The values of a composite type as those of another one with the same attributes, or more. One that is cut or rounded has
 /// no words, nor has one that goes.
-fn row_of(column: &str, old: &str, new: &str, data_type: &str) -> Option<String> {
+fn row_of(column: &str, old: &str, new: &str, data_type: &str, (from, to): (&Model, &Model)) -> Option<String> {
     let [now, then] = [old, new].map(|meaning| parts(meaning).1);
     let divided = |line: &str| -> (String, String) {
         let name = attribute(line);
@@ -262,7 +263,10 @@ fn row_of(column: &str, old: &str, new: &str, data_type: &str) -> Option<String>
             fields.push("NULL".to_owned());
             continue;
         };
-        if was != data_type && (data_type.contains('(') || rounded::verb(was, data_type).is_some()) {
+        // Under a domain as well.
+        let (old_base, new_base) = (base(was, from), base(data_type, to));
+        let becomes_others = || rounded::verb(&old_base, &new_base).is_some() || cast::misleads(&old_base, &new_base);
+        if old_base != new_base && (new_base.contains('(') || becomes_others()) {
             return None;
         }
         let way = cast(&family(was), &family(data_type), |_| false).filter(|_| was != data_type);
