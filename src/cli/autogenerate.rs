@@ -191,7 +191,7 @@ fn between(
         let was_irreversible = generated.irreversible;
         hook::processed(&given, hook, &mut generated, ui)?;
         if generated.irreversible && !was_irreversible {
-            "it cannot be undone: `process_revision` printed nothing that leads back".clone_into(&mut not_undone);
+            "it cannot be undone, as `process_revision` has it".clone_into(&mut not_undone);
             ui.say(&format!("note: {not_undone}"));
         }
     }

@@ -51,7 +51,11 @@ pub(crate) fn test(session: &mut Session<'_>, args: &args::Test, ui: &mut Ui<'_>
         let mut executor = session.executor(&history, graph, &mut *scratch, patience, &mut silent);
         executor.lent.no_code = true;
         for node in order.iter().copied() {
-            if !wanted.contains(&node) || done.contains(node) {
+            if done.contains(node) {
+                executor.apply_again(node).map_err(on_scratch)?;
+                continue;
+            }
+            if !wanted.contains(&node) {
                 executor.apply_alone(node).map_err(on_scratch)?;
                 continue;
             }

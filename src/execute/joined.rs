@@ -25,6 +25,11 @@ pub(super) fn ask(force: &mut Force, stuck: &Stuck, (from, to): (&Model, &Model)
     table.filter(stays).is_some_and(|table| force.joined.insert(table))
 }
 
+/// Takes the changes of a table apart again, where all in one are refused; `false` when they are apart.
+pub(super) fn apart(force: &mut Force, stuck: &Stuck) -> bool {
+    force.joined.contains(&stuck.key) && force.apart.insert(stuck.key.clone())
+}
+
 /// The tables that another engine is to hold: it may have no such keys and columns as there are, nor the old one those that
 /// come.
 pub(super) fn moved<'m>(dialect: &dyn Dialect, from: &'m Model, to: &'m Model) -> impl Iterator<Item = Key> + 'm {
@@ -51,7 +56,7 @@ fn joined<'m>(change: &'m Change, force: &Force, (from, to): (&'m Model, &'m Mod
         }
         _ => None,
     };
-    table.filter(|table| force.joined.contains(*table))
+    table.filter(|table| force.joined.contains(*table) && !force.apart.contains(*table))
 }
 
 /// Whether two changes, one behind the other, are one run.
@@ -81,7 +86,7 @@ pub(super) fn together(changes: Vec<Change>, force: &Force, models: (&Model, &Mo
     out
 }
 
-/// Makes one statement of a run's; the first piece has it, and the others say nothing. What cannot be joined stays as it
+/// Makes one statement of a run's; one piece has it, and the others say nothing. What cannot be joined stays as it
 /// is.
 pub(super) fn join(pieces: &mut [Piece], force: &Force, models: (&Model, &Model), rules: &SplitRules) {
     let can = pieces.len() > 1
@@ -95,8 +100,16 @@ pub(super) fn join(pieces: &mut [Piece], force: &Force, models: (&Model, &Model)
     for piece in pieces.iter_mut() {
         piece.statements.clear();
     }
-    pieces[0].statements = statements;
-    pieces[0].loses = Some(lost.join(", ")).filter(|lost| !lost.is_empty());
+    // What is lost stands beside what loses it, also for a command that takes operations out.
+    let loses = |piece: &Piece| {
+        let Change::Alter(_, alter) = &piece.change else {
+            return false;
+        };
+        matches!(**alter, Alter::DropColumn(_))
+    };
+    let at = pieces.iter().position(loses).unwrap_or_default();
+    pieces[at].statements = statements;
+    pieces[at].loses = Some(lost.join(", ")).filter(|lost| !lost.is_empty());
 }
 
 fn one_of(pieces: &[Piece], rules: &SplitRules) -> Option<Vec<String>> {
@@ -107,7 +120,7 @@ fn one_of(pieces: &[Piece], rules: &SplitRules) -> Option<Vec<String>> {
         let mut altered = false;
         for statement in &piece.statements {
             if let Some(rest) = statement.strip_prefix(HEAD) {
-                let name = rest.split(' ').next()?;
+                let name = &rest[..token::tokens(rest, rules).next()?.span.end];
                 if altered || !name.ends_with('`') || table.is_some_and(|table| table != name) {
                     return None;
                 }
@@ -132,14 +145,30 @@ fn one_of(pieces: &[Piece], rules: &SplitRules) -> Option<Vec<String>> {
     if modes.count() > 1 || after.len() > 1 || clauses.iter().any(apart) {
         return None;
     }
-    // A column may be said once, and what is said last holds.
-    let column = |clause: &str| {
-        let name = clause.strip_prefix("MODIFY COLUMN ")?;
+    // A column may be said once, and what is said last holds; nothing is to be said of one that comes or goes.
+    let column = |clause: &str, head: &str| {
+        let name = clause.strip_prefix(head)?;
         let end = token::tokens(name, rules).next()?.span.end;
         Some(name[..end].to_owned())
     };
-    let said: Vec<Option<String>> = clauses.iter().map(|clause| column(clause)).collect();
-    let is_last = |at: &usize| said[*at].is_none() || !said[at + 1..].contains(&said[*at]);
+    let said: Vec<Option<String>> = clauses.iter().map(|clause| column(clause, "MODIFY COLUMN ")).collect();
+    let gone: Vec<String> = clauses
+        .iter()
+        .filter_map(|clause| column(clause, "DROP COLUMN "))
+        .collect();
+    let comes = |name: &String| {
+        clauses
+            .iter()
+            .any(|clause| column(clause, "ADD COLUMN ").as_ref() == Some(name))
+    };
+    if said.iter().flatten().any(|name| comes(name)) {
+        return None;
+    }
+    let is_gone = |name: &String| gone.contains(name);
+    let is_last = |at: &usize| match &said[*at] {
+        Some(name) => !is_gone(name) && !said[at + 1..].contains(&said[*at]),
+        None => true,
+    };
     let clauses: Vec<&str> = (0..clauses.len()).filter(is_last).map(|at| clauses[at]).collect();
     before.push(format!("{HEAD}{} {}", table?, clauses.join(", ")));
     before.extend(after);

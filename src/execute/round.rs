@@ -78,12 +78,20 @@ impl Autogenerate<'_> {
             let table = renamed.map_or(table, |rename| &rename.table);
             let is_over = |object: &Object, column: &Column| {
                 object.columns.contains(&column.folded)
-                    || object.create.iter().any(|words| diff::names(words, &column.name))
+                    || object.create.iter().any(|words| {
+                        // Behind its own name and the table's.
+                        let columns = words.find('(').map_or("", |at| &words[at..]);
+                        diff::names(columns, &column.name)
+                    })
             };
+            // Elsewhere an index goes on over the columns that are left.
+            let goes_along = !self.dialect.manner().constraints_first;
             let goes = |key: &Key, object: &Object| match &piece.change {
                 Change::Drop(_) => true,
                 Change::Alter(_, alter) => match &**alter {
-                    Alter::DropColumn(column) => key.kind == Kind::Index && is_over(object, column),
+                    Alter::DropColumn(column) => {
+                        goes_along && matches!(key.kind, Kind::Index | Kind::Statistics) && is_over(object, column)
+                    }
                     _ => false,
                 },
                 _ => false,

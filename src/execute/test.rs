@@ -121,6 +121,20 @@ impl Executor<'_> {
         Ok(findings)
     }
 
+    /// Applies one that was tried on another database, with the rows that were there before it.
+    ///
+    /// # Errors
+    /// What its scripts fail with.
+    pub fn apply_again(&mut self, node: Node) -> Result<()> {
+        let test = self
+            .sources
+            .test(self.graph.revision(node), self.driver.dialect().variants())?;
+        if let Some(file) = test {
+            self.prepare(&Expected::read(&file, self.driver.dialect())?)?;
+        }
+        self.step_alone(node, Direction::Upgrade)
+    }
+
     /// Applies one revision whose ancestors are applied.
     ///
     /// # Errors

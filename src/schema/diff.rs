@@ -31,6 +31,8 @@ pub struct Force {
     pub recreate: BTreeSet<Key>,
     /// Tables whose changes are one statement.
     pub joined: BTreeSet<Key>,
+    /// Those of them where it was refused.
+    pub apart: BTreeSet<Key>,
     /// Foreign keys go before and come after everything else, whatever the dialect's manner.
     pub foreign_keys_apart: bool,
     /// Foreign keys go before what they stand on is changed, also where they stay, or go along with a table or column.

@@ -12,7 +12,7 @@ use crate::execute::piece::{self, Piece};
 use crate::execute::schema;
 use crate::project::Command;
 use crate::schema::Model;
-use crate::schema::diff::Rename;
+use crate::schema::diff::{self, Rename};
 
 /// Lets the project's command change the operations. What it gives back must run; where it leads elsewhere than to the
 /// wanted schema, or not back, that is told and not refused: it may be what the command is for.
@@ -87,7 +87,7 @@ pub(super) fn processed(given: &Given<'_>, hook: &Command, out: &mut Generated, 
 /// What is lost by statements of the command, and not said above them; the lines that say so.
 fn dropped(given: &Given<'_>, reached: &Model, up: &str) -> Result<String> {
     // What gets another name looks like a drop.
-    if up.to_ascii_lowercase().contains("rename") {
+    if diff::names(up, "rename") {
         return Ok(String::new());
     }
     let pieces = given.compare.differences(given.now, reached, given.renames)?;

@@ -9,17 +9,6 @@ use crate::sql::token::{Kind, Token, comments, tokens, unquoted};
 const NAME: &str = "sqlrev:renamed";
 /// How every directive begins behind its dashes.
 const PREFIX: &str = "sqlrev";
-/// The directives that are for revisions.
-const OF_REVISIONS: [&str; 7] = [
-    "allow",
-    "autoincrement",
-    "nullable",
-    "reorder",
-    "retype",
-    "strict",
-    "without_rowid",
-];
-
 /// A name as SQL has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Called {
@@ -149,14 +138,14 @@ fn mentions(text: &str) -> bool {
         .any(|part| part.eq_ignore_ascii_case(mark))
 }
 
-/// Whether a comment means to be a directive and is none: misspelled, in capitals, or between `/*` and `*/`. Those of
-/// revisions do nothing here and are left alone, since definitions keep their comments.
+/// Whether a comment means to be the directive and is none: misspelled, in capitals, or between `/*` and `*/`. Those of
+/// revisions do nothing here and are left alone, since definitions keep their comments, and so is prose.
 fn is_strange(text: &str, token: &Token) -> bool {
     let comment = &text[token.span.clone()];
     let Some(words) = ["--", "/*", "#"].iter().find_map(|mark| comment.strip_prefix(mark)) else {
         return false;
     };
-    let words = words.trim_start();
+    let words = words.trim_start_matches(['-', '*', ' ', '\t', '\n', '\r']);
     let Some((prefix, rest)) = words.split_at_checked(PREFIX.len()) else {
         return false;
     };
@@ -168,9 +157,10 @@ fn is_strange(text: &str, token: &Token) -> bool {
         .chars()
         .take_while(|c| c.is_alphanumeric() || *c == '_')
         .collect();
-    let is_known = !words.starts_with(NAME) && OF_REVISIONS.contains(&name.to_ascii_lowercase().as_str());
-    let is_written = comment.starts_with("--") && words.starts_with(NAME) && name == "renamed";
-    token.kind == Kind::Comment && prefix.eq_ignore_ascii_case(PREFIX) && !is_known && !is_written
+    let name = name.to_ascii_lowercase();
+    let is_meant = name.starts_with("renam") || crate::error::nearest(&name, ["renamed"]).is_some();
+    let is_written = comment.starts_with("--") && comment[2..].trim_start().starts_with(NAME) && name == "renamed";
+    token.kind == Kind::Comment && prefix.eq_ignore_ascii_case(PREFIX) && is_meant && !is_written
 }
 
 fn is_directive(text: &str, token: &Token) -> bool {
@@ -261,11 +251,18 @@ mod tests {
             "--sqlrev :Renamed from=a",
             "/* sqlrev:renamed from=a */",
             "-- sqlrev:renamed_from=a",
+            "--- sqlrev:renamed from=a",
+            "-- sqlrev:remaned from=a",
         ] {
             check(&format!("{comment}\n"), "CREATE TABLE t (a)", strange);
             check("", &format!("CREATE TABLE t (\n{comment}\na int)"), strange);
         }
-        for comment in ["-- sqlrev:allow drop", "-- sqlrev keeps this: yes", "-- see sqlrev: it"] {
+        for comment in [
+            "-- sqlrev:allow drop",
+            "-- sqlrev: see README.md",
+            "-- sqlrev keeps this: yes",
+            "-- see sqlrev: it",
+        ] {
             assert_eq!(
                 read(&format!("{comment}\n"), "CREATE TABLE t (a)", &SQLITE),
                 Ok(Vec::new())
