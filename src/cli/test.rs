@@ -51,12 +51,9 @@ pub(crate) fn test(session: &mut Session<'_>, args: &args::Test, ui: &mut Ui<'_>
         let mut executor = session.executor(&history, graph, &mut *scratch, patience, &mut silent);
         executor.lent.no_code = true;
         for node in order.iter().copied() {
-            if done.contains(node) {
-                executor.apply_again(node).map_err(on_scratch)?;
-                continue;
-            }
-            if !wanted.contains(&node) {
-                executor.apply_alone(node).map_err(on_scratch)?;
+            let again = done.contains(node);
+            if again || !wanted.contains(&node) {
+                executor.apply_alone(node, again).map_err(on_scratch)?;
                 continue;
             }
             let found = match executor.try_revision(node).map_err(on_scratch) {

@@ -161,7 +161,7 @@ fn one_of(pieces: &[Piece], rules: &SplitRules) -> Option<Vec<String>> {
             .iter()
             .any(|clause| column(clause, "ADD COLUMN ").as_ref() == Some(name))
     };
-    if said.iter().flatten().any(|name| comes(name)) {
+    if said.iter().flatten().any(comes) {
         return None;
     }
     let is_gone = |name: &String| gone.contains(name);

@@ -121,25 +121,16 @@ impl Executor<'_> {
         Ok(findings)
     }
 
-    /// Applies one that was tried on another database, with the rows that were there before it.
+    /// Applies one revision whose ancestors are applied; with the rows that its test has before it, where it was tried on
+    /// another database.
     ///
     /// # Errors
     /// What its scripts fail with.
-    pub fn apply_again(&mut self, node: Node) -> Result<()> {
-        let test = self
-            .sources
-            .test(self.graph.revision(node), self.driver.dialect().variants())?;
-        if let Some(file) = test {
-            self.prepare(&Expected::read(&file, self.driver.dialect())?)?;
+    pub fn apply_alone(&mut self, node: Node, with_rows: bool) -> Result<()> {
+        let dialect = self.driver.dialect();
+        if with_rows && let Some(file) = self.sources.test(self.graph.revision(node), dialect.variants())? {
+            self.prepare(&Expected::read(&file, dialect)?)?;
         }
-        self.step_alone(node, Direction::Upgrade)
-    }
-
-    /// Applies one revision whose ancestors are applied.
-    ///
-    /// # Errors
-    /// What its script fails with.
-    pub fn apply_alone(&mut self, node: Node) -> Result<()> {
         self.step_alone(node, Direction::Upgrade)
     }
 
