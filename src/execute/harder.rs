@@ -32,7 +32,6 @@ pub(super) fn harder(force: &mut Force, from: &Model, wanted: &Model, stuck: &St
         // Nothing else stands in the way of an ALTER there.
         return stuck.refused
             && (changed_indexes(force, from, wanted, key)
-                || joined::apart(force, stuck)
                 || joined::ask(force, stuck, (stuck.renamed.as_deref().unwrap_or(from), wanted))
                 || !std::mem::replace(&mut force.foreign_keys_apart, true));
     }

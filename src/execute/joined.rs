@@ -13,7 +13,8 @@ use crate::sql::token;
 /// How the statements begin that can be joined.
 const HEAD: &str = "ALTER TABLE ";
 
-/// Asks for it where a way stopped; `false` when that was asked for already.
+/// Asks for it where a way stopped, and takes the changes of the table apart again where all in one are refused; `false`
+/// when both was tried.
 pub(super) fn ask(force: &mut Force, stuck: &Stuck, (from, to): (&Model, &Model)) -> bool {
     let on = |model: &Model| model.objects.get(&stuck.key).and_then(|object| object.on.clone());
     let table = match stuck.key.kind {
@@ -22,12 +23,10 @@ pub(super) fn ask(force: &mut Force, stuck: &Stuck, (from, to): (&Model, &Model)
         _ => None,
     };
     let stays = |table: &Key| from.table(table).is_some() && to.table(table).is_some();
-    table.filter(stays).is_some_and(|table| force.joined.insert(table))
-}
-
-/// Takes the changes of a table apart again, where all in one are refused; `false` when they are apart.
-pub(super) fn apart(force: &mut Force, stuck: &Stuck) -> bool {
-    force.joined.contains(&stuck.key) && force.apart.insert(stuck.key.clone())
+    let Some(table) = table.filter(stays) else {
+        return false;
+    };
+    force.joined.insert(table.clone()) || force.apart.insert(table)
 }
 
 /// The tables that another engine is to hold: it may have no such keys and columns as there are, nor the old one those that

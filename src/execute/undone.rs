@@ -16,6 +16,9 @@ use crate::sorted::Gather as _;
 /// How many are kept: one for the way there and one for the way back.
 const MOST: usize = 2;
 
+/// What PostgreSQL says when it takes no more connections of a role, or at all (`errcodes-appendix.html`).
+const TOO_MANY_CONNECTIONS: &str = "53300";
+
 /// Says that a scratch database is used from now on that was made before another one; refused when all is to stop.
 pub type Resume<'a> = &'a dyn Fn(&mut dyn Driver) -> Result<(), DriverError>;
 
@@ -41,12 +44,21 @@ impl Kept {
         }
         None
     }
+
+    /// Lets all go where their connections are those that a new one lacks (PostgreSQL's 53300); `false` where there are none.
+    fn gives_way(&self, error: &Error) -> bool {
+        let is_lack = error.causes().iter().any(|cause| cause.contains(TOO_MANY_CONNECTIONS));
+        is_lack && !std::mem::take(&mut *self.0.borrow_mut()).is_empty()
+    }
 }
 
 impl Autogenerate<'_> {
     /// A scratch database that holds the schema. What is not compared may be missing there.
     pub(super) fn holding(&self, schema: &Model) -> Result<Replay> {
-        let mut replay = Replay::new(self.scratch, false)?;
+        let mut replay = match Replay::new(self.scratch, false) {
+            Err(error) if self.kept.gives_way(&error) => Replay::new(self.scratch, false)?,
+            made => made?,
+        };
         let seen = self.seen(schema);
         let bodies = replay.driver().dialect().bodies_unread();
         let bodies = bodies.filter(|_| declared::has_bodies(schema));

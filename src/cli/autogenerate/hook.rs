@@ -86,11 +86,13 @@ pub(super) fn processed(given: &Given<'_>, hook: &Command, out: &mut Generated, 
 
 /// What is lost by statements of the command, and not said above them; the lines that say so.
 fn dropped(given: &Given<'_>, reached: &Model, up: &str) -> Result<String> {
+    let mut renames = given.renames.to_vec();
     // What gets another name looks like a drop.
-    if diff::names(up, "rename") {
-        return Ok(String::new());
+    if diff::names(up, "rename") || diff::names(up, "change") {
+        let (now, then) = (given.compare.seen(given.now), given.compare.seen(reached));
+        renames.extend(diff::likely_renames(&now, &then, &renames));
     }
-    let pieces = given.compare.differences(given.now, reached, given.renames)?;
+    let pieces = given.compare.differences(given.now, reached, &renames)?;
     let said = |loses: &&str| up.contains(&format!("-- This drops {loses}"));
     let lost: Vec<&str> = pieces.iter().filter_map(|piece| piece.loses.as_deref()).collect();
     let lost: Vec<&str> = lost.into_iter().filter(|loses| !said(loses)).collect();

@@ -152,13 +152,11 @@ fn is_strange(text: &str, token: &Token) -> bool {
     let Some(rest) = rest.trim_start().strip_prefix(':') else {
         return false;
     };
-    let name: String = rest
-        .trim_start()
-        .chars()
-        .take_while(|c| c.is_alphanumeric() || *c == '_')
-        .collect();
+    let words = rest.trim_start();
+    let name: String = words.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
     let name = name.to_ascii_lowercase();
-    let is_meant = name.starts_with("renam") || crate::error::nearest(&name, ["renamed"]).is_some();
+    let is_near = name.starts_with("renam") || crate::error::nearest(&name, ["renamed"]).is_some();
+    let is_meant = is_near && (words.len() == rest.len() || words.to_ascii_lowercase().contains("from"));
     let is_written = comment.starts_with("--") && comment[2..].trim_start().starts_with(NAME) && name == "renamed";
     token.kind == Kind::Comment && prefix.eq_ignore_ascii_case(PREFIX) && is_meant && !is_written
 }
@@ -260,6 +258,7 @@ mod tests {
         for comment in [
             "-- sqlrev:allow drop",
             "-- sqlrev: see README.md",
+            "-- sqlrev: renamed tables are said here",
             "-- sqlrev keeps this: yes",
             "-- see sqlrev: it",
         ] {

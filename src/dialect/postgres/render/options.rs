@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::dialect::postgres::inspect::quoted;
-use crate::dialect::postgres::render::family;
+use crate::dialect::postgres::render::{below, family};
 use crate::schema::Table;
 use crate::sorted::Gather as _;
 
@@ -64,18 +64,12 @@ pub(super) fn option(place: &str, name: &str, old: Option<&str>, new: Option<&st
             None => table("SET WITHOUT CLUSTER"),
         }],
         "with" => storage_parameters(place, old, new),
-        "partition_of" => {
-            let parent = |words: &str| {
-                let at = words.find(" FOR VALUES ").or_else(|| words.rfind(" DEFAULT"))?;
-                Some((words[..at].to_owned(), words[at + 1..].to_owned()))
-            };
-            // One that gets another place leaves its own by itself.
-            match (old.and_then(parent), new.and_then(parent)) {
-                (_, Some((above, bound))) => vec![format!("ALTER TABLE {above} ATTACH PARTITION {place} {bound}")],
-                (Some((above, _)), None) => vec![format!("ALTER TABLE {above} DETACH PARTITION {place}")],
-                (None, None) => Vec::new(),
-            }
-        }
+        // One that gets another place leaves its own by itself.
+        "partition_of" => match (old.and_then(below::parent), new.and_then(below::parent)) {
+            (_, Some((above, bound))) => vec![format!("ALTER TABLE {above} ATTACH PARTITION {place} {bound}")],
+            (Some((above, _)), None) => vec![format!("ALTER TABLE {above} DETACH PARTITION {place}")],
+            (None, None) => Vec::new(),
+        },
         "inherits" => {
             let parents = |words: Option<&str>| -> Vec<String> {
                 words
