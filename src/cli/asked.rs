@@ -64,6 +64,48 @@ fn table_of(names: &Names, model: &Model, name: &str) -> Option<Key> {
     })
 }
 
+/// The rename of a table, which leaves it in its schema.
+fn of_table(
+    table: Key,
+    (old, new): (&str, &str),
+    names: &Names,
+    (from, to): (&Model, &Model),
+    wrong: &dyn Fn(&str) -> Error,
+) -> Result<Rename> {
+    if to.objects.contains_key(&table) {
+        return Err(wrong(&format!("the table `{old}` is in the wanted schema as well")));
+    }
+    let wanted = typed(new, |called| {
+        let same = |schema: &str| schema == table.schema;
+        names.tables(to, Some(&same), called).pop()
+    });
+    let wanted = match (wanted, table_of(names, to, new)) {
+        (Some(key), _) => key,
+        (None, Some(key)) if key.schema == table.schema => key,
+        (None, Some(key)) => {
+            let message = format!(
+                "`{}` is in another schema, and a rename leaves a table where it is",
+                key.shown()
+            );
+            return Err(wrong(&message).help(format!(
+                "move it before, in a revision of its own: ALTER TABLE {} SET SCHEMA {}",
+                table.shown(),
+                key.schema
+            )));
+        }
+        (None, None) => return Err(wrong(&format!("the wanted schema has no table `{new}`"))),
+    };
+    if from.objects.contains_key(&wanted) {
+        return Err(wrong(&format!("there is a table `{new}` already")));
+    }
+    Ok(Rename {
+        table,
+        column: None,
+        to: to.objects[&wanted].name.clone(),
+        folded: wanted.name,
+    })
+}
+
 /// A rename of the command line: `table.column=new` or `table=new`.
 pub(super) fn read(word: &str, names: &Names, from: &Model, to: &Model) -> Result<Rename> {
     let wrong = |what: &str| {
@@ -72,23 +114,7 @@ pub(super) fn read(word: &str, names: &Names, from: &Model, to: &Model) -> Resul
     };
     let (old, new) = cut(word, '=', false).ok_or_else(|| wrong("there is no `=` in it"))?;
     if let Some(table) = table_of(names, from, old) {
-        if to.objects.contains_key(&table) {
-            return Err(wrong(&format!("the table `{old}` is in the wanted schema as well")));
-        }
-        let wanted = typed(new, |called| {
-            let same = |schema: &str| schema == table.schema;
-            names.tables(to, Some(&same), called).pop()
-        });
-        let wanted = wanted.ok_or_else(|| wrong(&format!("the wanted schema has no table `{new}`")))?;
-        if from.objects.contains_key(&wanted) {
-            return Err(wrong(&format!("there is a table `{new}` already")));
-        }
-        return Ok(Rename {
-            table,
-            column: None,
-            to: to.objects[&wanted].name.clone(),
-            folded: wanted.name,
-        });
+        return of_table(table, (old, new), names, (from, to), &wrong);
     }
     let (table, column) = cut(old, '.', true).ok_or_else(|| wrong(&format!("there is no table `{old}`")))?;
     // Where the table is renamed as well, it is called by its new name.

@@ -265,8 +265,7 @@ fn divide(
         constraints: rules.contains(&Rule::ConstraintNotValid),
     };
     let (mut first_up, mut first_down) = (up.clone(), down.as_deref().cloned().unwrap_or_default());
-    let models = (now, reached);
-    let Some(later) = gentle::divide(history.dialect, ways, models, &mut first_up, &mut first_down) else {
+    let Some(later) = gentle::divide(history.dialect, ways, reached, &mut first_up, &mut first_down) else {
         return Ok(None);
     };
     let first = |pieces: &[Piece]| (piece::script(pieces, history.dialect), false);

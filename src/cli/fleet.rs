@@ -4,7 +4,8 @@
 
 mod named;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cell::RefCell;
+use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
@@ -74,6 +75,7 @@ pub(super) fn upgrade(session: &mut Session<'_>, args: &args::Upgrade, ui: &mut 
         opening: session.opening(&history.project)?,
         passed_over: passed_over(&history),
     };
+    name_in_panics();
     let all = fleet.databases.len();
     let canaries = args.fleet.canary.unwrap_or(1).min(all);
     let jobs = args
@@ -136,8 +138,8 @@ impl Fleet<'_> {
                 if at >= which.end || stopped {
                     return;
                 }
-                let done = catch_unwind(AssertUnwindSafe(|| self.one(at)));
-                if sender.send((at, done.unwrap_or_else(|_| Err(broken())))).is_err() {
+                AT_WORK.set(self.databases[at].name.clone());
+                if sender.send((at, self.one(at))).is_err() {
                     return;
                 }
             }
@@ -193,8 +195,8 @@ impl Fleet<'_> {
                         if at >= first.load(Ordering::Relaxed) || self.cancel.flag().load(Ordering::Relaxed) {
                             return;
                         }
-                        let current = catch_unwind(AssertUnwindSafe(|| is_current(at)));
-                        if !matches!(current, Ok(Some(true))) {
+                        AT_WORK.set(self.databases[at].name.clone());
+                        if is_current(at) != Some(true) {
                             first.fetch_min(at, Ordering::Relaxed);
                         }
                     }
@@ -333,9 +335,23 @@ fn counted(count: usize, one: &str, several: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { several })
 }
 
-/// The error for a database whose run panicked.
-fn broken() -> Error {
-    Error::new(Code::BatchInternal, "the run ended in a panic").help("please report this")
+thread_local! {
+    /// What the database is called at which this thread is.
+    static AT_WORK: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// A panic, which ends the whole program, says which database it was at: the others can go on without it.
+fn name_in_panics() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        before(info);
+        let name = AT_WORK.take();
+        if !name.is_empty() {
+            let words = "please report this; what it did in databases is undone or told by the next run; leave this one out \
+                         until then";
+            let _ = writeln!(std::io::stderr(), "this was at {name}: {words}");
+        }
+    }));
 }
 
 /// What is wrong, where, and what state the database is in.

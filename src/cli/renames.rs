@@ -203,7 +203,13 @@ impl Names {
         let mut tables = self.tables(from, Some(&|schema| schema == wanted.schema), old);
         if tables.is_empty() && !from.objects.contains_key(wanted) && !from.objects.is_empty() {
             let old = self.meant(old);
-            return Err(format!("there is no table `{old}` that could have become `{spelled}`"));
+            let schema = &wanted.schema;
+            return Err(if schema.is_empty() {
+                format!("there is no table `{old}` that could have become `{spelled}`")
+            } else {
+                // A rename leaves a table where it is.
+                format!("there is no table `{old}` in schema `{schema}` that could have become `{spelled}`")
+            });
         }
         Ok(tables.pop().map(|table| Rename {
             table,
@@ -379,6 +385,13 @@ pub(crate) fn tell_guesses(from: &Model, to: &Model, renames: &[Rename], ui: &mu
         let typed = shell::word(guess.shown());
         ui.say(&format!(
             "note: {old} goes and {new} comes; if that is one thing with another name: --rename {typed}"
+        ));
+    }
+    for (old, new) in diff::likely_moves(from, to, renames) {
+        let (old, schema, new) = (old.shown(), new.schema.as_str(), new.shown());
+        ui.say(&format!(
+            "note: {old} goes with its rows and {new} comes; if that is one table, move it before, in a revision of its own: \
+             ALTER TABLE {old} SET SCHEMA {schema}"
         ));
     }
 }

@@ -11,7 +11,7 @@ use crate::code::Code;
 use crate::dialect::{Dialect, Scratch};
 use crate::error::{Error, Result};
 use crate::execute::declared::{self, Lens, has_body};
-use crate::execute::harder::{around, harder, in_steps, is_astray};
+use crate::execute::harder::{around, harder, in_steps, is_astray, say_unfilled};
 use crate::execute::joined;
 use crate::execute::naming;
 use crate::execute::online::OnDriver;
@@ -22,6 +22,7 @@ use crate::execute::undone::{Kept, Resume};
 use crate::revision::Script;
 use crate::schema::diff::{self, Change, Force, Manner, Rename};
 use crate::schema::{Key, Kind, Model, order};
+use crate::sorted::Gather as _;
 use crate::source::SourceFile;
 use crate::version::VersionTable;
 
@@ -229,8 +230,17 @@ impl Autogenerate<'_> {
         let dialect = replay.driver().dialect();
         let mut pieces = Vec::new();
         let mut present = self.model(replay)?;
-        if !renames.is_empty() && !force.recreate.is_empty() {
-            let drops = order::removal(&present, &force.recreate).into_iter();
+        // What columns stand on is let go by its changes, and is in the way of no rename.
+        let stands_under =
+            |key: &&Key| matches!(key.kind, Kind::Type | Kind::Domain | Kind::Function | Kind::Procedure);
+        let in_the_way: BTreeSet<Key> = force
+            .recreate
+            .iter()
+            .filter(|key| !stands_under(key))
+            .cloned()
+            .into_set();
+        if !renames.is_empty() && !in_the_way.is_empty() {
+            let drops = order::removal(&present, &in_the_way).into_iter();
             // Others have these names when tables have theirs.
             let drops = drops.filter(|key| present.objects.contains_key(key));
             let drops = drops.map(Change::Drop).collect();
@@ -352,6 +362,9 @@ impl Autogenerate<'_> {
                 }));
             };
             let mut statements = statements;
+            if steps.is_none() {
+                say_unfilled(change, to, dialect.manner(), &mut statements);
+            }
             let compared = self.table.compares(Kind::Owner) && self.table.compares(Kind::Grant);
             if dialect.manner().privileges && !compared && is_made_anew(change, from, to) {
                 let word = format!(

@@ -1,10 +1,13 @@
 //! Changes written so that a large and busy table stays available: what takes long comes in a revision of its own, which
 //! builds indexes outside of a transaction, or looks at rows under a weak lock.
 
+use std::collections::BTreeSet;
+
 use crate::dialect::Dialect;
 use crate::execute::piece::Piece;
 use crate::schema::diff::{Alter, Change};
 use crate::schema::{self, Key, Kind, Model};
+use crate::sorted::Gather as _;
 
 /// What is to be done in this way.
 #[derive(Debug, Clone, Copy)]
@@ -30,17 +33,22 @@ pub struct Later {
 pub fn divide(
     dialect: &dyn Dialect,
     ways: Ways,
-    (now, wanted): (&Model, &Model),
+    wanted: &Model,
     up: &mut Vec<Piece>,
     down: &mut Vec<Piece>,
 ) -> Option<Later> {
     let mut later = Later::default();
     let mut gone: Vec<Key> = Vec::new();
+    let created = up.iter().filter_map(|piece| match &piece.change {
+        Change::Create(key) if key.kind != Kind::Index => Some(key.clone()),
+        _ => None,
+    });
+    let new: BTreeSet<Key> = created.into_set();
     up.retain(|piece| {
         let Change::Create(key) = &piece.change else {
             return true;
         };
-        let Some((create, drop)) = index(dialect, key, now, wanted).filter(|_| ways.indexes) else {
+        let Some((create, drop)) = index(dialect, key, &new, wanted).filter(|_| ways.indexes) else {
             return true;
         };
         // What it takes from another index comes back with the rest.
@@ -93,10 +101,10 @@ fn takes_mark(key: &Key, wanted: &Model, down: &[Piece]) -> bool {
     })
 }
 
-/// An index of a table that is there before.
-fn index(dialect: &dyn Dialect, key: &Key, now: &Model, wanted: &Model) -> Option<(Vec<String>, String)> {
+/// An index of a table that is there before, under another name too.
+fn index(dialect: &dyn Dialect, key: &Key, new: &BTreeSet<Key>, wanted: &Model) -> Option<(Vec<String>, String)> {
     let table = wanted.objects.get(key)?.on.as_ref()?;
-    let is_there = key.kind == Kind::Index && now.objects.contains_key(table);
+    let is_there = key.kind == Kind::Index && !new.contains(table);
     is_there.then(|| dialect.concurrently(key, wanted)).flatten()
 }
 

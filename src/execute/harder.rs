@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::execute::joined;
 use crate::execute::stuck::Stuck;
-use crate::schema::diff::{self, Alter, Change, Force};
-use crate::schema::{Key, Kind, Model, Table};
+use crate::schema::diff::{self, Alter, Change, Force, Manner};
+use crate::schema::{Column, Key, Kind, Model, Table};
 use crate::sorted::Gather as _;
 use crate::sql::parse::define;
 
@@ -154,8 +154,8 @@ pub(super) fn is_astray(change: &Change, from: &Model, wanted: &Model) -> bool {
     }
 }
 
-/// The parts of what adds a NOT NULL column without a default: rows that are there have no value for it.
-pub(super) fn in_steps(change: &Change) -> Option<(Change, String, Change)> {
+/// A NOT NULL column without a default that a change adds, and its table: rows that are there have no value for it.
+fn unfilled(change: &Change) -> Option<(&Key, &Column)> {
     let Change::Alter(table, alter) = change else {
         return None;
     };
@@ -163,9 +163,37 @@ pub(super) fn in_steps(change: &Change) -> Option<(Change, String, Change)> {
         return None;
     };
     let filled = column.default.is_some() || column.generated.is_some() || column.identity.is_some();
-    if filled || !column.not_null {
-        return None;
+    (!filled && column.not_null).then_some((table, column))
+}
+
+/// What a change does to rows that are there and have no value for its column, said above its statements.
+pub(super) fn say_unfilled(change: &Change, wanted: &Model, manner: Manner, statements: &mut Vec<String>) {
+    let Some((table, column)) = unfilled(change) else {
+        return;
+    };
+    // A domain may have a default of its own.
+    let uses = wanted.objects.get(table).map(|object| &object.uses);
+    if statements.is_empty() || uses.is_some_and(|uses| uses.iter().any(|key| key.kind == Kind::Domain)) {
+        return;
     }
+    let word = if manner.fills {
+        format!(
+            "-- Rows that are there get the empty value of its type in column {}.",
+            column.name
+        )
+    } else {
+        format!(
+            "-- This fails where rows are there: they have no value for column {}, which has no DEFAULT.",
+            column.name
+        )
+    };
+    let sets = statements.iter().take_while(|statement| statement.starts_with("SET "));
+    statements.insert(sets.count(), word.replace('\n', " "));
+}
+
+/// The parts of what adds a NOT NULL column without a default.
+pub(super) fn in_steps(change: &Change) -> Option<(Change, String, Change)> {
+    let (table, column) = unfilled(change)?;
     let mut nullable = column.clone();
     nullable.not_null = false;
     nullable.definition.0 = define::without_not_null(&column.definition.0)?;

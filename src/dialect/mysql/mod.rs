@@ -218,6 +218,7 @@ impl Dialect for Mysql {
             whole_columns: true,
             constraints_first: true,
             letters_shown: true,
+            fills: true,
             settles: self.name == MYSQL.name,
             names_of_schema: &[ConstraintKind::Check],
             ..Manner::default()

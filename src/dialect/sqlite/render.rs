@@ -44,8 +44,9 @@ pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Ve
             if let (Alter::SetType { from, to }, Some(now), Some(then)) = (&**alter, now, then)
                 && is_rowid(now, from)
                 && !is_rowid(then, to)
+                && let Some(key) = key_over(then, to)
             {
-                return no_rowid(&object.name, alter, strict, then, to);
+                return no_rowid(&object.name, alter, strict, key, to);
             }
             let mut statements = vec![self::alter(&object.name, alter, strict)?];
             statements.extend(then.into_iter().flat_map(|then| keys(&object.name, alter, now, then)));
@@ -104,8 +105,7 @@ fn retyped(table: &str, from: &Column, to: &Column) -> String {
 }
 
 /// A primary key that is another name for the rowid takes no other type: it goes, and comes again as a key like others.
-fn no_rowid(table: &str, alter: &Alter, strict: bool, then: &Table, column: &Column) -> Option<Vec<String>> {
-    let key = key_over(then, column)?;
+fn no_rowid(table: &str, alter: &Alter, strict: bool, key: &Constraint, column: &Column) -> Option<Vec<String>> {
     let again = |alter: Alter| self::alter(table, &alter, strict);
     let mut statements = vec![
         again(Alter::DropConstraint(key.clone()))?,

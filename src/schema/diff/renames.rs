@@ -68,6 +68,24 @@ pub fn likely_renames(from: &Model, to: &Model, known: &[Rename]) -> Vec<Rename>
     found
 }
 
+/// Tables that go, and come in another schema with the same columns under the same name.
+pub fn likely_moves<'m>(from: &'m Model, to: &'m Model, known: &[Rename]) -> Vec<(&'m Key, &'m Key)> {
+    let is_known = |key: &Key| {
+        known
+            .iter()
+            .any(|rename| rename.column.is_none() && rename.table == *key)
+    };
+    let gone = tables(from).filter(|(key, _)| !to.objects.contains_key(*key) && !is_known(key));
+    let come: Vec<_> = tables(to).filter(|(key, _)| !from.objects.contains_key(*key)).collect();
+    let moved = gone.filter_map(|(old, table)| {
+        let mut same = come
+            .iter()
+            .filter(|(new, other)| new.name == old.name && same_columns(table, other));
+        same.next().map(|(new, _)| (old, *new))
+    });
+    moved.collect()
+}
+
 /// The columns whose names differ in their letters alone, beside the renames that are known.
 pub fn respelled(from: &Model, to: &Model, known: &[Rename]) -> Vec<Rename> {
     let mut found = Vec::new();

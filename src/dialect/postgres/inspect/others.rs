@@ -174,19 +174,25 @@ impl Reading<'_> {
         let sql = format!(
             "SELECT s.oid, n.nspname, s.stxname, s.stxrelid, pg_get_statisticsobjdef(s.oid), \
              (SELECT string_agg(a.attname, E'\\n') FROM pg_attribute a WHERE a.attrelid = s.stxrelid \
-             AND a.attnum = ANY (s.stxkeys)) \
+             AND a.attnum = ANY (s.stxkeys)), \
+             (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a \
+             WHERE a.attrelid = s.stxrelid AND a.attnum = ANY (s.stxkeys)), \
+             (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attname) FROM pg_attribute a \
+             WHERE a.attrelid = s.stxrelid AND a.attnum = ANY (s.stxkeys)) \
              FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace WHERE {}",
             made(catalog::STATISTICS, "s.oid")
         );
         for mut row in self.rows(&sql)? {
             let (oid, schema, name, relation) = (row.oid(), row.text(), row.text(), row.oid());
             let (create, columns) = (row.text(), row.optional().unwrap_or_default());
+            // The server lists them by their places in the table, which do not count.
+            let (listed, sorted) = (format!(" ON {}", row.text()), format!(" ON {}", row.text()));
             let on = self.key(catalog::RELATION, relation).cloned();
             let words = format!("STATISTICS {}", qualified(&schema, &name));
             let object = Object {
                 name: name.clone(),
                 on: on.clone(),
-                meaning: create.clone(),
+                meaning: create.replacen(&listed, &sorted, 1),
                 create: vec![create],
                 drop: format!("DROP {words}"),
                 uses: on.into_iter().into_set(),
