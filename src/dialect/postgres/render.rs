@@ -5,6 +5,7 @@ mod cast;
 mod detached;
 mod marks;
 mod numbering;
+mod numbers;
 mod options;
 mod ranges;
 mod rounded;

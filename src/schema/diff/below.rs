@@ -1,7 +1,7 @@
 //! Tables below others: partitions, and those that inherit.
 
 use crate::schema::diff::{Alter, Change, Plan};
-use crate::schema::{Key, Kind, Model, Table, order};
+use crate::schema::{Constraint, Key, Kind, Model, Table, order};
 use crate::sorted::Gather as _;
 
 /// The option that says of which table another one is a partition, and where.
@@ -71,7 +71,53 @@ impl Plan<'_> {
             }
             attach.push(Change::Alter(key.clone(), Box::new(place)));
         }
-        [leave, attach]
+        let moved: Vec<&Key> = leave.iter().chain(&attach).map(Change::key).collect();
+        let (mut first, last) = self.keys_to_moved(&moved);
+        first.append(&mut leave);
+        attach.extend(last);
+        [first, attach]
+    }
+
+    /// The foreign keys that stay and refer to tables out of which partitions are taken for a moment: rows that are referred
+    /// to would stop that.
+    fn keys_to_moved(&self, moved: &[&Key]) -> (Vec<Change>, Vec<Change>) {
+        let (from, to) = (self.from, self.to);
+        let is_part = |key: &Key| {
+            from.table(key)
+                .is_some_and(|table| table.options.contains_key(PARTITION))
+        };
+        let moved: Vec<&Key> = moved.iter().copied().filter(|key| is_part(key)).collect();
+        let (mut first, mut last) = (Vec::new(), Vec::new());
+        if moved.is_empty() {
+            return (first, last);
+        }
+        let changes = |key: &Key, constraint: &Constraint| {
+            let mut alters = self
+                .alter
+                .iter()
+                .filter(|(table, _)| table == key)
+                .flat_map(|(_, alters)| alters);
+            alters.any(|alter| match alter {
+                Alter::DropConstraint(other) | Alter::RenameConstraint { from: other, .. } => other == constraint,
+                _ => false,
+            })
+        };
+        for (key, object) in &from.objects {
+            for constraint in object.table.iter().flat_map(|table| &table.constraints) {
+                let loses = |parent: &Key| {
+                    let below = from.with_below(parent);
+                    moved.iter().any(|key| *key != parent && below.contains(*key))
+                };
+                let then = to.table(key).map(|table| &table.constraints[..]);
+                let stays = then.is_some_and(|then| then.contains(constraint));
+                if stays && !changes(key, constraint) && constraint.parent.as_ref().is_some_and(loses) {
+                    let change = |alter| Change::Alter(key.clone(), Box::new(alter));
+                    first.push(change(Alter::DropConstraint(constraint.clone())));
+                    last.push(change(Alter::AddConstraint(constraint.clone())));
+                }
+            }
+        }
+        (first, last)
     }
 
     /// A table that has a default of its own is given it again behind that of the table above.
