@@ -14,7 +14,7 @@ mod sequences;
 mod types;
 
 use crate::dialect::postgres::inspect::{next_value, qualified, quoted};
-use crate::schema::diff::{Alter, Change};
+use crate::schema::diff::{self, Alter, Change};
 use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model};
 
 pub(super) use options::parameters;
@@ -159,6 +159,7 @@ fn alter(key: &Key, alter: &Alter, from: &Model, to: &Model) -> Option<Vec<Strin
                     out.extend(option(&place, name, None, value.as_deref())?);
                     out
                 }
+                diff::SEQUENCES => sequences::persistence(key, old.map(String::as_str), value.as_deref(), (from, to)),
                 "storage" | "compression" => {
                     kept(&place, name, old.map(String::as_str), value.as_deref(), to.table(key)?)?
                 }

@@ -7,6 +7,14 @@ use crate::sorted::Gather as _;
 /// The option that says of which table another one is a partition, and where.
 const PARTITION: &str = "partition_of";
 
+/// The option that says which sequences of a table's columns are stored otherwise than the table.
+pub const SEQUENCES: &str = "unlogged_sequences";
+
+/// Whether it is a change of a sequence of the table, which may be left over when that got another one.
+pub fn follows_sequence(alter: &Alter) -> bool {
+    matches!(alter, Alter::SetOption { name, .. } if *name == SEQUENCES)
+}
+
 impl Plan<'_> {
     /// Tables are altered before those below them, to which a default goes along.
     pub(super) fn parents_first(&mut self) {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dialect::postgres::inspect::sequences::{Sequence, Sequences};
 use crate::dialect::postgres::inspect::{Row, qualified, quoted};
+use crate::schema::diff::SEQUENCES;
 use crate::schema::{Column, Constraint, ConstraintKind, Definition, Generated, Key, Kind, Object, Table, Text};
 use crate::sorted::Gather as _;
 
@@ -177,6 +178,8 @@ impl Draft {
                 options => format!(" ({options})"),
             };
             column.identity = Some(same(&format!("GENERATED {when} AS IDENTITY{options}")));
+            let persists = self.persists(sequence, &name);
+            self.after.extend(persists);
         }
         column.definition = Definition(definition(&column, serial));
         let place = qualified(&self.key.schema, &self.key.name);
@@ -209,6 +212,16 @@ impl Draft {
         words.push_str(&format!("{column} {word}"));
     }
 
+    /// What makes the sequence of a column survive a crash, or not, where its table does otherwise.
+    fn persists(&mut self, sequence: &Sequence, column: &str) -> Option<String> {
+        let word = sequence.persistence?;
+        if (word == "UNLOGGED") != self.persistence.is_empty() {
+            return None;
+        }
+        self.keep(SEQUENCES, &quoted(column), word);
+        Some(format!("ALTER SEQUENCE {} SET {word}", sequence.place()))
+    }
+
     /// Whether a sequence has the name that it gets where none is said.
     fn is_usual(&self, sequence: &Sequence, column: &str) -> bool {
         let name = usual_name(&self.key.name, column);
@@ -226,10 +239,18 @@ impl Draft {
             _ => "",
         };
         let all = usual && column.not_null && sequence.options.is_empty();
+        let persists = self.persists(sequence, &column.name);
         if all && !serial.is_empty() && sequence.data_type == column.data_type.written {
+            self.after.extend(persists);
             return Some(serial);
         }
-        self.before.push(format!("CREATE SEQUENCE {}", sequence.definition()));
+        let unlogged = if sequence.persistence == Some("UNLOGGED") {
+            "UNLOGGED "
+        } else {
+            ""
+        };
+        self.before
+            .push(format!("CREATE {unlogged}SEQUENCE {}", sequence.definition()));
         self.after.push(format!(
             "ALTER SEQUENCE {} OWNED BY {}.{}",
             sequence.place(),

@@ -8,7 +8,7 @@ use crate::schema::Table;
 use crate::sorted::Gather as _;
 
 /// Words about columns, by their names.
-fn by_column(words: Option<&str>) -> BTreeMap<&str, &str> {
+pub(super) fn by_column(words: Option<&str>) -> BTreeMap<&str, &str> {
     let words = words.into_iter().flat_map(|words| words.split(", "));
     words.filter_map(|part| part.rsplit_once(' ')).into_map()
 }
