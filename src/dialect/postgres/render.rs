@@ -3,6 +3,7 @@
 mod below;
 mod cast;
 mod detached;
+mod keys_below;
 mod marks;
 mod numbering;
 mod numbers;
@@ -48,7 +49,10 @@ pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Ve
             quoted(new)
         )]),
         Change::Alter(key, alter) => {
-            if below::comes_from_above(key, alter, from, to) || below::is_shared(key, alter, from, to) {
+            if below::comes_from_above(key, alter, from, to)
+                || below::is_shared(key, alter, from, to)
+                || keys_below::stays(key, alter, from, to)
+            {
                 return Some(Vec::new());
             }
             self::alter(key, alter, from, to)
@@ -156,9 +160,11 @@ fn alter(key: &Key, alter: &Alter, from: &Model, to: &Model) -> Option<Vec<Strin
             match *name {
                 "partition_of" if value.is_some() => {
                     let mut out = below::checks_from_above(key, &place, from, to);
+                    out.extend(keys_below::dropped(key, &place, from, to));
                     out.extend(option(&place, name, None, value.as_deref())?);
                     out
                 }
+                "keys_below" => keys_below::changed(key, old.map(String::as_str), value.as_deref(), (from, to)),
                 diff::SEQUENCES => sequences::persistence(key, old.map(String::as_str), value.as_deref(), (from, to)),
                 "storage" | "compression" => {
                     kept(&place, name, old.map(String::as_str), value.as_deref(), to.table(key)?)?

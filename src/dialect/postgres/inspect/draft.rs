@@ -212,6 +212,25 @@ impl Draft {
         words.push_str(&format!("{column} {word}"));
     }
 
+    /// A key that hangs on one of the other kind: it is there before the table becomes a partition.
+    pub(super) fn key_below(&mut self, usual: &str, words: String) {
+        let place = qualified(&self.key.schema, &self.key.name);
+        let Some((parent, bound)) = &self.partition_of else {
+            return;
+        };
+        self.after.extend([
+            format!("ALTER TABLE {parent} DETACH PARTITION {place}"),
+            format!("ALTER TABLE {place} DROP CONSTRAINT {}", quoted(usual)),
+            format!("ALTER TABLE {place} ADD CONSTRAINT {words}"),
+            format!("ALTER TABLE {parent} ATTACH PARTITION {place} {bound}"),
+        ]);
+        let keys = self.table.options.entry("keys_below").or_default();
+        if !keys.is_empty() {
+            keys.push('\n');
+        }
+        keys.push_str(&words);
+    }
+
     /// What makes the sequence of a column survive a crash, or not, where its table does otherwise.
     fn persists(&mut self, sequence: &Sequence, column: &str) -> Option<String> {
         let word = sequence.persistence?;
