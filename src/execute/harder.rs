@@ -36,7 +36,8 @@ pub(super) fn harder(force: &mut Force, from: &Model, wanted: &Model, stuck: &St
                 || !std::mem::replace(&mut force.foreign_keys_apart, true));
     }
     if is_redefined {
-        return stuck.refused && key.kind == Kind::Type && !std::mem::replace(&mut force.computed_apart, true);
+        let is_type = matches!(key.kind, Kind::Type | Kind::Domain);
+        return stuck.refused && is_type && !std::mem::replace(&mut force.computed_apart, true);
     }
     // What is refused has its new name.
     let present = stuck.renamed.as_deref().unwrap_or(from);

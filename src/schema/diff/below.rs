@@ -1,7 +1,7 @@
 //! Tables below others: partitions, and those that inherit.
 
 use crate::schema::diff::{Alter, Change, Plan};
-use crate::schema::{Constraint, Key, Kind, Model, Table, order};
+use crate::schema::{Constraint, Key, Kind, Model, Object, Table, order};
 use crate::sorted::Gather as _;
 
 /// The option that says of which table another one is a partition, and where.
@@ -163,6 +163,16 @@ impl Plan<'_> {
             None => self.alter.push((key.clone(), found)),
         }
     }
+}
+
+/// A table whose rows are to be spread over partitions otherwise than they are, or over some at all.
+pub fn spread_otherwise(from: &Model, to: &Model) -> Option<Key> {
+    let by = |table: &Table| table.options.get("partition_by").cloned();
+    let differs = |(key, object): &(&Key, &Object)| {
+        let both = object.table.as_ref().zip(to.table(key));
+        both.is_some_and(|(now, then)| by(now) != by(then))
+    };
+    from.objects.iter().find(differs).map(|(key, _)| key.clone())
 }
 
 /// Whether a partition is one no more, or gets another place while another one comes to its table, or moves there: then it
