@@ -310,8 +310,11 @@ impl Plan<'_> {
         wait: bool,
     ) -> [Vec<Change>; 4] {
         let types: BTreeSet<Key> = self.changed_types().union(in_the_way).cloned().into_set();
-        let again = self.drop.intersection(&self.create).cloned();
-        let gone = called::Called::gone(&again.chain(in_the_way.iter().cloned()).into_set());
+        let again = self
+            .drop
+            .intersection(&self.create)
+            .filter(|key| key.kind != Kind::Function);
+        let gone = called::Called::gone(again.chain(in_the_way));
         let is_below = |table: &Key| self.from.table(table).is_some_and(Table::is_below);
         let (mut before, mut computed, mut alters, mut after) = (first, Vec::new(), Vec::new(), Vec::new());
         let [leave, attach] = self.moved_partitions();

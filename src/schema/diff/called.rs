@@ -23,9 +23,9 @@ impl Called {
     }
 
     /// What goes before tables change, and stands in their expressions: functions, and what they name otherwise.
-    pub(super) fn gone(keys: &BTreeSet<Key>) -> Self {
-        let mut all = Self::functions(keys);
-        all.0.extend(keys.iter().filter_map(|key| match key.kind {
+    pub(super) fn gone<'k>(keys: impl Iterator<Item = &'k Key>) -> Self {
+        let names = keys.filter_map(|key| match key.kind {
+            Kind::Function => Some(name(key)),
             Kind::Collation => Some(format!(" COLLATE {}", key.shown())),
             Kind::Operator => {
                 let operator = key.name.split('(').next().unwrap_or_default();
@@ -35,8 +35,8 @@ impl Called {
             Kind::TextSearchConfiguration => Some(format!("'{}'::regconfig", key.shown())),
             Kind::Sequence => Some(format!("'{}'::regclass", key.shown())),
             _ => None,
-        }));
-        all
+        });
+        Self(names.collect())
     }
 
     /// Whether it is one of these, or one of the same name with other arguments.
@@ -52,11 +52,6 @@ impl Called {
             Alter::AddColumn(column) => self.is_computed(column),
             _ => false,
         }
-    }
-
-    /// The functions among these.
-    pub(super) fn functions(keys: &BTreeSet<Key>) -> Self {
-        Self::named(keys.iter().filter(|key| key.kind == Kind::Function))
     }
 
     fn named<'k>(keys: impl Iterator<Item = &'k Key>) -> Self {
