@@ -64,10 +64,7 @@ fn redefinition(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>> {
     let (old, new) = (from.objects.get(key)?, to.objects.get(key)?);
     let place = qualified(&key.schema, &key.name);
     match key.kind {
-        Kind::View if old.create.first() == new.create.first() => {
-            let come = new.create.iter().filter(|statement| !old.create.contains(statement));
-            Some(come.cloned().collect())
-        }
+        Kind::View if old.create.first() == new.create.first() => Some(marks::of_columns(old, new).concat()),
         Kind::View => {
             let create = new.create.first()?.strip_prefix("CREATE VIEW")?;
             let mut out = vec![format!("CREATE OR REPLACE VIEW{create}")];
@@ -80,7 +77,8 @@ fn redefinition(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>> {
                     .collect();
                 out.insert(0, format!("ALTER VIEW {place} RESET ({})", names.join(", ")));
             }
-            Some(out)
+            let [gone, come] = marks::of_columns(old, new);
+            Some([gone, out, come].concat())
         }
         // The statement says CREATE OR REPLACE, or COMMENT ON.
         Kind::Function | Kind::Comment => Some([&new.create[..], &new.late[..]].concat()),
