@@ -150,7 +150,7 @@ fn anew(force: &mut Force, from: &Model, stuck: &Stuck) -> bool {
 pub(super) fn is_astray(change: &Change, from: &Model, wanted: &Model) -> bool {
     let is_below = |model: &Model| model.table(change.key()).is_some_and(Table::is_below);
     match change {
-        Change::Alter(_, alter) if diff::follows_sequence(alter) => false,
+        Change::Alter(_, alter) if diff::follows_column(alter) => false,
         Change::Alter(_, alter) if is_below(from) || is_below(wanted) => !diff::follows_above(alter),
         change => change.key().kind == Kind::Table,
     }

@@ -9,7 +9,7 @@ mod renames;
 mod table;
 mod types;
 
-pub use below::{SEQUENCES, follows_above, follows_sequence, leaves_first, spread_otherwise};
+pub use below::{SEQUENCES, follows_above, follows_column, leaves_first, spread_otherwise};
 pub use change::{Alter, Change};
 pub use renames::{Rename, likely_renames, respelled};
 pub(crate) use table::{computed_from_changed, names};

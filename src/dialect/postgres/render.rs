@@ -164,6 +164,9 @@ fn alter(key: &Key, alter: &Alter, from: &Model, to: &Model) -> Option<Vec<Strin
                 }
                 "keys_below" => keys_below::changed(key, old.map(String::as_str), value.as_deref(), (from, to)),
                 diff::SEQUENCES => sequences::persistence(key, old.map(String::as_str), value.as_deref(), (from, to)),
+                "statistics" | "column_options" => {
+                    options::planned(&place, name, old.map(String::as_str), value.as_deref(), to.table(key)?)
+                }
                 "storage" | "compression" => {
                     kept(&place, name, old.map(String::as_str), value.as_deref(), to.table(key)?)?
                 }

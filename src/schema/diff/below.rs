@@ -10,9 +10,11 @@ const PARTITION: &str = "partition_of";
 /// The option that says which sequences of a table's columns are stored otherwise than the table.
 pub const SEQUENCES: &str = "unlogged_sequences";
 
-/// Whether it is a change of a sequence of the table, which may be left over when that got another one.
-pub fn follows_sequence(alter: &Alter) -> bool {
-    matches!(alter, Alter::SetOption { name, .. } if *name == SEQUENCES)
+/// Whether it is about how a column is stored, numbered or estimated: a column or sequence that was made anew on the way may lack
+/// that still.
+pub fn follows_column(alter: &Alter) -> bool {
+    const OPTIONS: [&str; 5] = [SEQUENCES, "storage", "compression", "statistics", "column_options"];
+    matches!(alter, Alter::SetOption { name, .. } if OPTIONS.contains(name))
 }
 
 impl Plan<'_> {

@@ -141,6 +141,7 @@ impl Draft {
         let (name, data_type, not_null, default) = (row.text(), row.text(), row.flag(), row.optional());
         let (generated, identity, collation, is_local) = (row.text(), row.text(), row.optional(), row.flag());
         let (default_oid, kept, compression) = (row.oid(), row.optional(), row.text());
+        let (samples, estimates) = (row.optional(), row.optional());
         let mut column = Column {
             name: name.clone(),
             folded: name.clone(),
@@ -195,6 +196,16 @@ impl Draft {
                 "ALTER TABLE {place} ALTER COLUMN {shown} SET COMPRESSION {method}"
             ));
             self.keep("compression", &shown, method);
+        }
+        // Tables below have their own.
+        let only = format!("ALTER TABLE ONLY {place} ALTER COLUMN {shown} SET");
+        if let Some(samples) = samples {
+            self.after.push(format!("{only} STATISTICS {samples}"));
+            self.keep("statistics", &shown, &samples);
+        }
+        if let Some(estimates) = estimates {
+            self.after.push(format!("{only} ({})", estimates.replace(',', ", ")));
+            self.keep("column_options", &shown, &estimates);
         }
         if !is_local || self.partition_of.is_some() {
             self.inherited.push(name.clone());
