@@ -197,21 +197,26 @@ impl Draft {
             ));
             self.keep("compression", &shown, method);
         }
-        // Tables below have their own.
-        let only = format!("ALTER TABLE ONLY {place} ALTER COLUMN {shown} SET");
-        if let Some(samples) = samples {
-            self.after.push(format!("{only} STATISTICS {samples}"));
-            self.keep("statistics", &shown, &samples);
-        }
-        if let Some(estimates) = estimates {
-            self.after.push(format!("{only} ({})", estimates.replace(',', ", ")));
-            self.keep("column_options", &shown, &estimates);
-        }
+        self.planned(&shown, samples, estimates);
         if !is_local || self.partition_of.is_some() {
             self.inherited.push(name.clone());
         }
         self.table.columns.push(column);
         (name, default_oid)
+    }
+
+    /// What the planner is told of a column. Tables below have their own.
+    fn planned(&mut self, column: &str, samples: Option<String>, estimates: Option<String>) {
+        let place = qualified(&self.key.schema, &self.key.name);
+        let only = format!("ALTER TABLE ONLY {place} ALTER COLUMN {column} SET");
+        if let Some(samples) = samples {
+            self.after.push(format!("{only} STATISTICS {samples}"));
+            self.keep("statistics", column, &samples);
+        }
+        if let Some(estimates) = estimates {
+            self.after.push(format!("{only} ({})", estimates.replace(',', ", ")));
+            self.keep("column_options", column, &estimates);
+        }
     }
 
     /// Adds a word about a column to an option of the table.
@@ -224,7 +229,7 @@ impl Draft {
     }
 
     /// A key that hangs on one of the other kind: it is there before the table becomes a partition.
-    pub(super) fn key_below(&mut self, usual: &str, words: String) {
+    pub(super) fn key_below(&mut self, usual: &str, words: &str) {
         let place = qualified(&self.key.schema, &self.key.name);
         let Some((parent, bound)) = &self.partition_of else {
             return;
@@ -239,7 +244,7 @@ impl Draft {
         if !keys.is_empty() {
             keys.push('\n');
         }
-        keys.push_str(&words);
+        keys.push_str(words);
     }
 
     /// What makes the sequence of a column survive a crash, or not, where its table does otherwise.

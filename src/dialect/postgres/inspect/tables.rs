@@ -174,7 +174,7 @@ impl Reading<'_> {
             if let Some(draft) = drafts.get_mut(&table) {
                 let label = if columns.is_some() { "key" } else { "pkey" };
                 let usual = usual(&draft.key.name, columns.as_deref(), label);
-                draft.key_below(&usual, format!("{} {words}", quoted(&name)));
+                draft.key_below(&usual, &format!("{} {words}", quoted(&name)));
             }
         }
         Ok(())

@@ -118,46 +118,11 @@ pub(super) fn numbering(table: &Key, old: &Column, new: &Column, (from, to): (&M
         new.identity.as_ref().map(|text| text.written.as_str()),
     );
     let mut out = Vec::new();
-    match (was, is) {
-        (Some(was), Some(is)) if is_identity(was) && is_identity(is) => {
-            let (now, then) = (sequence_of(table, old, was), sequence_of(table, new, is));
-            if now != then {
-                out.extend(renamed(&now, &then, (from, to))?);
-            }
-            let data_type = &new.data_type.written;
-            out.extend(identity_altered(&column, (&then, data_type), was, is)?);
-            let [old, new] = [was, is].map(options_of);
-            if numbers::is_turned(&old, &new) || numbers::is_lost(data_type, &old, &new) {
-                out.push(next_number(
-                    place,
-                    &name,
-                    &write::postgres_literal(&then),
-                    (data_type, is),
-                    None,
-                ));
-            }
-            return Some(out);
-        }
-        (Some(was), Some(is)) if !is_identity(was) && !is_identity(is) && !alone(from, is) && !alone(to, was) => {
-            let (now, then) = (place_in(was), place_in(is));
-            if now != then {
-                out.extend(renamed(now, then, (from, to))?);
-            }
-            let (old, options) = (was[now.len()..].trim_start(), is[then.len()..].trim_start());
-            out.extend(options_altered(then, old, options)?);
-            let data_type = &new.data_type.written;
-            if numbers::is_turned(old, options) || numbers::is_lost(data_type, old, options) {
-                out.push(next_number(
-                    place,
-                    &name,
-                    &write::postgres_literal(then),
-                    (data_type, is),
-                    None,
-                ));
-            }
-            return Some(out);
-        }
-        _ => {}
+    if let (Some(was), Some(is)) = (was, is)
+        && is_identity(was) == is_identity(is)
+        && (is_identity(was) || !alone(from, is) && !alone(to, was))
+    {
+        return goes_on(table, (old, was), (new, is), (from, to));
     }
     let Some(was) = was else {
         return begun(table, new, is?, from, None);
@@ -194,6 +159,43 @@ pub(super) fn numbering(table: &Key, old: &Column, new: &Column, (from, to): (&M
         .into_iter()
         .partition(is_default);
     out.extend(first.into_iter().chain(give_up(&aside)).chain(last));
+    Some(out)
+}
+
+/// The sequence of a column under another name, or with other options.
+fn goes_on(
+    table: &Key,
+    (old, was): (&Column, &str),
+    (new, is): (&Column, &str),
+    (from, to): (&Model, &Model),
+) -> Option<Vec<String>> {
+    let place = &qualified(&table.schema, &table.name);
+    let name = quoted(&new.name);
+    let column = |action: &str| format!("ALTER TABLE {place} ALTER COLUMN {name} {action}");
+    let is_identity = was.starts_with("GENERATED ");
+    let sequence = |column: &Column, words: &str| {
+        if is_identity {
+            sequence_of(table, column, words)
+        } else {
+            place_in(words).to_owned()
+        }
+    };
+    let (now, then) = (sequence(old, was), sequence(new, is));
+    let mut out = Vec::new();
+    if now != then {
+        out.extend(renamed(&now, &then, (from, to))?);
+    }
+    let data_type = &new.data_type.written;
+    out.extend(if is_identity {
+        identity_altered(&column, (&then, data_type), was, is)?
+    } else {
+        options_altered(&then, was[now.len()..].trim_start(), is[then.len()..].trim_start())?
+    });
+    let [before, after] = [was, is].map(options_of);
+    if numbers::is_turned(&before, &after) || numbers::is_lost(data_type, &before, &after) {
+        let sequence = write::postgres_literal(&then);
+        out.push(next_number(place, &name, &sequence, (data_type, is), None));
+    }
     Some(out)
 }
 
