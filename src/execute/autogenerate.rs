@@ -17,7 +17,7 @@ use crate::execute::naming;
 use crate::execute::online::OnDriver;
 use crate::execute::piece::{Piece, script};
 use crate::execute::replay::{MakeScratch, Replay};
-use crate::execute::stuck::{Stuck, led_elsewhere, parent_of_nobody, refused, said};
+use crate::execute::stuck::{Stuck, advice, led_elsewhere, refused, said};
 use crate::execute::undone::{Kept, Resume};
 use crate::revision::Script;
 use crate::schema::diff::{self, Change, Force, Manner, Rename};
@@ -135,14 +135,13 @@ impl Autogenerate<'_> {
             };
             if !harder(&mut force, present, wanted, &stuck) {
                 // What could not be done says more than that there is no harder way.
+                let advice = advice(&stuck, from, wanted);
                 let before = before.remove(&stuck.key).filter(|_| stuck.wordless);
                 let error = before.unwrap_or(stuck.error);
-                return Err(
-                    match parent_of_nobody(&stuck.key, from, wanted).filter(|_| stuck.refused) {
-                        Some(help) => error.help(help),
-                        None => error,
-                    },
-                );
+                return Err(match advice {
+                    Some(help) => error.help(help),
+                    None => error,
+                });
             }
             before.insert(stuck.key, stuck.error);
         }

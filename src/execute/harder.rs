@@ -36,7 +36,8 @@ pub(super) fn harder(force: &mut Force, from: &Model, wanted: &Model, stuck: &St
                 || !std::mem::replace(&mut force.foreign_keys_apart, true));
     }
     if is_redefined {
-        return stuck.refused && key.kind == Kind::Type && !std::mem::replace(&mut force.computed_apart, true);
+        let is_type = matches!(key.kind, Kind::Type | Kind::Domain);
+        return stuck.refused && is_type && !std::mem::replace(&mut force.computed_apart, true);
     }
     // What is refused has its new name.
     let present = stuck.renamed.as_deref().unwrap_or(from);
@@ -149,6 +150,7 @@ fn anew(force: &mut Force, from: &Model, stuck: &Stuck) -> bool {
 pub(super) fn is_astray(change: &Change, from: &Model, wanted: &Model) -> bool {
     let is_below = |model: &Model| model.table(change.key()).is_some_and(Table::is_below);
     match change {
+        Change::Alter(_, alter) if diff::follows_column(alter) => false,
         Change::Alter(_, alter) if is_below(from) || is_below(wanted) => !diff::follows_above(alter),
         change => change.key().kind == Kind::Table,
     }

@@ -3,7 +3,7 @@
 use crate::code::Code;
 use crate::error::Error;
 use crate::revision::Script;
-use crate::schema::diff::{Change, Manner};
+use crate::schema::diff::{self, Change, Manner};
 use crate::schema::{Key, Model};
 use crate::sql::split::{Piece, SplitRules};
 
@@ -61,9 +61,23 @@ pub(super) fn refused(change: &Change, error: &Error, script: &Script, rules: &'
         .fold(failed, |failed, cause| failed.cause(cause.as_str()))
 }
 
+/// What else there is to say of a difference that no statement makes.
+pub(super) fn advice(stuck: &Stuck, from: &Model, wanted: &Model) -> Option<String> {
+    let parent = parent_of_nobody(&stuck.key, from, wanted).filter(|_| stuck.refused);
+    parent.or_else(|| {
+        let table = diff::spread_otherwise(from, wanted)?;
+        let (name, old) = (table.shown(), format!("old_{}", table.name));
+        Some(format!(
+            "no statement changes how table {name} is spread over partitions: let the revision rename it to {old}, and its keys \
+             and indexes as well, make it anew with its partitions, INSERT INTO {name} SELECT * FROM {old}, let foreign keys and \
+             sequences belong to the new one, and drop {old}"
+        ))
+    })
+}
+
 /// What to do where a foreign key points at a table that no revision makes, as it is left out of comparisons: it is not on
 /// scratch, whatever the live database has.
-pub(super) fn parent_of_nobody(table: &Key, from: &Model, wanted: &Model) -> Option<String> {
+fn parent_of_nobody(table: &Key, from: &Model, wanted: &Model) -> Option<String> {
     let constraints = &wanted.table(table)?.constraints;
     let is_nowhere = |parent: &&Key| [from, wanted].iter().all(|model| !model.objects.contains_key(parent));
     let parent = constraints

@@ -9,7 +9,7 @@ mod renames;
 mod table;
 mod types;
 
-pub use below::{follows_above, leaves_first};
+pub use below::{SEQUENCES, follows_above, follows_column, leaves_first, spread_otherwise};
 pub use change::{Alter, Change};
 pub use renames::{Rename, likely_moves, likely_renames, respelled};
 pub(crate) use table::{computed_from_changed, names};
@@ -276,7 +276,12 @@ impl Plan<'_> {
         let turned = self.turned();
         let moved = self.replace.iter().chain(&self.drop).chain(&turned);
         let moved: BTreeSet<Key> = moved.cloned().into_set();
-        for key in self.from.dependents(&moved) {
+        let stay = self.mapped_elsewhere(&moved);
+        let mut from = Cow::Borrowed(self.from);
+        if !stay.is_empty() {
+            from.to_mut().keep(&|key| !stay.contains(key));
+        }
+        for key in from.dependents(&moved) {
             if self.to.objects.contains_key(&key) {
                 self.redefine.remove(&key);
                 self.again(&key);
@@ -307,7 +312,11 @@ impl Plan<'_> {
         wait: bool,
     ) -> [Vec<Change>; 4] {
         let types: BTreeSet<Key> = self.changed_types().union(in_the_way).cloned().into_set();
-        let gone = called::Called::functions(in_the_way);
+        let again = self
+            .drop
+            .intersection(&self.create)
+            .filter(|key| key.kind != Kind::Function);
+        let gone = called::Called::gone(again.chain(in_the_way));
         let is_below = |table: &Key| self.from.table(table).is_some_and(Table::is_below);
         let (mut before, mut computed, mut alters, mut after) = (first, Vec::new(), Vec::new(), Vec::new());
         let [leave, attach] = self.moved_partitions();
@@ -385,6 +394,9 @@ impl Plan<'_> {
         });
         // What is computed from values of a type that is made anew, or by a function.
         out.extend(computed);
+        let mapped = self.mapped_elsewhere(&self.drop);
+        let create: Vec<Key> = create.into_iter().filter(|key| !mapped.contains(key)).collect();
+        out.extend(mapped.into_iter().map(Change::Redefine));
         out.extend(bases_first.into_iter().cloned().map(Change::Drop));
         let late_ones = order::late(self.to, create.iter(), &functions_come);
         // What is new may need the new values of a type, which may itself be made of something new.

@@ -3,8 +3,10 @@
 mod below;
 mod cast;
 mod detached;
+mod keys_below;
 mod marks;
 mod numbering;
+mod numbers;
 mod options;
 mod ranges;
 mod rounded;
@@ -13,7 +15,7 @@ mod sequences;
 mod types;
 
 use crate::dialect::postgres::inspect::{next_value, qualified, quoted};
-use crate::schema::diff::{Alter, Change};
+use crate::schema::diff::{self, Alter, Change};
 use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model};
 
 pub(super) use options::parameters;
@@ -47,7 +49,10 @@ pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Ve
             quoted(new)
         )]),
         Change::Alter(key, alter) => {
-            if below::comes_from_above(key, alter, from, to) || below::is_shared(key, alter, from, to) {
+            if below::comes_from_above(key, alter, from, to)
+                || below::is_shared(key, alter, from, to)
+                || keys_below::stays(key, alter, from, to)
+            {
                 return Some(Vec::new());
             }
             self::alter(key, alter, from, to)
@@ -59,10 +64,7 @@ fn redefinition(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>> {
     let (old, new) = (from.objects.get(key)?, to.objects.get(key)?);
     let place = qualified(&key.schema, &key.name);
     match key.kind {
-        Kind::View if old.create.first() == new.create.first() => {
-            let come = new.create.iter().filter(|statement| !old.create.contains(statement));
-            Some(come.cloned().collect())
-        }
+        Kind::View if old.create.first() == new.create.first() => Some(marks::of_columns(old, new).concat()),
         Kind::View => {
             let create = new.create.first()?.strip_prefix("CREATE VIEW")?;
             let mut out = vec![format!("CREATE OR REPLACE VIEW{create}")];
@@ -75,7 +77,8 @@ fn redefinition(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>> {
                     .collect();
                 out.insert(0, format!("ALTER VIEW {place} RESET ({})", names.join(", ")));
             }
-            Some(out)
+            let [gone, come] = marks::of_columns(old, new);
+            Some([gone, out, come].concat())
         }
         // The statement says CREATE OR REPLACE, or COMMENT ON.
         Kind::Function | Kind::Comment => Some([&new.create[..], &new.late[..]].concat()),
@@ -155,8 +158,14 @@ fn alter(key: &Key, alter: &Alter, from: &Model, to: &Model) -> Option<Vec<Strin
             match *name {
                 "partition_of" if value.is_some() => {
                     let mut out = below::checks_from_above(key, &place, from, to);
+                    out.extend(keys_below::dropped(key, &place, from, to));
                     out.extend(option(&place, name, None, value.as_deref())?);
                     out
+                }
+                "keys_below" => keys_below::changed(key, old.map(String::as_str), value.as_deref(), (from, to)),
+                diff::SEQUENCES => sequences::persistence(key, old.map(String::as_str), value.as_deref(), (from, to)),
+                "statistics" | "column_options" => {
+                    options::planned(&place, name, old.map(String::as_str), value.as_deref(), to.table(key)?)
                 }
                 "storage" | "compression" => {
                     kept(&place, name, old.map(String::as_str), value.as_deref(), to.table(key)?)?

@@ -1,11 +1,21 @@
 //! Tables below others: partitions, and those that inherit.
 
 use crate::schema::diff::{Alter, Change, Plan};
-use crate::schema::{Key, Kind, Model, Table, order};
+use crate::schema::{Constraint, Key, Kind, Model, Object, Table, order};
 use crate::sorted::Gather as _;
 
 /// The option that says of which table another one is a partition, and where.
 const PARTITION: &str = "partition_of";
+
+/// The option that says which sequences of a table's columns are stored otherwise than the table.
+pub const SEQUENCES: &str = "unlogged_sequences";
+
+/// Whether it is about how a column is stored, numbered or estimated: a column or sequence that was made anew on the way may lack
+/// that still.
+pub fn follows_column(alter: &Alter) -> bool {
+    const OPTIONS: [&str; 5] = [SEQUENCES, "storage", "compression", "statistics", "column_options"];
+    matches!(alter, Alter::SetOption { name, .. } if OPTIONS.contains(name))
+}
 
 impl Plan<'_> {
     /// Tables are altered before those below them, to which a default goes along.
@@ -71,7 +81,53 @@ impl Plan<'_> {
             }
             attach.push(Change::Alter(key.clone(), Box::new(place)));
         }
-        [leave, attach]
+        let moved: Vec<&Key> = leave.iter().chain(&attach).map(Change::key).collect();
+        let (mut first, last) = self.keys_to_moved(&moved);
+        first.append(&mut leave);
+        attach.extend(last);
+        [first, attach]
+    }
+
+    /// The foreign keys that stay and refer to tables out of which partitions are taken for a moment: rows that are referred
+    /// to would stop that.
+    fn keys_to_moved(&self, moved: &[&Key]) -> (Vec<Change>, Vec<Change>) {
+        let (from, to) = (self.from, self.to);
+        let is_part = |key: &Key| {
+            from.table(key)
+                .is_some_and(|table| table.options.contains_key(PARTITION))
+        };
+        let moved: Vec<&Key> = moved.iter().copied().filter(|key| is_part(key)).collect();
+        let (mut first, mut last) = (Vec::new(), Vec::new());
+        if moved.is_empty() {
+            return (first, last);
+        }
+        let changes = |key: &Key, constraint: &Constraint| {
+            let mut alters = self
+                .alter
+                .iter()
+                .filter(|(table, _)| table == key)
+                .flat_map(|(_, alters)| alters);
+            alters.any(|alter| match alter {
+                Alter::DropConstraint(other) | Alter::RenameConstraint { from: other, .. } => other == constraint,
+                _ => false,
+            })
+        };
+        for (key, object) in &from.objects {
+            for constraint in object.table.iter().flat_map(|table| &table.constraints) {
+                let loses = |parent: &Key| {
+                    let below = from.with_below(parent);
+                    moved.iter().any(|key| *key != parent && below.contains(*key))
+                };
+                let then = to.table(key).map(|table| &table.constraints[..]);
+                let stays = then.is_some_and(|then| then.contains(constraint));
+                if stays && !changes(key, constraint) && constraint.parent.as_ref().is_some_and(loses) {
+                    let change = |alter| Change::Alter(key.clone(), Box::new(alter));
+                    first.push(change(Alter::DropConstraint(constraint.clone())));
+                    last.push(change(Alter::AddConstraint(constraint.clone())));
+                }
+            }
+        }
+        (first, last)
     }
 
     /// A table that has a default of its own is given it again behind that of the table above.
@@ -109,6 +165,16 @@ impl Plan<'_> {
             None => self.alter.push((key.clone(), found)),
         }
     }
+}
+
+/// A table whose rows are to be spread over partitions otherwise than they are, or over some at all.
+pub fn spread_otherwise(from: &Model, to: &Model) -> Option<Key> {
+    let by = |table: &Table| table.options.get("partition_by").cloned();
+    let differs = |(key, object): &(&Key, &Object)| {
+        let both = object.table.as_ref().zip(to.table(key));
+        both.is_some_and(|(now, then)| by(now) != by(then))
+    };
+    from.objects.iter().find(differs).map(|(key, _)| key.clone())
 }
 
 /// Whether a partition is one no more, or gets another place while another one comes to its table, or moves there: then it

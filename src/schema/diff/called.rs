@@ -22,6 +22,23 @@ impl Called {
         Self::named(anew.iter().chain(callers.iter().filter(is_one)))
     }
 
+    /// What goes before tables change, and stands in their expressions: functions, and what they name otherwise.
+    pub(super) fn gone<'k>(keys: impl Iterator<Item = &'k Key>) -> Self {
+        let names = keys.filter_map(|key| match key.kind {
+            Kind::Function => Some(name(key)),
+            Kind::Collation => Some(format!(" COLLATE {}", key.shown())),
+            Kind::Operator => {
+                let operator = key.name.split('(').next().unwrap_or_default();
+                Some(format!("OPERATOR({}.{operator})", key.schema))
+            }
+            Kind::TextSearchDictionary => Some(format!("'{}'::regdictionary", key.shown())),
+            Kind::TextSearchConfiguration => Some(format!("'{}'::regconfig", key.shown())),
+            Kind::Sequence => Some(format!("'{}'::regclass", key.shown())),
+            _ => None,
+        });
+        Self(names.collect())
+    }
+
     /// Whether it is one of these, or one of the same name with other arguments.
     pub(super) fn is_one(&self, key: &Key) -> bool {
         self.0.contains(&name(key))
@@ -35,11 +52,6 @@ impl Called {
             Alter::AddColumn(column) => self.is_computed(column),
             _ => false,
         }
-    }
-
-    /// The functions among these.
-    pub(super) fn functions(keys: &BTreeSet<Key>) -> Self {
-        Self::named(keys.iter().filter(|key| key.kind == Kind::Function))
     }
 
     fn named<'k>(keys: impl Iterator<Item = &'k Key>) -> Self {
@@ -92,9 +104,19 @@ impl Called {
         match alter {
             Alter::DropConstraint(constraint) => self.is_in(&constraint.definition),
             Alter::DropDefault(column) => self.is_in_default(column),
-            Alter::DropColumn(column) => self.is_in_default(column) || self.is_computed(column),
+            Alter::DropColumn(column) => {
+                self.is_in_default(column) || self.is_computed(column) || self.is_collation(column)
+            }
             _ => false,
         }
+    }
+
+    fn is_collation(&self, column: &Column) -> bool {
+        let collation = column.collation.as_ref();
+        collation.is_some_and(|collation| {
+            let words = format!(" COLLATE {}", collation.written.replace('"', ""));
+            self.0.contains(&words)
+        })
     }
 
     /// What takes away a default that calls one of them, where another one comes in its place.

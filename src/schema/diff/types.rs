@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::schema::diff::{Plan, is_of};
-use crate::schema::{Column, Key, Kind, Object, order};
+use crate::schema::{Column, Key, Kind, Model, Object, order};
 use crate::sorted::Gather as _;
 
 impl Plan<'_> {
@@ -16,6 +16,22 @@ impl Plan<'_> {
     fn types_anew(&self) -> BTreeSet<Key> {
         let again = self.drop.intersection(&self.create);
         types_among(self.replace.iter().chain(again).chain(&self.turned()))
+    }
+
+    /// Configurations of the text search that are led away from dictionaries which go, to others that are there: they stay, and
+    /// with them what stands on them.
+    pub(super) fn mapped_elsewhere(&self, gone: &BTreeSet<Key>) -> BTreeSet<Key> {
+        let leaves = |key: &&Key| {
+            let uses = |model: &Model, keys: &BTreeSet<Key>| {
+                let object = model.objects.get(key);
+                object.is_some_and(|object| !object.uses.is_disjoint(keys))
+            };
+            key.kind == Kind::TextSearchConfiguration
+                && uses(self.from, gone)
+                && !uses(self.to, gone)
+                && !uses(self.to, &self.create)
+        };
+        self.redefine.iter().filter(leaves).cloned().into_set()
     }
 
     /// What is not made first and then dropped, since something of another kind takes its name.

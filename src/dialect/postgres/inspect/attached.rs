@@ -183,7 +183,7 @@ impl Reading<'_> {
 
 /// The name of an index where none is said: of its table, its columns and what it is for, of which the longer of the first
 /// two is cut.
-fn usual(table: &str, columns: Option<&str>, label: &str) -> String {
+pub(super) fn usual(table: &str, columns: Option<&str>, label: &str) -> String {
     let room = LONGEST.saturating_sub(label.len() + 1 + usize::from(columns.is_some()));
     let (mut first, mut second) = (table.len(), columns.map_or(0, str::len));
     while first + second > room {

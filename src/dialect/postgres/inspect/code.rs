@@ -19,6 +19,7 @@ impl Reading<'_> {
             made(catalog::RELATION, "c.oid")
         );
         let mut stored = self.stored_columns()?;
+        let mut defaults = self.view_defaults()?;
         for mut row in self.rows(&sql)? {
             let (oid, schema, name, kind) = (row.oid(), row.text(), row.text(), row.text());
             let (options, text) = (row.text(), row.text());
@@ -33,6 +34,12 @@ impl Reading<'_> {
             let mut create = vec![format!("CREATE {what} {place}{with} AS\n {text}")];
             let stored = stored.remove(&oid).unwrap_or_default().into_iter();
             create.extend(stored.map(|action| format!("ALTER {what} {place} {action}")));
+            let defaults = defaults.remove(&oid).unwrap_or_default();
+            create.extend(
+                defaults
+                    .iter()
+                    .map(|(_, action)| format!("ALTER VIEW {place} {action}")),
+            );
             // The server lays the same text out in more ways than one.
             let mut meaning = format!("{what}{with} {}", without_layout(text));
             for statement in &create[1..] {
@@ -51,9 +58,27 @@ impl Reading<'_> {
                 schema,
                 name,
             };
+            for (default, _) in defaults {
+                self.know((catalog::DEFAULT, default), key.clone(), String::new());
+            }
             self.add((catalog::RELATION, oid), format!("{what} {place}"), key, object);
         }
         Ok(())
+    }
+
+    /// What a row gets that is put into a view, by the view: the number of the default, and the action that sets it.
+    fn view_defaults(&mut self) -> Result<BTreeMap<u32, Vec<(u32, String)>>> {
+        let sql = "SELECT d.adrelid, d.oid, a.attname, pg_get_expr(d.adbin, d.adrelid) \
+                   FROM pg_attrdef d JOIN pg_class c ON c.oid = d.adrelid \
+                   JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum \
+                   WHERE c.relkind = 'v' ORDER BY d.adrelid, d.adnum";
+        let mut found: BTreeMap<u32, Vec<(u32, String)>> = BTreeMap::new();
+        for mut row in self.rows(sql)? {
+            let (view, default, column, value) = (row.oid(), row.oid(), row.text(), row.text());
+            let action = format!("ALTER COLUMN {} SET DEFAULT {value}", quoted(&column));
+            found.entry(view).or_default().push((default, action));
+        }
+        Ok(found)
     }
 
     /// How the columns of materialized views are stored, where they are not so anyway.

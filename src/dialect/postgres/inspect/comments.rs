@@ -1,12 +1,13 @@
 //! Comments, each an object that stands on what it is about.
 
-use crate::dialect::postgres::inspect::{Reading, catalog, literal, qualified, quoted};
+use crate::dialect::postgres::inspect::{Known, Reading, catalog, literal, qualified, quoted};
 use crate::error::Result;
 use crate::schema::{Key, Kind, Object};
 
 impl Reading<'_> {
     pub(super) fn comments(&mut self) -> Result<()> {
         self.inherited_constraints()?;
+        self.comments_of_extensions()?;
         // The schema `public` is in every database, and is no object of the model.
         let sql = "SELECT d.classoid, d.objoid, d.objsubid, d.description, a.attname, p.oid IS NOT NULL \
                    FROM pg_description d \
@@ -17,7 +18,7 @@ impl Reading<'_> {
         for mut row in self.rows(sql)? {
             let (class, oid, column) = (row.oid(), row.oid(), row.oid());
             let (text, name, is_public) = (row.text(), row.optional(), row.flag());
-            // An extension brings its comment along.
+            // An extension has one of its own.
             let known = self.known.get(&(class, oid)).filter(|_| class != catalog::EXTENSION);
             let known = known.filter(|known| !known.words.is_empty());
             let known = known.map(|known| (&known.key, known.words.as_str()));
@@ -56,6 +57,41 @@ impl Reading<'_> {
                 create,
                 late,
                 drop: format!("COMMENT ON {words} IS NULL"),
+                redefinable: true,
+                ..Object::default()
+            };
+            self.model.objects.insert(key, object);
+        }
+        Ok(())
+    }
+
+    /// An extension brings its comment along: only another one is a part of the schema, and that it has none.
+    fn comments_of_extensions(&mut self) -> Result<()> {
+        let is_extension = |known: &Known| known.key.kind == Kind::Extension && !known.words.is_empty();
+        if !self.known.values().any(is_extension) {
+            return Ok(());
+        }
+        let sql = "SELECT x.oid, coalesce(d.description, ''), a.comment FROM pg_extension x \
+                   LEFT JOIN pg_description d ON d.classoid = 3079 AND d.objoid = x.oid AND d.objsubid = 0 \
+                   LEFT JOIN pg_available_extensions a ON a.name = x.extname \
+                   WHERE d.description IS DISTINCT FROM a.comment";
+        for mut row in self.rows(sql)? {
+            let (oid, text, usual) = (row.oid(), row.text(), row.optional());
+            let Some(known) = self.known.get(&(catalog::EXTENSION, oid)) else {
+                continue;
+            };
+            let said = |text: Option<&str>| {
+                let text = text.filter(|text| !text.is_empty()).map(literal);
+                let text = text.unwrap_or_else(|| "NULL".to_owned());
+                format!("COMMENT ON {} IS {text}", known.words)
+            };
+            let key = Key::new(Kind::Comment, spelled(&known.words));
+            let object = Object {
+                name: key.name.clone(),
+                on: Some(known.key.clone()),
+                create: vec![said(Some(&text))],
+                drop: said(usual.as_deref()),
+                meaning: text,
                 redefinable: true,
                 ..Object::default()
             };

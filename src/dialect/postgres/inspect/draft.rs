@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dialect::postgres::inspect::sequences::{Sequence, Sequences};
 use crate::dialect::postgres::inspect::{Row, qualified, quoted};
+use crate::schema::diff::SEQUENCES;
 use crate::schema::{Column, Constraint, ConstraintKind, Definition, Generated, Key, Kind, Object, Table, Text};
 use crate::sorted::Gather as _;
 
@@ -140,6 +141,7 @@ impl Draft {
         let (name, data_type, not_null, default) = (row.text(), row.text(), row.flag(), row.optional());
         let (generated, identity, collation, is_local) = (row.text(), row.text(), row.optional(), row.flag());
         let (default_oid, kept, compression) = (row.oid(), row.optional(), row.text());
+        let (samples, estimates) = (row.optional(), row.optional());
         let mut column = Column {
             name: name.clone(),
             folded: name.clone(),
@@ -177,6 +179,8 @@ impl Draft {
                 options => format!(" ({options})"),
             };
             column.identity = Some(same(&format!("GENERATED {when} AS IDENTITY{options}")));
+            let persists = self.persists(sequence, &name);
+            self.after.extend(persists);
         }
         column.definition = Definition(definition(&column, serial));
         let place = qualified(&self.key.schema, &self.key.name);
@@ -193,11 +197,26 @@ impl Draft {
             ));
             self.keep("compression", &shown, method);
         }
+        self.planned(&shown, samples, estimates);
         if !is_local || self.partition_of.is_some() {
             self.inherited.push(name.clone());
         }
         self.table.columns.push(column);
         (name, default_oid)
+    }
+
+    /// What the planner is told of a column. Tables below have their own.
+    fn planned(&mut self, column: &str, samples: Option<String>, estimates: Option<String>) {
+        let place = qualified(&self.key.schema, &self.key.name);
+        let only = format!("ALTER TABLE ONLY {place} ALTER COLUMN {column} SET");
+        if let Some(samples) = samples {
+            self.after.push(format!("{only} STATISTICS {samples}"));
+            self.keep("statistics", column, &samples);
+        }
+        if let Some(estimates) = estimates {
+            self.after.push(format!("{only} ({})", estimates.replace(',', ", ")));
+            self.keep("column_options", column, &estimates);
+        }
     }
 
     /// Adds a word about a column to an option of the table.
@@ -207,6 +226,35 @@ impl Draft {
             words.push_str(", ");
         }
         words.push_str(&format!("{column} {word}"));
+    }
+
+    /// A key that hangs on one of the other kind: it is there before the table becomes a partition.
+    pub(super) fn key_below(&mut self, usual: &str, words: &str) {
+        let place = qualified(&self.key.schema, &self.key.name);
+        let Some((parent, bound)) = &self.partition_of else {
+            return;
+        };
+        self.after.extend([
+            format!("ALTER TABLE {parent} DETACH PARTITION {place}"),
+            format!("ALTER TABLE {place} DROP CONSTRAINT {}", quoted(usual)),
+            format!("ALTER TABLE {place} ADD CONSTRAINT {words}"),
+            format!("ALTER TABLE {parent} ATTACH PARTITION {place} {bound}"),
+        ]);
+        let keys = self.table.options.entry("keys_below").or_default();
+        if !keys.is_empty() {
+            keys.push('\n');
+        }
+        keys.push_str(words);
+    }
+
+    /// What makes the sequence of a column survive a crash, or not, where its table does otherwise.
+    fn persists(&mut self, sequence: &Sequence, column: &str) -> Option<String> {
+        let word = sequence.persistence?;
+        if (word == "UNLOGGED") != self.persistence.is_empty() {
+            return None;
+        }
+        self.keep(SEQUENCES, &quoted(column), word);
+        Some(format!("ALTER SEQUENCE {} SET {word}", sequence.place()))
     }
 
     /// Whether a sequence has the name that it gets where none is said.
@@ -226,10 +274,18 @@ impl Draft {
             _ => "",
         };
         let all = usual && column.not_null && sequence.options.is_empty();
+        let persists = self.persists(sequence, &column.name);
         if all && !serial.is_empty() && sequence.data_type == column.data_type.written {
+            self.after.extend(persists);
             return Some(serial);
         }
-        self.before.push(format!("CREATE SEQUENCE {}", sequence.definition()));
+        let unlogged = if sequence.persistence == Some("UNLOGGED") {
+            "UNLOGGED "
+        } else {
+            ""
+        };
+        self.before
+            .push(format!("CREATE {unlogged}SEQUENCE {}", sequence.definition()));
         self.after.push(format!(
             "ALTER SEQUENCE {} OWNED BY {}.{}",
             sequence.place(),

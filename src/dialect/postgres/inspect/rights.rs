@@ -18,7 +18,12 @@ const OWNED: &str = "\
     UNION ALL SELECT 1255, oid, proowner, proacl, 'f', true FROM pg_proc \
     UNION ALL SELECT 1247, oid, typowner, typacl, 'T', true FROM pg_type \
     UNION ALL SELECT 2615, oid, nspowner, nspacl, 'n', true FROM pg_namespace \
-    UNION ALL SELECT 3466, oid, evtowner, NULL, NULL, true FROM pg_event_trigger";
+    UNION ALL SELECT 3466, oid, evtowner, NULL, NULL, true FROM pg_event_trigger \
+    UNION ALL SELECT 3456, oid, collowner, NULL, NULL, true FROM pg_collation \
+    UNION ALL SELECT 3600, oid, dictowner, NULL, NULL, true FROM pg_ts_dict \
+    UNION ALL SELECT 3602, oid, cfgowner, NULL, NULL, true FROM pg_ts_config \
+    UNION ALL SELECT 2617, oid, oprowner, NULL, NULL, true FROM pg_operator \
+    UNION ALL SELECT 3381, oid, stxowner, NULL, NULL, true FROM pg_statistic_ext";
 
 /// The privileges of one role on one thing.
 #[derive(Default)]

@@ -16,6 +16,8 @@ pub(super) struct Sequence {
     pub options: String,
     /// Whether it is the one of an identity.
     identity: bool,
+    /// Whether a crash takes its number back to the first one: `UNLOGGED`; none where that is as it is for every sequence.
+    pub persistence: Option<&'static str>,
 }
 
 /// The sequences that belong to columns, by table and column.
@@ -35,6 +37,8 @@ impl Sequences {
             made(catalog::RELATION, "c.oid")
         );
         let mut owned = Self::default();
+        // Before, the sequences of all tables are logged.
+        let kept = reading.version >= 150_000;
         for mut row in reading.rows(&sql)? {
             let (oid, schema, name, data_type) = (row.oid(), row.text(), row.text(), row.text());
             let options = options(
@@ -55,6 +59,7 @@ impl Sequences {
                 data_type,
                 options,
                 identity: how == "i",
+                persistence: kept.then_some(if unlogged { "UNLOGGED" } else { "LOGGED" }),
             };
             let column = i32::try_from(column).unwrap_or_default();
             owned.0.entry((table, column)).or_default().push(sequence);

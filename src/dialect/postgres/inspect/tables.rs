@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::dialect::postgres::inspect::attached::usual;
 use crate::dialect::postgres::inspect::draft::{Draft, same};
 use crate::dialect::postgres::inspect::sequences::{Sequence, Sequences};
 use crate::dialect::postgres::inspect::{Reading, catalog, made, no_member, qualified, quoted};
@@ -16,6 +17,7 @@ impl Reading<'_> {
         let mut drafts = self.heads()?;
         self.columns_of(&mut drafts, sequences)?;
         self.constraints(&mut drafts)?;
+        self.keys_below(&mut drafts)?;
         let parents: BTreeSet<u32> = drafts.values().flat_map(|draft| draft.parents.clone()).into_set();
         let parents: BTreeMap<u32, (Key, Table)> = parents
             .into_iter()
@@ -76,7 +78,8 @@ impl Reading<'_> {
             "SELECT a.attrelid, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, \
              pg_get_expr(d.adbin, d.adrelid), a.attgenerated, a.attidentity, \
              CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END, a.attislocal, d.oid, \
-             CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage END, {compression} \
+             CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage END, {compression}, \
+             nullif(a.attstattarget, -1), array_to_string(a.attoptions, ',') \
              FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
              JOIN pg_type t ON t.oid = a.atttypid \
              LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.atthasdef \
@@ -154,6 +157,25 @@ impl Reading<'_> {
                 inside: None,
                 named: Named(true),
             });
+        }
+        Ok(())
+    }
+
+    /// Keys of partitions that are of the other kind than those above on which they hang: the server takes a primary key for
+    /// UNIQUE where it was there before.
+    fn keys_below(&mut self, drafts: &mut BTreeMap<u32, Draft>) -> Result<()> {
+        let sql = "SELECT c.conrelid, c.conname, pg_get_constraintdef(c.oid), \
+                   CASE p.contype WHEN 'u' THEN (SELECT string_agg(a.attname, '_' ORDER BY array_position(c.conkey, a.attnum)) \
+                   FROM pg_attribute a WHERE a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey)) END \
+                   FROM pg_constraint c JOIN pg_constraint p ON p.oid = c.conparentid \
+                   WHERE c.contype IN ('p', 'u') AND p.contype <> c.contype ORDER BY c.conrelid, c.conname";
+        for mut row in self.rows(sql)? {
+            let (table, name, words, columns) = (row.oid(), row.text(), row.text(), row.optional());
+            if let Some(draft) = drafts.get_mut(&table) {
+                let label = if columns.is_some() { "key" } else { "pkey" };
+                let usual = usual(&draft.key.name, columns.as_deref(), label);
+                draft.key_below(&usual, &format!("{} {words}", quoted(&name)));
+            }
         }
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! What an index is to its table: what tells rows apart where they are replicated, and the order in which they are laid.
+//! What an index is to its table: what tells rows apart where they are replicated, and the order in which they are laid; and
+//! what is said of the columns of views.
 
 use crate::dialect::postgres::inspect::{qualified, quoted};
 use crate::schema::{Constraint, Key, Kind, Model, Object, Table};
@@ -70,6 +71,27 @@ pub(super) fn without(key: &Key, from: &Model, to: &Model) -> Vec<String> {
     let mut out = taken_away(index, key, to, marks);
     out.extend(Some(index.drop.clone()).filter(|drop| !drop.is_empty()));
     out
+}
+
+/// What is said of the columns of a view no more, and what is said of them now.
+pub(super) fn of_columns(old: &Object, new: &Object) -> [Vec<String>; 2] {
+    const DEFAULT: &str = " SET DEFAULT ";
+    let head = |statement: &String| statement.split_once(DEFAULT).map(|(head, _)| head.to_owned());
+    let stays = |gone: &str| {
+        new.create
+            .iter()
+            .any(|statement| head(statement).as_deref() == Some(gone))
+    };
+    let gone = old.create.iter().skip(1).filter_map(head).filter(|head| !stays(head));
+    let come = new
+        .create
+        .iter()
+        .skip(1)
+        .filter(|statement| !old.create.contains(statement));
+    [
+        gone.map(|head| head + " DROP DEFAULT").collect(),
+        come.cloned().collect(),
+    ]
 }
 
 /// An index that stays, marked otherwise.

@@ -1,6 +1,7 @@
 //! Sequences led to what they should be, and what numbers the rows of a column.
 
 use crate::dialect::postgres::inspect::{next_value, qualified, quoted, usual_name};
+use crate::dialect::postgres::render::numbers::{self, next_number};
 use crate::dialect::postgres::render::sequences::{self, alone, place_in, renamed};
 use crate::schema::{Column, Key, Model};
 use crate::sql::write;
@@ -26,7 +27,13 @@ pub(super) fn sequence(place: &str, old: &str, new: &str) -> Option<Vec<String>>
     }
     let altered = options_altered(place, &now, &then)?;
     if altered.iter().any(|statement| statement.ends_with(" RESTART")) {
-        out.push(format!("-- Sequence {place} loses its number: it counts the other way.").replace('\n', " "));
+        let turns = numbers::is_turned(&now, &then);
+        let why = if turns {
+            "it counts the other way"
+        } else {
+            "none of its new bounds holds it"
+        };
+        out.push(format!("-- Sequence {place} loses its number: {why}.").replace('\n', " "));
     }
     out.extend(altered);
     if owner != old_owner {
@@ -50,93 +57,20 @@ fn options_altered(place: &str, now: &str, then: &str) -> Option<Vec<String>> {
         // Its bounds go along where they are those of its type.
         vec![format!("ALTER SEQUENCE {place} AS {data_type}")]
     } else {
-        let mut out = moved(place, &old, &new);
+        let mut out = numbers::led(place, &data_type, &old, &new);
         let mut options = all_options(then)?;
-        if is_turned(&old, &new) {
-            out = turned(place, &data_type, &old, &new);
+        if numbers::is_turned(&old, &new) {
             // Beside a type the server takes no bounds for those of one that counts upwards.
-            let (low, high) = bounds(&data_type, &new);
+            let (low, high) = numbers::bounds(&data_type, &new);
             options = options.replace("NO MINVALUE", &format!("MINVALUE {low}"));
             options = options.replace("NO MAXVALUE", &format!("MAXVALUE {high}"));
-            if out.is_empty() {
-                options.push_str(" RESTART");
-            }
+        }
+        if numbers::is_lost(&data_type, &old, &new) {
+            options.push_str(" RESTART");
         }
         out.push(format!("ALTER SEQUENCE {place} {options}"));
         out
     })
-}
-
-fn counts_down(options: &str) -> bool {
-    options.contains("INCREMENT BY -")
-}
-
-fn is_turned(old: &str, new: &str) -> bool {
-    counts_down(old) != counts_down(new)
-}
-
-/// The least and the greatest number of a sequence.
-fn bounds(data_type: &str, options: &str) -> (i64, i64) {
-    let (low, high) = match data_type {
-        "smallint" => (i64::from(i16::MIN), i64::from(i16::MAX)),
-        "integer" => (i64::from(i32::MIN), i64::from(i32::MAX)),
-        _ => (i64::MIN, i64::MAX),
-    };
-    let (low, high) = if counts_down(options) { (low, -1) } else { (1, high) };
-    (
-        number(options, " MINVALUE ").unwrap_or(low),
-        number(options, " MAXVALUE ").unwrap_or(high),
-    )
-}
-
-/// What leads a sequence that is to count the other way to a number within its new bounds: the one that it has reached, where
-/// it is one of these. Nothing where none can be.
-fn turned(place: &str, data_type: &str, old: &str, new: &str) -> Vec<String> {
-    let ((was_low, was_high), (low, high)) = (bounds(data_type, old), bounds(data_type, new));
-    if was_low > high || low > was_high {
-        return Vec::new();
-    }
-    let first = first_number(new);
-    let sequence = write::postgres_literal(place);
-    let within = format!("last_value BETWEEN {low} AND {high}");
-    vec![
-        format!(
-            "ALTER SEQUENCE {place} MINVALUE {} MAXVALUE {}",
-            was_low.min(low),
-            was_high.max(high)
-        ),
-        format!(
-            "SELECT pg_catalog.setval({sequence}, CASE WHEN {within} THEN last_value ELSE {first} END, \
-             is_called AND {within}) FROM {place}"
-        ),
-    ]
-}
-
-/// What leads a sequence over a bound that comes nearer, from below it where it counts upwards: the number that it has
-/// reached stays.
-fn moved(place: &str, old: &str, new: &str) -> Vec<String> {
-    let (bound, usual, furthest, sign) = match (counts_down(old), counts_down(new)) {
-        (false, false) => (" MINVALUE ", 1, "greatest", '>'),
-        (true, true) => (" MAXVALUE ", -1, "least", '<'),
-        _ => return Vec::new(),
-    };
-    let [was, is] = [old, new].map(|options| number(options, bound).unwrap_or(usual));
-    if if sign == '>' { is <= was } else { is >= was } {
-        return Vec::new();
-    }
-    let sequence = write::postgres_literal(place);
-    let first = number(new, "START WITH ").unwrap_or(is);
-    vec![format!(
-        "SELECT pg_catalog.setval({sequence}, {furthest}(last_value, {first}), is_called AND last_value {sign}= {first}) \
-         FROM {place}"
-    )]
-}
-
-/// The number behind a word.
-fn number(words: &str, mark: &str) -> Option<i64> {
-    let rest = &words[words.find(mark)? + mark.len()..];
-    let end = rest.find(|letter: char| letter != '-' && !letter.is_ascii_digit());
-    rest[..end.unwrap_or(rest.len())].parse().ok()
 }
 
 /// Options with those that hold anyway.
@@ -184,31 +118,11 @@ pub(super) fn numbering(table: &Key, old: &Column, new: &Column, (from, to): (&M
         new.identity.as_ref().map(|text| text.written.as_str()),
     );
     let mut out = Vec::new();
-    match (was, is) {
-        (Some(was), Some(is)) if is_identity(was) && is_identity(is) => {
-            let (now, then) = (sequence_of(table, old, was), sequence_of(table, new, is));
-            if now != then {
-                out.extend(renamed(&now, &then, (from, to))?);
-            }
-            out.extend(identity_altered(&column, &then, was, is)?);
-            if is_turned(was, is) {
-                out.push(next_number(place, &name, &write::postgres_literal(&then), is, None));
-            }
-            return Some(out);
-        }
-        (Some(was), Some(is)) if !is_identity(was) && !is_identity(is) && !alone(from, is) && !alone(to, was) => {
-            let (now, then) = (place_in(was), place_in(is));
-            if now != then {
-                out.extend(renamed(now, then, (from, to))?);
-            }
-            let (old, new) = (was[now.len()..].trim_start(), is[then.len()..].trim_start());
-            out.extend(options_altered(then, old, new)?);
-            if is_turned(old, new) {
-                out.push(next_number(place, &name, &write::postgres_literal(then), is, None));
-            }
-            return Some(out);
-        }
-        _ => {}
+    if let (Some(was), Some(is)) = (was, is)
+        && is_identity(was) == is_identity(is)
+        && (is_identity(was) || !alone(from, is) && !alone(to, was))
+    {
+        return goes_on(table, (old, was), (new, is), (from, to));
     }
     let Some(was) = was else {
         return begun(table, new, is?, from, None);
@@ -248,12 +162,49 @@ pub(super) fn numbering(table: &Key, old: &Column, new: &Column, (from, to): (&M
     Some(out)
 }
 
+/// The sequence of a column under another name, or with other options.
+fn goes_on(
+    table: &Key,
+    (old, was): (&Column, &str),
+    (new, is): (&Column, &str),
+    (from, to): (&Model, &Model),
+) -> Option<Vec<String>> {
+    let place = &qualified(&table.schema, &table.name);
+    let name = quoted(&new.name);
+    let column = |action: &str| format!("ALTER TABLE {place} ALTER COLUMN {name} {action}");
+    let is_identity = was.starts_with("GENERATED ");
+    let sequence = |column: &Column, words: &str| {
+        if is_identity {
+            sequence_of(table, column, words)
+        } else {
+            place_in(words).to_owned()
+        }
+    };
+    let (now, then) = (sequence(old, was), sequence(new, is));
+    let mut out = Vec::new();
+    if now != then {
+        out.extend(renamed(&now, &then, (from, to))?);
+    }
+    let data_type = &new.data_type.written;
+    out.extend(if is_identity {
+        identity_altered(&column, (&then, data_type), was, is)?
+    } else {
+        options_altered(&then, was[now.len()..].trim_start(), is[then.len()..].trim_start())?
+    });
+    let [before, after] = [was, is].map(options_of);
+    if numbers::is_turned(&before, &after) || numbers::is_lost(data_type, &before, &after) {
+        let sequence = write::postgres_literal(&then);
+        out.push(next_number(place, &name, &sequence, (data_type, is), None));
+    }
+    Some(out)
+}
+
 /// Rows are numbered from now on: by numbers that no row has, nor an earlier sequence gave out.
 fn begun(table: &Key, new: &Column, is: &str, from: &Model, earlier: Option<&str>) -> Option<Vec<String>> {
     let place = &qualified(&table.schema, &table.name);
     let name = quoted(&new.name);
     let column = |action: &str| format!("ALTER TABLE {place} ALTER COLUMN {name} {action}");
-    let next = |sequence: &str| next_number(place, &name, sequence, is, earlier);
+    let next = |sequence: &str| next_number(place, &name, sequence, (&new.data_type.written, is), earlier);
     if is.starts_with("GENERATED ") {
         let of = match earlier {
             // That one is of the column as well.
@@ -280,40 +231,13 @@ fn begun(table: &Key, new: &Column, is: &str, from: &Model, earlier: Option<&str
     ])
 }
 
-/// The statement that leads a sequence to the next number: one that no row has, nor an earlier sequence gave out.
-fn next_number(place: &str, name: &str, sequence: &str, is: &str, earlier: Option<&str>) -> String {
-    let first = first_number(is);
-    // How far it is from one number to the next, and which of two is further on that way.
-    let (further, furthest, forth, back, beyond) = if counts_down(is) {
-        ("least", "min", '-', '+', "<=")
-    } else {
-        ("greatest", "max", '+', '-', ">=")
+/// What is said of the sequence of a column, behind a blank.
+pub(super) fn options_of(words: &str) -> String {
+    let options = match words.split_once(" AS IDENTITY") {
+        Some((_, options)) => named(options).1,
+        None => words[place_in(words).len()..].trim_start(),
     };
-    match earlier {
-        None => format!(
-            "SELECT pg_catalog.setval({sequence}, {further}(coalesce({furthest}({name}), 0) {forth} 1, {first}), false) \
-             FROM {place}"
-        ),
-        // Behind the last number there may be none.
-        Some(earlier) => format!(
-            "SELECT pg_catalog.setval({sequence}, {further}(last, {first}), last {beyond} {first}) FROM \
-             (SELECT {further}(coalesce({furthest}({name}), 0), \
-             (SELECT last_value {back} (NOT is_called)::integer FROM {earlier})) AS last FROM {place}) AS given"
-        ),
-    }
-}
-
-/// The number that a sequence of these words begins with.
-fn first_number(words: &str) -> i64 {
-    let (bound, usual) = if counts_down(words) {
-        ("MAXVALUE ", -1)
-    } else {
-        ("MINVALUE ", 1)
-    };
-    let at = |mark: &str| number(words, mark);
-    at("START WITH ")
-        .or_else(|| at(&format!(" {bound}")).or_else(|| at(&format!("({bound}"))))
-        .unwrap_or(usual)
+    format!(" {options}")
 }
 
 /// The sequence of an identity.
@@ -326,7 +250,7 @@ pub(super) fn sequence_of(table: &Key, column: &Column, words: &str) -> String {
 }
 
 /// The sequence that the options of an identity name, and what follows.
-fn named(options: &str) -> (Option<&str>, &str) {
+pub(super) fn named(options: &str) -> (Option<&str>, &str) {
     let options = options.trim().trim_start_matches('(').trim_end_matches(')');
     let Some(rest) = options.strip_prefix("SEQUENCE NAME ") else {
         return (None, options);
@@ -340,7 +264,12 @@ fn named(options: &str) -> (Option<&str>, &str) {
     (Some(name), rest.trim_start())
 }
 
-fn identity_altered(column: &dyn Fn(&str) -> String, sequence: &str, was: &str, is: &str) -> Option<Vec<String>> {
+fn identity_altered(
+    column: &dyn Fn(&str) -> String,
+    (sequence, data_type): (&str, &str),
+    was: &str,
+    is: &str,
+) -> Option<Vec<String>> {
     let split = |words: &str| -> (String, String) {
         let (head, options) = words.split_once(" AS IDENTITY").unwrap_or((words, ""));
         (head.to_owned(), named(options).1.to_owned())
@@ -351,7 +280,11 @@ fn identity_altered(column: &dyn Fn(&str) -> String, sequence: &str, was: &str, 
         out.push(column(&format!("SET {head}")));
     }
     if old_options != options {
-        out.extend(moved(sequence, &format!(" {old_options}"), &format!(" {options}")));
+        let [before, after] = [was, is].map(options_of);
+        let restarts = numbers::is_turned(&before, &after) || numbers::is_lost(data_type, &before, &after);
+        if !restarts {
+            out.extend(numbers::led(sequence, data_type, &before, &after));
+        }
         let all = all_options(&format!("AS bigint {options}"))?;
         let words = all.strip_prefix("AS bigint")?.trim_start();
         let mut sets = Vec::new();
@@ -370,7 +303,7 @@ fn identity_altered(column: &dyn Fn(&str) -> String, sequence: &str, was: &str, 
                 sets.push(format!("SET {said}"));
             }
         }
-        if is_turned(&old_options, &options) {
+        if restarts {
             sets.push("RESTART".to_owned());
         }
         out.push(column(&sets.join(" ")));
@@ -412,7 +345,7 @@ mod tests {
         assert_eq!(
             identity_altered(
                 &column,
-                "s",
+                ("s", "bigint"),
                 "GENERATED ALWAYS AS IDENTITY (START WITH 5)",
                 "GENERATED BY DEFAULT AS IDENTITY (INCREMENT BY 2)"
             ),

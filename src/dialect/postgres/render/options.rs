@@ -8,9 +8,33 @@ use crate::schema::Table;
 use crate::sorted::Gather as _;
 
 /// Words about columns, by their names.
-fn by_column(words: Option<&str>) -> BTreeMap<&str, &str> {
+pub(super) fn by_column(words: Option<&str>) -> BTreeMap<&str, &str> {
     let words = words.into_iter().flat_map(|words| words.split(", "));
     words.filter_map(|part| part.rsplit_once(' ')).into_map()
+}
+
+/// What the planner is told of columns: how many values are sampled, and how many there are.
+pub(super) fn planned(place: &str, name: &str, old: Option<&str>, new: Option<&str>, table: &Table) -> Vec<String> {
+    let (old, new) = (by_column(old), by_column(new));
+    let mut out = Vec::new();
+    for column in table.columns.iter().map(|column| quoted(&column.name)) {
+        let (now, then) = (old.get(column.as_str()), new.get(column.as_str()));
+        if now == then {
+            continue;
+        }
+        let actions = if name == "statistics" {
+            vec![format!("SET STATISTICS {}", then.unwrap_or(&"-1"))]
+        } else {
+            let [now, then] = [now, then].map(|words| words.map(|words| words.replace(',', ", ")));
+            parameters(now.as_deref(), then.as_deref())
+        };
+        out.extend(
+            actions
+                .iter()
+                .map(|action| format!("ALTER TABLE ONLY {place} ALTER COLUMN {column} {action}")),
+        );
+    }
+    out
 }
 
 /// How the values of columns are kept. That of a type has no name before PostgreSQL 16.

@@ -2,6 +2,7 @@
 
 use crate::dialect::postgres::inspect::{next_value, qualified, quoted};
 use crate::dialect::postgres::render::numbering::{self, sequence_of};
+use crate::dialect::postgres::render::options::by_column;
 use crate::schema::diff::Change;
 use crate::schema::{Column, Key, Kind, Model, Object};
 
@@ -62,6 +63,41 @@ pub(super) fn kept(change: &Change, from: &Model, to: &Model) -> Option<Vec<Stri
         Change::Drop(key) if key.kind == Kind::Sequence => part_of_table(to, key).map(|_| Vec::new()),
         _ => None,
     }
+}
+
+/// Sequences of columns that are stored otherwise than their table, or no more so. What is said no more is so before anything
+/// else of the table changes.
+pub(super) fn persistence(
+    table: &Key,
+    old: Option<&str>,
+    new: Option<&str>,
+    (from, to): (&Model, &Model),
+) -> Vec<String> {
+    let model = if new.is_some() { to } else { from };
+    let (old, new) = (by_column(old), by_column(new));
+    let is_unlogged = to
+        .table(table)
+        .is_some_and(|table| table.options.contains_key("unlogged"));
+    let usual = if is_unlogged { "UNLOGGED" } else { "LOGGED" };
+    let mut out = Vec::new();
+    for column in model.table(table).iter().flat_map(|table| &table.columns) {
+        let name = quoted(&column.name);
+        let word = new.get(name.as_str()).copied().unwrap_or(usual);
+        let changes = old.get(name.as_str()).copied().unwrap_or(usual) != word;
+        let stays = to.table(table).and_then(|table| table.column(&column.folded));
+        if let Some(words) = &column.identity
+            && changes
+            && stays.is_some_and(|column| column.identity.is_some())
+        {
+            let sequence = if words.written.starts_with("GENERATED ") {
+                sequence_of(table, column, &words.written)
+            } else {
+                place_in(&words.written).to_owned()
+            };
+            out.push(format!("ALTER SEQUENCE {sequence} SET {word}"));
+        }
+    }
+    out
 }
 
 /// A new column that is numbered by a sequence which stands alone so far, and goes on with its number.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::dialect::postgres::inspect::{qualified, quoted};
-use crate::dialect::postgres::render::{base, cast, family, ranges, rounded, set_type};
+use crate::dialect::postgres::render::{base, cast, family, ranges, rounded, set_type, without_length};
 use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Object, Table, diff};
 use crate::sorted::Gather as _;
 
@@ -232,6 +232,15 @@ fn retyped(sort: &str, key: &Key, column: &Column, (from, to): (&Model, &Model))
     let using = match sort {
         "enum" if is_array => format!("{name}::text[]::{data_type}"),
         "enum" => format!("{name}::text::{data_type}"),
+        "domain" if is_array => {
+            let element = data_type.trim_end_matches("[]");
+            let (old, new) = (base(element, from), base(element, to));
+            // The length is that of the domain, which refuses what is longer.
+            let loose = without_length(&new);
+            let way = cast(&family(&old), &family(&new), |_| false).unwrap_or_default();
+            let way = way.replace("::text", "::text[]");
+            (!cast::misleads(&old, &new)).then(|| format!("{name}{way}::{loose}[]"))?
+        }
         _ if is_array => return None,
         // As it is for a column of that type.
         "domain" => {
