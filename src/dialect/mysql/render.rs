@@ -29,7 +29,7 @@ pub(super) fn statements(change: &Change, from: &Model, to: &Model, on_mariadb: 
         table.is_some_and(|table| table.create.first().is_some_and(|first| first == ZEROS))
     };
     let is_needed = statements.iter().any(is_alter) && !is_said && (needs_zeros(from) || needs_zeros(to));
-    let numbers = numbered::begin(&mut statements, change, from, to);
+    let numbers = numbered::begin(&mut statements, change, from, to, on_mariadb);
     if is_needed {
         statements = with_zeros(statements);
         if let Change::Alter(key, alter) = change {
