@@ -7,6 +7,7 @@ mod keys;
 mod numbered;
 mod options;
 mod padded;
+mod renamed;
 
 use crate::dialect::mysql::USUAL;
 use crate::dialect::mysql::schema::{ZEROS, fold, is_date, quoted, with_zeros, words};
@@ -246,6 +247,7 @@ fn clauses(alter: &Alter, now: &Table, then: &Table, keys: &Keys<'_>, on_mariadb
             column.name.clone_from(to);
             one(format!("CHANGE COLUMN {} {}", quoted(from), words(&column, collation)))
         }
+        Alter::RenameColumn { from, to } if !on_mariadb => Some(vec![renamed::clauses(now, from, to)]),
         Alter::RenameColumn { from, to } => one(format!("RENAME COLUMN {} TO {}", quoted(from), quoted(to))),
         Alter::DropExpression(column) => {
             let was = now.column(&column.folded)?.generated.as_ref()?;

@@ -48,7 +48,9 @@ impl Reading<'_> {
             }
             let words = self.show("TABLE", &draft.name, 1)?;
             if is_whole || words.contains("PERIOD FOR ") {
-                draft.whole = Some(without_counter(&words));
+                let words = without_counter(&words);
+                // A default may name a sequence, with its database.
+                draft.whole = Some(without_database(&words, &self.database, false).into_owned());
             }
         }
         for draft in drafts.into_values() {
