@@ -334,7 +334,7 @@ fn leads(columns: &[String], column: &str, in_groups: bool) -> bool {
     place.is_some_and(|place| place == 0 || in_groups)
 }
 
-/// Whether the table is one of MyISAM, where a column that is not the first of a key numbers the rows that have the same
+/// Whether the table is of an engine whose columns behind the first of a key may number the rows that have the same
 /// values in those before it.
 fn counts_in_groups(table: &Table) -> bool {
     table
