@@ -273,7 +273,8 @@ impl Database {
         dump.arg(format!("--ignore-table={database}.sqlrev_log"));
         let output = dump.arg(database).output().expect("mariadb-dump is installed");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let mut picture = String::from_utf8_lossy(&output.stdout).into_owned();
+        // The default that is the next number of a sequence says the database.
+        let mut picture = String::from_utf8_lossy(&output.stdout).replace(&format!("`{database}`."), "");
         let own = "SELECT revision, down_revision, depends_on, message, tool_version, unfinished, upgrade_checksum, \
                    downgrade_checksum, upgrade_sql, downgrade_sql FROM sqlrev_revisions ORDER BY revision; \
                    SELECT id, event, revision, outcome, detail FROM sqlrev_log ORDER BY id";

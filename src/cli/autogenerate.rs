@@ -64,11 +64,12 @@ pub(crate) fn generate(
         }));
     };
     one_for_all(history)?;
-    let wanted = compare.declared(&scripts)?;
     if !args.from_database {
-        let now = compare.built(&compare.everything(), ui)?;
-        return between(session, history, &compare, (now, scripts, wanted), args, ui);
+        let (now, wanted) = compare.both(&scripts, ui)?;
+        let schemas = (now.into_model(), scripts, wanted.into_model());
+        return between(session, history, &compare, schemas, args, ui);
     }
+    let wanted = compare.declared(&scripts)?;
     up_to_date(session, history, graph)?;
     let now = compare.live(session)?.unwrap_or_default();
     let generated = between(session, history, &compare, (now, scripts, wanted.clone()), args, ui)?;

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::execute::autogenerate::Autogenerate;
 use crate::execute::declared;
 use crate::execute::lock::Patience;
+use crate::execute::made::Made;
 use crate::execute::piece::Piece;
 use crate::execute::round::Back;
 use crate::execute::undone::Kept;
@@ -20,8 +21,8 @@ use crate::project::Rule;
 use crate::revision::Script;
 use crate::revision::graph::RevisionGraph;
 use crate::revision::nodes::{Node, NodeSet};
-use crate::schema::Model;
 use crate::schema::diff::Rename;
+use crate::schema::{self, Model};
 
 /// Goes on with a scratch database that was made before another one.
 type Resumed<'a> = Box<dyn Fn(&mut dyn Driver) -> Result<(), DriverError> + 'a>;
@@ -57,12 +58,40 @@ impl<'a> Compare<'a> {
 
     /// What revisions and all they come after build; what fails in the replay is told.
     pub(crate) fn built(&self, nodes: &NodeSet, ui: &mut Ui<'_>) -> Result<Model> {
+        let mut made = self.built_as_made(nodes, ui)?;
+        self.settle(&mut made)?;
+        Ok(made.into_model())
+    }
+
+    /// Likewise, as it was made.
+    fn built_as_made(&self, nodes: &NodeSet, ui: &mut Ui<'_>) -> Result<Made> {
         let (sources, table) = (&self.history.project, &self.history.table);
-        let (model, trouble) = declared::built(&*self.scratch, self.graph, nodes, sources, table)?;
+        let (made, trouble) = declared::built(&*self.scratch, self.graph, nodes, sources, table)?;
         if let Some(trouble) = trouble {
             ui.say(&format!("note: in the replay of the history this failed: {trouble}"));
         }
-        Ok(model)
+        Ok(made)
+    }
+
+    /// What all revisions build and what scripts declare, in words that stay where the two differ.
+    pub(crate) fn both(&self, scripts: &[Script], ui: &mut Ui<'_>) -> Result<(Made, Made)> {
+        let mut wanted = self.declared_as_made(scripts)?;
+        let mut built = self.built_as_made(&self.everything(), ui)?;
+        if self.differ(built.model(), wanted.model()) {
+            self.settle(&mut wanted)?;
+            self.settle(&mut built)?;
+        }
+        Ok((built, wanted))
+    }
+
+    /// Whether two schemas differ in what is compared.
+    fn differ(&self, one: &Model, other: &Model) -> bool {
+        !schema::diff::compare(&self.seen(one), &self.seen(other)).is_empty()
+    }
+
+    /// Gives the expressions of a schema the words that stay.
+    fn settle(&self, made: &mut Made) -> Result<()> {
+        made.settle(&self.history.table, &*self.resume)
     }
 
     /// All revisions.
@@ -82,13 +111,20 @@ impl<'a> Compare<'a> {
 
     /// What scripts declare.
     pub(crate) fn declared(&self, scripts: &[Script]) -> Result<Model> {
-        let model = declared::declared(&*self.scratch, scripts, &self.history.table)?;
-        let included = self.included(&model);
+        let mut made = self.declared_as_made(scripts)?;
+        self.settle(&mut made)?;
+        Ok(made.into_model())
+    }
+
+    /// Likewise, as it was made.
+    fn declared_as_made(&self, scripts: &[Script]) -> Result<Made> {
+        let made = declared::declared(&*self.scratch, scripts, &self.history.table)?;
+        let included = self.included(made.model());
         for script in scripts {
             declared::refuse_fixed(script, &included, self.history.dialect)?;
         }
         drop(included);
-        Ok(model)
+        Ok(made)
     }
 
     /// What the database holds; nothing when it is not there.
@@ -298,10 +334,9 @@ pub(crate) fn against_declared(
         return Ok(Vec::new());
     };
     let compare = Compare::new(session, history, graph)?;
-    let wanted = compare.declared(&scripts)?;
-    let built = compare.built(&compare.everything(), ui)?;
-    let renames = compare.renames(&[], &scripts, &built, &wanted)?;
-    let lacking = compare.differences(&built, &wanted, &renames)?;
+    let (built, mut wanted) = compare.both(&scripts, ui)?;
+    let renames = compare.renames(&[], &scripts, built.model(), wanted.model())?;
+    let lacking = compare.differences(built.model(), wanted.model(), &renames)?;
     // Three large schemas at once would be one too many.
     drop(built);
     let mut found: Vec<Found> = lacking
@@ -313,8 +348,12 @@ pub(crate) fn against_declared(
         .collect();
     let live = if is_up_to_date { compare.live(session)? } else { None };
     if let Some(live) = live {
-        let renames = compare.renames(&[], &scripts, &live, &wanted)?;
-        for piece in compare.differences(&live, &wanted, &renames)? {
+        if compare.differ(&live, wanted.model()) {
+            compare.settle(&mut wanted)?;
+        }
+        let wanted = wanted.model();
+        let renames = compare.renames(&[], &scripts, &live, wanted)?;
+        for piece in compare.differences(&live, wanted, &renames)? {
             if found.iter().all(|known| known.piece.change != piece.change) {
                 found.push(Found {
                     in_revisions: false,
@@ -325,7 +364,7 @@ pub(crate) fn against_declared(
         // The command ends here, and to give large schemas back piece by piece takes time.
         std::mem::forget(live);
     }
-    std::mem::forget(wanted);
+    std::mem::forget(wanted.into_model());
     Ok(found)
 }
 

@@ -178,6 +178,11 @@ pub trait Dialect: Counts + Sync + std::fmt::Debug {
         self.model(query)
     }
 
+    /// The same on scratch before expressions have the words that stay, where [`Dialect::manner`] says that they get some.
+    fn model_as_made(&self, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Option<Result<Model>> {
+        self.model(query)
+    }
+
     /// The model that [`Dialect::model`] would have of an empty database on which these statements ran, where it is found
     /// for less; none where it is not, and where one of them fails.
     fn model_apart(

@@ -6,6 +6,7 @@ use crate::driver::{Driver, DriverError, Failure};
 use crate::error::{Error, Result};
 use crate::execute::fault;
 use crate::execute::lock::{self, Patience};
+use crate::execute::made::Made;
 use crate::execute::online::OnDriver;
 use crate::execute::replay::{MakeScratch, Replay};
 use crate::execute::scripts::Sources;
@@ -25,7 +26,7 @@ pub type Lens<'a> = &'a dyn Fn(&mut Model);
 /// # Errors
 /// What the database refuses.
 pub fn model(driver: &mut dyn Driver, table: &VersionTable) -> Result<Option<Model>> {
-    read(driver, table, &mut None)
+    read(driver, table, &mut None, true)
 }
 
 /// Likewise of a database that others may be writing to: waits for them.
@@ -35,7 +36,7 @@ pub fn model(driver: &mut dyn Driver, table: &VersionTable) -> Result<Option<Mod
 pub fn held(driver: &mut dyn Driver, table: &VersionTable, patience: Patience<'_>) -> Result<Option<Model>> {
     lock::retry(driver, patience, &mut |_| {}, |driver| {
         let mut failed = None;
-        let model = read(driver, table, &mut failed);
+        let model = read(driver, table, &mut failed, true);
         match failed {
             Some(error) if error.failure == Failure::Busy => Err(error),
             // It was asked for what this version does not know, or whoever asked says what is lacking.
@@ -44,7 +45,17 @@ pub fn held(driver: &mut dyn Driver, table: &VersionTable, patience: Patience<'_
     })?
 }
 
-fn read(driver: &mut dyn Driver, table: &VersionTable, failed: &mut Option<DriverError>) -> Result<Option<Model>> {
+/// The model of a scratch database before expressions have the words that stay.
+pub(super) fn as_made(driver: &mut dyn Driver, table: &VersionTable) -> Result<Model> {
+    Ok(read(driver, table, &mut None, false)?.unwrap_or_default())
+}
+
+fn read(
+    driver: &mut dyn Driver,
+    table: &VersionTable,
+    failed: &mut Option<DriverError>,
+    settles: bool,
+) -> Result<Option<Model>> {
     let dialect = driver.dialect();
     let within = dialect.replays_transactions() && driver.in_transaction() == Some(true);
     let mut query = |sql: &str| {
@@ -56,6 +67,8 @@ fn read(driver: &mut dyn Driver, table: &VersionTable, failed: &mut Option<Drive
     };
     let model = if within {
         dialect.model_within(&mut query)
+    } else if !settles {
+        dialect.model_as_made(&mut query)
     } else {
         dialect.model(&mut query)
     };
@@ -95,7 +108,7 @@ pub(crate) fn has_body(key: &Key) -> bool {
     matches!(key.kind, Kind::Function | Kind::Procedure)
 }
 
-/// The model that revisions build, replayed on scratch, and what failed in that, if something did.
+/// The schema that revisions build, replayed on scratch, and what failed in that, if something did.
 ///
 /// # Errors
 /// Those of reading and rewriting the scripts, and what the database refuses of the revisions.
@@ -105,11 +118,10 @@ pub fn built(
     nodes: &NodeSet,
     sources: &dyn Sources,
     table: &VersionTable,
-) -> Result<(Model, Option<String>)> {
+) -> Result<(Made, Option<String>)> {
     let mut replay = Replay::new(scratch, false)?.exactly();
-    if let Some(mut model) = built_apart(&mut replay, graph, nodes, table) {
-        model.tried = true;
-        return Ok((model, None));
+    if let Some(model) = built_apart(&mut replay, graph, nodes, table) {
+        return Ok((Made::apart(model), None));
     }
     // A revision may name it. Its schema may not be there yet, and then no revision does.
     for statement in table.create() {
@@ -123,9 +135,8 @@ pub fn built(
                 .help("the schema that revisions build is known only where all of them run on an empty database"),
             _ => error,
         })?;
-    let mut model = model(replay.driver(), table)?.unwrap_or_default();
-    model.tried = true;
-    Ok((model, replay.trouble()))
+    let trouble = replay.trouble();
+    Ok((Made::on(replay, table)?, trouble))
 }
 
 /// The model that revisions build which only define what stands for itself, and do not name the version table.
@@ -152,29 +163,25 @@ fn built_apart(replay: &mut Replay, graph: &RevisionGraph, nodes: &NodeSet, tabl
     Some(own(model, table))
 }
 
-/// The model that scripts declare.
+/// The schema that scripts declare.
 ///
 /// # Errors
 /// What the database refuses, labelled in the file.
-pub fn declared(scratch: MakeScratch<'_>, scripts: &[Script], table: &VersionTable) -> Result<Model> {
+pub fn declared(scratch: MakeScratch<'_>, scripts: &[Script], table: &VersionTable) -> Result<Made> {
     let mut replay = Replay::new(scratch, false)?;
     let dialect = replay.driver().dialect();
     let scripts: Vec<Script> = scripts
         .iter()
         .map(|script| without_internal(script, dialect))
         .collect::<Result<_>>()?;
-    let mut declared = match apart(&mut replay, &scripts.iter().collect::<Vec<_>>()) {
-        Some(model) => own(model, table),
-        None => {
-            for script in &scripts {
-                run(&mut replay, script)
-                    .map_err(|error| error.state("it was tried on a scratch database: nothing has changed"))?;
-            }
-            model(replay.driver(), table)?.unwrap_or_default()
-        }
-    };
-    declared.tried = true;
-    Ok(declared)
+    if let Some(model) = apart(&mut replay, &scripts.iter().collect::<Vec<_>>()) {
+        return Ok(Made::apart(own(model, table)));
+    }
+    for script in &scripts {
+        run(&mut replay, script)
+            .map_err(|error| error.state("it was tried on a scratch database: nothing has changed"))?;
+    }
+    Made::on(replay, table)
 }
 
 /// Refuses a default that no two builds of the schema have the same: it would differ for ever.

@@ -135,7 +135,9 @@ fn one_of(pieces: &[Piece], rules: &SplitRules) -> Option<Vec<String>> {
             }
         }
     }
-    let modes = before.iter().filter(|statement| statement.starts_with("SET "));
+    // One that adds to the mode leaves what others have set.
+    let sets = |statement: &&String| statement.starts_with("SET ") && !statement.contains("= CONCAT(@@SESSION.");
+    let modes = before.iter().filter(sets);
     let apart = |clause: &&str| {
         ["PARTITION ", "REMOVE ", "ALTER ", "CHANGE "]
             .iter()

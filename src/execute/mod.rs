@@ -35,6 +35,7 @@ pub mod lent;
 pub(crate) mod lock;
 mod losses;
 mod lost;
+pub mod made;
 mod misread;
 mod moments;
 mod naming;

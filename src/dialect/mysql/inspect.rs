@@ -34,11 +34,11 @@ const SET: [&str; 4] = [
 const READ_SO: &str =
     "SET SESSION sql_mode = '', sql_quote_show_create = 1, time_zone = DEFAULT, character_set_results = 'utf8mb4'";
 
-/// Reads the model, and leaves the session as it was.
-pub(super) fn model(query: Query<'_>) -> Result<Model> {
+/// Reads the model, on scratch in the words that stay if that is asked for, and leaves the session as it was.
+pub(super) fn model(query: Query<'_>, settles: bool) -> Result<Model> {
     let were = query(&format!("SELECT @@{}", SET.join(", @@")))?;
     query(READ_SO)?;
-    let model = read(query);
+    let model = read(query, settles);
     let values = were.into_iter().next().unwrap_or_default();
     let set = SET.iter().zip(values).map(|(name, value)| match value {
         Some(value) if *name == "sql_quote_show_create" => format!("{name} = {value}"),
@@ -49,7 +49,7 @@ pub(super) fn model(query: Query<'_>) -> Result<Model> {
     model
 }
 
-fn read(query: Query<'_>) -> Result<Model> {
+fn read(query: Query<'_>, settles: bool) -> Result<Model> {
     let mut reading = Reading {
         query,
         server: Server::default(),
@@ -66,7 +66,9 @@ fn read(query: Query<'_>) -> Result<Model> {
     }
     if !reading.database.is_empty() {
         reading.sees_all()?;
-        reading.settle()?;
+        if settles {
+            reading.settle()?;
+        }
         reading.tables()?;
         reading.sequences()?;
         reading.routines()?;

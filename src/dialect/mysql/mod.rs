@@ -204,7 +204,11 @@ impl Dialect for Mysql {
     }
 
     fn model(&self, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Option<Result<Model>> {
-        Some(inspect::model(query))
+        Some(inspect::model(query, true))
+    }
+
+    fn model_as_made(&self, query: &mut dyn FnMut(&str) -> Result<Rows>) -> Option<Result<Model>> {
+        Some(inspect::model(query, false))
     }
 
     fn compares_schemas(&self) -> bool {
@@ -230,7 +234,7 @@ impl Dialect for Mysql {
     }
 
     fn render(&self, change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {
-        let statements = render::statements(change, from, to)?;
+        let statements = render::statements(change, from, to, self.name != MYSQL.name)?;
         let ended = |statement: String| match MysqlScript.terminated(&statement) {
             Some(ended) if !statement.starts_with("--") => ended.trim_end().to_owned(),
             _ => statement,

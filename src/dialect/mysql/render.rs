@@ -4,8 +4,10 @@
 mod changed;
 mod drawn;
 mod keys;
+mod numbered;
 mod options;
 mod padded;
+mod renamed;
 
 use crate::dialect::mysql::USUAL;
 use crate::dialect::mysql::schema::{ZEROS, fold, is_date, quoted, with_zeros, words};
@@ -15,8 +17,8 @@ use crate::schema::{Column, Constraint, ConstraintKind, Key, Kind, Model, Object
 use keys::Keys;
 
 /// The statements of a change, without semicolons; none when no statement says it.
-pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {
-    let statements = plain(change, from, to)?;
+pub(super) fn statements(change: &Change, from: &Model, to: &Model, on_mariadb: bool) -> Option<Vec<String>> {
+    let mut statements = plain(change, from, to, on_mariadb)?;
     let is_alter = |sql: &String| sql.starts_with("ALTER TABLE ") || sql.starts_with("DROP INDEX ");
     // Those that make a table say so themselves.
     let is_said = statements.iter().any(|sql| sql == ZEROS);
@@ -28,23 +30,40 @@ pub(super) fn statements(change: &Change, from: &Model, to: &Model) -> Option<Ve
         table.is_some_and(|table| table.create.first().is_some_and(|first| first == ZEROS))
     };
     let is_needed = statements.iter().any(is_alter) && !is_said && (needs_zeros(from) || needs_zeros(to));
-    if !is_needed {
-        return Some(statements);
-    }
-    let mut statements = with_zeros(statements);
-    if let Change::Alter(_, alter) = change
-        && let Alter::AddColumn(column) = &**alter
-        && fills_zeros(column)
-    {
-        statements.insert(
-            0,
-            format!(
-                "-- This fills column {} with zeros where rows are there.",
-                column.name.replace('\n', " ")
-            ),
-        );
+    let numbers = numbered::begin(&mut statements, change, from, to, on_mariadb);
+    if is_needed {
+        statements = with_zeros(statements);
+        if let Change::Alter(key, alter) = change {
+            statements.splice(0..0, zeros_told(alter, from.table(key)));
+        }
+    } else if numbers {
+        statements.push(USUAL.to_owned());
     }
     Some(statements)
+}
+
+/// What is said of zeros that come into a column although the server's usual mode would refuse them.
+fn zeros_told(alter: &Alter, now: Option<&Table>) -> Option<String> {
+    let told = |head: &str, column: &Column, tail: &str| {
+        let name = column.name.replace('\n', " ");
+        Some(format!("-- {head} column {name} {tail}."))
+    };
+    match alter {
+        Alter::AddColumn(column) if fills_zeros(column) => {
+            told("This fills", column, "with zeros where rows are there")
+        }
+        Alter::AddColumn(column) | Alter::SetExpression(column) if is_date(column) && column.generated.is_some() => {
+            told("This lets", column, "have dates with zeros")
+        }
+        Alter::SetType { to: column, .. } => {
+            let was = now.and_then(|now| now.column(&column.folded));
+            let comes = is_date(column) && was.is_some_and(|was| !is_date(was));
+            comes
+                .then(|| told("This lets", column, "have dates with zeros"))
+                .flatten()
+        }
+        _ => None,
+    }
 }
 
 /// Whether a new column gets a date of zeros in rows that are there, which the server's usual mode would refuse.
@@ -52,7 +71,7 @@ fn fills_zeros(column: &Column) -> bool {
     is_date(column) && column.not_null && column.default.is_none() && column.generated.is_none()
 }
 
-fn plain(change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {
+fn plain(change: &Change, from: &Model, to: &Model, on_mariadb: bool) -> Option<Vec<String>> {
     match change {
         Change::Create(key) if key.kind == Kind::Index => created(key, from, to),
         Change::Create(key) => Some(in_usual_mode(key.kind, to.objects.get(key)?.create.clone())),
@@ -91,7 +110,7 @@ fn plain(change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {
                     return Some(statements);
                 }
             }
-            let clauses = clauses(alter, now, then, &keys)?;
+            let clauses = clauses(alter, now, then, &keys, on_mariadb)?;
             let table = format!("ALTER TABLE {}", quoted(&key.name));
             let statements = clauses.into_iter().filter(|clauses| !clauses.is_empty());
             let statements = statements
@@ -216,7 +235,7 @@ fn dropped(key: &Key, from: &Model, to: &Model) -> Option<Vec<String>> {
 }
 
 /// The clauses of an ALTER TABLE, those of each statement together.
-fn clauses(alter: &Alter, now: &Table, then: &Table, keys: &Keys<'_>) -> Option<Vec<Vec<String>>> {
+fn clauses(alter: &Alter, now: &Table, then: &Table, keys: &Keys<'_>, on_mariadb: bool) -> Option<Vec<Vec<String>>> {
     let collation = now.options.get("collation").map_or("", String::as_str);
     let modify = |column: &Column| format!("MODIFY COLUMN {}", words(&keys.as_it_may_be(column), collation));
     let one = |clause: String| Some(vec![vec![clause]]);
@@ -228,6 +247,7 @@ fn clauses(alter: &Alter, now: &Table, then: &Table, keys: &Keys<'_>) -> Option<
             column.name.clone_from(to);
             one(format!("CHANGE COLUMN {} {}", quoted(from), words(&column, collation)))
         }
+        Alter::RenameColumn { from, to } if !on_mariadb => Some(vec![renamed::clauses(now, from, to)]),
         Alter::RenameColumn { from, to } => one(format!("RENAME COLUMN {} TO {}", quoted(from), quoted(to))),
         Alter::DropExpression(column) => {
             let was = now.column(&column.folded)?.generated.as_ref()?;
@@ -246,6 +266,16 @@ fn clauses(alter: &Alter, now: &Table, then: &Table, keys: &Keys<'_>) -> Option<
         | Alter::SetOther { to: column, .. } => {
             let (was, column) = (now.column(&column.folded), then.column(&column.folded)?);
             let mut out = vec![vec![modify(column)]];
+            if on_mariadb && gets_moments(was, column) {
+                out.insert(
+                    0,
+                    vec![format!(
+                        "ADD CONSTRAINT {FULL} CHECK ({} IS NOT NULL)",
+                        quoted(&column.name)
+                    )],
+                );
+                out[1].insert(0, format!("DROP CONSTRAINT {FULL}"));
+            }
             let own = |statement: String| vec![format!("\0{statement}")];
             if let Some(was) = was
                 && changed::are(was, column)
@@ -278,6 +308,15 @@ const STRICT: &str = "SET SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',STRICT
 /// Whether values of a column may not fit it afterwards.
 fn may_cut(was: &Column, column: &Column) -> bool {
     was.data_type != column.data_type || was.collation != column.collation || column.not_null && !was.not_null
+}
+
+/// Refuses NULL for a moment.
+const FULL: &str = "`sqlrev_not_null`";
+
+/// Whether MariaDB, however strict it is, would write the moment of the ALTER where a column is NULL.
+fn gets_moments(was: Option<&Column>, column: &Column) -> bool {
+    let may_be_null = was.is_none_or(|was| !was.not_null);
+    may_be_null && column.not_null && column.data_type.written.starts_with("timestamp")
 }
 
 /// A new column; one that numbers rows brings its key.

@@ -23,7 +23,8 @@ fn schema(autogenerate: &Autogenerate<'_>, text: &str) -> Model {
         body: 0,
         large: None,
     };
-    declared::declared(autogenerate.scratch, &[script], autogenerate.table).expect("it runs")
+    let made = declared::declared(autogenerate.scratch, &[script], autogenerate.table);
+    made.expect("it runs").into_model()
 }
 
 /// Leads from one schema to the other and back, with a part of it and with all. How many objects are in the part, if one

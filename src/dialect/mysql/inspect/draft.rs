@@ -67,6 +67,13 @@ impl Draft {
         table_key(&self.name)
     }
 
+    /// One more option.
+    pub(super) fn option(&mut self, option: &str) {
+        let all = format!("{} {option}", self.options);
+        all.trim_start().clone_into(&mut self.options);
+        self.table.options.insert("options", self.options.clone());
+    }
+
     pub(super) fn column(&mut self, row: &mut Row, server: Server) {
         let (name, data_type, nullable, default) = (row.text(), row.text(), row.text(), row.optional());
         let (collation, extra, comment, expression) = (row.optional(), row.text(), row.text(), row.text());

@@ -70,21 +70,35 @@ impl Server {
         }
     }
 
-    /// The query for the expressions that an ALTER of their table writes anew: table and expression.
+    /// The query for the expressions that an ALTER of their table writes anew: table, expression, and that it is one.
     pub(super) fn rewritten(self) -> Option<&'static str> {
         (!self.mariadb && self.version >= (8, 0, 16)).then_some(
-            "SELECT table_name AS name, generation_expression AS words FROM information_schema.columns \
+            "SELECT table_name AS name, generation_expression AS words, 1 AS counts FROM information_schema.columns \
              WHERE table_schema = DATABASE() AND generation_expression <> '' UNION ALL \
-             SELECT table_name, column_default FROM information_schema.columns WHERE table_schema = DATABASE() \
+             SELECT table_name, column_default, 1 FROM information_schema.columns WHERE table_schema = DATABASE() \
              AND extra LIKE '%DEFAULT_GENERATED%' AND column_default NOT LIKE 'CURRENT_TIMESTAMP%' UNION ALL \
-             SELECT table_name, expression FROM information_schema.statistics \
+             SELECT table_name, expression, 1 FROM information_schema.statistics \
              WHERE table_schema = DATABASE() AND expression IS NOT NULL UNION ALL \
-             SELECT /*+ NO_MERGE(c) */ t.table_name, c.check_clause \
+             SELECT /*+ NO_MERGE(c) */ t.table_name, c.check_clause, 1 \
              FROM information_schema.table_constraints t JOIN \
              (SELECT constraint_name, check_clause FROM information_schema.check_constraints \
              WHERE constraint_schema = DATABASE()) c ON c.constraint_name = t.constraint_name \
              WHERE t.table_schema = DATABASE() AND t.constraint_type = 'CHECK'",
         )
+    }
+
+    /// What the catalog says a foreign key does where nothing is said: the other word for the same means that it was said.
+    pub(super) fn usual_rule(self) -> &'static str {
+        if self.mariadb || self.version < (8, 0, 0) {
+            "RESTRICT"
+        } else {
+            "NO ACTION"
+        }
+    }
+
+    /// Whether the files of tables may be made to grow by steps, which SHOW CREATE TABLE alone says to everybody.
+    pub(super) fn has_steps(self) -> bool {
+        !self.mariadb && self.version >= (8, 0, 23)
     }
 
     /// Whether there are sequences.

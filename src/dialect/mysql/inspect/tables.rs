@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::code::Code;
 use crate::dialect::mysql::inspect::draft::Draft;
+use crate::dialect::mysql::inspect::server::Server;
 use crate::dialect::mysql::inspect::{Reading, table_key};
 use crate::dialect::mysql::schema::{fold, quoted, same, without_database};
 use crate::error::Result;
@@ -38,6 +40,7 @@ impl Reading<'_> {
         self.unshown_letters(&mut drafts)?;
         self.foreign_keys(&mut drafts)?;
         self.partitions(&mut drafts)?;
+        self.steps(&mut drafts)?;
         for draft in drafts.values_mut() {
             let is_whole = draft.whole.is_some();
             if !is_whole && !draft.may_have_period(self.server) {
@@ -45,7 +48,9 @@ impl Reading<'_> {
             }
             let words = self.show("TABLE", &draft.name, 1)?;
             if is_whole || words.contains("PERIOD FOR ") {
-                draft.whole = Some(without_counter(&words));
+                let words = without_counter(&words);
+                // A default may name a sequence, with its database.
+                draft.whole = Some(without_database(&words, &self.database, false).into_owned());
             }
         }
         for draft in drafts.into_values() {
@@ -115,7 +120,34 @@ impl Reading<'_> {
         }
         for ((table, name), foreign) in found {
             if let Some(draft) = drafts.get_mut(&table) {
-                draft.table.constraints.push(foreign.constraint(name, &self.database));
+                draft
+                    .table
+                    .constraints
+                    .push(foreign.constraint(name, &self.database, self.server));
+            }
+        }
+        Ok(())
+    }
+
+    /// By how much the files of tables grow at a time.
+    fn steps(&mut self, drafts: &mut Drafts) -> Result<()> {
+        if !self.server.has_steps() {
+            return Ok(());
+        }
+        // Those who may ask so need not look at each table.
+        let sql = "SELECT 1 FROM information_schema.innodb_tablespaces WHERE autoextend_size > 0 LIMIT 1";
+        match (self.query)(sql) {
+            Err(error) if error.code() == Code::Interrupted => return Err(error),
+            Ok(rows) if rows.is_empty() => return Ok(()),
+            _ => {}
+        }
+        for draft in drafts.values_mut().filter(|draft| draft.engine == "InnoDB") {
+            let words = self.show("TABLE", &draft.name, 1)?;
+            let end = words.rfind("\n) ").map_or("", |end| &words[end..]);
+            let step = end.split_once(" AUTOEXTEND_SIZE=").map(|(_, rest)| rest);
+            let digits = step.and_then(|rest| rest.split(' ').next());
+            if let Some(digits) = digits {
+                draft.option(&format!("AUTOEXTEND_SIZE={digits}"));
             }
         }
         Ok(())
@@ -152,7 +184,7 @@ impl Reading<'_> {
 }
 
 impl Foreign {
-    fn constraint(self, name: String, database: &str) -> Constraint {
+    fn constraint(self, name: String, database: &str, server: Server) -> Constraint {
         let list = |columns: &[String]| {
             let names: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
             names.join(", ")
@@ -170,8 +202,7 @@ impl Foreign {
             list(&self.parent_columns)
         );
         for (when, rule) in [("DELETE", &self.on_delete), ("UPDATE", &self.on_update)] {
-            // These two are one, and what holds when nothing is said.
-            if !matches!(rule.as_str(), "RESTRICT" | "NO ACTION") {
+            if rule != server.usual_rule() {
                 written.push_str(&format!(" ON {when} {rule}"));
             }
         }

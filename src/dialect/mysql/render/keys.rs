@@ -17,11 +17,14 @@ struct Index<'m> {
     name: &'m str,
     words: &'m str,
     columns: Vec<String>,
+    /// Whether it may number rows by a column that is not its first.
+    counts_in_groups: bool,
 }
 
 impl Index<'_> {
+    /// Whether the column may number rows as far as this index goes.
     fn leads(&self, column: &str) -> bool {
-        self.columns.first().is_some_and(|first| first == column)
+        leads(&self.columns, column, self.counts_in_groups)
     }
 
     /// Its words without its name.
@@ -307,6 +310,7 @@ fn indexes<'m>(table: &Key, model: &'m Model) -> Indexes<'m> {
             name: &object.name,
             columns: columns_of(&object.meaning),
             words: &object.meaning,
+            counts_in_groups: model.table(table).is_some_and(counts_in_groups),
         };
         (fold(&object.name), index)
     })
@@ -321,8 +325,22 @@ fn primary(table: &Table) -> Option<&Constraint> {
 }
 
 fn leads_primary(table: &Table, column: &str) -> bool {
-    let first = primary(table).and_then(|key| columns_of(&key.definition.written).into_iter().next());
-    first.is_some_and(|first| first == column)
+    let columns = primary(table).map(|key| columns_of(&key.definition.written));
+    columns.is_some_and(|columns| leads(&columns, column, counts_in_groups(table)))
+}
+
+fn leads(columns: &[String], column: &str, in_groups: bool) -> bool {
+    let place = columns.iter().position(|other| other == column);
+    place.is_some_and(|place| place == 0 || in_groups)
+}
+
+/// Whether the table is of an engine whose columns behind the first of a key may number the rows that have the same
+/// values in those before it.
+fn counts_in_groups(table: &Table) -> bool {
+    table
+        .options
+        .get("engine")
+        .is_some_and(|engine| ["MyISAM", "Aria"].contains(&engine.as_str()))
 }
 
 /// The column that numbers rows.

@@ -25,7 +25,8 @@ fn options(old: &str, new: &str) -> String {
         .filter(|option| !option.is_empty() && !kept.contains(option));
     let gone = gone.map(|option| {
         let none = match option.to_ascii_lowercase().as_str() {
-            "key_block_size" | "max_rows" | "min_rows" | "avg_row_length" | "checksum" | "delay_key_write" => "0",
+            "key_block_size" | "max_rows" | "min_rows" | "avg_row_length" | "checksum" | "delay_key_write"
+            | "autoextend_size" => "0",
             "compression" => "''",
             // That of Aria is on where nothing was said, and DEFAULT leaves it as it is.
             "page_checksum" => "1",
