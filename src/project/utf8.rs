@@ -57,6 +57,25 @@ fn not_utf8(name: &Arc<str>, bytes: &[u8], wide: bool, at: usize, hidden: bool) 
             .at(&file, span, "two bytes for each character")
             .help(format!("iconv -f utf-16 -t utf-8 {word} > {new} && mv {new} {word}"));
     }
+    // What is no text at all: a database (`fileformat2.html`, section 1.3), and a dump that `pg_restore` reads.
+    let no_text = if bytes.starts_with(b"SQLite format 3\0") {
+        Some((
+            "an SQLite database",
+            format!("where a database is meant: {}", shell::word(format!("sqlite:{name}"))),
+        ))
+    } else if bytes.starts_with(b"PGDMP") {
+        Some((
+            "a dump in the format of pg_restore",
+            format!("as SQL: pg_restore -s -f {new} {word}"),
+        ))
+    } else {
+        None
+    };
+    if let Some((what, help)) = no_text {
+        return Error::new(Code::FileEncoding, format!("`{name}` is {what}, and no text"))
+            .at(&file, span, "not UTF-8")
+            .help(help);
+    }
     let label = if hidden {
         "a byte that is not UTF-8".to_owned()
     } else {
