@@ -9,6 +9,7 @@ use crate::driver::{Driver, DriverError};
 use crate::error::{Error, Result};
 use crate::execute::Executor;
 use crate::execute::fault;
+use crate::execute::kit::{self, Kit, Whole};
 use crate::execute::scripts::{KEPT, Prepared, Sources};
 use crate::execute::step::Ready;
 use crate::revision::header;
@@ -24,6 +25,7 @@ const DETAIL: usize = 1000;
 pub(crate) struct Record<'a> {
     revision: &'a Revision,
     upgrade_checksum: String,
+    upgrade: Option<Cow<'a, str>>,
     downgrade: Option<Downgrade>,
 }
 
@@ -41,14 +43,30 @@ impl<'a> Record<'a> {
         sources: &dyn Sources,
         dialect: &'static dyn Dialect,
     ) -> Result<Self> {
+        Self::with(revision, prepared, sources, dialect, Some(&Whole))
+    }
+
+    /// Likewise, with the kit of a run.
+    pub(crate) fn with(
+        revision: &'a Revision,
+        prepared: Option<&Prepared>,
+        sources: &dyn Sources,
+        dialect: &'static dyn Dialect,
+        kit: Option<&'static dyn Kit>,
+    ) -> Result<Self> {
         let upgrade_checksum = match (prepared, &revision.upgrade) {
             (Some(prepared), _) => prepared.checksum.stored(),
-            (None, Some(script)) => script.checksum(Some(&revision.header), dialect.rules())?.stored(),
+            (None, Some(script)) => kit::checksum(kit, script, Some(&revision.header), dialect)?.stored(),
             (None, None) => String::new(),
+        };
+        let upgrade = match &revision.upgrade {
+            Some(script) if script.plain().is_some() => Some(Cow::Borrowed(&*script.file.text)),
+            Some(_) => kit::needed(kit)?.kept(revision),
+            None => None,
         };
         let downgrade = match sources.downgrade(revision)? {
             Some(script) => Some(Downgrade {
-                checksum: script.checksum(None, dialect.rules())?.stored(),
+                checksum: kit::checksum(kit, &script, None, dialect)?.stored(),
                 text: script.whole(DOWNGRADE_KEPT)?,
             }),
             None => None,
@@ -56,6 +74,7 @@ impl<'a> Record<'a> {
         Ok(Self {
             revision,
             upgrade_checksum,
+            upgrade,
             downgrade,
         })
     }
@@ -70,7 +89,7 @@ impl<'a> Record<'a> {
             message: &header.message,
             upgrade_checksum: self.upgrade_checksum.clone(),
             downgrade_checksum: self.downgrade.as_ref().map(|downgrade| downgrade.checksum.clone()),
-            upgrade_sql: self.revision.upgrade.as_ref().map(|script| kept(script, header)),
+            upgrade_sql: self.upgrade.as_deref().map(Cow::Borrowed),
             downgrade_sql: self.downgrade.as_ref().and_then(|downgrade| downgrade.text.as_deref()),
             unfinished,
         }
@@ -79,7 +98,7 @@ impl<'a> Record<'a> {
 
 /// An upgrade as the row keeps it: always with its header, which says how the downgrade is to run. A text for one dialect
 /// may leave that to the plain one; of a text that is too large to be kept it is all there is.
-fn kept<'a>(script: &'a Script, header: &Header) -> Cow<'a, str> {
+pub(super) fn kept<'a>(script: &'a Script, header: &Header) -> Cow<'a, str> {
     match script.kept(KEPT) {
         Some(text) if header::is_there(&script.file) => Cow::Borrowed(text),
         text => Cow::Owned(header::write(header) + text.unwrap_or_default()),

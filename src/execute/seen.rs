@@ -5,6 +5,7 @@ use crate::dialect::Dialect;
 use crate::driver::{Driver, DriverError};
 use crate::error::{Error, Result};
 use crate::execute::diff;
+use crate::execute::kit::{self, Kit};
 use crate::revision::applied::Applied;
 use crate::revision::checksum::{self, Change, Checksum, ParseError};
 use crate::revision::graph::RevisionGraph;
@@ -106,14 +107,25 @@ pub(crate) fn change(
     revision: &Revision,
     stored: &str,
     dialect: &'static dyn Dialect,
+    kit: Option<&'static dyn Kit>,
 ) -> Result<Change> {
     // The header of a text for one dialect may stand in the plain file.
     let whole = script.large.is_none() && script.body > 0;
-    if whole && checksum::is_of_text(stored, &script.file.text) {
+    if let Some(known) = &script.known {
+        let stored = parse(stored, revision.id())?;
+        let same = whole && stored.text == known.checksum.text;
+        return Ok(if same {
+            Change::Same
+        } else {
+            checksum::compare(&stored, &known.checksum)
+        });
+    }
+    let kit = kit::needed(kit)?;
+    if whole && kit.is_of_text(script, stored) {
         return Ok(Change::Same);
     }
     let stored = parse(stored, revision.id())?;
-    let now = script.checksum(Some(&revision.header), dialect.rules())?;
+    let now = kit.checksum(script, Some(&revision.header), dialect)?;
     Ok(checksum::compare(&stored, &now))
 }
 
@@ -154,13 +166,14 @@ pub(crate) fn refuse_edited(
     graph: &RevisionGraph,
     driver: &mut dyn Driver,
     table: &VersionTable,
+    kit: Option<&'static dyn Kit>,
 ) -> Result<()> {
     let dialect = driver.dialect();
     for row in seen.rows.iter().filter(|row| row.is_whole()) {
         let Some((revision, script)) = with_file(graph, &row.id) else {
             continue;
         };
-        if change(script, revision, &row.upgrade_checksum, dialect)? == Change::Edited {
+        if change(script, revision, &row.upgrade_checksum, dialect, kit)? == Change::Edited {
             let details = table.details(driver, row.id.as_str())?;
             let was = details.and_then(|details| details.upgrade_file);
             return Err(edited(revision, script, was.as_deref()));

@@ -8,6 +8,7 @@ use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::execute::clock::System;
 use crate::execute::event::Event;
+use crate::execute::kit::{Kit, Whole};
 use crate::execute::script::Recorder;
 use crate::execute::seen::Seen;
 use crate::execute::{Cancel, Executor, InMemory, Lent, Patience, Report, ghost};
@@ -38,6 +39,8 @@ struct Terms<'a> {
     keep_statements: bool,
     /// The database is a copy, of which no copy is made.
     rehearsal: bool,
+    /// What is done for scripts that are not plain, for calls whose scripts may be any.
+    kit: Option<&'static dyn Kit>,
 }
 
 impl std::fmt::Debug for Run<'_> {
@@ -127,6 +130,7 @@ impl<'a> Run<'a> {
     /// # Errors
     /// As [`Run::upgrade`], and `graph::irreversible` before anything runs.
     pub fn downgrade(mut self, target: &str) -> Result<Report> {
+        self.terms.kit = Some(&Whole);
         let target: Target = target.parse()?;
         let (_, graph) = self.look()?;
         self.migrator.check()?;
@@ -141,6 +145,7 @@ impl<'a> Run<'a> {
     /// As [`Run::downgrade`]; `graph::irreversible` where the newer version left no downgrade, and
     /// `execute::code_missing` where only its own code could do it.
     pub fn downgrade_to_mine(mut self) -> Result<Report> {
+        self.terms.kit = Some(&Whole);
         let (_, graph) = self.look()?;
         self.migrator.check()?;
         self.with(graph.get(self.migrator)?, to_own)
@@ -151,6 +156,7 @@ impl<'a> Run<'a> {
     /// # Errors
     /// Those of the target, `lock::timeout` and `database::…`.
     pub fn stamp(mut self, target: &str) -> Result<Report> {
+        self.terms.kit = Some(&Whole);
         let targets = targets(target)?;
         let graph = &self.migrator.source.for_driver(self.driver)?.graph;
         self.migrator.code.check(graph)?;
@@ -164,6 +170,7 @@ impl<'a> Run<'a> {
     /// # Errors
     /// As [`Run::upgrade`].
     pub fn plan_upgrade(mut self, target: &str) -> Result<Report> {
+        self.terms.kit = Some(&Whole);
         let targets = targets(target)?;
         let graph = &self.migrator.source.for_driver(self.driver)?.graph;
         let seen = self.read(graph, now)?;
@@ -177,6 +184,7 @@ impl<'a> Run<'a> {
     /// # Errors
     /// As [`Run::downgrade`].
     pub fn plan_downgrade(mut self, target: &str) -> Result<Report> {
+        self.terms.kit = Some(&Whole);
         let target: Target = target.parse()?;
         self.plan(|executor, seen| executor.plan_downgrade(seen, &target))
     }
@@ -214,6 +222,7 @@ impl<'a> Run<'a> {
             mut terms,
         } = self;
         terms.rehearsal = true;
+        terms.kit = Some(&Whole);
         let never = AtomicBool::new(false);
         let patience = Patience {
             timeout: migrator.lock_timeout,
@@ -252,6 +261,7 @@ impl<'a> Run<'a> {
     /// `database::not_a_database` for a copy that is damaged, empty, or of another database, and for a database that is
     /// itself damaged; `execute::in_transaction`, `lock::timeout`, `file::io`, `database::…`.
     pub fn restore(mut self, from: &Path) -> Result<Option<PathBuf>> {
+        self.terms.kit = Some(&Whole);
         let graph = &self.migrator.source.for_driver(self.driver)?.graph;
         let backup = &self.migrator.backup;
         self.with(graph, |executor| restore::restore(executor, from, backup))
@@ -267,7 +277,7 @@ impl<'a> Run<'a> {
         }
         let graph = &self.migrator.source.for_driver(self.driver)?.graph;
         let seen = self.read(graph, now)?;
-        Status::of(&seen, graph, self.driver)
+        Status::of(&seen, graph, self.driver, self.migrator.kit)
     }
 
     /// What the database has, and the graph, of which the revisions are part that only the database knows.
@@ -373,6 +383,7 @@ impl Terms<'_> {
             only: None,
             lent: Lent {
                 index: true,
+                kit: self.kit.or(migrator.kit),
                 no_code: false,
                 copy: self.rehearsal,
                 code: Some(&migrator.code),
