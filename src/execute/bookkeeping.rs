@@ -13,7 +13,7 @@ use crate::execute::kit::{self, Kit, Whole};
 use crate::execute::scripts::{KEPT, Prepared, Sources};
 use crate::execute::step::Ready;
 use crate::revision::header;
-use crate::revision::{Direction, Header, Revision, Script};
+use crate::revision::{Direction, Header, Known, Revision, Script};
 use crate::version::{Entry, NewRow, Stamp, Unfinished, VersionTable};
 
 /// The most of a downgrade's text that is kept, in bytes.
@@ -26,6 +26,7 @@ pub(crate) struct Record<'a> {
     revision: &'a Revision,
     upgrade_checksum: String,
     upgrade: Option<Cow<'a, str>>,
+    kit: Option<&'static dyn Kit>,
     downgrade: Option<Downgrade>,
 }
 
@@ -33,6 +34,7 @@ struct Downgrade {
     checksum: String,
     /// The text; none when it is too large to be kept.
     text: Option<Arc<str>>,
+    known: Option<Arc<Known>>,
 }
 
 impl<'a> Record<'a> {
@@ -67,7 +69,11 @@ impl<'a> Record<'a> {
         let downgrade = match sources.downgrade(revision)? {
             Some(script) => Some(Downgrade {
                 checksum: kit::checksum(kit, &script, None, dialect)?.stored(),
-                text: script.whole(DOWNGRADE_KEPT)?,
+                text: match &script.known {
+                    Some(_) => script.kept(DOWNGRADE_KEPT).map(|_| script.file.text.clone()),
+                    None => kit::needed(kit)?.whole(&script, DOWNGRADE_KEPT)?,
+                },
+                known: script.known,
             }),
             None => None,
         };
@@ -75,8 +81,19 @@ impl<'a> Record<'a> {
             revision,
             upgrade_checksum,
             upgrade,
+            kit,
             downgrade,
         })
+    }
+
+    /// A text in the form that is kept: as the build script left it, or as the kit makes it.
+    fn packed<'t>(&self, text: &'t str, known: Option<&'t Known>) -> Cow<'t, str> {
+        match (known.and_then(|known| known.kept.as_deref()), self.kit) {
+            (Some(kept), _) => Cow::Borrowed(kept),
+            (None, Some(kit)) => kit.packed(text),
+            // Without a kit all texts are known, and this one is kept as it is.
+            (None, None) => Cow::Borrowed(text),
+        }
     }
 
     /// The row.
@@ -89,8 +106,14 @@ impl<'a> Record<'a> {
             message: &header.message,
             upgrade_checksum: self.upgrade_checksum.clone(),
             downgrade_checksum: self.downgrade.as_ref().map(|downgrade| downgrade.checksum.clone()),
-            upgrade_sql: self.upgrade.as_deref().map(Cow::Borrowed),
-            downgrade_sql: self.downgrade.as_ref().and_then(|downgrade| downgrade.text.as_deref()),
+            upgrade_sql: self.upgrade.as_deref().map(|text| {
+                let script = self.revision.upgrade.as_ref();
+                self.packed(text, script.and_then(|script| script.known.as_deref()))
+            }),
+            downgrade_sql: self.downgrade.as_ref().and_then(|downgrade| {
+                let text = downgrade.text.as_deref()?;
+                Some(self.packed(text, downgrade.known.as_deref()))
+            }),
             unfinished,
         }
     }

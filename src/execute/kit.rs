@@ -7,19 +7,20 @@
 
 use std::borrow::Cow;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use crate::code::Code;
 use crate::dialect::Dialect;
-use crate::driver::Driver;
+use crate::driver::{Driver, DriverError};
 use crate::error::{Error, Result};
 use crate::execute::bookkeeping;
 use crate::execute::scripts::Prepared;
 use crate::execute::shown::Shown;
 use crate::execute::step::Ready;
-use crate::execute::{Executor, Ran, beyond, orphans};
+use crate::execute::{Executor, Ran, beyond, fault, orphans, seen};
 use crate::revision::checksum::{self, Checksum};
 use crate::revision::{Direction, Header, Revision, Script};
-use crate::version::Row;
+use crate::version::{self, Row, Unfinished, VersionTable};
 
 /// What is done for scripts that are not plain.
 pub(crate) trait Kit: Debug + Sync {
@@ -56,8 +57,41 @@ pub(crate) trait Kit: Debug + Sync {
     /// Whether the stored checksum is of this very text.
     fn is_of_text(&self, script: &Script, stored: &str) -> bool;
 
+    /// The error for an upgrade that was changed, with the changed lines.
+    fn edited(
+        &self,
+        error: Error,
+        script: &Script,
+        driver: &mut dyn Driver,
+        table: &VersionTable,
+        row: &Row,
+    ) -> Result<Error>;
+
     /// An upgrade as the row of the version table keeps it.
     fn kept<'a>(&self, revision: &'a Revision) -> Option<Cow<'a, str>>;
+
+    /// The form in which a text is kept there.
+    fn packed<'t>(&self, text: &'t str) -> Cow<'t, str>;
+
+    /// The text of a file that need not be in memory, unless it has more than `most` bytes.
+    fn whole(&self, script: &Script, most: usize) -> Result<Option<Arc<str>>>;
+
+    /// The error for what was queued behind the statements of a script.
+    fn queued(&self, error: &DriverError, script: &Script, dialect: &'static dyn Dialect) -> Error;
+
+    /// What became of a step that no transaction holds when the connection was lost there; `kept` says what became of
+    /// those before.
+    fn lost_alone<'a>(
+        &self,
+        executor: &mut Executor<'a>,
+        error: Error,
+        ready: &Ready<'a>,
+        at: Unfinished,
+        kept: &str,
+    ) -> Error;
+
+    /// Whether the next run goes on after the first statements.
+    fn goes_on<'a>(&self, executor: &mut Executor<'a>, ready: &Ready<'a>, statements: u64) -> String;
 }
 
 /// All of it.
@@ -117,6 +151,44 @@ impl Kit for Whole {
         let script = revision.upgrade.as_ref();
         script.map(|script| bookkeeping::kept(script, &revision.header))
     }
+
+    fn edited(
+        &self,
+        error: Error,
+        script: &Script,
+        driver: &mut dyn Driver,
+        table: &VersionTable,
+        row: &Row,
+    ) -> Result<Error> {
+        seen::edited(error, script, driver, table, row)
+    }
+
+    fn packed<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        version::packed(text)
+    }
+
+    fn whole(&self, script: &Script, most: usize) -> Result<Option<Arc<str>>> {
+        script.whole(most)
+    }
+
+    fn queued(&self, error: &DriverError, script: &Script, dialect: &'static dyn Dialect) -> Error {
+        fault::queued(error, script, dialect.rules())
+    }
+
+    fn lost_alone<'a>(
+        &self,
+        executor: &mut Executor<'a>,
+        error: Error,
+        ready: &Ready<'a>,
+        at: Unfinished,
+        kept: &str,
+    ) -> Error {
+        executor.lost_alone(error, ready, at, kept)
+    }
+
+    fn goes_on<'a>(&self, executor: &mut Executor<'a>, ready: &Ready<'a>, statements: u64) -> String {
+        executor.goes_on(ready, statements)
+    }
 }
 
 /// The kit of a run, or an error where there is none: for what only it can do.
@@ -134,6 +206,26 @@ pub(crate) fn checksum(
     match &script.known {
         Some(known) => Ok(known.checksum),
         None => needed(kit)?.checksum(script, header, dialect),
+    }
+}
+
+/// The error for what was queued behind the statements of a script: for one of these where it has a ticket.
+pub(crate) fn queued(
+    kit: Option<&'static dyn Kit>,
+    error: &DriverError,
+    script: &Script,
+    dialect: &'static dyn Dialect,
+) -> Error {
+    if script.plain().is_some() {
+        let span = error.ticket.and_then(|index| script.plain_place(index));
+        return match span {
+            Some(span) => fault::sent(error, &script.file, &span),
+            None => fault::database(error),
+        };
+    }
+    match kit {
+        Some(kit) => kit.queued(error, script, dialect),
+        None => fault::database(error),
     }
 }
 

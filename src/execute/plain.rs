@@ -1,8 +1,12 @@
 //! Plain scripts: statements that a run sends as they are, one after the other, with nothing to look at in between. A build
 //! script finds out which ones are, and where their statements stand, with the same code that a run would use.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use crate::dialect::Dialect;
 use crate::error::Result;
+use crate::execute::Executor;
 use crate::execute::event::Event;
 use crate::execute::fault;
 use crate::execute::kit;
@@ -10,11 +14,11 @@ use crate::execute::scripts::{KEPT, Prepared};
 use crate::execute::shown::Shown;
 use crate::execute::step::Ready;
 use crate::execute::walk::Place;
-use crate::execute::Executor;
 use crate::revision::{Extent, Header, Known, Script, Transaction, header};
 use crate::source::Span;
 use crate::sql::split::Piece;
 use crate::sql::token;
+use crate::version;
 
 /// What the statements of plain scripts begin with, in the order in which they are tried.
 const BEGINNINGS: &[&[&str]] = &[
@@ -47,8 +51,20 @@ pub(crate) fn known(
     };
     Ok(Known {
         checksum: prepared.checksum,
+        kept: match upgrade {
+            Some(_) if plain.is_none() => None,
+            _ => shorter(script),
+        },
         plain,
     })
+}
+
+/// The form in which the version table keeps a text, where that is another one than the text.
+fn shorter(script: &Script) -> Option<Arc<str>> {
+    match version::packed(&script.file.text) {
+        Cow::Owned(packed) => Some(packed.into()),
+        Cow::Borrowed(_) => None,
+    }
 }
 
 /// What needs the whole script to be known; its statements are looked at one by one.
@@ -100,9 +116,18 @@ impl Script {
         self.known.as_ref()?.plain.as_deref()
     }
 
+    /// The place of the statement that so many come before.
+    pub(super) fn plain_place(&self, index: u64) -> Option<Span> {
+        let extent = self.plain()?.get(usize::try_from(index).ok()?)?;
+        self.part(*extent).map(|(_, span)| span)
+    }
+
     /// The text of a statement as it is sent, and the place of its own words.
     fn part(&self, extent: Extent) -> Option<(&str, Span)> {
-        let sql = self.file.text.get(extent.start..extent.start.checked_add(extent.sent)?)?;
+        let sql = self
+            .file
+            .text
+            .get(extent.start..extent.start.checked_add(extent.sent)?)?;
         let span = extent.start..extent.start.checked_add(extent.length)?;
         self.file.text.get(span.clone())?;
         Some((sql, span))
@@ -114,7 +139,9 @@ impl Executor<'_> {
     pub(super) fn run_script(&mut self, ready: &Ready<'_>, shown: &mut Vec<Shown>) -> Result<()> {
         match ready.script.plain() {
             // Whoever watches, or has a database only to try things on, wants more than this does.
-            Some(extents) if ready.record.is_some() && !self.watch && !self.lent.no_code => self.plainly(ready, extents, shown),
+            Some(extents) if ready.record.is_some() && !self.watch && !self.lent.no_code => {
+                self.plainly(ready, extents, shown)
+            }
             _ => kit::needed(self.lent.kit)?.script(self, ready, shown),
         }
     }
@@ -131,8 +158,8 @@ impl Executor<'_> {
             let sent = self.driver.queue(sql, Some(index));
             sent.map_err(|error| {
                 // An earlier one whose answer came only now.
-                let other = error.ticket.and_then(|other| script.part(*extents.get(usize::try_from(other).ok()?)?));
-                fault::sent(&error, &script.file, &other.map_or(span, |(_, span)| span))
+                let other = error.ticket.and_then(|other| script.plain_place(other));
+                fault::sent(&error, &script.file, &other.unwrap_or(span))
             })?;
             for notice in self.driver.notices() {
                 (self.events)(Event::Notice(&notice));

@@ -120,7 +120,9 @@ impl Prepared {
             checksum: _,
             mark,
         } = self;
-        let flags = [alters, pragmas, commits, switches, defers, unsettles, analyzes, asks_count];
+        let flags = [
+            alters, pragmas, commits, switches, defers, unsettles, analyzes, asks_count,
+        ];
         let tables = [altered, dropped, replaced, renamed];
         !flags.into_iter().any(|flag| *flag)
             && tables.into_iter().all(BTreeSet::is_empty)

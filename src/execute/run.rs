@@ -296,9 +296,9 @@ impl<'a> Executor<'a> {
         let (Some(why), Some(ready)) = (late, ready) else {
             return Err(error);
         };
-        let rules = self.driver.dialect().rules();
+        let (kit, dialect) = (self.lent.kit, self.driver.dialect());
         match error.code() {
-            _ if why.ticket.is_some() => Err(fault::queued(&why, &ready.script, rules)),
+            _ if why.ticket.is_some() => Err(kit::queued(kit, &why, &ready.script, dialect)),
             Code::Database => Err(fault::commit(&why, &ready.script)),
             _ => Err(error),
         }

@@ -174,9 +174,12 @@ pub(crate) fn refuse_edited(
             continue;
         };
         if change(script, revision, &row.upgrade_checksum, dialect, kit)? == Change::Edited {
-            let details = table.details(driver, row.id.as_str())?;
-            let was = details.and_then(|details| details.upgrade_file);
-            return Err(edited(revision, script, was.as_deref()));
+            let error = is_edited(revision, script);
+            let error = match kit {
+                Some(kit) => kit.edited(error, script, driver, table, row)?,
+                None => error,
+            };
+            return Err(what_to_do(error, revision));
         }
     }
     Ok(())
@@ -188,16 +191,30 @@ pub(crate) fn with_file<'a>(graph: &'a RevisionGraph, id: &RevisionId) -> Option
     Some((revision, revision.upgrade.as_ref()?))
 }
 
-fn edited(revision: &Revision, script: &Script, was: Option<&str>) -> Error {
-    let id = revision.id();
-    let name = &script.file.name;
-    let mut error = Error::new(
+fn is_edited(revision: &Revision, script: &Script) -> Error {
+    let (id, name) = (revision.id(), &script.file.name);
+    Error::new(
         Code::Edited,
         format!("`{name}` was changed after revision `{id}` was applied"),
-    );
+    )
+}
+
+/// The error with the changed lines.
+///
+/// # Errors
+/// `version::unreadable`
+pub(super) fn edited(
+    mut error: Error,
+    script: &Script,
+    driver: &mut dyn Driver,
+    table: &VersionTable,
+    row: &Row,
+) -> Result<Error> {
+    let details = table.details(driver, row.id.as_str())?;
+    let was = details.and_then(|details| details.upgrade_file);
     match was {
         Some(was) if script.large.is_none() => {
-            let diff = diff::lines(was, &script.file.text);
+            let diff = diff::lines(&was, &script.file.text);
             if let Some(span) = diff.first_change {
                 error = error.at(&script.file, span, "not what was applied");
             }
@@ -211,6 +228,11 @@ fn edited(revision: &Revision, script: &Script, was: Option<&str>) -> Error {
             error = error.cause("the text that was applied is too large to be kept, so the difference cannot be shown");
         }
     }
+    Ok(error)
+}
+
+fn what_to_do(error: Error, revision: &Revision) -> Error {
+    let id = revision.id();
     error
         .state("nothing was run")
         .help("put the file back and write the change as a new revision: sqlrev revision -m TEXT")

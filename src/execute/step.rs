@@ -117,16 +117,16 @@ impl<'a> Executor<'a> {
         if direction == Direction::Upgrade {
             self.code(ready, &mut statements)?;
         }
-        let dialect = self.driver.dialect();
+        let (kit, dialect) = (self.lent.kit, self.driver.dialect());
         let ends = inherit::ends(self.driver, &ready.prepared, &session);
-        let ends = ends.map_err(|error| fault::queued(&error, &ready.script, dialect.rules()))?;
+        let ends = ends.map_err(|error| kit::queued(kit, &error, &ready.script, dialect))?;
         let settles = dialect.version_sql().settles.filter(|_| !ends.is_empty());
         for sql in settles.into_iter().chain(ends.iter().map(String::as_str)) {
             self.later(sql, ready)
                 .map_err(|error| inherit::unreadable(error, ready))?;
         }
         let back = inherit::put_back(self.driver, &session);
-        back.map_err(|error| fault::queued(&error, &ready.script, dialect.rules()))?;
+        back.map_err(|error| kit::queued(kit, &error, &ready.script, dialect))?;
         let duration = self.clock.elapsed().saturating_sub(began);
         let at = self.clock.now();
         let mut stamp = self.stamp(&at, Some(duration));
@@ -144,7 +144,7 @@ impl<'a> Executor<'a> {
                 counting::changed(self.driver, self.patience, &delete, id)?;
             } else {
                 let sent = self.driver.queue(&sql, Some(OWN));
-                sent.map_err(|error| fault::queued(&error, &ready.script, dialect.rules()))?;
+                sent.map_err(|error| kit::queued(kit, &error, &ready.script, dialect))?;
             }
             if self.keep_statements {
                 statements.push(Shown::version(&sql));
@@ -165,16 +165,16 @@ impl<'a> Executor<'a> {
 
     /// Sends a statement of sqlrev's own after those of a script, without waiting for any.
     fn later(&mut self, sql: &str, ready: &Ready<'_>) -> Result<()> {
-        let rules = self.driver.dialect().rules();
+        let (kit, dialect) = (self.lent.kit, self.driver.dialect());
         let sent = self.driver.queue(sql, None);
-        sent.map_err(|error| fault::queued(&error, &ready.script, rules))
+        sent.map_err(|error| kit::queued(kit, &error, &ready.script, dialect))
     }
 
     /// Waits for everything of a step.
     pub(crate) fn settle(&mut self, ready: &Ready<'_>) -> Result<()> {
-        let rules = self.driver.dialect().rules();
+        let (kit, dialect) = (self.lent.kit, self.driver.dialect());
         let sent = self.driver.flush();
-        sent.map_err(|error| fault::queued(&error, &ready.script, rules))
+        sent.map_err(|error| kit::queued(kit, &error, &ready.script, dialect))
     }
 
     pub(crate) fn started(&mut self, ready: &Ready<'_>) {

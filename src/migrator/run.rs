@@ -21,7 +21,7 @@ use crate::revision::RevisionId;
 use crate::revision::applied::Applied;
 use crate::revision::graph::RevisionGraph;
 use crate::revision::plan::Plan;
-use crate::revision::target::Target;
+use crate::revision::target::{Symbol, Target};
 
 /// A run that is about to begin: whom it tells what happens, and who may stop it. Made by [`Migrator::run`].
 pub struct Run<'a> {
@@ -98,8 +98,12 @@ impl<'a> Run<'a> {
     #[inline]
     pub fn upgrade(self, target: &str) -> Result<Report> {
         no_transaction(self.driver)?;
-        if target == "heads"
-            && !self.terms.cancel.is_some_and(Cancel::is_fired)
+        // Nothing is read of the word where it is this one, so that a program which writes no other does not bring along what
+        // reads targets.
+        if target != "heads" {
+            return self.upgrade_in_full(&targets(target)?);
+        }
+        if !self.terms.cancel.is_some_and(Cancel::is_fired)
             && let Some(heads) = self.migrator.if_current(self.driver)?
         {
             return Ok(Report {
@@ -110,17 +114,16 @@ impl<'a> Run<'a> {
                 whole: Vec::new(),
             });
         }
-        self.upgrade_in_full(target)
+        self.upgrade_in_full(&[Target::symbol(Symbol::Heads)])
     }
 
     #[cold]
-    fn upgrade_in_full(mut self, target: &str) -> Result<Report> {
-        let targets = targets(target)?;
+    fn upgrade_in_full(mut self, targets: &[Target]) -> Result<Report> {
         let graph = &self.migrator.source.for_driver(self.driver)?.graph;
         self.migrator.code.check(graph)?;
         let seen = self.read(graph, now)?;
         self.not_newer(&seen, graph)?;
-        let done = self.with(graph, |executor| executor.upgrade(&targets));
+        let done = self.with(graph, |executor| executor.upgrade(targets));
         done.map_err(|error| self.newer_or(error))
     }
 

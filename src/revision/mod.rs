@@ -193,6 +193,8 @@ pub struct Script {
 pub struct Known {
     /// The checksum of the file.
     pub checksum: checksum::Checksum,
+    /// The form in which the version table keeps the text, where that is shorter.
+    pub kept: Option<Arc<str>>,
     /// Its statements, where it is plain: they are sent as they are, one after the other, and nothing is to be watched.
     pub plain: Option<Vec<Extent>>,
 }

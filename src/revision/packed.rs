@@ -169,7 +169,10 @@ impl Reader {
     fn script(&mut self) -> Option<Script> {
         let (name, text) = (self.text()?, self.text()?);
         let body = self.number()?;
-        let known = self.known()?.map(Arc::new);
+        let known = match self.take(1)?[0] {
+            UNKNOWN => None,
+            kind => Some(Arc::new(self.known(kind)?)),
+        };
         text.is_char_boundary(body).then(|| Script {
             file: SourceFile::new(name, text),
             body,
@@ -178,23 +181,23 @@ impl Reader {
         })
     }
 
-    fn known(&mut self) -> Option<Option<Known>> {
-        let kind = self.take(1)?[0];
-        if kind == UNKNOWN {
-            return Some(None);
-        }
+    fn known(&mut self, kind: u8) -> Option<Known> {
         let mut value = || self.take(32)?.try_into().ok();
         let checksum = Checksum {
             text: value()?,
             tokens: value()?,
         };
-        let plain = if kind == PLAIN {
-            let count = self.number()?;
-            Some((0..count).map(|_| self.extent()).collect::<Option<_>>()?)
+        let kept = if self.is_there()? {
+            Some(self.text()?.into())
         } else {
             None
         };
-        Some(Some(Known { checksum, plain }))
+        let count = if kind == PLAIN { Some(self.number()?) } else { None };
+        let plain = match count {
+            Some(count) => Some((0..count).map(|_| self.extent()).collect::<Option<_>>()?),
+            None => None,
+        };
+        Some(Known { checksum, kept, plain })
     }
 
     fn extent(&mut self) -> Option<Extent> {
@@ -261,10 +264,12 @@ pub fn pack(
         body.revision(graph.revision(node), known)?;
     }
     let upgrades = known.iter().map(|[upgrade, _]| upgrade.as_ref());
-    let checksums: Vec<_> = upgrades.clone().map(|known| known.map(|known| known.checksum)).collect();
-    let plain = upgrades
-        .into_iter()
-        .all(|known| known.is_some_and(|known| known.plain.is_some()));
+    let checksums: Vec<_> = upgrades
+        .clone()
+        .map(|known| known.map(|known| known.checksum))
+        .collect();
+    let plain = upgrades.into_iter().flatten().filter(|known| known.plain.is_some());
+    let plain = plain.count() == graph.len();
     let table = brief::table(graph, &checksums)?;
     let mut out = Writer { out: MARK.to_vec() };
     out.number(graph.len())?;
@@ -317,6 +322,10 @@ impl Writer {
         self.out.push(if known.plain.is_some() { PLAIN } else { HASHED });
         self.out.extend_from_slice(&known.checksum.text);
         self.out.extend_from_slice(&known.checksum.tokens);
+        self.out.push(u8::from(known.kept.is_some()));
+        if let Some(kept) = &known.kept {
+            self.text(kept)?;
+        }
         let Some(extents) = &known.plain else {
             return Some(());
         };
@@ -413,13 +422,8 @@ mod tests {
                 text: [0; 32],
                 tokens: [tokens; 32],
             },
-            plain: plain.then(|| {
-                vec![Extent {
-                    start: 1,
-                    length: 2,
-                    sent: 3,
-                }]
-            }),
+            kept: plain.then(|| "shorter".into()),
+            plain: plain.then(Vec::new),
         };
         let sums = [1, 2, 3, 4].map(|tokens| [Some(known(tokens, tokens == 2)), Some(known(tokens, false))]);
         let packed = Packed::new(pack("sqlite", &graph, &sums, None).unwrap().leak());
