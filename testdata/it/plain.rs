@@ -169,6 +169,7 @@ fn what_needs_a_guard_is_not_plain() {
         "PRAGMA defer_foreign_keys = ON;",
         "CREATE TABLE z (x REFERENCES a DEFERRABLE INITIALLY DEFERRED);",
         "CREATE TEMP TABLE z (x);",
+        "CREATE TABLE temp.z (x);",
         "CREATE TEMPORARY VIEW z AS SELECT 1;",
         "CREATE VIRTUAL TABLE z USING fts5 (x);",
         "ATTACH ':memory:' AS z;",
@@ -188,7 +189,7 @@ fn what_needs_a_guard_is_not_plain() {
     files.extend(revision(
         "dddd",
         "cccc",
-        "transaction: none\n",
+        "-- transaction: none\n",
         "CREATE TABLE z (x);",
         "",
     ));
