@@ -19,7 +19,7 @@ use crate::code::Code;
 use crate::dialect::Dialect;
 use crate::dialect::sqlite::Sqlite;
 use crate::error::{Error, Result};
-use crate::execute::{lent, step};
+use crate::execute::{lent, plain, step};
 use crate::project;
 use crate::revision::graph::RevisionGraph;
 use crate::revision::{Revision, Script, Transaction, packed};
@@ -77,7 +77,7 @@ pub fn packed(folder: &Path, dialect: &'static dyn Dialect) -> Result<Vec<u8>, V
         .collect::<Result<_>>()
         .map_err(one)?;
     let graph = RevisionGraph::build(revisions).map_err(one)?;
-    let (mut checksums, mut errors) = (Vec::new(), Vec::new());
+    let (mut known, mut errors) = (Vec::new(), Vec::new());
     let mut needs_plan = None;
     for revision in graph.revisions() {
         // What would only fail on the user's machine fails here.
@@ -97,7 +97,9 @@ pub fn packed(folder: &Path, dialect: &'static dyn Dialect) -> Result<Vec<u8>, V
                     if revision.header.code && prepared.commits && revision.header.transaction != Transaction::None {
                         errors.push(lent::not_held(revision));
                     }
-                    Some(prepared.checksum)
+                    let header = upgrade.then_some(&revision.header);
+                    let known = plain::known(script, header, &prepared, dialect);
+                    known.map_err(|error| errors.push(error)).ok()
                 }
                 Err(error) => {
                     errors.push(error);
@@ -105,13 +107,12 @@ pub fn packed(folder: &Path, dialect: &'static dyn Dialect) -> Result<Vec<u8>, V
                 }
             }
         };
-        checksums.push(check(&revision.upgrade, true));
-        check(&revision.downgrade, false);
+        known.push([check(&revision.upgrade, true), check(&revision.downgrade, false)]);
     }
     if !errors.is_empty() {
         return Err(errors);
     }
-    packed::pack(dialect.name(), &graph, &checksums, needs_plan.as_deref()).ok_or_else(|| {
+    packed::pack(dialect.name(), &graph, &known, needs_plan.as_deref()).ok_or_else(|| {
         let error = Error::new(Code::FileIo, "the revisions are too large to be embedded");
         one(error.help("read them at run time: Migrator::from_folder"))
     })

@@ -76,6 +76,8 @@ mod pair;
 mod picture;
 #[path = "it/place.rs"]
 mod place;
+#[path = "it/plain.rs"]
+mod plain;
 #[cfg(unix)]
 #[path = "it/postgres.rs"]
 mod postgres;

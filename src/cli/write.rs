@@ -322,6 +322,7 @@ fn check(graph: &RevisionGraph, header: &Header, name: &str) -> Result<()> {
             file,
             body: parsed.body,
             large: None,
+            known: None,
         }),
         downgrade: None,
         missing_text: false,

@@ -1,4 +1,5 @@
-//! What a dialect says of tables that a script drops or replaces by hand, and how offline scripts are written in it.
+//! What a dialect makes of ALTERs that its database lacks, what it says of tables that a script drops or replaces by hand, and
+//! how offline scripts are written in it.
 //!
 //! It does not stand in [`Dialect`] itself, whose methods every program has that opens a connection: what nothing asks for
 //! here, the linker leaves out.
@@ -8,11 +9,21 @@ use std::collections::BTreeSet;
 use crate::dialect::mysql::MysqlScript;
 use crate::dialect::postgres::PostgresScript;
 use crate::dialect::sqlite::{Sqlite, SqliteScript};
-use crate::dialect::{Ask, Broken, Dialect, References, Replaces, RowChange, Rows, ScriptSql, Setting};
+use crate::dialect::{
+    AlterStatement, Ask, Broken, Dialect, References, Replaces, Rewrite, RowChange, Rows, ScriptSql, Setting,
+};
 use crate::error::Result;
+use crate::revision::Recreate;
 
-/// What a dialect says of tables that a script drops or replaces by hand.
+/// What a dialect makes of ALTERs, and says of tables that a script drops or replaces by hand.
 pub trait Handwork: Sync {
+    /// Turns the first statements of a run of consecutive ALTERs of one table into what this database can run; the
+    /// caller runs that and asks again with the rest.
+    ///
+    /// # Errors
+    /// The `batch::…` codes, labelled in the file, before anything ran.
+    fn rewrite(&self, run: &[AlterStatement], recreate: Recreate, ask: &mut dyn Ask) -> Result<Rewrite>;
+
     /// What it says of rows that point at rows which do not exist; none where there cannot be any.
     fn references(&self) -> Option<&'static dyn References>;
 
@@ -76,6 +87,26 @@ impl dyn Dialect + '_ {
     fn by_hand(&self) -> Option<&'static dyn Handwork> {
         let known = BY_HAND.iter().find(|(dialect, _)| dialect.name() == self.name());
         known.map(|(_, handwork)| *handwork)
+    }
+
+    /// [`Handwork::rewrite`]
+    ///
+    /// # Errors
+    /// The `batch::…` codes, labelled in the file, before anything ran.
+    pub fn rewrite(&self, run: &[AlterStatement], recreate: Recreate, ask: &mut dyn Ask) -> Result<Rewrite> {
+        match self.by_hand() {
+            Some(handwork) => handwork.rewrite(run, recreate, ask),
+            // Not asked for, since `batch_table` names no table: these servers run their ALTERs as they are.
+            None => Ok(Rewrite {
+                table: String::new(),
+                consumed: run.len(),
+                strategy: "native",
+                reason: String::new(),
+                ops: Vec::new(),
+                notices: Vec::new(),
+                broken: Vec::new(),
+            }),
+        }
     }
 
     /// [`Handwork::references`]

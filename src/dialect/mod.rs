@@ -35,7 +35,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::revision::Recreate;
 use crate::schema::diff::{Change, Manner};
 use crate::schema::{Constraint, Key, Model, part};
 use crate::sql::split::SplitRules;
@@ -487,11 +486,4 @@ pub trait Dialect: Counts + Sync + std::fmt::Debug {
         let _ = (statement, rows, ask);
         None
     }
-
-    /// Turns the first statements of a run of consecutive ALTERs of one table into what this database can run; the
-    /// caller runs that and asks again with the rest.
-    ///
-    /// # Errors
-    /// The `batch::…` codes, labelled in the file, before anything ran.
-    fn rewrite(&self, run: &[AlterStatement], recreate: Recreate, ask: &mut dyn Ask) -> Result<Rewrite>;
 }

@@ -218,9 +218,9 @@ impl<'a> Executor<'a> {
     /// Says why a step is not tried again on the same connection, where a ROLLBACK has not undone all that these statements
     /// did: a temporary table cannot be made twice, a value might be worked out from itself, and rows would be there twice.
     pub(crate) fn once_only(&mut self, ready: &Ready<'a>, statements: std::ops::Range<u64>) -> Result<Option<String>> {
-        let stayed = self.driver.left_by_rollback();
-        if let Some(words) = stayed {
-            return Ok(Some(format!("not tried again: {words}")));
+        let stayed = self.stayed();
+        if stayed.is_some() {
+            return Ok(stayed);
         }
         let dialect = self.driver.dialect();
         let (mut found, mut given) = (None, false);

@@ -468,6 +468,7 @@ pub(super) fn generated(text: &str) -> Script {
         file: SourceFile::new("the generated script", text),
         body: 0,
         large: None,
+        known: None,
     }
 }
 

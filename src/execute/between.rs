@@ -85,6 +85,11 @@ impl Between {
         }
     }
 
+    /// Whether nothing is dropped.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.drops.is_empty() && self.renames.is_empty()
+    }
+
     /// The name that a table gets once another one has made room for it.
     pub(crate) fn becomes(&self, table: &str) -> Option<&str> {
         let mut renames = self.renames.iter();

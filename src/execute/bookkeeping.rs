@@ -9,10 +9,11 @@ use crate::driver::{Driver, DriverError};
 use crate::error::{Error, Result};
 use crate::execute::Executor;
 use crate::execute::fault;
+use crate::execute::kit::{self, Kit, Whole};
 use crate::execute::scripts::{KEPT, Prepared, Sources};
 use crate::execute::step::Ready;
 use crate::revision::header;
-use crate::revision::{Direction, Header, Revision, Script};
+use crate::revision::{Direction, Header, Known, Revision, Script};
 use crate::version::{Entry, NewRow, Stamp, Unfinished, VersionTable};
 
 /// The most of a downgrade's text that is kept, in bytes.
@@ -24,6 +25,8 @@ const DETAIL: usize = 1000;
 pub(crate) struct Record<'a> {
     revision: &'a Revision,
     upgrade_checksum: String,
+    upgrade: Option<Cow<'a, str>>,
+    kit: Option<&'static dyn Kit>,
     downgrade: Option<Downgrade>,
 }
 
@@ -31,6 +34,7 @@ struct Downgrade {
     checksum: String,
     /// The text; none when it is too large to be kept.
     text: Option<Arc<str>>,
+    known: Option<Arc<Known>>,
 }
 
 impl<'a> Record<'a> {
@@ -41,23 +45,55 @@ impl<'a> Record<'a> {
         sources: &dyn Sources,
         dialect: &'static dyn Dialect,
     ) -> Result<Self> {
+        Self::with(revision, prepared, sources, dialect, Some(&Whole))
+    }
+
+    /// Likewise, with the kit of a run.
+    pub(crate) fn with(
+        revision: &'a Revision,
+        prepared: Option<&Prepared>,
+        sources: &dyn Sources,
+        dialect: &'static dyn Dialect,
+        kit: Option<&'static dyn Kit>,
+    ) -> Result<Self> {
         let upgrade_checksum = match (prepared, &revision.upgrade) {
             (Some(prepared), _) => prepared.checksum.stored(),
-            (None, Some(script)) => script.checksum(Some(&revision.header), dialect.rules())?.stored(),
+            (None, Some(script)) => kit::checksum(kit, script, Some(&revision.header), dialect)?.stored(),
             (None, None) => String::new(),
+        };
+        let upgrade = match &revision.upgrade {
+            Some(script) if script.plain().is_some() => Some(Cow::Borrowed(&*script.file.text)),
+            Some(_) => kit::needed(kit)?.kept(revision),
+            None => None,
         };
         let downgrade = match sources.downgrade(revision)? {
             Some(script) => Some(Downgrade {
-                checksum: script.checksum(None, dialect.rules())?.stored(),
-                text: script.whole(DOWNGRADE_KEPT)?,
+                checksum: kit::checksum(kit, &script, None, dialect)?.stored(),
+                text: match &script.known {
+                    Some(_) => script.kept(DOWNGRADE_KEPT).map(|_| script.file.text.clone()),
+                    None => kit::needed(kit)?.whole(&script, DOWNGRADE_KEPT)?,
+                },
+                known: script.known,
             }),
             None => None,
         };
         Ok(Self {
             revision,
             upgrade_checksum,
+            upgrade,
+            kit,
             downgrade,
         })
+    }
+
+    /// A text in the form that is kept: as the build script left it, or as the kit makes it.
+    fn packed<'t>(&self, text: &'t str, known: Option<&'t Known>) -> Cow<'t, str> {
+        match (known.and_then(|known| known.kept.as_deref()), self.kit) {
+            (Some(kept), _) => Cow::Borrowed(kept),
+            (None, Some(kit)) => kit.packed(text),
+            // Without a kit all texts are known, and this one is kept as it is.
+            (None, None) => Cow::Borrowed(text),
+        }
     }
 
     /// The row.
@@ -70,8 +106,14 @@ impl<'a> Record<'a> {
             message: &header.message,
             upgrade_checksum: self.upgrade_checksum.clone(),
             downgrade_checksum: self.downgrade.as_ref().map(|downgrade| downgrade.checksum.clone()),
-            upgrade_sql: self.revision.upgrade.as_ref().map(|script| kept(script, header)),
-            downgrade_sql: self.downgrade.as_ref().and_then(|downgrade| downgrade.text.as_deref()),
+            upgrade_sql: self.upgrade.as_deref().map(|text| {
+                let script = self.revision.upgrade.as_ref();
+                self.packed(text, script.and_then(|script| script.known.as_deref()))
+            }),
+            downgrade_sql: self.downgrade.as_ref().and_then(|downgrade| {
+                let text = downgrade.text.as_deref()?;
+                Some(self.packed(text, downgrade.known.as_deref()))
+            }),
             unfinished,
         }
     }
@@ -79,7 +121,7 @@ impl<'a> Record<'a> {
 
 /// An upgrade as the row keeps it: always with its header, which says how the downgrade is to run. A text for one dialect
 /// may leave that to the plain one; of a text that is too large to be kept it is all there is.
-fn kept<'a>(script: &'a Script, header: &Header) -> Cow<'a, str> {
+pub(super) fn kept<'a>(script: &'a Script, header: &Header) -> Cow<'a, str> {
     match script.kept(KEPT) {
         Some(text) if header::is_there(&script.file) => Cow::Borrowed(text),
         text => Cow::Owned(header::write(header) + text.unwrap_or_default()),

@@ -225,6 +225,7 @@ mod tests {
             file: SourceFile::new("a.sql", &*text),
             body: 0,
             large: None,
+            known: None,
         };
         let prepared = parsed.prepare(&Header::new("a"), true, &Sqlite).unwrap();
         let mut course = Course::new(&prepared, &Sqlite);

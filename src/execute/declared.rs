@@ -308,6 +308,7 @@ mod tests {
             file: SourceFile::new("schema.sql", text),
             body: 0,
             large: None,
+            known: None,
         };
         let scratch = || sqlite::memory().map(|db| Box::new(db) as Box<dyn Driver>);
         let mut replay = Replay::new(&scratch, false).expect("it runs");

@@ -125,6 +125,19 @@ fn kind(failure: Failure) -> (Code, &'static str, &'static str) {
 
 /// The error for a statement of a script, labelled under the word that the database points at, or under all of it.
 pub(crate) fn statement(error: &DriverError, file: &SourceFile, span: &Span, rules: &SplitRules) -> Error {
+    let unended = match error.failure {
+        Failure::Statement => unended(file, span, rules),
+        _ => None,
+    };
+    failed(error, file, span, unended)
+}
+
+/// Likewise, for a statement of which it is known where it ends.
+pub(crate) fn sent(error: &DriverError, file: &SourceFile, span: &Span) -> Error {
+    failed(error, file, span, None)
+}
+
+fn failed(error: &DriverError, file: &SourceFile, span: &Span, unended: Option<String>) -> Error {
     if error.failure != Failure::Statement {
         return database(error).at(file, span.clone(), "while this ran");
     }
@@ -134,7 +147,7 @@ pub(crate) fn statement(error: &DriverError, file: &SourceFile, span: &Span, rul
     let failed = Error::new(Code::StatementFailed, format!("`{}` failed", file.name));
     let failed = detailed(failed.at(file, place, error.message.clone()), error);
     let text = file.text.get(span.clone()).unwrap_or_default();
-    let failed = match unended(file, span, rules) {
+    let failed = match unended {
         Some(help) => failed.help(help),
         None => failed,
     };

@@ -82,9 +82,10 @@ impl<'a> Executor<'a> {
             return Ok(false);
         };
         let dialect = self.driver.dialect();
+        let kit = self.lent.kit;
         let changes = || {
             let mut ready = found.ready.iter();
-            ready.try_fold(false, |any, ready| Ok(any || ready.changes(dialect)?))
+            ready.try_fold(false, |any, ready| Ok(any || ready.changes(dialect, kit)?))
         };
         first.is_wanted(self.driver, &changes)
     }

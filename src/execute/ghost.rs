@@ -35,6 +35,7 @@ fn ghost(details: Details) -> Revision {
         file: SourceFile::new(name, text),
         body: 0,
         large: None,
+        known: None,
     });
     let mut header = Header::new(details.id);
     header.down_revisions = details.down_revisions;

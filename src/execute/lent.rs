@@ -9,15 +9,16 @@ use crate::error::{Error, Result};
 use crate::execute::Executor;
 use crate::execute::event::Event;
 use crate::execute::fault;
+use crate::execute::kit::{self, Kit, Whole};
 use crate::execute::lock::Patience;
 use crate::execute::shown::Shown;
 use crate::execute::step::Ready;
-use crate::revision::{Direction, Revision, Transaction};
+use crate::revision::{Direction, Revision, Script, Transaction};
 use crate::sql::split::Piece;
 use crate::sql::token;
 
 /// What an application lends to its runs; the command line lends nothing.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Lent<'a> {
     /// Creates the index that answers whether there is anything to do, in the transaction of the first step.
@@ -30,6 +31,21 @@ pub struct Lent<'a> {
     pub code: Option<&'a dyn OwnCode>,
     /// What is done before the first step.
     pub first: Option<&'a dyn First>,
+    /// What is done for scripts that are not plain; none where there are no others.
+    pub(crate) kit: Option<&'static dyn Kit>,
+}
+
+impl Default for Lent<'_> {
+    fn default() -> Self {
+        Self {
+            index: false,
+            no_code: false,
+            copy: false,
+            code: None,
+            first: None,
+            kit: Some(&Whole),
+        }
+    }
 }
 
 /// Code of the application's own that runs inside the transaction of a revision.
@@ -166,12 +182,19 @@ impl Executor<'_> {
 
 impl Ready<'_> {
     /// Whether the step does more than create tables, indexes, views and triggers.
-    pub(crate) fn changes(&self, dialect: &'static dyn Dialect) -> Result<bool> {
+    pub(crate) fn changes(&self, dialect: &'static dyn Dialect, kit: Option<&'static dyn Kit>) -> Result<bool> {
         if self.step.direction == Direction::Downgrade || self.code {
             return Ok(true);
         }
-        let mut statements = self.script.statements(dialect.rules())?;
-        while let Some(piece) = statements.next().map_err(|fault| self.script.fault(&fault))? {
+        kit::needed(kit)?.changes(&self.script, dialect)
+    }
+}
+
+impl Script {
+    /// Whether it does more than create tables, indexes, views and triggers.
+    pub(crate) fn changes(&self, dialect: &'static dyn Dialect) -> Result<bool> {
+        let mut statements = self.statements(dialect.rules())?;
+        while let Some(piece) = statements.next().map_err(|fault| self.fault(&fault))? {
             match piece {
                 Piece::Statement(statement) if !only_creates(statement.text, dialect) => return Ok(true),
                 Piece::Statement(_) => {}

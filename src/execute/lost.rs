@@ -7,6 +7,7 @@ use crate::execute::state::kept;
 use crate::execute::step::Ready;
 use crate::execute::{Executor, Ran, fault, lock, walk};
 use crate::revision::{Direction, RevisionId, Transaction};
+use crate::version::Unfinished;
 
 impl<'a> Executor<'a> {
     /// Connects again and says in the error what the database has.
@@ -31,40 +32,10 @@ impl<'a> Executor<'a> {
         let kept = have(&seen, earlier, direction);
         let row = seen.row(id).and_then(|row| row.unfinished);
         if let (Some(at), Transaction::None) = (row, ready.transaction()) {
-            let (done, next) = (at.statements, at.statements + 1);
-            if at.begun && !is_control(ready, done, self.driver.dialect()) {
-                let error = error.state(format!(
-                    "looked up on a new connection: {done} of {} statements of revision `{id}` ran and are recorded{kept}; \
-                     statement {next} was begun, and may have run or not",
-                    ready.prepared.statements
-                ));
-                let help = in_doubt(ready, done, self.driver.dialect());
-                return help.into_iter().fold(error, Error::help);
-            }
-            if self.driver.dialect().ddl_commits() {
-                return error.state(format!(
-                    "looked up on a new connection: {done} of {} statements of revision `{id}` ran and are recorded{kept}; {}",
-                    ready.prepared.statements,
-                    self.goes_on(ready, done)
-                ));
-            }
-            let error = error.state(format!(
-                "looked up on a new connection: {done} of {} statements of revision `{id}` ran and are recorded{kept}",
-                ready.prepared.statements
-            ));
-            let dialect = self.driver.dialect();
-            let Some((file, span)) = walk::place_of(&ready.script, done, dialect.rules()) else {
-                return error.help("run the same command again: it ends the revision");
+            return match self.lent.kit {
+                Some(kit) => kit.lost_alone(self, error, ready, at, &kept),
+                None => error,
             };
-            let alone = file.text.get(span).is_none_or(|sql| dialect.stands_alone(sql));
-            return error.help(if alone && !is_control(ready, done, dialect) {
-                format!(
-                    "statement {next} stands outside of transactions and may have been done as well: see for yourself, then \
-                     run the same command again, which goes on with it"
-                )
-            } else {
-                format!("run the same command again: it goes on with statement {next}")
-            });
         }
         if is_done(&seen, id, direction) {
             return error.state(format!(
@@ -76,6 +47,45 @@ impl<'a> Executor<'a> {
         error.state(format!(
             "looked up on a new connection: revision `{id}` was rolled back{kept}"
         ))
+    }
+
+    /// Likewise, for a step that no transaction holds and that stopped there; `kept` says what became of those before.
+    pub(super) fn lost_alone(&mut self, error: Error, ready: &Ready<'a>, at: Unfinished, kept: &str) -> Error {
+        let id = &ready.step.revision;
+        let (done, next) = (at.statements, at.statements + 1);
+        if at.begun && !is_control(ready, done, self.driver.dialect()) {
+            let error = error.state(format!(
+                "looked up on a new connection: {done} of {} statements of revision `{id}` ran and are recorded{kept}; \
+                 statement {next} was begun, and may have run or not",
+                ready.prepared.statements
+            ));
+            let help = in_doubt(ready, done, self.driver.dialect());
+            return help.into_iter().fold(error, Error::help);
+        }
+        if self.driver.dialect().ddl_commits() {
+            return error.state(format!(
+                "looked up on a new connection: {done} of {} statements of revision `{id}` ran and are recorded{kept}; {}",
+                ready.prepared.statements,
+                self.goes_on(ready, done)
+            ));
+        }
+        let error = error.state(format!(
+            "looked up on a new connection: {done} of {} statements of revision `{id}` ran and are recorded{kept}",
+            ready.prepared.statements
+        ));
+        let dialect = self.driver.dialect();
+        let Some((file, span)) = walk::place_of(&ready.script, done, dialect.rules()) else {
+            return error.help("run the same command again: it ends the revision");
+        };
+        let alone = file.text.get(span).is_none_or(|sql| dialect.stands_alone(sql));
+        error.help(if alone && !is_control(ready, done, dialect) {
+            format!(
+                "statement {next} stands outside of transactions and may have been done as well: see for yourself, then \
+                 run the same command again, which goes on with it"
+            )
+        } else {
+            format!("run the same command again: it goes on with statement {next}")
+        })
     }
 
     /// Reads the version table on a new connection, once the lost session has ended for good: it held a lock.

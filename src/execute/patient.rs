@@ -65,6 +65,12 @@ impl Tries {
 }
 
 impl<'a> Executor<'a> {
+    /// Why a step is not tried again after a ROLLBACK that left something behind.
+    pub(super) fn stayed(&mut self) -> Option<String> {
+        let stayed = self.driver.left_by_rollback();
+        stayed.map(|words| format!("not tried again: {words}"))
+    }
+
     /// Runs a step and commits it, unless it is part of a `whole`. When the database gave up a lock that a statement
     /// waited for, all of it is rolled back and done again. `table` tells whether the version table was there before the
     /// transaction that is open.
@@ -93,7 +99,11 @@ impl<'a> Executor<'a> {
                 return Err(error);
             }
             self.rollback();
-            if let Some(why) = self.once_only(ready, 0..u64::MAX)? {
+            let why = match self.lent.kit {
+                Some(kit) => kit.once_only(self, ready)?,
+                None => self.stayed(),
+            };
+            if let Some(why) = why {
                 return Err(error.cause(why));
             }
             tries.wait(&error, self.patience, self.events)?;

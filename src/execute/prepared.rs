@@ -64,6 +64,79 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
+    /// What is known of a plain script.
+    pub(crate) fn plain(statements: u64, checksum: Checksum) -> Self {
+        Self {
+            statements,
+            alters: false,
+            altered: BTreeSet::new(),
+            pragmas: false,
+            attached: Attached::default(),
+            reads_schema: &[],
+            commits: false,
+            dropped: BTreeSet::new(),
+            replaced: BTreeSet::new(),
+            renamed: BTreeSet::new(),
+            switches: false,
+            defers: false,
+            unsettles: false,
+            groups: Vec::new(),
+            drops: None,
+            for_good: Vec::new(),
+            between: Between::default(),
+            temporary: Vec::new(),
+            analyzes: false,
+            asks_count: false,
+            needs_plan: None,
+            checksum,
+            mark: None,
+        }
+    }
+
+    /// Whether nothing of the script is rewritten, watched, or ended behind it: all that [`Prepared::plain`] says.
+    pub(crate) fn is_plain(&self) -> bool {
+        let Self {
+            statements: _,
+            alters,
+            altered,
+            pragmas,
+            attached,
+            reads_schema,
+            commits,
+            dropped,
+            replaced,
+            renamed,
+            switches,
+            defers,
+            unsettles,
+            groups,
+            drops,
+            for_good,
+            between,
+            temporary,
+            analyzes,
+            asks_count,
+            needs_plan,
+            checksum: _,
+            mark,
+        } = self;
+        let flags = [
+            alters, pragmas, commits, switches, defers, unsettles, analyzes, asks_count,
+        ];
+        let tables = [altered, dropped, replaced, renamed];
+        !flags.into_iter().any(|flag| *flag)
+            && tables.into_iter().all(BTreeSet::is_empty)
+            && attached.is_empty()
+            && reads_schema.is_empty()
+            && groups.is_empty()
+            && drops.is_none()
+            && for_good.is_empty()
+            && between.is_empty()
+            && temporary.is_empty()
+            && needs_plan.is_none()
+            && mark.is_none()
+    }
+
     /// Whether the author replaces a table by hand, or means to switch foreign keys.
     pub(crate) fn rebuilds(&self) -> bool {
         self.switches || !self.replaced.is_empty()

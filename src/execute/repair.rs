@@ -6,6 +6,7 @@ use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::execute::Executor;
 use crate::execute::bookkeeping::Record;
+use crate::execute::kit::Whole;
 use crate::execute::seen::{self, Seen};
 use crate::execute::step;
 use crate::revision::checksum::{self, Change};
@@ -61,7 +62,7 @@ impl<'a> Executor<'a> {
         let Some(script) = &revision.upgrade else {
             return Ok(edits);
         };
-        let change = seen::change(script, revision, &row.upgrade_checksum, dialect)?;
+        let change = seen::change(script, revision, &row.upgrade_checksum, dialect, Some(&Whole))?;
         edits.extend(edit(revision, &script.file.name, Direction::Upgrade, change));
         let downgrade = self.sources.downgrade(revision)?;
         let stored = downgrades.get(row.id.as_str());

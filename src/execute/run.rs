@@ -8,7 +8,7 @@ use crate::execute::event::Event;
 use crate::execute::orphans;
 use crate::execute::seen::{self, Seen};
 use crate::execute::step::Ready;
-use crate::execute::{Executor, Ran, Report, fault, lock};
+use crate::execute::{Executor, Ran, Report, fault, kit, lock};
 use crate::revision::plan::Plan;
 use crate::revision::target::Target;
 use crate::revision::{Direction, Revision, RevisionId, Transaction};
@@ -74,7 +74,7 @@ impl<'a> Executor<'a> {
     /// Those of the targets, and `checksum::edited`.
     pub fn plan_upgrade(&mut self, seen: &Seen, targets: &[Target]) -> Result<Plan> {
         let applied = seen.in_graph(self.graph)?;
-        seen::refuse_edited(seen, self.graph, self.driver, &self.table)?;
+        seen::refuse_edited(seen, self.graph, self.driver, &self.table, self.lent.kit)?;
         refuse_stopped(seen, Direction::Downgrade)?;
         Plan::upgrade(self.graph, &applied, targets)
     }
@@ -241,11 +241,8 @@ impl<'a> Executor<'a> {
                 self.end(&mut open, None)?;
                 progress.kept = progress.ran.len();
                 progress.begun = true;
-                let ran = if commits {
-                    self.run_piecemeal(ready, seen.row(&ready.step.revision))?
-                } else {
-                    self.run_alone(ready)?
-                };
+                let kit = kit::needed(self.lent.kit)?;
+                let ran = kit.alone(self, ready, seen.row(&ready.step.revision))?;
                 self.finished(ready, ran.as_ref());
                 progress.ran.extend(ran);
                 progress.kept = progress.ran.len();
@@ -299,9 +296,9 @@ impl<'a> Executor<'a> {
         let (Some(why), Some(ready)) = (late, ready) else {
             return Err(error);
         };
-        let rules = self.driver.dialect().rules();
+        let (kit, dialect) = (self.lent.kit, self.driver.dialect());
         match error.code() {
-            _ if why.ticket.is_some() => Err(fault::queued(&why, &ready.script, rules)),
+            _ if why.ticket.is_some() => Err(kit::queued(kit, &why, &ready.script, dialect)),
             Code::Database => Err(fault::commit(&why, &ready.script)),
             _ => Err(error),
         }
@@ -311,7 +308,7 @@ impl<'a> Executor<'a> {
     /// what it stands on is as it was.
     fn still_to_do(&mut self, ready: &Ready<'a>) -> Result<bool> {
         let seen = self.look()?;
-        seen::refuse_edited(&seen, self.graph, self.driver, &self.table)?;
+        seen::refuse_edited(&seen, self.graph, self.driver, &self.table, self.lent.kit)?;
         let applied = seen.in_graph(self.graph)?;
         let upgrade = ready.step.direction == Direction::Upgrade;
         if applied.contains(ready.step.node) == upgrade {
@@ -367,7 +364,10 @@ impl<'a> Executor<'a> {
             (self.events)(Event::Notice(&notice));
         }
         match committed {
-            Err(error) if error.code() == Code::Database => Err(orphans::behind(self.driver, &error).unwrap_or(error)),
+            Err(error) if error.code() == Code::Database => {
+                let behind = self.lent.kit.and_then(|kit| kit.behind(self.driver, &error));
+                Err(behind.unwrap_or(error))
+            }
             other => other,
         }
     }

@@ -430,6 +430,7 @@ mod tests {
             file: SourceFile::new("a.sql", ""),
             body: 0,
             large: Some(large.clone()),
+            known: None,
         };
         let prepared = script.prepare(&Header::new("a"), true, &Sqlite).unwrap();
         script.check_unchanged(&prepared).unwrap();

@@ -5,6 +5,7 @@ use crate::dialect::Dialect;
 use crate::driver::{Driver, DriverError};
 use crate::error::{Error, Result};
 use crate::execute::diff;
+use crate::execute::kit::{self, Kit};
 use crate::revision::applied::Applied;
 use crate::revision::checksum::{self, Change, Checksum, ParseError};
 use crate::revision::graph::RevisionGraph;
@@ -106,14 +107,25 @@ pub(crate) fn change(
     revision: &Revision,
     stored: &str,
     dialect: &'static dyn Dialect,
+    kit: Option<&'static dyn Kit>,
 ) -> Result<Change> {
     // The header of a text for one dialect may stand in the plain file.
     let whole = script.large.is_none() && script.body > 0;
-    if whole && checksum::is_of_text(stored, &script.file.text) {
+    if let Some(known) = &script.known {
+        let stored = parse(stored, revision.id())?;
+        let same = whole && stored.text == known.checksum.text;
+        return Ok(if same {
+            Change::Same
+        } else {
+            checksum::compare(&stored, &known.checksum)
+        });
+    }
+    let kit = kit::needed(kit)?;
+    if whole && kit.is_of_text(script, stored) {
         return Ok(Change::Same);
     }
     let stored = parse(stored, revision.id())?;
-    let now = script.checksum(Some(&revision.header), dialect.rules())?;
+    let now = kit.checksum(script, Some(&revision.header), dialect)?;
     Ok(checksum::compare(&stored, &now))
 }
 
@@ -154,16 +166,20 @@ pub(crate) fn refuse_edited(
     graph: &RevisionGraph,
     driver: &mut dyn Driver,
     table: &VersionTable,
+    kit: Option<&'static dyn Kit>,
 ) -> Result<()> {
     let dialect = driver.dialect();
     for row in seen.rows.iter().filter(|row| row.is_whole()) {
         let Some((revision, script)) = with_file(graph, &row.id) else {
             continue;
         };
-        if change(script, revision, &row.upgrade_checksum, dialect)? == Change::Edited {
-            let details = table.details(driver, row.id.as_str())?;
-            let was = details.and_then(|details| details.upgrade_file);
-            return Err(edited(revision, script, was.as_deref()));
+        if change(script, revision, &row.upgrade_checksum, dialect, kit)? == Change::Edited {
+            let error = is_edited(revision, script);
+            let error = match kit {
+                Some(kit) => kit.edited(error, script, driver, table, row)?,
+                None => error,
+            };
+            return Err(what_to_do(error, revision));
         }
     }
     Ok(())
@@ -175,16 +191,30 @@ pub(crate) fn with_file<'a>(graph: &'a RevisionGraph, id: &RevisionId) -> Option
     Some((revision, revision.upgrade.as_ref()?))
 }
 
-fn edited(revision: &Revision, script: &Script, was: Option<&str>) -> Error {
-    let id = revision.id();
-    let name = &script.file.name;
-    let mut error = Error::new(
+fn is_edited(revision: &Revision, script: &Script) -> Error {
+    let (id, name) = (revision.id(), &script.file.name);
+    Error::new(
         Code::Edited,
         format!("`{name}` was changed after revision `{id}` was applied"),
-    );
+    )
+}
+
+/// The error with the changed lines.
+///
+/// # Errors
+/// `version::unreadable`
+pub(super) fn edited(
+    mut error: Error,
+    script: &Script,
+    driver: &mut dyn Driver,
+    table: &VersionTable,
+    row: &Row,
+) -> Result<Error> {
+    let details = table.details(driver, row.id.as_str())?;
+    let was = details.and_then(|details| details.upgrade_file);
     match was {
         Some(was) if script.large.is_none() => {
-            let diff = diff::lines(was, &script.file.text);
+            let diff = diff::lines(&was, &script.file.text);
             if let Some(span) = diff.first_change {
                 error = error.at(&script.file, span, "not what was applied");
             }
@@ -198,6 +228,11 @@ fn edited(revision: &Revision, script: &Script, was: Option<&str>) -> Error {
             error = error.cause("the text that was applied is too large to be kept, so the difference cannot be shown");
         }
     }
+    Ok(error)
+}
+
+fn what_to_do(error: Error, revision: &Revision) -> Error {
+    let id = revision.id();
     error
         .state("nothing was run")
         .help("put the file back and write the change as a new revision: sqlrev revision -m TEXT")

@@ -8,6 +8,7 @@ use crate::execute::scripts::Prepared;
 use crate::execute::walk::Place;
 use crate::revision::plan::Step;
 use crate::revision::{Direction, Revision, Transaction};
+use crate::source::SourceFile;
 
 /// One statement of a plan, or one that ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +74,18 @@ impl Shown {
             line: place.statement.line + 1,
             column: place.statement.column,
         })
+    }
+
+    /// A statement that begins at a place of a file and is sent as it is written there.
+    pub(crate) fn at(sql: &str, file: &SourceFile, start: usize) -> Self {
+        let (line, column) = file.line_column(start);
+        Self {
+            kind: Kind::Native,
+            file: file.name.to_string(),
+            line,
+            column,
+            ..Self::version(sql.trim_end())
+        }
     }
 
     /// What some ALTERs became.

@@ -41,7 +41,10 @@ impl<'a> Executor<'a> {
             let next = if at.begun {
                 "the next one may have run, or a part of it".to_owned()
             } else {
-                self.goes_on(ready, at.statements)
+                match self.lent.kit {
+                    Some(kit) => kit.goes_on(self, ready, at.statements),
+                    None => "the next run goes on after them".to_owned(),
+                }
             };
             // The file may have fewer by now.
             let all = ready.prepared.statements;

@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::code::Code;
 use crate::dialect::Setting;
 use crate::error::{Error, Result};
-use crate::execute::beyond;
 use crate::execute::bookkeeping::{self, Record};
 use crate::execute::counting::{self, Counting};
 use crate::execute::event::Event;
@@ -15,7 +14,7 @@ use crate::execute::scripts::Prepared;
 use crate::execute::seen;
 use crate::execute::shown::Shown;
 use crate::execute::walk::Walk;
-use crate::execute::{Executor, Ran, fault, inherit, leftover, lent};
+use crate::execute::{Executor, Ran, fault, inherit, kit, leftover, lent};
 use crate::revision::plan::Step;
 use crate::revision::{Direction, Revision, Script, Transaction};
 use crate::version::{Details, Entry, Row, Stamp, Took, Unfinished};
@@ -70,15 +69,19 @@ impl<'a> Executor<'a> {
         };
         let code = self.lent.runs_code(revision, step.direction)?;
         let dialect = self.driver.dialect();
-        let prepared = script.prepare(&revision.header, upgrade, dialect)?;
-        script.refuse_left_out(&prepared, dialect)?;
+        let kit = self.lent.kit;
+        let known = script.known.as_deref().filter(|known| upgrade && known.plain.is_some());
+        let prepared = match known {
+            Some(known) => Prepared::plain(known.plain.as_ref().map_or(0, Vec::len) as u64, known.checksum),
+            None => kit::needed(kit)?.prepare(&script, &revision.header, step.direction, dialect)?,
+        };
         if self.lent.copy {
-            beyond::refuse(&script, dialect)?;
+            kit::needed(kit)?.refuse_beyond(&script, dialect)?;
         }
         if code && prepared.commits {
             return Err(lent::not_held(revision));
         }
-        let record = upgrade.then(|| Record::of(revision, Some(&prepared), self.sources, dialect));
+        let record = upgrade.then(|| Record::with(revision, Some(&prepared), self.sources, dialect, kit));
         Ok(Ready {
             step,
             revision,
@@ -107,23 +110,23 @@ impl<'a> Executor<'a> {
         if direction == Direction::Downgrade {
             self.code(ready, &mut statements)?;
         }
-        self.script(ready, 0, None, &mut statements)?;
+        self.run_script(ready, &mut statements)?;
         if self.driver.in_transaction() == Some(false) {
             return Err(torn(ready));
         }
         if direction == Direction::Upgrade {
             self.code(ready, &mut statements)?;
         }
-        let dialect = self.driver.dialect();
+        let (kit, dialect) = (self.lent.kit, self.driver.dialect());
         let ends = inherit::ends(self.driver, &ready.prepared, &session);
-        let ends = ends.map_err(|error| fault::queued(&error, &ready.script, dialect.rules()))?;
+        let ends = ends.map_err(|error| kit::queued(kit, &error, &ready.script, dialect))?;
         let settles = dialect.version_sql().settles.filter(|_| !ends.is_empty());
         for sql in settles.into_iter().chain(ends.iter().map(String::as_str)) {
             self.later(sql, ready)
                 .map_err(|error| inherit::unreadable(error, ready))?;
         }
         let back = inherit::put_back(self.driver, &session);
-        back.map_err(|error| fault::queued(&error, &ready.script, dialect.rules()))?;
+        back.map_err(|error| kit::queued(kit, &error, &ready.script, dialect))?;
         let duration = self.clock.elapsed().saturating_sub(began);
         let at = self.clock.now();
         let mut stamp = self.stamp(&at, Some(duration));
@@ -141,7 +144,7 @@ impl<'a> Executor<'a> {
                 counting::changed(self.driver, self.patience, &delete, id)?;
             } else {
                 let sent = self.driver.queue(&sql, Some(OWN));
-                sent.map_err(|error| fault::queued(&error, &ready.script, dialect.rules()))?;
+                sent.map_err(|error| kit::queued(kit, &error, &ready.script, dialect))?;
             }
             if self.keep_statements {
                 statements.push(Shown::version(&sql));
@@ -162,16 +165,16 @@ impl<'a> Executor<'a> {
 
     /// Sends a statement of sqlrev's own after those of a script, without waiting for any.
     fn later(&mut self, sql: &str, ready: &Ready<'_>) -> Result<()> {
-        let rules = self.driver.dialect().rules();
+        let (kit, dialect) = (self.lent.kit, self.driver.dialect());
         let sent = self.driver.queue(sql, None);
-        sent.map_err(|error| fault::queued(&error, &ready.script, rules))
+        sent.map_err(|error| kit::queued(kit, &error, &ready.script, dialect))
     }
 
     /// Waits for everything of a step.
     pub(crate) fn settle(&mut self, ready: &Ready<'_>) -> Result<()> {
-        let rules = self.driver.dialect().rules();
+        let (kit, dialect) = (self.lent.kit, self.driver.dialect());
         let sent = self.driver.flush();
-        sent.map_err(|error| fault::queued(&error, &ready.script, rules))
+        sent.map_err(|error| kit::queued(kit, &error, &ready.script, dialect))
     }
 
     pub(crate) fn started(&mut self, ready: &Ready<'_>) {
@@ -208,7 +211,13 @@ impl<'a> Executor<'a> {
         self.driver.execute(sql).map_err(|error| fault::database(&error))
     }
 
-    fn script(&mut self, ready: &Ready<'_>, skip: u64, unit: Option<&dyn Unit>, shown: &mut Vec<Shown>) -> Result<()> {
+    pub(super) fn script(
+        &mut self,
+        ready: &Ready<'_>,
+        skip: u64,
+        unit: Option<&dyn Unit>,
+        shown: &mut Vec<Shown>,
+    ) -> Result<()> {
         let walk = Walk {
             dialect: self.driver.dialect(),
             script: &ready.script,
@@ -449,6 +458,7 @@ pub(crate) fn same_beginning(
         file,
         body,
         large: None,
+        known: None,
     };
     let first = beginning(&before, skip, dialect)?;
     let now = beginning(script, skip, dialect)?;

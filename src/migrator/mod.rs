@@ -47,6 +47,7 @@ use crate::dialect::sqlite::Sqlite;
 use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::execute::Report;
+use crate::execute::kit::{Kit, Whole};
 use crate::execute::lent::First;
 use crate::project;
 use crate::revision::{Direction, Revision, RevisionId};
@@ -69,13 +70,15 @@ pub struct Migrator {
     lend_backup: Option<for<'a> fn(&'a Backup) -> &'a dyn First>,
     /// It runs for the command line, in whose words errors are then.
     is_command: bool,
+    /// What is done for scripts that are not plain; none where all upgrades are.
+    kit: Option<&'static dyn Kit>,
 }
 
 impl Migrator {
     /// The revisions that a build script embedded: `Migrator::new(sqlrev::embedded!())`. Nothing is read yet.
     #[inline]
     pub fn new(embedded: Embedded) -> Self {
-        Self::of(Source::packed(embedded), embedded.application())
+        Self::of(Source::packed(embedded), embedded.application(), embedded.kit())
     }
 
     /// Revisions as a list of names and texts, for SQLite. The names are those of files: `0001_users/upgrade.sql` and
@@ -131,11 +134,11 @@ impl Migrator {
 
     /// Revisions that were read before, with the texts of their downgrades.
     pub(crate) fn from_revisions(dialect: &'static dyn Dialect, revisions: Vec<Revision>) -> Result<Self> {
-        Ok(Self::of(Source::read(dialect, revisions)?, "application"))
+        Ok(Self::of(Source::read(dialect, revisions)?, "application", Some(&Whole)))
     }
 
     #[inline]
-    fn of(source: Source, by: &str) -> Self {
+    fn of(source: Source, by: &str, kit: Option<&'static dyn Kit>) -> Self {
         Self {
             source,
             table: "sqlrev_revisions".to_owned(),
@@ -145,6 +148,7 @@ impl Migrator {
             backup: Backup::default(),
             lend_backup: None,
             is_command: false,
+            kit,
         }
     }
 
@@ -202,6 +206,8 @@ impl Migrator {
     pub fn backup(mut self, backup: Backup) -> Self {
         self.backup = backup;
         self.lend_backup = Some(|backup| backup);
+        // To see which steps call for a copy.
+        self.kit = Some(&Whole);
         self
     }
 

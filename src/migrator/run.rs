@@ -8,6 +8,7 @@ use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::execute::clock::System;
 use crate::execute::event::Event;
+use crate::execute::kit::{Kit, Whole};
 use crate::execute::script::Recorder;
 use crate::execute::seen::Seen;
 use crate::execute::{Cancel, Executor, InMemory, Lent, Patience, Report, ghost};
@@ -20,7 +21,7 @@ use crate::revision::RevisionId;
 use crate::revision::applied::Applied;
 use crate::revision::graph::RevisionGraph;
 use crate::revision::plan::Plan;
-use crate::revision::target::Target;
+use crate::revision::target::{Symbol, Target};
 
 /// A run that is about to begin: whom it tells what happens, and who may stop it. Made by [`Migrator::run`].
 pub struct Run<'a> {
@@ -38,6 +39,8 @@ struct Terms<'a> {
     keep_statements: bool,
     /// The database is a copy, of which no copy is made.
     rehearsal: bool,
+    /// What is done for scripts that are not plain, for calls whose scripts may be any.
+    kit: Option<&'static dyn Kit>,
 }
 
 impl std::fmt::Debug for Run<'_> {
@@ -95,8 +98,12 @@ impl<'a> Run<'a> {
     #[inline]
     pub fn upgrade(self, target: &str) -> Result<Report> {
         no_transaction(self.driver)?;
-        if target == "heads"
-            && !self.terms.cancel.is_some_and(Cancel::is_fired)
+        // Nothing is read of the word where it is this one, so that a program which writes no other does not bring along what
+        // reads targets.
+        if target != "heads" {
+            return self.upgrade_in_full(&targets(target)?);
+        }
+        if !self.terms.cancel.is_some_and(Cancel::is_fired)
             && let Some(heads) = self.migrator.if_current(self.driver)?
         {
             return Ok(Report {
@@ -107,17 +114,16 @@ impl<'a> Run<'a> {
                 whole: Vec::new(),
             });
         }
-        self.upgrade_in_full(target)
+        self.upgrade_in_full(&[Target::symbol(Symbol::Heads)])
     }
 
     #[cold]
-    fn upgrade_in_full(mut self, target: &str) -> Result<Report> {
-        let targets = targets(target)?;
+    fn upgrade_in_full(mut self, targets: &[Target]) -> Result<Report> {
         let graph = &self.migrator.source.for_driver(self.driver)?.graph;
         self.migrator.code.check(graph)?;
         let seen = self.read(graph, now)?;
         self.not_newer(&seen, graph)?;
-        let done = self.with(graph, |executor| executor.upgrade(&targets));
+        let done = self.with(graph, |executor| executor.upgrade(targets));
         done.map_err(|error| self.newer_or(error))
     }
 
@@ -127,6 +133,7 @@ impl<'a> Run<'a> {
     /// # Errors
     /// As [`Run::upgrade`], and `graph::irreversible` before anything runs.
     pub fn downgrade(mut self, target: &str) -> Result<Report> {
+        self.terms.kit = Some(&Whole);
         let target: Target = target.parse()?;
         let (_, graph) = self.look()?;
         self.migrator.check()?;
@@ -141,6 +148,7 @@ impl<'a> Run<'a> {
     /// As [`Run::downgrade`]; `graph::irreversible` where the newer version left no downgrade, and
     /// `execute::code_missing` where only its own code could do it.
     pub fn downgrade_to_mine(mut self) -> Result<Report> {
+        self.terms.kit = Some(&Whole);
         let (_, graph) = self.look()?;
         self.migrator.check()?;
         self.with(graph.get(self.migrator)?, to_own)
@@ -151,6 +159,7 @@ impl<'a> Run<'a> {
     /// # Errors
     /// Those of the target, `lock::timeout` and `database::…`.
     pub fn stamp(mut self, target: &str) -> Result<Report> {
+        self.terms.kit = Some(&Whole);
         let targets = targets(target)?;
         let graph = &self.migrator.source.for_driver(self.driver)?.graph;
         self.migrator.code.check(graph)?;
@@ -164,6 +173,7 @@ impl<'a> Run<'a> {
     /// # Errors
     /// As [`Run::upgrade`].
     pub fn plan_upgrade(mut self, target: &str) -> Result<Report> {
+        self.terms.kit = Some(&Whole);
         let targets = targets(target)?;
         let graph = &self.migrator.source.for_driver(self.driver)?.graph;
         let seen = self.read(graph, now)?;
@@ -177,6 +187,7 @@ impl<'a> Run<'a> {
     /// # Errors
     /// As [`Run::downgrade`].
     pub fn plan_downgrade(mut self, target: &str) -> Result<Report> {
+        self.terms.kit = Some(&Whole);
         let target: Target = target.parse()?;
         self.plan(|executor, seen| executor.plan_downgrade(seen, &target))
     }
@@ -214,6 +225,7 @@ impl<'a> Run<'a> {
             mut terms,
         } = self;
         terms.rehearsal = true;
+        terms.kit = Some(&Whole);
         let never = AtomicBool::new(false);
         let patience = Patience {
             timeout: migrator.lock_timeout,
@@ -252,6 +264,7 @@ impl<'a> Run<'a> {
     /// `database::not_a_database` for a copy that is damaged, empty, or of another database, and for a database that is
     /// itself damaged; `execute::in_transaction`, `lock::timeout`, `file::io`, `database::…`.
     pub fn restore(mut self, from: &Path) -> Result<Option<PathBuf>> {
+        self.terms.kit = Some(&Whole);
         let graph = &self.migrator.source.for_driver(self.driver)?.graph;
         let backup = &self.migrator.backup;
         self.with(graph, |executor| restore::restore(executor, from, backup))
@@ -267,7 +280,7 @@ impl<'a> Run<'a> {
         }
         let graph = &self.migrator.source.for_driver(self.driver)?.graph;
         let seen = self.read(graph, now)?;
-        Status::of(&seen, graph, self.driver)
+        Status::of(&seen, graph, self.driver, self.migrator.kit)
     }
 
     /// What the database has, and the graph, of which the revisions are part that only the database knows.
@@ -373,6 +386,7 @@ impl Terms<'_> {
             only: None,
             lent: Lent {
                 index: true,
+                kit: self.kit.or(migrator.kit),
                 no_code: false,
                 copy: self.rehearsal,
                 code: Some(&migrator.code),

@@ -6,6 +6,7 @@ use crate::code::Code;
 use crate::dialect::Dialect;
 use crate::driver::Driver;
 use crate::error::{Error, Result};
+use crate::execute::kit::{Kit, Whole};
 use crate::execute::seen;
 use crate::revision::Revision;
 use crate::revision::brief::{self, Briefs};
@@ -17,14 +18,18 @@ use crate::revision::packed::Packed;
 pub struct Embedded {
     packed: Packed,
     application: &'static str,
+    kit: Option<&'static dyn Kit>,
 }
 
 impl Embedded {
     /// Takes the bytes that [`build::embed`](crate::build::embed) wrote. `embedded!()` calls it.
     pub const fn new(bytes: &'static [u8], application: &'static str) -> Self {
+        let packed = Packed::new(bytes);
         Self {
-            packed: Packed::new(bytes),
+            packed,
             application,
+            // In a constant, a program whose upgrades are all plain does not name it.
+            kit: if packed.is_plain() { None } else { Some(&Whole) },
         }
     }
 
@@ -36,6 +41,12 @@ impl Embedded {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.packed.is_empty()
+    }
+
+    /// What is done for scripts that are not plain.
+    #[inline]
+    pub(super) fn kit(&self) -> Option<&'static dyn Kit> {
+        self.kit
     }
 
     /// The name and version of the program, as Cargo knows them.

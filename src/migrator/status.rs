@@ -2,6 +2,7 @@
 
 use crate::driver::{Driver, DriverError};
 use crate::error::Result;
+use crate::execute::kit::Kit;
 use crate::execute::seen::{self, Seen};
 use crate::revision::RevisionId;
 use crate::revision::brief::Briefs;
@@ -42,7 +43,12 @@ pub enum Status {
 
 impl Status {
     /// Compares what the database has with the revisions of the program.
-    pub(super) fn of(seen: &Seen, graph: &RevisionGraph, driver: &mut dyn Driver) -> Result<Self> {
+    pub(super) fn of(
+        seen: &Seen,
+        graph: &RevisionGraph,
+        driver: &mut dyn Driver,
+        kit: Option<&'static dyn Kit>,
+    ) -> Result<Self> {
         let known = |id: &&RevisionId| graph.node(id.as_str()).is_some();
         let unknown: Vec<RevisionId> = seen
             .rows
@@ -70,7 +76,7 @@ impl Status {
             let Some((revision, script)) = seen::with_file(graph, &row.id) else {
                 continue;
             };
-            if seen::change(script, revision, &row.upgrade_checksum, driver.dialect())? == Change::Edited {
+            if seen::change(script, revision, &row.upgrade_checksum, driver.dialect(), kit)? == Change::Edited {
                 revisions.push(row.id.clone());
             }
         }

@@ -359,6 +359,7 @@ impl Loader<'_> {
             file: SourceFile::new(name.clone(), self.nothing.clone()),
             body: 0,
             large: Some(Arc::new(OnDisk { root, name })),
+            known: None,
         })
     }
 
@@ -372,6 +373,7 @@ impl Loader<'_> {
                     body: mark(text),
                     file: SourceFile::new(shown, text),
                     large: None,
+                    known: None,
                 });
             }
         };
@@ -432,6 +434,7 @@ pub(super) fn script(buffer: &[u8], shown: Arc<str>, root: &Arc<Path>) -> Result
             file,
             body,
             large: None,
+            known: None,
         });
     }
     let end = buffer[..HEAD]
@@ -452,6 +455,7 @@ pub(super) fn script(buffer: &[u8], shown: Arc<str>, root: &Arc<Path>) -> Result
         body: mark(&file.text),
         file,
         large: Some(Arc::new(large)),
+        known: None,
     })
 }
 

@@ -268,6 +268,7 @@ fn whole(file: SourceFile) -> Script {
         file,
         body: 0,
         large: None,
+        known: None,
     }
 }
 

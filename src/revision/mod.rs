@@ -182,6 +182,33 @@ pub struct Script {
     pub body: usize,
     /// Where the whole text is when `file` does not hold it: a large file, or a downgrade that was not read yet.
     pub large: Option<Arc<dyn LargeText>>,
+    /// What a build script found out about it, so that nobody has to read it again.
+    #[doc(hidden)]
+    pub known: Option<Arc<Known>>,
+}
+
+/// What a build script found out about a script that is embedded.
+#[doc(hidden)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// The checksum of the file.
+    pub checksum: checksum::Checksum,
+    /// The form in which the version table keeps the text, where that is shorter.
+    pub kept: Option<Arc<str>>,
+    /// Its statements, where it is plain: they are sent as they are, one after the other, and nothing is to be watched.
+    pub plain: Option<Vec<Extent>>,
+}
+
+/// Where a statement stands in its file, in bytes.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// Where it begins.
+    pub start: usize,
+    /// How long it is.
+    pub length: usize,
+    /// How long what is sent is: with the comment before its semicolon.
+    pub sent: usize,
 }
 
 /// A revision: header, upgrade and downgrade.

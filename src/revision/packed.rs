@@ -1,7 +1,8 @@
 //! Revisions in one piece of bytes, as a build script puts them into a program: nothing of it is read at start but a
 //! table of what is applied when everything is.
 //!
-//! The bytes: a mark with the version of the form; how many revisions; where the revisions begin, and where they end; the table, sorted by id:
+//! The bytes: a mark with the version of the form; how many revisions; where the revisions begin, and where they end; whether
+//! all upgrades are plain; the table, sorted by id:
 //! for each the digits of its checksum and the length of its id; the ids, one after the other; the dialect; the revisions;
 //! at the end, where one of them may need a batch plan, which does.
 //! What is read at each start lies together, so that few pages of the program are touched. Numbers are little-endian, texts come after their length.
@@ -12,14 +13,14 @@ use std::time::Duration;
 use crate::revision::brief::{self, Briefs};
 use crate::revision::checksum::Checksum;
 use crate::revision::graph::RevisionGraph;
-use crate::revision::{BranchLabel, header::Spans};
+use crate::revision::{BranchLabel, Extent, Known, header::Spans};
 use crate::revision::{Header, Recreate, Revision, RevisionId, Script, Transaction};
 use crate::source::SourceFile;
 
-/// What the bytes begin with; the last one is the version of the form.
-const MARK: [u8; 8] = *b"sqlrev\0\x02";
+/// What the bytes begin with; the last one is the version of the form, and of what counts as plain.
+const MARK: [u8; 8] = *b"sqlrev\0\x03";
 /// Where the table begins.
-const TABLE: usize = MARK.len() + 12;
+const TABLE: usize = MARK.len() + 16;
 
 const NO_TRANSACTION: u8 = 1;
 const RECREATE_ALWAYS: u8 = 2;
@@ -29,6 +30,10 @@ const MISSING_TEXT: u8 = 16;
 const CODE: u8 = 32;
 /// Two numbers of milliseconds follow the header.
 const TIMEOUTS: u8 = 64;
+/// Before what is known of a script: nothing, its checksum, or its statements as well.
+const UNKNOWN: u8 = 0;
+const HASHED: u8 = 1;
+const PLAIN: u8 = 2;
 /// For none.
 const NO_TIMEOUT: u64 = u64::MAX;
 
@@ -81,6 +86,11 @@ impl Packed {
             Ok(words) if !words.is_empty() => Some(words),
             _ => None,
         }
+    }
+
+    /// Whether all upgrades are plain.
+    pub const fn is_plain(&self) -> bool {
+        self.0[MARK.len() + 12] == 1
     }
 
     /// How many there are.
@@ -159,10 +169,42 @@ impl Reader {
     fn script(&mut self) -> Option<Script> {
         let (name, text) = (self.text()?, self.text()?);
         let body = self.number()?;
+        let known = match self.take(1)?[0] {
+            UNKNOWN => None,
+            kind => Some(Arc::new(self.known(kind)?)),
+        };
         text.is_char_boundary(body).then(|| Script {
             file: SourceFile::new(name, text),
             body,
             large: None,
+            known,
+        })
+    }
+
+    fn known(&mut self, kind: u8) -> Option<Known> {
+        let mut value = || self.take(32)?.try_into().ok();
+        let checksum = Checksum {
+            text: value()?,
+            tokens: value()?,
+        };
+        let kept = if self.is_there()? {
+            Some(self.text()?.into())
+        } else {
+            None
+        };
+        let count = if kind == PLAIN { Some(self.number()?) } else { None };
+        let plain = match count {
+            Some(count) => Some((0..count).map(|_| self.extent()).collect::<Option<_>>()?),
+            None => None,
+        };
+        Some(Known { checksum, kept, plain })
+    }
+
+    fn extent(&mut self) -> Option<Extent> {
+        Some(Extent {
+            start: self.number()?,
+            length: self.number()?,
+            sent: self.number()?,
         })
     }
 
@@ -207,26 +249,34 @@ fn time(milliseconds: u64) -> Option<Duration> {
     (milliseconds != NO_TIMEOUT).then(|| Duration::from_millis(milliseconds))
 }
 
-/// Puts the revisions of a graph and the checksums of their upgrades, in path order, into one piece; none where it would
+/// Puts the revisions of a graph and what is known of their scripts, up and down, in path order, into one piece; none where it would
 /// be larger than 4 GiB, or where a text is not in memory. `needs_plan` says in words which may need a batch plan, where
 /// one does.
 pub fn pack(
     dialect: &str,
     graph: &RevisionGraph,
-    checksums: &[Option<Checksum>],
+    known: &[[Option<Known>; 2]],
     needs_plan: Option<&str>,
 ) -> Option<Vec<u8>> {
     let mut body = Writer { out: Vec::new() };
     body.text(dialect)?;
-    for node in graph.nodes() {
-        body.revision(graph.revision(node))?;
+    for (node, known) in graph.nodes().zip(known) {
+        body.revision(graph.revision(node), known)?;
     }
-    let table = brief::table(graph, checksums)?;
+    let upgrades = known.iter().map(|[upgrade, _]| upgrade.as_ref());
+    let checksums: Vec<_> = upgrades
+        .clone()
+        .map(|known| known.map(|known| known.checksum))
+        .collect();
+    let plain = upgrades.into_iter().flatten().filter(|known| known.plain.is_some());
+    let plain = plain.count() == graph.len();
+    let table = brief::table(graph, &checksums)?;
     let mut out = Writer { out: MARK.to_vec() };
     out.number(graph.len())?;
     let begin = TABLE + table.len();
     out.number(begin)?;
     out.number(begin + body.out.len())?;
+    out.number(usize::from(plain))?;
     out.out.extend_from_slice(&table);
     out.out.append(&mut body.out);
     out.out.extend_from_slice(needs_plan.unwrap_or_default().as_bytes());
@@ -254,7 +304,7 @@ impl Writer {
         texts.into_iter().try_for_each(|text| self.text(text))
     }
 
-    fn script(&mut self, script: Option<&Script>) -> Option<()> {
+    fn script(&mut self, script: Option<&Script>, known: Option<&Known>) -> Option<()> {
         self.out.push(u8::from(script.is_some()));
         let Some(script) = script else {
             return Some(());
@@ -264,10 +314,27 @@ impl Writer {
         }
         self.text(&script.file.name)?;
         self.text(&script.file.text)?;
-        self.number(script.body)
+        self.number(script.body)?;
+        let Some(known) = known else {
+            self.out.push(UNKNOWN);
+            return Some(());
+        };
+        self.out.push(if known.plain.is_some() { PLAIN } else { HASHED });
+        self.out.extend_from_slice(&known.checksum.text);
+        self.out.extend_from_slice(&known.checksum.tokens);
+        self.out.push(u8::from(known.kept.is_some()));
+        if let Some(kept) = &known.kept {
+            self.text(kept)?;
+        }
+        let Some(extents) = &known.plain else {
+            return Some(());
+        };
+        self.number(extents.len())?;
+        let mut numbers = extents.iter().flat_map(|it| [it.start, it.length, it.sent]);
+        numbers.try_for_each(|number| self.number(number))
     }
 
-    fn revision(&mut self, revision: &Revision) -> Option<()> {
+    fn revision(&mut self, revision: &Revision, known: &[Option<Known>; 2]) -> Option<()> {
         let header = &revision.header;
         let flag = |is: bool, flag: u8| if is { flag } else { 0 };
         let timeouts = [header.lock_timeout, header.statement_timeout];
@@ -295,14 +362,16 @@ impl Writer {
                 self.out.extend_from_slice(&milliseconds.to_le_bytes());
             }
         }
-        self.script(revision.upgrade.as_ref())?;
-        self.script(revision.downgrade.as_ref())
+        self.script(revision.upgrade.as_ref(), known[0].as_ref())?;
+        self.script(revision.downgrade.as_ref(), known[1].as_ref())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const NONE: [[Option<Known>; 2]; 4] = [const { [None, None] }; 4];
 
     fn revision(id: &str, down: &[&str], text: &str) -> Revision {
         let mut header = Header::new(id);
@@ -311,6 +380,7 @@ mod tests {
             body: text.len() / 2,
             file: SourceFile::new("a/upgrade.sql", text),
             large: None,
+            known: None,
         };
         Revision {
             header,
@@ -347,16 +417,31 @@ mod tests {
     #[test]
     fn what_is_packed_comes_out_again() {
         let graph = RevisionGraph::build(some()).unwrap();
-        let sums = [1, 2, 3, 4].map(|tokens| {
-            Some(Checksum {
+        let known = |tokens, plain: bool| Known {
+            checksum: Checksum {
                 text: [0; 32],
                 tokens: [tokens; 32],
-            })
-        });
+            },
+            kept: plain.then(|| "shorter".into()),
+            plain: plain.then(Vec::new),
+        };
+        let sums = [1, 2, 3, 4].map(|tokens| [Some(known(tokens, tokens == 2)), Some(known(tokens, false))]);
         let packed = Packed::new(pack("sqlite", &graph, &sums, None).unwrap().leak());
         let (dialect, again) = packed.revisions().unwrap();
         assert_eq!(dialect, "sqlite");
-        assert_eq!(format!("{again:?}"), format!("{:?}", some()));
+        let mut all = some();
+        for (revision, known) in all.iter_mut().zip(&sums) {
+            let scripts = [&mut revision.upgrade, &mut revision.downgrade];
+            for (script, known) in scripts.into_iter().zip(known) {
+                if let Some(script) = script {
+                    script.known = known.clone().map(Arc::new);
+                }
+            }
+        }
+        assert_eq!(format!("{again:?}"), format!("{all:?}"));
+        assert!(!packed.is_plain());
+        let all_plain = [1, 2, 3, 4].map(|tokens| [Some(known(tokens, true)), None]);
+        assert!(Packed::new(pack("sqlite", &graph, &all_plain, None).unwrap().leak()).is_plain());
         let brief: Vec<_> = packed
             .brief()
             .unwrap()
@@ -375,7 +460,7 @@ mod tests {
     fn a_program_without_batch_plans_is_not_built_where_one_may_be_needed() {
         let graph = RevisionGraph::build(some()).unwrap();
         let words = "migrations/1/upgrade.sql:5:1: it may";
-        let bytes = pack("sqlite", &graph, &[None; 4], Some(words)).unwrap().leak();
+        let bytes = pack("sqlite", &graph, &NONE, Some(words)).unwrap().leak();
         let made = std::panic::catch_unwind(|| Packed::new(bytes).needs_plan());
         if cfg!(feature = "batch") {
             assert_eq!(made.unwrap(), Some(words));
@@ -388,7 +473,7 @@ mod tests {
     #[test]
     fn damaged_bytes_are_no_revisions() {
         let graph = RevisionGraph::build(some()).unwrap();
-        let whole = pack("sqlite", &graph, &[None; 4], None).unwrap();
+        let whole = pack("sqlite", &graph, &NONE, None).unwrap();
         for length in TABLE..whole.len() {
             assert!(Packed::new(whole[..length].to_vec().leak()).revisions().is_none());
         }

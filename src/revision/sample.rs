@@ -28,6 +28,7 @@ pub(crate) fn revision(id: &str, down: &[&str], depends_on: &[&str], labels: &[&
         file,
         body,
         large: None,
+        known: None,
     };
     Revision {
         header,

@@ -20,6 +20,7 @@ use crate::schema::Kind;
 use crate::sorted::Gather as _;
 
 pub use brief::brief;
+pub use text::pack as packed;
 pub use unfinished::Unfinished;
 
 use unfinished::{read_unfinished, written};
@@ -99,10 +100,10 @@ pub struct NewRow<'a> {
     pub upgrade_checksum: String,
     /// Likewise of the downgrade file.
     pub downgrade_checksum: Option<String>,
-    /// The upgrade's text, when it is kept.
+    /// The upgrade's text, when it is kept, in the form of [`packed`].
     pub upgrade_sql: Option<Cow<'a, str>>,
-    /// The downgrade's text, when there is one and it is kept.
-    pub downgrade_sql: Option<&'a str>,
+    /// The downgrade's text, when there is one and it is kept, likewise.
+    pub downgrade_sql: Option<Cow<'a, str>>,
     /// Where it stands, when it has not come to its end.
     pub unfinished: Option<Unfinished>,
 }
@@ -232,7 +233,7 @@ impl VersionTable {
     pub fn insert(&self, row: &NewRow<'_>, stamp: &Stamp<'_>) -> String {
         const COLUMNS: &str = "revision, down_revision, depends_on, message, applied_at, applied_by, duration_ms, \
              tool_version, unfinished, upgrade_checksum, downgrade_checksum, upgrade_sql, downgrade_sql";
-        let texts = [row.upgrade_sql.as_deref(), row.downgrade_sql]
+        let texts = [row.upgrade_sql.as_deref(), row.downgrade_sql.as_deref()]
             .into_iter()
             .flatten()
             .map(str::len);
@@ -249,8 +250,8 @@ impl VersionTable {
         values.maybe(row.unfinished.map(written).as_deref());
         values.text(&row.upgrade_checksum);
         values.maybe(row.downgrade_checksum.as_deref());
-        values.maybe(row.upgrade_sql.as_deref().map(text::pack).as_deref());
-        values.maybe(row.downgrade_sql.map(text::pack).as_deref());
+        values.maybe(row.upgrade_sql.as_deref());
+        values.maybe(row.downgrade_sql.as_deref());
         values.end()
     }
 
@@ -308,8 +309,8 @@ impl VersionTable {
             self.revisions,
             literal(Some(&row.upgrade_checksum)),
             literal(row.downgrade_checksum.as_deref()),
-            literal(row.upgrade_sql.as_deref().map(text::pack).as_deref()),
-            literal(row.downgrade_sql.map(text::pack).as_deref()),
+            literal(row.upgrade_sql.as_deref()),
+            literal(row.downgrade_sql.as_deref()),
             literal(Some(row.id.as_str())),
         )
     }

@@ -12,11 +12,8 @@ mod session;
 
 use std::time::Duration;
 
-use crate::dialect::{
-    AlterStatement, Ask, CopiedBy, Counts, Dialect, Lack, Look, Replay, Rewrite, Rows, ScriptSql, Told, VersionSql,
-};
+use crate::dialect::{CopiedBy, Counts, Dialect, Lack, Look, Replay, Rows, ScriptSql, Told, VersionSql};
 use crate::error::Result;
-use crate::revision::Recreate;
 use crate::schema::diff::{Change, Manner};
 use crate::schema::{ConstraintKind, Model};
 use crate::sql::split::{self, SplitRules};
@@ -240,18 +237,5 @@ impl Dialect for Mysql {
             _ => statement,
         };
         Some(statements.into_iter().map(ended).collect())
-    }
-
-    fn rewrite(&self, run: &[AlterStatement], _recreate: Recreate, _ask: &mut dyn Ask) -> Result<Rewrite> {
-        // Not asked for, since `batch_table` names no table: these servers run their ALTERs as they are.
-        Ok(Rewrite {
-            table: String::new(),
-            consumed: run.len(),
-            strategy: "native",
-            reason: String::new(),
-            ops: Vec::new(),
-            notices: Vec::new(),
-            broken: Vec::new(),
-        })
     }
 }

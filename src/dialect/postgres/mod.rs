@@ -18,12 +18,8 @@ use std::time::Duration;
 
 use std::collections::BTreeSet;
 
-use crate::dialect::{
-    AlterStatement, Ask, CopiedBy, Counts, Dialect, Followed, Lack, Leftovers, Look, Replay, Rewrite, Rows, Schemas,
-    VersionSql,
-};
+use crate::dialect::{CopiedBy, Counts, Dialect, Followed, Lack, Leftovers, Look, Replay, Rows, Schemas, VersionSql};
 use crate::error::Result;
-use crate::revision::Recreate;
 use crate::schema::diff::{Change, Manner};
 use crate::schema::{Constraint, ConstraintKind, Key, Model};
 use crate::sql::split::{self, SplitRules};
@@ -251,18 +247,5 @@ impl Dialect for Postgres {
 
     fn render(&self, change: &Change, from: &Model, to: &Model) -> Option<Vec<String>> {
         render::statements(change, from, to)
-    }
-
-    fn rewrite(&self, run: &[AlterStatement], _recreate: Recreate, _ask: &mut dyn Ask) -> Result<Rewrite> {
-        // Not asked for, since `batch_table` names no table: PostgreSQL runs its ALTERs as they are.
-        Ok(Rewrite {
-            table: String::new(),
-            consumed: run.len(),
-            strategy: "native",
-            reason: String::new(),
-            ops: Vec::new(),
-            notices: Vec::new(),
-            broken: Vec::new(),
-        })
     }
 }

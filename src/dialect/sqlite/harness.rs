@@ -10,8 +10,8 @@ use crate::code::Code;
 use crate::dialect::sqlite::script::STATISTICS;
 use crate::dialect::sqlite::{Sqlite, mirror};
 use crate::dialect::{
-    AlterStatement, Ask, ColumnRead, Dialect, Mirror, Mirrors, Op, Replay, Rewrite, Rows, Scratch, ScratchError,
-    Setting,
+    AlterStatement, Ask, ColumnRead, Dialect, Handwork, Mirror, Mirrors, Op, Replay, Rewrite, Rows, Scratch,
+    ScratchError, Setting,
 };
 use crate::error::{Error, Result};
 use crate::revision::Recreate;
@@ -234,7 +234,7 @@ fn upgrade<'c>(
         };
         let same = |statement: &&AlterStatement| Sqlite.batch_table(&statement.text).as_ref() == Some(&table);
         let count = rest.iter().take_while(same).count();
-        let rewrite = Sqlite.rewrite(&rest[..count], recreate, &mut ask())?;
+        let rewrite = Handwork::rewrite(&Sqlite, &rest[..count], recreate, &mut ask())?;
         assert!(rewrite.consumed >= 1 && rewrite.consumed <= count);
         run(&rewrite.ops)?;
         seen(&rewrite);
@@ -344,7 +344,7 @@ fn plan_on(
         };
         let same = |statement: &&AlterStatement| Sqlite.batch_table(&statement.text).as_ref() == Some(&table);
         let count = rest.iter().take_while(same).count();
-        let rewrite = Sqlite.rewrite(&rest[..count], recreate, mirrored)?;
+        let rewrite = Handwork::rewrite(&Sqlite, &rest[..count], recreate, mirrored)?;
         let executor = Executor {
             connection: &mirrored.memory.0,
             script: false,

@@ -317,7 +317,9 @@ impl Dialect for Sqlite {
     fn work(&self, statement: &str, rows: u64, ask: &mut dyn Ask) -> Option<u64> {
         size::work(statement, rows, ask)
     }
+}
 
+impl Handwork for Sqlite {
     fn rewrite(&self, run: &[AlterStatement], recreate: Recreate, ask: &mut dyn Ask) -> Result<Rewrite> {
         if PLANS {
             batch::rewrite(run, recreate, ask)
@@ -325,9 +327,7 @@ impl Dialect for Sqlite {
             plain::rewrite(run, ask)
         }
     }
-}
 
-impl Handwork for Sqlite {
     fn meant_switch(&self, statement: &str) -> Option<(Setting, bool)> {
         rebuild::meant_switch(statement)
     }

@@ -22,6 +22,7 @@ fn schema(autogenerate: &Autogenerate<'_>, text: &str) -> Model {
         file: SourceFile::new("schema.sql", text),
         body: 0,
         large: None,
+        known: None,
     };
     let made = declared::declared(autogenerate.scratch, &[script], autogenerate.table);
     made.expect("it runs").into_model()
