@@ -4,7 +4,7 @@
 use crate::cli::renames::Names;
 use crate::code::Code;
 use crate::error::{Error, Result};
-use crate::schema::diff::Rename;
+use crate::schema::diff::{self, Rename};
 use crate::schema::{Key, Model, Table};
 use crate::sql::parse::renamed::Called;
 use crate::sql::token;
@@ -87,11 +87,8 @@ fn of_table(
                 "`{}` is in another schema, and a rename leaves a table where it is",
                 key.shown()
             );
-            return Err(wrong(&message).help(format!(
-                "move it before, in a revision of its own: ALTER TABLE {} SET SCHEMA {}",
-                table.shown(),
-                key.schema
-            )));
+            let moved = diff::moved(&table, &key.schema);
+            return Err(wrong(&message).help(format!("move it before, in a revision of its own: {moved}")));
         }
         (None, None) => return Err(wrong(&format!("the wanted schema has no table `{new}`"))),
     };

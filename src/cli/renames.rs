@@ -388,10 +388,10 @@ pub(crate) fn tell_guesses(from: &Model, to: &Model, renames: &[Rename], ui: &mu
         ));
     }
     for (old, new) in diff::likely_moves(from, to, renames) {
-        let (old, schema, new) = (old.shown(), new.schema.as_str(), new.shown());
+        let (moved, old, new) = (diff::moved(old, &new.schema), old.shown(), new.shown());
         ui.say(&format!(
             "note: {old} goes with its rows and {new} comes; if that is one table, move it before, in a revision of its own: \
-             ALTER TABLE {old} SET SCHEMA {schema}"
+             {moved}"
         ));
     }
 }

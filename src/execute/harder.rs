@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::execute::joined;
 use crate::execute::stuck::Stuck;
 use crate::schema::diff::{self, Alter, Change, Force, Manner};
-use crate::schema::{Column, Key, Kind, Model, Table};
+use crate::schema::{Column, Key, Kind, Model, Object, Table};
 use crate::sorted::Gather as _;
 use crate::sql::parse::define;
 
@@ -168,24 +168,37 @@ fn unfilled(change: &Change) -> Option<(&Key, &Column)> {
     (!filled && column.not_null).then_some((table, column))
 }
 
+/// The types of MySQL that have no value for nothing.
+const SPATIAL: [&str; 6] = ["geom", "point", "line", "poly", "multi", "vector"];
+
 /// What a change does to rows that are there and have no value for its column, said above its statements.
 pub(super) fn say_unfilled(change: &Change, wanted: &Model, manner: Manner, statements: &mut Vec<String>) {
     let Some((table, column)) = unfilled(change) else {
         return;
     };
     // A domain may have a default of its own.
-    let uses = wanted.objects.get(table).map(|object| &object.uses);
-    if statements.is_empty() || uses.is_some_and(|uses| uses.iter().any(|key| key.kind == Kind::Domain)) {
+    let uses = wanted.objects.get(table).into_iter().flat_map(|object| &object.uses);
+    let of_type = |key: &&Key| key.kind == Kind::Domain && column.data_type.written.contains(key.name.as_str());
+    let mut domains = uses.filter(of_type).filter_map(|key| wanted.objects.get(key));
+    let has_default = |domain: &Object| domain.create.iter().any(|words| words.contains(" DEFAULT "));
+    if statements.is_empty() || domains.any(has_default) {
         return;
     }
-    let word = if manner.fills {
+    let data_type = column.data_type.written.to_ascii_lowercase();
+    let is_of = |types: &[&str]| types.iter().any(|name| data_type.starts_with(name));
+    let word = if !manner.fills || is_of(&SPATIAL) {
         format!(
-            "-- Rows that are there get the empty value of its type in column {}.",
+            "-- This fails where rows are there: they have no value for column {}, which has no DEFAULT.",
+            column.name
+        )
+    } else if is_of(&["date", "timestamp"]) {
+        format!(
+            "-- This fails where rows are there, unless zero dates are allowed: column {} has no DEFAULT.",
             column.name
         )
     } else {
         format!(
-            "-- This fails where rows are there: they have no value for column {}, which has no DEFAULT.",
+            "-- Rows that are there get what the server puts for nothing (0, '', the first value) in column {}.",
             column.name
         )
     };

@@ -11,7 +11,7 @@ mod types;
 
 pub use below::{SEQUENCES, follows_above, follows_column, leaves_first, spread_otherwise};
 pub use change::{Alter, Change};
-pub use renames::{Rename, likely_moves, likely_renames, respelled};
+pub use renames::{Rename, likely_moves, likely_renames, moved, respelled};
 pub(crate) use table::{computed_from_changed, names};
 pub(crate) use types::other_kind;
 
@@ -74,7 +74,7 @@ pub struct Manner {
     pub names_follow: bool,
     /// The letters of a column's name are what others read, although they do not count: it is renamed where they differ.
     pub letters_shown: bool,
-    /// Rows that are there get the empty value of its type in a new column that is NOT NULL and has no default.
+    /// Rows that are there get what the server puts for nothing in a new column that is NOT NULL and has no default.
     pub fills: bool,
     /// The kinds of constraints whose names but one may have in a schema.
     pub names_of_schema: &'static [ConstraintKind],

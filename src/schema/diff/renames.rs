@@ -86,6 +86,20 @@ pub fn likely_moves<'m>(from: &'m Model, to: &'m Model, known: &[Rename]) -> Vec
     moved.collect()
 }
 
+/// What moves a table to another schema, as it is typed.
+pub fn moved(table: &Key, schema: &str) -> String {
+    // Capital letters are others without quotes.
+    let typed = |name: &str| {
+        if name.chars().any(char::is_uppercase) {
+            write::quoted(name, '"')
+        } else {
+            write::name(name, '"')
+        }
+    };
+    let (old, name, new) = (typed(&table.schema), typed(&table.name), typed(schema));
+    format!("ALTER TABLE {old}.{name} SET SCHEMA {new}")
+}
+
 /// The columns whose names differ in their letters alone, beside the renames that are known.
 pub fn respelled(from: &Model, to: &Model, known: &[Rename]) -> Vec<Rename> {
     let mut found = Vec::new();

@@ -219,11 +219,11 @@ impl Draft {
         }
     }
 
-    /// Adds a word about a column to an option of the table.
+    /// Adds a word about a column to an option of the table, on a line of its own: a name may hold any other sign.
     fn keep(&mut self, option: &'static str, column: &str, word: &str) {
         let words = self.table.options.entry(option).or_default();
         if !words.is_empty() {
-            words.push_str(", ");
+            words.push('\n');
         }
         words.push_str(&format!("{column} {word}"));
     }

@@ -79,7 +79,7 @@ impl Reading<'_> {
              pg_get_expr(d.adbin, d.adrelid), a.attgenerated, a.attidentity, \
              CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END, a.attislocal, d.oid, \
              CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage END, {compression}, \
-             nullif(a.attstattarget, -1), array_to_string(a.attoptions, ',') \
+             nullif(a.attstattarget, -1), (SELECT string_agg(o, ',' ORDER BY o) FROM unnest(a.attoptions) o) \
              FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
              JOIN pg_type t ON t.oid = a.atttypid \
              LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.atthasdef \

@@ -9,7 +9,7 @@ use crate::sorted::Gather as _;
 
 /// Words about columns, by their names.
 pub(super) fn by_column(words: Option<&str>) -> BTreeMap<&str, &str> {
-    let words = words.into_iter().flat_map(|words| words.split(", "));
+    let words = words.into_iter().flat_map(str::lines);
     words.filter_map(|part| part.rsplit_once(' ')).into_map()
 }
 
