@@ -6,13 +6,14 @@
 
 use std::collections::BTreeSet;
 
+use crate::code::Code;
 use crate::dialect::mysql::MysqlScript;
 use crate::dialect::postgres::PostgresScript;
 use crate::dialect::sqlite::{Sqlite, SqliteScript};
 use crate::dialect::{
     AlterStatement, Ask, Broken, Dialect, References, Replaces, Rewrite, RowChange, Rows, ScriptSql, Setting,
 };
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::revision::Recreate;
 
 /// What a dialect makes of ALTERs, and says of tables that a script drops or replaces by hand.
@@ -96,16 +97,12 @@ impl dyn Dialect + '_ {
     pub fn rewrite(&self, run: &[AlterStatement], recreate: Recreate, ask: &mut dyn Ask) -> Result<Rewrite> {
         match self.by_hand() {
             Some(handwork) => handwork.rewrite(run, recreate, ask),
-            // Not asked for, since `batch_table` names no table: these servers run their ALTERs as they are.
-            None => Ok(Rewrite {
-                table: String::new(),
-                consumed: run.len(),
-                strategy: "native",
-                reason: String::new(),
-                ops: Vec::new(),
-                notices: Vec::new(),
-                broken: Vec::new(),
-            }),
+            // Asked for alone where `batch_table` names a table, which these servers' dialects never do.
+            None => Err(Error::new(
+                Code::BatchUnsupported,
+                format!("the dialect `{}` has ALTERs planned, and no plan for them", self.name()),
+            )
+            .help("let `batch_table` name no table, so that the database gets them as they are")),
         }
     }
 

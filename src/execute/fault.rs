@@ -26,6 +26,13 @@ pub(crate) fn database(error: &DriverError) -> Error {
     )
 }
 
+/// The error for a commit that rows stop which point at nothing, where nobody looks for them.
+pub(crate) fn unnamed_rows(error: &Error) -> Option<Error> {
+    let words = error.causes().iter().find(|words| words.contains("FOREIGN KEY"))?;
+    let failed = Error::new(Code::ForeignKeys, "rows would point at rows that do not exist").cause(words.clone());
+    Some(failed.help("PRAGMA foreign_key_check names them: correct them in the same revision, then run again"))
+}
+
 /// What else the database said.
 fn detailed(mut failed: Error, error: &DriverError) -> Error {
     for line in &error.remarks.details {

@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Debug;
+use std::panic::RefUnwindSafe;
 use std::sync::Arc;
 
 use crate::code::Code;
@@ -23,7 +24,7 @@ use crate::revision::{Direction, Header, Revision, Script};
 use crate::version::{self, Row, Unfinished, VersionTable};
 
 /// What is done for scripts that are not plain.
-pub(crate) trait Kit: Debug + Sync {
+pub(crate) trait Kit: Debug + Sync + RefUnwindSafe {
     /// Reads a script to its end, and refuses what this program cannot run.
     fn prepare(
         &self,
@@ -207,6 +208,15 @@ pub(crate) fn checksum(
         Some(known) => Ok(known.checksum),
         None => needed(kit)?.checksum(script, header, dialect),
     }
+}
+
+/// The error for a commit that failed: the rows that point at nothing, where they are why.
+pub(crate) fn uncommitted(kit: Option<&'static dyn Kit>, driver: &mut dyn Driver, error: Error) -> Error {
+    let behind = match kit {
+        Some(kit) => kit.behind(driver, &error),
+        None => fault::unnamed_rows(&error),
+    };
+    behind.unwrap_or(error)
 }
 
 /// The error for what was queued behind the statements of a script: for one of these where it has a ticket.

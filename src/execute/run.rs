@@ -364,10 +364,7 @@ impl<'a> Executor<'a> {
             (self.events)(Event::Notice(&notice));
         }
         match committed {
-            Err(error) if error.code() == Code::Database => {
-                let behind = self.lent.kit.and_then(|kit| kit.behind(self.driver, &error));
-                Err(behind.unwrap_or(error))
-            }
+            Err(error) if error.code() == Code::Database => Err(kit::uncommitted(self.lent.kit, self.driver, error)),
             other => other,
         }
     }

@@ -263,7 +263,7 @@ fn a_deferred_key_of_the_applications_own_fails_at_the_commit() {
     db.execute_batch("CREATE TABLE p (id PRIMARY KEY); CREATE TABLE c (p REFERENCES p DEFERRABLE INITIALLY DEFERRED)")
         .unwrap();
     let error = embedded(&files).upgrade(&mut db).unwrap_err();
-    assert_eq!(error.code(), Code::StatementFailed);
+    assert_eq!(error.code(), Code::ForeignKeys);
     assert!(error.help_lines().iter().any(|help| help.contains("foreign_key_check")));
     assert_eq!(number(&db, "SELECT count(*) FROM c"), 0);
 }
