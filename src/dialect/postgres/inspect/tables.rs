@@ -165,8 +165,8 @@ impl Reading<'_> {
     /// UNIQUE where it was there before.
     fn keys_below(&mut self, drafts: &mut BTreeMap<u32, Draft>) -> Result<()> {
         let sql = "SELECT c.conrelid, c.conname, pg_get_constraintdef(c.oid), \
-                   CASE p.contype WHEN 'u' THEN (SELECT string_agg(a.attname, '_' ORDER BY array_position(c.conkey, a.attnum)) \
-                   FROM pg_attribute a WHERE a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey)) END \
+                   CASE p.contype WHEN 'u' THEN (SELECT string_agg(a.attname, '_' ORDER BY a.attnum) \
+                   FROM pg_attribute a WHERE a.attrelid = p.conindid) END \
                    FROM pg_constraint c JOIN pg_constraint p ON p.oid = c.conparentid \
                    WHERE c.contype IN ('p', 'u') AND p.contype <> c.contype ORDER BY c.conrelid, c.conname";
         for mut row in self.rows(sql)? {
