@@ -86,7 +86,8 @@ impl Plan<'_> {
             }
             attach.push(Change::Alter(key.clone(), Box::new(place)));
         }
-        let (mut first, last) = self.keys_to_moved(leave.iter().chain(&attach).map(Change::key).cloned().into_set());
+        let moved: Vec<&Key> = leave.iter().chain(&attach).map(Change::key).collect();
+        let (mut first, last) = self.keys_to_moved(&moved);
         first.append(&mut leave);
         attach.extend(last);
         [first, attach]
@@ -94,7 +95,7 @@ impl Plan<'_> {
 
     /// The foreign keys that refer to tables out of which partitions are taken: rows that are referred to would stop that.
     /// Where the partitions come back, so do those that stay. Others go no later than partitions leave.
-    fn keys_to_moved(&mut self, moved: BTreeSet<Key>) -> (Vec<Change>, Vec<Change>) {
+    fn keys_to_moved(&mut self, moved: &[&Key]) -> (Vec<Change>, Vec<Change>) {
         let (from, to) = (self.from, self.to);
         let mut above: BTreeSet<Key> = moved.iter().flat_map(|key| parted_above(key, from)).into_set();
         let mut left: BTreeSet<Key> = BTreeSet::new();
