@@ -9,7 +9,7 @@ mod renames;
 mod table;
 mod types;
 
-pub use below::{SEQUENCES, follows_above, follows_column, leaves_first, spread_otherwise};
+pub use below::{SEQUENCES, follows_above, follows_column, leaves_first, moves, parted_above, spread_otherwise};
 pub use change::{Alter, Change};
 pub use renames::{Rename, likely_moves, likely_renames, moved, respelled};
 pub(crate) use table::{computed_from_changed, names};
@@ -373,7 +373,8 @@ impl Plan<'_> {
         let given_up = self.given_up(manner.names_of_schema);
         let mut moved = functions_gone.iter().chain(&functions_come);
         let wait = moved.any(|key| self.called.is_one(key));
-        let [before, computed, alters, after] = self.alters(manner, given_up, &in_the_way, wait);
+        let [mut before, computed, alters, after] = self.alters(manner, given_up, &in_the_way, wait);
+        before.retain(|change| !out.contains(change));
         // A foreign key may stand on an index that goes.
         out.extend(before);
         out.extend(drop_first.into_iter().map(Change::Drop));

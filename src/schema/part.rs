@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::schema::{ConstraintKind, Key, Kind, Model, Object};
+use crate::schema::{ConstraintKind, Key, Kind, Model, Object, diff};
 use crate::sorted::Gather as _;
 
 /// The part of both schemas around these objects. `passes` says whether what uses a user of an object may have to do with
@@ -39,9 +39,38 @@ pub(crate) fn on_server(from: &Model, to: &Model, changed: &BTreeSet<Key>) -> Op
     };
     let passes =
         |key: &Key, user: &Key| user.kind != Kind::Table || !(refers(from, key, user) || refers(to, key, user));
-    let part = of(from, to, changed, &passes);
+    let around = Around::new(from, to);
+    let mut part = around.part(changed, &passes);
+    let referring = referring(from, to, changed);
+    if !referring.is_empty() {
+        part.extend(referring);
+        part = around.below(part.iter().collect());
+    }
     let small = part.len() * 2 <= from.objects.len();
     (small && !collides(from, to, changed, &part)).then_some(part)
+}
+
+/// The tables that refer to those above partitions that come, go or move: their foreign keys may have to go for that long.
+fn referring(from: &Model, to: &Model, changed: &BTreeSet<Key>) -> BTreeSet<Key> {
+    let models = [from, to];
+    let moved = changed.iter().filter(|key| diff::moves(key, from, to));
+    let mut to_these = BTreeSet::new();
+    for key in moved {
+        to_these.extend(models.into_iter().flat_map(|model| diff::parted_above(key, model)));
+        to_these.insert(key.clone());
+    }
+    let objects = models.into_iter().flat_map(|model| &model.objects);
+    let refers = |object: &Object| {
+        let mut parents = object.table.iter().flat_map(|table| &table.constraints);
+        parents.any(|constraint| {
+            constraint
+                .parent
+                .as_ref()
+                .is_some_and(|parent| to_these.contains(parent))
+        })
+    };
+    let tables = objects.filter(|(_, object)| !to_these.is_empty() && refers(object));
+    tables.map(|(key, _)| key.clone()).into_set()
 }
 
 /// What uses what, before and after.
@@ -93,6 +122,11 @@ impl<'m> Around<'m> {
                 }
             }
         }
+        self.below(part)
+    }
+
+    /// These, and what they need and what stands on that.
+    fn below(&self, mut part: BTreeSet<&'m Key>) -> BTreeSet<Key> {
         let mut below: Vec<&Key> = part.iter().copied().collect();
         while let Some(key) = below.pop() {
             let hanging = self

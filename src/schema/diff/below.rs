@@ -1,11 +1,16 @@
 //! Tables below others: partitions, and those that inherit.
 
+use std::collections::BTreeSet;
+
 use crate::schema::diff::{Alter, Change, Plan};
-use crate::schema::{Constraint, Key, Kind, Model, Object, Table, order};
+use crate::schema::{Constraint, ConstraintKind, Key, Kind, Model, Object, Table, order};
 use crate::sorted::Gather as _;
 
 /// The option that says of which table another one is a partition, and where.
 const PARTITION: &str = "partition_of";
+
+/// The option that says which keys of a partition are of another kind than those above.
+const KEYS: &str = "keys_below";
 
 /// The option that says which sequences of a table's columns are stored otherwise than the table.
 pub const SEQUENCES: &str = "unlogged_sequences";
@@ -88,46 +93,67 @@ impl Plan<'_> {
         [first, attach]
     }
 
-    /// The foreign keys that stay and refer to tables out of which partitions are taken for a moment: rows that are referred
-    /// to would stop that.
-    fn keys_to_moved(&self, moved: &[&Key]) -> (Vec<Change>, Vec<Change>) {
+    /// The foreign keys that refer to tables out of which partitions are taken: rows that are referred to would stop that.
+    /// Where the partitions come back, so do those that stay. Others go no later than partitions leave.
+    fn keys_to_moved(&mut self, moved: &[&Key]) -> (Vec<Change>, Vec<Change>) {
         let (from, to) = (self.from, self.to);
-        let is_part = |key: &Key| {
-            from.table(key)
-                .is_some_and(|table| table.options.contains_key(PARTITION))
-        };
-        let moved: Vec<&Key> = moved.iter().copied().filter(|key| is_part(key)).collect();
-        let (mut first, mut last) = (Vec::new(), Vec::new());
-        if moved.is_empty() {
-            return (first, last);
+        let mut above: BTreeSet<Key> = moved.iter().flat_map(|key| parted_above(key, from)).into_set();
+        let mut left: BTreeSet<Key> = BTreeSet::new();
+        for (key, alters) in &self.alter {
+            let sets = |option| {
+                let mut alters = alters.iter();
+                alters.any(|alter| matches!(alter, Alter::SetOption { name, .. } if *name == option))
+            };
+            if sets(PARTITION) {
+                left.extend(parted_above(key, from));
+            }
+            // It leaves its table for a moment, and so does its own key.
+            if sets(KEYS) && place(from, key).is_some() && place(from, key) == place(to, key) {
+                above.extend(parted_above(key, from));
+                above.insert(key.clone());
+            }
         }
-        let changes = |key: &Key, constraint: &Constraint| {
-            let mut alters = self
-                .alter
-                .iter()
-                .filter(|(table, _)| table == key)
-                .flat_map(|(_, alters)| alters);
-            alters.any(|alter| match alter {
-                Alter::DropConstraint(other) | Alter::RenameConstraint { from: other, .. } => other == constraint,
-                _ => false,
-            })
-        };
+        let (mut first, mut last) = (Vec::new(), Vec::new());
         for (key, object) in &from.objects {
             for constraint in object.table.iter().flat_map(|table| &table.constraints) {
-                let loses = |parent: &Key| {
-                    let below = from.with_below(parent);
-                    moved.iter().any(|key| *key != parent && below.contains(*key))
+                let parent = constraint
+                    .parent
+                    .as_ref()
+                    .filter(|_| constraint.kind == ConstraintKind::ForeignKey);
+                let Some(parent) = parent.filter(|parent| above.contains(parent) || left.contains(parent)) else {
+                    continue;
                 };
-                let then = to.table(key).map(|table| &table.constraints[..]);
-                let stays = then.is_some_and(|then| then.contains(constraint));
-                if stays && !changes(key, constraint) && constraint.parent.as_ref().is_some_and(loses) {
-                    let change = |alter| Change::Alter(key.clone(), Box::new(alter));
-                    first.push(change(Alter::DropConstraint(constraint.clone())));
-                    last.push(change(Alter::AddConstraint(constraint.clone())));
+                let again = self.comes_again(key, constraint);
+                if again.is_some() && !above.contains(parent) {
+                    continue;
                 }
+                let is_of = |alter: &Alter| match alter {
+                    Alter::DropConstraint(other) | Alter::RenameConstraint { from: other, .. } => other == constraint,
+                    _ => false,
+                };
+                for (_, alters) in self.alter.iter_mut().filter(|(table, _)| table == key) {
+                    alters.retain(|alter| !is_of(alter));
+                }
+                let change = |alter| Change::Alter(key.clone(), Box::new(alter));
+                first.push(change(Alter::DropConstraint(constraint.clone())));
+                last.extend(again.map(|again| change(Alter::AddConstraint(again))));
             }
         }
         (first, last)
+    }
+
+    /// A constraint as it is in the end, where nothing else gives it up.
+    fn comes_again(&self, table: &Key, constraint: &Constraint) -> Option<Constraint> {
+        let alters = self.alter.iter().filter(|(other, _)| other == table);
+        for alter in alters.flat_map(|(_, alters)| alters) {
+            match alter {
+                Alter::DropConstraint(other) if other == constraint => return None,
+                Alter::RenameConstraint { from, to } if from == constraint => return Some(to.clone()),
+                _ => {}
+            }
+        }
+        let then = self.to.table(table).filter(|_| !self.drop.contains(table))?;
+        then.constraints.iter().find(|other| *other == constraint).cloned()
     }
 
     /// A table that has a default of its own is given it again behind that of the table above.
@@ -177,10 +203,39 @@ pub fn spread_otherwise(from: &Model, to: &Model) -> Option<Key> {
     from.objects.iter().find(differs).map(|(key, _)| key.clone())
 }
 
+fn place(model: &Model, key: &Key) -> Option<String> {
+    model.table(key)?.options.get(PARTITION).cloned()
+}
+
+/// The partitioned tables above a partition.
+pub fn parted_above(key: &Key, model: &Model) -> BTreeSet<Key> {
+    let mut found = BTreeSet::new();
+    let mut next = vec![key.clone()];
+    while let Some(key) = next.pop() {
+        let object = model.objects.get(&key).filter(|_| place(model, &key).is_some());
+        let is_parted = |key: &Key| {
+            let table = model.table(key);
+            table.is_some_and(|table| table.options.contains_key("partition_by"))
+        };
+        for above in object.into_iter().flat_map(|object| &object.uses) {
+            if is_parted(above) && found.insert(above.clone()) {
+                next.push(above.clone());
+            }
+        }
+    }
+    found
+}
+
+/// Whether a partition is not the same one in both schemas: it comes, goes, leaves or gets another place.
+pub fn moves(key: &Key, from: &Model, to: &Model) -> bool {
+    let option = |model: &Model, name: &str| model.table(key)?.options.get(name).cloned();
+    let differs = |name: &str| option(from, name) != option(to, name);
+    differs(PARTITION) || differs(KEYS)
+}
+
 /// Whether a partition is one no more, or gets another place while another one comes to its table, or moves there: then it
 /// is detached before all else.
 pub fn leaves_first(key: &Key, from: &Model, to: &Model) -> bool {
-    let place = |model: &Model, key: &Key| model.table(key)?.options.get(PARTITION).cloned();
     let (now, then) = (place(from, key), place(to, key));
     if now.is_none() || now == then {
         return false;

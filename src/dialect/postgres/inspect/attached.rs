@@ -44,7 +44,8 @@ impl Reading<'_> {
              CASE k.contype WHEN 'p' THEN 'pkey' WHEN 'u' THEN 'key' WHEN 'x' THEN 'excl' ELSE 'idx' END, \
              c.relkind = 'i', array_to_string(c.reloptions, ', '), (SELECT array_to_string(r.reloptions, ', ') \
              FROM pg_class r WHERE r.oid = pg_partition_root(i.indexrelid)), i.indisreplident, i.indisclustered, \
-             EXISTS (SELECT 1 FROM pg_description d WHERE d.classoid = 1259 AND d.objoid = i.indexrelid), k.oid \
+             EXISTS (SELECT 1 FROM pg_description d WHERE d.classoid = 1259 AND d.objoid = i.indexrelid), k.oid, \
+             EXISTS (SELECT 1 FROM pg_constraint o WHERE o.oid = k.conparentid AND o.contype <> k.contype) \
              FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
              LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid \
              AND k.contype IN ('p', 'u', 'x') WHERE c.relispartition AND coalesce(k.conparentid, 1) <> 0 AND {}",
@@ -63,15 +64,17 @@ impl Reading<'_> {
             let usual = |label: &str| usual(&on.name, columns.as_deref(), label);
             let count = &name[name.trim_end_matches(|letter: char| letter.is_ascii_digit()).len()..];
             let counted = name == usual(&(label.clone() + count));
-            let usual = usual(&label);
-            if !counted || !count.is_empty() {
-                *names.entry(qualified(&on.schema, &usual)).or_default() += 1;
-            }
             let is_leaf = row.flag();
             let parameters = Some([row.text(), row.text()]).filter(|_| is_leaf);
             let marks = marks(&on, &name, row.flag(), row.flag()).collect();
             let (has_comment, constraint) = (row.flag(), row.oid());
-            if counted && !count.is_empty() {
+            // Such a key comes with its name.
+            let is_own = row.flag();
+            let usual = if is_own { name.clone() } else { usual(&label) };
+            if !is_own && (!counted || !count.is_empty()) {
+                *names.entry(qualified(&on.schema, &usual)).or_default() += 1;
+            }
+            if !is_own && counted && !count.is_empty() {
                 continue;
             }
             found.push(Attached {

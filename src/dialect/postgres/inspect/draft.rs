@@ -228,15 +228,24 @@ impl Draft {
         words.push_str(&format!("{column} {word}"));
     }
 
-    /// A key that hangs on one of the other kind: it is there before the table becomes a partition.
-    pub(super) fn key_below(&mut self, usual: &str, words: &str) {
+    /// A key that hangs on one of the other kind: it is there before the table becomes a partition, in place of one that has
+    /// the usual name, or the next one, where that may be taken. Too many of these come again.
+    pub(super) fn key_below(&mut self, usual: &str, next: Option<&str>, words: &str) {
         let place = qualified(&self.key.schema, &self.key.name);
         let Some((parent, bound)) = &self.partition_of else {
             return;
         };
+        self.after
+            .push(format!("ALTER TABLE {parent} DETACH PARTITION {place}"));
+        match next {
+            Some(next) => self.after.extend(
+                [usual, next].map(|name| format!("ALTER TABLE {place} DROP CONSTRAINT IF EXISTS {}", quoted(name))),
+            ),
+            None => self
+                .after
+                .push(format!("ALTER TABLE {place} DROP CONSTRAINT {}", quoted(usual))),
+        }
         self.after.extend([
-            format!("ALTER TABLE {parent} DETACH PARTITION {place}"),
-            format!("ALTER TABLE {place} DROP CONSTRAINT {}", quoted(usual)),
             format!("ALTER TABLE {place} ADD CONSTRAINT {words}"),
             format!("ALTER TABLE {parent} ATTACH PARTITION {place} {bound}"),
         ]);

@@ -6,6 +6,7 @@ use crate::dialect::postgres::inspect::attached::usual;
 use crate::dialect::postgres::inspect::draft::{Draft, same};
 use crate::dialect::postgres::inspect::sequences::{Sequence, Sequences};
 use crate::dialect::postgres::inspect::{Reading, catalog, made, no_member, qualified, quoted};
+use crate::dialect::row::Row;
 use crate::error::Result;
 use crate::schema::{Constraint, ConstraintKind, Key, Kind, Named, Object, Table};
 use crate::sorted::Gather as _;
@@ -165,16 +166,26 @@ impl Reading<'_> {
     /// UNIQUE where it was there before.
     fn keys_below(&mut self, drafts: &mut BTreeMap<u32, Draft>) -> Result<()> {
         let sql = "SELECT c.conrelid, c.conname, pg_get_constraintdef(c.oid), \
-                   CASE p.contype WHEN 'u' THEN (SELECT string_agg(a.attname, '_' ORDER BY array_position(c.conkey, a.attnum)) \
-                   FROM pg_attribute a WHERE a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey)) END \
+                   CASE p.contype WHEN 'u' THEN (SELECT string_agg(a.attname, '_' ORDER BY a.attnum) \
+                   FROM pg_attribute a WHERE a.attrelid = p.conindid) END \
                    FROM pg_constraint c JOIN pg_constraint p ON p.oid = c.conparentid \
                    WHERE c.contype IN ('p', 'u') AND p.contype <> c.contype ORDER BY c.conrelid, c.conname";
-        for mut row in self.rows(sql)? {
+        let rows: Vec<Row> = self.rows(sql)?.collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        // Where something else has the usual name, the server counts on.
+        let taken = "SELECT n.nspname, r.relname FROM pg_class r JOIN pg_namespace n ON n.oid = r.relnamespace \
+                     UNION SELECT n.nspname, c.conname FROM pg_constraint c JOIN pg_namespace n ON n.oid = c.connamespace";
+        let taken: BTreeSet<(String, String)> = self.rows(taken)?.map(|mut row| (row.text(), row.text())).into_set();
+        for mut row in rows {
             let (table, name, words, columns) = (row.oid(), row.text(), row.text(), row.optional());
             if let Some(draft) = drafts.get_mut(&table) {
                 let label = if columns.is_some() { "key" } else { "pkey" };
-                let usual = usual(&draft.key.name, columns.as_deref(), label);
-                draft.key_below(&usual, &format!("{} {words}", quoted(&name)));
+                let usual = |count: &str| usual(&draft.key.name, columns.as_deref(), &format!("{label}{count}"));
+                let is_taken = taken.contains(&(draft.key.schema.clone(), usual("")));
+                let next = is_taken.then(|| usual("1"));
+                draft.key_below(&usual(""), next.as_deref(), &format!("{} {words}", quoted(&name)));
             }
         }
         Ok(())
