@@ -239,6 +239,7 @@ fn clauses(alter: &Alter, now: &Table, then: &Table, keys: &Keys<'_>, on_mariadb
     let collation = now.options.get("collation").map_or("", String::as_str);
     let modify = |column: &Column| format!("MODIFY COLUMN {}", words(&keys.as_it_may_be(column), collation));
     let one = |clause: String| Some(vec![vec![clause]]);
+    let own = |statement: &str| vec![format!("\0{statement}")];
     match alter {
         Alter::AddColumn(column) => Some(vec![added(column, now, then, keys, collation)]),
         Alter::DropColumn(column) => Some(vec![lost(column, now, then, keys)]),
@@ -250,11 +251,17 @@ fn clauses(alter: &Alter, now: &Table, then: &Table, keys: &Keys<'_>, on_mariadb
         Alter::RenameColumn { from, to } if !on_mariadb => Some(vec![renamed::clauses(now, from, to)]),
         Alter::RenameColumn { from, to } => one(format!("RENAME COLUMN {} TO {}", quoted(from), quoted(to))),
         Alter::DropExpression(column) => {
-            let was = now.column(&column.folded)?.generated.as_ref()?;
-            if was.stored {
-                return one(modify(column));
+            let was = now.column(&column.folded)?;
+            let refuses_null = on_mariadb && gets_moments(Some(was), column);
+            let mut out = if was.generated.as_ref()?.stored {
+                modified(modify(column), &column.name, refuses_null)
+            } else {
+                kept(column, now, then, keys, refuses_null)
+            };
+            if may_cut(was, column) {
+                out.insert(0, own(STRICT));
             }
-            Some(kept(column, now, then, keys, collation))
+            Some(out)
         }
         Alter::SetNotNull(column)
         | Alter::DropNotNull(column)
@@ -265,18 +272,8 @@ fn clauses(alter: &Alter, now: &Table, then: &Table, keys: &Keys<'_>, on_mariadb
         | Alter::SetIdentity { to: column, .. }
         | Alter::SetOther { to: column, .. } => {
             let (was, column) = (now.column(&column.folded), then.column(&column.folded)?);
-            let mut out = vec![vec![modify(column)]];
-            if on_mariadb && gets_moments(was, column) {
-                out.insert(
-                    0,
-                    vec![format!(
-                        "ADD CONSTRAINT {FULL} CHECK ({} IS NOT NULL)",
-                        quoted(&column.name)
-                    )],
-                );
-                out[1].insert(0, format!("DROP CONSTRAINT {FULL}"));
-            }
-            let own = |statement: String| vec![format!("\0{statement}")];
+            let refuses_null = on_mariadb && gets_moments(was, column);
+            let mut out = modified(modify(column), &column.name, refuses_null);
             if let Some(was) = was
                 && changed::are(was, column)
             {
@@ -284,11 +281,11 @@ fn clauses(alter: &Alter, now: &Table, then: &Table, keys: &Keys<'_>, on_mariadb
                     "-- This may change the values of column {} of {}.",
                     column.name, keys.table.name
                 );
-                out.insert(0, own(word.replace('\n', " ")));
+                out.insert(0, own(&word.replace('\n', " ")));
             }
             // One that came without its NOT NULL is to refuse NULL now.
             if was.map_or(column.not_null, |was| may_cut(was, column)) {
-                out.insert(0, own(STRICT.to_owned()));
+                out.insert(0, own(STRICT));
             }
             Some(out)
         }
@@ -312,6 +309,23 @@ fn may_cut(was: &Column, column: &Column) -> bool {
 
 /// Refuses NULL for a moment.
 const FULL: &str = "`sqlrev_not_null`";
+
+fn refusing_null(column: &str) -> String {
+    format!("ADD CONSTRAINT {FULL} CHECK ({} IS NOT NULL)", quoted(column))
+}
+
+fn taking_null() -> String {
+    format!("DROP CONSTRAINT {FULL}")
+}
+
+/// A column that becomes another one.
+fn modified(modify: String, column: &str, refuses_null: bool) -> Vec<Vec<String>> {
+    if refuses_null {
+        vec![vec![refusing_null(column)], vec![taking_null(), modify]]
+    } else {
+        vec![vec![modify]]
+    }
+}
 
 /// Whether MariaDB, however strict it is, would write the moment of the ALTER where a column is NULL.
 fn gets_moments(was: Option<&Column>, column: &Column) -> bool {
@@ -367,7 +381,8 @@ fn lost(column: &Column, now: &Table, then: &Table, keys: &Keys<'_>) -> Vec<Stri
 }
 
 /// What was computed when it was asked for is written down: no MODIFY does so.
-fn kept(column: &Column, now: &Table, then: &Table, keys: &Keys<'_>, collation: &str) -> Vec<Vec<String>> {
+fn kept(column: &Column, now: &Table, then: &Table, keys: &Keys<'_>, refuses_null: bool) -> Vec<Vec<String>> {
+    let collation = now.options.get("collation").map_or("", String::as_str);
     let mut taken = format!("{}_kept", column.name);
     while now.column(&fold(&taken)).is_some() {
         taken.push('_');
@@ -388,12 +403,15 @@ fn kept(column: &Column, now: &Table, then: &Table, keys: &Keys<'_>, collation: 
     let mut last: Vec<String> = stay.iter().map(|constraint| drop_of(constraint)).collect();
     last.push(format!("DROP COLUMN {}", quoted(&column.name)));
     last.push(format!("CHANGE COLUMN {} {}", quoted(&taken), words(column, collation)));
-    vec![
-        vec![format!("ADD COLUMN {}", words(&there, collation))],
-        vec![own],
-        last,
-        stay.into_iter().map(add_of).collect(),
-    ]
+    let mut first = vec![format!("ADD COLUMN {}", words(&there, collation))];
+    let mut between = Vec::new();
+    if refuses_null {
+        first.insert(0, refusing_null(&column.name));
+        // Rows may come meanwhile, whose values are not written down.
+        between.extend([taking_null(), refusing_null(&taken)]);
+        last.insert(0, taking_null());
+    }
+    vec![first, vec![own], between, last, stay.into_iter().map(add_of).collect()]
 }
 
 fn constrained(constraint: &Constraint, keys: &Keys<'_>) -> Vec<String> {

@@ -3,6 +3,8 @@
 
 use crate::dialect::mysql::inspect::defaults::text_of;
 use crate::dialect::mysql::schema::literal;
+use crate::sql::split::MYSQL;
+use crate::sql::token::{self, Kind};
 
 /// What a server has to say.
 #[derive(Debug, Default, Clone, Copy)]
@@ -116,7 +118,7 @@ impl Server {
     }
 
     /// An expression as it can be said again. MySQL shows it as it stands in a text of its own, with a backslash before
-    /// quotes and backslashes, and its UTF-8 as if it were in latin1.
+    /// quotes and backslashes, and its bytes as if they were of latin1.
     pub(super) fn expression(self, shown: &str) -> String {
         if self.mariadb {
             return shown.to_owned();
@@ -135,7 +137,7 @@ impl Server {
                 plain => plain,
             });
         }
-        read_as_latin1(&out).unwrap_or(out)
+        bytes_said(&out).unwrap_or(out)
     }
 
     /// The default of an ENUM or SET of bytes, whose digits MySQL shows.
@@ -188,10 +190,53 @@ impl Server {
     }
 }
 
-/// The text whose UTF-8 was read as latin1; none where it was not.
-fn read_as_latin1(text: &str) -> Option<String> {
-    let bytes: Option<Vec<u8>> = text.chars().map(|letter| u8::try_from(letter).ok()).collect();
-    String::from_utf8(bytes?).ok()
+/// Words whose bytes were read as latin1; none where they were not. A text of another character set stands among them in
+/// the bytes of that set, which no UTF-8 file can say but by their digits.
+fn bytes_said(words: &str) -> Option<String> {
+    if words.is_ascii() {
+        return None;
+    }
+    let (mut out, mut set) = (Vec::with_capacity(words.len()), "");
+    for token in token::tokens(words, &MYSQL) {
+        let text = &words[token.span];
+        let bytes: Option<Vec<u8>> = text.chars().map(|letter| u8::try_from(letter).ok()).collect();
+        let bytes = bytes?;
+        let is_other = match set {
+            "_binary" => std::str::from_utf8(&bytes).is_err(),
+            set => set.starts_with('_') && !set.starts_with("_utf8") && !text.is_ascii(),
+        };
+        if token.kind == Kind::Text && is_other {
+            out.extend(format!(" x'{}'", digits(&bytes)?).into_bytes());
+        } else {
+            out.extend(bytes);
+        }
+        set = if token.kind == Kind::Word { text } else { "" };
+    }
+    String::from_utf8(out).ok()
+}
+
+/// The digits of the bytes that a literal stands for. The server writes its backslashes between single bytes, whatever
+/// their set is.
+fn digits(literal: &[u8]) -> Option<String> {
+    let mut bytes = literal.strip_prefix(b"'")?.strip_suffix(b"'")?.iter();
+    let mut out = String::new();
+    while let Some(byte) = bytes.next() {
+        let byte = match byte {
+            b'\\' => match bytes.next()? {
+                b'n' => b'\n',
+                b'r' => b'\r',
+                b't' => b'\t',
+                b'b' => 8,
+                b'Z' => 26,
+                b'0' => 0,
+                other => *other,
+            },
+            b'\'' => *bytes.next().filter(|next| **next == b'\'')?,
+            plain => *plain,
+        };
+        out.push_str(&format!("{byte:02X}"));
+    }
+    Some(out)
 }
 
 #[cfg(test)]
@@ -227,9 +272,20 @@ mod tests {
             (r"_utf8mb4\'it\\\'s \\\\ \\n\'", r"_utf8mb4'it\'s \\ \n'"),
             ("`Ã©â\u{86}\u{92}` = _utf8mb4\\'â\u{82}¬\\'", "`é→` = _utf8mb4'€'"),
             ("`é`", "`é`"),
+            (
+                "`Ã©` <> _latin1\\'ö\\' or _utf8mb4\\'Ã¶\\'",
+                "`é` <> _latin1 x'F6' or _utf8mb4'ö'",
+            ),
+            ("_latin1\\'Ã¶\\'", "_latin1 x'C3B6'"),
+            ("_binary\\'Ã¶\\' = _binary\\'ö\\'", "_binary'ö' = _binary x'F6'"),
+            (
+                r"concat(_sjis\'\u{}\\\\\\\'\\n\\0\', _latin1\'a\')",
+                r"concat(_sjis x'835C270A00', _latin1'a')",
+            ),
         ] {
+            let shown = &shown.replace(r"\u{}", "\u{83}");
             assert_eq!(mysql.expression(shown), said);
-            assert_eq!(maria.expression(shown), shown);
+            assert_eq!(maria.expression(shown), *shown);
         }
         let moment = "CURRENT_TIMESTAMP(3)";
         assert_eq!(

@@ -10,6 +10,8 @@ use crate::dialect::mysql::schema::{fold, quoted, same, without_database};
 use crate::error::Result;
 use crate::schema::{Constraint, ConstraintKind, Definition, Key, Kind, Named, Object};
 use crate::sorted::Gather as _;
+use crate::sql::split::MYSQL;
+use crate::sql::token;
 
 pub(super) type Drafts = BTreeMap<String, Draft>;
 
@@ -143,10 +145,7 @@ impl Reading<'_> {
         }
         for draft in drafts.values_mut().filter(|draft| draft.engine == "InnoDB") {
             let words = self.show("TABLE", &draft.name, 1)?;
-            let end = words.rfind("\n) ").map_or("", |end| &words[end..]);
-            let step = end.split_once(" AUTOEXTEND_SIZE=").map(|(_, rest)| rest);
-            let digits = step.and_then(|rest| rest.split(' ').next());
-            if let Some(digits) = digits {
+            if let Some(digits) = step(&words) {
                 draft.option(&format!("AUTOEXTEND_SIZE={digits}"));
             }
         }
@@ -219,6 +218,14 @@ impl Foreign {
     }
 }
 
+/// The option that says by how much a table's file grows. Comments may have the same words.
+fn step(words: &str) -> Option<&str> {
+    let end = words.rfind("\n) ").map_or("", |end| &words[end..]);
+    let mut tokens = token::significant(end, &MYSQL).map(|token| &end[token.span]);
+    tokens.find(|text| *text == "AUTOEXTEND_SIZE")?;
+    tokens.find(|text| *text != "=")
+}
+
 /// A definition without the number that comes next.
 fn without_counter(words: &str) -> String {
     let Some(at) = words
@@ -229,4 +236,18 @@ fn without_counter(words: &str) -> String {
     };
     let rest = words[at + 1..].find(' ').map_or("", |space| &words[at + 1 + space..]);
     format!("{}{rest}", &words[..at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::step;
+
+    #[test]
+    fn no_comment_is_an_option() {
+        let grows = "CREATE TABLE `t` (\n  `id` int\n) ENGINE=InnoDB /*!80023 AUTOEXTEND_SIZE=4194304 */ COMMENT='a'";
+        assert_eq!(step(grows), Some("4194304"));
+        let told = "CREATE TABLE `t` (\n  `id` int\n) ENGINE=InnoDB COMMENT='see AUTOEXTEND_SIZE=8388608 of'\n\
+                    /*!50100 PARTITION BY HASH (`id`)\n(PARTITION p0 COMMENT = 'x AUTOEXTEND_SIZE=7 y' ENGINE = InnoDB) */";
+        assert_eq!(step(told), None);
+    }
 }
