@@ -168,8 +168,8 @@ fn unfilled(change: &Change) -> Option<(&Key, &Column)> {
     (!filled && column.not_null).then_some((table, column))
 }
 
-/// The types of MySQL that have no value for nothing.
-const SPATIAL: [&str; 6] = ["geom", "point", "line", "poly", "multi", "vector"];
+/// How the types begin that have no value for nothing.
+const SPATIAL: [&str; 5] = ["geom", "point", "line", "poly", "multi"];
 
 /// What a change does to rows that are there and have no value for its column, said above its statements.
 pub(super) fn say_unfilled(change: &Change, wanted: &Model, manner: Manner, statements: &mut Vec<String>) {
@@ -181,14 +181,21 @@ pub(super) fn say_unfilled(change: &Change, wanted: &Model, manner: Manner, stat
     let of_type = |key: &&Key| key.kind == Kind::Domain && column.data_type.written.contains(key.name.as_str());
     let mut domains = uses.filter(of_type).filter_map(|key| wanted.objects.get(key));
     let has_default = |domain: &Object| domain.create.iter().any(|words| words.contains(" DEFAULT "));
-    if statements.is_empty() || domains.any(has_default) {
+    // What is set for zeros says itself what comes of it.
+    let is_said = statements.iter().any(|words| words.starts_with("-- This fills "));
+    if statements.is_empty() || is_said || domains.any(has_default) {
         return;
     }
     let data_type = column.data_type.written.to_ascii_lowercase();
     let is_of = |types: &[&str]| types.iter().any(|name| data_type.starts_with(name));
-    let word = if !manner.fills || is_of(&SPATIAL) {
+    let word = if !manner.fills {
         format!(
             "-- This fails where rows are there: they have no value for column {}, which has no DEFAULT.",
+            column.name
+        )
+    } else if is_of(&SPATIAL) {
+        format!(
+            "-- Rows that are there have no value for column {}: MySQL refuses this, MariaDB leaves it empty.",
             column.name
         )
     } else if is_of(&["date", "timestamp"]) {

@@ -1,8 +1,9 @@
 //! Databases to throw away, on the server that a connection is to.
 //!
 //! A connection of its own makes the database and holds a lock of its name, which ends with the connection, however that
-//! ends; it drops the database when it is dropped itself: after a success, a failure, an interruption or a panic. A run
-//! that was killed leaves one behind; the next run that makes one drops it, when nobody holds its lock any more.
+//! ends; it drops the database when it is dropped itself: after a success, a failure or an interruption. A run that was
+//! killed, or a panic of the command, which unwinds nothing, leaves one behind; the next run that makes one drops it, when
+//! nobody holds its lock any more.
 //!
 //! A name carries a mark of the server, so that a database that came from elsewhere, whose lock is there, is left alone.
 

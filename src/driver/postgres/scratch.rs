@@ -1,8 +1,9 @@
 //! Databases to throw away, beside the one that a connection is to.
 //!
-//! A connection of its own makes the database, waits, and drops it when it is dropped itself: after a success, a failure,
-//! an interruption or a panic. A run that was killed leaves one behind; the next run that makes one drops it, when nobody
-//! is connected to it any more, and the connection that made it is gone: that one bears its name from before it is made.
+//! A connection of its own makes the database, waits, and drops it when it is dropped itself: after a success, a failure or
+//! an interruption. A run that was killed, or a panic of the command, which unwinds nothing, leaves one behind; the next run
+//! that makes one drops it, when nobody is connected to it any more, and the connection that made it is gone: that one bears
+//! its name from before it is made.
 
 use tokio_postgres::SimpleQueryMessage;
 
